@@ -1,0 +1,24 @@
+//! PicoClaw: an AI assistant that lives on a small board, in one megabyte.
+//!
+//! # Layout
+//! Arrows point down only; `tests/it/tidy.rs` checks it.
+//!
+//! - [`command`]: one file per subcommand; [`app`]: wires a gateway together.
+//! - [`agent`]: a turn: prompt, history, model and tool rounds, reply.
+//! - [`channel`]: where messages come from and go to (Telegram, command line).
+//! - [`provider`]: model servers; [`tool`]: what the model may call; [`skill`]: SKILL.md folders.
+//! - [`sched`]: cron jobs: what is due when.
+//! - [`bus`]: the types between channels and the agent.
+//! - [`store`]: journal, sessions, memory, state: everything on disk; [`net`]: HTTP, TLS, proxies, names.
+//! - [`supervise`]: the small root process that starts the daemon on a board; [`import`]: what a person left on the
+//!   boot partition.
+//! - [`proto`]: parsers without I/O, each with a fuzz target; [`sys`]: the kernel, the only `unsafe`.
+//! - [`config`], [`limits`], [`message`], [`error`], [`log`]: what everybody uses.
+
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod limits;
+pub mod proto;
+
+pub use error::{Error, Result};

@@ -1,0 +1,257 @@
+//! The block between two `---` lines at the beginning of a Markdown file, as a flat list of fields.
+//!
+//! Reads JSON, or the part of YAML that such blocks really use: `key: value`, quotes, comments, block
+//! scalars (`|`, `>`), continued lines. Nested values are skipped, never an error: a field that is
+//! missing is the caller's to judge.
+
+use serde_json::Value;
+
+/// Fields of one block; further ones are ignored.
+const FIELDS: usize = 64;
+
+/// Splits `text` into the block's inside and what follows it, blank lines between left out.
+/// Without an opening line, or without a closing one, there is no block and all is body.
+pub fn split(text: &str) -> (Option<&str>, &str) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.split_inclusive('\n');
+    match lines.next() {
+        Some(first) if is_rule(first) && first.ends_with('\n') => {}
+        _ => return (None, text),
+    }
+    let start = text.len() - rest_len(&lines);
+    let mut at = start;
+    for line in lines {
+        let next = at + line.len();
+        if is_rule(line) {
+            return (Some(&text[start..at]), text[next..].trim_start_matches(['\r', '\n']));
+        }
+        at = next;
+    }
+    (None, text)
+}
+
+fn is_rule(line: &str) -> bool {
+    line.trim_end() == "---"
+}
+
+fn rest_len(lines: &std::str::SplitInclusive<'_, char>) -> usize {
+    lines.clone().map(str::len).sum()
+}
+
+/// The fields of a block in the order they stand in; the last of a name counts for [`get`].
+pub fn fields(block: &str) -> Vec<(String, String)> {
+    if let Ok(Value::Object(map)) = serde_json::from_str(block) {
+        return map.into_iter().take(FIELDS).map(|(key, value)| (key, plain(value))).collect();
+    }
+    let mut fields = Vec::new();
+    let mut lines = block.lines().peekable();
+    while let Some(line) = lines.next() {
+        let indented = line.starts_with([' ', '\t']);
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let key = unquoted(key.trim());
+        if indented || key.is_empty() || key.starts_with(['#', '-', '{']) || fields.len() == FIELDS
+        {
+            continue;
+        }
+        let value = value.trim();
+        let mut inside = Vec::new();
+        while let Some(next) = lines.next_if(|l| l.starts_with([' ', '\t']) || l.trim().is_empty())
+        {
+            inside.push(next);
+        }
+        fields.push((key, scalar(value, &inside)));
+    }
+    fields
+}
+
+/// The last field of this name that is not empty.
+pub fn get<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    fields
+        .iter()
+        .rev()
+        .find(|(key, value)| key == name && !value.is_empty())
+        .map(|(_, value)| value.as_str())
+}
+
+fn plain(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// A value and the indented lines under it.
+fn scalar(value: &str, inside: &[&str]) -> String {
+    let style = value.split([' ', '#']).next().unwrap_or("");
+    if let Some(mark) = style.chars().next().filter(|c| matches!(c, '|' | '>')) {
+        if style[1..].bytes().all(|b| matches!(b, b'+' | b'-' | b'0'..=b'9')) {
+            return block_scalar(mark == '|', inside);
+        }
+    }
+    if value.starts_with(['"', '\'']) || value.is_empty() || value.starts_with('#') {
+        // What stands under an empty value is a map or a list.
+        return if value.starts_with('#') { String::new() } else { unquoted(value) };
+    }
+    if value.starts_with(['[', '{']) {
+        return String::new();
+    }
+    let mut out = without_comment(value).to_owned();
+    for line in inside.iter().map(|l| without_comment(l.trim())).filter(|l| !l.is_empty()) {
+        out.push(' ');
+        out.push_str(line);
+    }
+    out
+}
+
+/// `|` keeps the lines, `>` joins them; an empty line ends a paragraph.
+fn block_scalar(literal: bool, inside: &[&str]) -> String {
+    let indent = |line: &&str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let common = inside.iter().filter(|l| !l.trim().is_empty()).map(indent).min().unwrap_or(0);
+    let mut out = String::new();
+    for line in inside {
+        let line = line.get(common..).unwrap_or("").trim_end();
+        if literal {
+            out.push_str(line);
+            out.push('\n');
+        } else if line.is_empty() {
+            out.push('\n');
+        } else {
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push(' ');
+            }
+            out.push_str(line);
+        }
+    }
+    out.trim_matches('\n').to_owned()
+}
+
+/// Without surrounding quotes; in double ones `\"`, `\\`, `\n`, `\t` are replaced, in single ones `''`.
+fn unquoted(text: &str) -> String {
+    if let Some(rest) = text.strip_prefix('"') {
+        let mut out = String::with_capacity(rest.len());
+        let mut chars = rest.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' => return out,
+                '\\' => match chars.next() {
+                    Some('n') => out.push('\n'),
+                    Some('t') => out.push('\t'),
+                    Some(c @ ('"' | '\\' | '/')) => out.push(c),
+                    Some(c) => out.extend(['\\', c]),
+                    None => out.push('\\'),
+                },
+                _ => out.push(c),
+            }
+        }
+        return text.to_owned();
+    }
+    if let Some(rest) = text.strip_prefix('\'') {
+        let mut out = String::with_capacity(rest.len());
+        let mut chars = rest.chars().peekable();
+        while let Some(c) = chars.next() {
+            if c != '\'' {
+                out.push(c);
+            } else if chars.next_if_eq(&'\'').is_some() {
+                out.push('\'');
+            } else {
+                return out;
+            }
+        }
+        return text.to_owned();
+    }
+    text.to_owned()
+}
+
+fn without_comment(value: &str) -> &str {
+    if value.starts_with('#') {
+        return "";
+    }
+    let end = value.find(" #").or(value.find("\t#")).unwrap_or(value.len());
+    value[..end].trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_split(text: &str, block: Option<&str>, body: &str) {
+        assert_eq!(split(text), (block, body), "{text:?}");
+    }
+
+    #[test]
+    fn the_block_stands_at_the_very_beginning() {
+        check_split("---\na: b\n---\nbody", Some("a: b\n"), "body");
+        check_split("---\r\na: b\r\n---\r\n\r\nbody\r\n", Some("a: b\r\n"), "body\r\n");
+        check_split("\u{feff}--- \na: b\n---", Some("a: b\n"), "");
+        check_split("---\n---\nbody", Some(""), "body");
+        check_split("---\na: b\n---\nbody\n---\nmore", Some("a: b\n"), "body\n---\nmore");
+        check_split("body\n---\na: b\n---\n", None, "body\n---\na: b\n---\n");
+        check_split("---\nnever closed", None, "---\nnever closed");
+        check_split("---", None, "---");
+        check_split("", None, "");
+        check_split("----\na: b\n---\n", None, "----\na: b\n---\n");
+        check_split("---\na: b\n ---\nc\n", None, "---\na: b\n ---\nc\n");
+    }
+
+    #[track_caller]
+    fn check(block: &str, want: &[(&str, &str)]) {
+        let got = fields(block);
+        let got: Vec<_> = got.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(got, want, "{block:?}");
+    }
+
+    #[test]
+    fn simple_values() {
+        check(
+            "name: a-b\ndescription: Does: this",
+            &[("name", "a-b"), ("description", "Does: this")],
+        );
+        check(
+            "name: \"a \\\"b\\\" \\u\" # c\nd: 'it''s'",
+            &[("name", "a \"b\" \\u"), ("d", "it's")],
+        );
+        check("# c\n\na: b # c\nc: d#e\n'k': v\n", &[("a", "b"), ("c", "d#e"), ("k", "v")]);
+        check("a: \"open\nb: 'open", &[("a", "\"open"), ("b", "'open")]);
+        check("a:b\r\nno colon\r\n: x\r\n", &[("a", "b")]);
+    }
+
+    #[test]
+    fn values_of_several_lines() {
+        check("d: >\n  one\n  two\n\n  three\ne: f", &[("d", "one two\nthree"), ("e", "f")]);
+        check("d: |-\n  one\n    two\n\nname: x", &[("d", "one\n  two"), ("name", "x")]);
+        check("d: one\n  two # c\n  three", &[("d", "one two three")]);
+        check("d: >2x", &[("d", ">2x")]);
+        check("d: >\n", &[("d", "")]);
+        check("d: |\n é\n  x", &[("d", "é\n x")]);
+    }
+
+    #[test]
+    fn nested_values_are_skipped() {
+        check("m:\n  a: b\n  c:\n    - d\nname: x", &[("m", ""), ("name", "x")]);
+        check("t:\n- a: b\n- c\nname: x", &[("t", ""), ("name", "x")]);
+        check("t: [a, b]\nm: {a: b}\ne: # c", &[("t", ""), ("m", ""), ("e", "")]);
+    }
+
+    #[test]
+    fn json_is_tried_first() {
+        check(
+            r#"{"name":"x","n":3,"b":true,"z":null,"l":[1],"m":{"a":"b"}}"#,
+            &[("b", "true"), ("l", ""), ("m", ""), ("n", "3"), ("name", "x"), ("z", "")],
+        );
+        check("{\"name\": \"x\"", &[]);
+    }
+
+    #[test]
+    fn the_last_of_a_name_counts() {
+        let fields = fields("a: 1\na: 2\nb:\n");
+        assert_eq!(get(&fields, "a"), Some("2"));
+        assert_eq!(get(&fields, "b"), None);
+    }
+
+    #[test]
+    fn many_fields_are_bounded() {
+        assert_eq!(fields(&"a: b\n".repeat(10_000)).len(), FIELDS);
+    }
+}

@@ -1,0 +1,82 @@
+//! HTML to Markdown for the model, in one pass and with bounded memory.
+//!
+//! Never builds a tree, never recurses, never reads ahead: the page comes in pieces, and besides the
+//! text only one tag and a few small stacks are held. Time is linear in the page.
+
+mod entity;
+mod inline;
+mod lines;
+mod link;
+mod markdown;
+mod table;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use entity::decode;
+pub use markdown::Style;
+
+use markdown::Emitter;
+use token::Tokenizer;
+
+/// Converts a page that comes in pieces.
+pub struct Converter {
+    tokens: Tokenizer,
+    out: Emitter,
+}
+
+/// What a page came to.
+pub struct Page {
+    /// Without white space at its ends; the limit may be exceeded by the few bytes that close what was open.
+    pub text: String,
+    /// Content of the title element, one line.
+    pub title: String,
+    /// The limit was reached.
+    pub cut: bool,
+}
+
+impl Converter {
+    /// Writes at most about `limit` bytes.
+    pub fn new(style: Style, limit: usize) -> Converter {
+        Converter { tokens: Tokenizer::new(), out: Emitter::new(style, limit) }
+    }
+
+    /// The next piece of the page.
+    pub fn feed(&mut self, piece: &str) {
+        for c in piece.chars() {
+            self.tokens.feed(c, &mut self.out);
+        }
+    }
+
+    /// The limit is reached: further pieces change nothing.
+    pub fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    /// The page is over.
+    pub fn finish(mut self) -> Page {
+        self.tokens.end(&mut self.out);
+        let cut = self.out.is_full();
+        let title = self.tokens.title().split_whitespace().collect::<Vec<_>>().join(" ");
+        let title = crate::proto::text::sanitize(&title);
+        let mut text = self.out.finish();
+        text.truncate(text.trim_end().len());
+        Page { text, title, cut }
+    }
+}
+
+/// A whole page at once.
+pub fn to_markdown(html: &str) -> String {
+    convert(html, Style::Markdown)
+}
+
+/// The words of a fragment on one line, for titles and snippets of search results.
+pub fn to_line(html: &str) -> String {
+    convert(html, Style::Plain).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn convert(html: &str, style: Style) -> String {
+    let mut converter = Converter::new(style, usize::MAX);
+    converter.feed(html);
+    converter.finish().text
+}

@@ -1,0 +1,250 @@
+//! Responses of HTTP/1.1 (RFC 9112) without I/O: the head, and where the body ends.
+//!
+//! Fed in pieces of any size; never holds more than the head, and nothing of the body.
+
+use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
+
+/// What is wrong with the server's bytes; half a sentence.
+pub type Wrong = &'static str;
+
+/// Collects a response head.
+#[derive(Default)]
+pub struct HeadReader {
+    bytes: Vec<u8>,
+}
+
+impl HeadReader {
+    /// Takes the head's bytes off the front of `input`; the head when it is whole.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Wrong> {
+        // Looks for the empty line before anything is parsed, so that a head that drips in
+        // byte by byte costs no more than one that comes at once.
+        for (i, &b) in input.iter().enumerate() {
+            self.bytes.push(b);
+            if b == b'\n' && (self.bytes.ends_with(b"\n\r\n") || self.bytes.ends_with(b"\n\n")) {
+                *input = &input[i + 1..];
+                return Head::parse(std::mem::take(&mut self.bytes)).map(Some);
+            }
+            if self.bytes.len() >= HTTP_HEAD_BYTES {
+                return Err("the response's head is too long");
+            }
+        }
+        *input = &[];
+        Ok(None)
+    }
+
+    /// Whether nothing has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// A response head.
+pub struct Head {
+    bytes: Box<[u8]>,
+    /// 100 to 999.
+    pub status: u16,
+    /// HTTP/1.1 and not 1.0.
+    v11: bool,
+}
+
+impl Head {
+    fn parse(bytes: Vec<u8>) -> Result<Head, Wrong> {
+        let mut fields = [httparse::EMPTY_HEADER; HTTP_HEADERS];
+        let mut response = httparse::Response::new(&mut fields);
+        match response.parse(&bytes) {
+            Ok(httparse::Status::Complete(n)) if n == bytes.len() => {}
+            Err(httparse::Error::TooManyHeaders) => return Err("the response has too many fields"),
+            _ => return Err("the answer is not HTTP"),
+        }
+        let (Some(status @ 100..), Some(minor)) = (response.code, response.version) else {
+            return Err("the answer is not HTTP");
+        };
+        Ok(Head { status, v11: minor == 1, bytes: bytes.into_boxed_slice() })
+    }
+
+    /// The values of every field of this name, in order, case ignored, blanks trimmed.
+    pub fn values<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+        self.bytes.split(|&b| b == b'\n').skip(1).filter_map(move |line| {
+            let colon = line.iter().position(|&b| b == b':')?;
+            line[..colon]
+                .eq_ignore_ascii_case(name.as_bytes())
+                .then(|| line[colon + 1..].trim_ascii())
+        })
+    }
+
+    /// The first value of this name, when it is text.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values(name).next().and_then(|v| std::str::from_utf8(v).ok())
+    }
+
+    /// Whether a comma-separated field has this word.
+    fn has_token(&self, name: &str, token: &str) -> bool {
+        self.values(name)
+            .flat_map(|v| v.split(|&b| b == b','))
+            .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Whether another response follows this one (1xx, RFC 9110 section 15.2).
+    pub fn is_interim(&self) -> bool {
+        self.status < 200
+    }
+
+    /// Whether the connection may carry another request after the body.
+    pub fn keep_alive(&self) -> bool {
+        let framed_twice = self.values("transfer-encoding").next().is_some()
+            && self.values("content-length").next().is_some();
+        !framed_twice
+            && !self.has_token("connection", "close")
+            && (self.v11 || self.has_token("connection", "keep-alive"))
+    }
+
+    /// How the body ends (RFC 9112, section 6.3). `method` is the request's.
+    pub fn body(&self, method: &str) -> Result<Body, Wrong> {
+        if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) {
+            return Ok(Body::Length(0));
+        }
+        let mut codings = self
+            .values("transfer-encoding")
+            .flat_map(|v| v.split(|&b| b == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|t| !t.is_empty());
+        if let Some(coding) = codings.next() {
+            return match codings.next() {
+                None if coding.eq_ignore_ascii_case(b"chunked") => Ok(Body::Chunked(Chunk::Size)),
+                None if coding.eq_ignore_ascii_case(b"identity") => Ok(Body::UntilClose),
+                _ => Err("the response has an unknown transfer coding"),
+            };
+        }
+        let mut length = None;
+        for value in self.values("content-length").flat_map(|v| v.split(|&b| b == b',')) {
+            let n = decimal(value.trim_ascii()).ok_or("the response's length is not a number")?;
+            if length.replace(n).is_some_and(|other| other != n) {
+                return Err("the response has two different lengths");
+            }
+        }
+        Ok(length.map_or(Body::UntilClose, Body::Length))
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What is left of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// So many bytes.
+    Length(u64),
+    /// Chunks (RFC 9112, section 7.1).
+    Chunked(Chunk),
+    /// Everything until the connection ends.
+    UntilClose,
+}
+
+/// Where in the chunked coding the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunk {
+    /// At the start of a size line.
+    Size,
+    /// Inside the size line: the size so far, and bytes of the line.
+    Digits(u64, u32),
+    /// In an extension, which is skipped: size, and bytes of the line.
+    Extension(u64, u32),
+    /// So many bytes of data to come.
+    Data(u64),
+    /// At the line end after the data.
+    DataEnd,
+    /// In the trailer section: bytes so far, and whether the line has any.
+    Trailer(u32, bool),
+    /// After the last byte.
+    Done,
+}
+
+impl Body {
+    /// Whether the whole body has been given.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Body::Length(0) | Body::Chunked(Chunk::Done))
+    }
+
+    /// Content-Length, as far as it is still to come.
+    pub fn left(&self) -> Option<u64> {
+        if let Body::Length(n) = self { Some(*n) } else { None }
+    }
+
+    /// Takes coded bytes off the front of `input`, gives the next piece of the body; empty when more input is needed
+    /// or the body is done. What is left in `input` after the end belongs to no one.
+    pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8], Wrong> {
+        match self {
+            Body::UntilClose => Ok(std::mem::take(input)),
+            Body::Length(left) => Ok(take(input, left)),
+            Body::Chunked(state) => {
+                while !input.is_empty() && *state != Chunk::Done {
+                    if let Chunk::Data(left) = state {
+                        let piece = take(input, left);
+                        if *left == 0 {
+                            *state = Chunk::DataEnd;
+                        }
+                        return Ok(piece);
+                    }
+                    *state = state.step(input[0])?;
+                    *input = &input[1..];
+                }
+                Ok(&[])
+            }
+        }
+    }
+
+    /// The connection has ended: fine only where that is the body's end.
+    pub fn end(&self) -> Result<(), Wrong> {
+        if self.is_done() || *self == Body::UntilClose {
+            Ok(())
+        } else {
+            Err("the response was cut off")
+        }
+    }
+}
+
+fn take<'a>(input: &mut &'a [u8], left: &mut u64) -> &'a [u8] {
+    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+    let (piece, rest) = input.split_at(n);
+    *input = rest;
+    *left -= n as u64;
+    piece
+}
+
+impl Chunk {
+    fn step(self, b: u8) -> Result<Chunk, Wrong> {
+        const WRONG: Wrong = "the response's chunks are malformed";
+        // Size lines and trailers share the head's limit.
+        let longer = |n: u32| if n as usize >= HTTP_HEAD_BYTES { Err(WRONG) } else { Ok(n + 1) };
+        let sized = |size| if size == 0 { Chunk::Trailer(0, false) } else { Chunk::Data(size) };
+        Ok(match (self, b) {
+            (Chunk::Size, _) => Chunk::Digits(u64::from(super::percent::hex(b).ok_or(WRONG)?), 1),
+            (Chunk::Digits(size, _) | Chunk::Extension(size, _), b'\n') => sized(size),
+            (Chunk::Digits(size, n), b';' | b' ' | b'\t' | b'\r') => {
+                Chunk::Extension(size, longer(n)?)
+            }
+            (Chunk::Digits(size, n), _) => {
+                let digit = u64::from(super::percent::hex(b).ok_or(WRONG)?);
+                let size = size.checked_mul(16).and_then(|s| s.checked_add(digit)).ok_or(WRONG)?;
+                Chunk::Digits(size, longer(n)?)
+            }
+            (Chunk::Extension(size, n), _) => Chunk::Extension(size, longer(n)?),
+            (Chunk::DataEnd, b'\r') => Chunk::DataEnd,
+            (Chunk::DataEnd, b'\n') => Chunk::Size,
+            (Chunk::DataEnd, _) => return Err(WRONG),
+            (Chunk::Trailer(_, false), b'\n') => Chunk::Done,
+            (Chunk::Trailer(n, _), b'\n') => Chunk::Trailer(longer(n)?, false),
+            (Chunk::Trailer(n, any), b'\r') => Chunk::Trailer(longer(n)?, any),
+            (Chunk::Trailer(n, _), _) => Chunk::Trailer(longer(n)?, true),
+            (state @ (Chunk::Data(_) | Chunk::Done), _) => state,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "http1_tests.rs"]
+mod tests;

@@ -1,0 +1,23 @@
+//! Parsers and renderers without I/O, async or state of the process. Each has a fuzz target.
+
+pub mod addr;
+pub mod charset;
+pub mod date;
+pub mod elf;
+pub mod excerpt;
+pub mod frontmatter;
+pub mod html;
+pub mod http1;
+pub mod json_pos;
+pub mod line_editor;
+pub mod markdown;
+pub mod percent;
+pub mod shell;
+pub mod sntp;
+pub mod split;
+pub mod sse;
+pub mod text;
+pub mod tz;
+pub mod url;
+pub mod utf16;
+pub mod yaml;

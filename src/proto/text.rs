@@ -1,0 +1,138 @@
+//! Cutting and cleaning text that others wrote.
+//!
+//! Counts characters (Unicode scalar values), as upstream counts runes; never splits one.
+
+/// At most `max` characters; longer text ends in `...` where there is room for it (`max` above 3).
+pub fn truncate(text: &str, max: usize) -> String {
+    if at_char(text, max) == text.len() {
+        return text.to_string();
+    }
+    if max <= 3 {
+        return text[..at_char(text, max)].to_string();
+    }
+    let mut out = text[..at_char(text, max - 3)].to_string();
+    out.push_str("...");
+    out
+}
+
+/// Byte position of character number `n`, or the text's end.
+pub fn at_char(text: &str, n: usize) -> usize {
+    text.char_indices().nth(n).map_or(text.len(), |(i, _)| i)
+}
+
+/// The largest index not above `index` that is a character's start.
+pub fn floor_char(text: &str, index: usize) -> usize {
+    let mut i = index.min(text.len());
+    while !text.is_char_boundary(i) {
+        i -= 1;
+    }
+    i
+}
+
+/// The smallest index not below `index` that is a character's start.
+pub fn ceil_char(text: &str, index: usize) -> usize {
+    let mut i = index.min(text.len());
+    while !text.is_char_boundary(i) {
+        i += 1;
+    }
+    i
+}
+
+/// The longest piece from the front of at most `max` bytes that ends between characters.
+pub fn head(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The longest piece from the back of at most `max` bytes that begins between characters.
+pub fn tail(text: &str, max: usize) -> &str {
+    let mut start = text.len().saturating_sub(max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+/// Without control characters (but line feed, carriage return, tab) and invisible format characters,
+/// in which instructions to a model can hide.
+pub fn sanitize(text: &str) -> String {
+    text.chars().filter(|&c| is_visible(c)).collect()
+}
+
+/// Like [`sanitize`], but keeps the joiners and direction marks that some scripts and emoji need.
+pub fn readable(text: &str) -> String {
+    text.chars().filter(|&c| matches!(c, '\u{200c}'..='\u{200f}') || is_visible(c)).collect()
+}
+
+/// Text for one line of a prompt or a log: cleaned, line breaks and tabs as blanks, at most `max` characters.
+pub fn one_line(text: &str, max: usize) -> String {
+    let clean = text.chars().filter(|&c| is_visible(c));
+    clean.map(|c| if c.is_whitespace() { ' ' } else { c }).take(max).collect()
+}
+
+/// False for what [`sanitize`] removes.
+pub fn is_visible(c: char) -> bool {
+    match c {
+        '\n' | '\r' | '\t' => true,
+        _ => !c.is_control() && !is_format(c),
+    }
+}
+
+/// Unicode's general category Cf.
+fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+        | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}'
+        | '\u{e0020}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, max: usize, want: &str) {
+        assert_eq!(truncate(text, max), want);
+    }
+
+    #[test]
+    fn long_text_ends_in_dots() {
+        check("", 0, "");
+        check("picoclaw", 0, "");
+        check("picoclaw", 2, "pi");
+        check("picoclaw", 3, "pic");
+        check("picoclaw", 4, "p...");
+        check("picoclaw", 7, "pico...");
+        check("picoclaw", 8, "picoclaw");
+        check("äöüßé", 4, "ä...");
+        check("äöüßé", 5, "äöüßé");
+    }
+
+    #[test]
+    fn pieces_end_between_characters() {
+        assert_eq!(head("aé", 2), "a");
+        assert_eq!(head("aé", 3), "aé");
+        assert_eq!(head("é", 0), "");
+        assert_eq!(tail("éa", 2), "a");
+        assert_eq!(tail("éa", 9), "éa");
+        assert_eq!(tail("é", 1), "");
+    }
+
+    #[test]
+    fn hidden_characters_go() {
+        assert_eq!(sanitize("a\u{200b}b\u{202e}c\u{e0041}d\0e\x1b[0m"), "abcde[0m");
+        assert_eq!(sanitize("tab\tline\r\nend"), "tab\tline\r\nend");
+        assert_eq!(sanitize("übergrößenträger 猫"), "übergrößenträger 猫");
+        assert_eq!(one_line("a\nb\tc\u{2028}d", 5), "a b c");
+    }
+
+    #[test]
+    fn joiners_stay_where_people_read() {
+        assert_eq!(readable("👩\u{200d}🚀\u{202e}\u{e0041}\n\0"), "👩\u{200d}🚀\n");
+    }
+}
