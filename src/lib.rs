@@ -17,8 +17,13 @@
 
 #![deny(unsafe_code)]
 
+pub mod config;
 pub mod error;
 pub mod limits;
+pub mod log;
+pub mod message;
 pub mod proto;
+#[allow(unsafe_code)]
+pub mod sys;
 
 pub use error::{Error, Result};

@@ -1,0 +1,294 @@
+//! The merged tree turned into the typed [`Config`]; everything that is wrong with values in context is found here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::inspect::suggestion;
+use super::scope::{Context, Scope, Zero};
+use super::secret::{Secret, filter_min_length};
+use super::shapes::is_placeholder;
+use super::tree::Node;
+use super::*;
+use crate::limits;
+
+/// Schema versions that are read.
+pub const VERSIONS: std::ops::RangeInclusive<u32> = 0..=3;
+
+/// Tools that `tools.<name>.enabled` can switch off.
+pub const TOOLS: &[&str] = &[
+    "read_file",
+    "write_file",
+    "edit_file",
+    "append_file",
+    "list_dir",
+    "message",
+    "cron",
+    "exec",
+    "web_fetch",
+    "web_search",
+];
+
+/// Largest `tools.web.fetch_limit_bytes`.
+const FETCH_LIMIT: usize = 10 * 1024 * 1024;
+
+/// What Go's files have for the default workspace; it moves with `PICOCLAW_HOME`.
+const OLD_WORKSPACE: &str = "~/.picoclaw/workspace";
+
+/// Builds the configuration. `expand` replaces `~`.
+pub(super) fn build(
+    root: &Node,
+    home: &Path,
+    expand: &dyn Fn(&str) -> PathBuf,
+    ctx: &mut Context<'_>,
+) -> Config {
+    let top = ctx.scope(root, "");
+    let mut agent = agent(top, home, expand);
+    let models = models::build(root, &mut agent, ctx);
+    Config {
+        home: home.to_path_buf(),
+        version: ctx.version,
+        agent,
+        models,
+        telegram: channels::build(root, ctx),
+        gateway: gateway(top, ctx),
+        tools: tools(top, ctx),
+        session: session(top, ctx),
+        heartbeat: heartbeat(top),
+        time_servers: top.list("time.servers"),
+    }
+}
+
+fn agent(top: Scope<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> AgentConfig {
+    let at = |key: &str| format!("agents.defaults.{key}");
+    let max_tokens = top.count(&at("max_tokens"), Zero::Default);
+    let workspace = top.text(&at("workspace"));
+    let workspace = match workspace.strip_prefix("$PICOCLAW_HOME/") {
+        Some(rest) => home.join(rest),
+        None if workspace.is_empty() || workspace == OLD_WORKSPACE => home.join("workspace"),
+        None => home.join(expand(&workspace)),
+    };
+    AgentConfig {
+        workspace,
+        restrict_to_workspace: top.truth(&at("restrict_to_workspace")),
+        allow_read_outside_workspace: top.truth(&at("allow_read_outside_workspace")),
+        model: String::new(),
+        fallbacks: top.list(&at("model_fallbacks")),
+        max_tokens,
+        context_window: top.count(&at("context_window"), Zero::Means(max_tokens.saturating_mul(4))),
+        temperature: top.num(&at("temperature")),
+        max_tool_iterations: top.count(&at("max_tool_iterations"), Zero::Means(20)),
+        max_parallel_turns: top.count(&at("max_parallel_turns"), Zero::Default),
+        max_llm_retries: top.count(&at("max_llm_retries"), Zero::Itself),
+        llm_retry_backoff: Duration::from_secs(u64::from(
+            top.count(&at("llm_retry_backoff_secs"), Zero::Itself),
+        )),
+        summarize_messages: top.count(&at("summarize_message_threshold"), Zero::Default),
+        summarize_percent: top.count(&at("summarize_token_percent"), Zero::Default),
+    }
+}
+
+fn heartbeat(top: Scope<'_>) -> Duration {
+    let minutes = top.count("heartbeat.interval", Zero::Default).max(limits::HEARTBEAT_MIN);
+    if top.truth("heartbeat.enabled") {
+        Duration::from_secs(u64::from(minutes) * 60)
+    } else {
+        Duration::ZERO
+    }
+}
+
+/// Addresses of `gateway.host`: trimmed, brackets off, each once; commas separate as in the Go original.
+pub fn hosts(given: &[String]) -> Result<Vec<String>, String> {
+    let mut out: Vec<String> = Vec::new();
+    for part in given.iter().flat_map(|g| g.split(',')) {
+        let host = part.trim();
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let name = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        if host.parse::<std::net::IpAddr>().is_err() && (host.is_empty() || !host.bytes().all(name))
+        {
+            return Err(if host.is_empty() {
+                "an address is empty".to_owned()
+            } else {
+                format!("`{host}` is no address")
+            });
+        }
+        if !out.iter().any(|o| o == host) {
+            out.push(host.to_owned());
+        }
+    }
+    Ok(out)
+}
+
+fn gateway(top: Scope<'_>, ctx: &mut Context<'_>) -> GatewayConfig {
+    let hosts = hosts(&top.list("gateway.host")).unwrap_or_else(|message| {
+        ctx.error(
+            top.origin("gateway.host"),
+            "gateway.host",
+            message,
+            "write 127.0.0.1, ::1 or a name, not a port or address with http",
+        );
+        Vec::new()
+    });
+    let log_level = match top.word("gateway.log_level").as_str() {
+        "warning" => "warn".to_owned(),
+        level => level.to_owned(),
+    };
+    let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
+    GatewayConfig {
+        hosts,
+        port: u16::try_from(top.int("gateway.port")).unwrap_or_default(),
+        log_level,
+    }
+}
+
+fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
+    let size = top.count("tools.read_file.max_read_file_size", Zero::Default) as usize;
+    ToolsConfig {
+        disabled: TOOLS
+            .iter()
+            .filter(|t| !top.truth(&format!("tools.{t}.enabled")))
+            .map(|t| (*t).to_owned())
+            .collect(),
+        approvals: TOOLS
+            .iter()
+            .filter_map(|t| match top.word(&format!("tools.{t}.approval")).as_str() {
+                "never" => Some(((*t).to_owned(), Approval::Never)),
+                "ask" => Some(((*t).to_owned(), Approval::Ask)),
+                _ => None,
+            })
+            .collect(),
+        unattended: top.list("tools.unattended"),
+        allow_read_paths: patterns(top, "tools.allow_read_paths", ctx),
+        allow_write_paths: patterns(top, "tools.allow_write_paths", ctx),
+        exec: ExecConfig {
+            enable_deny_patterns: top.truth("tools.exec.enable_deny_patterns"),
+            allow_remote: top.truth("tools.exec.allow_remote"),
+            custom_deny_patterns: patterns(top, "tools.exec.custom_deny_patterns", ctx),
+            custom_allow_patterns: patterns(top, "tools.exec.custom_allow_patterns", ctx),
+            timeout: Duration::from_secs(u64::from(
+                top.count("tools.exec.timeout_seconds", Zero::Default),
+            )),
+            env: exec_env(top, ctx),
+            uncaged: top.word("tools.exec.cage") == "none",
+        },
+        web: web(top, ctx),
+        read_file_lines: top.word("tools.read_file.mode") == "lines",
+        max_read_file_size: size.min(limits::READ_FILE_BYTES),
+        filter_sensitive_data: top.truth("tools.filter_sensitive_data"),
+        filter_min_length: filter_min_length(top.int("tools.filter_min_length")),
+    }
+}
+
+/// Regular expressions; one that does not compile is an error here and not when a tool first uses it.
+fn patterns(top: Scope<'_>, path: &str, ctx: &mut Context<'_>) -> Vec<String> {
+    let list = top.list(path);
+    for pattern in &list {
+        if let Err(e) = regex_lite::Regex::new(pattern) {
+            ctx.error(
+                top.origin(path),
+                path,
+                format!("`{pattern}` is no regular expression: {e}"),
+                "",
+            );
+        }
+    }
+    list
+}
+
+fn exec_env(top: Scope<'_>, ctx: &mut Context<'_>) -> Vec<String> {
+    let names = top.list("tools.exec.env");
+    for name in &names {
+        let good = !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !good {
+            ctx.error(
+                top.origin("tools.exec.env"),
+                "tools.exec.env",
+                format!("`{name}` is no name of a variable"),
+                "names only, no values",
+            );
+        }
+    }
+    names
+}
+
+fn web(top: Scope<'_>, ctx: &mut Context<'_>) -> WebConfig {
+    let mut limit = top.count("tools.web.fetch_limit_bytes", Zero::Default) as usize;
+    if limit > FETCH_LIMIT {
+        ctx.warn(
+            top.origin("tools.web.fetch_limit_bytes"),
+            "tools.web.fetch_limit_bytes",
+            format!("lowered to {FETCH_LIMIT}"),
+            "",
+        );
+        limit = FETCH_LIMIT;
+    }
+    let engine = |name: &str| {
+        let at = |key: &str| format!("tools.web.{name}.{key}");
+        let key =
+            top.list(&at("api_keys")).into_iter().find(|k| !is_placeholder(k)).unwrap_or_default();
+        let results = u32::try_from(top.int(&at("max_results"))).unwrap_or_default();
+        let results = if results == 0 { 5 } else { results.clamp(1, 10) };
+        SearchEngine {
+            enabled: top.truth(&at("enabled")),
+            api_key: Secret::new(key),
+            base_url: top.address(&at("base_url")),
+            max_results: results,
+        }
+    };
+    let provider = top.word("tools.web.provider");
+    let known = ["auto", "brave", "duckduckgo", "tavily", "searxng"];
+    let provider = if known.contains(&provider.as_str()) {
+        provider
+    } else {
+        ctx.warn(
+            top.origin("tools.web.provider"),
+            "tools.web.provider",
+            format!("{provider} is not supported by this build; auto is used"),
+            "",
+        );
+        "auto".to_owned()
+    };
+    WebConfig {
+        enabled: top.truth("tools.web.enabled"),
+        provider,
+        proxy: top.text("tools.web.proxy"),
+        fetch_limit_bytes: limit,
+        format: top.word("tools.web.format"),
+        private_host_whitelist: top.list("tools.web.private_host_whitelist"),
+        engines: ["brave", "duckduckgo", "tavily", "searxng"]
+            .into_iter()
+            .map(|n| (n.to_owned(), engine(n)))
+            .collect(),
+    }
+}
+
+fn session(top: Scope<'_>, ctx: &mut Context<'_>) -> SessionConfig {
+    if let Some(scope) = top.node.at("session.dm_scope").filter(|n| !n.is_null()) {
+        ctx.warn(
+            scope.origin,
+            "session.dm_scope",
+            "unknown scope, ignored",
+            "per-channel-peer, per-peer and global are known; better use dimensions",
+        );
+    }
+    let known = ["chat", "topic", "sender", "space"];
+    let mut dimensions = top.list("session.dimensions");
+    dimensions.retain(|d| {
+        let fine = known.contains(&d.as_str());
+        if !fine {
+            let hint = suggestion(d, known.into_iter());
+            ctx.warn(
+                top.origin("session.dimensions"),
+                "session.dimensions",
+                format!("unknown dimension `{d}`, ignored"),
+                hint,
+            );
+        }
+        fine
+    });
+    let links = top.node.at("session.identity_links").map(Node::entries).unwrap_or_default();
+    SessionConfig {
+        dimensions,
+        identity_links: links.iter().map(|(name, ids)| (name.to_string(), ids.texts())).collect(),
+    }
+}

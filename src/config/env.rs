@@ -1,0 +1,341 @@
+//! The environment as the highest layer: one variable for each key of the table, under the Go original's names.
+//!
+//! An empty variable counts as not set. Lists are split at commas (also the full-width one). Names in objects are taken
+//! from what the lower layers have, besides `telegram` and the known providers.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::channels;
+use super::inspect::suggestion;
+use super::keys::{self, Kind};
+use super::layers::{Layer, LayerKind, LoadOptions};
+use super::problem::{Findings, Problem};
+use super::providers;
+use super::tree::{Kind as Shape, Node, Origin};
+
+/// Variables that say where to look; nearly always set, and nothing to look up for them.
+const HOMES: &[&str] = &["PICOCLAW_HOME", "PICOCLAW_CONFIG", "PICOCLAW_MEM_LIMIT"];
+
+/// Variables that are no keys.
+const OTHERS: &[&str] = &[
+    "PICOCLAW_HOME",
+    "PICOCLAW_CONFIG",
+    "PICOCLAW_MEM_LIMIT",
+    "PICOCLAW_LOG_LEVEL",
+    "PICOCLAW_BUILTIN_SKILLS",
+    "PICOCLAW_BINARY",
+    "PICOCLAW_KEY_PASSPHRASE",
+    "PICOCLAW_SSH_KEY_PATH",
+    "PICOCLAW_DNS_SERVER",
+];
+
+/// A list written in one variable: commas of both widths, blanks trimmed, empty parts left out.
+pub fn split_list(text: &str) -> Vec<String> {
+    text.split([',', '，']).map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect()
+}
+
+struct Reader<'a> {
+    options: &'a LoadOptions,
+    layer: u16,
+    root: Node,
+    /// Names of the variables that set something; their index is the origin.
+    names: Vec<String>,
+    known: BTreeSet<String>,
+    findings: &'a mut Findings,
+}
+
+/// The layer and its patch; the patch is empty where no variable is set.
+pub(super) fn read(
+    options: &LoadOptions,
+    merged: &Node,
+    layer: u16,
+    findings: &mut Findings,
+) -> (Layer, Node) {
+    let root = Node::map(Origin { layer, at: 0 });
+    let mut reader =
+        Reader { options, layer, root, names: Vec::new(), known: BTreeSet::new(), findings };
+    let ours = |k: &String| k.starts_with("PICOCLAW_") && !HOMES.contains(&k.as_str());
+    if options.env.keys().any(ours) {
+        reader.table(merged);
+        reader.aliases();
+        reader.leftovers();
+    }
+    let layer = Layer {
+        kind: LayerKind::Environment,
+        name: "environment".to_owned(),
+        dir: Default::default(),
+        text: reader.names.join("\n"),
+    };
+    (layer, reader.root)
+}
+
+fn names_for(section: &str, merged: &Node) -> Vec<String> {
+    let list = merged.get(section);
+    let mut names: Vec<String> = match section {
+        "channel_list" => vec!["telegram".to_owned()],
+        "providers" => providers::names().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    for (name, _) in list.map(Node::entries).unwrap_or_default() {
+        if !names.iter().any(|n| **n == **name) {
+            names.push(name.to_string());
+        }
+    }
+    for item in list.map(Node::items).unwrap_or_default() {
+        let name = item.text_of("model_name").unwrap_or_default().to_owned();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+impl Reader<'_> {
+    fn table(&mut self, merged: &Node) {
+        for section in ["channel_list", "providers", "model_list"] {
+            // Names times keys are many: only where a variable of the section is set at all.
+            let begin = keys::variable(&[section]);
+            if !self.options.env.keys().any(|k| k.starts_with(&begin)) {
+                continue;
+            }
+            for name in names_for(section, merged) {
+                let own = |k: &&keys::Key| k.path.split('.').next() == Some(section);
+                for key in keys::all().filter(own) {
+                    let fill = |p| if p == "*" { name.as_str() } else { p };
+                    let path: Vec<&str> = key.path.split('.').map(fill).collect();
+                    self.key(key, &path);
+                }
+            }
+        }
+        for key in keys::all().filter(|k| !k.path.contains('*')) {
+            let path: Vec<&str> = key.path.split('.').collect();
+            self.key(key, &path);
+        }
+    }
+
+    fn key(&mut self, key: &keys::Key, path: &[&str]) {
+        let variable = keys::variable(path);
+        if keys::variable_allowed(key) {
+            if let Some(one) = variable.strip_suffix("_API_KEYS") {
+                self.take(&format!("{one}_API_KEY"), key.kind, path);
+            }
+            self.take(&variable, key.kind, path);
+        } else {
+            self.known.insert(variable);
+        }
+    }
+
+    /// Names that differ from their key's path.
+    fn aliases(&mut self) {
+        let level = keys::by_pattern("gateway.log_level").map_or(Kind::Text, |k| k.kind);
+        self.take("PICOCLAW_LOG_LEVEL", level, &["gateway", "log_level"]);
+        if self.options.var("PICOCLAW_AGENTS_DEFAULTS_MODEL_NAME").is_none() {
+            self.take(
+                "PICOCLAW_AGENTS_DEFAULTS_MODEL",
+                Kind::Text,
+                &["agents", "defaults", "model_name"],
+            );
+        }
+        self.known.insert("PICOCLAW_AGENTS_DEFAULTS_MODEL".to_owned());
+        self.known.extend(OTHERS.iter().map(|o| (*o).to_owned()));
+    }
+
+    fn take(&mut self, variable: &str, kind: Kind, path: &[&str]) {
+        self.known.insert(variable.to_owned());
+        let Some(text) = self.options.var(variable) else { return };
+        let origin =
+            Origin { layer: self.layer, at: u32::try_from(self.names.len()).unwrap_or(u32::MAX) };
+        let text = text.trim();
+        let leaf = |value: Value| Some(Node::leaf(origin, value));
+        let node = match kind {
+            Kind::Bool => match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "t" | "yes" | "on" => leaf(Value::Bool(true)),
+                "false" | "0" | "f" | "no" | "off" => leaf(Value::Bool(false)),
+                _ => self.fault(variable, "true or false is needed"),
+            },
+            Kind::Int(..) => match text.parse::<i64>() {
+                Ok(n) => leaf(n.into()),
+                Err(_) => self.fault(variable, "a whole number is needed"),
+            },
+            Kind::Num(..) => match text.parse::<f64>() {
+                Ok(n) if n.is_finite() => leaf(n.into()),
+                _ => self.fault(variable, "a number is needed"),
+            },
+            Kind::List | Kind::Secrets => {
+                let items = split_list(text).into_iter().map(|t| Node::leaf(origin, t)).collect();
+                Some(Node { origin, kind: Shape::List(items) })
+            }
+            _ => leaf(text.into()),
+        };
+        if let Some(node) = node {
+            self.names.push(variable.to_owned());
+            put(&mut self.root, path, node, origin);
+        }
+    }
+
+    fn fault(&mut self, variable: &str, message: &str) -> Option<Node> {
+        self.findings.push_error(Problem {
+            file: variable.to_owned(),
+            message: message.to_owned(),
+            ..Problem::default()
+        });
+        None
+    }
+
+    /// Variables in our sections that set nothing are probably mistyped.
+    fn leftovers(&mut self) {
+        let sections = [
+            "AGENTS_",
+            "CHANNELS_",
+            "PROVIDERS_",
+            "GATEWAY_",
+            "TOOLS_",
+            "SESSION_",
+            "TIME_",
+            "MODEL_LIST_",
+        ];
+        for name in self
+            .options
+            .env
+            .keys()
+            .filter(|k| k.starts_with("PICOCLAW_") && !self.known.contains(*k))
+        {
+            let rest = name.strip_prefix("PICOCLAW_").unwrap_or_default();
+            let inside = |upper: &String| {
+                name.strip_prefix(upper.as_str()).is_some_and(|r| r.starts_with('_'))
+            };
+            if !sections.iter().any(|s| rest.starts_with(s)) || self.known.iter().any(inside) {
+                continue;
+            }
+            let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
+            let is_foreign = |t: &&str| **t != *"telegram" && channel.starts_with(*t);
+            if channels::TYPES.iter().any(is_foreign) {
+                continue;
+            }
+            let hint = suggestion(name, self.known.iter().map(String::as_str));
+            self.findings.push_warning(Problem {
+                file: name.clone(),
+                message: "this variable sets nothing".to_owned(),
+                hint,
+                ..Problem::default()
+            });
+        }
+    }
+}
+
+fn put(root: &mut Node, path: &[&str], node: Node, origin: Origin) {
+    match path {
+        [] => {}
+        [last] => root.set(last, node),
+        [first, rest @ ..] => {
+            if let Some(child) = root.child(first, origin) {
+                put(child, rest, node, origin);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::from_json;
+    use super::*;
+
+    #[track_caller]
+    fn check(vars: &[(&str, &str)], want: &str) -> Findings {
+        let merged = from_json(
+            r#"{"model_list":[{"model_name":"my gpt"}],"channel_list":{"second":{}}}"#,
+            0,
+            &mut Vec::new(),
+        )
+        .unwrap();
+        let env = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let options = LoadOptions { env, ..LoadOptions::default() };
+        let mut findings = Findings::default();
+        let (_, patch) = read(&options, &merged, 1, &mut findings);
+        assert_eq!(patch.to_value(), serde_json::from_str::<Value>(want).unwrap());
+        findings
+    }
+
+    #[test]
+    fn variables_become_a_patch() {
+        check(&[("HOME", "/root"), ("PICOCLAW_HOME", "/x")], "{}");
+        check(&[("PICOCLAW_GATEWAY_PORT", " 80 ")], r#"{"gateway":{"port":80}}"#);
+        check(&[("PICOCLAW_GATEWAY_HOST", "")], "{}");
+        check(
+            &[("PICOCLAW_AGENTS_DEFAULTS_MODEL", "m")],
+            r#"{"agents":{"defaults":{"model_name":"m"}}}"#,
+        );
+        check(
+            &[("PICOCLAW_AGENTS_DEFAULTS_TEMPERATURE", "0.5")],
+            r#"{"agents":{"defaults":{"temperature":0.5}}}"#,
+        );
+        check(
+            &[
+                ("PICOCLAW_CHANNELS_TELEGRAM_ENABLED", "True"),
+                ("PICOCLAW_CHANNELS_TELEGRAM_TOKEN", "1:a"),
+                ("PICOCLAW_CHANNELS_SECOND_ALLOW_FROM", "1，2, x"),
+            ],
+            r#"{"channel_list":{"telegram":{"enabled":true,"settings":{"token":"1:a"}},"second":{"allow_from":["1","2","x"]}}}"#,
+        );
+        check(
+            &[("PICOCLAW_PROVIDERS_OPENAI_API_KEY", "k")],
+            r#"{"providers":{"openai":{"api_keys":["k"]}}}"#,
+        );
+        check(
+            &[("PICOCLAW_MODEL_LIST_MY_GPT_API_BASE", "http://h")],
+            r#"{"model_list":{"my gpt":{"api_base":"http://h"}}}"#,
+        );
+        check(
+            &[("PICOCLAW_LOG_LEVEL", "debug"), ("PICOCLAW_GATEWAY_LOG_LEVEL", "info")],
+            r#"{"gateway":{"log_level":"debug"}}"#,
+        );
+        check(&[("PICOCLAW_TOOLS_EXEC_ENABLED", "0")], r#"{"tools":{"exec":{"enabled":false}}}"#);
+    }
+
+    #[test]
+    fn faults_name_the_variable() {
+        let findings = check(
+            &[("PICOCLAW_GATEWAY_PORT", "eighty"), ("PICOCLAW_TOOLS_EXEC_ENABLED", "perhaps")],
+            "{}",
+        );
+        let texts: Vec<String> = findings.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "PICOCLAW_TOOLS_EXEC_ENABLED: true or false is needed",
+                "PICOCLAW_GATEWAY_PORT: a whole number is needed"
+            ]
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn mistyped_variables_are_told() {
+        let findings = check(
+            &[
+                ("PICOCLAW_GATEWAY_PROT", "1"),
+                ("PICOCLAW_TOOLS_MCP_ENABLED", "1"),
+                ("PICOCLAW_CHANNELS_DISCORD_TOKEN", "x"),
+                ("PICOCLAW_OTHER", "x"),
+            ],
+            "{}",
+        );
+        let texts: Vec<String> = findings.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "PICOCLAW_GATEWAY_PROT: this variable sets nothing (did you mean `PICOCLAW_GATEWAY_PORT`?)"
+            ]
+        );
+    }
+
+    #[test]
+    fn lists() {
+        assert_eq!(split_list("a, b，c,,"), ["a", "b", "c"]);
+        assert!(split_list("").is_empty());
+    }
+}

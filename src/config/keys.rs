@@ -1,0 +1,310 @@
+//! Every key this program knows: one table for types, defaults, variables, `config show` and the documentation.
+//!
+//! Paths are canonical (schema version 3); `*` stands for a name in an object, or an element of a list. Older shapes are
+//! turned into this one by [`super::shapes`] before anything looks a key up.
+
+use std::cmp::Ordering;
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::{keys_table, keys_tools};
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number in a range, both ends included.
+    Int(i64, i64),
+    /// A number in a range.
+    Num(f64, f64),
+    /// A string.
+    Text,
+    /// An `http://` or `https://` address, or empty.
+    Url,
+    /// A proxy address (`http://`, `https://`, `socks5://`, `socks5h://`), or empty.
+    Proxy,
+    /// A string that is never shown; `file://name` reads it from a file.
+    Secret,
+    /// Several of those; one string counts as a list of one.
+    Secrets,
+    /// Strings and numbers mixed; one counts as a list of one.
+    List,
+    /// One of these, in any case.
+    Word(&'static [&'static str]),
+    /// Any JSON.
+    Free,
+    /// A key of the Go original that this build does not use; anything below it is accepted.
+    Foreign,
+    /// The same, and a warning tells when it is switched on.
+    ForeignNoted,
+}
+
+/// One key.
+pub struct Key {
+    /// Canonical path.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Default (JSON) of a configuration without `version`, which is v0.1.2's; empty for none.
+    pub v0: &'static str,
+    /// Default (JSON) from `version` 1 on; empty for none.
+    pub v3: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+/// No upper end.
+pub(super) const ANY: i64 = u32::MAX as i64;
+
+pub(super) const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { path, kind, v0: default, v3: default, doc }
+}
+
+pub(super) const fn two(
+    path: &'static str,
+    kind: Kind,
+    v0: &'static str,
+    v3: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { path, kind, v0, v3, doc }
+}
+
+pub(super) const fn foreign(path: &'static str) -> Key {
+    Key { path, kind: Kind::Foreign, v0: "", v3: "", doc: "" }
+}
+
+pub(super) const fn noted(path: &'static str) -> Key {
+    Key { path, kind: Kind::ForeignNoted, v0: "", v3: "", doc: "" }
+}
+
+/// Every key, section by section.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    keys_table::KEYS.iter().chain(keys_tools::KEYS)
+}
+
+/// What the table says about a path.
+pub enum Found {
+    /// A key.
+    Key(&'static Key),
+    /// Keys stand below it.
+    Section,
+    /// Below a key that takes anything.
+    Inside,
+    /// Nothing.
+    Unknown,
+}
+
+/// How a pattern (`*` meaning any one segment) lies to a path: `Equal`, `Less` where it ends above the path,
+/// `Greater` where it goes on below it; `None` where they part.
+fn relation(pattern: &str, path: &[&str]) -> Option<Ordering> {
+    let mut parts = pattern.split('.');
+    for p in path {
+        match parts.next() {
+            None => return Some(Ordering::Less),
+            Some(q) if q == *p || q == "*" => {}
+            Some(_) => return None,
+        }
+    }
+    Some(if parts.next().is_some() { Ordering::Greater } else { Ordering::Equal })
+}
+
+/// The table's word on a canonical path.
+pub fn find(path: &[&str]) -> Found {
+    let mut best: Option<&'static Key> = None;
+    let (mut section, mut inside) = (false, false);
+    for key in all() {
+        match relation(key.path, path) {
+            // A fixed name wins over `*`.
+            Some(Ordering::Equal) => match best {
+                Some(b) if stars(b.path) <= stars(key.path) => {}
+                _ => best = Some(key),
+            },
+            Some(Ordering::Greater) => section = true,
+            Some(Ordering::Less) => inside |= key.foreign() || key.kind == Kind::Free,
+            None => {}
+        }
+    }
+    match best {
+        Some(key) => Found::Key(key),
+        None if section => Found::Section,
+        None if inside => Found::Inside,
+        None => Found::Unknown,
+    }
+}
+
+fn stars(path: &str) -> usize {
+    path.bytes().filter(|b| *b == b'*').count()
+}
+
+/// Names that may stand under a canonical path.
+pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
+    let depth = path.len();
+    all()
+        .filter(move |k| relation(k.path, path) == Some(Ordering::Greater))
+        .filter_map(move |k| k.path.split('.').nth(depth))
+        .filter(|n| *n != "*")
+}
+
+/// The key with exactly this pattern.
+pub fn by_pattern(pattern: &str) -> Option<&'static Key> {
+    all().find(|k| k.path == pattern)
+}
+
+impl Key {
+    /// The default of a schema version, null for none.
+    pub fn default(&self, version: u32) -> Value {
+        let text = if version == 0 { self.v0 } else { self.v3 };
+        serde_json::from_str(text).unwrap_or(Value::Null)
+    }
+
+    /// Not used by this build.
+    pub fn foreign(&self) -> bool {
+        matches!(self.kind, Kind::Foreign | Kind::ForeignNoted)
+    }
+
+    /// Never shown.
+    pub fn secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::Secrets)
+    }
+}
+
+/// The variable of a path whose stars have been filled in; the Go original's names (`PICOCLAW_CHANNELS_TELEGRAM_TOKEN`).
+pub fn variable(path: &[&str]) -> String {
+    let mut name = String::from("PICOCLAW");
+    for (i, part) in path.iter().enumerate() {
+        let part = match (i, *part) {
+            (0, "channel_list") => "CHANNELS",
+            (2, "settings") if path.first() == Some(&"channel_list") => continue,
+            (_, part) => part,
+        };
+        name.push('_');
+        name.extend(
+            part.chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }),
+        );
+    }
+    name
+}
+
+/// The table as Markdown, for `docs/`; generated, so that it cannot lie.
+pub fn write_markdown(out: &mut dyn Write) -> std::io::Result<()> {
+    out.write_all(b"| key | takes | default | variable | meaning |\n|---|---|---|---|---|\n")?;
+    for key in all().filter(|k| !k.foreign()) {
+        let parts: Vec<&str> =
+            key.path.split('.').map(|p| if p == "*" { "<NAME>" } else { p }).collect();
+        let variable = if variable_allowed(key) {
+            variable(&parts).replace("_NAME_", "<NAME>_")
+        } else {
+            String::new()
+        };
+        let variable =
+            variable.replace("__", "_").replace("<NAME>", "_<NAME>").replace("__<", "_<");
+        let default = match (key.v0, key.v3) {
+            ("", "") => String::new(),
+            (a, b) if a == b => format!("`{a}`"),
+            (a, b) => format!(
+                "`{}`; without `version` `{}`",
+                if b.is_empty() { "none" } else { b },
+                if a.is_empty() { "none" } else { a }
+            ),
+        };
+        writeln!(
+            out,
+            "| `{}` | {} | {default} | {variable} | {} |",
+            key.path.replace('*', "<name>"),
+            takes(key.kind),
+            key.doc
+        )?;
+    }
+    Ok(())
+}
+
+/// Objects of any shape and list elements have no variable.
+pub fn variable_allowed(key: &Key) -> bool {
+    !key.foreign()
+        && !matches!(key.kind, Kind::Free)
+        && key.path != "version"
+        && !key.path.starts_with("session.identity_links")
+        && !key.path.contains("custom_headers")
+}
+
+fn takes(kind: Kind) -> String {
+    match kind {
+        Kind::Bool => "true or false".to_owned(),
+        Kind::Int(low, high) if high == i64::MAX || high == i64::from(u32::MAX) => {
+            format!("whole number from {low}")
+        }
+        Kind::Int(low, high) => format!("whole number {low} to {high}"),
+        Kind::Num(low, high) => format!("number {low} to {high}"),
+        Kind::Text => "text".to_owned(),
+        Kind::Url => "http or https address".to_owned(),
+        Kind::Proxy => "http, https or socks5 address".to_owned(),
+        Kind::Secret => "secret".to_owned(),
+        Kind::Secrets => "list of secrets".to_owned(),
+        Kind::List => "list".to_owned(),
+        Kind::Word(words) => words.join(", "),
+        Kind::Free => "JSON".to_owned(),
+        Kind::Foreign | Kind::ForeignNoted => "not used".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_sound() {
+        for (i, key) in all().enumerate() {
+            assert!(!all().take(i).any(|k| k.path == key.path), "{} stands twice", key.path);
+            for default in [key.v0, key.v3] {
+                assert!(
+                    default.is_empty() || serde_json::from_str::<Value>(default).is_ok(),
+                    "{}: {default}",
+                    key.path
+                );
+            }
+            assert!(key.foreign() || !key.doc.is_empty(), "{} has no text", key.path);
+        }
+    }
+
+    #[test]
+    fn paths_are_looked_up() {
+        assert!(matches!(find(&["gateway", "port"]), Found::Key(k) if k.path == "gateway.port"));
+        assert!(matches!(find(&["model_list", "gpt", "api_base"]), Found::Key(_)));
+        assert!(matches!(find(&["model_list", "gpt", "extra_body", "x", "y"]), Found::Inside));
+        assert!(matches!(find(&["tools", "mcp", "servers", "x"]), Found::Inside));
+        assert!(matches!(find(&["agents", "defaults"]), Found::Section));
+        assert!(matches!(find(&["agents", "defaults", "nope"]), Found::Unknown));
+        assert!(children(&["gateway"]).any(|c| c == "port"));
+    }
+
+    #[test]
+    fn variables_have_the_known_names() {
+        let name = |p: &str| variable(&p.split('.').collect::<Vec<_>>());
+        assert_eq!(name("agents.defaults.max_tokens"), "PICOCLAW_AGENTS_DEFAULTS_MAX_TOKENS");
+        assert_eq!(
+            name("channel_list.telegram.settings.token"),
+            "PICOCLAW_CHANNELS_TELEGRAM_TOKEN"
+        );
+        assert_eq!(name("channel_list.my-bot.allow_from"), "PICOCLAW_CHANNELS_MY_BOT_ALLOW_FROM");
+        assert_eq!(name("providers.openai.api_base"), "PICOCLAW_PROVIDERS_OPENAI_API_BASE");
+    }
+
+    #[test]
+    fn markdown_names_every_key_in_use() {
+        let mut out = Vec::new();
+        write_markdown(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("| `agents.defaults.max_tool_iterations` | whole number from 0 | `50`; without `version` `20` | PICOCLAW_AGENTS_DEFAULTS_MAX_TOOL_ITERATIONS |"), "{text}");
+        assert!(text.contains("| `channel_list.<name>.settings.token` | secret |  | PICOCLAW_CHANNELS_<NAME>_TOKEN |"), "{text}");
+        assert!(!text.contains("tools.mcp"));
+    }
+}

@@ -1,0 +1,86 @@
+//! The configuration of the last successful start, kept so that a daemon survives a broken edit.
+//!
+//! It holds secrets: mode 0600, replaced as a whole or not at all, never read for anything but a start.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::layers::{Layer, LayerKind, read_bounded};
+use super::load::{Loaded, finish, parse};
+use super::merge::{Unknown, merge_layer};
+use super::problem::Findings;
+use super::tree::{Node, Origin};
+use crate::error::{Context, Error, Result};
+
+/// Path below the home.
+pub const LAST_GOOD: &str = "state/config.last-good.json";
+
+/// Saves what was loaded under `home`. Writes nothing where the same is there already.
+pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
+    let mut value = loaded.to_json();
+    // `~` and a default workspace depend on variables that a later start may not have.
+    if let Some(defaults) = value.pointer_mut("/agents/defaults").and_then(|d| d.as_object_mut()) {
+        defaults.insert(
+            "workspace".to_owned(),
+            loaded.config.agent.workspace.display().to_string().into(),
+        );
+    }
+    let mut bytes = serde_json::to_vec(&value).context("cannot write the configuration as JSON")?;
+    bytes.push(b'\n');
+    let path = home.join(LAST_GOOD);
+    if fs::read(&path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    replace(&path, &bytes).with_context(|| format!("cannot save {}", path.display()))
+}
+
+/// Loads what [`save_last_good`] saved; neither files nor variables are looked at.
+pub fn load_last_good(home: &Path) -> Result<Loaded> {
+    let path = home.join(LAST_GOOD);
+    let bytes = read_bounded(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::new(format!("{}: not UTF-8 text", path.display())))?;
+    let layer = Layer {
+        kind: LayerKind::Json,
+        name: path.display().to_string(),
+        dir: home.to_path_buf(),
+        text,
+    };
+    let mut findings = Findings::default();
+    let patch = parse(&layer, 1, &mut findings);
+    let mut tree = Node::map(Origin::default());
+    if let Some(patch) = patch {
+        merge_layer(&mut tree, patch, Unknown::Add);
+    }
+    let layers = vec![Layer::built_in(), layer];
+    Ok(finish(tree, layers, home, &|p| PathBuf::from(p), false, findings)?)
+}
+
+/// Writes a file so that after a power cut the old or the new one is there: temp, fsync, rename, fsync of the folder.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temp = dir.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = (|| {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temp)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temp, path)?;
+        fs::File::open(dir)?.sync_all()
+    })();
+    if written.is_err() {
+        // The error that counts is the first one; a left temp file is overwritten next time.
+        let _ = fs::remove_file(&temp);
+    }
+    written
+}

@@ -1,0 +1,310 @@
+//! The layers a configuration is read from, lowest first, and their files.
+//!
+//! 1. what is built in,
+//! 2. `/etc/picoclaw/config.json`,
+//! 3. `/etc/picoclaw/config.d/*.json`, sorted by name,
+//! 4. `$PICOCLAW_HOME/config.json` (`~/.picoclaw` without that variable),
+//! 5. `$PICOCLAW_HOME/config.d/*.json`,
+//! 6. the environment.
+//!
+//! `PICOCLAW_CONFIG` names a file that stands in place 4 and takes place 2 away. A `.security.yml` counts together
+//! with the `config.json` beside it. No file is ever written here.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::problem::{Findings, Problem};
+use super::tree::Origin;
+use crate::limits::{CONFIG_BYTES, CONFIG_FILES};
+use crate::proto::json_pos;
+
+/// Files of at most this many bytes count as empty (the Go original's rule).
+const EMPTY_BYTES: usize = 10;
+
+/// Where to look.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// The environment; only `PICOCLAW_*` and `HOME` are looked at.
+    pub env: BTreeMap<String, String>,
+    /// `/etc/picoclaw`.
+    pub etc: PathBuf,
+    /// A configuration without a usable model, or with a bot that lacks its token, is a warning and no error.
+    pub allow_empty: bool,
+}
+
+impl LoadOptions {
+    /// The process's own environment and `/etc/picoclaw`.
+    pub fn from_process() -> LoadOptions {
+        let wanted = |name: &str| name == "HOME" || name.starts_with("PICOCLAW_");
+        let env = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        LoadOptions {
+            env: env.filter(|(k, _)| wanted(k)).collect(),
+            etc: PathBuf::from("/etc/picoclaw"),
+            allow_empty: false,
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str).filter(|v| !v.trim().is_empty())
+    }
+
+    /// `$PICOCLAW_HOME`, else `~/.picoclaw`.
+    pub fn home(&self) -> crate::Result<PathBuf> {
+        if let Some(home) = self.var("PICOCLAW_HOME") {
+            return Ok(self.expand(home));
+        }
+        match self.var("HOME") {
+            Some(user) => Ok(Path::new(user).join(".picoclaw")),
+            None => Err(crate::Error::new(
+                "neither PICOCLAW_HOME nor HOME is set; set PICOCLAW_HOME to the folder for state and configuration",
+            )),
+        }
+    }
+
+    /// The user's base file: `PICOCLAW_CONFIG`, else `config.json` in the home.
+    pub fn config_file(&self) -> crate::Result<PathBuf> {
+        match self.var("PICOCLAW_CONFIG") {
+            Some(file) => Ok(self.expand(file)),
+            None => Ok(self.home()?.join("config.json")),
+        }
+    }
+
+    /// A path with `~` or `~/` in front replaced by the user's home; without `HOME` it only goes.
+    pub fn expand(&self, path: &str) -> PathBuf {
+        let user = Path::new(self.var("HOME").unwrap_or_default());
+        match path.strip_prefix('~') {
+            Some("") => user.to_path_buf(),
+            Some(rest) if rest.starts_with('/') => user.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(path),
+        }
+    }
+}
+
+/// What a layer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// Values that nobody wrote.
+    BuiltIn,
+    /// A JSON file.
+    Json,
+    /// A `.security.yml`.
+    Security,
+    /// Variables.
+    Environment,
+}
+
+/// One source of values.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// What it is.
+    pub kind: LayerKind,
+    /// File name, `built-in` or `environment`.
+    pub name: String,
+    /// Folder that `file://` values must stay in.
+    pub dir: PathBuf,
+    /// The file's text, kept for positions until loading has ended; for the environment the variables' names, one a line.
+    pub text: String,
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// File or variable.
+    pub file: String,
+    /// From 1, 0 for none.
+    pub line: u32,
+    /// From 1, 0 for none.
+    pub column: u32,
+    /// Key path as the file has it, or empty.
+    pub key: String,
+}
+
+impl Layer {
+    /// The lowest layer.
+    pub fn built_in() -> Layer {
+        Layer {
+            kind: LayerKind::BuiltIn,
+            name: "built-in".to_owned(),
+            dir: PathBuf::new(),
+            text: String::new(),
+        }
+    }
+
+    /// Where an origin in this layer is for a reader.
+    pub fn place(&self, origin: Origin) -> Place {
+        let at = usize::try_from(origin.at).unwrap_or(usize::MAX);
+        match self.kind {
+            LayerKind::BuiltIn => Place { file: self.name.clone(), ..Place::default() },
+            LayerKind::Environment => Place {
+                file: self.text.lines().nth(at).unwrap_or(&self.name).to_owned(),
+                ..Place::default()
+            },
+            LayerKind::Json | LayerKind::Security => {
+                let (line, column) = json_pos::line_column(&self.text, at);
+                let key = if self.kind == LayerKind::Json {
+                    json_pos::path_at(&self.text, at)
+                } else {
+                    String::new()
+                };
+                Place { file: self.name.clone(), line, column, key }
+            }
+        }
+    }
+}
+
+/// A file to read.
+pub(super) struct Source {
+    pub path: PathBuf,
+    /// Folder of the configuration it belongs to.
+    pub dir: PathBuf,
+    /// Named by the user: it must be there.
+    pub required: bool,
+    /// A base file; a `.security.yml` may stand beside it.
+    pub base: bool,
+}
+
+/// The files to read in order.
+pub(super) fn files(options: &LoadOptions, home: &Path, findings: &mut Findings) -> Vec<Source> {
+    let mut out = Vec::new();
+    let base = |path: PathBuf, required| {
+        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Source { dir: dir.to_path_buf(), path, required, base: true }
+    };
+    let own = options.var("PICOCLAW_CONFIG").map(|f| options.expand(f));
+    if own.is_none() {
+        out.push(base(options.etc.join("config.json"), false));
+    }
+    overlays(&options.etc, &mut out, findings);
+    match own {
+        Some(file) => out.push(base(file, true)),
+        None => out.push(base(home.join("config.json"), false)),
+    }
+    overlays(home, &mut out, findings);
+    out
+}
+
+fn overlays(dir: &Path, out: &mut Vec<Source>, findings: &mut Findings) {
+    let folder = dir.join("config.d");
+    match overlay_names(&folder) {
+        Ok(names) => out.extend(names.into_iter().map(|path| Source {
+            path,
+            dir: dir.to_path_buf(),
+            required: false,
+            base: false,
+        })),
+        Err(message) => {
+            let file = folder.display().to_string();
+            findings.push_error(Problem { file, message, ..Problem::default() });
+        }
+    }
+}
+
+/// `*.json` of a folder, sorted, hidden ones left out.
+fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let fail = |e: std::io::Error| format!("cannot read the folder: {e}");
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(fail(e)),
+    };
+    let mut names: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(fail)?.path();
+        let hidden = path.file_name().is_none_or(|n| n.as_encoded_bytes().starts_with(b"."));
+        if hidden || path.extension().is_none_or(|e| e != "json") {
+            continue;
+        }
+        if names.len() == CONFIG_FILES {
+            return Err(format!("more than {CONFIG_FILES} files"));
+        }
+        names.push(path);
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The text of a file; `None` where it is not there (and need not be), counts as empty, or cannot be read.
+pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Option<String> {
+    let name = path.display().to_string();
+    let bytes = match read_bounded(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => return None,
+        Err(e) => {
+            let missing = e.kind() == std::io::ErrorKind::NotFound;
+            let message = if missing {
+                "PICOCLAW_CONFIG names this file, and it is not there".to_owned()
+            } else {
+                format!("cannot read: {e}")
+            };
+            let hint =
+                if missing { "`picoclaw onboard` writes one".to_owned() } else { String::new() };
+            findings.push_error(Problem { file: name, message, hint, ..Problem::default() });
+            return None;
+        }
+    };
+    if bytes.len() <= EMPTY_BYTES {
+        let message = format!("only {} bytes: taken as empty", bytes.len());
+        findings.push_warning(Problem { file: name, message, ..Problem::default() });
+        return None;
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let (message, hint) = ("the file is UTF-16".to_owned(), "save it as UTF-8".to_owned());
+        findings.push_error(Problem {
+            file: name,
+            line: 1,
+            column: 1,
+            message,
+            hint,
+            ..Problem::default()
+        });
+        return None;
+    }
+    match String::from_utf8(bytes) {
+        Ok(mut text) => {
+            if text.starts_with('\u{feff}') {
+                text.drain(..'\u{feff}'.len_utf8());
+            }
+            Some(text)
+        }
+        Err(e) => {
+            let good = e.utf8_error().valid_up_to();
+            let before =
+                String::from_utf8_lossy(e.as_bytes().get(..good).unwrap_or_default()).into_owned();
+            let (line, column) = json_pos::line_column(&before, before.len());
+            let (message, hint) = ("not UTF-8 text".to_owned(), "save it as UTF-8".to_owned());
+            findings.push_error(Problem {
+                file: name,
+                line,
+                column,
+                message,
+                hint,
+                ..Problem::default()
+            });
+            None
+        }
+    }
+}
+
+/// At most [`CONFIG_BYTES`] of a regular file; anything else (a FIFO would block for ever) is refused.
+pub(super) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(std::io::Error::other(if meta.is_dir() {
+            "it is a folder"
+        } else {
+            "it is no regular file"
+        }));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(CONFIG_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > CONFIG_BYTES {
+        return Err(std::io::Error::other(format!(
+            "it is larger than {} KiB",
+            CONFIG_BYTES / 1024
+        )));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,293 @@
+//! From files and variables to a [`Config`]: read the layers, check each, merge, resolve secrets, build.
+//!
+//! Nothing is written here, and nothing of the texts outlives [`Loaded`]: keep [`Loaded::config`], drop the rest.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Config;
+use super::build;
+use super::env;
+use super::inspect::{self, ChannelTypes};
+use super::layers::{self, Layer, LayerKind, LoadOptions, Place};
+use super::merge::{Unknown, fill, merge_layer, models_named};
+use super::problem::{ConfigErrors, Findings, Problem};
+use super::scope::Context;
+use super::secret::{SHORT_SECRET, is_secret_name, url_userinfo};
+use super::security;
+use super::shapes;
+use super::tree::{self, Node, Origin};
+use crate::limits::CONFIG_DEPTH;
+use crate::proto::json_pos;
+
+/// A configuration and what is known about where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration in force.
+    pub config: Config,
+    /// What is odd and did no harm.
+    pub warnings: Vec<Problem>,
+    /// The layers that were read, lowest first; the first is the built-in one.
+    pub layers: Vec<Layer>,
+    pub(super) tree: Node,
+}
+
+impl Loaded {
+    /// Where a value at a canonical path (`gateway.port`) was written; `None` for a default.
+    pub fn source(&self, path: &str) -> Option<Place> {
+        let node = self.tree.at(path)?;
+        Some(self.layers.get(usize::from(node.origin.layer))?.place(node.origin))
+    }
+
+    /// Every secret of more than [`SHORT_SECRET`] bytes, each once, also of channels this build does not have.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        collect(&self.tree, "", &mut out);
+        out.retain(|s| s.len() > SHORT_SECRET);
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    /// The merged configuration in the shape of schema version 3, secrets included.
+    pub(super) fn to_json(&self) -> Value {
+        self.tree.to_value()
+    }
+}
+
+fn collect(node: &Node, name: &str, out: &mut Vec<String>) {
+    for (key, child) in node.entries() {
+        collect(child, key, out);
+    }
+    for item in node.items() {
+        collect(item, name, out);
+    }
+    let Some(text) = node.text().map(str::trim) else { return };
+    if is_secret_name(name) {
+        out.push(text.to_owned());
+        // `Bearer xyz`: what follows the scheme is the secret.
+        out.extend(text.split_once(' ').map(|(_, rest)| rest.trim().to_owned()));
+    } else if let Some(user) = url_userinfo(text).filter(|_| text.contains("://")) {
+        out.push(user.to_owned());
+        out.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
+    }
+}
+
+/// Reads, checks and merges everything. All errors of one kind of look are told together.
+pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
+    let mut findings = Findings::default();
+    let home = options.home().map_err(|e| {
+        let problem = Problem { message: e.to_string(), ..Problem::default() };
+        ConfigErrors { problems: vec![problem], more: 0, warnings: Vec::new() }
+    })?;
+    let mut layers = vec![Layer::built_in()];
+    let mut patches: Vec<Node> = vec![Node::map(Origin::default())];
+    for file in layers::files(options, &home, &mut findings) {
+        if let Some(text) = layers::read(&file.path, file.required, &mut findings) {
+            let name = file.path.display().to_string();
+            let layer = Layer { kind: LayerKind::Json, name, dir: file.dir.clone(), text };
+            if let Some(patch) = parse(&layer, layers.len(), &mut findings) {
+                layers.push(layer);
+                patches.push(patch);
+            }
+        }
+        let beside = file
+            .base
+            .then(|| security::read(&file.dir, index(layers.len()), &mut findings))
+            .flatten();
+        if let Some((layer, patch)) = beside {
+            layers.push(layer);
+            patches.push(patch);
+        }
+    }
+    // Without one of the files the rest would only look wrong.
+    let unread = !findings.errors.is_empty();
+    if !unread && !layers.iter().any(|l| l.kind == LayerKind::Json) {
+        let (message, hint) = (
+            "no configuration file was found".to_owned(),
+            "`picoclaw onboard` writes one".to_owned(),
+        );
+        findings.push_warning(Problem { message, hint, ..Problem::default() });
+    }
+    let mut types = ChannelTypes::new();
+    patches.iter().for_each(|p| inspect::gather_types(p, &mut types));
+    patches.iter().for_each(|p| inspect::inspect(p, &layers, &types, &mut findings));
+    if let Some(errors) = unread.then(|| findings.take_errors()).flatten() {
+        return Err(errors);
+    }
+    let mut tree = Node::map(Origin::default());
+    let mut secrets = Vec::new();
+    for (layer, patch) in layers.iter().zip(patches) {
+        if layer.kind == LayerKind::Security {
+            merge_layer(&mut tree, patch.clone(), Unknown::Skip);
+            secrets.push(patch);
+        } else {
+            merge_layer(&mut tree, patch, Unknown::Add);
+        }
+    }
+    let (layer, patch) = env::read(options, &tree, index(layers.len()), &mut findings);
+    layers.push(layer);
+    inspect::inspect(&patch, &layers, &types, &mut findings);
+    merge_layer(&mut tree, patch, Unknown::Add);
+    for patch in secrets.into_iter().rev() {
+        fill_secrets(&mut tree, &patch, &layers, &mut findings);
+    }
+    let expand = |path: &str| options.expand(path);
+    finish(tree, layers, &home, &expand, options.allow_empty, findings)
+}
+
+/// The last steps, which a saved last good configuration shares.
+pub(super) fn finish(
+    mut tree: Node,
+    layers: Vec<Layer>,
+    home: &Path,
+    expand: &dyn Fn(&str) -> PathBuf,
+    allow_empty: bool,
+    mut findings: Findings,
+) -> Result<Loaded, ConfigErrors> {
+    let version = version_of(&tree, &layers, &mut findings);
+    security::resolve(&mut tree, &layers, &mut findings);
+    let mut ctx = Context { layers: &layers, version, allow_empty, findings: &mut findings };
+    let config = build::build(&tree, home, expand, &mut ctx);
+    match findings.take_errors() {
+        Some(errors) => Err(errors),
+        None => Ok(Loaded { config, warnings: findings.warnings, layers, tree }),
+    }
+}
+
+fn index(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}
+
+/// Checks the syntax of a file and gives its patch in canonical shape.
+pub(super) fn parse(layer: &Layer, number: usize, findings: &mut Findings) -> Option<Node> {
+    let text = &layer.text;
+    let mut fail = |at: usize, message: String, hint: &str| {
+        let (line, column) = json_pos::line_column(text, at);
+        let (file, hint) = (layer.name.clone(), hint.to_owned());
+        findings.push_error(Problem { file, line, column, message, hint, ..Problem::default() });
+    };
+    if let Some(at) = json_pos::too_deep(text, CONFIG_DEPTH) {
+        fail(at, format!("nested deeper than {CONFIG_DEPTH} levels"), "");
+        return None;
+    }
+    if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        // The full parser knows more of what went wrong than the one that only skips.
+        let e = serde_json::from_str::<Value>(text).err().unwrap_or(e);
+        let (at, message) = syntax_error(text, &e);
+        fail(at, message, cure(&e.to_string()));
+        return None;
+    }
+    let mut twice = Vec::new();
+    let root = tree::from_json(text, index(number), &mut twice);
+    let mut root = match root {
+        Ok(root) => root,
+        Err((at, message)) => {
+            fail(at, message, "");
+            return None;
+        }
+    };
+    if !root.is_map() {
+        let kind = root.kind_name();
+        fail(0, format!("an object is needed at the top, this is {kind}"), "");
+        return None;
+    }
+    for (at, message) in twice {
+        let (line, column) = json_pos::line_column(text, at);
+        findings.push_warning(Problem {
+            file: layer.name.clone(),
+            line,
+            column,
+            message,
+            ..Problem::default()
+        });
+    }
+    shapes::normalise(&mut root);
+    Some(root)
+}
+
+/// Offset and sentence of serde_json's complaint; its columns count bytes and name the byte just read.
+fn syntax_error(text: &str, e: &serde_json::Error) -> (usize, String) {
+    let full = e.to_string();
+    let message = full.split(" at line ").next().unwrap_or_default();
+    let start: usize =
+        text.split_inclusive('\n').take(e.line().saturating_sub(1)).map(str::len).sum();
+    (start + e.column().saturating_sub(1), format!("not JSON: {message}"))
+}
+
+fn cure(message: &str) -> &'static str {
+    if message.starts_with("trailing comma") {
+        "remove the comma before the bracket"
+    } else if message.starts_with("key must be a string") {
+        "keys stand in double quotes, and JSON has no comments"
+    } else if message.starts_with("EOF") {
+        "a bracket or a quote is not closed"
+    } else if message.starts_with("expected `,`") {
+        "a comma is missing before this, or a quote inside a string lacks its backslash"
+    } else if message.starts_with("control character") {
+        "a string ends on the line it begins on"
+    } else {
+        ""
+    }
+}
+
+fn version_of(tree: &Node, layers: &[Layer], findings: &mut Findings) -> u32 {
+    let Some(node) = tree.get("version") else { return 0 };
+    let number = node.value().and_then(Value::as_f64).unwrap_or_default();
+    match build::VERSIONS.into_iter().find(|v| f64::from(*v) == number) {
+        Some(version) => version,
+        None => {
+            findings.error(
+                layers,
+                node.origin,
+                "version",
+                format!("unsupported config version: {number}"),
+                "this build reads versions 0 to 3",
+            );
+            0
+        }
+    }
+}
+
+/// Gives secrets of a `.security.yml` to entries that have none after all layers, and tells of names nothing has.
+fn fill_secrets(tree: &mut Node, patch: &Node, layers: &[Layer], findings: &mut Findings) {
+    for (name, extra) in patch.get("model_list").map(Node::entries).unwrap_or_default() {
+        let found =
+            tree.get("model_list").map(|l| models_named(l.items(), name)).unwrap_or_default();
+        if found.is_empty() {
+            findings.warn(
+                layers,
+                extra.origin,
+                &format!("model_list.{name}"),
+                "no entry of model_list has this name",
+                "",
+            );
+        }
+        if let Some(Node { kind: tree::Kind::List(list), .. }) = tree.get_mut("model_list") {
+            for entry in found
+                .into_iter()
+                .filter_map(|i| Some((i, list.get(i)?.is_map())))
+                .filter(|(_, m)| *m)
+                .map(|(i, _)| i)
+                .collect::<Vec<_>>()
+            {
+                if let Some(entry) = list.get_mut(entry) {
+                    fill(entry, extra);
+                }
+            }
+        }
+    }
+    for (name, extra) in patch.get("channel_list").map(Node::entries).unwrap_or_default() {
+        match tree.get_mut("channel_list").and_then(|l| l.get_mut(name)) {
+            Some(entry) => fill(entry, extra),
+            None => findings.warn(
+                layers,
+                extra.origin,
+                &format!("channel_list.{name}"),
+                "no channel has this name",
+                "",
+            ),
+        }
+    }
+}

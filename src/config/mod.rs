@@ -1,0 +1,278 @@
+//! The configuration in force, typed. How it comes together stands in [`load`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod build;
+mod channels;
+mod disguise;
+mod env;
+mod inspect;
+pub mod keys;
+mod keys_table;
+mod keys_tools;
+mod last_good;
+mod layers;
+mod load;
+mod merge;
+mod models;
+pub mod nearest;
+mod onboard;
+mod problem;
+pub mod providers;
+mod report;
+mod scope;
+pub mod secret;
+mod security;
+mod shapes;
+mod tree;
+
+pub use build::hosts;
+pub use disguise::disguised;
+pub use env::split_list;
+pub use last_good::{LAST_GOOD, load_last_good, save_last_good};
+pub use layers::{Layer, LayerKind, LoadOptions, Place};
+pub use load::{Loaded, load};
+pub use onboard::onboard;
+pub use problem::{ConfigErrors, Problem};
+pub use report::{check, show};
+pub use secret::{FILTER_MIN_LENGTH, SHORT_SECRET, Secret, filter_min_length, redact};
+pub use shapes::{dimensions_of, scope_of};
+
+/// Everything the program was told.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// `$PICOCLAW_HOME`: state, sockets, default workspace.
+    pub home: PathBuf,
+    /// Schema version the user's file declared; 0 for none (v0.1.2's defaults then hold).
+    pub version: u32,
+    /// `agents.defaults`.
+    pub agent: AgentConfig,
+    /// `model_list`, and `providers` of old files turned into entries of it; order kept.
+    pub models: Vec<ModelConfig>,
+    /// Enabled and disabled Telegram bots, one for each `channel_list` entry of that type.
+    pub telegram: Vec<TelegramConfig>,
+    /// `gateway`.
+    pub gateway: GatewayConfig,
+    /// `tools`.
+    pub tools: ToolsConfig,
+    /// `session`.
+    pub session: SessionConfig,
+    /// `heartbeat.interval`, zero where `heartbeat.enabled` is off.
+    pub heartbeat: Duration,
+    /// `time.servers`: SNTP servers in order.
+    pub time_servers: Vec<String>,
+}
+
+/// `agents.defaults`.
+#[derive(Clone, Debug, Default)]
+pub struct AgentConfig {
+    /// Folder the tools work in; `~` expanded, absolute.
+    pub workspace: PathBuf,
+    /// Tools stay inside the workspace.
+    pub restrict_to_workspace: bool,
+    /// With the above: reads may go outside.
+    pub allow_read_outside_workspace: bool,
+    /// `model_name` of [`ModelConfig`] to use first.
+    pub model: String,
+    /// `model_name`s to try next.
+    pub fallbacks: Vec<String>,
+    /// Sent to the model.
+    pub max_tokens: u32,
+    /// Tokens the model can see; 0 in the file means 4 x max_tokens.
+    pub context_window: u32,
+    /// Sent to the model.
+    pub temperature: f64,
+    /// Model calls of one turn.
+    pub max_tool_iterations: u32,
+    /// Turns of different chats at one time.
+    pub max_parallel_turns: u32,
+    /// Retries of one model before the next.
+    pub max_llm_retries: u32,
+    /// Seconds x attempt between them.
+    pub llm_retry_backoff: Duration,
+    /// Messages after which older ones are summarised.
+    pub summarize_messages: u32,
+    /// Percent of `context_window` after which they are.
+    pub summarize_percent: u32,
+}
+
+/// One entry of `model_list`.
+#[derive(Clone, Debug, Default)]
+pub struct ModelConfig {
+    /// The name users and `agents.defaults` use; may repeat (round robin).
+    pub model_name: String,
+    /// Canonical provider id, resolved from `provider` or the prefix of `model` (behaviour.md 6B).
+    pub provider: String,
+    /// The id sent to the provider, prefix taken off.
+    pub model: String,
+    /// Base URL without a trailing slash; the provider's default when the file has none.
+    pub api_base: String,
+    /// One entry per key (`api_keys` expands); empty where the provider needs none.
+    pub api_key: Secret,
+    /// Proxy URL for this model, or empty.
+    pub proxy: String,
+    /// `model_name`s to try after this one.
+    pub fallbacks: Vec<String>,
+    /// Requests a minute, 0 for no limit.
+    pub rpm: u32,
+    /// Replaces `max_tokens` as the field's name, or empty.
+    pub max_tokens_field: String,
+    /// Seconds for the first byte, 0 for [`crate::limits::MODEL_FIRST_BYTE`].
+    pub request_timeout: Duration,
+    /// Stream the answer.
+    pub streaming: bool,
+    /// `off`, `low`, `medium`, `high`, `xhigh`, `adaptive` or empty.
+    pub thinking_level: String,
+    /// JSON object text merged into the request, or empty.
+    pub extra_body: String,
+    /// Added to the request.
+    pub custom_headers: Vec<(String, String)>,
+    /// Replaces the User-Agent, or empty.
+    pub user_agent: String,
+}
+
+/// One Telegram bot.
+#[derive(Clone, Debug, Default)]
+pub struct TelegramConfig {
+    /// Key in `channel_list`; `telegram` in old files.
+    pub name: String,
+    /// Is started.
+    pub enabled: bool,
+    /// Bot token.
+    pub token: Secret,
+    /// `https://api.telegram.org` unless set; no trailing slash.
+    pub base_url: String,
+    /// Proxy URL or empty.
+    pub proxy: String,
+    /// Who may talk; empty is nobody, `*` is everybody.
+    pub allow_from: Vec<String>,
+    /// A code the owner chose, or empty.
+    pub pairing_code: Secret,
+    /// When to answer in groups.
+    pub group: GroupTrigger,
+    /// Show "typing" while working.
+    pub typing: bool,
+    /// Placeholder texts, one picked at random; empty for none.
+    pub placeholder: Vec<String>,
+}
+
+/// `group_trigger`: neither set means every message of an allowed sender.
+#[derive(Clone, Debug, Default)]
+pub struct GroupTrigger {
+    /// Only when mentioned or replied to.
+    pub mention_only: bool,
+    /// Or when the text begins with one of these.
+    pub prefixes: Vec<String>,
+}
+
+/// `gateway`.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayConfig {
+    /// Addresses to listen on; loopback by default.
+    pub hosts: Vec<String>,
+    /// Port of the health server, 18790.
+    pub port: u16,
+    /// `debug`, `info`, `warn`, `error` or `fatal`.
+    pub log_level: String,
+}
+
+/// `tools`.
+#[derive(Clone, Debug, Default)]
+pub struct ToolsConfig {
+    /// Tools switched off by `tools.<name>.enabled: false`.
+    pub disabled: Vec<String>,
+    /// `tools.<name>.approval` where it is not [`Approval::Auto`].
+    pub approvals: Vec<(String, Approval)>,
+    /// `tools.unattended`: tools that nobody's turns (heartbeat, cron) may use although they act on the machine.
+    pub unattended: Vec<String>,
+    /// Regular expressions of paths readable outside the workspace.
+    pub allow_read_paths: Vec<String>,
+    /// The same for writing.
+    pub allow_write_paths: Vec<String>,
+    /// `tools.exec`.
+    pub exec: ExecConfig,
+    /// `tools.web`.
+    pub web: WebConfig,
+    /// read_file answers with numbered lines unless asked otherwise.
+    pub read_file_lines: bool,
+    /// Bytes of one read_file answer, at most [`crate::limits::READ_FILE_BYTES`].
+    pub max_read_file_size: usize,
+    /// Secrets are taken out of tool results, see [`redact`].
+    pub filter_sensitive_data: bool,
+    /// Results of fewer bytes are not searched for secrets.
+    pub filter_min_length: usize,
+}
+
+/// `tools.exec`.
+#[derive(Clone, Debug, Default)]
+pub struct ExecConfig {
+    /// The built-in deny list applies.
+    pub enable_deny_patterns: bool,
+    /// Chats may use exec, not only the command line.
+    pub allow_remote: bool,
+    /// More deny expressions.
+    pub custom_deny_patterns: Vec<String>,
+    /// Expressions exempt from the deny lists.
+    pub custom_allow_patterns: Vec<String>,
+    /// How long a command may run.
+    pub timeout: Duration,
+    /// Names of environment variables passed on besides the built-in few.
+    pub env: Vec<String>,
+    /// Commands are not locked in (`tools.exec.cage: none`).
+    pub uncaged: bool,
+}
+
+/// Whether a call waits for the user's yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// What is risky, and what follows from untrusted text.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// Always.
+    Ask,
+}
+
+/// `tools.web`.
+#[derive(Clone, Debug, Default)]
+pub struct WebConfig {
+    /// Both web tools are offered.
+    pub enabled: bool,
+    /// `auto`, `brave`, `duckduckgo`, `tavily` or `searxng`.
+    pub provider: String,
+    /// Proxy URL or empty.
+    pub proxy: String,
+    /// Bytes of a page.
+    pub fetch_limit_bytes: usize,
+    /// `markdown` or `plaintext`.
+    pub format: String,
+    /// Hosts, addresses and CIDR ranges exempt from the guard against private addresses.
+    pub private_host_whitelist: Vec<String>,
+    /// Search engines by name (`brave`, `duckduckgo`, `tavily`, `searxng`).
+    pub engines: BTreeMap<String, SearchEngine>,
+}
+
+/// One search engine.
+#[derive(Clone, Debug, Default)]
+pub struct SearchEngine {
+    /// May be used.
+    pub enabled: bool,
+    /// Key where the engine wants one.
+    pub api_key: Secret,
+    /// Base URL where the user runs one (SearXNG), or a test's.
+    pub base_url: String,
+    /// Results asked for, 1 to 10.
+    pub max_results: u32,
+}
+
+/// `session`.
+#[derive(Clone, Debug, Default)]
+pub struct SessionConfig {
+    /// What a session is made of: `chat`, `topic`, `sender`, `space`; empty is one session for all.
+    pub dimensions: Vec<String>,
+    /// Name -> ids that are one person.
+    pub identity_links: BTreeMap<String, Vec<String>>,
+}

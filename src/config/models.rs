@@ -1,0 +1,340 @@
+//! `model_list` and old `providers` turned into the models the program can call.
+//!
+//! An entry is left out, not an error, while nothing uses it: Go's PicoClaw ships thirty without keys.
+
+use std::time::Duration;
+
+use super::inspect::suggestion;
+use super::providers::{self, Wire};
+use super::scope::{Context, Scope, Zero};
+use super::secret::Secret;
+use super::shapes::is_placeholder;
+use super::tree::{Node, Origin};
+use super::{AgentConfig, ModelConfig};
+
+/// Gemini's native address, as Go's files have it; this build speaks the OpenAI-compatible one below it.
+const GEMINI_NATIVE: &str = "https://generativelanguage.googleapis.com/v1beta";
+
+/// Entries that exist and cannot be used: name and reason.
+type LeftOut = Vec<(String, String)>;
+
+/// Builds the models and settles `agent.model` and `agent.fallbacks`.
+pub(super) fn build(
+    root: &Node,
+    agent: &mut AgentConfig,
+    ctx: &mut Context<'_>,
+) -> Vec<ModelConfig> {
+    let mut models = Vec::new();
+    let mut left_out = LeftOut::new();
+    for item in root.get("model_list").map(Node::items).unwrap_or_default() {
+        let scope = ctx.scope(item, "model_list.*.");
+        entry(scope, &mut models, &mut left_out, ctx);
+    }
+    choose(root, agent, &mut models, &left_out, ctx);
+    let mut fallbacks = std::mem::take(&mut agent.fallbacks);
+    let origin = root.at("agents.defaults.model_fallbacks").map_or(Origin::default(), |n| n.origin);
+    keep_known(&mut fallbacks, &models, &left_out, origin, "agents.defaults.model_fallbacks", ctx);
+    agent.fallbacks = fallbacks;
+    for i in 0..models.len() {
+        let Some(model) = models.get_mut(i) else { break };
+        let (name, mut own) = (model.model_name.clone(), std::mem::take(&mut model.fallbacks));
+        let origin = root
+            .get("model_list")
+            .and_then(|l| l.items().iter().find(|n| n.text_of("model_name") == Some(&name)));
+        let origin =
+            origin.and_then(|n| n.get("fallbacks")).map_or(Origin::default(), |n| n.origin);
+        keep_known(&mut own, &models, &left_out, origin, "model_list.fallbacks", ctx);
+        if let Some(model) = models.get_mut(i) {
+            model.fallbacks = own;
+        }
+    }
+    models
+}
+
+/// Fallbacks that name no usable model are told and left out: the chain still works.
+fn keep_known(
+    names: &mut Vec<String>,
+    models: &[ModelConfig],
+    left_out: &LeftOut,
+    origin: Origin,
+    key: &str,
+    ctx: &mut Context<'_>,
+) {
+    names.retain(|name| {
+        if models.iter().any(|m| m.model_name == *name) {
+            return true;
+        }
+        let reason = left_out.iter().find(|(n, _)| n == name).map(|(_, r)| r.clone());
+        let hint = suggestion(name, models.iter().map(|m| m.model_name.as_str()));
+        ctx.warn(
+            origin,
+            key,
+            reason.unwrap_or_else(|| format!("no model is called `{name}`; left out")),
+            hint,
+        );
+        false
+    });
+}
+
+fn choose(
+    root: &Node,
+    agent: &mut AgentConfig,
+    models: &mut Vec<ModelConfig>,
+    left_out: &LeftOut,
+    ctx: &mut Context<'_>,
+) {
+    let top = ctx.scope(root, "");
+    let path = "agents.defaults.model_name";
+    let node = root.at(path).filter(|n| n.text().is_some_and(|t| !t.trim().is_empty()));
+    let origin = node.map_or(Origin::default(), |n| n.origin);
+    let old = root.get("providers").is_some_and(|p| !p.entries().is_empty())
+        || !top.text("agents.defaults.provider").is_empty();
+    let provider = top.text("agents.defaults.provider");
+    if !provider.is_empty() && providers::canonical(&provider).is_none() {
+        let hint = suggestion(&provider, providers::names());
+        ctx.error(
+            top.origin("agents.defaults.provider"),
+            "agents.defaults.provider",
+            format!("no provider is called `{provider}`"),
+            hint,
+        );
+        return;
+    }
+    agent.model = match (node, models.first()) {
+        (Some(_), _) => top.text(path),
+        (None, Some(first)) => first.model_name.clone(),
+        (None, None) if old => top.text(path),
+        (None, None) => String::new(),
+    };
+    let wanted = agent.model.clone();
+    if models.iter().any(|m| m.model_name == wanted) {
+        return;
+    }
+    if wanted.is_empty() {
+        // What is wrong already may be the very reason.
+        if !ctx.findings.errors.is_empty() {
+            return;
+        }
+        match left_out.first() {
+            Some((_, reason)) => ctx.unfinished(origin, "model_list", reason.clone(), ""),
+            None => {
+                let hint = "`picoclaw onboard` writes an example";
+                ctx.unfinished(origin, "model_list", "no model is configured", hint);
+            }
+        }
+    } else if let Some((_, reason)) = left_out.iter().find(|(n, _)| *n == wanted) {
+        ctx.unfinished(origin, path, reason.clone(), "");
+    } else if old {
+        match legacy(root, &wanted, &provider, ctx) {
+            Ok(found) => models.extend(found),
+            Err(reason) => ctx.unfinished(origin, path, reason, ""),
+        }
+    } else {
+        let names = models
+            .iter()
+            .map(|m| m.model_name.as_str())
+            .chain(left_out.iter().map(|(n, _)| n.as_str()));
+        let hint = suggestion(&wanted, names);
+        let message = format!("no entry of model_list is called `{wanted}`");
+        // A wrong name is a mistake where there are models, and unfinished where there are none.
+        if models.is_empty() {
+            ctx.unfinished(origin, path, message, hint);
+        } else {
+            ctx.error(origin, path, message, hint);
+        }
+    }
+}
+
+/// Usable keys: trimmed, each once, the examples' placeholders left out.
+fn keys_of(scope: Scope<'_>) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for key in scope.list("api_keys") {
+        if !is_placeholder(&key) && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
+fn base_of(scope: Scope<'_>, provider: &str) -> String {
+    let base = scope.address("api_base");
+    if base.is_empty() || (provider == "gemini" && base == GEMINI_NATIVE) {
+        providers::default_base(provider).to_owned()
+    } else {
+        base
+    }
+}
+
+fn entry(
+    scope: Scope<'_>,
+    models: &mut Vec<ModelConfig>,
+    left_out: &mut LeftOut,
+    ctx: &mut Context<'_>,
+) {
+    if !scope.truth("enabled") {
+        return;
+    }
+    let (name, model) = (scope.text("model_name"), scope.text("model"));
+    if name.is_empty() {
+        return ctx.error(scope.node.origin, "model_list", "model_name is required", "");
+    }
+    if let Some(fault) = providers::model_fault(&model) {
+        let origin = scope.node.get("model").map_or(scope.node.origin, |n| n.origin);
+        return ctx.error(origin, "model_list", format!("{name}: {fault}"), "");
+    }
+    let Some((provider, id)) = providers::split_model(&scope.text("provider"), &model) else {
+        let given = scope.text("provider");
+        let hint = suggestion(&given, providers::names());
+        return ctx.error(
+            scope.origin("provider"),
+            "model_list",
+            format!("no provider is called `{given}`"),
+            hint,
+        );
+    };
+    let keys = keys_of(scope);
+    let api_base = base_of(scope, provider);
+    if let Err(reason) =
+        usable(&name, provider, &keys, &api_base, !scope.address("api_base").is_empty(), scope)
+    {
+        return left_out.push((name, reason));
+    }
+    let headers = headers(scope, &name, ctx);
+    let base = ModelConfig {
+        provider: provider.to_owned(),
+        model: id.to_owned(),
+        api_base,
+        proxy: scope.text("proxy"),
+        fallbacks: scope.list("fallbacks"),
+        rpm: scope.count("rpm", Zero::Itself),
+        max_tokens_field: scope.text("max_tokens_field"),
+        request_timeout: Duration::from_secs(u64::from(
+            scope.count("request_timeout", Zero::Itself),
+        )),
+        streaming: scope.truth("streaming.enabled"),
+        thinking_level: scope.word("thinking_level"),
+        extra_body: scope
+            .node
+            .get("extra_body")
+            .filter(|n| !n.entries().is_empty())
+            .map_or_else(String::new, |n| n.to_value().to_string()),
+        custom_headers: headers,
+        user_agent: scope.text("user_agent"),
+        model_name: name,
+        api_key: Secret::default(),
+    };
+    expand(base, keys, models);
+}
+
+/// One entry for each key: the first keeps the name and falls back to the others before its own fallbacks.
+fn expand(base: ModelConfig, keys: Vec<String>, models: &mut Vec<ModelConfig>) {
+    let mut keys = keys.into_iter();
+    let first = keys.next().map_or_else(Secret::default, Secret::new);
+    let more: Vec<ModelConfig> = keys
+        .enumerate()
+        .map(|(i, key)| ModelConfig {
+            model_name: format!("{}__key_{}", base.model_name, i + 1),
+            api_key: Secret::new(key),
+            fallbacks: Vec::new(),
+            ..base.clone()
+        })
+        .collect();
+    let mut fallbacks: Vec<String> = more.iter().map(|m| m.model_name.clone()).collect();
+    fallbacks.extend(base.fallbacks.iter().cloned());
+    models.push(ModelConfig { api_key: first, fallbacks, ..base });
+    models.extend(more);
+}
+
+/// Why an entry cannot be used, if so.
+fn usable(
+    name: &str,
+    provider: &str,
+    keys: &[String],
+    base: &str,
+    own_base: bool,
+    scope: Scope<'_>,
+) -> Result<(), String> {
+    let built = providers::lookup(provider).is_some_and(|p| p.wire != Wire::NotBuilt);
+    if !built {
+        return Err(format!("{name}: provider {provider} is not supported by this build"));
+    }
+    if matches!(scope.word("auth_method").as_str(), "oauth" | "token") && keys.is_empty() {
+        return Err(format!(
+            "{name}: signing in (auth_method) is not supported by this build; set api_key"
+        ));
+    }
+    if base.is_empty() {
+        return Err(format!("no API base configured for provider (model: {name})"));
+    }
+    // A server of one's own (an explicit address) may need no key.
+    if keys.is_empty() && providers::needs_key(provider) && !own_base {
+        return Err(format!("no API key configured for model: {name}"));
+    }
+    Ok(())
+}
+
+fn headers(scope: Scope<'_>, name: &str, ctx: &mut Context<'_>) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (header, node) in scope.node.get("custom_headers").map(Node::entries).unwrap_or_default() {
+        let value = node.text().unwrap_or_default().trim();
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if header.is_empty() || !header.bytes().all(token) || value.chars().any(char::is_control) {
+            ctx.error(node.origin, "custom_headers", format!("{name}: this is no HTTP header"), "");
+        } else {
+            out.push((header.to_string(), value.to_owned()));
+        }
+    }
+    out
+}
+
+/// The entry for a v0 file's model: an explicit provider, else the first one the model's text fits and the file configures.
+fn legacy(
+    root: &Node,
+    model: &str,
+    explicit: &str,
+    ctx: &Context<'_>,
+) -> Result<Vec<ModelConfig>, String> {
+    if let Some(fault) = providers::model_fault(model) {
+        return Err(fault.to_owned());
+    }
+    let nothing = Node::map(Origin::default());
+    let section = |id: &str| {
+        let all = root.get("providers").map(Node::entries).unwrap_or_default();
+        let node = all
+            .iter()
+            .find(|(n, _)| providers::canonical(n) == Some(id))
+            .map_or(&nothing, |(_, n)| n);
+        ctx.scope(node, "providers.*.")
+    };
+    let make = |id: &'static str, name: &str| -> Result<Vec<ModelConfig>, String> {
+        let scope = section(id);
+        let (keys, api_base) = (keys_of(scope), base_of(scope, id));
+        usable(model, id, &keys, &api_base, !scope.address("api_base").is_empty(), scope)?;
+        let base = ModelConfig {
+            model_name: model.to_owned(),
+            provider: id.to_owned(),
+            model: name.to_owned(),
+            api_base,
+            proxy: scope.text("proxy"),
+            ..ModelConfig::default()
+        };
+        let mut out = Vec::new();
+        expand(base, keys, &mut out);
+        Ok(out)
+    };
+    if let Some(id) = providers::canonical(explicit) {
+        // v0 sent the text as it was, but for the prefixes its servers do not know.
+        let local = matches!(id, "moonshot" | "nvidia" | "groq" | "ollama");
+        return make(id, if local { providers::v0_model_id(id, model) } else { model });
+    }
+    let configured = |id: &str| {
+        let scope = section(id);
+        !keys_of(scope).is_empty()
+            || !scope.address("api_base").is_empty()
+            || (id != "vllm" && !providers::needs_key(id))
+    };
+    match providers::v0_candidates(model).find(|id| configured(id)) {
+        Some(id) => make(id, providers::v0_model_id(id, model)),
+        None => Err(format!("no API key configured for model: {model}")),
+    }
+}

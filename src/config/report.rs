@@ -1,0 +1,271 @@
+//! `config check` and `config show`: what is wrong, and what is in force and who said so. Secrets are never shown.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Found, Key};
+use super::layers::{Layer, LayerKind, LoadOptions};
+use super::load::{Loaded, load};
+use super::problem::Problem;
+use super::secret::{is_secret_name, url_userinfo};
+use super::tree::Node;
+use super::{Config, ModelConfig};
+use crate::error::Result;
+
+const REDACTED: &str = "[redacted]";
+
+/// Checks the configuration as a first start would; `true` when it is fit to start with.
+pub fn check(options: &LoadOptions, as_json: bool, out: &mut dyn Write) -> Result<bool> {
+    let (ok, errors, more, warnings, layers) = match load(options) {
+        Ok(loaded) => (true, Vec::new(), 0, loaded.warnings, names(&loaded.layers)),
+        Err(e) => (false, e.problems, e.more, e.warnings, Vec::new()),
+    };
+    if as_json {
+        let list = |problems: &[Problem]| Value::Array(problems.iter().map(problem_json).collect());
+        let report = json!({"ok": ok, "errors": list(&errors), "more_errors": more, "warnings": list(&warnings), "layers": layers});
+        writeln!(out, "{report}")?;
+        return Ok(ok);
+    }
+    for problem in &errors {
+        writeln!(out, "error: {problem}")?;
+    }
+    if more > 0 {
+        writeln!(out, "and {more} more errors")?;
+    }
+    for problem in &warnings {
+        writeln!(out, "warning: {problem}")?;
+    }
+    if ok {
+        for layer in &layers {
+            writeln!(out, "read {layer}")?;
+        }
+        writeln!(out, "The configuration is good.")?;
+    }
+    Ok(ok)
+}
+
+fn names(layers: &[Layer]) -> Vec<String> {
+    let read = |l: &&Layer| match l.kind {
+        LayerKind::BuiltIn => false,
+        LayerKind::Environment => !l.text.is_empty(),
+        LayerKind::Json | LayerKind::Security => true,
+    };
+    layers.iter().filter(read).map(|l| l.name.clone()).collect()
+}
+
+fn problem_json(p: &Problem) -> Value {
+    json!({"file": p.file, "line": p.line, "column": p.column, "key": p.key, "message": p.message, "hint": p.hint})
+}
+
+/// One line of `config show`.
+struct Line {
+    key: String,
+    value: Value,
+    source: String,
+}
+
+/// Prints every value in force with the file and line or variable that set it; `only` keeps keys that begin so.
+pub fn show(options: &LoadOptions, only: &str, as_json: bool, out: &mut dyn Write) -> Result<()> {
+    let loaded = load(&LoadOptions { allow_empty: true, ..options.clone() })?;
+    let mut lines = collect(&loaded);
+    lines.retain(|l| l.key.starts_with(only));
+    if as_json {
+        let map: Map<String, Value> = lines
+            .into_iter()
+            .map(|l| (l.key, json!({"value": l.value, "source": l.source})))
+            .collect();
+        writeln!(out, "{}", Value::Object(map))?;
+        return Ok(());
+    }
+    let width = lines.iter().map(|l| l.key.chars().count()).max().unwrap_or_default();
+    for line in lines {
+        writeln!(out, "{:width$} = {}  # {}", line.key, line.value, line.source)?;
+    }
+    Ok(())
+}
+
+fn collect(loaded: &Loaded) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for key in keys::all().filter(|k| !k.path.contains('*') && !k.foreign()) {
+        let node = loaded.tree.at(key.path).filter(|n| !n.is_null());
+        let value = effective(key.path, &loaded.config)
+            .or_else(|| node.map(Node::to_value))
+            .unwrap_or_else(|| key.default(loaded.config.version));
+        if node.is_some() || !value.is_null() {
+            push(&mut lines, key.path.to_owned(), key, value, node, loaded);
+        }
+    }
+    for section in ["model_list", "providers", "channel_list", "session"] {
+        entries(section, &mut lines, loaded);
+    }
+    foreign(&loaded.tree, &mut Vec::new(), &mut lines, loaded);
+    lines
+}
+
+/// Values that the program settles itself: zeros, empty texts and `~`.
+fn effective(path: &str, config: &Config) -> Option<Value> {
+    let a = &config.agent;
+    Some(match path {
+        "agents.defaults.workspace" => a.workspace.display().to_string().into(),
+        "agents.defaults.model_name" => a.model.as_str().into(),
+        "agents.defaults.max_tokens" => a.max_tokens.into(),
+        "agents.defaults.context_window" => a.context_window.into(),
+        "agents.defaults.max_tool_iterations" => a.max_tool_iterations.into(),
+        "agents.defaults.max_parallel_turns" => a.max_parallel_turns.into(),
+        "gateway.host" => config.gateway.hosts.clone().into(),
+        "gateway.log_level" => config.gateway.log_level.as_str().into(),
+        "tools.exec.timeout_seconds" => config.tools.exec.timeout.as_secs().into(),
+        "tools.filter_min_length" => config.tools.filter_min_length.into(),
+        "tools.read_file.max_read_file_size" => config.tools.max_read_file_size.into(),
+        "tools.web.fetch_limit_bytes" => config.tools.web.fetch_limit_bytes.into(),
+        "tools.web.provider" => config.tools.web.provider.as_str().into(),
+        _ => return None,
+    })
+}
+
+/// Keys with a name in their path.
+fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
+    let Some(list) = loaded.tree.get(section) else { return };
+    let mut named: Vec<(String, &Node)> =
+        list.entries().iter().map(|(n, e)| (n.to_string(), e)).collect();
+    for item in list.items() {
+        let name = item.text_of("model_name").unwrap_or_default();
+        let same = named
+            .iter()
+            .filter(|(n, _)| n == name || n.strip_prefix(name).is_some_and(|r| r.starts_with(':')))
+            .count();
+        named.push((if same == 0 { name.to_owned() } else { format!("{name}:{same}") }, item));
+    }
+    let prefix = if section == "session" { "session.identity_links." } else { "" };
+    let named = if prefix.is_empty() { named } else { vec![(String::new(), list)] };
+    for (name, entry) in &named {
+        let model = loaded.config.models.iter().find(|m| {
+            section == "model_list" && Some(m.model_name.as_str()) == entry.text_of("model_name")
+        });
+        let ours = section != "channel_list"
+            || entry.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name) == "telegram";
+        for key in keys::all().filter(|k| !k.foreign() && k.path.split('.').next() == Some(section))
+        {
+            let Some((_, below)) = key.path.split_once(".*.") else {
+                continue;
+            };
+            if let Some(map) = below.strip_suffix(".*") {
+                for (inner, node) in entry.at(map).map(Node::entries).unwrap_or_default() {
+                    push(
+                        lines,
+                        format!("{section}.{name}.{map}.{inner}"),
+                        key,
+                        node.to_value(),
+                        Some(node),
+                        loaded,
+                    );
+                }
+                continue;
+            }
+            let node = entry.at(below).filter(|n| !n.is_null());
+            let value = node
+                .map(Node::to_value)
+                .or_else(|| model.and_then(|m| settled(below, m)))
+                .unwrap_or_else(|| key.default(loaded.config.version));
+            if node.is_some() || (ours && !value.is_null()) {
+                push(lines, format!("{section}.{name}.{below}"), key, value, node, loaded);
+            }
+        }
+        if let (true, Some(key)) =
+            (section == "session", keys::by_pattern("session.identity_links.*"))
+        {
+            for (person, node) in entry.get("identity_links").map(Node::entries).unwrap_or_default()
+            {
+                push(
+                    lines,
+                    format!("session.identity_links.{person}"),
+                    key,
+                    node.to_value(),
+                    Some(node),
+                    loaded,
+                );
+            }
+        }
+    }
+}
+
+/// What a model entry left to the program.
+fn settled(key: &str, model: &ModelConfig) -> Option<Value> {
+    match key {
+        "provider" => Some(model.provider.as_str().into()),
+        "api_base" => Some(model.api_base.as_str().into()),
+        _ => None,
+    }
+}
+
+/// Keys that are set and mean nothing here.
+fn foreign<'n>(node: &'n Node, path: &mut Vec<&'n str>, lines: &mut Vec<Line>, loaded: &Loaded) {
+    for (name, child) in node.entries() {
+        path.push(name);
+        match keys::find(path) {
+            Found::Key(key) if key.foreign() => {
+                let value = "(not used by this build)".into();
+                lines.push(Line {
+                    key: path.join("."),
+                    value,
+                    source: source(Some(child), loaded),
+                });
+            }
+            Found::Section => foreign(child, path, lines, loaded),
+            _ => {}
+        }
+        path.pop();
+    }
+}
+
+fn push(
+    lines: &mut Vec<Line>,
+    name: String,
+    key: &Key,
+    value: Value,
+    node: Option<&Node>,
+    loaded: &Loaded,
+) {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let value = hide(value, key.secret() || is_secret_name(last));
+    lines.push(Line { key: name, value, source: source(node, loaded) });
+}
+
+fn source(node: Option<&Node>, loaded: &Loaded) -> String {
+    let place =
+        node.and_then(|n| Some(loaded.layers.get(usize::from(n.origin.layer))?.place(n.origin)));
+    match place {
+        Some(place) if place.line > 0 => format!("{}:{}", place.file, place.line),
+        Some(place) => place.file,
+        None => "built-in".to_owned(),
+    }
+}
+
+/// A value fit to be shown: secrets, and user names and passwords in addresses, taken out.
+fn hide(value: Value, secret: bool) -> Value {
+    match value {
+        Value::String(text) if secret => if text.is_empty() { "" } else { REDACTED }.into(),
+        Value::String(text) => match url_userinfo(&text).filter(|_| text.contains("://")) {
+            Some(user) => text.replacen(user, REDACTED, 1).into(),
+            None => text.into(),
+        },
+        Value::Array(items) => items.into_iter().map(|i| hide(i, secret)).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(k, v)| {
+                let s = secret || is_secret_name(&k);
+                (k, hide(v, s))
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        other if secret => {
+            if other.is_null() {
+                other
+            } else {
+                REDACTED.into()
+            }
+        }
+        other => other,
+    }
+}

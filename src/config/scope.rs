@@ -1,0 +1,152 @@
+//! Reads values of a merged configuration with the table's defaults behind them.
+
+use serde_json::Value;
+
+use super::keys;
+use super::layers::Layer;
+use super::problem::Findings;
+use super::tree::{Node, Origin, scalar_text};
+
+/// A part of the tree and the table's path of it, e.g. an entry of `model_list` and `model_list.*.`.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub node: &'a Node,
+    pub prefix: &'static str,
+    pub version: u32,
+}
+
+impl Scope<'_> {
+    /// The value at a path below this scope, else the default, else null; arrays as JSON.
+    pub fn value(&self, path: &str) -> Value {
+        match self.node.at(path).filter(|n| !n.is_null()) {
+            Some(node) => node.to_value(),
+            None => self.default(path),
+        }
+    }
+
+    fn default(&self, path: &str) -> Value {
+        let key = keys::all().find(|k| k.path.strip_prefix(self.prefix) == Some(path));
+        key.map_or(Value::Null, |k| k.default(self.version))
+    }
+
+    /// Trimmed text, empty for none.
+    pub fn text(&self, path: &str) -> String {
+        self.value(path).as_str().unwrap_or_default().trim().to_owned()
+    }
+
+    /// A lower-case word.
+    pub fn word(&self, path: &str) -> String {
+        self.text(path).to_ascii_lowercase()
+    }
+
+    /// An address without blanks around it and slashes behind it.
+    pub fn address(&self, path: &str) -> String {
+        self.text(path).trim_end_matches('/').to_owned()
+    }
+
+    /// A whole number; 0 for none.
+    pub fn int(&self, path: &str) -> i64 {
+        let value = self.value(path);
+        value.as_i64().or_else(|| value.as_f64().map(|f| f as i64)).unwrap_or_default()
+    }
+
+    /// A whole number that fits; the default stands in for 0 where `zero` says so.
+    pub fn count(&self, path: &str, zero: Zero) -> u32 {
+        let n = u32::try_from(self.int(path)).unwrap_or_default();
+        match (n, zero) {
+            (0, Zero::Default) => {
+                self.default(path).as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
+            }
+            (0, Zero::Means(other)) => other,
+            _ => n,
+        }
+    }
+
+    /// A number.
+    pub fn num(&self, path: &str) -> f64 {
+        self.value(path).as_f64().unwrap_or_default()
+    }
+
+    /// A truth.
+    pub fn truth(&self, path: &str) -> bool {
+        self.value(path).as_bool().unwrap_or_default()
+    }
+
+    /// Strings and numbers as texts, trimmed, empty ones left out.
+    pub fn list(&self, path: &str) -> Vec<String> {
+        let texts = match self.node.at(path).filter(|n| !n.is_null()) {
+            Some(node) => node.texts(),
+            None => match self.default(path) {
+                Value::Array(items) => items.iter().filter_map(scalar_text).collect(),
+                _ => Vec::new(),
+            },
+        };
+        texts.into_iter().map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect()
+    }
+
+    /// Where the value at a path was written; the built-in layer for defaults.
+    pub fn origin(&self, path: &str) -> Origin {
+        self.node.at(path).map_or(Origin::default(), |n| n.origin)
+    }
+}
+
+/// What 0 means.
+#[derive(Clone, Copy)]
+pub(super) enum Zero {
+    /// Zero.
+    Itself,
+    /// The table's default.
+    Default,
+    /// Another number.
+    Means(u32),
+}
+
+/// What building the typed configuration needs everywhere.
+pub(super) struct Context<'a> {
+    pub layers: &'a [Layer],
+    pub version: u32,
+    pub allow_empty: bool,
+    pub findings: &'a mut Findings,
+}
+
+impl Context<'_> {
+    pub fn error(
+        &mut self,
+        origin: Origin,
+        key: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.findings.error(self.layers, origin, key, message, hint);
+    }
+
+    pub fn warn(
+        &mut self,
+        origin: Origin,
+        key: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.findings.warn(self.layers, origin, key, message, hint);
+    }
+
+    /// An error, or only a warning where something unfinished is allowed.
+    pub fn unfinished(
+        &mut self,
+        origin: Origin,
+        key: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        if self.allow_empty {
+            self.warn(origin, key, message, hint);
+        } else {
+            self.error(origin, key, message, hint);
+        }
+    }
+
+    /// A scope of the tree.
+    pub fn scope<'n>(&self, node: &'n Node, prefix: &'static str) -> Scope<'n> {
+        Scope { node, prefix, version: self.version }
+    }
+}

@@ -1,0 +1,170 @@
+//! Secrets that stand elsewhere: `.security.yml` beside a `config.json`, and `file://` values.
+//!
+//! A `.security.yml` adds secrets to models and channels that a config names; it never adds a model or channel.
+//! Sections: `model_list` (`<model_name>` or `<model_name>:<n>`), `channel_list` or `channels`, `web`, `skills`, `providers`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::inspect::suggestion;
+use super::keys::{self, Found};
+use super::layers::{self, Layer, LayerKind};
+use super::problem::{Findings, Problem};
+use super::shapes;
+use super::tree::{Kind, Node, Origin};
+use crate::limits::SECRET_FILE_BYTES;
+use crate::proto::{json_pos, yaml};
+
+/// The file's name.
+pub const FILE: &str = ".security.yml";
+
+const SECTIONS: &[&str] = &["model_list", "channel_list", "channels", "web", "skills", "providers"];
+
+/// Reads the file beside a config, if there is one: its layer and its patch in canonical shape.
+pub(super) fn read(dir: &Path, index: u16, findings: &mut Findings) -> Option<(Layer, Node)> {
+    let path = dir.join(FILE);
+    let text = layers::read(&path, false, findings)?;
+    let layer = Layer {
+        kind: LayerKind::Security,
+        name: path.display().to_string(),
+        dir: dir.to_path_buf(),
+        text,
+    };
+    let parsed = match yaml::parse(&layer.text) {
+        Ok(parsed) => parsed,
+        Err(e) => {
+            let (line, column) = json_pos::line_column(&layer.text, e.at);
+            findings.push_error(Problem {
+                file: layer.name,
+                line,
+                column,
+                message: e.message.to_owned(),
+                ..Problem::default()
+            });
+            return None;
+        }
+    };
+    let root = convert(&parsed, index)?;
+    let own = std::slice::from_ref(&layer);
+    // Positions are looked up in this one layer while the others are not complete yet.
+    let here = |origin: Origin| Origin { layer: 0, at: origin.at };
+    let mut patch = Node::map(root.origin);
+    let Kind::Map(entries) = root.kind else {
+        findings.error(
+            own,
+            here(root.origin),
+            "",
+            "sections such as model_list are needed at the top",
+            "",
+        );
+        return None;
+    };
+    for (name, node) in entries {
+        match &*name {
+            "skills" => {}
+            "web" => {
+                let mut tools = Node::map(node.origin);
+                tools.set("web", node);
+                patch.set("tools", tools);
+            }
+            other if SECTIONS.contains(&other) => patch.set(other, node),
+            other => {
+                let hint = suggestion(other, SECTIONS.iter().copied());
+                findings.warn(own, here(node.origin), other, "unknown section, ignored", hint);
+            }
+        }
+    }
+    shapes::normalise(&mut patch);
+    Some((layer, patch))
+}
+
+/// Nulls say nothing here: a merge would take them for removals.
+fn convert(node: &yaml::Yaml, layer: u16) -> Option<Node> {
+    let origin = Origin { layer, at: u32::try_from(node.at).unwrap_or(u32::MAX) };
+    let kind = match &node.kind {
+        yaml::Kind::Null => return None,
+        yaml::Kind::Text(text) => Kind::Leaf(Value::String(text.clone())),
+        yaml::Kind::List(items) => {
+            Kind::List(items.iter().filter_map(|i| convert(i, layer)).collect())
+        }
+        yaml::Kind::Map(m) => Kind::Map(
+            m.iter().filter_map(|(k, v)| Some((k.as_str().into(), convert(v, layer)?))).collect(),
+        ),
+    };
+    Some(Node { origin, kind })
+}
+
+/// Replaces `file://` secrets by the files' contents; `enc://` is an error.
+pub(super) fn resolve(root: &mut Node, layers: &[Layer], findings: &mut Findings) {
+    walk(root, &mut Vec::new(), layers, findings);
+}
+
+fn walk(node: &mut Node, path: &mut Vec<String>, layers: &[Layer], findings: &mut Findings) {
+    match &mut node.kind {
+        Kind::Map(members) => {
+            for (name, child) in members {
+                path.push(name.to_string());
+                walk(child, path, layers, findings);
+                path.pop();
+            }
+        }
+        Kind::List(items) => {
+            // Elements of model_list are entries; elements of a list of keys belong to the key itself.
+            let entries = path.len() == 1;
+            for (i, item) in items.iter_mut().enumerate() {
+                if entries {
+                    path.push(i.to_string());
+                }
+                walk(item, path, layers, findings);
+                if entries {
+                    path.pop();
+                }
+            }
+        }
+        Kind::Leaf(Value::String(text))
+            if text.starts_with("file://") || text.starts_with("enc://") =>
+        {
+            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+            if !matches!(keys::find(&parts), Found::Key(key) if key.secret()) {
+                return;
+            }
+            let layer = layers.get(usize::from(node.origin.layer));
+            let dir = layer
+                .filter(|l| !matches!(l.kind, LayerKind::BuiltIn | LayerKind::Environment))
+                .map(|l| l.dir.as_path());
+            match secret_of(text, dir) {
+                Ok(secret) => *text = secret,
+                Err(message) => findings.error(layers, node.origin, &path.join("."), message, ""),
+            }
+        }
+        Kind::Leaf(_) => {}
+    }
+}
+
+/// The secret a value stands for; the error never holds it.
+fn secret_of(text: &str, dir: Option<&Path>) -> Result<String, String> {
+    let Some(name) = text.strip_prefix("file://") else {
+        return Err("encrypted values (enc://) are not supported by this build; write the value itself, or file://name".to_owned());
+    };
+    let dir = dir.ok_or("file:// works only in a configuration file")?;
+    if name.is_empty() {
+        return Err("file:// needs a file name".to_owned());
+    }
+    let fail = |e: std::io::Error| format!("cannot read {name}: {e}");
+    let folder = std::fs::canonicalize(dir).map_err(fail)?;
+    let file = std::fs::canonicalize(folder.join(name)).map_err(fail)?;
+    if !file.starts_with(&folder) {
+        return Err(format!("{name} is outside the configuration's folder"));
+    }
+    let bytes = layers::read_bounded(&file).map_err(fail)?;
+    if bytes.len() > SECRET_FILE_BYTES {
+        return Err(format!("{name} is larger than {} KiB", SECRET_FILE_BYTES / 1024));
+    }
+    let secret = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8 text"))?;
+    let secret = secret.trim_start_matches('\u{feff}').trim();
+    if secret.is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    Ok(secret.to_owned())
+}

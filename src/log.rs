@@ -1,0 +1,240 @@
+//! The log: one line an event, to standard error or syslog, rate-limited, with secrets blanked.
+//!
+//! A subscriber of our own: tracing-subscriber's `fmt` costs 98 kB of binary (DEPENDENCIES.md).
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::config::secret;
+use crate::limits::{LOG_LINE_BYTES, LOG_LINES_PER_SEC};
+use crate::proto::date;
+
+/// Where lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard error, with time and level.
+    Stderr,
+    /// `/dev/log` (RFC 3164 framing as BusyBox and rsyslog read it); standard error when there is none.
+    Syslog,
+}
+
+/// Levels as numbers: what is not above the set one is written.
+static LEVEL: AtomicU8 = AtomicU8::new(3);
+static STATE: Mutex<State> = Mutex::new(State::new());
+
+struct State {
+    target: Target,
+    socket: Option<UnixDatagram>,
+    secrets: Vec<String>,
+    /// Lines that may still be written now.
+    tokens: u32,
+    since: Option<Instant>,
+    dropped: u64,
+}
+
+impl State {
+    const fn new() -> State {
+        State {
+            target: Target::Stderr,
+            socket: None,
+            secrets: Vec::new(),
+            tokens: 2 * LOG_LINES_PER_SEC,
+            since: None,
+            dropped: 0,
+        }
+    }
+
+    /// Takes one token; refills [`LOG_LINES_PER_SEC`] a second up to twice as many.
+    fn admits(&mut self, now: Instant) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let seconds = now.saturating_duration_since(since).as_secs();
+        if seconds > 0 {
+            self.since = Some(now);
+            let refill = u64::from(LOG_LINES_PER_SEC).saturating_mul(seconds);
+            self.tokens =
+                (u64::from(self.tokens) + refill).min(2 * u64::from(LOG_LINES_PER_SEC)) as u32;
+        }
+        match self.tokens.checked_sub(1) {
+            Some(rest) => {
+                self.tokens = rest;
+                true
+            }
+            None => {
+                self.dropped += 1;
+                false
+            }
+        }
+    }
+
+    fn write(&mut self, level: Level, line: &str) {
+        let line = secret::redact(line, &self.secrets, 1);
+        if self.target == Target::Syslog {
+            if self.socket.is_none() {
+                self.socket =
+                    UnixDatagram::unbound().and_then(|s| s.connect("/dev/log").map(|()| s)).ok();
+            }
+            // Facility daemon (3); severities of RFC 5424.
+            let severity = match level {
+                Level::ERROR => 3,
+                Level::WARN => 4,
+                Level::INFO => 6,
+                _ => 7,
+            };
+            let message = format!("<{}>picoclaw[{}]: {line}", 3 * 8 + severity, std::process::id());
+            match self.socket.as_ref().map(|s| s.send(message.as_bytes())) {
+                Some(Ok(_)) => return,
+                // The syslog daemon restarted or is not there: the line still goes somewhere.
+                _ => self.socket = None,
+            }
+        }
+        let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+        let text = format!("{} {level:5} {line}\n", date::rfc3339(stamp));
+        // Nowhere is left to report that standard error is gone.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts logging; later calls change target and level only.
+pub fn start(target: Target, level: &str) {
+    set_level(level);
+    state().target = target;
+    // The second call of a process finds a subscriber in place, which is this same one.
+    let _ = tracing::subscriber::set_global_default(Lines);
+}
+
+/// `debug`, `info`, `warn`, `error`, `fatal` in any case, `warning` too; anything else leaves it at `info`.
+pub fn set_level(level: &str) {
+    LEVEL.store(parse_level(level).unwrap_or(3), Ordering::Relaxed);
+    tracing::callsite::rebuild_interest_cache();
+}
+
+/// 0 nothing but fatal, 1 error, 2 warn, 3 info, 4 debug.
+pub fn parse_level(level: &str) -> Option<u8> {
+    let level = level.trim().to_ascii_lowercase();
+    Some(match level.as_str() {
+        "fatal" => 0,
+        "error" => 1,
+        "warn" | "warning" => 2,
+        "info" => 3,
+        "debug" | "trace" => 4,
+        _ => return None,
+    })
+}
+
+/// Values that are blanked in every line from now on.
+pub fn hide(secrets: Vec<String>) {
+    state().secrets = secrets;
+}
+
+/// Lines dropped by the rate limit so far.
+pub fn dropped() -> u64 {
+    state().dropped
+}
+
+fn number(level: &Level) -> u8 {
+    match *level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        _ => 4,
+    }
+}
+
+struct Lines;
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Other crates' details (rustls has hundreds) are not ours to print.
+        metadata.target().starts_with("picoclaw")
+            && number(metadata.level()) <= LEVEL.load(Ordering::Relaxed)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::with_capacity(120));
+        let module = event.metadata().target().trim_start_matches("picoclaw::");
+        let _ = write!(line.0, "{}: ", module.split("::").next().unwrap_or("picoclaw"));
+        event.record(&mut line);
+        let mut text = line.0;
+        // A log line is one line whatever a server put into it.
+        text.retain(|c| c == '\t' || !c.is_control());
+        if text.len() > LOG_LINE_BYTES {
+            let end = (0..=LOG_LINE_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+        }
+        let mut state = state();
+        if !state.admits(Instant::now()) {
+            return;
+        }
+        if state.dropped > 0 {
+            let dropped = std::mem::take(&mut state.dropped);
+            state.write(
+                Level::WARN,
+                &format!("log: {dropped} lines dropped, more than {LOG_LINES_PER_SEC} a second"),
+            );
+        }
+        state.write(*event.metadata().level(), &text);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        // No spans are used; a constant id is allowed and costs nothing.
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Collects `message` and then `name=value` for the rest.
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn level_names_of_upstream_are_understood() {
+        for (name, level) in
+            [("debug", 4), ("Warning", 2), ("WARN", 2), (" info ", 3), ("fatal", 0)]
+        {
+            assert_eq!(parse_level(name), Some(level), "{name}");
+        }
+        assert_eq!(parse_level("loud"), None);
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_counted_and_quiet_refills() {
+        let mut state = State::new();
+        let start = Instant::now();
+        let admitted = (0..1000).filter(|_| state.admits(start)).count();
+        assert_eq!(admitted, 2 * LOG_LINES_PER_SEC as usize);
+        assert_eq!(state.dropped, 1000 - admitted as u64);
+        assert!(state.admits(start + Duration::from_secs(1)));
+        let later = start + Duration::from_secs(100);
+        let admitted = (0..1000).filter(|_| state.admits(later)).count();
+        assert_eq!(admitted, 2 * LOG_LINES_PER_SEC as usize);
+    }
+}

@@ -1,0 +1,136 @@
+//! The conversation as the model and the session file see it.
+
+use serde::{Deserialize, Serialize};
+
+/// Who speaks (OpenAI chat completions, `role`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions; never stored in a session.
+    System,
+    /// The person, or what stands for one (heartbeat, cron).
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// One line of a session file; upstream's JSONL fields (behaviour.md 3B.5), unknown ones ignored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// The text; empty for an assistant that only calls tools.
+    #[serde(default)]
+    pub content: String,
+    /// Calls the assistant makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// The call this is the result of (role `tool`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// A model's reasoning text; replayed only to providers that want it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// Paths or `media://` references of pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
+    /// RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+}
+
+impl Message {
+    /// A message of nothing but text.
+    pub fn text(role: Role, content: impl Into<String>) -> Message {
+        Message {
+            role,
+            content: content.into(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            reasoning_content: None,
+            media: Vec::new(),
+            created_at: None,
+        }
+    }
+}
+
+/// A tool call as the model wrote it. On disk and on OpenAI's wire it has the form
+/// `{"id":"…","type":"function","function":{"name":"…","arguments":"{…}"}}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WireToolCall", into = "WireToolCall")]
+pub struct ToolCall {
+    /// Pairs the call with its result.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// JSON text of the arguments, not yet parsed or checked.
+    pub arguments: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireToolCall {
+    #[serde(default)]
+    id: String,
+    #[serde(default = "function", rename = "type")]
+    kind: String,
+    #[serde(default)]
+    function: WireFunction,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct WireFunction {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    arguments: String,
+}
+
+fn function() -> String {
+    "function".into()
+}
+
+impl From<WireToolCall> for ToolCall {
+    fn from(w: WireToolCall) -> ToolCall {
+        ToolCall { id: w.id, name: w.function.name, arguments: w.function.arguments }
+    }
+}
+
+impl From<ToolCall> for WireToolCall {
+    fn from(c: ToolCall) -> WireToolCall {
+        WireToolCall {
+            id: c.id,
+            kind: function(),
+            function: WireFunction { name: c.name, arguments: c.arguments },
+        }
+    }
+}
+
+/// Tokens a provider says it counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the request.
+    pub input: u64,
+    /// Tokens of the answer.
+    pub output: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_line_round_trips_in_upstreams_form() {
+        let line = r#"{"role":"assistant","content":"","tool_calls":[{"id":"a","type":"function","function":{"name":"exec","arguments":"{}"}}]}"#;
+        let message: Message = serde_json::from_str(line).expect("a session line");
+        assert_eq!(message.tool_calls[0].name, "exec");
+        assert_eq!(serde_json::to_string(&message).expect("json"), line);
+    }
+
+    #[test]
+    fn unknown_fields_of_other_versions_are_ignored() {
+        let line = r#"{"role":"user","content":"hi","model_name":"x","attachments":[]}"#;
+        assert_eq!(serde_json::from_str::<Message>(line).expect("a line").content, "hi");
+    }
+}

@@ -1,0 +1,26 @@
+//! Small questions to the kernel about files and sockets.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Sets permission bits.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// The process at the other end of a Unix socket, if it is root's or this process's own user's (unix(7), SO_PEERCRED).
+pub fn friend(socket: &impl AsFd) -> Option<u32> {
+    let own = rustix::process::geteuid();
+    let found = rustix::net::sockopt::socket_peercred(socket).ok()?;
+    (found.uid == own || found.uid.is_root()).then(|| found.pid.as_raw_nonzero().get() as u32)
+}
+
+/// Takes the exclusive lock on `file`, false when another process has it (flock(2)).
+pub fn try_lock(file: &File) -> bool {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+}

@@ -1,0 +1,147 @@
+//! The allocator, and the count behind `PICOCLAW_MEM_LIMIT` and `simulate`'s "heap in use".
+//!
+//! The libc of the board's toolchain rounds each request up to a power of two and keeps a slab of 64 kB for each such
+//! size: half of what it holds is nobody's (docs/memory.md). Here dlmalloc holds the small blocks and merges what is freed.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dlmalloc::Dlmalloc;
+use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap, munmap};
+
+/// Bytes from which a block is a mapping of its own: buffers of a turn or a handshake, which leave nothing behind then.
+const LARGE: usize = 8 * 1024;
+/// What mappings are aligned to at least.
+const PAGE: usize = 4096;
+
+/// dlmalloc under one lock (there are two threads, one of which sleeps), and a counter.
+pub struct Counting;
+
+static HEAP: Mutex<Dlmalloc> = Mutex::new(Dlmalloc::new());
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes allocated and not yet freed.
+pub fn in_use() -> usize {
+    IN_USE.load(Ordering::Relaxed)
+}
+
+/// Gives free pages at the heap's end back to the kernel.
+pub fn trim() {
+    // SAFETY: HEAP is only used under its lock.
+    unsafe { heap().trim(0) };
+}
+
+fn heap() -> MutexGuard<'static, Dlmalloc> {
+    HEAP.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether blocks of this layout are mappings of their own.
+fn is_large(layout: Layout) -> bool {
+    layout.size() >= LARGE && layout.align() <= PAGE
+}
+
+// SAFETY: a block comes from dlmalloc, under one lock, or is a mapping of its own; its layout, which the caller has to
+// repeat, tells which. Both uphold the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let pointer = if is_large(layout) {
+            map(layout.size())
+        } else {
+            // SAFETY: the caller's promise is dlmalloc's condition.
+            unsafe { heap().malloc(layout.size(), layout.align()) }
+        };
+        if !pointer.is_null() {
+            IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
+        }
+        pointer
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise; the block has the layout's size.
+        unsafe {
+            let pointer = self.alloc(layout);
+            // New mappings are zero.
+            if !pointer.is_null() && !is_large(layout) {
+                pointer.write_bytes(0, layout.size());
+            }
+            pointer
+        }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        if is_large(layout) {
+            // SAFETY: `map` made it, with this size, and the caller does not use it any more.
+            let unmapped = unsafe { munmap(pointer.cast(), layout.size()) };
+            debug_assert!(unmapped.is_ok());
+        } else {
+            // SAFETY: the caller's promise is dlmalloc's condition.
+            unsafe { heap().free(pointer, layout.size(), layout.align()) }
+        }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller promises that the size is one for this alignment.
+        let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        let moved = match (is_large(layout), is_large(wanted)) {
+            // SAFETY: the caller's promise is dlmalloc's condition.
+            (false, false) => unsafe {
+                heap().realloc(pointer, layout.size(), layout.align(), size)
+            },
+            // SAFETY: `map` made it, with this size; the caller uses only what is returned.
+            (true, true) => unsafe {
+                mremap(pointer.cast(), layout.size(), size, MremapFlags::MAYMOVE)
+                    .map_or(std::ptr::null_mut(), |p| p.cast())
+            },
+            // SAFETY: two different blocks, each as long as is copied; the old one is not used any more.
+            _ => unsafe {
+                let new = self.alloc(wanted);
+                if !new.is_null() {
+                    new.copy_from_nonoverlapping(pointer, layout.size().min(size));
+                    self.dealloc(pointer, layout);
+                }
+                return new;
+            },
+        };
+        if !moved.is_null() {
+            IN_USE.fetch_add(size, Ordering::Relaxed);
+            IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        }
+        moved
+    }
+}
+
+fn map(size: usize) -> *mut u8 {
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping where the kernel likes.
+    let mapped =
+        unsafe { mmap_anonymous(std::ptr::null_mut(), size, protection, MapFlags::PRIVATE) };
+    mapped.map_or(std::ptr::null_mut(), |p| p.cast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_keep_their_contents_and_alignment() {
+        for align in [1, 8, 16, 64, 4096] {
+            for size in [1, 24, 4000, 300_000] {
+                let layout = Layout::from_size_align(size, align).unwrap();
+                // SAFETY: the layout is not empty; each block is freed once, with the layout it has.
+                unsafe {
+                    let block = Counting.alloc_zeroed(layout);
+                    assert_eq!(block as usize % align, 0);
+                    assert_eq!((*block, *block.add(size - 1)), (0, 0));
+                    block.add(size - 1).write(7);
+                    let block = Counting.realloc(block, layout, size * 2);
+                    assert_eq!(block as usize % align, 0);
+                    assert_eq!(*block.add(size - 1), 7);
+                    Counting.dealloc(block, Layout::from_size_align(size * 2, align).unwrap());
+                }
+            }
+        }
+        trim();
+    }
+}

@@ -1,0 +1,235 @@
+//! What a command is denied before its first instruction: the one place where the cage is closed.
+//!
+//! [`Entry::enter`] runs between fork and exec: plain system calls only. It must not allocate, lock, log or
+//! panic, since another thread may have held any lock at the moment of the fork.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::landlock::{self, Walls};
+use super::leaf::Leaf;
+use super::seccomp::{self, Filter};
+use crate::limits::EXEC_FILE_BYTES;
+
+/// Limits of one command. Where the kernel refuses one that protects the daemon, the command is not run.
+pub struct Cage {
+    /// RLIMIT_FSIZE, bytes.
+    pub file_bytes: u64,
+    /// RLIMIT_NPROC: processes of this user, not of this command. The kernel does not hold root to it.
+    pub processes: Option<u64>,
+    /// RLIMIT_DATA, bytes of each process.
+    pub data: Option<u64>,
+    /// RLIMIT_AS, bytes of each process.
+    pub address_space: Option<u64>,
+    /// oom_score_adj: how much sooner than the daemon the kernel picks it when memory runs out.
+    pub oom_score: i16,
+    /// Files it may open.
+    pub walls: Option<Walls>,
+    /// System calls it may make.
+    pub filter: Option<Filter>,
+    /// Its control group.
+    pub leaf: Option<Leaf>,
+}
+
+impl Default for Cage {
+    fn default() -> Cage {
+        Cage {
+            file_bytes: EXEC_FILE_BYTES,
+            processes: None,
+            data: None,
+            address_space: None,
+            oom_score: 500,
+            walls: None,
+            filter: None,
+            leaf: None,
+        }
+    }
+}
+
+/// The cage as the child needs it: integers, and memory that stays until the exec.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// Working directory.
+    dir: RawFd,
+    /// Descriptors up to here are closed one by one where close_range is missing.
+    last_fd: RawFd,
+    /// The daemon: a command does not outlive it.
+    parent: libc::pid_t,
+    limits: [(i32, Option<u64>); 5],
+    oom_score: i16,
+    walls: Option<RawFd>,
+    /// Length and address of the filter.
+    filter: Option<(u16, usize)>,
+    leaf: Option<RawFd>,
+}
+
+impl Entry {
+    /// `cage` and `dir` have to live until the exec.
+    pub(super) fn new(dir: &impl AsRawFd, cage: &Cage) -> Entry {
+        // SAFETY: getpid has no preconditions.
+        let parent = unsafe { libc::getpid() };
+        // The type of a resource differs between C libraries.
+        let limits = [
+            (libc::RLIMIT_CORE as i32, Some(0)),
+            (libc::RLIMIT_FSIZE as i32, Some(cage.file_bytes)),
+            (libc::RLIMIT_NPROC as i32, cage.processes),
+            (libc::RLIMIT_DATA as i32, cage.data),
+            (libc::RLIMIT_AS as i32, cage.address_space),
+        ];
+        let filter = cage.filter.as_ref().map(Filter::program);
+        Entry {
+            dir: dir.as_raw_fd(),
+            last_fd: last_fd(),
+            parent,
+            limits,
+            oom_score: cage.oom_score,
+            walls: cage.walls.as_ref().map(Walls::as_raw_fd),
+            filter: filter.map(|p| (p.len, p.filter as usize)),
+            leaf: cage.leaf.as_ref().map(Leaf::procs),
+        }
+    }
+
+    /// Called in the child, between fork and exec.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        // SAFETY: every call below is a plain system call on integers or on memory of this frame, all of them
+        // async-signal-safe (signal-safety(7)); the descriptors belong to this process.
+        unsafe {
+            if let Some(procs) = self.leaf {
+                if libc::write(procs, c"0".as_ptr().cast(), 1) != 1 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            if libc::fchdir(self.dir) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // A session of its own: no terminal to type on, no way into the daemon's process group.
+            if libc::setsid() < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // The kernel ends the command when the daemon ends; if that was a moment ago, end here.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
+            if libc::getppid() != self.parent {
+                return Err(io::Error::from_raw_os_error(libc::ECANCELED));
+            }
+            for signal in 1..32 {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+        for (resource, value) in self.limits {
+            if let Some(value) = value {
+                limit(resource, value)?;
+            }
+        }
+        oom_score(self.oom_score);
+        close_descriptors(self.last_fd);
+        self.lock()
+    }
+
+    /// What cannot be taken back: no new privileges, no capabilities, walls, filter.
+    pub(super) fn lock(&self) -> io::Result<()> {
+        // Variadic: the kernel looks at whole registers.
+        let (yes, no): (libc::c_ulong, libc::c_ulong) = (1, 0);
+        // SAFETY: a plain system call on integers.
+        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, yes, no, no, no) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        drop_capabilities()?;
+        if let Some(walls) = self.walls {
+            landlock::enter(walls)?;
+        }
+        if let Some((len, address)) = self.filter {
+            let filter = address as *mut libc::sock_filter;
+            seccomp::enter(&libc::sock_fprog { len, filter })?;
+        }
+        Ok(())
+    }
+}
+
+/// Commands of a daemon that runs as root are root's without its powers; with no_new_privs no exec gives them back.
+fn drop_capabilities() -> io::Result<()> {
+    // capget(2): _LINUX_CAPABILITY_VERSION_3 and the calling process, then three sets in two halves.
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let none = [0u32; 6];
+    // SAFETY: both arrays have the size that this version of the call reads, and live for it.
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The highest descriptor open now, or a generous guess without /proc.
+fn last_fd() -> RawFd {
+    let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return 1024 };
+    list.flatten()
+        .filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok()))
+        .max()
+        .unwrap_or(1024)
+}
+
+/// Raises the kernel's score for this process; only root may lower one. Best effort: a kernel without /proc has no such
+/// file.
+fn oom_score(score: i16) {
+    let mut text = [0u8; 8];
+    let mut at = text.len();
+    let mut n = score.unsigned_abs();
+    while n > 0 || at == text.len() {
+        at -= 1;
+        text[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+    }
+    if score < 0 {
+        at -= 1;
+        text[at] = b'-';
+    }
+    let (yes, no): (libc::c_ulong, libc::c_ulong) = (1, 0);
+    // SAFETY: the path is a NUL-terminated literal, the buffer lives in this frame; plain system calls.
+    unsafe {
+        let path = c"/proc/self/oom_score_adj".as_ptr();
+        let mut fd = libc::open(path, libc::O_WRONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            // Up to the exec this is a copy of the daemon and as closed as it is (PR_SET_DUMPABLE), to itself too. Opened
+            // for this moment: who could look in now is a command without Landlock, which can read the same in files.
+            libc::prctl(libc::PR_SET_DUMPABLE, yes, no, no, no);
+            fd = libc::open(path, libc::O_WRONLY | libc::O_CLOEXEC);
+            libc::prctl(libc::PR_SET_DUMPABLE, no, no, no, no);
+        }
+        if fd >= 0 {
+            libc::write(fd, text.as_ptr().add(at).cast(), text.len() - at);
+            libc::close(fd);
+        }
+    }
+}
+
+/// Lowers the soft and the hard limit to `value`; a lower hard limit stays.
+fn limit(resource: i32, value: u64) -> io::Result<()> {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `now` is a valid rlimit of this frame for both calls.
+    unsafe {
+        if libc::getrlimit(resource as _, &mut now) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let value = (value as libc::rlim_t).min(now.rlim_max);
+        let new = libc::rlimit { rlim_cur: value, rlim_max: value };
+        if libc::setrlimit(resource as _, &new) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Marks everything but the standard three close-on-exec: the report channel of the spawn is among them and
+/// has to live until the exec.
+fn close_descriptors(last: RawFd) {
+    // SAFETY: plain system calls on integers; no descriptor is closed before the exec.
+    unsafe {
+        // CLOSE_RANGE_CLOEXEC is of Linux 5.11, the call of 5.9; by number, as C libraries lack both for long.
+        let flag: libc::c_uint = 4;
+        if libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, flag) == 0 {
+            return;
+        }
+        for fd in 3..=last.saturating_add(16) {
+            let flags = libc::fcntl(fd, libc::F_GETFD);
+            if flags >= 0 {
+                libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC);
+            }
+        }
+    }
+}

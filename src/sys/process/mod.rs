@@ -1,0 +1,213 @@
+//! Commands: started in a cage and a process group of their own, watched without a thread, never left behind.
+//!
+//! A [`Child`] that is dropped is killed with its whole group and reaped; so a future that is cancelled leaves
+//! neither process nor zombie. Nothing here decides what may run: that is the guard's work.
+
+mod cage;
+mod harden;
+mod landlock;
+mod leaf;
+mod peer;
+mod run;
+mod seccomp;
+mod trial;
+
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{future::Future, pin::Pin};
+
+use async_io::{Async, Timer};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
+
+pub use cage::Cage;
+pub use harden::harden;
+pub use landlock::Walls;
+pub use leaf::Leaf;
+pub use peer::{is_tool, tasks};
+pub use run::{End, Outcome, run};
+pub use seccomp::{Filter, Guarded};
+pub use trial::{Strength, strength};
+
+/// First and longest pause between two looks at a child where the kernel has no pidfd_open (Linux 5.3).
+const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Reaped by someone else.
+    Unknown,
+}
+
+enum Watch {
+    Pidfd(Async<OwnedFd>),
+    Timer(Timer, Duration),
+}
+
+/// A running command.
+pub struct Child {
+    pid: Pid,
+    watch: Watch,
+    reaped: bool,
+    stdout: Option<Async<OwnedFd>>,
+    stderr: Option<Async<OwnedFd>>,
+    leaf: Option<Leaf>,
+}
+
+/// Starts `/bin/sh -c script` in the folder `dir` with exactly this environment, standard input empty, output
+/// in pipes, as leader of a new session, inside `cage`.
+pub fn shell(
+    script: &OsStr,
+    dir: &OwnedFd,
+    env: &[(OsString, OsString)],
+    mut cage: Cage,
+) -> io::Result<Child> {
+    bury();
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(script);
+    command.env_clear().envs(env.iter().map(|(k, v)| (k, v)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let entry = cage::Entry::new(dir, &cage);
+    // SAFETY: `enter` makes only async-signal-safe calls and captures plain integers; `dir` and `cage` live
+    // until spawn returns, which is after the exec.
+    unsafe { command.pre_exec(move || entry.enter()) };
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    harden::begun();
+    let watch = match pidfd_open(pid, PidfdFlags::empty()).map(Async::new_nonblocking) {
+        Ok(Ok(fd)) => Watch::Pidfd(fd),
+        _ => Watch::Timer(Timer::after(LOOK.0), LOOK.0),
+    };
+    // From here on dropping ends the process, whatever fails.
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let leaf = cage.leaf.take();
+    let mut child = Child { pid, watch, reaped: false, stdout: None, stderr: None, leaf };
+    child.stdout = stdout.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
+    child.stderr = stderr.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
+    Ok(child)
+}
+
+impl Child {
+    /// Process id, which is the group's id too.
+    pub fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get() as u32
+    }
+
+    /// Watches by looking now and then, as on kernels without pidfd_open.
+    pub fn without_pidfd(mut self) -> Child {
+        self.watch = Watch::Timer(Timer::after(LOOK.0), LOOK.0);
+        self
+    }
+
+    /// Ready when the leader has ended. It is not reaped yet, so its id still belongs to it.
+    fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::Pid(self.pid), options) {
+                Ok(None) | Err(Errno::INTR) => {}
+                Ok(Some(_)) | Err(_) => return Poll::Ready(()),
+            }
+            match &mut self.watch {
+                Watch::Pidfd(fd) => match fd.poll_readable(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => {
+                        self.watch = Watch::Timer(Timer::after(LOOK.0), LOOK.0);
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+                Watch::Timer(timer, pause) => {
+                    if Pin::new(&mut *timer).poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    *pause = (*pause * 2).min(LOOK.1);
+                    timer.set_after(*pause);
+                }
+            }
+        }
+    }
+
+    /// Signals every process of the group. Only before the reaping: the number may be someone else's later.
+    fn signal(&self, signal: Signal) {
+        if !self.reaped {
+            // ESRCH: nobody left, which is what was wanted.
+            let _ = kill_process_group(self.pid, signal);
+            if signal == Signal::KILL {
+                // Also what has left the group.
+                if let Some(leaf) = &self.leaf {
+                    leaf.kill();
+                }
+            }
+        }
+    }
+
+    /// Takes the dead leader away; `None` while it lives.
+    fn reap(&mut self) -> Option<Exit> {
+        let exit =
+            match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+                Ok(None) | Err(Errno::INTR) => return None,
+                Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Exit::Code(code),
+                    (_, Some(signal)) => Exit::Signal(signal),
+                    _ => Exit::Unknown,
+                },
+                Err(_) => Exit::Unknown,
+            };
+        self.reaped = true;
+        Some(exit)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+        self.leaf = None;
+        harden::over();
+    }
+}
+
+impl Child {
+    fn end(&mut self) {
+        if self.reaped {
+            return;
+        }
+        self.signal(Signal::KILL);
+        // A killed process is gone within a scheduler tick, unless it hangs in a driver.
+        for _ in 0..20 {
+            if self.reap().is_some() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        UNDEAD.with_borrow_mut(|list| list.push(self.pid));
+    }
+}
+
+thread_local! {
+    /// Killed children that hang in the kernel, reaped when the next command starts: waiting for one would
+    /// block whoever waits. A blocking thread would be the only one there is.
+    static UNDEAD: RefCell<Vec<Pid>> = const { RefCell::new(Vec::new()) };
+}
+
+fn bury() {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    UNDEAD.with_borrow_mut(|list| {
+        list.retain(|pid| {
+            matches!(waitid(WaitId::Pid(*pid), options), Ok(None) | Err(Errno::INTR))
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests;
