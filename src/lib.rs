@@ -17,12 +17,15 @@
 
 #![deny(unsafe_code)]
 
+pub mod bus;
 pub mod config;
 pub mod error;
 pub mod limits;
 pub mod log;
 pub mod message;
+pub mod net;
 pub mod proto;
+pub mod store;
 #[allow(unsafe_code)]
 pub mod sys;
 

@@ -1,0 +1,97 @@
+//! What passes between channels and the agent.
+
+use nanoserde::{DeBin, SerBin};
+
+/// Who wrote, as the platform names them.
+#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+pub struct Sender {
+    /// `telegram`, `cli`, ...
+    pub platform: String,
+    /// The platform's id, e.g. a decimal user id.
+    pub id: String,
+    /// User name without `@`, or empty.
+    pub username: String,
+    /// Display name, or empty.
+    pub name: String,
+}
+
+/// A chat and, where the platform has them, a thread in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerBin, DeBin)]
+pub struct Address {
+    /// Name of the channel instance (`telegram`, a key of `channel_list`, `cli`).
+    pub channel: String,
+    /// The platform's chat id.
+    pub chat: String,
+    /// Forum topic or thread id, or empty.
+    pub topic: String,
+}
+
+/// A file that came with a message, not yet downloaded.
+#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+pub struct Attachment {
+    /// `photo`, `document`, `voice`, `audio`, `video`.
+    pub kind: String,
+    /// The platform's handle (Telegram file_id).
+    pub id: String,
+    /// File name where there is one.
+    pub name: String,
+    /// Bytes, 0 when unknown.
+    pub size: u64,
+}
+
+/// [`Sender::platform`] of a scheduled job's message; no channel is called that.
+pub const CRON: &str = "(cron)";
+/// [`Sender::platform`] of the heartbeat's message.
+pub const HEARTBEAT: &str = "(heartbeat)";
+
+/// A message for the agent.
+#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+pub struct Inbound {
+    /// The platform's number of this event (Telegram update_id), unique within the channel; 0 when there is none.
+    pub event: i64,
+    /// The platform's number of the message, for replies; 0 when there is none.
+    pub message: i64,
+    /// Where it was written and where the answer goes.
+    pub from: Address,
+    /// Who wrote it.
+    pub sender: Sender,
+    /// Text and caption; never empty.
+    pub text: String,
+    /// Files.
+    pub attachments: Vec<Attachment>,
+    /// Unix seconds when it was written, by the platform's clock.
+    pub date: i64,
+    /// A group, not a private chat.
+    pub group: bool,
+}
+
+impl Inbound {
+    /// Nobody wrote it: a job or the heartbeat did. It has no history, shows no "typing" and is no command.
+    pub fn is_internal(&self) -> bool {
+        matches!(self.sender.platform.as_str(), CRON | HEARTBEAT)
+    }
+}
+
+/// A message to a chat.
+#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+pub struct Outbound {
+    /// Where it goes.
+    pub to: Address,
+    /// Markdown.
+    pub text: String,
+    /// Message to reply to, 0 for none.
+    pub reply_to: i64,
+}
+
+/// What a person answered to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// Nothing, in the time there was.
+    Silence,
+    /// The question did not reach anybody.
+    Unreachable,
+}

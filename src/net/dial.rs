@@ -1,0 +1,183 @@
+//! From a route to a connection: addresses, guard, TCP, proxy, TLS.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use async_net::TcpStream;
+use futures_rustls::TlsConnector;
+use rustls_pki_types::ServerName;
+
+use super::http::{Guard, HttpError, HttpErrorKind, Inner, seconds};
+use super::stream::{Stream, within};
+use super::tunnel;
+use crate::limits::{CONNECT_NEXT, CONNECT_TIMEOUT};
+use crate::proto::url::{Scheme, Url, host_port};
+
+/// Where a connection leads; also what makes two of them interchangeable.
+#[derive(PartialEq)]
+pub(super) struct Route {
+    /// The server.
+    pub(super) host: Box<str>,
+    /// Its port.
+    pub(super) port: u16,
+    /// Whether TLS is spoken with it.
+    pub(super) tls: bool,
+    /// On the way.
+    pub(super) proxy: Option<Url>,
+}
+
+impl Route {
+    /// `host:port`, for messages.
+    pub(super) fn label(&self) -> String {
+        host_port(&self.host, self.port)
+    }
+
+    /// Whether requests go to an HTTP proxy in absolute form. Under a guard they do not: the
+    /// proxy would look the name up itself, and might find another address than the one checked.
+    pub(super) fn is_absolute(&self, guarded: bool) -> bool {
+        !guarded && !self.tls && self.proxy.as_ref().is_some_and(|p| p.scheme != Scheme::Socks5)
+    }
+
+    fn error(&self, kind: HttpErrorKind, cause: impl std::fmt::Display) -> HttpError {
+        HttpError { kind, message: format!("{}: {cause}", self.label()) }
+    }
+}
+
+/// Connects. With a guard every address is checked right before it is used, and nothing but that
+/// address is used: neither we nor a proxy look the name up again.
+pub(super) async fn dial(
+    client: &Inner,
+    route: &Route,
+    guard: Option<Guard<'_>>,
+) -> Result<Stream, HttpError> {
+    let stream = match &route.proxy {
+        None => Stream::Plain(direct(client, route, &route.host, route.port, guard).await?),
+        Some(proxy) => through(client, route, proxy, guard).await?,
+    };
+    if !route.tls {
+        return Ok(stream);
+    }
+    let Stream::Plain(tcp) = stream else { return Ok(stream) };
+    let name = ServerName::try_from(route.host.trim_end_matches('.').to_owned())
+        .map_err(|_| route.error(HttpErrorKind::Url, "no server certificate has such a name"))?;
+    let config = client.tls().map_err(|e| route.error(HttpErrorKind::Connect, e))?;
+    let connector = TlsConnector::from(config);
+    let shake = connector.connect_with(name, tcp, |session| {
+        // The default of 64 kB is meant for programs that write without waiting.
+        session.set_buffer_limit(Some(2 * crate::limits::HTTP_WRITE_BYTES));
+    });
+    match within(CONNECT_TIMEOUT, shake).await {
+        Ok(tls) => Ok(Stream::Tls(Box::new(tls))),
+        Err(e) => Err(route.error(HttpErrorKind::Connect, format_args!("TLS: {}", cause(&e)))),
+    }
+}
+
+/// An I/O error in words; the kernel's and our own time-out read alike.
+fn cause(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::TimedOut => format!("no connection within {}", seconds(CONNECT_TIMEOUT)),
+        io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
+        _ => e.to_string(),
+    }
+}
+
+/// The addresses of `host`, at least one.
+async fn addresses(
+    client: &Inner,
+    route: &Route,
+    host: &str,
+) -> Result<std::rc::Rc<[IpAddr]>, HttpError> {
+    client.resolver.resolve(host).await.map_err(|e| {
+        let cause = if e.kind() == io::ErrorKind::TimedOut {
+            "no answer from the resolver".to_owned()
+        } else {
+            e.to_string()
+        };
+        route.error(HttpErrorKind::Resolve, format_args!("cannot resolve {host}: {cause}"))
+    })
+}
+
+/// A TCP connection to the first address that takes it.
+async fn direct(
+    client: &Inner,
+    route: &Route,
+    host: &str,
+    port: u16,
+    guard: Option<Guard<'_>>,
+) -> Result<TcpStream, HttpError> {
+    let all = addresses(client, route, host).await?;
+    let mut failed = None;
+    for (i, &ip) in all.iter().enumerate() {
+        if guard.is_some_and(|allowed| !allowed(ip)) {
+            continue;
+        }
+        let limit = if i + 1 == all.len() { CONNECT_TIMEOUT } else { CONNECT_NEXT };
+        match tcp(SocketAddr::new(ip, port), limit).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => failed = Some((ip, e)),
+        }
+    }
+    client.resolver.doubt(host);
+    Err(match failed {
+        None => route.error(HttpErrorKind::Guarded, "the address may not be contacted"),
+        Some((ip, e)) if host.parse() == Ok(ip) && host == &*route.host => {
+            route.error(HttpErrorKind::Connect, cause(&e))
+        }
+        Some((ip, e)) => {
+            let at = host_port(&ip.to_string(), port);
+            route.error(HttpErrorKind::Connect, format_args!("{at}: {}", cause(&e)))
+        }
+    })
+}
+
+async fn tcp(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let stream = within(limit, TcpStream::connect(address)).await?;
+    // A request is written in one go, so waiting for more would only delay it.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A connection through a proxy. The proxy looks the name up, unless a guard wants to see the address.
+async fn through(
+    client: &Inner,
+    route: &Route,
+    proxy: &Url,
+    guard: Option<Guard<'_>>,
+) -> Result<Stream, HttpError> {
+    if route.is_absolute(guard.is_some()) {
+        return direct(client, route, &proxy.host, proxy.port, None).await.map(Stream::Plain);
+    }
+    let Some(allowed) = guard else {
+        return tunnelled(client, route, proxy, &route.host).await;
+    };
+    let mut refused = route.error(HttpErrorKind::Guarded, "the address may not be contacted");
+    for &ip in addresses(client, route, &route.host).await?.iter() {
+        if !allowed(ip) {
+            continue;
+        }
+        match tunnelled(client, route, proxy, &ip.to_string()).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => refused = e,
+        }
+    }
+    Err(refused)
+}
+
+async fn tunnelled(
+    client: &Inner,
+    route: &Route,
+    proxy: &Url,
+    host: &str,
+) -> Result<Stream, HttpError> {
+    let tcp = direct(client, route, &proxy.host, proxy.port, None).await?;
+    let mut stream = Stream::Plain(tcp);
+    let opened = tunnel::open(&mut stream, proxy, host, route.port);
+    match within(CONNECT_TIMEOUT, opened).await {
+        Ok(()) => Ok(stream),
+        Err(e) => {
+            let cause = format_args!("proxy {}: {}", proxy.host_port(), cause(&e)).to_string();
+            Err(route.error(HttpErrorKind::Connect, cause))
+        }
+    }
+}

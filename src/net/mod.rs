@@ -1,0 +1,20 @@
+//! Talking to servers: HTTP/1.1, TLS, proxies, names.
+//!
+//! - [`http`]: the client and its types; `response`: reading what comes back.
+//! - `dial`: from a route to a connected stream; `tunnel`: the proxies' handshakes.
+//! - `stream`: a TCP or TLS connection with time limits; `pool`: idle ones; [`tls`]: roots and clock.
+//! - [`proxy`]: which proxy a request takes; `resolve`: names to addresses.
+//!
+//! Never puts a URL's path, query or credentials into an error: they hold bot tokens and keys.
+
+mod dial;
+pub mod http;
+mod pool;
+pub mod proxy;
+mod resolve;
+mod response;
+mod stream;
+pub mod tls;
+mod tunnel;
+
+pub use tls::clock_is_set;

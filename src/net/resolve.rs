@@ -1,0 +1,191 @@
+//! Names to addresses, through the system's resolver on the one blocking thread.
+//!
+//! fsync runs on the same thread, so answers are kept for a while, and never is more than one lookup under way.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smol::lock::Mutex;
+
+use super::stream::within;
+use crate::limits::{RESOLVE_ADDRESSES, RESOLVE_HOSTS, RESOLVE_KEEP, RESOLVE_TIMEOUT};
+
+struct Answer {
+    host: Box<str>,
+    addresses: Rc<[IpAddr]>,
+    /// `None`: doubtful, because nothing answered there; asked anew, kept in case that fails.
+    fresh_until: Option<Instant>,
+}
+
+/// Asks the system for a name's addresses, with port 0; blocks.
+pub type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
+
+/// getaddrinfo.
+pub(super) fn system(host: &str) -> io::Result<Vec<SocketAddr>> {
+    (host, 0).to_socket_addrs().map(Iterator::collect)
+}
+
+/// Looks names up and remembers a few answers, the latest used first.
+pub(super) struct Resolver {
+    lookup: Lookup,
+    answers: RefCell<Vec<Answer>>,
+    /// Held by the lookup itself, on the blocking thread: one that hangs is never joined by a second.
+    busy: Arc<Mutex<()>>,
+}
+
+impl Resolver {
+    pub(super) fn new(lookup: Lookup) -> Resolver {
+        Resolver { lookup, answers: RefCell::default(), busy: Arc::default() }
+    }
+
+    /// The addresses of `host`, families alternating, at most [`RESOLVE_ADDRESSES`].
+    /// An address gives itself without a thread.
+    pub(super) async fn resolve(&self, host: &str) -> io::Result<Rc<[IpAddr]>> {
+        if let Ok(ip) = host.parse() {
+            return Ok([ip].into());
+        }
+        if let Some(known) = self.known(host, true) {
+            return Ok(known);
+        }
+        match within(RESOLVE_TIMEOUT, self.ask(host)).await {
+            Ok(addresses) => Ok(addresses),
+            // The resolver is down more often than a server moves.
+            Err(e) => self.known(host, false).ok_or(e),
+        }
+    }
+
+    /// Nothing answered at the remembered addresses.
+    pub(super) fn doubt(&self, host: &str) {
+        if let Some(answer) = self.answers.borrow_mut().iter_mut().find(|a| *a.host == *host) {
+            answer.fresh_until = None;
+        }
+    }
+
+    fn known(&self, host: &str, only_fresh: bool) -> Option<Rc<[IpAddr]>> {
+        let mut answers = self.answers.borrow_mut();
+        let at = answers.iter().position(|a| *a.host == *host)?;
+        if only_fresh && answers[at].fresh_until.is_none_or(|t| t < Instant::now()) {
+            return None;
+        }
+        answers[..=at].rotate_right(1);
+        Some(Rc::clone(&answers[0].addresses))
+    }
+
+    async fn ask(&self, host: &str) -> io::Result<Rc<[IpAddr]>> {
+        let turn = self.busy.lock_arc().await;
+        // Whoever had the turn before may have asked the same.
+        if let Some(known) = self.known(host, true) {
+            return Ok(known);
+        }
+        let (name, lookup) = (host.to_owned(), self.lookup);
+        let found = smol::unblock(move || {
+            let found = lookup(&name);
+            drop(turn);
+            found
+        })
+        .await?;
+        let found = ordered(&found);
+        if found.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        let addresses: Rc<[IpAddr]> = found.into();
+        let mut answers = self.answers.borrow_mut();
+        answers.retain(|a| *a.host != *host);
+        answers.truncate(RESOLVE_HOSTS - 1);
+        let answer = Answer {
+            host: host.into(),
+            addresses: Rc::clone(&addresses),
+            fresh_until: Some(Instant::now() + RESOLVE_KEEP),
+        };
+        answers.insert(0, answer);
+        Ok(addresses)
+    }
+}
+
+/// In the system's order (RFC 6724), but with the families alternating, so that where one of
+/// them leads nowhere the second try takes the other.
+fn ordered(all: &[SocketAddr]) -> Vec<IpAddr> {
+    let mut rest: Vec<IpAddr> = Vec::new();
+    for ip in all.iter().map(SocketAddr::ip) {
+        if !rest.contains(&ip) && rest.len() < 4 * RESOLVE_ADDRESSES {
+            rest.push(ip);
+        }
+    }
+    let mut out: Vec<IpAddr> = Vec::new();
+    while !rest.is_empty() && out.len() < RESOLVE_ADDRESSES {
+        let other = out.last().map(|ip| !ip.is_ipv6());
+        let at = rest.iter().position(|ip| Some(ip.is_ipv6()) == other).unwrap_or(0);
+        out.push(rest.remove(at));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[track_caller]
+    fn check(system: &[&str], want: &[&str]) {
+        let all: Vec<_> = system.iter().map(|s| SocketAddr::new(ip(s), 0)).collect();
+        assert_eq!(ordered(&all), want.iter().map(|s| ip(s)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn families_alternate() {
+        check(&["::1", "::2", "1.1.1.1", "1.1.1.2"], &["::1", "1.1.1.1", "::2", "1.1.1.2"]);
+        check(&["1.1.1.1", "1.1.1.1", "::1"], &["1.1.1.1", "::1"]);
+        check(&["::1", "::2", "::3", "::4", "::5", "9.9.9.9"], &["::1", "9.9.9.9", "::2", "::3"]);
+        check(&[], &[]);
+    }
+
+    /// Answers names that start with `up`; the others fail like a resolver that is down.
+    fn lookup(host: &str) -> io::Result<Vec<SocketAddr>> {
+        match host {
+            "empty" => Ok(Vec::new()),
+            _ if host.starts_with("up") => Ok(vec![SocketAddr::new(ip("192.0.2.2"), 0)]),
+            _ => Err(io::Error::other("temporary failure")),
+        }
+    }
+
+    #[test]
+    fn a_doubtful_answer_is_asked_anew_but_serves_when_that_fails() {
+        let resolver = Resolver::new(lookup);
+        for host in ["down", "up"] {
+            resolver.answers.borrow_mut().push(Answer {
+                host: host.into(),
+                addresses: [ip("192.0.2.1")].into(),
+                fresh_until: Some(Instant::now() + RESOLVE_KEEP),
+            });
+        }
+        let ask = |host| smol::block_on(resolver.resolve(host)).map(|a| a.to_vec()).ok();
+        assert_eq!(ask("up"), Some(vec![ip("192.0.2.1")]));
+        resolver.doubt("down");
+        resolver.doubt("up");
+        assert_eq!(ask("down"), Some(vec![ip("192.0.2.1")]));
+        assert_eq!(ask("up"), Some(vec![ip("192.0.2.2")]));
+        assert_eq!(ask("down too"), None);
+        assert_eq!(ask("empty"), None);
+    }
+
+    #[test]
+    fn few_answers_are_kept_the_latest_used_longest() {
+        let resolver = Resolver::new(lookup);
+        for i in 0..RESOLVE_HOSTS + 2 {
+            smol::block_on(resolver.resolve(&format!("up{i}"))).expect("an answer");
+            smol::block_on(resolver.resolve("up0")).expect("an answer");
+            smol::block_on(resolver.resolve("127.0.0.1")).expect("itself");
+        }
+        let answers = resolver.answers.borrow();
+        assert_eq!(answers.len(), RESOLVE_HOSTS);
+        assert_eq!(&*answers[0].host, "up0");
+        assert!(!answers.iter().any(|a| &*a.host == "up1"));
+    }
+}

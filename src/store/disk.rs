@@ -1,0 +1,39 @@
+//! Whether what we write is safe: `durability: on`, or `off` and why.
+
+use std::cell::RefCell;
+
+/// Shared by everything that writes; read by `status`, the log and the chats.
+#[derive(Default)]
+pub struct Durability(RefCell<Option<String>>);
+
+impl Durability {
+    /// The reason when writing failed last, `None` while all is well.
+    pub fn off(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    /// Writing failed; true when it worked until now.
+    pub fn lost(&self, why: &str) -> bool {
+        self.0.borrow_mut().replace(why.to_string()).is_none()
+    }
+
+    /// Writing works; true when it had failed until now.
+    pub fn back(&self) -> bool {
+        self.0.borrow_mut().take().is_some()
+    }
+}
+
+/// A fresh folder for one test, below the build's own temporary folder.
+#[cfg(test)]
+pub fn scratch(name: &str) -> std::path::PathBuf {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let dir = std::env::temp_dir().join(format!(
+        "picoclaw-unit-{}-{}-{name}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    ));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a scratch folder");
+    dir
+}

@@ -1,0 +1,252 @@
+//! Journal frames: how one is laid out, and how a file of them is read back.
+//!
+//! A frame is `version u8, generation u32, length u32, crc32 u32, payload` (little endian); the CRC covers
+//! generation, length and payload. The payload is nanoserde's binary form of [`Frame`]. Files are
+//! preallocated and reused, so what lies behind the last frame is older frames; the generation tells them apart.
+
+use nanoserde::{DeBin, SerBin};
+
+use crate::bus::{Inbound, Outbound};
+use crate::limits::JOURNAL_FRAME_BYTES;
+
+/// Version of the frames this build writes.
+pub const VERSION: u8 = 1;
+/// Bytes before the payload.
+pub const HEAD: usize = 13;
+
+/// One recorded fact. Variants are only ever added at the end: the binary form numbers them.
+#[derive(Clone, Debug, PartialEq, SerBin, DeBin)]
+pub enum Frame {
+    /// A message was taken over from its channel.
+    Received {
+        /// Number given by the ledger.
+        id: u64,
+        /// The message.
+        message: Inbound,
+    },
+    /// An event that is no message was passed over; its offset may be confirmed.
+    Skipped {
+        /// Channel instance.
+        channel: String,
+        /// The channel's number of the event.
+        event: i64,
+    },
+    /// Lines of the session file that belong to a turn; written there at `offset` too.
+    Step {
+        /// The message being answered.
+        id: u64,
+        /// File name of the session below `sessions/`.
+        session: String,
+        /// Where the lines stand in the file.
+        offset: u64,
+        /// JSONL; empty when they were long and the session file itself was synced instead.
+        lines: Vec<u8>,
+        /// Ids of calls that begin now and must not be repeated.
+        started: Vec<String>,
+    },
+    /// The turn is over; these go to the chat.
+    Answered {
+        /// The message that was answered.
+        id: u64,
+        /// In order.
+        replies: Vec<Outbound>,
+    },
+    /// The channel's server has accepted a reply.
+    Delivered {
+        /// The message that was answered.
+        id: u64,
+        /// Index into the replies, plus one.
+        count: u32,
+    },
+    /// Nothing is left to do for this message.
+    Finished {
+        /// The message.
+        id: u64,
+    },
+    /// Highest event of a channel that may be confirmed; written by compaction.
+    Offset {
+        /// Channel instance.
+        channel: String,
+        /// The channel's number of the last event taken.
+        event: i64,
+    },
+    /// Compaction wrote all that was alive; a file without this frame is unfinished.
+    Compacted {
+        /// The next free id.
+        next_id: u64,
+    },
+    /// A further message to a chat, outside the answer (the message tool, notices); delivered like an answer.
+    Said {
+        /// A number of its own.
+        id: u64,
+        /// What and where.
+        reply: Outbound,
+    },
+    /// A try at this message begins; counted so that one that kills the program is set aside.
+    Attempt {
+        /// The message.
+        id: u64,
+        /// 1 for the first.
+        count: u32,
+    },
+}
+
+/// CRC-32 (IEEE 802.3), four bits at a time: the table is 64 bytes, where crc32fast's is 16 kB of resident rodata.
+pub fn crc32(parts: &[&[u8]]) -> u32 {
+    const TABLE: [u32; 16] = [
+        0, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278,
+        0xbdbdf21c,
+    ];
+    let mut crc = !0u32;
+    for byte in parts.iter().flat_map(|p| p.iter()) {
+        crc ^= u32::from(*byte);
+        crc = TABLE[(crc & 15) as usize] ^ (crc >> 4);
+        crc = TABLE[(crc & 15) as usize] ^ (crc >> 4);
+    }
+    !crc
+}
+
+/// Appends `frame` to `out`; false (and nothing appended) when it is over [`JOURNAL_FRAME_BYTES`].
+pub fn encode(frame: &Frame, generation: u32, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    frame.ser_bin(out);
+    let length = out.len() - start - HEAD;
+    if length > JOURNAL_FRAME_BYTES {
+        out.truncate(start);
+        return false;
+    }
+    let generation = generation.to_le_bytes();
+    let size = (length as u32).to_le_bytes();
+    let crc = crc32(&[&generation, &size, &out[start + HEAD..]]).to_le_bytes();
+    let head = &mut out[start..start + HEAD];
+    head[0] = VERSION;
+    head[1..5].copy_from_slice(&generation);
+    head[5..9].copy_from_slice(&size);
+    head[9..13].copy_from_slice(&crc);
+    true
+}
+
+/// Why reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Zeros or an older generation: everything that was written has been read.
+    Clean,
+    /// A frame of this generation is damaged: the write was cut short.
+    Torn,
+    /// A frame of a later version than this build knows.
+    Newer(u8),
+}
+
+/// Reads the frames of `generation` from the start of `bytes`, hands each to `each`;
+/// returns where the next frame goes and why reading stopped.
+pub fn scan(bytes: &[u8], generation: u32, mut each: impl FnMut(Frame)) -> (usize, Tail) {
+    let mut at = 0;
+    loop {
+        let Some(head) = bytes.get(at..at + HEAD) else { return (at, Tail::Clean) };
+        let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
+        if head[0] == 0 || word(1) != generation {
+            return (at, Tail::Clean);
+        }
+        if head[0] > VERSION {
+            return (at, Tail::Newer(head[0]));
+        }
+        let length = word(5) as usize;
+        if length > JOURNAL_FRAME_BYTES {
+            return (at, Tail::Torn);
+        }
+        let Some(payload) = bytes.get(at + HEAD..at + HEAD + length) else {
+            return (at, Tail::Torn);
+        };
+        if crc32(&[&head[1..5], &head[5..9], payload]) != word(9) {
+            return (at, Tail::Torn);
+        }
+        // The CRC holds, so the payload is what some build wrote; one that does not parse is of another version.
+        match DeBin::deserialize_bin(payload) {
+            Ok(frame) => each(frame),
+            Err(_) => return (at, Tail::Newer(head[0])),
+        }
+        at += HEAD + length;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(id: u64, text: &str) -> Frame {
+        Frame::Received {
+            id,
+            message: Inbound { text: text.into(), event: id as i64, ..Inbound::default() },
+        }
+    }
+
+    fn read(bytes: &[u8], generation: u32) -> (Vec<Frame>, usize, Tail) {
+        let mut frames = Vec::new();
+        let (at, tail) = scan(bytes, generation, |f| frames.push(f));
+        (frames, at, tail)
+    }
+
+    #[test]
+    fn crc_is_the_ieee_one() {
+        assert_eq!(crc32(&[b"123456789"]), 0xcbf4_3926);
+        assert_eq!(crc32(&[b"1234", b"", b"56789"]), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn every_cut_of_the_tail_keeps_the_frames_before_it() {
+        let mut bytes = Vec::new();
+        assert!(encode(&received(1, "one"), 7, &mut bytes));
+        let first = bytes.len();
+        assert!(encode(&received(2, "two"), 7, &mut bytes));
+        for cut in first..bytes.len() {
+            let mut torn = bytes[..cut].to_vec();
+            torn.resize(bytes.len() + 64, 0xaa);
+            let (frames, at, tail) = read(&torn, 7);
+            assert_eq!(frames, [received(1, "one")], "cut at {cut}");
+            assert_eq!(at, first);
+            // Cut inside the version and generation fields, it looks like nothing was written there.
+            assert_eq!(
+                tail,
+                if cut < first + 5 { Tail::Clean } else { Tail::Torn },
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn frames_of_an_older_generation_are_not_read() {
+        let mut bytes = Vec::new();
+        encode(&received(1, "new"), 8, &mut bytes);
+        let new = bytes.len();
+        encode(&received(2, "old"), 7, &mut bytes);
+        assert_eq!(read(&bytes, 8), (vec![received(1, "new")], new, Tail::Clean));
+    }
+
+    #[test]
+    fn a_newer_version_is_told_apart_from_damage() {
+        let mut bytes = Vec::new();
+        encode(&received(1, "x"), 1, &mut bytes);
+        bytes[0] = VERSION + 1;
+        assert_eq!(read(&bytes, 1).2, Tail::Newer(VERSION + 1));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_found_wherever_it_is() {
+        let mut bytes = Vec::new();
+        encode(&received(1, "hello"), 1, &mut bytes);
+        for bit in 5 * 8..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(read(&bad, 1).2, Tail::Torn, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn frames_over_the_limit_are_refused() {
+        let mut bytes = vec![9];
+        assert!(!encode(&received(1, &"x".repeat(JOURNAL_FRAME_BYTES)), 1, &mut bytes));
+        assert_eq!(bytes, [9]);
+    }
+}

@@ -1,0 +1,299 @@
+//! What the journal means: which messages are open, and how far each one is. No I/O.
+//!
+//! The same [`Ledger::apply`] serves the running daemon and recovery, so the two cannot disagree.
+
+use std::collections::VecDeque;
+
+use super::frame::Frame;
+use crate::bus::{Inbound, Outbound};
+
+/// How far a message is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// Nothing has been done, or a turn was begun and its answer is not recorded.
+    Open,
+    /// The answer is known; `delivered` of the replies have been accepted.
+    Answered {
+        /// In order.
+        replies: Vec<Outbound>,
+        /// How many the channel's server has accepted or refused for good.
+        delivered: u32,
+    },
+}
+
+/// One open message.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The ledger's number.
+    pub id: u64,
+    /// The message; empty for a reply outside an answer ([`Frame::Said`]).
+    pub message: Inbound,
+    /// How far it is.
+    pub stage: Stage,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Session file and offset of the turn's first line, once it has one.
+    pub progress: Option<(String, u64)>,
+    /// Calls begun that must not be repeated.
+    pub started: Vec<String>,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        let replies = match &self.stage {
+            Stage::Open => 0,
+            Stage::Answered { replies, .. } => replies.iter().map(|r| r.text.len() + 64).sum(),
+        };
+        self.message.text.len() + replies + 256
+    }
+}
+
+/// All open messages, oldest first, and the offset of each channel.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    next_id: u64,
+    entries: VecDeque<Entry>,
+    offsets: Vec<(String, i64)>,
+}
+
+/// Event numbers this far behind the offset are duplicates; farther ones are a new series
+/// (Bot API, Update: after a quiet week the next identifier is chosen at random).
+const DUPLICATE_WINDOW: i64 = 100_000;
+
+impl Ledger {
+    /// A number for a new entry.
+    pub fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Was this event taken before?
+    pub fn knows(&self, channel: &str, event: i64) -> bool {
+        let last = self.offset(channel);
+        event != 0 && event <= last && last - event < DUPLICATE_WINDOW
+    }
+
+    /// Highest event of a channel that was taken, 0 for none.
+    pub fn offset(&self, channel: &str) -> i64 {
+        self.offsets.iter().find(|(c, _)| c == channel).map_or(0, |(_, n)| *n)
+    }
+
+    /// Open entries, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// One open entry.
+    pub fn get(&self, id: u64) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.id == id)
+    }
+
+    /// Open entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Nothing is open.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// About how many bytes a compacted journal takes.
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(Entry::bytes).sum()
+    }
+
+    fn note_offset(&mut self, channel: &str, event: i64) {
+        if event == 0 {
+            return;
+        }
+        match self.offsets.iter_mut().find(|(c, _)| c == channel) {
+            Some((_, last)) => {
+                if event > *last || *last - event >= DUPLICATE_WINDOW {
+                    *last = event;
+                }
+            }
+            None => self.offsets.push((channel.to_string(), event)),
+        }
+    }
+
+    fn entry(&mut self, id: u64) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|e| e.id == id)
+    }
+
+    /// Takes one recorded fact in. Facts about unknown messages say nothing and are passed over.
+    pub fn apply(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Received { id, message } => {
+                self.note_offset(&message.from.channel, message.event);
+                self.open(*id, message.clone(), Stage::Open);
+            }
+            Frame::Said { id, reply } => {
+                let stage = Stage::Answered { replies: vec![reply.clone()], delivered: 0 };
+                self.open(*id, Inbound::default(), stage);
+            }
+            Frame::Skipped { channel, event } | Frame::Offset { channel, event } => {
+                self.note_offset(channel, *event);
+            }
+            Frame::Step { id, session, offset, started, .. } => {
+                if let Some(entry) = self.entry(*id) {
+                    if entry.progress.is_none() {
+                        entry.progress = Some((session.clone(), *offset));
+                    }
+                    entry.started.extend(started.iter().cloned());
+                }
+            }
+            Frame::Attempt { id, count } => {
+                if let Some(entry) = self.entry(*id) {
+                    entry.attempts = *count;
+                }
+            }
+            Frame::Answered { id, replies } => {
+                if let Some(entry) = self.entry(*id) {
+                    entry.stage = Stage::Answered { replies: replies.clone(), delivered: 0 };
+                }
+            }
+            Frame::Delivered { id, count } => {
+                if let Some(Entry { stage: Stage::Answered { delivered, .. }, .. }) =
+                    self.entry(*id)
+                {
+                    *delivered = *count;
+                }
+            }
+            Frame::Finished { id } => self.entries.retain(|e| e.id != *id),
+            Frame::Compacted { next_id } => self.next_id = self.next_id.max(*next_id),
+        }
+    }
+
+    fn open(&mut self, id: u64, message: Inbound, stage: Stage) {
+        self.next_id = self.next_id.max(id);
+        if self.entry(id).is_none() {
+            self.entries.push_back(Entry {
+                id,
+                message,
+                stage,
+                attempts: 0,
+                progress: None,
+                started: Vec::new(),
+            });
+        }
+    }
+
+    /// The frames from which [`Ledger::apply`] makes this ledger again.
+    pub fn snapshot(&self, mut each: impl FnMut(&Frame)) {
+        for (channel, event) in &self.offsets {
+            each(&Frame::Offset { channel: channel.clone(), event: *event });
+        }
+        for entry in &self.entries {
+            let id = entry.id;
+            match &entry.stage {
+                // A reply of its own has no message behind it; delivery is all or nothing there.
+                Stage::Answered { replies, .. } if entry.message == Inbound::default() => {
+                    for reply in replies {
+                        each(&Frame::Said { id, reply: reply.clone() });
+                    }
+                    continue;
+                }
+                _ => each(&Frame::Received { id, message: entry.message.clone() }),
+            }
+            if entry.attempts > 0 {
+                each(&Frame::Attempt { id, count: entry.attempts });
+            }
+            if let Some((session, offset)) = &entry.progress {
+                each(&Frame::Step {
+                    id,
+                    session: session.clone(),
+                    offset: *offset,
+                    lines: Vec::new(),
+                    started: entry.started.clone(),
+                });
+            }
+            if let Stage::Answered { replies, delivered } = &entry.stage {
+                each(&Frame::Answered { id, replies: replies.clone() });
+                if *delivered > 0 {
+                    each(&Frame::Delivered { id, count: *delivered });
+                }
+            }
+        }
+        each(&Frame::Compacted { next_id: self.next_id });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::Address;
+
+    fn message(event: i64) -> Inbound {
+        let from = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };
+        Inbound { event, from, text: format!("m{event}"), ..Inbound::default() }
+    }
+
+    fn reply(text: &str) -> Outbound {
+        Outbound { text: text.into(), ..Outbound::default() }
+    }
+
+    /// A ledger with an open, a half delivered and a finished message and a notice.
+    fn busy() -> Ledger {
+        let mut ledger = Ledger::default();
+        for frame in [
+            Frame::Received { id: 1, message: message(10) },
+            Frame::Received { id: 2, message: message(11) },
+            Frame::Received { id: 3, message: message(12) },
+            Frame::Skipped { channel: "telegram".into(), event: 13 },
+            Frame::Attempt { id: 1, count: 2 },
+            Frame::Step {
+                id: 1,
+                session: "s".into(),
+                offset: 9,
+                lines: vec![1],
+                started: vec!["c".into()],
+            },
+            Frame::Step { id: 1, session: "s".into(), offset: 20, lines: vec![2], started: vec![] },
+            Frame::Answered { id: 2, replies: vec![reply("a"), reply("b")] },
+            Frame::Delivered { id: 2, count: 1 },
+            Frame::Finished { id: 3 },
+            Frame::Said { id: 4, reply: reply("notice") },
+        ] {
+            ledger.apply(&frame);
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_snapshot_makes_the_same_ledger() {
+        let ledger = busy();
+        let mut again = Ledger::default();
+        ledger.snapshot(|f| again.apply(f));
+        assert_eq!(format!("{ledger:?}"), format!("{again:?}"));
+        assert_eq!(again.len(), 3);
+        assert_eq!(again.next_id(), 5);
+        assert_eq!(again.get(1).expect("open").progress, Some(("s".into(), 9)));
+        assert_eq!(again.get(1).expect("open").started, ["c"]);
+    }
+
+    #[test]
+    fn events_are_taken_once_but_a_new_series_is_not_lost() {
+        let ledger = busy();
+        assert_eq!(ledger.offset("telegram"), 13);
+        assert!(ledger.knows("telegram", 13));
+        assert!(ledger.knows("telegram", 1));
+        assert!(!ledger.knows("telegram", 14));
+        assert!(!ledger.knows("other", 13));
+        let mut late = Ledger::default();
+        late.apply(&Frame::Offset { channel: "telegram".into(), event: 900_000_000 });
+        assert!(!late.knows("telegram", 5));
+        late.apply(&Frame::Received { id: 1, message: message(5) });
+        assert_eq!(late.offset("telegram"), 5);
+    }
+
+    #[test]
+    fn facts_about_unknown_messages_change_nothing() {
+        let mut ledger = busy();
+        let before = format!("{ledger:?}");
+        ledger.apply(&Frame::Answered { id: 99, replies: vec![] });
+        ledger.apply(&Frame::Delivered { id: 1, count: 1 });
+        ledger.apply(&Frame::Finished { id: 99 });
+        assert_eq!(format!("{ledger:?}"), before);
+    }
+}

@@ -1,0 +1,173 @@
+//! Session lines on their way to their files: appended live, repaired after a restart. Blocks on the disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::error::{Context, Result};
+
+/// Lines for one session file.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    /// File name below the sessions folder.
+    pub session: String,
+    /// Length of the file before them.
+    pub offset: u64,
+    /// JSONL.
+    pub bytes: Vec<u8>,
+    /// The file itself must be on the card, because the journal does not carry these lines.
+    pub sync: bool,
+}
+
+fn open(dir: &Path, session: &str) -> std::io::Result<File> {
+    let options = || {
+        let mut o = OpenOptions::new();
+        o.read(true).append(true).create(true).mode(0o600);
+        o
+    };
+    let path = dir.join(session);
+    match options().open(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(dir)?;
+            options().open(&path)
+        }
+        other => other,
+    }
+}
+
+/// Appends `lines`. Whatever another process put there meanwhile stays in front.
+///
+/// # Errors
+/// The disk's; a piece that was written is cut off again, so that a later try repeats nothing.
+pub fn append(dir: &Path, lines: &Lines) -> Result<()> {
+    let result = (|| -> std::io::Result<()> {
+        let mut file = open(dir, &lines.session)?;
+        let before = file.metadata()?.len();
+        let written = file.write_all(&lines.bytes);
+        if written.is_err() {
+            file.set_len(before)?;
+        }
+        written?;
+        if lines.sync { file.sync_data() } else { Ok(()) }
+    })();
+    result.with_context(|| format!("cannot write session {}", dir.join(&lines.session).display()))
+}
+
+/// Makes sure recorded lines are in their file after a crash; true when they had to be written.
+///
+/// # Errors
+/// The disk's.
+pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
+    let result = (|| -> std::io::Result<bool> {
+        let mut file = open(dir, &lines.session)?;
+        let length = file.metadata()?.len();
+        let wanted = lines.bytes.len() as u64;
+        if length >= lines.offset + wanted {
+            let mut there = vec![0; (length - lines.offset).min(4 << 20) as usize];
+            file.read_exact_at(&mut there, lines.offset)?;
+            if there.windows(lines.bytes.len().max(1)).any(|w| w == lines.bytes) {
+                return Ok(false);
+            }
+        } else if length > lines.offset {
+            // A piece of these lines: the power went while they were on their way.
+            file.set_len(lines.offset)?;
+        }
+        file.write_all(&lines.bytes)?;
+        file.sync_data()?;
+        Ok(true)
+    })();
+    result.with_context(|| format!("cannot repair session {}", dir.join(&lines.session).display()))
+}
+
+/// Brings a session file onto the card; one that is gone needs nothing.
+///
+/// # Errors
+/// The disk's.
+pub fn sync(dir: &Path, session: &str) -> Result<()> {
+    match File::open(dir.join(session)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e).with_context(|| session.to_string()),
+        Ok(file) => file.sync_data().with_context(|| session.to_string()),
+    }
+}
+
+/// Where the last `lines` lines begin.
+pub(super) fn last_lines(bytes: &[u8], lines: usize) -> usize {
+    let ends = bytes.iter().enumerate().rev().filter(|(_, b)| **b == b'\n');
+    // The last line's own end is no beginning.
+    ends.map(|(at, _)| at + 1).filter(|at| *at < bytes.len()).nth(lines - 1).unwrap_or(0)
+}
+
+/// Lines and bytes of a file.
+pub(super) fn count_lines(file: &mut File) -> std::io::Result<(u64, u64)> {
+    walk_lines(file, u64::MAX)
+}
+
+/// Where the line behind the first `lines` begins.
+pub(super) fn skip_lines(file: &mut File, lines: u64) -> std::io::Result<u64> {
+    Ok(walk_lines(file, lines)?.1)
+}
+
+/// Reads until `limit` lines have ended; returns lines and bytes up to there.
+fn walk_lines(file: &mut File, limit: u64) -> std::io::Result<(u64, u64)> {
+    file.seek(SeekFrom::Start(0))?;
+    let (mut lines, mut bytes) = (0, 0);
+    let mut buffer = [0; 4096];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((lines, bytes));
+        }
+        for byte in &buffer[..n] {
+            bytes += 1;
+            if *byte == b'\n' {
+                lines += 1;
+                if lines == limit {
+                    return Ok((lines, bytes));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::scratch;
+
+    fn lines(offset: u64, text: &str) -> Lines {
+        Lines { session: "s.jsonl".into(), offset, bytes: text.as_bytes().to_vec(), sync: false }
+    }
+
+    #[track_caller]
+    fn check_repair(before: &str, offset: u64, text: &str, written: bool, after: &str) {
+        let dir = scratch("lines");
+        std::fs::write(dir.join("s.jsonl"), before).expect("write");
+        assert_eq!(repair(&dir, &lines(offset, text)).expect("repair"), written);
+        assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), after);
+        // Again changes nothing: recovery may itself be interrupted.
+        assert!(!repair(&dir, &lines(offset, text)).expect("repair"));
+        assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), after);
+    }
+
+    #[test]
+    fn repair_restores_exactly_what_is_missing() {
+        check_repair("a\n", 2, "b\n", true, "a\nb\n");
+        check_repair("a\nb\n", 2, "b\n", false, "a\nb\n");
+        check_repair("a\nb\nc\n", 2, "b\n", false, "a\nb\nc\n");
+        check_repair("a\nb", 2, "b\n", true, "a\nb\n");
+        check_repair("", 0, "b\n", true, "b\n");
+        // Another process wrote in between: its line stays.
+        check_repair("a\nother\n", 2, "b\n", true, "a\nother\nb\n");
+        check_repair("a\nother\nb\n", 2, "b\n", false, "a\nother\nb\n");
+    }
+
+    #[test]
+    fn append_makes_the_folder_and_the_file() {
+        let dir = scratch("lines-new").join("sessions");
+        append(&dir, &lines(0, "a\n")).expect("append");
+        append(&dir, &lines(2, "b\n")).expect("append");
+        assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), "a\nb\n");
+    }
+}

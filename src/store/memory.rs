@@ -1,0 +1,42 @@
+//! Where memory lies in the workspace: one file for good, one for each day.
+//!
+//! The model writes them with the file tools; here they are only named.
+
+use crate::limits::PROMPT_NOTE_DAYS;
+use crate::proto::date;
+
+/// Long-term memory, relative to the workspace.
+pub const LONG_TERM: &str = "memory/MEMORY.md";
+
+/// The note of a day (0 is 1970-01-01), relative to the workspace: `memory/YYYYMM/YYYYMMDD.md`.
+pub fn note(day: i64) -> String {
+    let (y, m, d) = date::civil_from_days(day);
+    format!("memory/{y:04}{m:02}/{y:04}{m:02}{d:02}.md")
+}
+
+/// `2026-02-17`.
+pub fn title(day: i64) -> String {
+    let (y, m, d) = date::civil_from_days(day);
+    format!("{y:04}-{m:02}-{d:02}")
+}
+
+/// The days whose notes are in the prompt, newest first.
+pub fn recent(day: i64) -> impl Iterator<Item = i64> {
+    (0..PROMPT_NOTE_DAYS as i64).map(move |back| day.saturating_sub(back))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_named_by_day() {
+        let day = date::days_from_civil(2026, 3, 1);
+        let names: Vec<String> = recent(day).map(note).collect();
+        assert_eq!(
+            names,
+            ["memory/202603/20260301.md", "memory/202602/20260228.md", "memory/202602/20260227.md"]
+        );
+        assert_eq!(title(day), "2026-03-01");
+    }
+}

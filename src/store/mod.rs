@@ -1,0 +1,14 @@
+//! Everything on disk: the journal, sessions, state files. Nothing here knows of channels or models.
+
+pub mod atomic;
+pub mod disk;
+pub mod frame;
+pub mod journal;
+pub mod ledger;
+pub mod lines;
+pub mod memory;
+pub mod read;
+pub mod session;
+pub mod session_cut;
+pub mod state;
+pub mod writer;

@@ -1,0 +1,183 @@
+//! Reading files that others may write, with a bound, and noticing that they changed.
+//!
+//! Never blocks on what is no file (a FIFO in place of a note) and never loads more than asked for.
+
+use std::fs::{Metadata, OpenOptions};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Which end of a long file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its beginning.
+    Head,
+    /// Its end.
+    Tail,
+}
+
+/// A file, or as much of it as was asked for.
+#[derive(Debug, PartialEq)]
+pub struct Piece {
+    /// What is not UTF-8 is replaced.
+    pub text: String,
+    /// Bytes of the file that are not in `text`.
+    pub missing: u64,
+}
+
+/// At most `limit` bytes of a file; `None` when there is none.
+/// Errors: not a regular file, no permission, I/O.
+pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>> {
+    // Opening a FIFO would wait for its writer.
+    let opened =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
+    };
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let length = meta.len();
+    let wanted = length.min(limit as u64);
+    if end == End::Tail {
+        file.seek(SeekFrom::Start(length - wanted))?;
+    }
+    let mut bytes = Vec::with_capacity(wanted as usize);
+    file.take(wanted).read_to_end(&mut bytes)?;
+    let missing = length - wanted;
+    if missing > 0 {
+        trim_partial(&mut bytes, end);
+    }
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    Ok(Some(Piece { text, missing }))
+}
+
+/// Takes off a character that the cut went through.
+fn trim_partial(bytes: &mut Vec<u8>, end: End) {
+    let inside = |b: &u8| b & 0xc0 == 0x80;
+    match end {
+        End::Tail => {
+            let n = bytes.iter().take(3).take_while(|b| inside(b)).count();
+            bytes.drain(..n);
+        }
+        End::Head => {
+            if let Err(e) = std::str::from_utf8(bytes) {
+                if e.error_len().is_none() {
+                    bytes.truncate(e.valid_up_to());
+                }
+            }
+        }
+    }
+}
+
+/// A number that changes when the file does: replaced, written, removed, created.
+pub fn stamp(path: &Path) -> u64 {
+    let Ok(meta) = std::fs::metadata(path) else { return 0 };
+    let mut hasher = DefaultHasher::new();
+    // Two writes of equal size within one tick of the clock have equal times; an atomic write shows by
+    // its new inode.
+    for n in stamp_of(&meta) {
+        hasher.write_u64(n);
+    }
+    hasher.finish() | 1
+}
+
+fn stamp_of(meta: &Metadata) -> [u64; 6] {
+    [
+        meta.ino(),
+        meta.len(),
+        meta.mtime() as u64,
+        meta.mtime_nsec() as u64,
+        meta.ctime() as u64,
+        meta.ctime_nsec() as u64,
+    ]
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A folder for one test, removed at its end.
+    pub(crate) struct Folder {
+        pub(crate) path: PathBuf,
+    }
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("picoclaw-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir_all(&path).expect("a folder");
+            Folder { path }
+        }
+
+        pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+            let path = self.path.join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, content).expect("a file");
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_asked_for() {
+        let folder = Folder::new("read");
+        folder.write("f", "aéz");
+        let path = folder.path.join("f");
+        let check = |limit, end, text: &str, missing| {
+            let want = Piece { text: text.into(), missing };
+            assert_eq!(bounded(&path, limit, end).expect("a file"), Some(want), "{limit} {end:?}");
+        };
+        check(4, End::Head, "aéz", 0);
+        check(4, End::Tail, "aéz", 0);
+        check(2, End::Head, "a", 2);
+        check(3, End::Head, "aé", 1);
+        check(2, End::Tail, "z", 2);
+        check(3, End::Tail, "éz", 1);
+        check(0, End::Head, "", 4);
+        folder.write("f", b"a\xffb\xc3");
+        check(9, End::Head, "a\u{fffd}b\u{fffd}", 0);
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_apart() {
+        let folder = Folder::new("read-not");
+        folder.write("f", "");
+        assert_eq!(bounded(&folder.path.join("none"), 9, End::Head).expect("none"), None);
+        assert_eq!(bounded(&folder.path.join("f/below"), 9, End::Head).expect("none"), None);
+        let e = bounded(&folder.path, 9, End::Head).expect_err("a folder");
+        assert_eq!(e.to_string(), "not a regular file");
+        let fifo = folder.path.join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+        assert!(made.success());
+        assert!(bounded(&fifo, 9, End::Head).is_err());
+    }
+
+    #[test]
+    fn a_change_shows_in_the_stamp() {
+        let folder = Folder::new("read-stamp");
+        let path = folder.path.join("f");
+        assert_eq!(stamp(&path), 0);
+        folder.write("f", "a");
+        let first = stamp(&path);
+        assert_eq!(stamp(&path), first);
+        folder.write("f", "ab");
+        assert_ne!(stamp(&path), first);
+        folder.write("g", "cd");
+        let second = stamp(&path);
+        std::fs::rename(folder.path.join("g"), &path).expect("renamed");
+        assert_ne!(stamp(&path), second);
+    }
+}

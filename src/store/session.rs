@@ -1,0 +1,281 @@
+//! Session files: one JSON message a line, appended; upstream's JSONL and meta files (behaviour.md 3B.5),
+//! and v0 JSON sessions read once.
+//!
+//! A turn reads only the tail of the file, however long it is.
+
+use std::fs::File;
+
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::atomic;
+use super::lines::{count_lines, last_lines, skip_lines};
+use crate::error::{Context, Error, Result};
+
+use crate::limits::{
+    SESSION_LINE_BYTES, SESSION_MESSAGES, SESSION_SPARE_LINES, SESSION_TAIL_BYTES,
+};
+use crate::message::{Message, Role};
+
+/// File stem of a session key: `:`, `/` and `\` become `_` (behaviour.md 3B.5).
+///
+/// # Errors
+/// Keys that are empty, of dots only, longer than a file name may be, or hold a NUL.
+pub fn file_stem(key: &str) -> Result<String> {
+    let stem: String =
+        key.chars().map(|c| if matches!(c, ':' | '/' | '\\') { '_' } else { c }).collect();
+    if stem.chars().all(|c| c == '.') || stem.len() > 200 || stem.contains('\0') {
+        return Err(Error::new(format!("session key {key:?} is no file name")));
+    }
+    Ok(stem)
+}
+
+/// `<stem>.meta.json`; fields of other versions are kept by upstream, unknown to us.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Meta {
+    /// The session key, before it became a file name.
+    pub key: String,
+    /// What was said before the kept messages.
+    pub summary: String,
+    /// Leading lines that no longer count.
+    pub skip: u64,
+    /// Lines in the file when this was written.
+    pub count: u64,
+    /// Where line `skip` begins, when we wrote `skip`; saves counting a long file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_bytes: Option<u64>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub created_at: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub updated_at: String,
+    /// Everything else a newer or other version wrote there.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a turn starts from.
+#[derive(Debug, Default)]
+pub struct Tail {
+    /// Latest messages, oldest first, beginning with a user's where one was in reach.
+    pub messages: Vec<Message>,
+    /// Summary of what came before.
+    pub summary: String,
+    /// Bytes in the file: where the next line goes.
+    pub end: u64,
+    /// The file does not end with a newline: one goes before the next line.
+    pub torn: bool,
+    /// Lines in reach that were no messages.
+    pub corrupt: usize,
+}
+
+/// The `sessions` folder of a workspace.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    dir: PathBuf,
+}
+
+impl Sessions {
+    /// Uses `<workspace>/sessions`; nothing is made until something is written.
+    pub fn new(workspace: &Path) -> Sessions {
+        Sessions { dir: workspace.join("sessions") }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `<stem>.jsonl` of a key.
+    pub fn file_name(key: &str) -> Result<String> {
+        Ok(format!("{}.jsonl", file_stem(key)?))
+    }
+
+    pub(super) fn meta_path(&self, key: &str) -> Result<PathBuf> {
+        Ok(self.dir.join(format!("{}.meta.json", file_stem(key)?)))
+    }
+
+    /// The meta file, or an empty one.
+    ///
+    /// # Errors
+    /// A broken meta file is named; it is left as it is.
+    pub fn meta(&self, key: &str) -> Result<Meta> {
+        let path = self.meta_path(key)?;
+        match atomic::read_bounded(&path, SESSION_TAIL_BYTES)? {
+            None => Ok(Meta { key: key.into(), ..Meta::default() }),
+            Some(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Latest messages of a session: at most [`SESSION_MESSAGES`] and [`SESSION_TAIL_BYTES`].
+    ///
+    /// # Errors
+    /// An unreadable folder or key. Corrupt lines are passed over and counted.
+    pub fn tail(&self, key: &str) -> Result<Tail> {
+        let path = self.dir.join(Self::file_name(key)?);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return self.take_over_v0(key),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let meta = self.meta(key).unwrap_or_default();
+        let name = || format!("cannot read {}", path.display());
+        let end = file.metadata().with_context(name)?.len();
+        let first = self.first(&mut file, &meta, end).with_context(name)?;
+        let from = first.max(end.saturating_sub(SESSION_TAIL_BYTES));
+        let mut bytes = vec![0; (end - from) as usize];
+        file.read_exact_at(&mut bytes, from).with_context(name)?;
+        let mut tail = parse_lines(&bytes, from > first);
+        tail.summary = meta.summary;
+        tail.end = end;
+        tail.torn = end > 0 && bytes.last().is_some_and(|b| *b != b'\n');
+        Ok(tail)
+    }
+
+    /// Where the first line that counts begins.
+    pub(super) fn first(&self, file: &mut File, meta: &Meta, end: u64) -> std::io::Result<u64> {
+        match meta.skip_bytes {
+            _ if meta.skip == 0 => Ok(0),
+            Some(at) => Ok(at.min(end)),
+            None => skip_lines(file, meta.skip),
+        }
+    }
+
+    /// A v0.1.2 session (`<stem>.json`), when there is no JSONL yet. The old file is left where it is.
+    fn take_over_v0(&self, key: &str) -> Result<Tail> {
+        #[derive(Deserialize)]
+        struct V0 {
+            #[serde(default)]
+            messages: Vec<Message>,
+            #[serde(default)]
+            summary: String,
+        }
+        let path = self.dir.join(format!("{}.json", file_stem(key)?));
+        let Some(bytes) = atomic::read_bounded(&path, 16 * SESSION_TAIL_BYTES)? else {
+            return Ok(Tail::default());
+        };
+        let old: V0 = serde_json::from_slice(&bytes)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let mut lines = Vec::with_capacity(bytes.len());
+        for message in &old.messages {
+            push_line(&mut lines, message);
+        }
+        let count = old.messages.len() as u64;
+        let meta = Meta { key: key.into(), summary: old.summary.clone(), count, ..Meta::default() };
+        // JSONL first: if the power goes in between, the next start finds a session without a summary,
+        // never a summary without its session.
+        atomic::write(&self.dir.join(Self::file_name(key)?), &lines, 0o600)?;
+        self.save_meta(key, &meta)?;
+        let mut tail = parse_lines(&lines, false);
+        tail.summary = old.summary;
+        tail.end = lines.len() as u64;
+        Ok(tail)
+    }
+
+    /// Gives a session another key (Telegram: a group became a supergroup). Where both exist, the older lines go
+    /// in front of the newer ones.
+    ///
+    /// # Errors
+    /// The disk's; the old session is then still there.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (old, new) = (file_stem(from)?, file_stem(to)?);
+        for suffix in ["jsonl", "meta.json", "json"] {
+            let source = self.dir.join(format!("{old}.{suffix}"));
+            let target = self.dir.join(format!("{new}.{suffix}"));
+            if !source.exists() {
+                continue;
+            }
+            let name = || format!("cannot move session {}", source.display());
+            if !target.exists() {
+                std::fs::rename(&source, &target).with_context(name)?;
+            } else if suffix == "jsonl" {
+                let mut lines = std::fs::read(&source).with_context(name)?;
+                lines.extend(std::fs::read(&target).with_context(name)?);
+                atomic::write(&target, &lines, 0o600)?;
+                std::fs::remove_file(&source).with_context(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the meta file. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn save_meta(&self, key: &str, meta: &Meta) -> Result<()> {
+        std::fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
+        let text = serde_json::to_vec_pretty(meta).context("session meta")?;
+        atomic::write(&self.meta_path(key)?, &text, 0o600)
+    }
+
+    /// Forgets a session logically: later turns start after its last line; the file keeps everything.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn clear(&self, key: &str) -> Result<()> {
+        let path = self.dir.join(Self::file_name(key)?);
+        let mut meta = self.meta(key)?;
+        let (lines, bytes) = match File::open(&path) {
+            Ok(mut file) => count_lines(&mut file).with_context(|| path.display().to_string())?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                // A v0 session only: taken over first, so that what is cleared is written down.
+                let tail = self.take_over_v0(key)?;
+                (tail.messages.len() as u64, tail.end)
+            }
+            Err(e) => return Err(e).with_context(|| path.display().to_string()),
+        };
+        meta.skip = lines;
+        meta.count = lines;
+        meta.skip_bytes = Some(bytes);
+        meta.summary.clear();
+        self.save_meta(key, &meta)
+    }
+}
+
+/// Appends one session line to `out`.
+pub fn push_line(out: &mut Vec<u8>, message: &Message) {
+    let start = out.len();
+    // Writing to a Vec cannot fail, and a Message has no map keys that JSON could refuse.
+    if serde_json::to_writer(&mut *out, message).is_err() {
+        out.truncate(start);
+        return;
+    }
+    out.push(b'\n');
+}
+
+/// Parses the last lines; with `cut` the first is a piece of one and is passed over.
+pub fn parse_lines(bytes: &[u8], cut: bool) -> Tail {
+    let mut tail = Tail::default();
+    // Hundreds of short lines, parsed to be thrown away, would be a turn's largest use of memory.
+    let begin = last_lines(bytes, SESSION_MESSAGES + SESSION_SPARE_LINES);
+    let (bytes, piece) = (&bytes[begin..], cut && begin == 0);
+    let cut = cut || begin > 0;
+
+    for line in bytes.split(|b| *b == b'\n').skip(usize::from(piece)) {
+        if line.is_empty() || line.len() > SESSION_LINE_BYTES {
+            tail.corrupt += usize::from(!line.is_empty());
+            continue;
+        }
+        match serde_json::from_slice::<Message>(line) {
+            Ok(message) => tail.messages.push(message),
+            Err(_) => tail.corrupt += 1,
+        }
+    }
+    let mut from = tail.messages.len().saturating_sub(SESSION_MESSAGES);
+    if cut || from > 0 {
+        // Begin at a turn's start, so that no tool result stands without its call.
+        let start = tail.messages[from..].iter().position(|m| m.role == Role::User);
+        from += start.unwrap_or(0);
+    }
+    tail.messages.drain(..from);
+    tail
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

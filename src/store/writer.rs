@@ -1,0 +1,392 @@
+//! The journal at work: frames are recorded at once in memory and written together by one job at a time
+//! on the blocking thread, so that a stalling card never stops the loop.
+//!
+//! [`Journal::run`] must be polled for anything to reach the disk.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::path::{Path, PathBuf};
+use std::task::{Poll, Waker};
+
+use super::disk::Durability;
+use super::frame::{self, Frame};
+use super::journal::Files;
+use super::ledger::Ledger;
+use super::lines::{self, Lines};
+use crate::error::{Error, Result};
+use crate::limits::{JOURNAL_LINES_BYTES, UNSAVED_BYTES};
+
+/// A place in the order of recorded frames; see [`Journal::written`] and [`Journal::synced`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// Costs, for `status` and the benchmark.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Costs {
+    /// fsync and fdatasync calls.
+    pub syncs: u64,
+    /// Bytes handed to the file system.
+    pub bytes: u64,
+}
+
+/// See the module.
+pub struct Journal {
+    inner: RefCell<Inner>,
+    durability: Durability,
+    costs: Cell<Costs>,
+    sessions: PathBuf,
+}
+
+#[derive(Default)]
+struct Inner {
+    ledger: Ledger,
+    /// Away while a job has them; absent for good in a journal that only keeps sessions.
+    files: Option<Files>,
+    keeps_frames: bool,
+    generation: u32,
+    buffer: Vec<u8>,
+    lines: Vec<Lines>,
+    /// Session files with lines that are only safe through the journal.
+    dirty: Vec<String>,
+    recorded: u64,
+    tried: u64,
+    synced: u64,
+    sync_wanted: u64,
+    /// The last job failed: what is on disk may be torn, so the next one starts a file.
+    failed: bool,
+    wakers: Vec<Waker>,
+}
+
+/// One job for the blocking thread.
+struct Job {
+    files: Option<Files>,
+    frames: Vec<u8>,
+    snapshot: bool,
+    lines: Vec<Lines>,
+    dirty: Vec<String>,
+    sessions: PathBuf,
+    sync: bool,
+    costs: Costs,
+}
+
+impl Job {
+    fn run(&mut self) -> Result<()> {
+        if !self.snapshot && !self.frames.is_empty()
+            || self.sync && !self.snapshot && self.files.is_some()
+        {
+            if let Some(files) = &mut self.files {
+                files.append(&self.frames, self.sync)?;
+                self.costs.bytes += self.frames.len() as u64;
+                self.costs.syncs += u64::from(self.sync);
+            }
+        }
+        while let Some(lines) = self.lines.first() {
+            lines::append(&self.sessions, lines)?;
+            self.costs.bytes += lines.bytes.len() as u64;
+            self.costs.syncs += u64::from(lines.sync);
+            if !lines.sync && !self.dirty.contains(&lines.session) {
+                self.dirty.push(lines.session.clone());
+            }
+            self.lines.remove(0);
+        }
+        // Without a journal to carry the lines, or with one that is about to drop them, the files must stand alone.
+        if self.snapshot || self.files.is_none() && self.sync {
+            while let Some(session) = self.dirty.last() {
+                lines::sync(&self.sessions, session)?;
+                self.costs.syncs += 1;
+                self.dirty.pop();
+            }
+        }
+        if let (true, Some(files)) = (self.snapshot, &mut self.files) {
+            files.compact(&self.frames)?;
+            self.costs.bytes += self.frames.len() as u64;
+            self.costs.syncs += 3;
+        }
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Reads the journal in `state` and repairs the session files in `sessions`. Second value: notes for the log.
+    ///
+    /// # Errors
+    /// A journal of a newer version, or unreadable files.
+    pub fn open(state: &Path, sessions: &Path) -> Result<(Journal, Vec<String>)> {
+        let recovered = Files::recover(state)?;
+        let mut notes = Vec::new();
+        if recovered.torn {
+            notes.push(
+                "the last journal write before the restart was cut short and is dropped".into(),
+            );
+        }
+        for (session, offset, bytes) in recovered.lines {
+            let lines = Lines { session, offset, bytes, sync: false };
+            match lines::repair(sessions, &lines) {
+                Ok(true) => {
+                    notes.push(format!("session {} was completed from the journal", lines.session))
+                }
+                Ok(false) => {}
+                Err(e) => notes.push(e.to_string()),
+            }
+        }
+        let inner = Inner {
+            ledger: recovered.ledger,
+            generation: recovered.files.generation(),
+            files: Some(recovered.files),
+            keeps_frames: true,
+            // The first write starts a fresh file: whatever a crash left behind is compacted away.
+            failed: true,
+            ..Inner::default()
+        };
+        Ok((Journal::with(inner, sessions), notes))
+    }
+
+    /// A journal that keeps no frames, only session files: for one-shot commands.
+    pub fn sessions_only(sessions: &Path) -> Journal {
+        Journal::with(Inner::default(), sessions)
+    }
+
+    fn with(inner: Inner, sessions: &Path) -> Journal {
+        Journal {
+            inner: RefCell::new(inner),
+            durability: Durability::default(),
+            costs: Cell::default(),
+            sessions: sessions.to_path_buf(),
+        }
+    }
+
+    /// Whether what is written is safe.
+    pub fn durability(&self) -> &Durability {
+        &self.durability
+    }
+
+    /// What was written so far.
+    pub fn costs(&self) -> Costs {
+        self.costs.get()
+    }
+
+    /// Looks into the open messages. `look` must not call back into the journal.
+    pub fn ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
+        look(&mut self.inner.borrow_mut().ledger)
+    }
+
+    /// Records a fact: in force at once, on disk soon.
+    pub fn record(&self, frame: &Frame) -> Ticket {
+        let mut inner = self.inner.borrow_mut();
+        inner.ledger.apply(frame);
+        let generation = inner.generation;
+        if inner.keeps_frames && !frame::encode(frame, generation, &mut inner.buffer) {
+            tracing::error!("a frame over the limit is not in the journal");
+        }
+        inner.next_ticket()
+    }
+
+    /// Records lines of a turn: for the session file, and in the journal as long as they are short.
+    pub fn record_lines(
+        &self,
+        id: u64,
+        session: &str,
+        offset: u64,
+        bytes: Vec<u8>,
+        started: Vec<String>,
+    ) -> Ticket {
+        let carried = bytes.len() <= JOURNAL_LINES_BYTES && self.inner.borrow().keeps_frames;
+        if id != 0 {
+            self.record(&Frame::Step {
+                id,
+                session: session.into(),
+                offset,
+                lines: if carried { bytes.clone() } else { Vec::new() },
+                started,
+            });
+        }
+        let mut inner = self.inner.borrow_mut();
+        let sync = !carried && inner.keeps_frames;
+        inner.lines.push(Lines { session: session.into(), offset, bytes, sync });
+        inner.next_ticket()
+    }
+
+    /// Session lines that are not in their file yet (a job is under way, or the disk refuses them).
+    pub fn unsaved(&self, session: &str) -> Vec<u8> {
+        let inner = self.inner.borrow();
+        inner
+            .lines
+            .iter()
+            .filter(|l| l.session == session)
+            .flat_map(|l| l.bytes.iter().copied())
+            .collect()
+    }
+
+    /// Waits until everything up to `ticket` was handed to the kernel, or could not be.
+    pub async fn written(&self, ticket: Ticket) {
+        self.wait(|inner| inner.tried >= ticket.0).await;
+    }
+
+    /// Waits until everything up to `ticket` is on the card; false when the card does not take it.
+    pub async fn synced(&self, ticket: Ticket) -> bool {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.sync_wanted = inner.sync_wanted.max(ticket.0);
+            inner.wake();
+        }
+        // Written by a job that began before the sync was asked for, it waits for the next one.
+        self.wait(|inner| inner.synced >= ticket.0 || inner.tried >= ticket.0 && inner.failed)
+            .await;
+        self.inner.borrow().synced >= ticket.0
+    }
+
+    /// The ticket of what was recorded last.
+    pub fn last(&self) -> Ticket {
+        Ticket(self.inner.borrow().recorded)
+    }
+
+    /// Waits until the open messages satisfy `has_room`.
+    pub async fn room(&self, has_room: impl Fn(&Ledger) -> bool) {
+        self.wait(|inner| has_room(&inner.ledger)).await;
+    }
+
+    /// Waits until `id` is no longer open.
+    pub async fn finished(&self, id: u64) {
+        self.wait(|inner| inner.ledger.get(id).is_none()).await;
+    }
+
+    async fn wait(&self, mut done: impl FnMut(&Inner) -> bool) {
+        poll_fn(|cx| {
+            let mut inner = self.inner.borrow_mut();
+            if done(&inner) {
+                return Poll::Ready(());
+            }
+            if !inner.wakers.iter().any(|w| w.will_wake(cx.waker())) {
+                inner.wakers.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Writes for ever.
+    pub async fn run(&self) {
+        loop {
+            self.wait(Inner::has_work).await;
+            self.write_once().await;
+        }
+    }
+
+    /// Brings what is recorded now onto the card; false when the card does not take it.
+    pub async fn finish(&self) -> bool {
+        self.synced(self.last()).await
+    }
+
+    async fn write_once(&self) {
+        let (mut job, upto) = {
+            let mut inner = self.inner.borrow_mut();
+            let Some(job) = inner.job(&self.sessions) else { return };
+            (job, inner.recorded)
+        };
+        let (job, result) = smol::unblock(move || {
+            let result = job.run();
+            (job, result)
+        })
+        .await;
+        let mut costs = self.costs.get();
+        costs.syncs += job.costs.syncs;
+        costs.bytes += job.costs.bytes;
+        self.costs.set(costs);
+        let mut inner = self.inner.borrow_mut();
+        inner.settle(job, upto, result.is_ok());
+        drop(inner);
+        match result {
+            Ok(()) => {
+                if self.durability.back() {
+                    tracing::warn!("the disk takes writes again: durability: on");
+                }
+            }
+            Err(e) => self.report(&e),
+        }
+    }
+
+    fn report(&self, e: &Error) {
+        if self.durability.lost(e.as_str()) {
+            tracing::error!("{e}; messages are still answered, but durability: off");
+        }
+    }
+}
+
+impl Inner {
+    fn next_ticket(&mut self) -> Ticket {
+        self.recorded += 1;
+        self.wake();
+        Ticket(self.recorded)
+    }
+
+    fn wake(&mut self) {
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.recorded > self.tried || self.sync_wanted > self.synced && !self.failed
+    }
+
+    fn job(&mut self, sessions: &Path) -> Option<Job> {
+        if self.keeps_frames && self.files.is_none() {
+            return None;
+        }
+        let files = self.files.take();
+        let snapshot = files.as_ref().is_some_and(|f| self.failed || f.is_full(self.buffer.len()));
+        if snapshot {
+            self.generation = files.as_ref().map_or(0, Files::generation).wrapping_add(1);
+            self.buffer.clear();
+            let generation = self.generation;
+            let buffer = &mut self.buffer;
+            self.ledger.snapshot(|f| {
+                frame::encode(f, generation, buffer);
+            });
+        }
+        Some(Job {
+            files,
+            frames: std::mem::take(&mut self.buffer),
+            snapshot,
+            lines: std::mem::take(&mut self.lines),
+            dirty: std::mem::take(&mut self.dirty),
+            sessions: sessions.to_path_buf(),
+            sync: self.sync_wanted > self.synced || snapshot,
+            costs: Costs::default(),
+        })
+    }
+
+    fn settle(&mut self, mut job: Job, upto: u64, ok: bool) {
+        self.files = job.files;
+        self.tried = upto;
+        if ok && (job.sync || job.snapshot) {
+            self.synced = upto;
+        }
+        self.failed = !ok;
+        // Lines that did not reach their file stand in front of newer ones; the oldest go when there are too many.
+        job.lines.append(&mut self.lines);
+        self.lines = job.lines;
+        while self.lines.iter().map(|l| l.bytes.len()).sum::<usize>() > UNSAVED_BYTES {
+            let lost = self.lines.remove(0);
+            tracing::error!("{} bytes of session {} had no room", lost.bytes.len(), lost.session);
+        }
+        for session in job.dirty {
+            if !self.dirty.contains(&session) {
+                self.dirty.push(session);
+            }
+        }
+        self.buffer = match self.buffer.is_empty() {
+            // The job's buffer is reused, unless a burst made it large.
+            true if job.frames.capacity() <= 16 * 1024 => {
+                job.frames.clear();
+                job.frames
+            }
+            _ => std::mem::take(&mut self.buffer),
+        };
+        self.wake();
+    }
+}
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

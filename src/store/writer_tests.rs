@@ -1,0 +1,109 @@
+use super::*;
+use crate::bus::Inbound;
+use crate::store::disk::scratch;
+use smol::future::or;
+
+fn received(id: u64) -> Frame {
+    Frame::Received {
+        id,
+        message: Inbound { event: id as i64, text: "hello".into(), ..Inbound::default() },
+    }
+}
+
+fn open(dir: &Path) -> Journal {
+    Journal::open(&dir.join("state"), &dir.join("sessions")).expect("open").0
+}
+
+fn drive<T>(journal: &Journal, work: impl Future<Output = T>) -> T {
+    smol::block_on(or(work, async {
+        journal.run().await;
+        unreachable!("run never ends")
+    }))
+}
+
+#[test]
+fn what_is_synced_is_there_after_a_restart() {
+    let dir = scratch("writer");
+    let journal = open(&dir);
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(1))).await);
+        assert!(journal.synced(journal.record(&received(2))).await);
+        journal.record_lines(1, "s.jsonl", 0, b"{}\n".to_vec(), vec![]);
+        assert!(journal.synced(journal.record(&Frame::Finished { id: 2 })).await);
+    });
+    drop(journal);
+    assert_eq!(std::fs::read(dir.join("sessions/s.jsonl")).expect("session"), b"{}\n");
+    std::fs::remove_file(dir.join("sessions/s.jsonl")).expect("remove");
+    let again = open(&dir);
+    assert_eq!(again.ledger(|l| l.entries().map(|e| e.id).collect::<Vec<_>>()), [1]);
+    assert_eq!(std::fs::read(dir.join("sessions/s.jsonl")).expect("repaired"), b"{}\n");
+}
+
+#[test]
+fn many_waiters_share_a_sync() {
+    let dir = scratch("writer-group");
+    let journal = open(&dir);
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(1))).await);
+        let before = journal.costs().syncs;
+        let mut last = None;
+        for id in 2..50 {
+            last = Some(journal.record(&received(id)));
+        }
+        assert!(journal.synced(last.expect("some")).await);
+        assert!(journal.costs().syncs - before <= 2, "{:?}", journal.costs());
+    });
+}
+
+#[test]
+fn long_lines_are_synced_in_their_own_file() {
+    let dir = scratch("writer-long");
+    let journal = open(&dir);
+    let long = vec![b'x'; JOURNAL_LINES_BYTES + 1];
+    drive(&journal, async {
+        journal.record(&received(1));
+        let ticket = journal.record_lines(1, "s.jsonl", 0, long.clone(), vec![]);
+        assert!(journal.synced(ticket).await);
+    });
+    assert_eq!(std::fs::read(dir.join("sessions/s.jsonl")).expect("session"), long);
+    let journal_bytes = std::fs::read(dir.join("state/journal.a")).expect("journal");
+    assert!(!journal_bytes.windows(64).any(|w| w == &long[..64]));
+}
+
+#[test]
+fn a_disk_that_refuses_is_survived_and_told() {
+    let dir = scratch("writer-off");
+    let journal = open(&dir);
+    // A file where the folder belongs: every write fails, as on a read-only disk, also for root.
+    std::fs::write(dir.join("state"), b"").expect("write");
+    std::fs::write(dir.join("sessions"), b"").expect("write");
+    drive(&journal, async {
+        let ticket = journal.record(&received(1));
+        assert!(!journal.synced(ticket).await);
+        assert!(journal.durability().off().is_some());
+        let ticket = journal.record_lines(1, "s.jsonl", 0, b"{}\n".to_vec(), vec![]);
+        journal.written(ticket).await;
+        assert_eq!(journal.unsaved("s.jsonl"), b"{}\n");
+        std::fs::remove_file(dir.join("state")).expect("remove");
+        std::fs::remove_file(dir.join("sessions")).expect("remove");
+        assert!(journal.synced(journal.record(&received(2))).await);
+        assert!(journal.durability().off().is_none());
+        assert!(journal.unsaved("s.jsonl").is_empty());
+    });
+    assert_eq!(std::fs::read(dir.join("sessions/s.jsonl")).expect("saved late"), b"{}\n");
+    assert_eq!(open(&dir).ledger(|l| l.len()), 2);
+}
+
+#[test]
+fn unsaved_lines_are_bounded() {
+    let dir = scratch("writer-bound");
+    std::fs::write(dir.join("sessions"), b"").expect("write");
+    let journal = open(&dir);
+    drive(&journal, async {
+        for _ in 0..20 {
+            let ticket = journal.record_lines(0, "s.jsonl", 0, vec![b'x'; 8000], vec![]);
+            journal.written(ticket).await;
+        }
+        assert!(journal.unsaved("s.jsonl").len() <= UNSAVED_BYTES);
+    });
+}
