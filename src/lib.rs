@@ -25,8 +25,11 @@ pub mod log;
 pub mod message;
 pub mod net;
 pub mod proto;
+pub mod provider;
+pub mod skill;
 pub mod store;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod tool;
 
 pub use error::{Error, Result};

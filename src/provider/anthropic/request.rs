@@ -1,0 +1,146 @@
+//! A turn as a Messages request: system as two blocks, tool results as blocks of a user message.
+
+use crate::config::ModelConfig;
+use crate::message::{Message, Role};
+use crate::provider::body::{Body, Extra};
+use crate::provider::thinking::Level;
+use crate::provider::{ChatRequest, Class, Failure};
+
+/// Least `budget_tokens` the API takes.
+const LEAST_BUDGET: u32 = 1024;
+
+/// The JSON to post.
+pub fn body(
+    model: &ModelConfig,
+    extra: &Extra,
+    request: &ChatRequest<'_>,
+) -> Result<Vec<u8>, Failure> {
+    if request.max_tokens == 0 && !extra.contains_key("max_tokens") {
+        return Err(Failure::new(Class::Format, "max_tokens is required by the Messages API"));
+    }
+    let mut b = Body::open(extra, request);
+    if b.field("model") {
+        b.string(&model.model);
+    }
+    if b.field("max_tokens") {
+        b.number(u64::from(request.max_tokens));
+    }
+    let (fixed, changing) = (request.system_static, request.system_dynamic);
+    if (!fixed.is_empty() || !changing.is_empty()) && b.field("system") {
+        b.raw("[");
+        if !fixed.is_empty() {
+            b.raw("{\"type\":\"text\",\"text\":").string(fixed);
+            b.raw(",\"cache_control\":{\"type\":\"ephemeral\"}}");
+        }
+        if !changing.is_empty() {
+            b.separate();
+            text_block(&mut b, changing);
+        }
+        b.raw("]");
+    }
+    if b.field("messages") {
+        b.raw("[");
+        messages(&mut b, request.messages);
+        b.raw("]");
+    }
+    if !request.tools.is_empty() && b.field("tools") {
+        b.raw("[");
+        for tool in request.tools {
+            b.separate().raw("{\"name\":").string(tool.name);
+            b.raw(",\"description\":").string(tool.description);
+            b.raw(",\"input_schema\":").raw(tool.schema).raw("}");
+        }
+        b.raw("]");
+    }
+    let thinks = thinking(&mut b, model, request);
+    // Thinking goes with temperature 1 only, which is the default.
+    if !thinks && request.temperature.is_finite() && b.field("temperature") {
+        // The scale ends at 1 here, elsewhere at 2.
+        b.raw(&format!("{:?}", request.temperature.clamp(0.0, 1.0)));
+    }
+    if model.streaming && b.field("stream") {
+        b.raw("true");
+    }
+    b.close()
+}
+
+/// Writes `thinking`; false when there is none.
+///
+/// Between a call and the answer to its result the API wants the signed thinking of that answer back, which a
+/// session does not keep: there the model goes on without.
+fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) -> bool {
+    let Some(level) = Level::parse(&model.thinking_level) else {
+        return false;
+    };
+    if request.messages.last().is_some_and(|m| m.role == Role::Tool) {
+        return false;
+    }
+    // A quarter of max_tokens stays for the answer, whatever the level: budget and answer share them.
+    let budget = level.budget().min(request.max_tokens / 4 * 3);
+    if level == Level::Adaptive {
+        if b.field("thinking") {
+            b.raw("{\"type\":\"adaptive\"}");
+        }
+        true
+    } else if budget >= LEAST_BUDGET {
+        if b.field("thinking") {
+            b.raw("{\"type\":\"enabled\",\"budget_tokens\":").number(u64::from(budget)).raw("}");
+        }
+        true
+    } else {
+        false
+    }
+}
+
+/// Messages of one side that follow each other become one, as the API's alternation wants.
+fn messages(b: &mut Body<'_>, all: &[Message]) {
+    for run in all.chunk_by(|a, b| is_answer(a) == is_answer(b)) {
+        let answers = run.first().is_some_and(is_answer);
+        match run {
+            [only] if only.role == Role::User => {
+                b.separate().raw("{\"role\":\"user\",\"content\":").string(&only.content).raw("}");
+            }
+            // An empty message is refused, and says nothing.
+            _ if run
+                .iter()
+                .all(|m| is_answer(m) && m.content.is_empty() && m.tool_calls.is_empty()) => {}
+            _ => {
+                let role = if answers { "assistant" } else { "user" };
+                b.separate().raw("{\"role\":").string(role).raw(",\"content\":[");
+                run.iter().for_each(|m| blocks(b, m));
+                b.raw("]}");
+            }
+        }
+    }
+}
+
+fn is_answer(message: &Message) -> bool {
+    message.role == Role::Assistant
+}
+
+fn blocks(b: &mut Body<'_>, message: &Message) {
+    if let (Role::Tool, Some(id)) = (message.role, &message.tool_call_id) {
+        b.separate().raw("{\"type\":\"tool_result\",\"tool_use_id\":").string(&call_id(id));
+        b.raw(",\"content\":").string(&message.content).raw("}");
+        return;
+    }
+    // Pictures become blocks here once a body can be sent from a file.
+    if !message.content.is_empty() {
+        b.separate();
+        text_block(b, &message.content);
+    }
+    for call in &message.tool_calls {
+        b.separate().raw("{\"type\":\"tool_use\",\"id\":").string(&call_id(&call.id));
+        b.raw(",\"name\":").string(&call.name);
+        b.raw(",\"input\":").arguments(&call.arguments).raw("}");
+    }
+}
+
+fn text_block(b: &mut Body<'_>, text: &str) {
+    b.raw("{\"type\":\"text\",\"text\":").string(text).raw("}");
+}
+
+/// The API takes letters, digits, `_` and `-`; a session begun with another provider may hold other ids.
+fn call_id(id: &str) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}

@@ -1,0 +1,374 @@
+//! The models of a configuration as one: who is asked, how often, and who next.
+//!
+//! A candidate is retried with a growing pause, then rested ([`super::cooldown`]) while the next is asked. When all
+//! rest, the one whose pause ends first is asked anyway: a chat whose network was away for a minute must not stay
+//! dumb for an hour. Nothing here is kept on disk.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+
+use super::cooldown::{Bucket, Cooldown};
+use super::tokens::{self, Calibration};
+use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provider};
+use super::{exchange, openai, scripted};
+use crate::config::{Config, ModelConfig};
+use crate::net::http::Client;
+use crate::{Error, limits};
+
+/// All models, one a process (and a configuration).
+pub struct Models {
+    config: Rc<Config>,
+    /// One for each of `config.models`.
+    entries: Vec<Entry>,
+    current: RefCell<Rc<str>>,
+    /// Calls so far: entries of one name take turns.
+    calls: Cell<usize>,
+}
+
+struct Entry {
+    /// What answers, or the sentence that says why nothing can.
+    provider: Result<AnyProvider, String>,
+    cooldown: Cell<Cooldown>,
+    bucket: Cell<Bucket>,
+    calibration: Cell<Calibration>,
+}
+
+/// A candidate that gave no answer.
+struct Attempt {
+    model: usize,
+    /// What happened and how long it took; none for one that was resting or over its rate.
+    failure: Result<(Failure, Duration), &'static str>,
+}
+
+impl Models {
+    /// Prepares every entry of `model_list`. One that cannot work is warned about and fails when it is asked.
+    pub fn new(config: Rc<Config>, http: Client) -> Models {
+        let entry = |model| Entry::new(provider(model, &http), model);
+        let entries = config.models.iter().map(entry).collect();
+        Models::with(config, entries)
+    }
+
+    /// One scripted model without a network ([`scripted`]), with everything else of `config`.
+    pub fn scripted(config: &Config) -> Models {
+        let model = ModelConfig {
+            model_name: "scripted".into(),
+            provider: "scripted".into(),
+            model: "scripted".into(),
+            ..ModelConfig::default()
+        };
+        let mut config = config.clone();
+        config.agent.model = model.model_name.clone();
+        config.agent.fallbacks.clear();
+        let entries =
+            vec![Entry::new(Ok(AnyProvider::Scripted(scripted::Scripted::default())), &model)];
+        config.models = vec![model];
+        Models::with(Rc::new(config), entries)
+    }
+
+    fn with(config: Rc<Config>, entries: Vec<Entry>) -> Models {
+        let first = config.models.first().map_or("", |m| &m.model_name);
+        let current = if config.agent.model.is_empty() { first } else { &config.agent.model };
+        let current = RefCell::new(Rc::from(current));
+        Models { config, entries, current, calls: Cell::new(0) }
+    }
+
+    /// Names to choose from, in the configuration's order, each once.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for model in &self.config.models {
+            if !names.contains(&model.model_name.as_str()) {
+                names.push(&model.model_name);
+            }
+        }
+        names
+    }
+
+    /// The name asked first unless a call says otherwise.
+    pub fn current(&self) -> Rc<str> {
+        self.current.borrow().clone()
+    }
+
+    /// How far token estimates are off, one line a model; for `status`.
+    pub fn token_errors(&self) -> Vec<String> {
+        let line = |(model, entry): (&ModelConfig, &Entry)| {
+            Some(format!("{}: {}", model.model_name, entry.calibration.get().report()?))
+        };
+        self.config.models.iter().zip(&self.entries).filter_map(line).collect()
+    }
+
+    /// What the model asked first has taught about token estimates.
+    pub fn calibration(&self) -> Calibration {
+        let first = self.find(&self.current()).next();
+        first.map_or(Calibration::default(), |at| self.entries[at].calibration.get())
+    }
+
+    /// Makes `name` the one asked first, until the process ends.
+    pub fn set_default(&self, name: &str) -> crate::Result<()> {
+        if !self.find(name).any(|_| true) {
+            let known = self.names().join(", ");
+            return Err(Error::new(format!("no model named `{name}`; there are: {known}")));
+        }
+        self.current.replace(Rc::from(name));
+        Ok(())
+    }
+
+    /// Asks `model` (or the current one), then its fallbacks.
+    ///
+    /// `on_text` gets the text of the first attempt that streams any; should that one break off, later attempts
+    /// do not stream, and the reply has the whole text.
+    pub async fn chat(
+        &self,
+        request: &ChatRequest<'_>,
+        model: Option<&str>,
+        on_text: OnText<'_>,
+    ) -> Result<ChatReply, Failure> {
+        let order = self.order(model.unwrap_or(&self.current()))?;
+        let rests: Vec<bool> = self.resting(&order, Instant::now());
+        let last = rests.iter().rposition(|rests| !rests).unwrap_or(0);
+        let (shown, muted) = (Cell::new(false), Cell::new(false));
+        let tell = |text: &str| {
+            if let Some(on_text) = on_text.filter(|_| !muted.get()) {
+                shown.set(true);
+                on_text(text);
+            }
+        };
+        let tell: OnText<'_> = on_text.map(|_| &tell as &dyn Fn(&str));
+        let mut attempts = Vec::new();
+        for (at, (&model, rests)) in order.iter().zip(rests).enumerate() {
+            let entry = &self.entries[model];
+            if rests {
+                attempts.push(Attempt { model, failure: Err("cooldown") });
+                continue;
+            }
+            let rpm = self.config.models[model].rpm;
+            if at < last && entry.take(rpm).is_err() {
+                attempts.push(Attempt { model, failure: Err("over its requests a minute") });
+                continue;
+            }
+            if at >= last {
+                entry.wait(rpm).await;
+            }
+            let started = Instant::now();
+            let (mut tries, mut waits) = (0, false);
+            let failure = loop {
+                let failure = match &entry.provider {
+                    Ok(provider) => match provider.chat(request, tell).await {
+                        Ok(reply) => {
+                            entry.cooldown.take();
+                            entry.learn(request, &reply);
+                            return Ok(reply);
+                        }
+                        Err(failure) => failure,
+                    },
+                    Err(why) => Failure::new(Class::Unknown, why.as_str()),
+                };
+                muted.set(shown.get());
+                if failure.class == Class::Clock {
+                    if !std::mem::replace(&mut waits, true) {
+                        tracing::warn!("the clock is not set yet: the model is asked when it is");
+                    }
+                    Timer::after(limits::CLOCK_POLL).await;
+                    continue;
+                }
+                tries += 1;
+                let Some(pause) = pause(&failure, tries, &self.config) else { break failure };
+                tracing::warn!(model = %self.label(model), "retry {tries}: {failure}");
+                Timer::after(pause).await;
+                entry.wait(rpm).await;
+            };
+            tracing::warn!(model = %self.label(model), class = failure.class.name(), "{failure}");
+            if matches!(failure.class, Class::Format | Class::ContextOverflow) {
+                return Err(failure);
+            }
+            let mut cooldown = entry.cooldown.get();
+            cooldown.failed(failure.class, failure.retry_after, Instant::now());
+            entry.cooldown.set(cooldown);
+            attempts.push(Attempt { model, failure: Ok((failure, started.elapsed())) });
+        }
+        Err(self.exhausted(attempts))
+    }
+
+    /// Entries named `name`, or else those with this model id, with or without the provider before it.
+    fn find<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let models = &self.config.models;
+        let named = models.iter().any(|m| m.model_name == name);
+        let is = move |m: &ModelConfig| {
+            if named {
+                m.model_name == name
+            } else {
+                m.model == name
+                    || name.split_once('/').is_some_and(|(p, id)| m.provider == p && m.model == id)
+            }
+        };
+        models.iter().enumerate().filter(move |(_, m)| is(m)).map(|(at, _)| at)
+    }
+
+    /// Candidates in turn: entries of the name, beginning with another at each call, then the fallbacks.
+    fn order(&self, name: &str) -> Result<Vec<usize>, Failure> {
+        let call = self.calls.get();
+        self.calls.set(call.wrapping_add(1));
+        let mut order: Vec<usize> = Vec::new();
+        let mut add = |name: &str| {
+            let group: Vec<usize> = self.find(name).collect();
+            let turn = call % group.len().max(1);
+            for &model in group[turn..].iter().chain(&group[..turn]) {
+                if !order.contains(&model) {
+                    order.push(model);
+                }
+            }
+            group.first().copied()
+        };
+        let Some(first) = add(name) else {
+            let message = match self.names().as_slice() {
+                [] => "no model is configured: model_list is empty".to_owned(),
+                names => format!("no model named `{name}`; there are: {}", names.join(", ")),
+            };
+            return Err(Failure::new(Class::Format, message));
+        };
+        for fallback in
+            self.config.models[first].fallbacks.iter().chain(&self.config.agent.fallbacks)
+        {
+            if add(fallback).is_none() {
+                tracing::warn!("fallback `{fallback}` is not in model_list");
+            }
+        }
+        Ok(order)
+    }
+
+    /// Which candidates rest; never all of them.
+    fn resting(&self, order: &[usize], now: Instant) -> Vec<bool> {
+        let left = |&model: &usize| self.entries[model].cooldown.get().remaining(now);
+        let mut rests: Vec<bool> = order.iter().map(|m| left(m).is_some()).collect();
+        if rests.iter().all(|rests| *rests) {
+            if let Some(soonest) = (0..order.len()).min_by_key(|&at| left(&order[at])) {
+                rests[soonest] = false;
+            }
+        }
+        rests
+    }
+
+    fn label(&self, model: usize) -> String {
+        let model = &self.config.models[model];
+        format!("{}/{}", model.provider, model.model)
+    }
+
+    /// One candidate's failure as it is, several as a list.
+    fn exhausted(&self, mut attempts: Vec<Attempt>) -> Failure {
+        if let [Attempt { model, failure: Ok((failure, _)) }] = attempts.as_mut_slice() {
+            if failure.class == Class::Unknown {
+                let label = self.label(*model);
+                failure.message =
+                    format!("fallback: unclassified error from {label}: {}", failure.message);
+            }
+            return failure.clone();
+        }
+        let mut text = format!("fallback: all {} candidates failed:", attempts.len());
+        let mut last = Failure::new(Class::RateLimit, "");
+        for (n, attempt) in (1..).zip(attempts) {
+            let label = self.label(attempt.model);
+            // Writing to a string cannot fail.
+            let _ = match &attempt.failure {
+                Ok((failure, took)) => write!(
+                    text,
+                    "\n  [{n}] {label}: {failure} (reason={}, {} ms)",
+                    failure.class.name(),
+                    took.as_millis()
+                ),
+                Err(why) => write!(text, "\n  [{n}] {label}: skipped ({why})"),
+            };
+            if let Ok((failure, _)) = attempt.failure {
+                last = failure;
+            }
+        }
+        Failure { message: text, ..last }
+    }
+}
+
+impl Entry {
+    fn new(provider: Result<AnyProvider, String>, model: &ModelConfig) -> Entry {
+        if let Err(why) = &provider {
+            tracing::warn!(model = %model.model_name, "{why}");
+        }
+        Entry {
+            provider,
+            cooldown: Cell::default(),
+            bucket: Cell::default(),
+            calibration: Cell::default(),
+        }
+    }
+
+    /// Compares what was guessed with what the provider counted.
+    fn learn(&self, request: &ChatRequest<'_>, reply: &ChatReply) {
+        if let Some(usage) = reply.usage {
+            let mut calibration = self.calibration.get();
+            calibration.note(tokens::of_request(request), usage.input);
+            self.calibration.set(calibration);
+        }
+    }
+
+    /// One request of the entry's rate, or how long until there is one.
+    fn take(&self, rpm: u32) -> Result<(), Duration> {
+        let mut bucket = self.bucket.get();
+        let taken = bucket.take(rpm, Instant::now());
+        self.bucket.set(bucket);
+        taken
+    }
+
+    async fn wait(&self, rpm: u32) {
+        while let Err(wait) = self.take(rpm) {
+            Timer::after(wait).await;
+        }
+    }
+}
+
+/// How long to wait before the same model is asked again; `None` when it is not.
+fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
+    let again = matches!(failure.class, Class::Timeout | Class::Network | Class::RateLimit);
+    let asked = failure.retry_after.unwrap_or_default();
+    if !again || tries > config.agent.max_llm_retries || asked > limits::RETRY_AFTER {
+        return None;
+    }
+    Some(config.agent.llm_retry_backoff.saturating_mul(tries).max(asked))
+}
+
+/// What speaks to the entry's provider.
+fn provider(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
+    match model.provider.as_str() {
+        p @ ("bedrock" | "github-copilot" | "antigravity" | "claude-cli" | "codex-cli"
+        | "elevenlabs") => Err(format!("provider {p} is not supported")),
+        _ if speaks_messages(model) => messages(model, http),
+        _ => openai::OpenAi::new(model, http.clone()).map(AnyProvider::OpenAi),
+    }
+}
+
+/// Anthropic itself is asked natively; `anthropic` with another base is a proxy that speaks chat completions.
+fn speaks_messages(model: &ModelConfig) -> bool {
+    match model.provider.as_str() {
+        "anthropic-messages" | "alibaba-coding-anthropic" => true,
+        "anthropic" => {
+            cfg!(feature = "anthropic")
+                && (model.api_base.is_empty()
+                    || exchange::host(&model.api_base) == "api.anthropic.com"
+                    || model.api_key.expose().starts_with("sk-ant-"))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(feature = "anthropic")]
+fn messages(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
+    super::anthropic::Anthropic::new(model, http.clone()).map(AnyProvider::Anthropic)
+}
+
+#[cfg(not(feature = "anthropic"))]
+fn messages(model: &ModelConfig, _http: &Client) -> Result<AnyProvider, String> {
+    Err(format!("provider {} is not in this build (feature `anthropic`)", model.provider))
+}
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;

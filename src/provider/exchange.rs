@@ -1,0 +1,319 @@
+//! One POST to a model server and its answer, streamed or whole, whatever the server's dialect.
+//!
+//! Never holds request and answer at one time, and never prints a key: refusals are shown cut and with the key
+//! blanked, for some servers repeat it.
+
+use std::time::Duration;
+
+use async_io::Timer;
+
+use super::{Class, Failure, classify};
+use crate::config::{ModelConfig, Secret};
+use crate::limits;
+use crate::net::http::{Client, Request, Response};
+use crate::proto::sse::Events;
+use crate::proto::url::Url;
+
+/// Where an entry of `model_list` is reached.
+pub struct Endpoint {
+    /// Absolute URL.
+    pub url: String,
+    /// Fields of every request, the key among them.
+    pub headers: Vec<(String, String)>,
+    /// What must not be shown.
+    pub key: Secret,
+    /// Proxy URL or empty.
+    pub proxy: String,
+    /// Waiting for the first byte.
+    pub first_byte: Duration,
+}
+
+impl Endpoint {
+    /// `url` with the entry's fields; an error names what cannot be used, without the key.
+    pub fn new(
+        model: &ModelConfig,
+        url: String,
+        ours: Vec<(&str, String)>,
+    ) -> Result<Endpoint, String> {
+        Url::parse(&url).map_err(|e| format!("api_base of {}: {e}", model.model_name))?;
+        let first_byte = match model.request_timeout {
+            Duration::ZERO => limits::MODEL_FIRST_BYTE,
+            timeout => timeout,
+        };
+        let (key, proxy) = (model.api_key.clone(), model.proxy.clone());
+        Ok(Endpoint { url, headers: headers(model, ours)?, key, proxy, first_byte })
+    }
+}
+
+/// What reads the answer.
+pub trait Answer {
+    /// The data of one event; true when it was the last.
+    fn event(&mut self, data: &str) -> Result<bool, Failure>;
+    /// A body that is no stream.
+    fn whole(&mut self, body: &str) -> Result<(), Failure>;
+    /// The stream is over; an error when it stopped in the middle.
+    fn end(&mut self) -> Result<(), Failure>;
+}
+
+/// Sends `body` and feeds what comes back to `answer`.
+pub async fn post(
+    http: &Client,
+    to: &Endpoint,
+    body: Vec<u8>,
+    answer: &mut dyn Answer,
+) -> Result<(), Failure> {
+    let sent = {
+        let headers: Vec<(&str, &str)> =
+            to.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut request = Request::post_json(&to.url, &body);
+        request.headers = &headers;
+        request.first_byte = to.first_byte;
+        request.idle = limits::MODEL_IDLE;
+        request.proxy = &to.proxy;
+        http.send(request).await
+    };
+    // The conversation is on the server now; the answer gets its memory.
+    drop(body);
+    let response = sent.map_err(|e| classify::transport(&e))?;
+    if !(200..300).contains(&response.status) {
+        return Err(refusal(response, to).await);
+    }
+    let kind = response.header("content-type").unwrap_or_default();
+    if kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
+        return stream(response, answer).await;
+    }
+    let bytes =
+        response.bytes(limits::MODEL_BODY_BYTES).await.map_err(|e| classify::transport(&e))?;
+    let text = String::from_utf8_lossy(&bytes);
+    if looks_like_html(&text) {
+        return Err(Failure::new(Class::Network, html(to, 200)));
+    }
+    // Some servers stream under another content type.
+    if ["data:", "event:", ":"].iter().any(|s| text.trim_start().starts_with(s)) {
+        let mut events = Events::default();
+        feed(&mut events, &bytes, answer)?;
+        return finish(&mut events, answer);
+    }
+    answer.whole(&text)
+}
+
+async fn stream(mut response: Response, answer: &mut dyn Answer) -> Result<(), Failure> {
+    let mut events = Events::default();
+    let mut read = 0;
+    while let Some(piece) = response.chunk().await.map_err(|e| classify::transport(&e))? {
+        read += piece.len();
+        if read > limits::MODEL_BODY_BYTES {
+            let text = format!("the answer is longer than {} bytes", limits::MODEL_BODY_BYTES);
+            return Err(Failure::new(Class::Network, text));
+        }
+        if feed(&mut events, piece, answer)? {
+            // The end of the body is mostly in the same packet; with it the connection can be used again.
+            let rest = async { response.chunk().await.is_ok_and(|piece| piece.is_none()) };
+            smol::future::or(rest, async {
+                Timer::after(Duration::from_millis(50)).await;
+                false
+            })
+            .await;
+            return Ok(());
+        }
+    }
+    finish(&mut events, answer)
+}
+
+/// The stream ended; a last event without its blank line counts.
+fn finish(events: &mut Events, answer: &mut dyn Answer) -> Result<(), Failure> {
+    if feed(events, b"\n\n", answer)? { Ok(()) } else { answer.end() }
+}
+
+fn feed(events: &mut Events, mut input: &[u8], answer: &mut dyn Answer) -> Result<bool, Failure> {
+    loop {
+        match events.feed(&mut input) {
+            Ok(Some(event)) => {
+                if answer.event(&String::from_utf8_lossy(event.data))? {
+                    return Ok(true);
+                }
+            }
+            Ok(None) => return Ok(false),
+            Err(e) => return Err(Failure::new(Class::Network, e.to_string())),
+        }
+    }
+}
+
+async fn refusal(response: Response, to: &Endpoint) -> Failure {
+    let status = response.status;
+    let retry_after = response.header("retry-after").and_then(seconds);
+    let body = response.head_of_body(limits::REFUSAL_BYTES).await;
+    let body = String::from_utf8_lossy(&body);
+    let message = if looks_like_html(&body) {
+        html(to, status)
+    } else {
+        let mut text = body.trim().to_owned();
+        if !to.key.is_empty() {
+            text = text.replace(to.key.expose(), "[redacted]");
+        }
+        format!("API request failed: status {status}: {}", cut(&text))
+    };
+    Failure { class: classify::status(status, &body), status, message, retry_after }
+}
+
+/// An error object that came with status 200 or inside a stream.
+pub fn error_object(json: &str) -> Failure {
+    let class = match classify::message(json) {
+        // A server that says 200 and then "error" without a word we know is broken, not we.
+        Class::Unknown => Class::Network,
+        class => class,
+    };
+    Failure::new(class, format!("API request failed: {}", cut(json)))
+}
+
+/// What came is not what the dialect allows; worth another try, not worth a crash.
+pub fn malformed(what: impl std::fmt::Display) -> Failure {
+    Failure::new(Class::Network, format!("the model server's answer cannot be read: {what}"))
+}
+
+/// The stream stopped before its end.
+pub fn broken_off() -> Failure {
+    malformed("the stream stopped in the middle")
+}
+
+/// At most [`limits::ERROR_BODY_BYTES`] of `text`, on one line.
+pub fn cut(text: &str) -> String {
+    let mut end = text.len().min(limits::ERROR_BODY_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `Retry-After` in seconds (RFC 9110, 10.2.3); its date form is left unread, for the clock may be wrong.
+fn seconds(value: &str) -> Option<Duration> {
+    let seconds: f64 = value.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The body is a web page: a wrong `api_base`, a captive portal, a gateway's error page.
+pub fn looks_like_html(body: &str) -> bool {
+    let body = body.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    ["<!doctype html", "<html", "<head", "<body"]
+        .iter()
+        .any(|tag| body.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag)))
+}
+
+fn html(to: &Endpoint, status: u16) -> String {
+    let host = host(&to.url);
+    format!("{host} sent an HTML page instead of JSON (status {status}); check api_base and proxy")
+}
+
+/// The host of a URL in lower case, empty for what is no URL.
+pub fn host(url: &str) -> String {
+    Url::parse(url).map(|u| u.host.to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// Puts `path` behind the path of `base`, before its query.
+pub fn endpoint(base: &str, path: &str) -> String {
+    let (base, query) = match base.split_once('?') {
+        Some((base, query)) => (base, Some(query)),
+        None => (base, None),
+    };
+    let mut url = format!("{}{path}", base.trim_end_matches('/'));
+    if let Some(query) = query {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
+}
+
+/// The fields of a request: ours, then `custom_headers`, which replace those of the same name.
+fn headers(
+    model: &ModelConfig,
+    ours: Vec<(&str, String)>,
+) -> Result<Vec<(String, String)>, String> {
+    let custom = &model.custom_headers;
+    let agent = match model.user_agent.as_str() {
+        "" => concat!("PicoClaw/", env!("CARGO_PKG_VERSION")).to_owned(),
+        agent => agent.to_owned(),
+    };
+    let mut all = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("user-agent".to_owned(), agent),
+    ];
+    all.extend(ours.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    all.retain(|(name, _)| !custom.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)));
+    all.extend(custom.iter().cloned());
+    let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b);
+    for (name, value) in &all {
+        // The value may be the key, so only the name is told.
+        if name.is_empty()
+            || !name.bytes().all(token)
+            || value.bytes().any(|b| b < b' ' || b == 127)
+        {
+            return Err(format!("header `{}` cannot be sent", name.escape_debug()));
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_told_from_json() {
+        for page in ["<!DOCTYPE HTML>", "\u{feff}<html lang=en>", " \r\n<Body>", "<head>"] {
+            assert!(looks_like_html(page), "{page}");
+        }
+        for other in ["", "{}", "<", "<xml>", "\"<html>\"", "héllo wörld, no page"] {
+            assert!(!looks_like_html(other), "{other}");
+        }
+    }
+
+    #[track_caller]
+    fn check_endpoint(base: &str, want: &str) {
+        assert_eq!(endpoint(base, "/chat/completions"), want);
+    }
+
+    #[test]
+    fn the_path_goes_before_the_query() {
+        check_endpoint("https://a.b/v1", "https://a.b/v1/chat/completions");
+        check_endpoint("https://a.b/v1/", "https://a.b/v1/chat/completions");
+        check_endpoint("https://a.b/x/?v=1", "https://a.b/x/chat/completions?v=1");
+    }
+
+    #[track_caller]
+    fn check_seconds(value: &str, want: Option<u64>) {
+        assert_eq!(seconds(value), want.map(Duration::from_secs));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_nothing() {
+        check_seconds("3", Some(3));
+        check_seconds(" 20.0 ", Some(20));
+        check_seconds("-1", None);
+        check_seconds("NaN", None);
+        check_seconds("1e300", None);
+        check_seconds("Fri, 31 Dec 1999 23:59:59 GMT", None);
+    }
+
+    #[test]
+    fn a_shown_body_is_short_and_on_one_line() {
+        assert_eq!(cut(" a\n  b "), "a b");
+        assert_eq!(cut(&"é".repeat(300)).len(), limits::ERROR_BODY_BYTES);
+        assert_eq!(cut(&format!("x{}", "é".repeat(300))).len(), limits::ERROR_BODY_BYTES - 1);
+    }
+
+    #[test]
+    fn custom_headers_replace_ours_and_cannot_smuggle() {
+        let mut model = ModelConfig {
+            custom_headers: vec![("AUTHORIZATION".into(), "Token x".into())],
+            ..ModelConfig::default()
+        };
+        let all = headers(&model, vec![("authorization", "Bearer y".into())]).expect("headers");
+        assert!(all.iter().all(|(_, v)| v != "Bearer y"));
+        assert!(all.contains(&("AUTHORIZATION".into(), "Token x".into())));
+        assert!(all.iter().any(|(n, v)| n == "user-agent" && v.starts_with("PicoClaw/")));
+        for (name, value) in [("a b", "x"), ("", "x"), ("a", "x\r\nb: c")] {
+            model.custom_headers = vec![(name.into(), value.into())];
+            assert!(headers(&model, Vec::new()).is_err(), "{name:?}");
+        }
+    }
+}

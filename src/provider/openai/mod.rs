@@ -1,0 +1,72 @@
+//! OpenAI's chat completions and the many servers that speak them.
+
+pub mod request;
+pub mod response;
+
+use std::cell::Cell;
+
+use super::body::{self, Extra};
+use super::exchange::{self, Endpoint};
+use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
+use crate::config::ModelConfig;
+use crate::net::http::Client;
+
+/// Providers that are reached without a key (behaviour.md 6B).
+const KEYLESS: [&str; 5] = ["ollama", "vllm", "lmstudio", "gpt4free", "litellm"];
+
+/// One entry of `model_list` that is asked over `/chat/completions`.
+pub struct OpenAi {
+    http: Client,
+    to: Endpoint,
+    model: ModelConfig,
+    extra: Extra,
+    /// Counts requests, so that ids made for calls without one differ.
+    asked: Cell<u32>,
+}
+
+impl OpenAi {
+    /// Checks the entry; the error is a sentence for status, log and chat.
+    pub fn new(model: &ModelConfig, http: Client) -> Result<OpenAi, String> {
+        let name = &model.model_name;
+        if model.api_base.is_empty() {
+            return Err(format!("API base not configured for model: {name}"));
+        }
+        let extra = body::extra(&model.extra_body)
+            .map_err(|e| format!("extra_body of {name} is not a JSON object: {e}"))?;
+        let mut ours = Vec::new();
+        let keyed =
+            model.custom_headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("authorization"));
+        if !model.api_key.is_empty() {
+            let key = model.api_key.expose();
+            match model.provider.as_str() {
+                "azure" => ours.push(("api-key", key.to_owned())),
+                _ => ours.push(("authorization", format!("Bearer {key}"))),
+            }
+        } else if !keyed
+            && !KEYLESS.contains(&model.provider.as_str())
+            && model.api_base.starts_with("https:")
+        {
+            return Err(format!("no API key configured for model: {name}"));
+        }
+        let url = exchange::endpoint(&model.api_base, "/chat/completions");
+        let to = Endpoint::new(model, url, ours)?;
+        Ok(OpenAi { http, to, model: model.clone(), extra, asked: Cell::new(0) })
+    }
+}
+
+impl Provider for OpenAi {
+    async fn chat(
+        &self,
+        request: &ChatRequest<'_>,
+        on_text: OnText<'_>,
+    ) -> Result<ChatReply, Failure> {
+        let body = request::body(&self.model, &self.extra, request)?;
+        self.asked.set(self.asked.get().wrapping_add(1));
+        let mut answer = response::Reader::new(self.asked.get(), on_text);
+        exchange::post(&self.http, &self.to, body, &mut answer).await?;
+        Ok(answer.reply())
+    }
+}
+
+#[cfg(test)]
+mod tests;

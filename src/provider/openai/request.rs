@@ -1,0 +1,154 @@
+//! A turn as a chat completions request. Where servers differ is decided here, by provider, host and model name.
+
+use crate::config::ModelConfig;
+use crate::message::{Message, Role};
+use crate::provider::body::{Body, Extra};
+use crate::provider::thinking::{self, Level};
+use crate::provider::{ChatRequest, Failure, exchange};
+
+/// The JSON to post.
+pub fn body(
+    model: &ModelConfig,
+    extra: &Extra,
+    request: &ChatRequest<'_>,
+) -> Result<Vec<u8>, Failure> {
+    let mut b = Body::open(extra, request);
+    if b.field("model") {
+        b.string(&model.model);
+    }
+    if b.field("messages") {
+        b.raw("[");
+        system(&mut b, request);
+        let replays = replays_reasoning(model);
+        for message in request.messages {
+            b.separate();
+            write(&mut b, message, replays);
+        }
+        b.raw("]");
+    }
+    if !request.tools.is_empty() && b.field("tools") {
+        b.raw("[");
+        for tool in request.tools {
+            b.separate().raw("{\"type\":\"function\",\"function\":{\"name\":").string(tool.name);
+            b.raw(",\"description\":").string(tool.description);
+            b.raw(",\"parameters\":").raw(tool.schema).raw("}}");
+        }
+        b.raw("]");
+        if b.field("tool_choice") {
+            b.raw("\"auto\"");
+        }
+    }
+    if request.max_tokens > 0 && b.field(max_tokens_field(model)) {
+        b.number(u64::from(request.max_tokens));
+    }
+    if let Some(t) = temperature(&model.model, request.temperature) {
+        if b.field("temperature") {
+            b.raw(&format!("{t:?}"));
+        }
+    }
+    if let Some(level) = Level::parse(&model.thinking_level) {
+        thinking::write(&mut b, &model.provider, level);
+    }
+    if !request.cache_key.is_empty()
+        && takes_cache_key(&model.api_base)
+        && b.field("prompt_cache_key")
+    {
+        b.string(request.cache_key);
+    }
+    if model.streaming && b.field("stream") {
+        b.raw("true");
+        if b.field("stream_options") {
+            b.raw("{\"include_usage\":true}");
+        }
+    }
+    b.close()
+}
+
+/// One system message: some servers refuse a second.
+fn system(b: &mut Body<'_>, request: &ChatRequest<'_>) {
+    let (fixed, changing) = (request.system_static, request.system_dynamic);
+    if fixed.is_empty() && changing.is_empty() {
+        return;
+    }
+    let between = if fixed.is_empty() || changing.is_empty() { "" } else { "\n\n" };
+    b.raw("{\"role\":\"system\",\"content\":\"");
+    b.escaped(fixed).escaped(between).escaped(changing).raw("\"}");
+}
+
+fn write(b: &mut Body<'_>, message: &Message, replays: bool) {
+    let role = match message.role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    };
+    b.raw("{\"role\":").string(role).raw(",\"content\":");
+    content(b, message);
+    if let Some(id) = &message.tool_call_id {
+        b.raw(",\"tool_call_id\":").string(id);
+    }
+    if !message.tool_calls.is_empty() {
+        b.raw(",\"tool_calls\":[");
+        for call in &message.tool_calls {
+            b.separate().raw("{\"id\":").string(&call.id);
+            b.raw(",\"type\":\"function\",\"function\":{\"name\":").string(&call.name);
+            b.raw(",\"arguments\":").arguments_text(&call.arguments).raw("}}");
+        }
+        b.raw("]");
+    }
+    if let (true, Role::Assistant, Some(text)) = (replays, message.role, &message.reasoning_content)
+    {
+        b.raw(",\"reasoning_content\":").string(text);
+    }
+    b.raw("}");
+}
+
+/// The text. `message.media` is not sent: a picture as a data URL is larger than this program; it belongs here, as
+/// an array of parts, once a body can be sent from a file.
+fn content(b: &mut Body<'_>, message: &Message) {
+    b.string(&message.content);
+}
+
+/// Servers that refuse a conversation whose reasoning is missing; others charge for it.
+fn replays_reasoning(model: &ModelConfig) -> bool {
+    matches!(model.provider.as_str(), "deepseek" | "mimo")
+}
+
+/// The field that bounds the answer: the entry's own, or by the model's name.
+pub fn max_tokens_field(model: &ModelConfig) -> &str {
+    let name = model.model.to_ascii_lowercase();
+    if !model.max_tokens_field.is_empty() {
+        &model.max_tokens_field
+    } else if name.contains("glm") || reasons_only(&name) {
+        "max_completion_tokens"
+    } else {
+        "max_tokens"
+    }
+}
+
+/// What to send as `temperature`: Kimi K2 takes only 1, OpenAI's reasoning models refuse the field.
+fn temperature(model: &str, wanted: f64) -> Option<f64> {
+    let name = model.to_ascii_lowercase();
+    if name.contains("kimi") && name.contains("k2") {
+        Some(1.0)
+    } else if reasons_only(&name) {
+        None
+    } else {
+        Some(wanted).filter(|t| t.is_finite())
+    }
+}
+
+/// `o1`, `o3-mini`, `gpt-5` and their like; `name` in lower case.
+fn reasons_only(name: &str) -> bool {
+    name.contains("gpt-5")
+        || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+            word.strip_prefix('o')
+                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        })
+}
+
+/// Hosts that know `prompt_cache_key`; others refuse unknown fields.
+pub fn takes_cache_key(api_base: &str) -> bool {
+    let host = exchange::host(api_base);
+    host == "api.openai.com" || host.ends_with(".openai.azure.com")
+}

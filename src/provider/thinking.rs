@@ -1,0 +1,125 @@
+//! `thinking_level`: how much a model reasons before it answers, and what each server calls that.
+
+use super::body::Body;
+
+/// How much to think; none means the server's own default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Not at all.
+    Off,
+    /// A little.
+    Low,
+    /// Usual.
+    Medium,
+    /// Long.
+    High,
+    /// As long as it may.
+    Xhigh,
+    /// As the model sees fit.
+    Adaptive,
+}
+
+impl Level {
+    /// Reads the setting; case and blanks around it do not count. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Level> {
+        const NAMES: [(&str, Level); 6] = [
+            ("off", Level::Off),
+            ("low", Level::Low),
+            ("medium", Level::Medium),
+            ("high", Level::High),
+            ("xhigh", Level::Xhigh),
+            ("adaptive", Level::Adaptive),
+        ];
+        let text = text.trim();
+        NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|&(_, level)| level)
+    }
+
+    /// The setting's text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Off => "off",
+            Level::Low => "low",
+            Level::Medium => "medium",
+            Level::High => "high",
+            Level::Xhigh => "xhigh",
+            Level::Adaptive => "adaptive",
+        }
+    }
+
+    /// Tokens of thinking that Anthropic's `budget_tokens` gets; 0 where the level is not a budget.
+    pub fn budget(self) -> u32 {
+        match self {
+            Level::Off | Level::Adaptive => 0,
+            Level::Low => 4_096,
+            Level::Medium => 16_384,
+            Level::High => 32_000,
+            Level::Xhigh => 64_000,
+        }
+    }
+}
+
+/// Writes the fields of an OpenAI-compatible `provider` that has any for this.
+pub fn write(body: &mut Body<'_>, provider: &str, level: Level) {
+    let switch = if level == Level::Off { "disabled" } else { "enabled" };
+    match provider {
+        // DeepSeek knows two efforts beside off.
+        "deepseek" => {
+            kind(body, switch);
+            let effort = match level {
+                Level::Off | Level::Adaptive => return,
+                Level::Xhigh => "max",
+                Level::Low | Level::Medium | Level::High => "high",
+            };
+            if body.field("reasoning_effort") {
+                body.string(effort);
+            }
+        }
+        "zhipu" | "zai" => kind(body, switch),
+        // Volcengine leaves it to the model with `auto`.
+        "volcengine" => kind(body, if level == Level::Adaptive { "auto" } else { switch }),
+        "qwen-portal" | "qwen-intl" | "qwen-us" | "alibaba-coding" => {
+            if body.field("enable_thinking") {
+                body.raw(if level == Level::Off { "false" } else { "true" });
+            }
+            if level.budget() > 0 && body.field("thinking_budget") {
+                body.number(u64::from(level.budget()));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn kind(body: &mut Body<'_>, kind: &str) {
+    if body.field("thinking") {
+        body.raw("{\"type\":").string(kind).raw("}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Option<Level>) {
+        assert_eq!(Level::parse(text), want);
+    }
+
+    #[test]
+    fn levels_are_read_without_regard_to_case() {
+        check("off", Some(Level::Off));
+        check("LOW", Some(Level::Low));
+        check(" Medium\n", Some(Level::Medium));
+        check("high", Some(Level::High));
+        check("xHigh", Some(Level::Xhigh));
+        check("adaptive", Some(Level::Adaptive));
+        check("", None);
+        check("very high", None);
+    }
+
+    #[test]
+    fn names_read_back() {
+        for name in ["off", "low", "medium", "high", "xhigh", "adaptive"] {
+            assert_eq!(Level::parse(name).map(Level::name), Some(name));
+        }
+    }
+}

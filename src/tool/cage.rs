@@ -1,0 +1,239 @@
+//! How a command is held: which files, how much memory, how many processes. What the kernel can do of it is
+//! [`crate::sys::process::strength`]'s to say.
+//!
+//! Closed: everything but the workspace, a private folder for temporary files, the skills, the programs and settings of
+//! the system (read only), and a few devices. With `restrict_to_workspace` off: everything is open but the daemon's own
+//! files, other devices, and writing to /proc and /sys.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::scope;
+use crate::config::Config;
+use crate::limits::EXEC_PROCESSES;
+use crate::sys::process::{self, Cage, Filter, Guarded, Leaf, Walls};
+
+/// Programs and what they read.
+const SYSTEM: &[&str] = &[
+    "/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix", "/etc",
+    "/proc", "/sys",
+];
+
+/// Never, though they lie in what is open: secrets of the machine. The user's rights close most of them; a daemon that
+/// runs as root has to be told.
+const HIDDEN: &[&str] = &[
+    "/etc/picoclaw",
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/ssh",
+    "/etc/dropbear",
+    "/etc/ssl/private",
+    "/etc/wireguard",
+    "/etc/ppp",
+    "/etc/wpa_supplicant",
+    "/etc/wpa_supplicant.conf",
+    "/etc/NetworkManager/system-connections",
+    "/boot",
+    "/sys/firmware",
+    "/sys/kernel/debug",
+    "/sys/kernel/tracing",
+];
+
+const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// What the model's commands are held by, in the words of `status`.
+pub fn describe(config: &Config) -> String {
+    if config.tools.exec.uncaged {
+        return "uncaged (tools.exec.cage is none); exec from chats asks first".into();
+    }
+    let found = process::strength();
+    match (found.landlock, found.seccomp) {
+        (0, filter) => format!(
+            "uncaged (no Landlock in this kernel{}); exec from chats asks first",
+            if filter { ", calls are filtered" } else { "" }
+        ),
+        (abi, true) => format!("landlock+seccomp (Landlock version {abi})"),
+        (abi, false) => format!("landlock (version {abi}; no call filter in this kernel)"),
+    }
+}
+
+/// Commands can reach what is the daemon's: then exec from a chat needs approval.
+pub fn is_open(config: &Config) -> bool {
+    config.tools.exec.uncaged || process::strength().landlock == 0
+}
+
+/// The folder for temporary files of commands, in the home.
+const TEMPORARY: &str = "tmp";
+
+/// Removes what commands left in it. At the daemon's start; links are not followed.
+pub fn sweep(home: &Path) {
+    match fs::remove_dir_all(home.join(TEMPORARY)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("old temporary files of commands stay: {e}");
+        }
+        _ => {}
+    }
+}
+
+/// What a cage is built from; owned, so that it can go to another thread.
+pub struct Plan {
+    home: PathBuf,
+    workspace: PathBuf,
+    restricted: bool,
+    uncaged: bool,
+    read: Vec<PathBuf>,
+    write: Vec<PathBuf>,
+    roots: Vec<PathBuf>,
+}
+
+impl Plan {
+    /// `roots` are folders besides the workspace that may be read.
+    pub fn new(config: &Config, roots: &[PathBuf]) -> Plan {
+        Plan {
+            home: config.home.clone(),
+            workspace: config.agent.workspace.clone(),
+            restricted: config.agent.restrict_to_workspace,
+            uncaged: config.tools.exec.uncaged,
+            read: literals(&config.tools.allow_read_paths).collect(),
+            write: literals(&config.tools.allow_write_paths).collect(),
+            roots: roots.to_vec(),
+        }
+    }
+
+    /// A cage, ready to be closed, and the variables that go with it. Touches the disk.
+    ///
+    /// # Errors
+    /// A wall that this kernel has cannot be built: then nothing is run.
+    pub fn build(&self) -> io::Result<(Cage, Vec<(OsString, OsString)>)> {
+        let mut cage = Cage { data: data_limit(), ..Cage::default() };
+        cage.processes = process::tasks().map(|now| now + EXEC_PROCESSES);
+        if let Some(tools) = std::env::var_os("PICOCLAW_TOOLS_CGROUP").filter(|t| !t.is_empty()) {
+            match Leaf::new(Path::new(&tools)) {
+                Ok(leaf) => cage.leaf = Some(leaf),
+                // The other limits still hold, and so does the group of the daemon.
+                Err(e) => tracing::warn!("a command has no control group of its own: {e}"),
+            }
+        }
+        let mut variables = Vec::new();
+        if self.uncaged {
+            return Ok((cage, variables));
+        }
+        let found = process::strength();
+        if found.seccomp {
+            cage.filter = Some(Filter::new(&Guarded::this()));
+        }
+        if found.landlock > 0 {
+            cage.walls = Some(self.walls()?);
+            // Home is closed; programs that look for settings there find the workspace.
+            variables.push(("HOME".into(), self.workspace.clone().into()));
+            variables.push(("TMPDIR".into(), self.home.join(TEMPORARY).into()));
+        }
+        Ok((cage, variables))
+    }
+
+    fn walls(&self) -> io::Result<Walls> {
+        let (home, workspace) = (&self.home, &self.workspace);
+        let temporary = home.join(TEMPORARY);
+        DirBuilder::new().recursive(true).mode(0o700).create(&temporary)?;
+        let mut hidden: Vec<PathBuf> = HIDDEN.iter().map(PathBuf::from).collect();
+        hidden.extend(std::env::var_os("PICOCLAW_CONFIG").map(PathBuf::from));
+        let own = scope::own(home).chain(hidden.iter().cloned()).collect::<Vec<_>>();
+        hidden.push(home.clone());
+        let mut walls = Walls::new()?;
+        walls.hide(&hidden);
+        if self.restricted {
+            for folder in SYSTEM {
+                walls.read(Path::new(folder))?;
+            }
+            for path in &self.read {
+                walls.read(path)?;
+            }
+            for path in &self.write {
+                walls.write(path)?;
+            }
+        } else {
+            for entry in fs::read_dir("/")?.flatten() {
+                match entry.file_name().to_str() {
+                    Some("dev") => {}
+                    Some("proc" | "sys") => walls.read(&entry.path())?,
+                    _ => walls.write(&entry.path())?,
+                }
+            }
+        }
+        for device in DEVICES {
+            walls.device(Path::new(device))?;
+        }
+        // A workspace around the home is opened but for the home, one inside it but for the daemon's files.
+        if workspace.starts_with(home) {
+            walls.hide(&own);
+        }
+        walls.write(workspace)?;
+        walls.hide(&own);
+        walls.write(&temporary)?;
+        for root in self.roots.iter().filter(|root| !home.starts_with(root)) {
+            walls.read(root)?;
+        }
+        if let Some(folder) = walls.left_closed() {
+            tracing::warn!(
+                "commands see only a part of {}: too much lies beside the daemon's files; another PICOCLAW_HOME opens it",
+                folder.display()
+            );
+        }
+        Ok(walls)
+    }
+}
+
+/// RLIMIT_DATA: what the supervisor says; else, without a control group, half of the machine.
+fn data_limit() -> Option<u64> {
+    if let Ok(text) = std::env::var("PICOCLAW_TOOLS_RLIMIT_DATA") {
+        return text.parse().ok();
+    }
+    let grouped = std::env::var_os("PICOCLAW_TOOLS_CGROUP").is_some();
+    if grouped { None } else { crate::sys::memory::of_machine().map(|bytes| bytes / 2) }
+}
+
+/// Paths of expressions that are nothing but a path (`^/var/log/`, `/srv/data/.*`); the kernel knows no expressions.
+fn literals(patterns: &[String]) -> impl Iterator<Item = PathBuf> {
+    patterns.iter().filter_map(|p| {
+        let p = p.strip_prefix('^').unwrap_or(p);
+        let p = p.strip_suffix('$').unwrap_or(p);
+        let p = p.strip_suffix("(/|$)").or_else(|| p.strip_suffix("/.*")).unwrap_or(p);
+        let plain = p.replace("\\.", ".");
+        let path = p.starts_with('/') && p.len() > 1;
+        // A dot that is not escaped stands for itself as well.
+        (path
+            && !plain.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '^', '$']))
+        .then(|| plain.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, want: Option<&str>) {
+        let got: Vec<PathBuf> = literals(&[pattern.to_owned()]).collect();
+        assert_eq!(got, want.map(PathBuf::from).into_iter().collect::<Vec<_>>(), "{pattern}");
+    }
+
+    #[test]
+    fn expressions_that_are_paths() {
+        check("^/var/log/", Some("/var/log/"));
+        check("/srv/data", Some("/srv/data"));
+        check("/srv/data/.*", Some("/srv/data"));
+        check("^/srv/a\\.b$", Some("/srv/a.b"));
+        check("/srv/.*\\.log", None);
+        check("/srv/(a|b)", None);
+        check("^/$", None);
+        check(".*", None);
+        check("srv", None);
+    }
+}

@@ -1,0 +1,155 @@
+//! cron: reminders and repeated work. The tool only writes an [`Order`]; what keeps the jobs carries it out.
+//!
+//! From a chat only that chat's jobs are seen and changed, and answers go there.
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use nanoserde::{DeBin, SerBin};
+
+use super::schema::{flag, integer, text};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use crate::bus::{Address, CRON};
+
+pub static CRON_TOOL: ToolSpec = ToolSpec {
+    name: "cron",
+    description: "Schedule reminders and repeated work for this chat. For a reminder of the user set deliver to true: the message is then sent as it is. With deliver false you are woken with the message as your task, without this conversation: put everything needed into it.",
+    schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["add","list","update","remove","enable","disable"]},"message":{"type":"string","description":"Text to send, or the task"},"name":{"type":"string"},"at_seconds":{"type":"integer","minimum":1,"description":"Once, this many seconds from now"},"every_seconds":{"type":"integer","minimum":1,"description":"Again and again, this many seconds apart"},"cron_expr":{"type":"string","description":"minute hour day-of-month month day-of-week, e.g. 0 9 * * mon-fri"},"tz":{"type":"string","description":"Time zone of cron_expr, e.g. Europe/Berlin; the device's if left out"},"deliver":{"type":"boolean","description":"Send message without asking you (default true)"},"command":{"type":"string","description":"Shell command to run instead; needs the user's approval"},"job_id":{"type":"string"}},"required":["action"]}"#,
+    effect: Effect::Writes,
+};
+
+/// What is to be done with the jobs; also travels over the control socket.
+#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+pub struct Order {
+    /// `add`, `list`, `update`, `remove`, `enable`, `disable` or `run`.
+    pub action: String,
+    /// Job; for all but add and list.
+    pub id: String,
+    /// Short name, or empty.
+    pub name: String,
+    /// Text or task.
+    pub message: String,
+    /// Once, seconds from now; 0 for none. It goes before the next two.
+    pub at_seconds: i64,
+    /// Seconds between two firings; 0 for none.
+    pub every_seconds: i64,
+    /// Expression, or empty.
+    pub cron_expr: String,
+    /// Its zone, or empty for the system's.
+    pub tz: String,
+    /// Sent without a model; `None` where nothing was said.
+    pub deliver: Option<bool>,
+    /// Shell command, or empty.
+    pub command: String,
+    /// Where answers go; empty for the chat that wrote last.
+    pub to: Address,
+    /// Only jobs of `to` exist for this order.
+    pub scoped: bool,
+    /// List as JSON.
+    pub json: bool,
+}
+
+/// Carries orders out; the error is for the one who gave it.
+pub type Desk = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
+
+/// Runs a call.
+pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
+    let Some(desk) = &ctx.cron else { return ToolResult::error("cron is not available here") };
+    let action = text(args, "action");
+    if action.is_empty() {
+        return ToolResult::error("action is required");
+    }
+    let local = ctx.chat.channel == "cli";
+    if !local && (ctx.chat.channel.is_empty() || ctx.chat.chat.is_empty()) {
+        return ToolResult::error(
+            "no session context (channel/chat_id not set). Use this tool in an active conversation.",
+        );
+    }
+    if ctx.sender.platform == CRON && matches!(action, "add" | "update" | "enable") {
+        return ToolResult::error("a scheduled job cannot schedule others; tell the user instead");
+    }
+    let owned = |name: &str| text(args, name).trim().to_owned();
+    let seconds = |name: &str| integer(args, name).unwrap_or(0);
+    let order = Order {
+        action: action.to_owned(),
+        id: owned("job_id"),
+        name: owned("name"),
+        message: owned("message"),
+        at_seconds: seconds("at_seconds"),
+        every_seconds: seconds("every_seconds"),
+        cron_expr: owned("cron_expr"),
+        tz: owned("tz"),
+        deliver: args.contains_key("deliver").then(|| flag(args, "deliver")),
+        command: owned("command"),
+        // The command line has no chat that anything could be sent to later.
+        to: if local { Address::default() } else { ctx.chat.clone() },
+        scoped: !local,
+        json: false,
+    };
+    match desk(order).await {
+        Ok(text) => ToolResult::silent(text),
+        Err(e) => ToolResult::error(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::bus::Sender;
+    use crate::config::Config;
+    use crate::net::http::Client;
+
+    #[track_caller]
+    fn order(chat: (&str, &str), platform: &str, args: &str) -> Result<Order, String> {
+        let taken = Rc::new(RefCell::new(None));
+        let desk: Desk = {
+            let taken = taken.clone();
+            Rc::new(move |order| {
+                taken.replace(Some(order));
+                Box::pin(async { Ok("done".to_owned()) })
+            })
+        };
+        let ctx = ToolContext {
+            config: Rc::new(Config::default()),
+            http: Client::new().expect("a client"),
+            chat: Address { channel: chat.0.into(), chat: chat.1.into(), topic: String::new() },
+            sender: Sender { platform: platform.into(), ..Sender::default() },
+            outbox: None,
+            secrets: Rc::new([]),
+            readable_roots: Rc::new([]),
+            standing: Default::default(),
+            cron: Some(desk),
+        };
+        let args = super::super::schema::parse("cron", CRON_TOOL.schema, args)?;
+        let result = smol::block_on(call(&ctx, &args));
+        taken.take().ok_or(result.for_model)
+    }
+
+    #[test]
+    fn an_order_belongs_to_the_chat_it_was_given_in() {
+        let args = r#"{"action":"add","message":" tea ","at_seconds":60.0,"deliver":false}"#;
+        let order = order(("telegram", "5"), "telegram", args).expect("an order");
+        assert_eq!((order.to.chat.as_str(), order.scoped), ("5", true));
+        assert_eq!((order.message.as_str(), order.at_seconds), ("tea", 60));
+        assert_eq!((order.deliver, order.every_seconds), (Some(false), 0));
+    }
+
+    #[test]
+    fn the_command_line_sees_everything() {
+        let order = order(("cli", "direct"), "cli", r#"{"action":"list"}"#).expect("an order");
+        assert_eq!((order.to, order.scoped, order.deliver), (Address::default(), false, None));
+    }
+
+    #[test]
+    fn refusals() {
+        let refused = |chat, platform, args| order(chat, platform, args).expect_err(args);
+        let add = r#"{"action":"add","message":"x","at_seconds":1}"#;
+        assert!(refused(("", ""), "", add).starts_with("no session context"));
+        assert!(refused(("telegram", "5"), CRON, add).contains("cannot schedule"));
+        assert!(refused(("telegram", "5"), "telegram", r#"{"action":"fly"}"#).contains("enum"));
+        let zero = r#"{"action":"add","at_seconds":0}"#;
+        assert!(refused(("telegram", "5"), "telegram", zero).contains("minimum"));
+    }
+}

@@ -1,0 +1,180 @@
+//! exec: a shell command, judged by the guard, run in the cage, its output kept from both ends.
+//!
+//! Dropping the call's future ends the command and everything it started.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use super::guard::Guard;
+use super::schema::{integer, text};
+use super::scope::{Scope, Want, fault};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, cage};
+use crate::config::ExecConfig;
+use crate::limits::{EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX};
+use crate::proto::excerpt::HeadTail;
+use crate::sys::offload;
+use crate::sys::process::{self, End, Exit, Outcome};
+
+pub static EXEC: ToolSpec = ToolSpec {
+    name: "exec",
+    description: "Run a shell command (sh -c) and get its output. Input is empty; long output keeps its beginning and end; processes left in the background end with the command.",
+    schema: r#"{"type":"object","properties":{"command":{"type":"string","description":"Command line"},"working_dir":{"type":"string","description":"Folder to run in, relative to the workspace"},"timeout":{"type":"integer","description":"Seconds the command may run","minimum":1}},"required":["command"]}"#,
+    effect: Effect::Writes,
+};
+
+/// Passed on from our own environment; whatever else is there may be a secret.
+const VARIABLES: &[&str] = &["PATH", "HOME", "LANG", "TZ", "TERM", "TMPDIR", "USER"];
+
+/// Where no PATH is set.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The channel whose user sits at the machine.
+const LOCAL: &str = "cli";
+
+/// Runs a call.
+pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
+    match run(ctx, args).await {
+        Ok(result) => result,
+        Err(e) => ToolResult::error(e),
+    }
+}
+
+async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
+    let (config, roots) = (&ctx.config, &ctx.readable_roots);
+    let exec = &config.tools.exec;
+    let command = text(args, "command").trim();
+    if command.is_empty() {
+        return Err("command is required".into());
+    }
+    if command.contains('\0') {
+        return Err("command contains a NUL character".into());
+    }
+    if command.len() > EXEC_COMMAND_BYTES {
+        return Err(format!(
+            "command has more than {EXEC_COMMAND_BYTES} bytes; write it to a script first"
+        ));
+    }
+    if !exec.allow_remote && ctx.chat.channel != LOCAL {
+        return Err(
+            "exec is only allowed on the command line (tools.exec.allow_remote is off)".into()
+        );
+    }
+    let (guard, scope) = (Guard::new(exec)?, Scope::new(config, roots)?);
+    let dir = match text(args, "working_dir") {
+        "" => ".".to_owned(),
+        dir => dir.to_owned(),
+    };
+    let (line, at) = (command.to_owned(), dir);
+    let dir = offload(Box::new(move || folder(&guard, &scope, &line, &at))).await?;
+    approval::gate(ctx, EXEC.name, args).await?;
+    let limit = time_limit(exec, integer(args, "timeout"));
+    let plan = cage::Plan::new(config, roots);
+    let (cage, more) = offload(Box::new(move || plan.build()))
+        .await
+        .map_err(|e| format!("the command was not run: it could not be locked in: {e}"))?;
+    let mut environment = environment(exec);
+    environment.retain(|(name, _)| !more.iter().any(|(n, _)| n == name));
+    environment.extend(more);
+    let child = process::shell(OsStr::new(command), &dir, &environment, cage)
+        .map_err(|e| format!("failed to start the command: {e}"))?;
+    Ok(report(process::run(child, limit).await, limit))
+}
+
+/// Opens the working directory and judges the command as it would run there. The descriptor is what the
+/// command starts in, so a folder swapped for a link in between changes nothing.
+fn folder(guard: &Guard, scope: &Scope, command: &str, dir: &str) -> Result<OwnedFd, String> {
+    let fd = scope
+        .place(dir, Want::Read)
+        .and_then(|place| place.open_folder().map_err(|e| fault(dir, &e)))
+        .map_err(|e| format!("working_dir: {e}"))?;
+    let path = crate::sys::beneath::path_of(&fd).map_err(|e| format!("working_dir: {e}"))?;
+    // Reading may reach further than the workspace, commands may not.
+    if scope.restricted() && !scope.covers(&path, Want::Read) {
+        return Err(blocked(super::guard::Reason::Outside));
+    }
+    guard.check(command, &path, scope).map_err(blocked)?;
+    Ok(fd)
+}
+
+fn blocked(reason: super::guard::Reason) -> String {
+    format!("Command blocked by safety guard ({})", reason.text())
+}
+
+/// The call may ask for less than the configuration gives, not for more.
+fn time_limit(exec: &ExecConfig, asked: Option<i64>) -> Duration {
+    let set = if exec.timeout.is_zero() { EXEC_TIMEOUT } else { exec.timeout };
+    let asked = asked.and_then(|s| u64::try_from(s).ok()).map_or(set, Duration::from_secs);
+    asked.min(set).min(EXEC_TIMEOUT_MAX)
+}
+
+fn environment(exec: &ExecConfig) -> Vec<(OsString, OsString)> {
+    let names = VARIABLES.iter().copied().chain(exec.env.iter().map(String::as_str));
+    let mut list: Vec<(OsString, OsString)> = names
+        .filter(|name| !name.is_empty() && !name.contains(['=', '\0']))
+        .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
+        .collect();
+    if !list.iter().any(|(name, _)| name == "PATH") {
+        list.push(("PATH".into(), PATH.into()));
+    }
+    list
+}
+
+/// Output, standard error under a heading, and how it ended.
+fn report(outcome: Outcome, limit: Duration) -> ToolResult {
+    let mut text = cleaned(outcome.stdout);
+    let stderr = cleaned(outcome.stderr);
+    if !stderr.is_empty() {
+        text.push_str("\nSTDERR:\n");
+        text.push_str(&stderr);
+    }
+    if outcome.leftovers {
+        text.push_str("\n(processes left in the background were ended)");
+    }
+    let end = match outcome.end {
+        End::Exit(Exit::Code(0)) => None,
+        End::Exit(Exit::Code(code)) => Some(format!("[Command exited with code {code}]")),
+        End::Exit(Exit::Signal(n)) => {
+            Some(format!("[Command exited with code {}]\n(ended by signal {n})", 128 + n))
+        }
+        End::Exit(Exit::Unknown) => Some("[Command ended, its exit code is not known]".into()),
+        End::Timeout => Some(format!("Command timed out after {}", go_duration(limit))),
+        End::Output => Some(format!("Command stopped after {EXEC_OUTPUT_READ} bytes of output")),
+    };
+    match end {
+        None if text.is_empty() => ToolResult::text("(no output)"),
+        None => ToolResult::text(text),
+        Some(end) => {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str(&end);
+            ToolResult::error(text)
+        }
+    }
+}
+
+fn cleaned(kept: HeadTail) -> String {
+    let mut text = kept.text();
+    // A NUL is no text to anyone downstream.
+    text.retain(|c| c != '\0');
+    text
+}
+
+/// `1m0s`, `1.5s`: how users of earlier versions know it.
+fn go_duration(d: Duration) -> String {
+    let (seconds, millis) = (d.as_secs(), d.subsec_millis());
+    if seconds == 0 {
+        return format!("{millis}ms");
+    }
+    let fraction = format!(".{millis:03}");
+    let fraction = if millis == 0 { "" } else { fraction.trim_end_matches('0') };
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s}{fraction}s"),
+        (0, m, s) => format!("{m}m{s}{fraction}s"),
+        (h, m, s) => format!("{h}h{m}m{s}{fraction}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

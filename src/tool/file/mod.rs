@@ -1,0 +1,165 @@
+//! The file tools. Everything blocking happens in one piece off the loop's thread; nothing is loaded whole
+//! unless it is bounded; paths are opened through [`Scope`] only.
+
+mod edit;
+mod read;
+
+pub use edit::find_once;
+
+use std::path::PathBuf;
+
+use super::schema::{flag, text};
+use super::scope::{Scope, Want, fault};
+use super::{Args, Effect, ToolResult, ToolSpec};
+use crate::config::Config;
+use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
+use crate::sys::beneath::{Fault, Replace};
+use crate::sys::offload;
+
+pub static READ_FILE: ToolSpec = ToolSpec {
+    name: "read_file",
+    description: "Read a file. By bytes (offset, length) or, with start_line or max_lines, as numbered lines of text. Long files come in pieces; the answer says how to go on.",
+    schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"offset":{"type":"integer","description":"First byte, from 0","minimum":0},"length":{"type":"integer","description":"Bytes to read","minimum":1},"start_line":{"type":"integer","description":"First line, from 1","minimum":1},"max_lines":{"type":"integer","description":"Lines to read","minimum":1}},"required":["path"]}"#,
+    effect: Effect::Reads,
+};
+
+pub static WRITE_FILE: ToolSpec = ToolSpec {
+    name: "write_file",
+    description: "Write a file. Folders are made as needed. A file that exists is replaced only with overwrite=true.",
+    schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"The whole new content"},"overwrite":{"type":"boolean","description":"Replace a file that exists"}},"required":["path","content"]}"#,
+    effect: Effect::Writes,
+};
+
+pub static EDIT_FILE: ToolSpec = ToolSpec {
+    name: "edit_file",
+    description: "Replace a piece of a text file. old_text must occur exactly once, letter by letter; add surrounding lines to make it unique.",
+    schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"old_text":{"type":"string","description":"Text to replace"},"new_text":{"type":"string","description":"Text to put there"}},"required":["path","old_text","new_text"]}"#,
+    effect: Effect::Writes,
+};
+
+pub static APPEND_FILE: ToolSpec = ToolSpec {
+    name: "append_file",
+    description: "Add text to the end of a file, which is made if missing.",
+    schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"Text to add"}},"required":["path","content"]}"#,
+    effect: Effect::Writes,
+};
+
+pub static LIST_DIR: ToolSpec = ToolSpec {
+    name: "list_dir",
+    description: "List the files and folders of a folder.",
+    schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"Folder, relative to the workspace; the workspace itself if left out"}}}"#,
+    effect: Effect::Reads,
+};
+
+/// One call, owned, so that it can go to the blocking thread.
+enum Call {
+    Bytes { offset: u64, length: usize },
+    Lines { first: u64, count: u64, limit: usize },
+    Write { content: String, overwrite: bool },
+    Edit { old: String, new: String },
+    Append { content: String },
+    List,
+}
+
+/// Runs the file tool `name`.
+///
+/// `roots` are folders besides the workspace that may be read, as in [`Scope::new`].
+pub async fn call(config: &Config, roots: &[PathBuf], name: &str, args: &Args) -> ToolResult {
+    let scope = match Scope::new(config, roots) {
+        Ok(scope) => scope,
+        Err(e) => return ToolResult::error(e),
+    };
+    run(scope, config, name, args).await
+}
+
+async fn run(scope: Scope, config: &Config, name: &str, args: &Args) -> ToolResult {
+    let mut path = text(args, "path").to_owned();
+    let content = || text(args, "content").to_owned();
+    let call = match name {
+        "read_file" => read::call(config, args),
+        "write_file" => Call::Write { content: content(), overwrite: flag(args, "overwrite") },
+        "edit_file" => {
+            let (old, new) = (text(args, "old_text").to_owned(), text(args, "new_text").to_owned());
+            if old.is_empty() {
+                return ToolResult::error("old_text is required");
+            }
+            Call::Edit { old, new }
+        }
+        "append_file" => Call::Append { content: content() },
+        _ => {
+            if path.is_empty() {
+                path.push('.');
+            }
+            Call::List
+        }
+    };
+    offload(Box::new(move || match blocking(&scope, &path, call) {
+        Ok(result) => result,
+        Err(e) => ToolResult::error(e),
+    }))
+    .await
+}
+
+fn blocking(scope: &Scope, path: &str, call: Call) -> Result<ToolResult, String> {
+    match call {
+        Call::Bytes { offset, length } => {
+            let (file, _) = scope.place(path, Want::Read)?.read().map_err(|e| unread(path, &e))?;
+            read::bytes(&file, path, offset, length).map(ToolResult::silent)
+        }
+        Call::Lines { first, count, limit } => {
+            let (file, _) = scope.place(path, Want::Read)?.read().map_err(|e| unread(path, &e))?;
+            read::lines(&file, path, first, count, limit).map(ToolResult::silent)
+        }
+        Call::Write { content, overwrite } => {
+            let place = scope.place(path, Want::Write)?;
+            let replace = if overwrite { Replace::Yes } else { Replace::No };
+            place.save(content.as_bytes(), replace).map_err(|e| unwritten(path, &e))?;
+            Ok(ToolResult::silent(format!("File written: {path}")))
+        }
+        Call::Edit { old, new } => edit::edit(scope, path, &old, &new),
+        Call::Append { content } => {
+            let place = scope.place(path, Want::Write)?;
+            place.append(content.as_bytes(), APPEND_FILE_BYTES).map_err(|e| unwritten(path, &e))?;
+            Ok(ToolResult::silent(format!("Appended to {path}")))
+        }
+        Call::List => list(scope, path),
+    }
+}
+
+fn list(scope: &Scope, path: &str) -> Result<ToolResult, String> {
+    let place = scope.place(path, Want::Read)?;
+    let (mut entries, more) = place
+        .list(LIST_DIR_ENTRIES)
+        .map_err(|e| format!("failed to read directory: {}", fault(path, &e)))?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut lines = String::new();
+    for entry in &entries {
+        lines.push_str(if entry.folder { "DIR:  " } else { "FILE: " });
+        // A line break in a name would forge an entry.
+        lines.push_str(&entry.name.to_string_lossy().replace(['\n', '\r'], "?"));
+        lines.push('\n');
+    }
+    if more {
+        lines.push_str(&format!("(only the first {LIST_DIR_ENTRIES} entries found)\n"));
+    }
+    if lines.is_empty() {
+        lines.push_str("(empty folder)");
+    }
+    Ok(ToolResult::silent(lines))
+}
+
+fn unread(path: &str, e: &Fault) -> String {
+    format!("failed to read file: {}", fault(path, e))
+}
+
+fn unwritten(path: &str, e: &Fault) -> String {
+    match e {
+        Fault::Exists => {
+            format!("file: {path} already exists. Set overwrite=true to replace.")
+        }
+        e => format!("failed to write file: {}", fault(path, e)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

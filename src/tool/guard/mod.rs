@@ -1,0 +1,106 @@
+//! Looks at a command line before it runs: dangerous commands, and in a restricted workspace paths that lead
+//! out of it.
+//!
+//! It keeps a model from doing harm by mistake and stops the plain tricks. It cannot judge what a program
+//! does once it runs (a build script, an interpreter): that is the cage's work (`sys::process::Cage`).
+
+mod deny;
+mod paths;
+pub mod risk;
+
+use std::path::Path;
+
+use regex_lite::Regex;
+
+use super::scope::{Scope, compile};
+use crate::config::ExecConfig;
+use crate::limits::SHELL_DEPTH;
+use crate::proto::shell::{self, Simple};
+
+/// Why a command is not run; stands in `Command blocked by safety guard (X)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// On the deny list, or on `custom_deny_patterns`.
+    Dangerous,
+    /// `..` somewhere.
+    Traversal,
+    /// A path outside the workspace.
+    Outside,
+}
+
+impl Reason {
+    /// The text that users and scripts know.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reason::Dangerous => "dangerous pattern detected",
+            Reason::Traversal => "path traversal detected",
+            Reason::Outside => "path outside working dir",
+        }
+    }
+}
+
+/// The rules in force, ready to use off the loop's thread.
+pub struct Guard {
+    deny_list: bool,
+    deny: Vec<Regex>,
+    allow: Vec<Regex>,
+}
+
+impl Guard {
+    /// Compiles the configuration's expressions; the error names the key and the expression.
+    pub fn new(config: &ExecConfig) -> Result<Guard, String> {
+        Ok(Guard {
+            deny_list: config.enable_deny_patterns,
+            deny: compile("tools.exec.custom_deny_patterns", &config.custom_deny_patterns)?,
+            allow: compile("tools.exec.custom_allow_patterns", &config.custom_allow_patterns)?,
+        })
+    }
+
+    /// Judges `command`, to be run in the folder `cwd`. In a restricted scope paths are looked up on disk.
+    pub fn check(&self, command: &str, cwd: &Path, scope: &Scope) -> Result<(), Reason> {
+        self.deny(command, 0)?;
+        if scope.restricted() {
+            paths::check(command, cwd, scope, 0)?;
+        }
+        Ok(())
+    }
+
+    /// A match of `custom_allow_patterns` exempts the simple commands it lies in; the whole line only when it
+    /// spans the whole line, so that what is appended to an allowed command is still judged.
+    fn deny(&self, command: &str, depth: usize) -> Result<(), Reason> {
+        if depth == SHELL_DEPTH {
+            return Err(Reason::Dangerous);
+        }
+        let line = command.trim();
+        let lower = line.to_lowercase();
+        let whole = |r: &Regex| r.find(&lower).is_some_and(|m| m.range() == (0..lower.len()));
+        if self.allow.iter().any(whole) {
+            return Ok(());
+        }
+        if self.deny.iter().any(|r| r.is_match(&lower) || r.is_match(line)) {
+            return Err(Reason::Dangerous);
+        }
+        if !self.deny_list {
+            return Ok(());
+        }
+        let script = shell::parse(line);
+        let exempt = |c: &Simple| {
+            let text = line.get(c.span.0..c.span.1).unwrap_or("").to_lowercase();
+            self.allow.iter().any(|r| r.is_match(&text))
+        };
+        // A substitution may stand anywhere, so it is exempt only when every command of the line is.
+        let judged = script.commands.iter().any(|c| !exempt(c));
+        if judged && (script.substitution || deny::fork_bomb(line)) {
+            return Err(Reason::Dangerous);
+        }
+        for command in script.commands.iter().filter(|c| !exempt(c)) {
+            for inner in deny::check(command)? {
+                self.deny(&inner, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

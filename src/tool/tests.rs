@@ -1,0 +1,96 @@
+//! The table and what surrounds a call.
+
+use super::*;
+
+#[test]
+fn every_schema_is_an_object_and_every_name_unique() {
+    for (i, spec) in TOOLS.iter().enumerate() {
+        let schema: Value = serde_json::from_str(spec.schema).expect(spec.name);
+        assert_eq!(schema["type"], "object", "{}", spec.name);
+        assert!(schema["properties"].is_object(), "{}", spec.name);
+        for required in schema["required"].as_array().into_iter().flatten() {
+            let name = required.as_str().expect("a name");
+            assert!(schema["properties"].get(name).is_some(), "{}.{name}", spec.name);
+        }
+        assert!(TOOLS[i + 1..].iter().all(|other| other.name != spec.name), "{}", spec.name);
+        assert!(spec.description.len() > 10 && spec.description.ends_with('.'), "{}", spec.name);
+    }
+}
+
+#[test]
+fn tools_can_be_switched_off() {
+    let mut config = Config::default();
+    assert!(specs(&config).iter().all(|s| !s.name.starts_with("web_")), "tools.web is off");
+    config.tools.web.enabled = true;
+    assert_eq!(specs(&config).len(), TOOLS.len());
+    config.tools.disabled = vec!["exec".into(), "nothing".into()];
+    assert_eq!(specs(&config).len(), TOOLS.len() - 1);
+    assert!(spec("exec").is_some() && spec("teleport").is_none());
+    let error = prepare(&config, "exec", "{}").expect_err("switched off");
+    assert!(
+        error.starts_with("tool \"exec\" not found; there are read_file, write_file"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unknown_tool_gets_a_hint() {
+    #[track_caller]
+    fn check(name: &str, want: &str) {
+        let error = prepare(&Config::default(), name, "{}").expect_err("no such tool");
+        assert!(error.starts_with("tool \"") && error.contains(want), "{error}");
+    }
+    check("readfile", "tool \"readfile\" not found; did you mean \"read_file\"?");
+    check("list_dirs", "did you mean \"list_dir\"?");
+    check("Exec", "did you mean \"exec\"?");
+    check("teleport", "not found; there are read_file, write_file");
+    check("", "not found; there are");
+    check(&"x".repeat(9000), "xxx...\" not found");
+    check("日本", "not found");
+}
+
+#[test]
+fn results_are_bounded_and_without_secrets() {
+    let secrets = ["123456:very-secret-token".to_owned(), "short".to_owned()];
+    let result = ToolResult {
+        for_model: format!("a {} short", secrets[0]),
+        for_user: Some(secrets[0].clone()),
+        ..ToolResult::default()
+    };
+    let mut config = Config::default();
+    config.tools.filter_sensitive_data = true;
+    let kept = result.clone();
+    let result = finish(result, &config, &secrets);
+    assert_eq!(result.for_model, "a [FILTERED] [FILTERED]");
+    assert_eq!(result.for_user.as_deref(), Some("[FILTERED]"));
+    let long = finish(ToolResult::text("é".repeat(TOOL_RESULT_BYTES)), &config, &[]);
+    config.tools.filter_sensitive_data = false;
+    assert_eq!(finish(kept.clone(), &config, &secrets), kept);
+    assert!(long.for_model.len() <= TOOL_RESULT_BYTES && long.for_model.contains("left out"));
+}
+
+#[test]
+fn expressions_are_checked_with_the_configuration() {
+    let mut config = Config::default();
+    assert!(check(&config).is_ok());
+    config.tools.exec.custom_allow_patterns = vec!["a{2,1}".into()];
+    let error = check(&config).expect_err("a bad expression");
+    assert!(error.as_str().starts_with("tools.exec.custom_allow_patterns"), "{error}");
+    config.tools.allow_write_paths = vec!["a)(b".into()];
+    let error = check(&config).expect_err("a bad expression");
+    assert!(error.as_str().starts_with("tools.allow_write_paths"), "{error}");
+}
+
+#[test]
+fn distance_counts_edits() {
+    #[track_caller]
+    fn check(a: &str, b: &str, want: usize) {
+        assert_eq!(distance(a, b), want);
+        assert_eq!(distance(b, a), want);
+    }
+    check("", "", 0);
+    check("abc", "abc", 0);
+    check("abc", "", 3);
+    check("kitten", "sitting", 3);
+    check("exec", "exce", 2);
+}

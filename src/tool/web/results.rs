@@ -1,0 +1,195 @@
+//! Answers of search engines to titles, addresses and snippets.
+
+use serde::Deserialize;
+
+use super::engine::Engine;
+use crate::proto::{html, percent, text};
+use crate::{Error, Result};
+
+/// Characters of a title, a snippet, bytes of an address: more is not a better result.
+const TITLE_CHARS: usize = 200;
+const SNIPPET_CHARS: usize = 500;
+const URL_BYTES: usize = 1000;
+
+/// One result, clean and cut.
+#[derive(Debug, PartialEq)]
+pub(super) struct Hit {
+    pub(super) title: String,
+    pub(super) url: String,
+    pub(super) snippet: String,
+}
+
+/// Brave nests its list in `web`; Tavily and SearXNG do not.
+#[derive(Deserialize)]
+struct Answer {
+    web: Option<List>,
+    #[serde(default)]
+    results: Option<Vec<Item>>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    #[serde(default)]
+    results: Option<Vec<Item>>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    title: Option<String>,
+    url: Option<String>,
+    /// Tavily and SearXNG.
+    content: Option<String>,
+    /// Brave.
+    description: Option<String>,
+}
+
+/// The first `count` results of an answer's body; empty when there are none.
+pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit>> {
+    if engine == Engine::Duckduckgo {
+        return Ok(duckduckgo(&String::from_utf8_lossy(body), count));
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|e| {
+        Error::new(format!("the answer is not what {} documents: {e}", engine.name()))
+    })?;
+    let items = answer.web.and_then(|w| w.results).or(answer.results).unwrap_or_default();
+    let hits = items.iter().filter_map(|item| {
+        let snippet = item.content.as_deref().or(item.description.as_deref());
+        hit(item.title.as_deref().unwrap_or(""), item.url.as_deref()?, snippet.unwrap_or(""))
+    });
+    Ok(hits.take(count).collect())
+}
+
+fn hit(title: &str, url: &str, snippet: &str) -> Option<Hit> {
+    let url = url.trim();
+    let web = url.starts_with("http://") || url.starts_with("https://");
+    if !web
+        || url.len() > URL_BYTES
+        || url.contains(|c: char| c.is_whitespace() || !text::is_visible(c))
+    {
+        return None;
+    }
+    let title = text::truncate(&html::to_line(title), TITLE_CHARS);
+    Some(Hit {
+        title: if title.is_empty() { "(no title)".into() } else { title },
+        url: url.to_owned(),
+        snippet: text::truncate(&html::to_line(snippet), SNIPPET_CHARS),
+    })
+}
+
+/// The result page has links of class `result__a`, each followed by its `result__snippet`.
+fn duckduckgo(page: &str, count: usize) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    let mut blocks = page.split("result__a\"");
+    let mut before = blocks.next().unwrap_or("");
+    for block in blocks {
+        if hits.len() == count {
+            break;
+        }
+        // The tag may have begun before the class; the next block's beginning is this one's end.
+        let opening = &before[before.rfind('<').unwrap_or(before.len())..];
+        before = block;
+        let Some((attributes, rest)) = block.split_once('>') else { continue };
+        let Some(href) = attribute(attributes, "href").or_else(|| attribute(opening, "href"))
+        else {
+            continue;
+        };
+        let title = rest.split("</a>").next().unwrap_or("");
+        let snippet = rest
+            .split_once("result__snippet")
+            .and_then(|(_, s)| s.split_once('>'))
+            .map_or("", |(_, s)| {
+                s.split("</a>").next().unwrap_or("").split("</div>").next().unwrap_or("")
+            });
+        hits.extend(unwrapped(&html::decode(href)).and_then(|url| hit(title, &url, snippet)));
+    }
+    hits
+}
+
+/// The value of `name="..."`.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = tag.split_once(name)?;
+    rest.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+/// The address behind `//duckduckgo.com/l/?uddg=...`; advertisements have none.
+fn unwrapped(href: &str) -> Option<String> {
+    if href.contains("duckduckgo.com/y.js") {
+        return None;
+    }
+    let target = href.split(['?', '&']).find_map(|pair| pair.strip_prefix("uddg="));
+    match target {
+        Some(target) => String::from_utf8(percent::decode(target))
+            .ok()
+            .filter(|u| !u.contains("duckduckgo.com/y.js")),
+        None if href.starts_with("//") => Some(format!("https:{href}")),
+        None => Some(href.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(engine: Engine, body: &str, want: &[(&str, &str, &str)]) {
+        let hits = parse(engine, body.as_bytes(), 3).expect("an answer");
+        let got: Vec<_> =
+            hits.iter().map(|h| (h.title.as_str(), h.url.as_str(), h.snippet.as_str())).collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn json_answers_of_every_shape() {
+        let hit = ("A & B", "https://example.org/", "the snippet");
+        let item = r#"{"title":"A &amp; <b>B</b>","url":"https://example.org/","description":"the <strong>snippet</strong>","extra":{}}"#;
+        check(Engine::Brave, &format!(r#"{{"query":{{}},"web":{{"results":[{item}]}}}}"#), &[hit]);
+        check(Engine::Brave, r#"{"query":{"original":"x"}}"#, &[]);
+        check(Engine::Brave, r#"{"web":{"results":null}}"#, &[]);
+        let item = item.replace("description", "content");
+        check(
+            Engine::Tavily,
+            &format!(r#"{{"results":[{item},{item},{item},{item}]}}"#),
+            &[hit, hit, hit],
+        );
+        check(
+            Engine::Searxng,
+            &format!(r#"{{"results":[{{"title":null,"url":null}},{item}]}}"#),
+            &[hit],
+        );
+        check(
+            Engine::Searxng,
+            r#"{"results":[{"url":"javascript:x"},{"url":"http://a b/"}]}"#,
+            &[],
+        );
+        check(
+            Engine::Tavily,
+            r#"{"results":[{"url":"http://x/"}]}"#,
+            &[("(no title)", "http://x/", "")],
+        );
+    }
+
+    #[test]
+    fn other_answers_are_an_error() {
+        for body in ["", "<html>", "[]", r#"{"results":3}"#, r#"{"results":[3]}"#] {
+            assert!(parse(Engine::Tavily, body.as_bytes(), 3).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn duckduckgos_page_is_read() {
+        let page = r#"<div class="result"><h2><a rel="nofollow" class="result__a" href="//duckduckgo.com/l/?uddg=https%3A%2F%2Fexample.org%2Fa%3Fb%3Dc&amp;rut=1">A <b>title</b></a></h2>
+            <a class="result__snippet" href="x">Words &amp; <b>more</b></a></div>
+            <div class="result result--ad"><a class="result__a" href="https://duckduckgo.com/y.js?ad=1">Ad</a></div>
+            <div><a href="https://example.com/" class="result__a">B</a></div>"#;
+        check(
+            Engine::Duckduckgo,
+            page,
+            &[
+                ("A title", "https://example.org/a?b=c", "Words & more"),
+                ("B", "https://example.com/", ""),
+            ],
+        );
+        check(Engine::Duckduckgo, "<html>challenge</html>", &[]);
+        check(Engine::Duckduckgo, "result__a\" result__a\" <a class=\"result__a\" href=\"", &[]);
+    }
+}
