@@ -17,17 +17,22 @@
 
 #![deny(unsafe_code)]
 
+pub mod agent;
 pub mod bus;
+pub mod channel;
 pub mod config;
 pub mod error;
+pub mod import;
 pub mod limits;
 pub mod log;
 pub mod message;
 pub mod net;
 pub mod proto;
 pub mod provider;
+pub mod sched;
 pub mod skill;
 pub mod store;
+pub mod supervise;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod tool;

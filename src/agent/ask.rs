@@ -1,0 +1,89 @@
+//! One question to the model: what fits into its window, and what is done when it says that it did not.
+//!
+//! The running turn is never left out, and no call is parted from its result.
+
+use std::rc::Rc;
+
+use super::history;
+use super::prompt;
+use super::turn::{Agent, Progress};
+use crate::proto::date;
+use crate::provider::{ChatReply, ChatRequest, Class, Failure, tokens};
+use crate::sys::clock;
+use crate::tool;
+
+impl Progress<'_> {
+    /// The model had no room for the conversation, and `dropped` of its oldest messages are left out now.
+    fn compress(&mut self, dropped: usize) {
+        self.dropped += dropped.max(1);
+        tracing::warn!(
+            "the conversation is too long for the model; {dropped} older messages are left out"
+        );
+        if dropped > 0 {
+            let blank = if self.summary.is_empty() { "" } else { "\n\n" };
+            self.summary.push_str(&format!(
+                "{blank}[Emergency compression dropped {dropped} oldest messages due to context limit]"
+            ));
+        }
+    }
+}
+
+impl Agent {
+    /// One model call, with older turns left out when they do not fit.
+    pub(super) async fn ask(
+        &self,
+        progress: &mut Progress<'_>,
+        specs: &[&'static tool::ToolSpec],
+    ) -> Result<ChatReply, Failure> {
+        let turn = progress.turn;
+        let system_static = self.static_prompt();
+        let agent = &self.config.agent;
+        let mut tries = 0;
+        loop {
+            let unix = clock::unix_now();
+            let system_dynamic = prompt::dynamic_part(&prompt::Turn {
+                unix,
+                offset: clock::utc_offset(unix),
+                chat: &turn.message.from,
+                sender: &turn.message.sender,
+                summary: &progress.summary,
+            });
+            let mut request = ChatRequest {
+                system_static: &system_static,
+                system_dynamic: &system_dynamic,
+                messages: &[],
+                tools: specs,
+                max_tokens: agent.max_tokens,
+                temperature: agent.temperature,
+                cache_key: turn.session,
+            };
+            let calibration = self.models.calibration();
+            let window = calibration.guess(agent.context_window as usize);
+            let fixed = tokens::of_frame(&request) + calibration.guess(agent.max_tokens as usize);
+            progress.dropped += history::fit(&mut progress.messages, window.saturating_sub(fixed));
+            request.messages = &progress.messages;
+            match self.models.chat(&request, None, turn.on_text).await {
+                Err(f) if f.class == Class::ContextOverflow && tries < agent.max_llm_retries => {
+                    tries += 1;
+                    let dropped = history::halve(&mut progress.messages);
+                    if dropped == 0 && !history::shorten_results(&mut progress.messages) {
+                        return Err(f);
+                    }
+                    progress.compress(dropped);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The same for all chats until a file or the day changes.
+    fn static_prompt(&self) -> Rc<str> {
+        let unix = clock::unix_now();
+        let mut prompt = self.prompt.borrow_mut();
+        let text = prompt.static_part(date::day_number(unix, clock::utc_offset(unix)));
+        for warning in prompt.take_warnings() {
+            tracing::warn!("{warning}");
+        }
+        text
+    }
+}

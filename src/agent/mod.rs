@@ -1,0 +1,13 @@
+//! The agent: from a message to an answer. Channels, the command line and later callers share it.
+//!
+//! - [`turn`]: one message, start to end; [`round`]: the tool calls of one model answer;
+//!   [`history`]: what of a session goes to the model; [`summary`]: what becomes of the rest; [`prompt`]: the system prompt.
+
+mod ask;
+pub mod history;
+pub mod prompt;
+pub mod round;
+pub mod summary;
+pub mod turn;
+
+pub use turn::{Agent, Answer, Turn};

@@ -1,0 +1,356 @@
+//! One message, from the session's tail to the answer.
+//!
+//! Every step is recorded before the next one begins: the user's words and the model's calls before a tool
+//! that changes something runs, its result before the model is asked again. A turn that a restart cut short goes
+//! on from there ([`Turn::resumed`]).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::history;
+use super::prompt::Prompt;
+use super::round::{self, Failures};
+use crate::bus::{Inbound, Outbound};
+use crate::config::Config;
+use crate::error::Result;
+use crate::limits::REPLY_BYTES;
+use crate::message::{Message, Role, ToolCall};
+use crate::net::http::Client;
+use crate::proto::date;
+use crate::provider::{Failure, Models};
+use crate::store::session::{Sessions, Tail, parse_lines, push_line};
+use crate::store::writer::Journal;
+use crate::sys::clock;
+use crate::tool::approval::{self, Asker};
+use crate::tool::{self, ToolContext};
+
+/// What all turns share.
+pub struct Agent {
+    /// The configuration in force.
+    pub config: Rc<Config>,
+    /// Model servers.
+    pub models: Models,
+    /// For the web tools.
+    pub http: Client,
+    /// Where steps are recorded.
+    pub journal: Rc<Journal>,
+    /// Where sessions are read from.
+    pub sessions: Sessions,
+    /// The system prompt.
+    pub prompt: RefCell<Prompt>,
+    /// Values that never reach a model or a chat.
+    pub secrets: Rc<[String]>,
+    /// Keeps the cron jobs; set by whoever runs the agent.
+    pub cron: RefCell<Option<tool::cron::Desk>>,
+    /// Skill folders the file tools may read.
+    pub readable_roots: Rc<[std::path::PathBuf]>,
+}
+
+/// One message to be answered.
+pub struct Turn<'a> {
+    /// The journal's number, 0 for a turn that is not journalled (command line).
+    pub id: u64,
+    /// Session key.
+    pub session: &'a str,
+    /// The message.
+    pub message: &'a Inbound,
+    /// Where the turn's lines began, when a restart cut it short.
+    pub resumed: Option<u64>,
+    /// Calls begun before the restart that must not be repeated.
+    pub started: &'a [String],
+    /// Sends a message to a chat at once (the message tool, what tools show the user).
+    pub say: Rc<dyn Fn(Outbound) -> Result<()>>,
+    /// How the sender is asked for approval; `None` where nobody can be.
+    pub ask: Option<Asker>,
+    /// No message started it (heartbeat, cron, consolidation): tools that act on the machine have to be granted.
+    pub unattended: bool,
+    /// Streamed text as it comes; used by the command line.
+    pub on_text: Option<&'a dyn Fn(&str)>,
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// Markdown for the chat; empty when the message tool has said it already.
+    pub text: String,
+    /// The model gave no answer; `text` says why.
+    pub failed: bool,
+    /// The conversation has become long; see [`Agent::summarise`].
+    pub summarise: bool,
+}
+
+/// Text for an answer without any.
+const EMPTY: &str =
+    "The model returned an empty response. This may indicate a provider error or token limit.";
+/// Text for a turn that used up its rounds.
+const ROUNDS: &str = "I've reached `max_tool_iterations` without a final response. Increase `max_tool_iterations` \
+                      in config.json if this task needs more tool steps.";
+/// Result of a call whose outcome nobody knows.
+const UNKNOWN: &str = "outcome unknown after restart: the call had begun when the device lost power or was \
+                       restarted; it was not repeated. Check before you do it again.";
+
+/// A turn under way.
+pub(super) struct Progress<'a> {
+    agent: &'a Agent,
+    pub(super) turn: &'a Turn<'a>,
+    /// File name of the session.
+    file: String,
+    /// Where the next line goes.
+    end: u64,
+    /// Lines not recorded yet.
+    lines: Vec<u8>,
+    /// History and this turn.
+    pub(super) messages: Vec<Message>,
+    /// What was said before the history.
+    pub(super) summary: String,
+    /// Messages left out because there was no room for them.
+    pub(super) dropped: usize,
+}
+
+impl Progress<'_> {
+    /// Takes a message into the conversation and into the lines to record.
+    fn push(&mut self, mut message: Message) {
+        message.created_at = Some(date::rfc3339(clock::unix_now()));
+        push_line(&mut self.lines, &message);
+        self.messages.push(message);
+    }
+
+    /// Records what was pushed; `started` are the calls that begin now.
+    fn record(&mut self, started: Vec<String>) -> Option<crate::store::writer::Ticket> {
+        if self.lines.is_empty() && started.is_empty() {
+            return None;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let offset = self.end;
+        self.end += lines.len() as u64;
+        Some(self.agent.journal.record_lines(self.turn.id, &self.file, offset, lines, started))
+    }
+}
+
+impl Agent {
+    /// Answers one message. Dropping the future stops the turn at once: requests are closed, commands killed.
+    ///
+    /// # Errors
+    /// A session key that is no file name. Everything a model or tool does wrong is an [`Answer`].
+    pub async fn run(&self, turn: &Turn<'_>) -> Result<Answer> {
+        let mut progress = self.begin(turn).await?;
+        if turn.resumed.is_some() {
+            if let Some(text) = finished_text(&progress.messages) {
+                return Ok(Answer { text, ..Answer::default() });
+            }
+        } else {
+            progress.push(Message::text(Role::User, approval::marked(&turn.message.text)));
+            // At once: a turn that is stopped leaves at least what the user said.
+            progress.record(Vec::new());
+        }
+        let outcome = self.rounds(&mut progress).await;
+        let mut answer = match outcome {
+            Ok(answer) => answer,
+            Err(failure) => {
+                Answer { text: failure_text(&failure), failed: true, ..Answer::default() }
+            }
+        };
+        if !answer.failed || !answer.text.is_empty() {
+            progress.push(Message::text(Role::Assistant, &answer.text));
+        }
+        progress.record(Vec::new());
+        let long = progress.dropped > 0 || !answer.failed && self.is_long(&progress.messages);
+        answer.summarise = long && !turn.message.is_internal();
+        Ok(answer)
+    }
+
+    /// Reads the session and what a restart left of the turn.
+    async fn begin<'a>(&'a self, turn: &'a Turn<'a>) -> Result<Progress<'a>> {
+        let file = Sessions::file_name(turn.session)?;
+        let sessions = self.sessions.clone();
+        let key = turn.session.to_string();
+        // What begins by itself has no history: its file holds the running turn, for a restart.
+        let fresh = turn.message.is_internal();
+        let anew = fresh && turn.resumed.is_none();
+        let tail =
+            smol::unblock(
+                move || {
+                    if anew { sessions.start_over(&key) } else { sessions.tail(&key) }
+                },
+            )
+            .await;
+        let mut tail = tail.unwrap_or_else(|e| {
+            tracing::warn!("{e}; the conversation goes on without its history");
+            Tail::default()
+        });
+        if tail.corrupt > 0 {
+            tracing::warn!("session {}: {} damaged lines passed over", turn.session, tail.corrupt);
+        }
+        let unsaved = self.journal.unsaved(&file);
+        if !unsaved.is_empty() {
+            tail.messages.append(&mut parse_lines(&unsaved, false).messages);
+        }
+        let lines = if tail.torn { vec![b'\n'] } else { Vec::new() };
+        let mut messages =
+            history::sanitize(split_running(&mut tail.messages, turn.resumed.is_some()));
+        if fresh {
+            messages.clear();
+            tail.summary.clear();
+        }
+        messages.append(&mut tail.messages);
+        Ok(Progress {
+            agent: self,
+            turn,
+            file,
+            end: tail.end,
+            lines,
+            messages,
+            summary: tail.summary,
+            dropped: 0,
+        })
+    }
+
+    /// Model and tools in turn until there is an answer.
+    async fn rounds(&self, progress: &mut Progress<'_>) -> Result<Answer, Failure> {
+        let turn = progress.turn;
+        let specs = tool::offered(&self.config, turn.unattended);
+        let said = Rc::new(Cell::new(false));
+        let context = self.tool_context(turn, said.clone());
+        // What the model sees counts, also what it read in earlier turns.
+        context.standing.tainted.set(approval::holds_foreign(&progress.messages));
+        let mut failures = Failures::default();
+        let show = |text: &str| {
+            let to = turn.message.from.clone();
+            if let Err(e) = (turn.say)(Outbound { to, text: text.into(), reply_to: 0 }) {
+                tracing::warn!("a tool's message was not sent: {e}");
+            }
+        };
+        self.finish_started(progress, &context, &mut failures, &show).await;
+        for _ in 0..self.config.agent.max_tool_iterations.max(1) {
+            let reply = self.ask(progress, &specs).await?;
+            if reply.tool_calls.is_empty() {
+                let mut text = if reply.text.is_empty() { reply.reasoning } else { reply.text };
+                if text.trim().is_empty() {
+                    text = if said.get() { String::new() } else { EMPTY.into() };
+                }
+                if said.get() {
+                    // The message tool has spoken to the chat; the closing words would say it twice.
+                    text.clear();
+                }
+                cut(&mut text);
+                return Ok(Answer { text, ..Answer::default() });
+            }
+            let mut reply = reply;
+            let reasoning = std::mem::take(&mut reply.reasoning);
+            let reasoning = (!reasoning.is_empty()).then_some(reasoning);
+            reply.tool_calls.iter_mut().for_each(history::make_replayable);
+            progress.push(Message {
+                tool_calls: reply.tool_calls,
+                reasoning_content: reasoning,
+                ..Message::text(Role::Assistant, reply.text)
+            });
+            let calls = progress.messages.last().map(|m| m.tool_calls.clone()).unwrap_or_default();
+            self.call_all(progress, &calls, &context, &mut failures, &show).await;
+        }
+        Ok(Answer { text: ROUNDS.into(), failed: true, ..Answer::default() })
+    }
+
+    /// Runs calls, with what must not be repeated recorded on the card first.
+    async fn call_all(
+        &self,
+        progress: &mut Progress<'_>,
+        calls: &[ToolCall],
+        context: &ToolContext,
+        failures: &mut Failures,
+        show: &dyn Fn(&str),
+    ) {
+        let started: Vec<String> =
+            calls.iter().filter(|c| round::writes(&c.name)).map(|c| c.id.clone()).collect();
+        let must_sync = !started.is_empty() && progress.turn.id != 0;
+        if let (Some(ticket), true) = (progress.record(started), must_sync) {
+            self.journal.synced(ticket).await;
+        }
+        for result in round::run(context, calls, failures, show).await {
+            progress.push(result);
+        }
+        progress.record(Vec::new());
+    }
+
+    /// After a restart: calls without a result are answered, the harmless ones by running them again.
+    async fn finish_started(
+        &self,
+        progress: &mut Progress<'_>,
+        context: &ToolContext,
+        failures: &mut Failures,
+        show: &dyn Fn(&str),
+    ) {
+        let Some(at) = progress.messages.iter().rposition(|m| m.role == Role::Assistant) else {
+            return;
+        };
+        let has_result = |id: &str| {
+            progress.messages[at..].iter().any(|m| m.tool_call_id.as_deref() == Some(id))
+        };
+        let open: Vec<ToolCall> = progress.messages[at]
+            .tool_calls
+            .iter()
+            .filter(|c| !has_result(&c.id))
+            .cloned()
+            .collect();
+        if progress.turn.resumed.is_none() || open.is_empty() {
+            return;
+        }
+        let (unknown, again): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|c| progress.turn.started.contains(&c.id));
+        for call in &unknown {
+            progress.push(round::answer_to(call, UNKNOWN));
+        }
+        self.call_all(progress, &again, context, failures, show).await;
+    }
+
+    fn tool_context(&self, turn: &Turn<'_>, said: Rc<Cell<bool>>) -> ToolContext {
+        let say = turn.say.clone();
+        let outbox = move |message: Outbound| {
+            said.set(true);
+            say(message)
+        };
+        ToolContext {
+            config: self.config.clone(),
+            http: self.http.clone(),
+            chat: turn.message.from.clone(),
+            sender: turn.message.sender.clone(),
+            secrets: self.secrets.clone(),
+            readable_roots: self.readable_roots.clone(),
+            outbox: Some(Rc::new(outbox)),
+            standing: approval::Standing {
+                ask: turn.ask.clone(),
+                unattended: turn.unattended,
+                tainted: Rc::default(),
+            },
+            cron: self.cron.borrow().clone(),
+        }
+    }
+}
+
+/// Takes the running turn's messages off the end of `messages`; returns what was before.
+fn split_running(messages: &mut Vec<Message>, resumed: bool) -> Vec<Message> {
+    if !resumed {
+        return std::mem::take(messages);
+    }
+    let start = messages.iter().rposition(|m| m.role == Role::User).unwrap_or(messages.len());
+    let running = messages.split_off(start);
+    std::mem::replace(messages, running)
+}
+
+/// The answer a restart came too late to prevent, if the turn had one.
+fn finished_text(messages: &[Message]) -> Option<String> {
+    let last = messages.last()?;
+    (last.role == Role::Assistant && last.tool_calls.is_empty()).then(|| last.content.clone())
+}
+
+fn failure_text(failure: &Failure) -> String {
+    format!("Error processing message: LLM call failed after retries: {}", failure.message)
+}
+
+/// Shortens an answer to [`REPLY_BYTES`] at a character, and says so.
+fn cut(text: &mut String) {
+    if text.len() > REPLY_BYTES {
+        let end = (0..=REPLY_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("\n\n(The answer is cut here: it was longer than 40 kB.)");
+    }
+}

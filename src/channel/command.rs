@@ -1,0 +1,150 @@
+//! Commands in a chat: text -> what is wanted. Who carries it out is not decided here.
+//!
+//! Must never swallow a message that is no command: what is unknown goes to the model.
+
+/// What the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// `/start`: answered with [`GREETING`].
+    Start,
+    /// `/help`: answered with [`HELP`].
+    Help,
+    /// `/show model`.
+    ShowModel,
+    /// `/show channel`.
+    ShowChannel,
+    /// `/list models`.
+    ListModels,
+    /// `/list channels`.
+    ListChannels,
+    /// `/list skills`.
+    ListSkills,
+    /// `/switch model to NAME`.
+    SwitchModel(&'a str),
+    /// `/clear`: forgets this chat's history.
+    Clear,
+    /// `/stop`: stops the turn that is running in this chat.
+    Stop,
+    /// `/pair CODE`; the code may be empty.
+    Pair(&'a str),
+    /// A known command written wrongly: answered with this text.
+    Usage(&'static str),
+}
+
+/// The answer to `/start`.
+pub const GREETING: &str = "Hello! I am PicoClaw 🦞\nWrite me anything, or /help for the commands.";
+
+/// The answer to `/help`.
+pub const HELP: &str = "\
+/start - greeting
+/help - this list
+/show model|channel - what is in use
+/list models|channels|skills - what there is
+/switch model to NAME - another model from now on
+/clear - forget this chat's history
+/stop - stop what I am doing
+/pair CODE - allow yourself to talk to me
+Anything else goes to the model. `!` works like `/`.";
+
+/// The command menu of a chat program: name and description (Bot API, setMyCommands).
+pub const MENU: &[(&str, &str)] = &[
+    ("help", "The commands"),
+    ("show", "Show model or channel in use"),
+    ("list", "List models, channels or skills"),
+    ("switch", "Switch model to NAME"),
+    ("clear", "Forget this chat's history"),
+    ("stop", "Stop what I am doing"),
+];
+
+const SHOW: &str = "Usage: /show model|channel";
+const LIST: &str = "Usage: /list models|channels|skills";
+const SWITCH: &str = "Usage: /switch model to NAME";
+
+/// Does `text` begin like a command, with `/` or `!`?
+pub fn has_prefix(text: &str) -> bool {
+    text.trim_start().starts_with(['/', '!'])
+}
+
+/// The command in `text`. A name may carry `@bot`, which the channel has compared with the bot's own name already.
+pub fn parse(text: &str) -> Option<Command<'_>> {
+    let text = text.trim();
+    let rest = text.strip_prefix(['/', '!'])?;
+    let mut words = rest.split_whitespace();
+    // A space after the prefix makes it prose: "! that was close".
+    let name = words.next().filter(|name| rest.starts_with(*name))?;
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let mut known = [0u8; 8];
+    let short = known.get_mut(..name.len())?;
+    short.copy_from_slice(name.as_bytes());
+    short.make_ascii_lowercase();
+    let what = words.next().unwrap_or("");
+    let is = |word: &str| what.eq_ignore_ascii_case(word);
+    Some(match &*short {
+        b"start" => Command::Start,
+        b"help" => Command::Help,
+        b"clear" => Command::Clear,
+        b"stop" => Command::Stop,
+        b"pair" => Command::Pair(what),
+        b"show" if is("model") => Command::ShowModel,
+        b"show" if is("channel") => Command::ShowChannel,
+        b"show" => Command::Usage(SHOW),
+        b"list" if is("models") => Command::ListModels,
+        b"list" if is("channels") => Command::ListChannels,
+        b"list" if is("skills") => Command::ListSkills,
+        b"list" => Command::Usage(LIST),
+        b"switch" => {
+            let to = words.next().is_some_and(|to| to.eq_ignore_ascii_case("to"));
+            match (is("model") && to, words.next(), words.next()) {
+                (true, Some(name), None) => Command::SwitchModel(name),
+                _ => Command::Usage(SWITCH),
+            }
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Option<Command>) {
+        assert_eq!(parse(text), want, "{text:?}");
+    }
+
+    #[test]
+    fn commands() {
+        check("/start", Some(Command::Start));
+        check("  !HELP  ", Some(Command::Help));
+        check("/help@pico_bot", Some(Command::Help));
+        check("/show model", Some(Command::ShowModel));
+        check("/show Channel", Some(Command::ShowChannel));
+        check("/show", Some(Command::Usage(SHOW)));
+        check("/list\nmodels", Some(Command::ListModels));
+        check("/list channels", Some(Command::ListChannels));
+        check("/list skills", Some(Command::ListSkills));
+        check("/list everything", Some(Command::Usage(LIST)));
+        check("/switch model to gpt-4", Some(Command::SwitchModel("gpt-4")));
+        check("/switch model gpt-4", Some(Command::Usage(SWITCH)));
+        check("/switch model to", Some(Command::Usage(SWITCH)));
+        check("/switch model to a b", Some(Command::Usage(SWITCH)));
+        check("/switch channel to x", Some(Command::Usage(SWITCH)));
+        check("/clear", Some(Command::Clear));
+        check("/stop now", Some(Command::Stop));
+        check("/pair ABCD2345", Some(Command::Pair("ABCD2345")));
+        check("/pair", Some(Command::Pair("")));
+    }
+
+    #[test]
+    fn what_is_no_command_goes_to_the_model() {
+        check("hello", None);
+        check("", None);
+        check("/", None);
+        check("!", None);
+        check("! help", None);
+        check("/unknown", None);
+        check("/usr/bin/env", None);
+        check("/стоп", None);
+        check("say /stop", None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The users that paired, as `state/paired.json` holds them: `{"telegram":["123"],"used_codes":{"telegram":"<hash>"}}`.
+//!
+//! Must never hold a code itself, only the SHA-256 of an owner's code that has been used.
+
+use std::collections::BTreeMap;
+
+use ring::digest;
+use serde_json::{Map, Value};
+
+use crate::error::{Context, Result};
+use crate::limits;
+
+/// Not a channel: its value is an object.
+const USED: &str = "used_codes";
+
+/// Everybody who paired, by channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paired {
+    users: BTreeMap<String, Vec<String>>,
+    used: BTreeMap<String, String>,
+}
+
+impl Paired {
+    /// Reads the file's text; empty text is nobody. What is not a list of ids is an error, so that a damaged file is
+    /// noticed rather than written over.
+    pub fn parse(text: &str) -> Result<Paired> {
+        let mut paired = Paired::default();
+        if text.trim().is_empty() {
+            return Ok(paired);
+        }
+        let all: Map<String, Value> = serde_json::from_str(text).context("paired users")?;
+        for (key, value) in all {
+            match value {
+                Value::Array(ids) => {
+                    let ids = ids.iter().filter_map(|id| match id {
+                        Value::String(id) => Some(id.clone()),
+                        Value::Number(id) => Some(id.to_string()),
+                        _ => None,
+                    });
+                    paired.users.insert(key, ids.collect());
+                }
+                Value::Object(codes) if key == USED => {
+                    let codes = codes.into_iter();
+                    paired.used =
+                        codes.filter_map(|(k, v)| Some((k, v.as_str()?.to_string()))).collect();
+                }
+                _ => return Err(crate::Error::new(format!("paired users: {key} is not a list"))),
+            }
+        }
+        Ok(paired)
+    }
+
+    /// The file's text.
+    pub fn to_json(&self) -> String {
+        let mut all: Map<String, Value> =
+            self.users.iter().map(|(k, ids)| (k.clone(), ids.clone().into())).collect();
+        if !self.used.is_empty() {
+            let used = self.used.iter().map(|(k, v)| (k.clone(), v.clone().into()));
+            all.insert(USED.into(), Value::Object(used.collect()));
+        }
+        Value::Object(all).to_string()
+    }
+
+    /// Has `id` paired with `channel`?
+    pub fn contains(&self, channel: &str, id: &str) -> bool {
+        self.users.get(channel).is_some_and(|ids| ids.iter().any(|known| known == id))
+    }
+
+    /// Users of this channel.
+    pub fn count(&self, channel: &str) -> usize {
+        self.users.get(channel).map_or(0, Vec::len)
+    }
+
+    /// Adds a user; false when there are [`limits::PAIRED_USERS`] already.
+    pub fn add(&mut self, channel: &str, id: &str) -> bool {
+        if self.contains(channel, id) {
+            return true;
+        }
+        let ids = self.users.entry(channel.into()).or_default();
+        let room = ids.len() < limits::PAIRED_USERS;
+        if room {
+            ids.push(id.into());
+        }
+        room
+    }
+
+    /// Remembers that the owner's code with this hash was used.
+    pub fn spend(&mut self, channel: &str, hash: String) {
+        self.used.insert(channel.into(), hash);
+    }
+
+    /// Was the owner's code used?
+    pub fn is_spent(&self, channel: &str, code: &str) -> bool {
+        self.used.get(channel).is_some_and(|used| *used == hash(code))
+    }
+}
+
+/// SHA-256 in hexadecimal digits.
+pub fn hash(code: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, code.as_bytes());
+    let mut hex = String::with_capacity(64);
+    for byte in digest.as_ref() {
+        for digit in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+        }
+    }
+    hex
+}
+
+/// Are the two the same? Compares digests, all of them, so that the time says nothing about where they differ.
+pub fn same(code: &str, given: &str) -> bool {
+    let code = digest::digest(&digest::SHA256, code.as_bytes());
+    let given = digest::digest(&digest::SHA256, given.as_bytes());
+    let pairs = code.as_ref().iter().zip(given.as_ref());
+    pairs.fold(0, |different, (a, b)| different | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Option<&str>) {
+        let got = Paired::parse(text).ok().map(|paired| paired.to_json());
+        assert_eq!(got.as_deref(), want);
+    }
+
+    #[test]
+    fn the_file() {
+        check("", Some("{}"));
+        check("{}", Some("{}"));
+        check(r#"{"telegram":["1",2]}"#, Some(r#"{"telegram":["1","2"]}"#));
+        check(r#"{"a":[],"used_codes":{"a":"ff"}}"#, Some(r#"{"a":[],"used_codes":{"a":"ff"}}"#));
+        check(r#"{"telegram":"1"}"#, None);
+        check("[1]", None);
+        check("{", None);
+    }
+
+    #[test]
+    fn users_are_kept_once_and_bounded() {
+        let mut paired = Paired::default();
+        for n in 0..limits::PAIRED_USERS {
+            assert!(paired.add("t", &n.to_string()));
+            assert!(paired.add("t", &n.to_string()));
+        }
+        assert!(!paired.add("t", "one too many"));
+        assert!(paired.add("t", "0"));
+        assert_eq!(paired.users["t"].len(), limits::PAIRED_USERS);
+    }
+
+    #[test]
+    fn comparison() {
+        assert!(same("abc", "abc"));
+        assert!(!same("abc", "abd"));
+        assert!(!same("abc", "ab"));
+        assert_eq!(&hash("abc")[..8], "ba7816bf");
+    }
+}

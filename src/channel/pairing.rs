@@ -1,0 +1,171 @@
+//! How a stranger becomes a user: a code that the owner reads on the device and writes to the bot.
+//!
+//! A state machine without I/O: `now` is in seconds of a clock that never goes back, random bytes come in, answers go
+//! out. Must never tell a stranger the code, and never let more guesses through than
+//! [`limits::PAIRING_TRIES_SENDER`] and [`limits::PAIRING_TRIES_HOUR`] allow.
+
+use std::collections::VecDeque;
+
+use crate::channel::paired::{self, Paired};
+use crate::config::Secret;
+use crate::limits;
+
+/// Digits and capitals without 0, 1, I and O; 32 of them, so that five random bits choose one without bias.
+const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+const HOUR: u64 = 3600;
+
+/// Random bytes for one code.
+pub type Entropy = [u8; limits::PAIRING_CODE_CHARS];
+
+/// What a message of a stranger leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Was told before, or too many strangers are about.
+    Silence,
+    /// Tell how to pair ([`HOW_TO_PAIR`]).
+    Tell,
+}
+
+/// What a `/pair` leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The sender is a user from now on; the list is to be saved.
+    Paired,
+    /// Wrong or outdated; so many tries are left to this sender.
+    Wrong(u32),
+    /// This was the last try of this sender.
+    Last,
+    /// Not looked at; nothing is answered.
+    Refused,
+    /// Not looked at because of others' tries; may be told to come back.
+    Busy,
+}
+
+/// The one answer to a stranger.
+pub const HOW_TO_PAIR: &str = "I do not know you yet. If I am yours, send /pair CODE with the code that `picoclaw status` \
+and my log show (or the one in your configuration).";
+
+struct Stranger {
+    id: String,
+    tries: u32,
+    told: bool,
+    seen: u64,
+}
+
+/// The pairing of one bot.
+pub struct Pairing {
+    channel: String,
+    chosen: Secret,
+    code: Option<([u8; limits::PAIRING_CODE_CHARS], u64)>,
+    strangers: Vec<Stranger>,
+    /// When the tries of the last hour were.
+    tries: VecDeque<u64>,
+}
+
+impl Pairing {
+    /// For the bot `channel`; `chosen` is the owner's own code or empty.
+    pub fn new(channel: &str, chosen: Secret) -> Pairing {
+        let (strangers, tries) = (Vec::new(), VecDeque::new());
+        Pairing { channel: channel.into(), chosen, code: None, strangers, tries }
+    }
+
+    /// The code in force and the seconds it still lives, for console and status; `None` before a stranger wrote, after it was used or is
+    /// outdated, and when the owner chose one (who knows it, so it is never shown).
+    pub fn code_for_status(&self, now: u64) -> Option<(String, u64)> {
+        let (code, born) = self.code.as_ref()?;
+        let left = limits::PAIRING_LIFE.as_secs().saturating_sub(now.saturating_sub(*born));
+        (left > 0).then(|| (code.iter().map(|byte| char::from(*byte)).collect(), left))
+    }
+
+    /// Makes a code unless one is in force; `Some` when it is new and should be logged.
+    pub fn renew(&mut self, now: u64, paired: &Paired, entropy: Entropy) -> Option<String> {
+        if self.owner_code(paired).is_some() || self.code_for_status(now).is_some() {
+            return None;
+        }
+        self.code = Some((entropy.map(|byte| ALPHABET[usize::from(byte & 31)]), now));
+        self.code_for_status(now).map(|(code, _)| code)
+    }
+
+    /// A stranger wrote something in a private chat. [`Pairing::renew`] comes first.
+    pub fn greet(&mut self, id: &str, now: u64) -> Greeting {
+        match self.stranger(id, now) {
+            Some(stranger) if !stranger.told => {
+                stranger.told = true;
+                Greeting::Tell
+            }
+            _ => Greeting::Silence,
+        }
+    }
+
+    /// A stranger wrote `/pair code` in a private chat; on success `paired` holds the user.
+    pub fn attempt(&mut self, id: &str, code: &str, now: u64, paired: &mut Paired) -> Attempt {
+        while self.tries.front().is_some_and(|at| now.saturating_sub(*at) >= HOUR) {
+            self.tries.pop_front();
+        }
+        let hour_full = self.tries.len() >= limits::PAIRING_TRIES_HOUR as usize;
+        let Some(stranger) = self.stranger(id, now) else { return Attempt::Refused };
+        if stranger.tries >= limits::PAIRING_TRIES_SENDER {
+            return Attempt::Refused;
+        }
+        if hour_full {
+            let told = std::mem::replace(&mut stranger.told, true);
+            return if told { Attempt::Refused } else { Attempt::Busy };
+        }
+        stranger.tries += 1;
+        stranger.told = true;
+        let left = limits::PAIRING_TRIES_SENDER - stranger.tries;
+        self.tries.push_back(now);
+        let given = code.trim();
+        let right = match self.owner_code(paired) {
+            Some(chosen) => paired::same(chosen, given),
+            None => self
+                .code_for_status(now)
+                .is_some_and(|(code, _)| paired::same(&code, &given.to_ascii_uppercase())),
+        };
+        if !right {
+            return if left == 0 { Attempt::Last } else { Attempt::Wrong(left) };
+        }
+        if !paired.add(&self.channel, id) {
+            return Attempt::Refused;
+        }
+        if let Some(chosen) = self.owner_code(paired) {
+            let hash = paired::hash(chosen);
+            paired.spend(&self.channel, hash);
+        }
+        self.code = None;
+        self.strangers.retain(|stranger| stranger.id != id);
+        Attempt::Paired
+    }
+
+    /// The owner's code while it has not been used.
+    fn owner_code(&self, paired: &Paired) -> Option<&str> {
+        let code = self.chosen.expose().trim();
+        (!code.is_empty() && !paired.is_spent(&self.channel, code)).then_some(code)
+    }
+
+    /// The entry of `id`; `None` when the table is full of strangers seen within the hour.
+    fn stranger(&mut self, id: &str, now: u64) -> Option<&mut Stranger> {
+        let known = self.strangers.iter().position(|stranger| stranger.id == id);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                if self.strangers.len() >= limits::PAIRING_STRANGERS {
+                    let (at, oldest) =
+                        self.strangers.iter().enumerate().min_by_key(|(_, s)| s.seen)?;
+                    if now.saturating_sub(oldest.seen) < HOUR {
+                        return None;
+                    }
+                    self.strangers.swap_remove(at);
+                }
+                self.strangers.push(Stranger { id: id.into(), tries: 0, told: false, seen: now });
+                self.strangers.len() - 1
+            }
+        };
+        let stranger = self.strangers.get_mut(at)?;
+        stranger.seen = now;
+        Some(stranger)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use super::*;
+
+const RANDOM: Entropy = [0, 33, 66, 99, 132, 165, 198, 231];
+const CODE: &str = "23456789";
+
+fn machine() -> (Pairing, Paired) {
+    (Pairing::new("telegram", Secret::default()), Paired::default())
+}
+
+#[test]
+fn a_stranger_is_told_once_and_the_code_is_new_once() {
+    let (mut pairing, paired) = machine();
+    assert_eq!(pairing.code_for_status(0), None);
+    assert_eq!(pairing.renew(0, &paired, RANDOM).as_deref(), Some(CODE));
+    assert_eq!(pairing.renew(5, &paired, [9; 8]), None);
+    assert_eq!(pairing.greet("1", 0), Greeting::Tell);
+    assert_eq!(pairing.greet("1", 9999), Greeting::Silence);
+    assert_eq!(pairing.greet("2", 1), Greeting::Tell);
+}
+
+#[test]
+fn the_code_pairs_one_user() {
+    let (mut pairing, mut paired) = machine();
+    pairing.renew(0, &paired, RANDOM);
+    assert_eq!(pairing.attempt("1", " 23456789 ", 1, &mut paired), Attempt::Paired);
+    assert!(paired.contains("telegram", "1"));
+    assert!(!paired.contains("other", "1"));
+    assert_eq!(pairing.code_for_status(1), None);
+    assert_eq!(pairing.attempt("2", CODE, 1, &mut paired), Attempt::Wrong(4));
+}
+
+#[test]
+fn letters_match_in_either_case() {
+    let (mut pairing, mut paired) = machine();
+    let code = pairing.renew(0, &paired, [31, 30, 29, 28, 27, 26, 25, 24]);
+    assert_eq!(code.as_deref(), Some("ZYXWVUTS"));
+    assert_eq!(pairing.attempt("1", "zyxwvuts", 1, &mut paired), Attempt::Paired);
+}
+
+#[test]
+fn a_code_lives_fifteen_minutes() {
+    let (mut pairing, mut paired) = machine();
+    pairing.renew(100, &paired, RANDOM);
+    assert_eq!(pairing.code_for_status(999), Some((CODE.to_string(), 1)));
+    assert_eq!(pairing.code_for_status(1000), None);
+    assert_eq!(pairing.attempt("1", CODE, 1000, &mut paired), Attempt::Wrong(4));
+    assert!(pairing.renew(1000, &paired, [1; 8]).is_some());
+}
+
+#[test]
+fn five_tries_a_sender() {
+    let (mut pairing, mut paired) = machine();
+    pairing.renew(0, &paired, RANDOM);
+    for left in [4, 3, 2, 1] {
+        assert_eq!(pairing.attempt("1", "nope", 0, &mut paired), Attempt::Wrong(left));
+    }
+    assert_eq!(pairing.attempt("1", "nope", 0, &mut paired), Attempt::Last);
+    assert_eq!(pairing.attempt("1", CODE, 0, &mut paired), Attempt::Refused);
+    assert_eq!(pairing.attempt("1", CODE, 2 * HOUR, &mut paired), Attempt::Refused);
+    assert_eq!(pairing.attempt("2", CODE, 0, &mut paired), Attempt::Paired);
+}
+
+#[test]
+fn twenty_tries_an_hour_in_all() {
+    let (mut pairing, mut paired) = machine();
+    for n in 0..20 {
+        let id = (n / 4).to_string();
+        assert!(matches!(pairing.attempt(&id, "nope", n, &mut paired), Attempt::Wrong(_)));
+    }
+    pairing.renew(20, &paired, RANDOM);
+    assert_eq!(pairing.attempt("9", CODE, 20, &mut paired), Attempt::Busy);
+    assert_eq!(pairing.attempt("9", CODE, 21, &mut paired), Attempt::Refused);
+    pairing.renew(HOUR, &paired, RANDOM);
+    assert_eq!(pairing.attempt("9", CODE, HOUR, &mut paired), Attempt::Paired);
+}
+
+#[test]
+fn sixty_four_strangers_are_remembered() {
+    let (mut pairing, mut paired) = machine();
+    for n in 0..64 {
+        assert_eq!(pairing.greet(&n.to_string(), 0), Greeting::Tell);
+    }
+    assert_eq!(pairing.greet("64", 1), Greeting::Silence);
+    assert_eq!(pairing.attempt("64", CODE, 1, &mut paired), Attempt::Refused);
+    assert_eq!(pairing.greet("64", HOUR), Greeting::Tell);
+    assert_eq!(pairing.strangers.len(), limits::PAIRING_STRANGERS);
+}
+
+#[test]
+fn the_owners_code_is_used_once_and_never_shown() {
+    let mut paired = Paired::default();
+    let owner = || Pairing::new("telegram", Secret::new("MyOwn"));
+    let mut pairing = owner();
+    assert_eq!(pairing.renew(0, &paired, RANDOM), None);
+    assert_eq!(pairing.code_for_status(0), None);
+    assert_eq!(pairing.attempt("1", "myown", 0, &mut paired), Attempt::Wrong(4));
+    assert_eq!(pairing.attempt("1", "MyOwn", 0, &mut paired), Attempt::Paired);
+    // After a restart as well; from now on codes are made.
+    let mut paired = Paired::parse(&paired.to_json()).expect("what was written");
+    let mut pairing = owner();
+    assert_eq!(pairing.attempt("2", "MyOwn", 0, &mut paired), Attempt::Wrong(4));
+    assert_eq!(pairing.renew(0, &paired, RANDOM).as_deref(), Some(CODE));
+    assert_eq!(Pairing::new("x", Secret::new("New")).renew(0, &paired, RANDOM), None);
+}

@@ -1,0 +1,244 @@
+//! What the answer to a Bot API call means, from status and body alone.
+
+use std::time::Duration;
+
+use super::wire::{self, Answer, Refusal};
+use crate::channel::SendError;
+use crate::limits;
+use crate::net::http::{HttpError, HttpErrorKind};
+
+/// Why a call has no result. No text holds the token or a URL.
+#[derive(Clone, Debug)]
+pub enum CallError {
+    /// No whole response.
+    Http(HttpError),
+    /// 429: not before this time has passed.
+    RateLimited(Duration),
+    /// 401 or 404: the token is no bot's.
+    Token(String),
+    /// 409: another program polls this bot, or a webhook is set.
+    Conflict(String),
+    /// The group is a supergroup now, with this id.
+    Migrated(i64),
+    /// Another 4xx, with its description.
+    Refused(u16, String),
+    /// 5xx.
+    Server(u16, String),
+    /// An answer nobody can read, with what there is of its beginning.
+    Garbled { status: u16, why: Garble, head: Vec<u8> },
+}
+
+/// Why an answer cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garble {
+    /// The connection ended before the body did.
+    Broken,
+    /// The JSON ends in the middle.
+    Cut,
+    /// No JSON, or not the Bot API's.
+    Bad,
+    /// Over the limit for this call.
+    TooLong,
+}
+
+/// Is this a result? Else why not.
+pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), CallError> {
+    if status == 200 {
+        return Ok(());
+    }
+    let text = wire::text(body);
+    let refusal: Refusal = serde_json::from_str(&text).unwrap_or_default();
+    // What is no JSON comes from something between the Bot API and us and says nothing.
+    let why = if refusal.description.is_empty() {
+        format!("status {status}")
+    } else {
+        crate::proto::text::truncate(&refusal.description, limits::ERROR_BODY_BYTES)
+    };
+    if refusal.parameters.migrate_to_chat_id != 0 {
+        return Err(CallError::Migrated(refusal.parameters.migrate_to_chat_id));
+    }
+    Err(match status {
+        429 => {
+            let header = || retry_after.and_then(|s| s.trim().parse().ok()).unwrap_or(1);
+            let stated = Some(refusal.parameters.retry_after).filter(|s| *s > 0);
+            let seconds = stated.unwrap_or_else(header).max(1);
+            let pause = Duration::from_secs(seconds).min(limits::TELEGRAM_RETRY_AFTER);
+            CallError::RateLimited(pause)
+        }
+        401 | 404 => CallError::Token(why),
+        409 => CallError::Conflict(why),
+        400..=499 => CallError::Refused(status, why),
+        500..=599 => CallError::Server(status, why),
+        // A redirect or an empty success is not the Bot API speaking.
+        _ => CallError::Garbled { status, why: Garble::Bad, head: Vec::new() },
+    })
+}
+
+/// `result` of a body whose status was 200, read as `T`.
+pub fn result<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, CallError> {
+    let why = match serde_json::from_str::<Answer<T>>(text) {
+        Ok(Answer { ok: true, result: Some(result) }) => return Ok(result),
+        Err(e) if e.is_eof() => Garble::Cut,
+        _ => Garble::Bad,
+    };
+    let head = text.as_bytes().iter().copied().take(limits::ERROR_BODY_BYTES).collect();
+    Err(CallError::Garbled { status: 200, why, head })
+}
+
+impl CallError {
+    /// What the sender of a message is to do. `repeatable`: a second time does no harm (edits).
+    pub fn for_send(self, repeatable: bool) -> SendError {
+        match self {
+            CallError::Http(e) => match e.kind {
+                HttpErrorKind::Timeout | HttpErrorKind::Broken | HttpErrorKind::Protocol
+                    if !repeatable =>
+                {
+                    SendError::Unknown(e.message)
+                }
+                _ => SendError::Temporary(e.message),
+            },
+            CallError::RateLimited(pause) => SendError::RateLimited(pause),
+            CallError::Migrated(chat) => SendError::MigratedTo(chat.to_string()),
+            // The owner may correct the token; the answer can wait.
+            CallError::Token(why) => SendError::Temporary(format!("token refused: {why}")),
+            CallError::Conflict(why) => SendError::Temporary(why),
+            CallError::Refused(status, why) | CallError::Server(status, why) => {
+                SendError::of_status(status, &why)
+            }
+            CallError::Garbled { status, .. } if repeatable || status != 200 => {
+                SendError::Temporary(format!("unreadable answer with status {status}"))
+            }
+            CallError::Garbled { .. } => SendError::Unknown("unreadable answer".into()),
+        }
+    }
+
+    /// The description of a 400, in lower case; empty for everything else.
+    pub fn bad_request(&self) -> String {
+        match self {
+            CallError::Refused(400, why) => why.to_ascii_lowercase(),
+            _ => String::new(),
+        }
+    }
+
+    /// The message is what it was to become.
+    pub fn is_unchanged(&self) -> bool {
+        self.bad_request().contains("message is not modified")
+    }
+
+    /// The markup, or what became of it, is what was refused: plain text may pass.
+    pub fn is_about_markup(&self) -> bool {
+        let why = self.bad_request();
+        // The Bot API has many words for markup it does not like, and few for a chat that will not do.
+        let about_chat =
+            ["chat", "user", "peer", "rights", "topic", "thread", "kicked", "deactivated", "bot"];
+        !why.is_empty() && !about_chat.iter().any(|part| why.contains(part))
+    }
+
+    /// The message to edit is gone, or not ours any more.
+    pub fn is_edit_impossible(&self) -> bool {
+        let why = self.bad_request();
+        ["message to edit not found", "message can't be edited", "message_id_invalid"]
+            .iter()
+            .any(|part| why.contains(part))
+    }
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CallError::Http(e) => f.write_str(&e.message),
+            CallError::RateLimited(pause) => write!(f, "too fast, pause of {} s", pause.as_secs()),
+            CallError::Token(why) => write!(f, "token refused ({why})"),
+            CallError::Migrated(chat) => write!(f, "the chat is now {chat}"),
+            CallError::Conflict(why) | CallError::Refused(_, why) => f.write_str(why),
+            CallError::Server(status, why) => write!(f, "server error {status}: {why}"),
+            CallError::Garbled { status, .. } => write!(f, "unreadable answer, status {status}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, description: &str) -> CallError {
+        let body = format!(r#"{{"ok":false,"error_code":{status},"description":"{description}"}}"#);
+        check(status, None, body.as_bytes()).expect_err("a refusal")
+    }
+
+    #[track_caller]
+    fn sends(status: u16, description: &str, want: SendError) {
+        assert_eq!(refusal(status, description).for_send(false), want);
+    }
+
+    #[test]
+    fn refusals_of_a_message() {
+        let permanent = |s: &str| SendError::Permanent(s.into());
+        sends(403, "Forbidden: blocked", permanent("Forbidden: blocked"));
+        sends(400, "Bad Request: chat not found", permanent("Bad Request: chat not found"));
+        sends(413, "", permanent("status 413"));
+        sends(502, "Bad Gateway", SendError::Temporary("Bad Gateway".into()));
+        sends(401, "Unauthorized", SendError::Temporary("token refused: Unauthorized".into()));
+    }
+
+    #[track_caller]
+    fn pause(body: &str, header: Option<&str>, want: u64) {
+        let got = check(429, header, body.as_bytes()).expect_err("a refusal").for_send(false);
+        assert_eq!(got, SendError::RateLimited(Duration::from_secs(want)));
+    }
+
+    #[test]
+    fn pauses() {
+        pause(r#"{"parameters":{"retry_after":7}}"#, Some("9"), 7);
+        pause("<html>", Some("9"), 9);
+        pause("", None, 1);
+        pause(r#"{"parameters":{"retry_after":99999}}"#, None, 900);
+        pause(r#"{"parameters":{"retry_after":-1}}"#, None, 1);
+    }
+
+    #[test]
+    fn kinds_of_400() {
+        assert!(refusal(400, "Bad Request: message is not modified: ...").is_unchanged());
+        assert!(refusal(400, "Bad Request: can't parse entities: ...").is_about_markup());
+        assert!(refusal(400, "Bad Request: message is too long").is_about_markup());
+        assert!(!refusal(400, "Bad Request: chat not found").is_about_markup());
+        assert!(!refusal(403, "can't parse entities").is_about_markup());
+        assert!(refusal(400, "Bad Request: message to edit not found").is_edit_impossible());
+    }
+
+    #[test]
+    fn migration_comes_before_the_status() {
+        let body = br#"{"ok":false,"description":"x","parameters":{"migrate_to_chat_id":-100}}"#;
+        let error = check(400, None, body).expect_err("a refusal");
+        assert_eq!(error.for_send(false), SendError::MigratedTo("-100".into()));
+    }
+
+    #[test]
+    fn a_broken_connection_leaves_a_message_unknown_and_an_edit_repeatable() {
+        let broken = |kind| CallError::Http(HttpError { kind, message: "x".into() });
+        let unknown = SendError::Unknown("x".into());
+        let temporary = SendError::Temporary("x".into());
+        assert_eq!(broken(HttpErrorKind::Broken).for_send(false), unknown);
+        assert_eq!(broken(HttpErrorKind::Timeout).for_send(false), unknown);
+        assert_eq!(broken(HttpErrorKind::Broken).for_send(true), temporary);
+        assert_eq!(broken(HttpErrorKind::Connect).for_send(false), temporary);
+        assert_eq!(broken(HttpErrorKind::Clock).for_send(false), temporary);
+    }
+
+    #[test]
+    fn results() {
+        assert!(check(200, None, b"anything").is_ok());
+        assert!(matches!(check(302, None, b""), Err(CallError::Garbled { status: 302, .. })));
+        let garble = |text| match result::<bool>(text) {
+            Ok(_) => None,
+            Err(CallError::Garbled { why, .. }) => Some(why),
+            Err(e) => panic!("{e}"),
+        };
+        assert_eq!(garble(r#"{"ok":true,"result":true}"#), None);
+        assert_eq!(garble(r#"{"ok":false,"result":true}"#), Some(Garble::Bad));
+        assert_eq!(garble(r#"{"ok":true,"result":7}"#), Some(Garble::Bad));
+        assert_eq!(garble(r#"{"ok":true}"#), Some(Garble::Bad));
+        assert_eq!(garble(r#"{"ok":true,"resu"#), Some(Garble::Cut));
+        assert_eq!(garble("<html>"), Some(Garble::Bad));
+    }
+}

@@ -1,0 +1,200 @@
+//! One call of the Bot API: a POST of JSON, an answer, what it means ([`answer`]).
+//!
+//! The token is part of every URL, so no URL may reach a log or an error.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+
+use super::answer::{self, CallError, Garble};
+use super::pace::Pace;
+use super::wire::{self, Object, Sent};
+use crate::bus::Attachment;
+use crate::channel::SendError;
+use crate::config::TelegramConfig;
+use crate::limits;
+use crate::net::http::{Client, Request, Response};
+
+const DEFAULT_BASE: &str = "https://api.telegram.org";
+const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
+
+/// A bot's connection to its API server.
+pub struct Api {
+    client: Client,
+    base: String,
+    token: crate::config::Secret,
+    proxy: String,
+    pace: RefCell<Pace>,
+    started: Instant,
+}
+
+impl Api {
+    /// Of one bot.
+    pub fn new(config: &TelegramConfig, client: Client) -> Api {
+        let base = config.base_url.trim_end_matches('/');
+        Api {
+            client,
+            base: if base.is_empty() { DEFAULT_BASE } else { base }.into(),
+            token: config.token.clone(),
+            proxy: config.proxy.clone(),
+            pace: RefCell::default(),
+            started: Instant::now(),
+        }
+    }
+
+    fn url(&self, middle: &str, end: &str) -> String {
+        [&self.base, middle, self.token.expose(), "/", end].concat()
+    }
+
+    /// Seconds since the start of a clock that never goes back.
+    pub fn now(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Calls `method`; the body of a 200, not yet read.
+    pub async fn call(&self, method: &str, body: &str) -> Result<Vec<u8>, CallError> {
+        self.call_within(method, body, limits::TELEGRAM_CALL, limits::TELEGRAM_ANSWER_BYTES).await
+    }
+
+    /// The same with its own patience and limit.
+    pub async fn call_within(
+        &self,
+        method: &str,
+        body: &str,
+        first_byte: Duration,
+        limit: usize,
+    ) -> Result<Vec<u8>, CallError> {
+        let url = self.url("/bot", method);
+        let request = Request {
+            headers: JSON,
+            first_byte,
+            proxy: &self.proxy,
+            ..Request::post_json(&url, body.as_bytes())
+        };
+        let response = self.client.send(request).await.map_err(CallError::Http)?;
+        let result = accept(response, limit).await;
+        if let Err(CallError::RateLimited(pause)) = &result {
+            self.pace.borrow_mut().limited(*pause, self.now_ms());
+        }
+        result
+    }
+
+    /// Waits until a message to `chat` may go out.
+    pub async fn turn(&self, chat: &str) {
+        loop {
+            let wait = self.pace.borrow_mut().turn(chat, self.now_ms());
+            if wait.is_zero() {
+                return;
+            }
+            Timer::after(wait).await;
+        }
+    }
+
+    /// Is what can be left out to be left out?
+    pub fn is_paused(&self) -> bool {
+        self.pace.borrow().is_paused(self.now_ms())
+    }
+
+    /// getFile and the download: writes the file's bytes to `sink`, returns how many. At most
+    /// [`limits::TELEGRAM_FILE_BYTES`]; after an error `sink` holds a part of the file.
+    pub async fn fetch(&self, file: &Attachment, sink: &mut dyn Write) -> Result<u64, SendError> {
+        let too_large = || SendError::Permanent("the file is larger than a bot may fetch".into());
+        if file.size > limits::TELEGRAM_FILE_BYTES {
+            return Err(too_large());
+        }
+        let body = Object::new().str("file_id", &file.id).end();
+        let bytes = self.call("getFile", &body).await.map_err(|e| e.for_send(true))?;
+        let text = wire::text(&bytes);
+        let found: Sent = answer::result(&text).map_err(|e| e.for_send(true))?;
+        if found.file_size > limits::TELEGRAM_FILE_BYTES {
+            return Err(too_large());
+        }
+        if !is_plain_path(&found.file_path) {
+            return Err(SendError::Permanent("the server names no path for the file".into()));
+        }
+        let url = self.url("/file/bot", &found.file_path);
+        let request = Request { proxy: &self.proxy, ..Request::get(&url) };
+        let http = |e| CallError::Http(e).for_send(true);
+        let mut response = self.client.send(request).await.map_err(http)?;
+        if response.status != 200 {
+            let why = format!("the file cannot be fetched, status {}", response.status);
+            return Err(SendError::of_status(response.status, &why));
+        }
+        let mut written = 0;
+        while let Some(chunk) = response.chunk().await.map_err(http)? {
+            written += chunk.len() as u64;
+            if written > limits::TELEGRAM_FILE_BYTES {
+                return Err(too_large());
+            }
+            let stored = sink.write_all(chunk);
+            stored.map_err(|e| SendError::Permanent(format!("the file cannot be stored: {e}")))?;
+        }
+        Ok(written)
+    }
+}
+
+/// A relative path of characters that need no escape in a URL.
+fn is_plain_path(path: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'~');
+    !path.is_empty()
+        && !path.starts_with('/')
+        && !path.split('/').any(|part| part.is_empty() || part == "." || part == "..")
+        && path.bytes().all(plain)
+}
+
+async fn accept(mut response: Response, limit: usize) -> Result<Vec<u8>, CallError> {
+    let status = response.status;
+    if status != 200 {
+        let retry_after = response.header("retry-after").map(str::to_string);
+        let body = response.head_of_body(limits::TELEGRAM_ANSWER_BYTES).await;
+        answer::check(status, retry_after.as_deref(), &body)?;
+        return Ok(body);
+    }
+    let mut body = Vec::new();
+    loop {
+        let why = match response.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => {
+                body.extend_from_slice(chunk);
+                continue;
+            }
+            Ok(Some(chunk)) => {
+                body.extend_from_slice(chunk.get(..limits::ERROR_BODY_BYTES).unwrap_or(chunk));
+                Garble::TooLong
+            }
+            Err(_) => Garble::Broken,
+        };
+        body.truncate(limits::ERROR_BODY_BYTES);
+        return Err(CallError::Garbled { status, why, head: body });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, want: bool) {
+        assert_eq!(is_plain_path(path), want, "{path:?}");
+    }
+
+    #[test]
+    fn file_paths() {
+        check("documents/file_12.pdf", true);
+        check("photos/a-b~c.jpg", true);
+        check("", false);
+        check("/etc/passwd", false);
+        check("a/../../b", false);
+        check("a//b", false);
+        check("a?b", false);
+        check("a b", false);
+        check("a\r\nHost: x", false);
+        check("a%2e", false);
+    }
+}

@@ -1,0 +1,258 @@
+//! Questions with two buttons (Bot API, InlineKeyboardMarkup, CallbackQuery), for the one user who may answer.
+//!
+//! Must never take an answer from anybody else, from another chat, or to a question that is no longer open.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use smol::channel::Sender;
+use smol::future::or;
+
+use super::answer;
+use super::send::topic;
+use super::wire::{self, Object, Sent};
+use super::{Telegram, entropy};
+use crate::bus::{Address, Verdict};
+use crate::limits::{APPROVAL_WAIT, APPROVALS};
+
+/// In front of our own buttons' data.
+const MARK: &str = "ap:";
+
+/// A button that was pressed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Press {
+    /// Of the callback query.
+    pub id: String,
+    /// Who pressed it.
+    pub user: i64,
+    /// Where the message with the button is; 0 when it is too old to be told.
+    pub chat: i64,
+    /// What the button holds.
+    pub data: String,
+}
+
+struct Open {
+    nonce: String,
+    user: String,
+    chat: String,
+    text: String,
+    /// Of the message with the buttons; 0 until the server has told.
+    message: i64,
+    answer: Sender<bool>,
+}
+
+/// The questions of one bot.
+#[derive(Default)]
+pub(super) struct Asks(RefCell<Vec<Open>>);
+
+/// What becomes of a press.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reaction {
+    /// Shown to who pressed.
+    pub note: &'static str,
+    /// Body of the editMessageText that takes the buttons away.
+    pub edit: Option<String>,
+}
+
+impl Asks {
+    /// Gives the answer to who waits for it.
+    pub fn press(&self, press: &Press) -> Reaction {
+        let no = |note| Reaction { note, edit: None };
+        let Some((nonce, word)) =
+            press.data.strip_prefix(MARK).and_then(|rest| rest.split_once(':'))
+        else {
+            return no("This button is not active.");
+        };
+        let mut open = self.0.borrow_mut();
+        let Some(at) = open.iter().position(|o| o.nonce == nonce) else {
+            return no("This question is closed; it counted as no.");
+        };
+        let found = &open[at];
+        if found.user != press.user.to_string() || found.chat != press.chat.to_string() {
+            return no("This question is not for you.");
+        }
+        let yes = word == "y";
+        let found = open.remove(at);
+        // Full or closed: the asker has gone, and then nothing is done.
+        let heard = found.answer.try_send(yes).is_ok();
+        let note = match (heard, yes) {
+            (true, true) => "Allowed.",
+            (true, false) => "Refused.",
+            (false, _) => "This question is closed; it counted as no.",
+        };
+        Reaction { note, edit: edit(&found, note) }
+    }
+
+    fn close(&self, nonce: &str) -> Option<Open> {
+        let mut open = self.0.borrow_mut();
+        let at = open.iter().position(|o| o.nonce == nonce)?;
+        Some(open.remove(at))
+    }
+}
+
+/// The question with its outcome and without buttons.
+fn edit(open: &Open, outcome: &str) -> Option<String> {
+    let text = format!("{}\n\n→ {outcome}", open.text);
+    let body = Object::new().chat(&open.chat).int("message_id", open.message);
+    (open.message != 0).then(|| body.str("text", &text).end())
+}
+
+/// Takes the question back when whoever waits goes away (`/stop`, time).
+struct Waiting<'a>(&'a Asks, String);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.close(&self.1);
+    }
+}
+
+fn buttons(nonce: &str) -> String {
+    let button = |text: &str, word: &str| {
+        let data = [MARK, nonce, ":", word].concat();
+        Object::new().str("text", text).str("callback_data", &data).end()
+    };
+    let row = format!("[[{},{}]]", button("✅ Allow", "y"), button("❌ Refuse", "n"));
+    Object::new().raw("inline_keyboard", &row).end()
+}
+
+impl Telegram {
+    /// Asks `user` in the chat `to`; waits at most [`APPROVAL_WAIT`].
+    pub(super) async fn question(&self, to: &Address, user: &str, text: &str) -> Verdict {
+        let (Some(random), true) = (entropy(), self.asks.0.borrow().len() < APPROVALS) else {
+            return Verdict::Unreachable;
+        };
+        let nonce: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (sender, answer) = smol::channel::bounded(1);
+        self.asks.0.borrow_mut().push(Open {
+            nonce: nonce.clone(),
+            user: user.into(),
+            chat: to.chat.clone(),
+            text: text.into(),
+            message: 0,
+            answer: sender,
+        });
+        let waiting = Waiting(&self.asks, nonce);
+        let deadline = Instant::now() + APPROVAL_WAIT;
+        let body = topic(Object::new().chat(&to.chat), to).str("text", text);
+        let body = body.raw("reply_markup", &buttons(&waiting.1)).end();
+        let answered = async {
+            if !self.put(to, &body, &waiting.1).await {
+                return Verdict::Unreachable;
+            }
+            match answer.recv().await {
+                Ok(true) => Verdict::Yes,
+                _ => Verdict::No,
+            }
+        };
+        let late = async {
+            Timer::at(deadline).await;
+            Verdict::Silence
+        };
+        let verdict = or(answered, late).await;
+        if verdict == Verdict::Silence {
+            if let Some(body) =
+                self.asks.close(&waiting.1).and_then(|o| edit(&o, "No answer, so no."))
+            {
+                // Buttons that stay are only untidy: pressed, they say that they are closed.
+                let _ = self.api.call("editMessageText", &body).await;
+            }
+        }
+        verdict
+    }
+
+    /// Sends the question, again while that may help.
+    async fn put(&self, to: &Address, body: &str, nonce: &str) -> bool {
+        for attempt in 0u32.. {
+            self.api.turn(&to.chat).await;
+            let sent = match self.api.call("sendMessage", body).await {
+                Ok(bytes) => answer::result::<Sent>(&wire::text(&bytes)).map(|s| s.message_id),
+                Err(e) => Err(e),
+            };
+            let error = match sent {
+                Ok(id) => {
+                    let mut open = self.asks.0.borrow_mut();
+                    if let Some(open) = open.iter_mut().find(|o| o.nonce == nonce) {
+                        open.message = id;
+                    }
+                    return true;
+                }
+                Err(error) => error.for_send(false),
+            };
+            let Some(pause) = error.retry_in(attempt) else {
+                tracing::warn!("{}: a question was not sent: {error}", self.name);
+                return false;
+            };
+            Timer::after(pause.max(Duration::from_millis(100))).await;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks() -> (Asks, smol::channel::Receiver<bool>) {
+        let asks = Asks::default();
+        let (answer, waits) = smol::channel::bounded(1);
+        asks.0.borrow_mut().push(Open {
+            nonce: "00ff".into(),
+            user: "7".into(),
+            chat: "-5".into(),
+            text: "Q".into(),
+            message: 9,
+            answer,
+        });
+        (asks, waits)
+    }
+
+    fn press(user: i64, chat: i64, data: &str) -> Press {
+        Press { id: "c".into(), user, chat, data: data.into() }
+    }
+
+    #[track_caller]
+    fn ignored(user: i64, chat: i64, data: &str, note: &str) {
+        let (asks, waits) = asks();
+        assert_eq!(asks.press(&press(user, chat, data)).note, note);
+        assert!(waits.try_recv().is_err(), "it counted");
+        assert_eq!(asks.0.borrow().len(), 1);
+    }
+
+    #[test]
+    fn only_the_one_who_was_asked_answers() {
+        ignored(8, -5, "ap:00ff:y", "This question is not for you.");
+        ignored(7, 7, "ap:00ff:y", "This question is not for you.");
+        ignored(7, -5, "ap:00fe:y", "This question is closed; it counted as no.");
+        ignored(7, -5, "00ff:y", "This button is not active.");
+        ignored(7, -5, "", "This button is not active.");
+    }
+
+    #[test]
+    fn the_answer_comes_once() {
+        for (data, yes) in [("ap:00ff:y", true), ("ap:00ff:n", false), ("ap:00ff:Y", false)] {
+            let (asks, waits) = asks();
+            let reaction = asks.press(&press(7, -5, data));
+            assert_eq!(waits.try_recv(), Ok(yes));
+            assert!(reaction.edit.is_some_and(|e| e.contains("\"message_id\":9")));
+            let again = asks.press(&press(7, -5, "ap:00ff:y"));
+            assert_eq!(again.note, "This question is closed; it counted as no.");
+        }
+    }
+
+    #[test]
+    fn a_press_after_the_asker_has_gone_counts_for_nothing() {
+        let (asks, waits) = asks();
+        drop(waits);
+        let reaction = asks.press(&press(7, -5, "ap:00ff:y"));
+        assert_eq!(reaction.note, "This question is closed; it counted as no.");
+    }
+
+    #[test]
+    fn buttons_are_json_that_fits() {
+        let text = buttons("0011223344556677");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let data = value["inline_keyboard"][0][0]["callback_data"].as_str().expect("data");
+        assert!(data.len() <= 64, "Bot API, InlineKeyboardButton");
+    }
+}

@@ -1,0 +1,209 @@
+use super::*;
+
+fn me() -> Me {
+    Me { id: 9, username: "pico_bot".into() }
+}
+
+fn read(update: &str, rule: &GroupTrigger) -> Event {
+    let update: Update = serde_json::from_str(update).expect("an update");
+    event(update, "telegram", &me(), rule)
+}
+
+fn private(fields: &str) -> Event {
+    let rule = GroupTrigger::default();
+    read(
+        &format!(
+            r#"{{"update_id":1,"message":{{"message_id":2,"date":3,"chat":{{"id":5,"type":"private"}},
+            "from":{{"id":5,"first_name":"Ann","username":"ann"}},{fields}}}}}"#
+        ),
+        &rule,
+    )
+}
+
+fn grouped(rule: &GroupTrigger, fields: &str) -> Event {
+    read(
+        &format!(
+            r#"{{"update_id":1,"message":{{"message_id":2,"chat":{{"id":-7,"type":"supergroup"}},
+            "from":{{"id":5}},{fields}}}}}"#
+        ),
+        rule,
+    )
+}
+
+fn words(event: Event) -> Option<String> {
+    match event {
+        Event::Message(inbound) => Some(inbound.text),
+        _ => None,
+    }
+}
+
+#[track_caller]
+fn check(fields: &str, want: Option<&str>) {
+    assert_eq!(words(private(fields)).as_deref(), want);
+}
+
+#[test]
+fn a_message_in_full() {
+    let Event::Message(got) = private(r#""text":" hi ""#) else { panic!("no message") };
+    assert_eq!((got.event, got.message, got.date, got.group), (1, 2, 3, false));
+    assert_eq!(
+        got.from,
+        Address { channel: "telegram".into(), chat: "5".into(), topic: String::new() }
+    );
+    assert_eq!((got.sender.id.as_str(), got.sender.username.as_str()), ("5", "ann"));
+    assert_eq!((got.sender.name.as_str(), got.text.as_str()), ("Ann", "hi"));
+}
+
+#[test]
+fn contents() {
+    check(r#""text":"hi""#, Some("hi"));
+    check(r#""text":"  ""#, None);
+    check(
+        r#""caption":"look","photo":[{"file_id":"s"},{"file_id":"l"}]"#,
+        Some("look\n[image: photo]"),
+    );
+    check(r#""document":{"file_id":"d","file_name":"a].pdf"}"#, Some("[file: a.pdf]"));
+    check(r#""voice":{"file_id":"v"}"#, Some("[voice]"));
+    check(r#""video_note":{"file_id":"v"}"#, Some("[video]"));
+    check(r#""animation":{"file_id":"v"},"document":{"file_id":"v"}"#, Some("[video]"));
+    check(
+        r#""location":{"latitude":52.5,"longitude":13}"#,
+        Some("[location: 52.500000, 13.000000]"),
+    );
+    check(r#""contact":{"first_name":"Bo","phone_number":"+1"}"#, Some("[contact: Bo, +1]"));
+    check(r#""sticker":{"emoji":"😀"}"#, Some("[sticker 😀]"));
+    check(r#""poll":{"question":"x?"}"#, Some("[poll: x?]"));
+    check(r#""new_chat_title":"x""#, None);
+    check(r#""story":{"id":1}"#, None);
+    check(r#""text":"a\u202eb""#, Some("ab"));
+}
+
+#[test]
+fn attachments_name_the_largest_photo() {
+    let photo = r#""photo":[{"file_id":"s","file_size":1},{"file_id":"l","file_size":9}]"#;
+    let Event::Message(got) = private(photo) else { panic!("no message") };
+    assert_eq!(got.attachments.len(), 1);
+    assert_eq!((got.attachments[0].id.as_str(), got.attachments[0].size), ("l", 9));
+    assert_eq!(got.attachments[0].kind, "photo");
+}
+
+#[test]
+fn quotes_and_forwards() {
+    check(
+        r#""text":"yes","reply_to_message":{"from":{"id":9,"first_name":"Pico"},"text":"Sure?"}"#,
+        Some("[quoted assistant message from Pico]: Sure?\nyes"),
+    );
+    check(
+        r#""text":"why","quote":{"text":"part"},"reply_to_message":{"from":{"id":6},"text":"all"}"#,
+        Some("[quoted user message from somebody]: part\nwhy"),
+    );
+    check(
+        r#""text":"news","forward_origin":{"type":"hidden_user","sender_user_name":"X ]Y"}"#,
+        Some("[forwarded from X Y]\nnews"),
+    );
+    check(r#""text":"/stop","reply_to_message":{"from":{"id":9},"text":"x"}"#, Some("/stop"));
+    check(r#""text":"t","reply_to_message":{"from":{"id":6},"forum_topic_created":{}}"#, Some("t"));
+}
+
+#[track_caller]
+fn edited(fields: &str, want: Option<&str>) {
+    let update = format!(
+        r#"{{"update_id":1,"edited_message":{{"message_id":2,"date":100,"chat":{{"id":5,"type":"private"}},
+        "from":{{"id":5}},{fields}}}}}"#
+    );
+    assert_eq!(words(read(&update, &GroupTrigger::default())).as_deref(), want);
+}
+
+#[test]
+fn edits() {
+    edited(r#""edit_date":160,"text":"b""#, Some("[edited, replaces message 2]\nb"));
+    edited(r#""edit_date":172901,"text":"b""#, None);
+    edited(r#""edit_date":160,"text":"/clear""#, None);
+    edited(r#""edit_date":160,"location":{"latitude":1,"longitude":2}"#, None);
+}
+
+#[track_caller]
+fn in_group(rule: &GroupTrigger, fields: &str, want: Option<&str>) {
+    assert_eq!(words(grouped(rule, fields)).as_deref(), want);
+}
+
+#[test]
+fn groups() {
+    let all = GroupTrigger::default();
+    let only = GroupTrigger { mention_only: true, prefixes: Vec::new() };
+    let mention =
+        r#""text":"@Pico_Bot do it","entities":[{"type":"mention","offset":0,"length":9}]"#;
+    in_group(&all, r#""text":"x""#, Some("x"));
+    in_group(&only, r#""text":"x""#, None);
+    in_group(&only, mention, Some("do it"));
+    in_group(
+        &only,
+        r#""text":"😀 hey @pico_bot","entities":[{"type":"mention","offset":7,"length":9}]"#,
+        Some("😀 hey"),
+    );
+    in_group(
+        &only,
+        r#""text":"@pico_bot","entities":[{"type":"mention","offset":0,"length":9}]"#,
+        Some("@pico_bot"),
+    );
+    in_group(&only, r#""text":"@x y","entities":[{"type":"mention","offset":0,"length":2}]"#, None);
+    in_group(
+        &only,
+        r#""text":"P do","entities":[{"type":"text_mention","offset":0,"length":1,"user":{"id":9}}]"#,
+        Some("do"),
+    );
+    in_group(
+        &only,
+        r#""text":"go","reply_to_message":{"from":{"id":9},"text":"a"}"#,
+        Some("[quoted assistant message from somebody]: a\ngo"),
+    );
+    in_group(
+        &only,
+        r#""text":"go","reply_to_message":{"from":{"id":9},"forum_topic_created":{}}"#,
+        None,
+    );
+    in_group(
+        &only,
+        r#""caption":"@pico_bot","photo":[{"file_id":"x"}],"caption_entities":[{"type":"mention","offset":0,"length":9}]"#,
+        Some("[image: photo]"),
+    );
+}
+
+#[test]
+fn commands_in_groups() {
+    let only = GroupTrigger { mention_only: true, prefixes: Vec::new() };
+    let command = |text: &str| {
+        format!(
+            r#""text":"{text}","entities":[{{"type":"bot_command","offset":0,"length":{}}}]"#,
+            text.split(' ').next().map_or(0, str::len)
+        )
+    };
+    in_group(&only, &command("/clear"), Some("/clear"));
+    in_group(&only, &command("/clear@pico_bot"), Some("/clear"));
+    in_group(&only, &command("/show@PICO_bot model"), Some("/show model"));
+    in_group(&only, &command("/clear@other_bot"), None);
+    check(&command("/clear@other_bot"), None);
+}
+
+#[test]
+fn topics_migrations_buttons_and_the_rest() {
+    let all = GroupTrigger::default();
+    let topic = grouped(&all, r#""text":"x","message_thread_id":4,"is_topic_message":true"#);
+    assert!(matches!(topic, Event::Message(m) if m.from.topic == "4" && m.group));
+    let thread = grouped(&all, r#""text":"x","message_thread_id":4"#);
+    assert!(matches!(thread, Event::Message(m) if m.from.topic.is_empty()));
+    assert_eq!(grouped(&all, r#""migrate_to_chat_id":-100"#), Event::Migrated(-7, -100));
+    assert_eq!(grouped(&all, r#""migrate_from_chat_id":-3"#), Event::Migrated(-3, -7));
+    let button = r#"{"update_id":1,"callback_query":{"id":"77","data":"x","from":{"id":5},"message":{"chat":{"id":-9}}}}"#;
+    let press = Press { id: "77".into(), user: 5, chat: -9, data: "x".into() };
+    assert_eq!(read(button, &all), Event::Button(press));
+    let button = r#"{"update_id":1,"callback_query":{"id":"77"}}"#;
+    assert_eq!(read(button, &all), Event::Button(Press { id: "77".into(), ..Press::default() }));
+    assert_eq!(read(r#"{"update_id":1,"poll_answer":{}}"#, &all), Event::Nothing);
+    let post = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"channel"},"text":"x","from":{"id":1}}}"#;
+    assert_eq!(read(post, &all), Event::Nothing);
+    let bot = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"group"},"text":"x","from":{"id":1,"is_bot":true}}}"#;
+    assert_eq!(read(bot, &all), Event::Nothing);
+    let admin = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"group"},"text":"x","sender_chat":{"id":-1},"from":{"id":1,"is_bot":true}}}"#;
+    assert!(matches!(read(admin, &all), Event::Message(m) if m.sender.id == "-1"));
+}

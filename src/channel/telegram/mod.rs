@@ -1,0 +1,192 @@
+//! Telegram: the Bot API by long polling (https://core.telegram.org/bots/api).
+//!
+//! [`receive`] polls, [`inbound`] reads, [`send`] writes; [`poll`], [`answer`], [`pace`] decide without I/O. Must never
+//! confirm an update before the intake has it, nor let a URL (it holds the token) out of [`api`].
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+
+use crate::bus::{Address, Attachment, Outbound, Verdict};
+use crate::channel::paired::Paired;
+use crate::channel::pairing::{Entropy, Pairing};
+use crate::channel::{Channel, Delivery, Intake, SendError, access, command};
+use crate::config::{GroupTrigger, TelegramConfig};
+use crate::error::Context;
+use crate::limits;
+use crate::net::http::Client;
+
+pub mod answer;
+mod api;
+mod ask;
+mod content;
+pub mod health;
+mod inbound;
+mod pace;
+mod poll;
+mod receive;
+mod send;
+mod wire;
+
+pub use ask::Press;
+pub use inbound::{Event, Me};
+
+/// Pauses before the tries to set the command menu, in seconds; the first lets polling begin before.
+const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
+
+/// One bot.
+pub struct Telegram {
+    name: String,
+    api: api::Api,
+    allow_from: Vec<String>,
+    group: GroupTrigger,
+    shows_typing: bool,
+    placeholders: Vec<String>,
+    paired: Rc<RefCell<Paired>>,
+    pairing: RefCell<Pairing>,
+    asks: ask::Asks,
+    /// How it is doing.
+    pub health: health::Health,
+}
+
+impl Telegram {
+    /// A bot that does nothing until it runs. `paired` is shared by all bots of the process.
+    pub fn new(config: &TelegramConfig, client: Client, paired: Rc<RefCell<Paired>>) -> Telegram {
+        if access::open_to_all(&config.allow_from) {
+            tracing::warn!("{}: allow_from holds \"*\": everybody may talk to it", config.name);
+        }
+        Telegram {
+            name: config.name.clone(),
+            api: api::Api::new(config, client),
+            allow_from: config.allow_from.clone(),
+            group: config.group.clone(),
+            shows_typing: config.typing,
+            placeholders: config.placeholder.clone(),
+            paired,
+            pairing: RefCell::new(Pairing::new(&config.name, config.pairing_code.clone())),
+            asks: ask::Asks::default(),
+            health: health::Health::new(),
+        }
+    }
+
+    /// Sets the command menu, some tries in the background; never returns.
+    async fn menu(&self) {
+        let mut list = String::from("[");
+        for (name, description) in command::MENU {
+            if list.len() > 1 {
+                list.push(',');
+            }
+            let entry = wire::Object::new().str("command", name).str("description", description);
+            list.push_str(&entry.end());
+        }
+        list.push(']');
+        let body = wire::Object::new().raw("commands", &list).end();
+        drop(list);
+        for pause in MENU_PAUSES {
+            Timer::after(Duration::from_secs(pause)).await;
+            match self.api.call("setMyCommands", &body).await {
+                Ok(_) => break,
+                Err(e) => tracing::debug!("{}: command menu not set: {e}", self.name),
+            }
+        }
+        drop(body);
+        smol::future::pending().await
+    }
+}
+
+/// What one update (the JSON of it) means to the bot `me` of the channel `name`.
+pub fn read_update(json: &str, name: &str, me: &Me, rule: &GroupTrigger) -> crate::Result<Event> {
+    let update = serde_json::from_str(json).context("not an update")?;
+    Ok(inbound::event(update, name, me, rule))
+}
+
+impl Channel for Telegram {
+    const NAME: &'static str = "telegram";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn split(&self, text: &str) -> Vec<String> {
+        send::split(text)
+    }
+
+    fn state(&self) -> String {
+        self.health.text()
+    }
+
+    fn is_healthy(&self) -> bool {
+        self.health.is_running()
+    }
+
+    fn link(&self) -> String {
+        let username = self.health.username.borrow();
+        if username.is_empty() { String::new() } else { format!("https://t.me/{username}") }
+    }
+
+    fn pairing_code(&self) -> String {
+        let now = self.api.now();
+        // A bot that nobody may talk to yet has a code open whenever its owner looks.
+        if self.allow_from.is_empty() && self.paired.borrow().count(&self.name) == 0 {
+            if let Some(entropy) = entropy() {
+                self.pairing.borrow_mut().renew(now, &self.paired.borrow(), entropy);
+            }
+        }
+        self.pairing.borrow().code_for_status(now).map_or_else(String::new, |(code, _)| code)
+    }
+
+    async fn run<I: Intake>(&self, intake: &I) {
+        smol::future::or(self.receive(intake), self.menu()).await;
+    }
+
+    async fn send(&self, message: &Outbound, delivery: &mut Delivery) -> Result<(), SendError> {
+        self.deliver(message, delivery).await
+    }
+
+    async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError> {
+        self.show_placeholder(to, reply_to).await
+    }
+
+    async fn fetch(
+        &self,
+        file: &Attachment,
+        sink: &mut dyn std::io::Write,
+    ) -> Result<u64, SendError> {
+        self.api.fetch(file, sink).await
+    }
+
+    async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {
+        self.question(to, user, question).await
+    }
+
+    async fn typing(&self, to: &Address) {
+        let body =
+            send::topic(wire::Object::new().chat(&to.chat), to).str("action", "typing").end();
+        let began = Instant::now();
+        while self.shows_typing && began.elapsed() < limits::TYPING_FOR {
+            if !self.api.is_paused() {
+                if let Err(answer::CallError::Refused(..)) =
+                    self.api.call("sendChatAction", &body).await
+                {
+                    break;
+                }
+            }
+            Timer::after(limits::TYPING_EVERY).await;
+        }
+        smol::future::pending().await
+    }
+}
+
+/// Random bytes from the kernel; `None` where it has none to give.
+fn entropy() -> Option<Entropy> {
+    let mut bytes = Entropy::default();
+    let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    (got == Ok(bytes.len())).then_some(bytes)
+}
+
+/// A number that spreads retries and picks a placeholder; nothing depends on its quality.
+fn random() -> u32 {
+    entropy().map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}

@@ -1,0 +1,225 @@
+//! What the poller asks for next, decided from what came of the last poll. No I/O, no clock.
+
+use std::time::Duration;
+
+use super::answer::{CallError, Garble};
+use super::health::State;
+use super::wire::{self, Object};
+use crate::limits;
+use crate::net::http::HttpErrorKind;
+
+/// First pause after a failed poll.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// First pause after a 409: the other program's poll lasts longer than ours would.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
+/// Pause while the clock is wrong.
+const CLOCK_PAUSE: Duration = Duration::from_secs(5);
+/// Answers cut in the middle (more often the network's doing than the update's) before an update is skipped.
+const CUT_ANSWERS: u32 = 10;
+
+/// Where polling stands.
+pub struct Poller {
+    /// First update not confirmed; 0 when none is known.
+    pub next: i64,
+    limit: u32,
+    failures: u32,
+    unreadable: u32,
+    webhook_removed: bool,
+}
+
+/// What to do after a failed poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What `status` shows.
+    pub state: State,
+    /// How long to wait.
+    pub pause: Duration,
+    /// Call deleteWebhook first.
+    pub delete_webhook: bool,
+    /// An update was given up; [`Poller::next`] is behind it.
+    pub skipped: bool,
+}
+
+impl Poller {
+    /// Begins at the first event that was not confirmed.
+    pub fn new(next: i64) -> Poller {
+        let limit = limits::TELEGRAM_BATCH;
+        Poller { next, limit, failures: 0, unreadable: 0, webhook_removed: false }
+    }
+
+    /// The parameters of getUpdates.
+    pub fn body(&self) -> String {
+        let body = Object::new().int("timeout", limits::TELEGRAM_POLL_SECS as i64);
+        let body = body.int("limit", self.limit.into());
+        let body = if self.next > 0 { body.int("offset", self.next) } else { body };
+        body.raw("allowed_updates", r#"["message","edited_message","callback_query"]"#).end()
+    }
+
+    /// The poll went well, and everything below `next` may be confirmed.
+    pub fn succeeded(&mut self, next: i64) {
+        self.next = next;
+        self.failures = 0;
+        self.unreadable = 0;
+        // After trouble with an update, whole batches come back step by step.
+        self.limit = (self.limit * 2).min(limits::TELEGRAM_BATCH);
+    }
+
+    /// The poll failed; `random` spreads the retries of many bots.
+    pub fn failed(&mut self, error: &CallError, random: u8) -> Step {
+        let grown = |first: Duration, failures: u32| {
+            let pause = first.saturating_mul(1 << failures.min(10)).min(limits::TELEGRAM_BACKOFF);
+            // 75 to 125 %.
+            pause * 3 / 4 + pause * u32::from(random) / 512
+        };
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
+        let pause = grown(FIRST_PAUSE, failures);
+        let mut step =
+            Step { state: State::Retrying, pause, delete_webhook: false, skipped: false };
+        match error {
+            CallError::Http(e) if e.kind == HttpErrorKind::Clock => {
+                // Not the server's failure: no growing pause.
+                self.failures = failures;
+                step.state = State::NoTime;
+                step.pause = CLOCK_PAUSE;
+            }
+            CallError::RateLimited(pause) => step.pause = *pause,
+            CallError::Token(_) => {
+                step.state = State::TokenRefused;
+                step.pause = limits::TELEGRAM_TOKEN_RETRY;
+            }
+            CallError::Conflict(why) => {
+                step.state = State::Conflict;
+                step.pause = grown(CONFLICT_PAUSE, failures);
+                if why.to_ascii_lowercase().contains("webhook") && !self.webhook_removed {
+                    self.webhook_removed = true;
+                    step.delete_webhook = true;
+                    step.pause = Duration::ZERO;
+                }
+            }
+            CallError::Garbled { status: 200, why, head } if *why != Garble::Broken => {
+                step.skipped = self.unreadable_answer(*why, head);
+                if step.skipped {
+                    step.pause = Duration::ZERO;
+                }
+            }
+            _ => {}
+        }
+        step
+    }
+
+    /// Asks for updates one by one, and gives the first up when it stays unreadable and its number can be seen.
+    fn unreadable_answer(&mut self, why: Garble, head: &[u8]) -> bool {
+        if self.limit > 1 {
+            self.limit = 1;
+            return false;
+        }
+        self.unreadable += 1;
+        let patience = if why == Garble::Cut { CUT_ANSWERS } else { limits::TELEGRAM_GARBLED };
+        if self.unreadable < patience {
+            return false;
+        }
+        match wire::first_number(head, "update_id") {
+            Some(id) if id >= self.next => {
+                self.next = id.saturating_add(1);
+                self.unreadable = 0;
+                self.failures = 0;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::http::HttpError;
+
+    fn http(kind: HttpErrorKind) -> CallError {
+        CallError::Http(HttpError { kind, message: String::new() })
+    }
+
+    fn garbled(why: Garble, head: &str) -> CallError {
+        CallError::Garbled { status: 200, why, head: head.into() }
+    }
+
+    #[track_caller]
+    fn check(error: CallError, state: State, pause_ms: u64) {
+        let step = Poller::new(7).failed(&error, 128);
+        assert_eq!((step.state, step.pause), (state, Duration::from_millis(pause_ms)));
+    }
+
+    #[test]
+    fn first_failures() {
+        check(http(HttpErrorKind::Connect), State::Retrying, 500);
+        check(CallError::Server(502, String::new()), State::Retrying, 500);
+        check(http(HttpErrorKind::Clock), State::NoTime, 5000);
+        check(CallError::RateLimited(Duration::from_secs(3)), State::Retrying, 3000);
+        check(CallError::Token(String::new()), State::TokenRefused, 300_000);
+        check(CallError::Conflict("other getUpdates".into()), State::Conflict, 5000);
+        check(CallError::Conflict("while webhook is active".into()), State::Conflict, 0);
+    }
+
+    #[test]
+    fn pauses_grow_to_a_minute_and_start_over() {
+        let mut poller = Poller::new(0);
+        let error = http(HttpErrorKind::Resolve);
+        for want in [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
+            assert_eq!(poller.failed(&error, 128).pause, Duration::from_millis(want));
+        }
+        assert!(poller.failed(&error, 0).pause >= limits::TELEGRAM_BACKOFF * 3 / 4);
+        assert!(poller.failed(&error, 255).pause <= limits::TELEGRAM_BACKOFF * 5 / 4);
+        poller.succeeded(1);
+        assert_eq!(poller.failed(&error, 128).pause, FIRST_PAUSE);
+    }
+
+    #[test]
+    fn the_webhook_is_removed_once() {
+        let mut poller = Poller::new(0);
+        let error = CallError::Conflict("can't use getUpdates while Webhook is active".into());
+        assert!(poller.failed(&error, 0).delete_webhook);
+        assert!(!poller.failed(&error, 0).delete_webhook);
+    }
+
+    #[test]
+    fn an_update_that_stays_unreadable_is_skipped() {
+        let mut poller = Poller::new(7);
+        let head = r#"{"ok":true,"result":[{"update_id":9,"#;
+        let bad = garbled(Garble::TooLong, head);
+        assert!(!poller.failed(&bad, 0).skipped);
+        assert!(poller.body().contains("\"limit\":1,"));
+        assert!(!poller.failed(&bad, 0).skipped);
+        assert!(!poller.failed(&bad, 0).skipped);
+        assert!(poller.failed(&bad, 0).skipped);
+        assert_eq!(poller.next, 10);
+        poller.succeeded(11);
+        assert!(poller.body().contains("\"limit\":2,"));
+    }
+
+    #[test]
+    fn nothing_is_skipped_without_its_number_or_for_a_broken_line() {
+        let mut poller = Poller::new(7);
+        for error in [
+            garbled(Garble::Bad, "<html>"),
+            garbled(Garble::Bad, r#"{"update_id":3,"#),
+            garbled(Garble::Broken, r#"{"update_id":9,"#),
+        ] {
+            for _ in 0..20 {
+                assert!(!poller.failed(&error, 0).skipped);
+            }
+        }
+        assert_eq!(poller.next, 7);
+        let cut = garbled(Garble::Cut, r#"{"update_id":9,"#);
+        let mut poller = Poller::new(7);
+        let skipped = (0..11).filter(|_| poller.failed(&cut, 0).skipped).count();
+        assert_eq!((skipped, poller.next), (1, 10));
+    }
+
+    #[test]
+    fn requests() {
+        let want = r#"{"timeout":30,"limit":32,"allowed_updates":["message","edited_message","callback_query"]}"#;
+        assert_eq!(Poller::new(0).body(), want);
+        assert!(Poller::new(5).body().contains("\"offset\":5,"));
+    }
+}

@@ -1,0 +1,258 @@
+//! The poll loop: getUpdates, who may talk, the intake, and only then the next offset.
+
+use std::time::Instant;
+
+use async_io::Timer;
+use serde_json::value::RawValue;
+
+use super::answer::{self, CallError, Garble};
+use super::health::{State, count};
+use super::inbound::{self, Event, Me};
+use super::poll::Poller;
+use super::wire::{self, Object, Sent, Update};
+use super::{Telegram, random};
+use crate::bus::Inbound;
+use crate::channel::pairing::{self, Attempt, Greeting};
+use crate::channel::{Intake, access, command};
+use crate::limits;
+
+/// What is told to people outside of any turn, after their messages are safe.
+enum Aside {
+    Tell {
+        chat: String,
+        text: String,
+    },
+    /// The id of a callback query, what is shown to who pressed, the edit that takes the buttons away.
+    Button(String, &'static str, Option<String>),
+}
+
+impl Telegram {
+    /// Polls for ever.
+    pub(super) async fn receive<I: Intake>(&self, intake: &I) {
+        let mut poller = Poller::new(intake.offset(&self.name));
+        let mut me = None;
+        let mut last_update = Instant::now();
+        loop {
+            let error = match self.round(&mut poller, &mut me, &mut last_update, intake).await {
+                Ok(()) => {
+                    if !self.health.is_running() {
+                        tracing::info!("{}: receiving again", self.name);
+                    }
+                    self.health.ok();
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let step = poller.failed(&error, random() as u8);
+            if self.health.failed(step.state, error.to_string()) {
+                if step.state == State::TokenRefused {
+                    tracing::error!("{}: {error}; trying again every 5 minutes", self.name);
+                } else {
+                    tracing::warn!("{}: cannot receive: {error}", self.name);
+                }
+            }
+            if step.skipped {
+                count(&self.health.skipped);
+                let skipped = poller.next - 1;
+                tracing::error!("{}: update {skipped} cannot be read, skipped", self.name);
+                // The confirmation is as good as a message's: it must survive a restart.
+                intake.submit(&self.name, Vec::new(), poller.next).await;
+            }
+            if step.delete_webhook {
+                tracing::warn!("{}: removing the webhook that keeps polling out", self.name);
+                if let Err(e) = self.api.call("deleteWebhook", "{}").await {
+                    tracing::warn!("{}: webhook not removed: {e}", self.name);
+                }
+            }
+            Timer::after(step.pause).await;
+        }
+    }
+
+    async fn round<I: Intake>(
+        &self,
+        poller: &mut Poller,
+        me: &mut Option<Me>,
+        last_update: &mut Instant,
+        intake: &I,
+    ) -> Result<(), CallError> {
+        let me = match me {
+            Some(me) => me,
+            None => {
+                let me = me.insert(self.who_am_i().await?);
+                tracing::info!("{}: connected as @{}", self.name, me.username);
+                self.health.username.borrow_mut().clone_from(&me.username);
+                self.health.ok();
+                me
+            }
+        };
+        let bytes = self
+            .api
+            .call_within(
+                "getUpdates",
+                &poller.body(),
+                limits::TELEGRAM_POLL_FIRST_BYTE,
+                limits::TELEGRAM_BODY_BYTES,
+            )
+            .await?;
+        let mut asides = Vec::new();
+        let mut batch = Vec::new();
+        let mut moves = Vec::new();
+        let mut next = poller.next;
+        let mut saved = true;
+        let mut unreadable = false;
+        {
+            let text = wire::text(&bytes);
+            for raw in answer::result::<Vec<&RawValue>>(&text)? {
+                // One update that cannot be read does not hold up those beside it.
+                let Ok(update) = serde_json::from_str::<Update>(raw.get()) else {
+                    count(&self.health.skipped);
+                    unreadable = true;
+                    if let Some(id) = wire::first_number(raw.get().as_bytes(), "update_id") {
+                        tracing::error!("{}: update {id} cannot be read, skipped", self.name);
+                        next = next.max(id.saturating_add(1));
+                    }
+                    continue;
+                };
+                let id = update.update_id;
+                if id < poller.next {
+                    continue;
+                }
+                next = next.max(id.saturating_add(1));
+                match inbound::event(update, &self.name, me, &self.group) {
+                    Event::Nothing => {}
+                    Event::Button(press) => {
+                        let reaction = self.asks.press(&press);
+                        asides.push(Aside::Button(press.id, reaction.note, reaction.edit));
+                    }
+                    Event::Migrated(old, new) => {
+                        let (old, new) = (old.to_string(), new.to_string());
+                        // The move is told before the batch, so what was written before it moves as well.
+                        for message in
+                            batch.iter_mut().filter(|m: &&mut Inbound| m.from.chat == old)
+                        {
+                            message.from.chat.clone_from(&new);
+                        }
+                        moves.push((old, new));
+                    }
+                    Event::Message(message) if self.may_talk(&message) => batch.push(message),
+                    Event::Message(message) => {
+                        count(&self.health.strangers);
+                        let known = self.paired_count();
+                        asides.extend(self.stranger(&message));
+                        saved &= self.paired_count() == known;
+                    }
+                }
+            }
+        }
+        // The body can be large; what follows can take long.
+        drop(bytes);
+        for (old, new) in moves {
+            tracing::info!("{}: chat {old} is now {new}", self.name);
+            intake.migrated(&self.name, &old, &new).await;
+        }
+        if !saved {
+            let json = self.paired.borrow().to_json();
+            if let Err(e) = intake.save_paired(json).await {
+                tracing::error!("{}: paired users not saved: {e}", self.name);
+                asides.iter_mut().for_each(|aside| {
+                    if let Aside::Tell { text, .. } = aside {
+                        if text == PAIRED {
+                            text.push_str(" (Only until I restart: the list could not be saved.)");
+                        }
+                    }
+                });
+            }
+        }
+        if unreadable && next == poller.next {
+            // Nothing to confirm: asked again at once, it would be the same answer for ever.
+            return Err(CallError::Garbled { status: 200, why: Garble::Broken, head: Vec::new() });
+        }
+        if next != poller.next {
+            intake.submit(&self.name, batch, next).await;
+            *last_update = Instant::now();
+        } else if next > 0 && last_update.elapsed() > limits::TELEGRAM_OFFSET_AGE {
+            // Everything is confirmed, and numbers may begin anew: an offset above them would hide them.
+            next = 0;
+        }
+        poller.succeeded(next);
+        for aside in asides {
+            if let Err(e) = self.tell(aside).await {
+                // A courtesy: not worth holding up the messages.
+                tracing::debug!("{}: {e}", self.name);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn who_am_i(&self) -> Result<Me, CallError> {
+        let bytes = self.api.call("getMe", "{}").await?;
+        let text = wire::text(&bytes);
+        let me: Sent = answer::result(&text)?;
+        Ok(Me { id: me.id, username: me.username.into_owned() })
+    }
+
+    async fn tell(&self, aside: Aside) -> Result<(), CallError> {
+        let (method, body) = match aside {
+            Aside::Tell { chat, text } => {
+                ("sendMessage", Object::new().chat(&chat).str("text", &text).end())
+            }
+            Aside::Button(id, note, edit) => {
+                if let Some(body) = edit {
+                    self.api.call("editMessageText", &body).await?;
+                }
+                let body = Object::new().str("callback_query_id", &id);
+                ("answerCallbackQuery", body.str("text", note).end())
+            }
+        };
+        self.api.call(method, &body).await.map(drop)
+    }
+
+    fn may_talk(&self, message: &Inbound) -> bool {
+        access::allows(&self.allow_from, &message.sender)
+            || self.paired.borrow().contains(&self.name, &message.sender.id)
+    }
+
+    fn paired_count(&self) -> usize {
+        self.paired.borrow().count(&self.name)
+    }
+
+    /// What a stranger is answered; groups never are.
+    fn stranger(&self, message: &Inbound) -> Option<Aside> {
+        if message.group {
+            return None;
+        }
+        let id = &message.sender.id;
+        let now = self.api.now();
+        let mut paired = self.paired.borrow_mut();
+        let mut pairing = self.pairing.borrow_mut();
+        // Without random bytes there is no code, and nobody pairs.
+        if let Some(code) = super::entropy().and_then(|e| pairing.renew(now, &paired, e)) {
+            let minutes = limits::PAIRING_LIFE.as_secs() / 60;
+            tracing::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
+        }
+        let text = match command::parse(&message.text) {
+            Some(command::Command::Pair(code)) if !code.is_empty() => {
+                match pairing.attempt(id, code, now, &mut paired) {
+                    Attempt::Paired => {
+                        tracing::warn!("{}: user {id} paired", self.name);
+                        PAIRED.to_string()
+                    }
+                    Attempt::Wrong(left) => {
+                        format!("That code is wrong or outdated. Tries left: {left}.")
+                    }
+                    Attempt::Last => "That code is wrong or outdated. It was the last try.".into(),
+                    Attempt::Busy => "Too many wrong codes lately. Try again in an hour.".into(),
+                    Attempt::Refused => return None,
+                }
+            }
+            _ => match pairing.greet(id, now) {
+                Greeting::Tell => pairing::HOW_TO_PAIR.into(),
+                Greeting::Silence => return None,
+            },
+        };
+        Some(Aside::Tell { chat: message.from.chat.clone(), text })
+    }
+}
+
+const PAIRED: &str = "Paired: you can talk to me from now on. /help lists the commands.";

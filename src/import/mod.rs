@@ -1,0 +1,286 @@
+//! `picoclaw-import`: takes what a person left on the boot partition, before the network is up.
+//!
+//! A file leaves the card only after its contents are safe on the data partition; a broken one stays there, and
+//! `picoclaw.status.txt` says why. Nothing is ever run, sourced or used as a path.
+
+pub mod files;
+pub mod grow;
+pub mod status;
+pub mod table;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use self::status::Report;
+use self::table::{Place, TABLE, Verdict};
+use crate::supervise::settings::Settings;
+use crate::sys::service::{Identity, as_user};
+use crate::{Error, Result, supervise};
+
+/// Where the report stands in the run folder, for `picoclaw status` and the supervisor.
+pub const REPORT: &str = "import.txt";
+
+/// `picoclaw import`, with the settings of `/etc/default/picoclaw` in the environment.
+pub fn run() -> Result<ExitCode> {
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    if settings.boot.as_os_str().is_empty() {
+        return Err(Error::new("PICOCLAW_BOOT names no boot partition"));
+    }
+    let identity = supervise::identity_of(&settings)?;
+    let report = take(&settings, identity.as_ref())?;
+    for line in report.text().lines() {
+        println!("import: {line}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes everything there is. Errors are those of the data partition or a card that cannot be written; what is wrong
+/// with a file stands in the report.
+pub fn take(settings: &Settings, identity: Option<&Identity>) -> Result<Report> {
+    let boot = &settings.boot;
+    let memory = settings.system.join("import.txt");
+    let mut report = Report { taken: remembered(&memory), broken: Vec::new() };
+    let (mut taken, mut doomed) = (Vec::new(), Vec::new());
+    for entry in TABLE.iter().filter(|e| e.everywhere || settings.own_image) {
+        let verdict = match files::read(&boot.join(entry.name)) {
+            Ok(None) => continue,
+            Ok(Some(bytes)) => entry.judge(&bytes),
+            Err(wrong) => Verdict::Broken(wrong),
+        };
+        let stored = match &verdict {
+            Verdict::Broken(wrong) => {
+                report.broken.push((entry.name.to_owned(), wrong.clone()));
+                continue;
+            }
+            Verdict::Wiped => {
+                doomed.push(entry.name);
+                continue;
+            }
+            Verdict::Store(bytes) => put(settings, identity, entry.place, Some(bytes)),
+            Verdict::Remove => put(settings, identity, entry.place, None),
+        };
+        match stored {
+            Ok(()) => {
+                let note = if verdict == Verdict::Remove { " (setting removed)" } else { "" };
+                taken.push(format!("{}{note}", entry.name));
+                doomed.push(entry.name);
+            }
+            Err(e) => report.broken.push((entry.name.to_owned(), format!("cannot be stored: {e}"))),
+        }
+    }
+    if !taken.is_empty() {
+        if settings.own_image {
+            wifi(&settings.system)
+                .map_err(|e| Error::from(e).context("cannot write wpa_supplicant.conf"))?;
+        }
+        files::store(&memory, taken.join("\n").as_bytes())?;
+        report.taken = taken;
+    }
+    publish(&settings.run, &report.text());
+    let text = status::compose(&report.text(), "");
+    // After a start with nothing new, what the daemon announced last time still holds.
+    let old = fs::read_to_string(boot.join(status::NAME)).unwrap_or_default();
+    let told = doomed.is_empty() && old.starts_with(&text);
+    if !told || files::unfinished(boot) {
+        status::writable(boot, || {
+            files::finish_wipe(boot)?;
+            for name in &doomed {
+                files::wipe(boot, name)?;
+            }
+            if told { Ok(()) } else { status::write(boot, &text) }
+        })
+        .map_err(|e| Error::from(e).context(format!("cannot write to {}", boot.display())))?;
+    }
+    Ok(report)
+}
+
+/// Names that the last import with anything to take took.
+fn remembered(memory: &Path) -> Vec<String> {
+    let text = fs::read_to_string(memory).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn publish(run: &Path, text: &str) {
+    // For status only; a machine without /run has no supervisor either.
+    let _ = fs::create_dir_all(run);
+    let _ = fs::write(run.join(REPORT), text);
+}
+
+/// Stores or removes one setting.
+fn put(
+    settings: &Settings,
+    identity: Option<&Identity>,
+    place: Place,
+    bytes: Option<&[u8]>,
+) -> io::Result<()> {
+    let act = |path: &Path| match bytes {
+        Some(bytes) => files::store(path, bytes),
+        None => files::remove(path),
+    };
+    match place {
+        // The user owns that folder and could lay links in it: write with the user's rights.
+        Place::Home(name) => as_user(identity, || act(&settings.home.join(name))),
+        Place::System(name) => act(&settings.system.join(name)),
+    }
+}
+
+/// Makes wpa_supplicant's configuration of the two values. The name goes in hex, so nothing in it needs quoting; of a
+/// quoted password wpa_supplicant takes everything up to the line's last quote.
+fn wifi(system: &Path) -> io::Result<()> {
+    let value = |name: &str| fs::read_to_string(system.join(name)).unwrap_or_default();
+    let (ssid, pass) = (value("wifi.ssid"), value("wifi.pass"));
+    let path = system.join("wpa_supplicant.conf");
+    if ssid.is_empty() {
+        return files::remove(&path);
+    }
+    let ssid: String = ssid.bytes().map(|b| format!("{b:02x}")).collect();
+    let key = match pass.len() {
+        0 => "key_mgmt=NONE".to_owned(),
+        64 => format!("psk={pass}"),
+        _ => format!("psk=\"{pass}\""),
+    };
+    let text = format!(
+        "ctrl_interface=/run/wpa_supplicant\nnetwork={{\n\tssid={ssid}\n\tscan_ssid=1\n\t{key}\n}}\n"
+    );
+    files::store(&path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Card(Settings);
+
+    impl Card {
+        fn new(name: &str, own_image: bool) -> Card {
+            let root =
+                std::env::temp_dir().join(format!("picoclaw-card-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&root);
+            let mut settings = Settings::read(|_| None).expect("defaults");
+            (settings.boot, settings.home, settings.system) =
+                (root.join("boot"), root.join("home"), root.join("system"));
+            settings.own_image = own_image;
+            settings.run = root.join("run");
+            for folder in [&settings.boot, &settings.home, &settings.system] {
+                fs::create_dir_all(folder).expect("folder");
+            }
+            Card(settings)
+        }
+        fn lay(&self, name: &str, bytes: &[u8]) {
+            fs::write(self.0.boot.join(name), bytes).expect("lay");
+        }
+        fn take(&self) -> Report {
+            take(&self.0, None).expect("take")
+        }
+        fn on_card(&self) -> Vec<String> {
+            let mut names: Vec<_> = fs::read_dir(&self.0.boot)
+                .expect("boot")
+                .map(|e| e.expect("entry").file_name().into_string().expect("name"))
+                .collect();
+            names.sort();
+            names
+        }
+        fn stored(&self) -> String {
+            fs::read_to_string(self.0.home.join("config.d/50-boot.json")).unwrap_or_default()
+        }
+        fn told(&self) -> String {
+            fs::read_to_string(self.0.boot.join(status::NAME)).expect("status")
+        }
+    }
+
+    impl Drop for Card {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(self.0.boot.parent().expect("parent"));
+        }
+    }
+
+    #[test]
+    fn everything_is_taken_and_leaves_the_card() {
+        let card = Card::new("all", true);
+        card.lay("picoclaw.json", b"\xef\xbb\xbf{\"a\": 1}\r\n");
+        card.lay("wifi.ssid", b"Net\r\n");
+        card.lay("wifi.pass", b"pa\"ss$word\r\n");
+        card.lay("holiday.jpeg", b"mine");
+        let report = card.take();
+        assert_eq!(report.taken, ["picoclaw.json", "wifi.ssid", "wifi.pass"]);
+        assert_eq!(card.on_card(), ["holiday.jpeg", "picoclaw.status.txt"]);
+        assert_eq!(card.stored(), "{\"a\": 1}\r\n");
+        let wpa = fs::read_to_string(card.0.system.join("wpa_supplicant.conf")).expect("wpa");
+        assert!(
+            wpa.contains("\tssid=4e6574\n") && wpa.contains("\tpsk=\"pa\"ss$word\"\n"),
+            "{wpa}"
+        );
+        assert!(
+            card.told().contains("Taken from this card: picoclaw.json, wifi.ssid, wifi.pass\r\n")
+        );
+        // The next start has nothing to do and still tells it.
+        assert_eq!(card.take(), report);
+    }
+
+    #[test]
+    fn vendor_images_give_their_one_file() {
+        let card = Card::new("vendor", false);
+        card.lay("picoclaw.json", b"{}");
+        card.lay("wifi.ssid", b"Net");
+        card.take();
+        assert_eq!(card.on_card(), ["picoclaw.status.txt", "wifi.ssid"]);
+    }
+
+    #[test]
+    fn a_broken_file_stays_and_the_last_good_one_holds() {
+        let card = Card::new("broken", true);
+        card.lay("picoclaw.json", b"{\"good\": 1}");
+        card.take();
+        card.lay("picoclaw.json", b"{\n \"a\" 1}");
+        card.lay("hostname", b"../../etc/passwd");
+        fs::create_dir(card.0.boot.join("wifi.ssid")).expect("folder");
+        card.take();
+        assert_eq!(
+            card.on_card(),
+            ["hostname", "picoclaw.json", "picoclaw.status.txt", "wifi.ssid"]
+        );
+        assert_eq!(card.stored(), "{\"good\": 1}");
+        let told = card.told();
+        assert!(told.contains("Taken from this card: picoclaw.json\r\n"), "{told}");
+        assert!(
+            told.contains(
+                "NOT taken: picoclaw.json: not JSON: expected `:` at line 2 column 6\r\n"
+            ),
+            "{told}"
+        );
+        assert!(
+            told.contains("NOT taken: wifi.ssid: a folder, where a file belongs\r\n"),
+            "{told}"
+        );
+        // Mended: taken.
+        card.lay("picoclaw.json", b"{\"new\": 1}");
+        card.take();
+        assert_eq!(card.stored(), "{\"new\": 1}");
+    }
+
+    #[test]
+    fn a_wipe_that_power_loss_cut_changes_no_setting() {
+        let card = Card::new("cut", true);
+        card.lay("hostname", b"claw");
+        card.take();
+        card.lay("hostname", &[0; 4]);
+        card.lay("picoclaw.json", b"\0\0\0}");
+        card.lay("picoclaw.old", b"secret");
+        assert_eq!(card.take().broken, []);
+        assert_eq!(card.on_card(), ["picoclaw.status.txt"]);
+        assert_eq!(fs::read(card.0.system.join("hostname")).expect("name"), b"claw");
+    }
+
+    #[test]
+    fn a_data_partition_that_cannot_be_written_keeps_the_file_on_the_card() {
+        let card = Card::new("full", true);
+        fs::remove_dir_all(&card.0.home).expect("remove");
+        fs::write(&card.0.home, "not a folder").expect("write");
+        card.lay("picoclaw.json", b"{}");
+        let report = card.take();
+        assert!(report.broken[0].1.starts_with("cannot be stored: "), "{report:?}");
+        assert!(card.on_card().contains(&"picoclaw.json".to_owned()));
+    }
+}

@@ -1,0 +1,357 @@
+//! Orders of people and models: jobs listed, added, changed, taken out. Blocks on the disk.
+//!
+//! Knows nothing of the running daemon: whoever calls looks at [`Done`] and reads the file anew.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::cron::Expr;
+use super::file::{self, Edit, Fault};
+use super::job::{Due, Job, Now, Schedule, key};
+use super::zone::LocalClock;
+use crate::bus::Address;
+use crate::error::{Error, Result};
+use crate::limits::{CRON_EVERY_MIN, CRON_JOBS, CRON_LIST_BYTES, CRON_MESSAGE_BYTES};
+use crate::proto::{date, text};
+use crate::tool::cron::Order;
+
+/// What came of an order.
+#[derive(Debug, Default, PartialEq)]
+pub struct Done {
+    /// For whoever gave it.
+    pub text: String,
+    /// The file has changed.
+    pub changed: bool,
+    /// This job is to fire now.
+    pub run: Option<u64>,
+}
+
+/// Finds zones, remembering the last one: jobs mostly share it.
+#[derive(Default)]
+pub struct Zones(Option<(String, LocalClock)>);
+
+impl Zones {
+    /// See [`LocalClock::find`].
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn find(&mut self, name: &str) -> Result<LocalClock, String> {
+        if let Some((_, clock)) = self.0.as_ref().filter(|(n, _)| n == name) {
+            return Ok(clock.clone());
+        }
+        let clock = LocalClock::find(name).map_err(|e| e.to_string())?;
+        self.0 = Some((name.to_owned(), clock.clone()));
+        Ok(clock)
+    }
+}
+
+/// Carries an order out on the jobs in `path`.
+///
+/// # Errors
+/// What is wrong with the order or the file, as a sentence.
+pub fn carry_out(path: &Path, order: &Order, now: Now) -> Result<Done> {
+    let done = match order.action.as_str() {
+        "list" => list(path, order, now),
+        "add" => add(path, order, now),
+        "update" | "remove" | "enable" | "disable" | "run" => change(path, order, now),
+        other => Err(format!(
+            "unknown action {other:?}; there are add, list, update, remove, enable, disable and run"
+        )),
+    };
+    done.map_err(Error::new)
+}
+
+fn fault(fault: Fault) -> String {
+    fault.to_string()
+}
+
+/// Orders of a chat see only its jobs.
+fn visible(order: &Order, job: &Job) -> bool {
+    let to = job.to();
+    !order.scoped || to.channel == order.to.channel && to.chat == order.to.chat
+}
+
+fn list(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
+    let mut zones = Zones::default();
+    let (mut out, mut left_out) = (String::new(), 0);
+    file::scan(path, &mut |job| {
+        let line = match &job {
+            Ok(job) if !visible(order, job) => return,
+            Ok(job) if order.json => Value::Object(job.0.clone()).to_string(),
+            Ok(job) => line(job, now, &mut zones),
+            Err(_) if order.scoped || order.json => return,
+            Err(why) => format!("- (not run: {why})"),
+        };
+        if out.len() + line.len() > CRON_LIST_BYTES {
+            left_out += 1;
+            return;
+        }
+        out.push_str(if out.is_empty() {
+            ""
+        } else if order.json {
+            ","
+        } else {
+            "\n"
+        });
+        out.push_str(&line);
+    })
+    .map_err(fault)?;
+    if order.json {
+        return Ok(Done { text: format!("[{out}]"), ..Done::default() });
+    }
+    if out.is_empty() {
+        out.push_str("No scheduled jobs.");
+    }
+    if left_out > 0 {
+        out.push_str(&format!("\n… and {left_out} more"));
+    }
+    Ok(Done { text: out, ..Done::default() })
+}
+
+/// `- tea (0123…): every 60 s, enabled, next 2026-05-01 12:00`.
+fn line(job: &Job, now: Now, zones: &mut Zones) -> String {
+    let mut out =
+        format!("- {} ({}): ", text::one_line(job.name(), 60), text::one_line(job.id(), 40));
+    match job.schedule() {
+        Ok(Schedule::At(_)) => out.push_str("one-time"),
+        Ok(Schedule::Every(seconds)) => out.push_str(&format!("every {seconds}s")),
+        Ok(Schedule::Cron(..)) => {
+            let (expr, tz) = job.expr();
+            out.push_str(expr);
+            if !tz.is_empty() {
+                out.push_str(&format!(" ({tz})"));
+            }
+        }
+        Err(why) => out.push_str(&format!("not run: {why}")),
+    }
+    out.push_str(if job.enabled() { ", enabled" } else { ", disabled" });
+    if let Some(when) = next(job, now, zones) {
+        out.push_str(&format!(", next {when}"));
+    }
+    if !job.command().is_empty() {
+        out.push_str(", shell command (not run: it needs an approval)");
+    } else if job.deliver() {
+        out.push_str(", sent as it is");
+    }
+    if let ("error", why) = job.outcome() {
+        out.push_str(&format!(", last time failed: {}", text::one_line(why, 200)));
+    }
+    out
+}
+
+/// When it fires next, by its own clock: `2026-05-01 12:00 Europe/Berlin`.
+fn next(job: &Job, now: Now, zones: &mut Zones) -> Option<String> {
+    let at = match job.due(now, &mut |tz| zones.find(tz)).ok()?? {
+        Due::Wall(at) => at,
+        Due::Mono(at) => now.wall + (at - now.mono) as i64,
+    };
+    let tz = job.expr().1;
+    let zone = zones.find(tz).ok()?;
+    let c = date::civil(at + i64::from(zone.offset(at)));
+    let blank = if tz.is_empty() { "" } else { " " };
+    Some(format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}{blank}{tz}",
+        c.year, c.month, c.day, c.hour, c.minute
+    ))
+}
+
+/// The schedule an order asks for, as jobs.json has it; `None` when it asks for none.
+fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
+    let far = 100 * 366 * 86_400;
+    if !order.tz.is_empty() {
+        LocalClock::find(&order.tz).map_err(|e| e.to_string())?;
+    }
+    if order.at_seconds < 0 || order.every_seconds < 0 {
+        return Err("at_seconds and every_seconds must not be negative".into());
+    }
+    if order.at_seconds > 0 {
+        if !now.trusted {
+            return Err("the clock is not set yet; try again when it is".into());
+        }
+        let at = now.wall + order.at_seconds.min(far);
+        return Ok(Some(json!({"kind": "at", "atMs": at * 1000})));
+    }
+    if order.every_seconds > 0 {
+        if (order.every_seconds as u64) < CRON_EVERY_MIN {
+            return Err(format!("every_seconds must be at least {CRON_EVERY_MIN}"));
+        }
+        let every = order.every_seconds.min(far);
+        return Ok(Some(json!({"kind": "every", "everyMs": every * 1000})));
+    }
+    if order.cron_expr.is_empty() {
+        return Ok(None);
+    }
+    let zone = LocalClock::find(&order.tz).map_err(|e| e.to_string())?;
+    let expr = Expr::parse(&order.cron_expr)?;
+    if expr.next(now.wall, &|at| zone.offset(at)).is_none() {
+        return Err(format!("cron expression `{}` never comes true", order.cron_expr));
+    }
+    let mut schedule = json!({"kind": "cron", "expr": order.cron_expr});
+    if !order.tz.is_empty() {
+        schedule["tz"] = json!(order.tz);
+    }
+    Ok(Some(schedule))
+}
+
+fn checked(order: &Order) -> Result<(), String> {
+    if !order.command.is_empty() {
+        return Err(
+            "shell jobs need the approval of an allowed user, which cannot be asked for here; use message instead"
+                .into(),
+        );
+    }
+    if order.message.len() > CRON_MESSAGE_BYTES {
+        return Err(format!("message has more than {CRON_MESSAGE_BYTES} bytes"));
+    }
+    Ok(())
+}
+
+fn add(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
+    checked(order)?;
+    if order.message.trim().is_empty() {
+        return Err("message is required".into());
+    }
+    let Some(schedule) = schedule(order, now)? else {
+        return Err("one of at_seconds, every_seconds or cron_expr is required".into());
+    };
+    let mut count = 0;
+    file::scan(path, &mut |_| count += 1).map_err(fault)?;
+    if count >= CRON_JOBS {
+        return Err(format!("there are {CRON_JOBS} jobs already; remove some first"));
+    }
+    let id = new_id()?;
+    // The Go original's name: the first 30 characters of the message.
+    let name = if order.name.is_empty() { &order.message } else { &order.name };
+    let name = text::one_line(name, 30);
+    let once = schedule["kind"] == "at";
+    let mut job = Job(Map::new());
+    for (field, value) in [
+        ("id", json!(id)),
+        ("name", json!(name)),
+        ("enabled", json!(true)),
+        ("schedule", schedule),
+        ("payload", json!({"kind": "agent_turn", "message": order.message})),
+        ("state", json!({})),
+        ("createdAtMs", json!(now.wall * 1000)),
+        ("updatedAtMs", json!(now.wall * 1000)),
+        ("deleteAfterRun", json!(once)),
+    ] {
+        job.set("", field, value);
+    }
+    job.set("payload", "deliver", json!(order.deliver.unwrap_or(true)));
+    target(&mut job, &order.to);
+    let mut zones = Zones::default();
+    planned(&mut job, now, &mut zones)?;
+    file::rewrite(path, &mut |_| Edit::Keep, Some(&job)).map_err(fault)?;
+    let mut text = format!("✓ Added job '{name}' ({id})");
+    if let Some(when) = next(&job, now, &mut zones) {
+        text.push_str(&format!(", next {when}"));
+    }
+    Ok(Done { text, changed: true, run: None })
+}
+
+fn target(job: &mut Job, to: &Address) {
+    for (field, value) in [("channel", &to.channel), ("to", &to.chat), ("topic", &to.topic)] {
+        let value = if value.is_empty() { Value::Null } else { json!(value) };
+        job.set("payload", field, value);
+    }
+}
+
+/// Writes down when it fires next, counted from now.
+fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
+    job.set("state", "nextRunAtMs", Value::Null);
+    let next = match job.due(now, &mut |tz| zones.find(tz))? {
+        Some(Due::Wall(at)) => json!(at * 1000),
+        Some(Due::Mono(at)) => json!((now.wall + (at - now.mono) as i64) * 1000),
+        None => Value::Null,
+    };
+    if now.trusted {
+        job.set("state", "nextRunAtMs", next);
+    }
+    Ok(())
+}
+
+fn change(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
+    if order.id.is_empty() {
+        return Err(format!("job_id is required for {}", order.action));
+    }
+    let mut found = None;
+    file::scan(path, &mut |job| {
+        found = found.take().or(job.ok().filter(|j| j.id() == order.id && visible(order, j)));
+    })
+    .map_err(fault)?;
+    let Some(mut job) = found else { return Err(format!("✗ Job {} not found", order.id)) };
+    let mut zones = Zones::default();
+    let (text, edit) = match order.action.as_str() {
+        "run" => {
+            let text = format!("✓ Job '{}' started", job.name());
+            return Ok(Done { text, run: Some(key(&order.id)), ..Done::default() });
+        }
+        "remove" => (format!("✓ Removed job {}", order.id), Edit::Delete),
+        "update" => {
+            update(&mut job, order, now, &mut zones)?;
+            (format!("✓ Job '{}' updated", job.name()), Edit::Write)
+        }
+        on => {
+            let on = on == "enable";
+            let word = if on { "enabled" } else { "disabled" };
+            let text = format!("✓ Job '{}' {word}", job.name());
+            if job.enabled() == on {
+                return Ok(Done { text, ..Done::default() });
+            }
+            job.set("", "enabled", json!(on));
+            if on {
+                planned(&mut job, now, &mut zones)?;
+            }
+            (text, Edit::Write)
+        }
+    };
+    job.set("", "updatedAtMs", json!(now.wall * 1000));
+    let mut edit = Some(edit);
+    file::rewrite(
+        path,
+        &mut |old| {
+            if old.id() != order.id {
+                return Edit::Keep;
+            }
+            *old = job.clone();
+            edit.take().unwrap_or(Edit::Keep)
+        },
+        None,
+    )
+    .map_err(fault)?;
+    Ok(Done { text, changed: true, run: None })
+}
+
+fn update(job: &mut Job, order: &Order, now: Now, zones: &mut Zones) -> Result<(), String> {
+    checked(order)?;
+    if let Some(schedule) = schedule(order, now)? {
+        job.set("", "deleteAfterRun", json!(schedule["kind"] == "at"));
+        job.set("", "schedule", schedule);
+        job.set("state", "lastRunAtMs", Value::Null);
+        planned(job, now, zones)?;
+    }
+    if !order.message.is_empty() {
+        job.set("payload", "message", json!(order.message));
+    }
+    if !order.name.is_empty() {
+        job.set("", "name", json!(text::one_line(&order.name, 30)));
+    }
+    if let Some(deliver) = order.deliver {
+        job.set("payload", "deliver", json!(deliver));
+    }
+    Ok(())
+}
+
+/// 16 random hex digits.
+fn new_id() -> Result<String, String> {
+    let mut bytes = [0; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|e| format!("no random number: {e}"))?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

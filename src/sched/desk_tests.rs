@@ -1,0 +1,187 @@
+use super::*;
+use crate::store::disk::scratch;
+
+const NOW: Now = Now { wall: 1_777_636_800, trusted: true, mono: 50 }; // 2026-05-01T12:00Z
+
+struct Desk(std::path::PathBuf);
+
+impl Desk {
+    fn new(name: &str) -> Desk {
+        Desk(scratch(name).join("cron/jobs.json"))
+    }
+
+    fn give(&self, order: Order) -> Result<String, String> {
+        carry_out(&self.0, &order, NOW).map(|d| d.text).map_err(|e| e.to_string())
+    }
+
+    #[track_caller]
+    fn add(&self, order: Order) -> String {
+        let text = self.give(Order { action: "add".into(), ..order }).expect("added");
+        let id = text.split(['(', ')']).nth(1).unwrap_or_default();
+        assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{text}");
+        id.to_owned()
+    }
+
+    fn on(&self, action: &str, id: &str) -> Result<String, String> {
+        self.give(Order { action: action.into(), id: id.into(), ..Order::default() })
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        file::scan(&self.0, &mut |job| jobs.push(job.expect("a job"))).expect("readable");
+        jobs
+    }
+}
+
+fn chat(chat: &str) -> Address {
+    Address { channel: "telegram".into(), chat: chat.into(), topic: String::new() }
+}
+
+fn tea() -> Order {
+    Order { message: "drink the tea that stands there".into(), at_seconds: 60, ..Order::default() }
+}
+
+#[test]
+fn a_job_has_the_form_of_the_original() {
+    let desk = Desk::new("desk-form");
+    let id = desk.add(Order { to: chat("5"), ..tea() });
+    let job = &desk.jobs()[0].0;
+    assert_eq!(job["id"], id);
+    assert_eq!(job["name"], "drink the tea that stands ther");
+    assert_eq!(job["schedule"], json!({"kind": "at", "atMs": (NOW.wall + 60) * 1000}));
+    assert_eq!(
+        job["payload"],
+        json!({"kind": "agent_turn", "message": "drink the tea that stands there", "deliver": true, "channel": "telegram", "to": "5"})
+    );
+    assert_eq!(job["state"], json!({"nextRunAtMs": (NOW.wall + 60) * 1000}));
+    assert_eq!((&job["enabled"], &job["deleteAfterRun"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn the_first_of_at_every_and_cron_counts() {
+    let desk = Desk::new("desk-order");
+    let all = Order { every_seconds: 60, cron_expr: "0 8 * * *".into(), ..tea() };
+    desk.add(all.clone());
+    desk.add(Order { at_seconds: 0, ..all.clone() });
+    desk.add(Order { at_seconds: 0, every_seconds: 0, tz: "Asia/Tokyo".into(), ..all });
+    let kinds: Vec<Value> = desk.jobs().iter().map(|j| j.0["schedule"].clone()).collect();
+    assert_eq!(kinds[0]["kind"], "at");
+    assert_eq!(kinds[1], json!({"kind": "every", "everyMs": 60_000}));
+    assert_eq!(kinds[2], json!({"kind": "cron", "expr": "0 8 * * *", "tz": "Asia/Tokyo"}));
+    let text = desk.on("list", "").expect("a list");
+    assert!(text.contains("every 60s, enabled, next 2026-05-01 12:01"), "{text}");
+    assert!(
+        text.contains("0 8 * * * (Asia/Tokyo), enabled, next 2026-05-02 08:00 Asia/Tokyo"),
+        "{text}"
+    );
+    assert!(text.contains("one-time"), "{text}");
+}
+
+#[track_caller]
+fn refused(change: impl FnOnce(&mut Order), want: &str) {
+    let desk = Desk::new("desk-refused");
+    let mut order = Order { action: "add".into(), ..tea() };
+    change(&mut order);
+    let e = desk.give(order).expect_err(want);
+    assert!(e.contains(want), "{e}");
+    assert!(!desk.0.exists(), "nothing is written for {want}");
+}
+
+#[test]
+fn refusals_say_why() {
+    refused(|o| o.message.clear(), "message is required");
+    refused(|o| o.at_seconds = 0, "one of at_seconds");
+    refused(|o| o.at_seconds = -5, "negative");
+    refused(|o| (o.at_seconds, o.every_seconds) = (0, 3), "at least 10");
+    refused(|o| (o.at_seconds, o.cron_expr) = (0, "61 * * * *".into()), "minute");
+    refused(|o| (o.at_seconds, o.cron_expr) = (0, "0 0 30 2 *".into()), "never comes true");
+    refused(|o| o.tz = "Mars/Olympus".into(), "unknown time zone");
+    refused(|o| o.command = "reboot".into(), "approval");
+    refused(|o| o.message = "x".repeat(CRON_MESSAGE_BYTES + 1), "bytes");
+    refused(|o| o.action = "fly".into(), "unknown action");
+    refused(|o| o.action = "remove".into(), "job_id is required");
+    refused(|o| (o.action, o.id) = ("update".into(), "gone".into()), "not found");
+}
+
+#[test]
+fn one_time_jobs_need_a_clock() {
+    let desk = Desk::new("desk-clock");
+    let dark = Now { wall: 5, trusted: false, mono: 5 };
+    let e =
+        carry_out(&desk.0, &Order { action: "add".into(), ..tea() }, dark).expect_err("no clock");
+    assert!(e.as_str().contains("clock is not set"), "{e}");
+    let every = Order { action: "add".into(), at_seconds: 0, every_seconds: 60, ..tea() };
+    carry_out(&desk.0, &every, dark).expect("an interval needs none");
+    assert_eq!(desk.jobs()[0].next(), None);
+}
+
+#[test]
+fn jobs_are_switched_and_removed() {
+    let desk = Desk::new("desk-change");
+    let daily = || Order { at_seconds: 0, cron_expr: "@daily".into(), ..tea() };
+    let id = desk.add(Order { name: "tea".into(), ..daily() });
+    let other = desk.add(daily());
+    assert_eq!(desk.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
+    assert!(!desk.jobs()[0].enabled() && desk.jobs()[1].enabled());
+    let before = std::fs::metadata(&desk.0).expect("file").modified().expect("time");
+    assert_eq!(desk.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
+    assert_eq!(before, std::fs::metadata(&desk.0).expect("file").modified().expect("time"));
+    assert_eq!(desk.on("enable", &id).expect("on"), "✓ Job 'tea' enabled");
+    assert_eq!(desk.jobs()[0].next(), Some(1_777_680_000));
+    let update = Order {
+        action: "update".into(),
+        id: id.clone(),
+        message: "new".into(),
+        ..Order::default()
+    };
+    assert_eq!(desk.give(update).expect("changed"), "✓ Job 'tea' updated");
+    assert_eq!(desk.jobs()[0].message(), "new");
+    assert_eq!(desk.on("remove", &id).expect("gone"), format!("✓ Removed job {id}"));
+    assert_eq!(desk.on("remove", &id).expect_err("gone"), format!("✗ Job {id} not found"));
+    assert_eq!(desk.jobs().len(), 1);
+    let run = Order { action: "run".into(), id: other.clone(), ..Order::default() };
+    let done = carry_out(&desk.0, &run, NOW).expect("found");
+    assert_eq!((done.run, done.changed), (Some(key(&other)), false));
+}
+
+#[test]
+fn a_chat_sees_its_own_jobs_only() {
+    let desk = Desk::new("desk-scope");
+    let id = desk.add(Order { to: chat("5"), ..tea() });
+    let as_other = |action: &str| Order {
+        action: action.into(),
+        id: id.clone(),
+        to: chat("6"),
+        scoped: true,
+        ..Order::default()
+    };
+    assert_eq!(desk.give(as_other("list")).expect("a list"), "No scheduled jobs.");
+    assert!(desk.give(as_other("remove")).expect_err("not theirs").contains("not found"));
+    let own = Order { to: chat("5"), ..as_other("remove") };
+    assert!(desk.give(own).is_ok());
+}
+
+#[test]
+fn there_is_an_end_to_jobs_and_lists() {
+    let desk = Desk::new("desk-many");
+    let one = json!({"id": "x", "name": "n".repeat(60), "enabled": true, "schedule": {"kind": "every", "everyMs": 60_000}});
+    let jobs: Vec<Value> = (0..CRON_JOBS).map(|_| one.clone()).collect();
+    std::fs::create_dir_all(desk.0.parent().expect("a folder")).expect("made");
+    std::fs::write(&desk.0, json!({"version": 1, "jobs": jobs}).to_string()).expect("write");
+    let list = desk.on("list", "").expect("a list");
+    assert!(list.len() < CRON_LIST_BYTES + 100 && list.contains("… and "), "{}", list.len());
+    let e = desk.give(Order { action: "add".into(), ..tea() }).expect_err("full");
+    assert!(e.contains("1000 jobs already"), "{e}");
+}
+
+#[test]
+fn a_broken_file_is_told_and_kept() {
+    let desk = Desk::new("desk-broken");
+    std::fs::create_dir_all(desk.0.parent().expect("a folder")).expect("made");
+    std::fs::write(&desk.0, "{\"jobs\":[").expect("write");
+    for action in ["list", "add"] {
+        let e = desk.give(Order { action: action.into(), ..tea() }).expect_err("broken");
+        assert!(e.starts_with("jobs.json is broken"), "{e}");
+    }
+    assert_eq!(std::fs::read_to_string(&desk.0).expect("kept"), "{\"jobs\":[");
+}

@@ -1,0 +1,293 @@
+//! `<workspace>/cron/jobs.json`: read, and rewritten whole when something changed. Blocks on the disk.
+//!
+//! Jobs pass by one at a time and what nobody touches is written back as it was, fields of other versions included.
+//! A file that is no JSON is never written over: [`set_aside`] moves it away.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::job::Job;
+use crate::error::{Context, Error, Result};
+use crate::limits::{CRON_FILE_BYTES, CRON_JOB_BYTES};
+use crate::store::atomic;
+
+/// What becomes of a job that passes by.
+pub enum Edit {
+    /// Stays as it is.
+    Keep,
+    /// Was changed.
+    Write,
+    /// Goes.
+    Delete,
+}
+
+/// Where a workspace keeps its jobs.
+pub fn path(workspace: &Path) -> PathBuf {
+    workspace.join("cron/jobs.json")
+}
+
+/// What is wrong with the file.
+#[derive(Debug)]
+pub enum Fault {
+    /// It is no JSON, or not of this form.
+    Broken(String),
+    /// It cannot be read or written.
+    Disk(Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Broken(why) => write!(f, "jobs.json is broken: {why}"),
+            Fault::Disk(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+/// One top-level field or one job, as it stands in the file.
+enum Part<'a> {
+    Field(&'a str, &'a str),
+    Job(&'a str),
+}
+
+type Each<'e> = &'e mut dyn FnMut(Part<'_>) -> std::io::Result<()>;
+
+struct Document<'e>(Each<'e>);
+struct Jobs<'e>(Each<'e>);
+
+fn io<E: serde::de::Error>(e: std::io::Error) -> E {
+    E::custom(e)
+}
+
+impl<'de> DeserializeSeed<'de> for Document<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
+        d.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with jobs")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "jobs" {
+                map.next_value_seed(Jobs(&mut *self.0))?;
+            } else {
+                let raw: &RawValue = map.next_value()?;
+                (self.0)(Part::Field(&name, raw.get())).map_err(io)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Jobs<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Jobs<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of jobs")
+    }
+    // The Go original writes null for an empty list.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(raw) = list.next_element::<&RawValue>()? {
+            (self.0)(Part::Job(raw.get())).map_err(io)?;
+        }
+        Ok(())
+    }
+}
+
+fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let bytes = atomic::read_bounded(path, CRON_FILE_BYTES).map_err(Fault::Disk)?;
+    Ok(bytes.filter(|b| !b.trim_ascii().is_empty()))
+}
+
+fn walk(bytes: &[u8], each: Each<'_>) -> serde_json::Result<()> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    Document(each).deserialize(&mut reader)?;
+    reader.end()
+}
+
+/// Hands every job to `each`, and for one that cannot be read the reason. An absent file has none.
+///
+/// # Errors
+/// See [`Fault`].
+pub fn scan(path: &Path, each: &mut dyn FnMut(Result<Job, String>)) -> Result<(), Fault> {
+    let Some(bytes) = bytes(path)? else { return Ok(()) };
+    walk(&bytes, &mut |part| {
+        if let Part::Job(raw) = part {
+            each(parse(raw));
+        }
+        Ok(())
+    })
+    .map_err(|e| Fault::Broken(e.to_string()))
+}
+
+fn parse(raw: &str) -> Result<Job, String> {
+    if raw.len() > CRON_JOB_BYTES {
+        return Err(format!("it has more than {CRON_JOB_BYTES} bytes"));
+    }
+    Job::parse(raw)
+}
+
+/// Writes the file anew with every job changed by `edit`, and `added` behind them. Jobs that cannot be read stay.
+///
+/// # Errors
+/// See [`Fault`]; the old file is then still there, whole.
+pub fn rewrite(
+    path: &Path,
+    edit: &mut dyn FnMut(&mut Job) -> Edit,
+    added: Option<&Job>,
+) -> Result<(), Fault> {
+    let old = bytes(path)?.unwrap_or_else(|| b"{\"version\":1,\"jobs\":[]}".to_vec());
+    // Looked through before anything is written, so that a broken file costs nothing.
+    walk(&old, &mut |_| Ok(())).map_err(|e| Fault::Broken(e.to_string()))?;
+    let dir = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string()).map_err(Fault::Disk)?;
+    atomic::replace(path, 0o600, &mut |file| {
+        let mut out = std::io::BufWriter::new(file);
+        out.write_all(b"{\n")?;
+        walk(&old, &mut |part| match part {
+            Part::Field(name, raw) => {
+                writeln!(out, "  {}: {raw},", serde_json::Value::from(name))
+            }
+            Part::Job(_) => Ok(()),
+        })?;
+        out.write_all(b"  \"jobs\": [")?;
+        let mut first = true;
+        let mut put = |out: &mut dyn Write, raw: &str| {
+            let comma = if std::mem::take(&mut first) { "" } else { "," };
+            write!(out, "{comma}\n    {raw}")
+        };
+        walk(&old, &mut |part| {
+            let Part::Job(raw) = part else { return Ok(()) };
+            let Ok(mut job) = parse(raw) else { return put(&mut out, raw) };
+            match edit(&mut job) {
+                Edit::Keep => put(&mut out, raw),
+                Edit::Write => put(&mut out, &serde_json::to_string(&job.0)?),
+                Edit::Delete => Ok(()),
+            }
+        })?;
+        if let Some(job) = added {
+            put(&mut out, &serde_json::to_string(&job.0)?)?;
+        }
+        out.write_all(b"\n  ]\n}\n")?;
+        out.flush()
+    })
+    .map_err(Fault::Disk)
+}
+
+/// Moves a broken file out of the way and says where it is now.
+///
+/// # Errors
+/// The disk's; the file is then where it was.
+pub fn set_aside(path: &Path, now: i64) -> Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".broken-{now}"));
+    let mut target = path.with_file_name(&name);
+    for n in 1.. {
+        if !target.exists() {
+            break;
+        }
+        let mut name = name.clone();
+        name.push(format!("-{n}"));
+        target = path.with_file_name(name);
+    }
+    std::fs::rename(path, &target).with_context(|| path.display().to_string())?;
+    Ok(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::scratch;
+
+    const OLD: &str = r#"{
+  "version": 1, "later": {"x": [1, 2]},
+  "jobs": [
+    {"id":"a","name":"first","enabled":true,"weird":1.50,"schedule":{"kind":"every","everyMs":60000},"payload":{"kind":"agent_turn","message":"m"}},
+    {"name":"no id"},
+    7,
+    {"id":"b","name":"second","enabled":false}
+  ]
+}"#;
+
+    fn names(path: &Path) -> String {
+        let mut out = String::new();
+        scan(path, &mut |job| out.push_str(&job.map_or("?".into(), |j| j.name().to_owned() + " ")))
+            .expect("readable");
+        out
+    }
+
+    #[test]
+    fn what_nobody_touches_stays_as_it_was() {
+        let path = scratch("jobs").join("jobs.json");
+        std::fs::write(&path, OLD).expect("write");
+        assert_eq!(names(&path), "first ??second ");
+        let edit = &mut |job: &mut Job| match job.id() {
+            "b" => {
+                job.set("", "name", "zweiter".into());
+                Edit::Write
+            }
+            _ => Edit::Keep,
+        };
+        rewrite(&path, edit, None).expect("written");
+        let text = std::fs::read_to_string(&path).expect("file");
+        assert!(
+            text.contains(r#""weird":1.50"#) && text.contains(r#""later": {"x": [1, 2]}"#),
+            "{text}"
+        );
+        assert_eq!(names(&path), "first ??zweiter ");
+        let gone = &mut |job: &mut Job| if job.id() == "a" { Edit::Delete } else { Edit::Keep };
+        let added = Job::parse(r#"{"id":"c","name":"third"}"#).expect("a job");
+        rewrite(&path, gone, Some(&added)).expect("written");
+        assert_eq!(names(&path), "??zweiter third ");
+    }
+
+    #[test]
+    fn absent_and_empty_files_are_made() {
+        let path = scratch("jobs-new").join("cron/jobs.json");
+        assert_eq!(names(&path), "");
+        let job = Job::parse(r#"{"id":"c","name":"n"}"#).expect("a job");
+        rewrite(&path, &mut |_| Edit::Keep, Some(&job)).expect("written");
+        assert_eq!(names(&path), "n ");
+        std::fs::write(&path, "\n").expect("write");
+        assert_eq!(names(&path), "");
+        std::fs::write(&path, r#"{"version":1,"jobs":null}"#).expect("write");
+        rewrite(&path, &mut |_| Edit::Keep, Some(&job)).expect("written");
+        assert_eq!(names(&path), "n ");
+    }
+
+    #[test]
+    fn broken_files_are_kept() {
+        let dir = scratch("jobs-broken");
+        let path = dir.join("jobs.json");
+        for bad in ["{", "[]", r#"{"jobs":[{"id":"a"}"#, r#"{"jobs":[]} x"#, "\0", r#"{"jobs":3}"#]
+        {
+            std::fs::write(&path, bad).expect("write");
+            assert!(matches!(scan(&path, &mut |_| ()), Err(Fault::Broken(_))), "{bad}");
+            let e = rewrite(&path, &mut |_| Edit::Delete, None).expect_err(bad);
+            assert!(matches!(e, Fault::Broken(_)), "{bad}: {e}");
+            assert_eq!(std::fs::read_to_string(&path).expect("kept"), bad);
+        }
+        let first = set_aside(&path, 7).expect("moved");
+        std::fs::write(&path, "{").expect("write");
+        let second = set_aside(&path, 7).expect("moved");
+        assert!(first != second && first.exists() && second.exists() && !path.exists());
+    }
+}

@@ -1,0 +1,260 @@
+//! One job as jobs.json has it (behaviour.md 7A), with every field that other versions wrote.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Map, Value, json};
+
+use super::cron::Expr;
+use super::zone::LocalClock;
+use crate::bus::Address;
+use crate::limits::{CRON_EVERY_MIN, CRON_STEP_BACK};
+
+/// When a job fires. Times in jobs.json are milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Schedule {
+    /// Once, at this unix second.
+    At(i64),
+    /// Again and again, seconds apart.
+    Every(u64),
+    /// By an expression in a zone (empty for the system's).
+    Cron(Expr, String),
+}
+
+/// The clocks as a decision sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Now {
+    /// Unix seconds.
+    pub wall: i64,
+    /// They can be believed.
+    pub trusted: bool,
+    /// Seconds since the program started; never steps.
+    pub mono: u64,
+}
+
+/// When something is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Due {
+    /// When the wall clock shows this unix second.
+    Wall(i64),
+    /// This many seconds after the start of the program.
+    Mono(u64),
+}
+
+/// A job: its JSON object, fields unknown to us included.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Job(pub Map<String, Value>);
+
+/// Number of a job in memory, where 16 hex digits would cost an allocation each.
+pub fn key(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Job {
+    /// Reads a job; the error is a sentence without its id.
+    pub fn parse(raw: &str) -> Result<Job, String> {
+        let job = Job(serde_json::from_str(raw).map_err(|e| e.to_string())?);
+        if job.id().is_empty() {
+            return Err("it has no id".into());
+        }
+        Ok(job)
+    }
+
+    fn text(&self, object: &str, field: &str) -> &str {
+        let object = if object.is_empty() { Some(&self.0) } else { self.object(object) };
+        object.and_then(|o| o.get(field)?.as_str()).unwrap_or("")
+    }
+
+    fn object(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.0.get(name)?.as_object()
+    }
+
+    /// 16 hex digits, or what another version chose.
+    pub fn id(&self) -> &str {
+        self.text("", "id")
+    }
+
+    /// For people.
+    pub fn name(&self) -> &str {
+        self.text("", "name")
+    }
+
+    /// Is on.
+    pub fn enabled(&self) -> bool {
+        self.0.get("enabled").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Text or task.
+    pub fn message(&self) -> &str {
+        self.text("payload", "message")
+    }
+
+    /// Shell command, or empty.
+    pub fn command(&self) -> &str {
+        self.text("payload", "command")
+    }
+
+    /// Goes to the chat without a model.
+    pub fn deliver(&self) -> bool {
+        self.object("payload").and_then(|p| p.get("deliver")?.as_bool()).unwrap_or(false)
+    }
+
+    /// Where its answers go; empty where the file does not say.
+    pub fn to(&self) -> Address {
+        Address {
+            channel: self.text("payload", "channel").into(),
+            chat: self.text("payload", "to").into(),
+            topic: self.text("payload", "topic").into(),
+        }
+    }
+
+    /// Expression for people, in the words of the file.
+    pub fn expr(&self) -> (&str, &str) {
+        (self.text("schedule", "expr"), self.text("schedule", "tz"))
+    }
+
+    /// Seconds of `state.<field>Ms`.
+    fn moment(&self, field: &str) -> Option<i64> {
+        self.object("state")?.get(field)?.as_f64().map(|ms| (ms / 1000.0) as i64)
+    }
+
+    /// Unix second when it fires next, as the file has it.
+    pub fn next(&self) -> Option<i64> {
+        self.moment("nextRunAtMs")
+    }
+
+    /// Unix second when it fired last.
+    pub fn last(&self) -> Option<i64> {
+        self.moment("lastRunAtMs")
+    }
+
+    /// `ok`, `error` or empty, and the error.
+    pub fn outcome(&self) -> (&str, &str) {
+        (self.text("state", "lastStatus"), self.text("state", "lastError"))
+    }
+
+    /// When it fires.
+    pub fn schedule(&self) -> Result<Schedule, String> {
+        let number = |field: &str| -> Result<i64, String> {
+            let value = self.object("schedule").and_then(|s| s.get(field)?.as_f64());
+            match value {
+                Some(n) if n > 0.0 && n < 9e15 => Ok((n / 1000.0) as i64),
+                _ => Err(format!("schedule.{field} is missing or out of range")),
+            }
+        };
+        match self.text("schedule", "kind") {
+            "at" => number("atMs").map(Schedule::At),
+            "every" => Ok(Schedule::Every(number("everyMs")?.max(1) as u64)),
+            "cron" => {
+                let (expr, tz) = self.expr();
+                Ok(Schedule::Cron(Expr::parse(expr)?, tz.to_owned()))
+            }
+            other => Err(format!("schedule.kind `{other}` is not at, every or cron")),
+        }
+    }
+
+    /// When it is due, from what the file says alone. `None` for a job that is off or done.
+    ///
+    /// A time in the past that did not fire is due now. What has fired does not fire again when the clock steps back a
+    /// little; see [`CRON_STEP_BACK`]. `every` counts on the clock that never steps.
+    pub fn due(
+        &self,
+        now: Now,
+        zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
+    ) -> Result<Option<Due>, String> {
+        let schedule = self.schedule()?;
+        if !self.enabled() {
+            return Ok(None);
+        }
+        Ok(match schedule {
+            Schedule::At(at) if self.last().is_some_and(|last| last >= at) => None,
+            Schedule::At(at) => Some(Due::Wall(at)),
+            Schedule::Every(seconds) => {
+                let wait = match self.next() {
+                    Some(next) if now.trusted => {
+                        (next.saturating_sub(now.wall)).clamp(0, seconds as i64) as u64
+                    }
+                    _ => seconds,
+                };
+                Some(Due::Mono(now.mono.saturating_add(wait)))
+            }
+            Schedule::Cron(expr, tz) => match self.next() {
+                // Without a clock to trust the stored time is all there is.
+                Some(next) if !now.trusted || next <= now.wall => Some(Due::Wall(next)),
+                _ => {
+                    let from = match self.last() {
+                        Some(last) if last > now.wall && last - now.wall <= CRON_STEP_BACK => last,
+                        _ => now.wall,
+                    };
+                    let zone = zone(&tz)?;
+                    expr.next(from, &|at| zone.offset(at)).map(Due::Wall)
+                }
+            },
+        })
+    }
+
+    /// Marks it as fired at unix second `fired`; false when it is done for good and goes.
+    pub fn fired(
+        &mut self,
+        fired: i64,
+        zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
+    ) -> bool {
+        let (next, over) = match self.schedule() {
+            Ok(Schedule::Every(seconds)) => {
+                (fired.checked_add_unsigned(seconds.max(CRON_EVERY_MIN)), false)
+            }
+            Ok(Schedule::Cron(expr, tz)) => match zone(&tz) {
+                Ok(zone) => {
+                    let next = expr.next(fired, &|at| zone.offset(at));
+                    (next, next.is_none())
+                }
+                // The zone's file is gone for now: it goes on when it is back.
+                Err(_) => (None, false),
+            },
+            Ok(Schedule::At(_)) | Err(_) => (None, true),
+        };
+        if over {
+            if self.0.get("deleteAfterRun").and_then(Value::as_bool) == Some(true) {
+                return false;
+            }
+            self.set("", "enabled", json!(false));
+        }
+        self.set("state", "nextRunAtMs", next.map_or(Value::Null, |s| json!(s * 1000)));
+        self.set("state", "lastRunAtMs", json!(fired * 1000));
+        self.ended(None);
+        true
+    }
+
+    /// Records how the last firing ended; true when that changed anything.
+    pub fn ended(&mut self, error: Option<&str>) -> bool {
+        let before =
+            self.outcome() == (if error.is_some() { "error" } else { "ok" }, error.unwrap_or(""));
+        self.set("state", "lastStatus", json!(if error.is_some() { "error" } else { "ok" }));
+        self.set("state", "lastError", error.map_or(Value::Null, |e| json!(e)));
+        !before
+    }
+
+    /// Sets a field of an object (empty for the job itself), or takes it out with null.
+    pub fn set(&mut self, object: &str, field: &str, value: Value) {
+        let target = if object.is_empty() {
+            &mut self.0
+        } else {
+            let slot = self.0.entry(object).or_insert_with(|| json!({}));
+            if !slot.is_object() {
+                *slot = json!({});
+            }
+            let Some(target) = slot.as_object_mut() else { return };
+            target
+        };
+        if value.is_null() {
+            target.remove(field);
+        } else {
+            target.insert(field.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+use super::*;
+use crate::proto::date::{parse_rfc3339, rfc3339};
+
+fn unix(text: &str) -> i64 {
+    parse_rfc3339(&format!("{text}:00Z")).unwrap_or_else(|| panic!("{text} is a moment"))
+}
+
+fn zones(name: &str) -> Result<LocalClock, String> {
+    let name = if name.is_empty() { "UTC" } else { name };
+    LocalClock::find(name).map_err(|e| e.to_string())
+}
+
+fn job(schedule: &str, state: &str) -> Job {
+    let raw = format!(r#"{{"id":"x","enabled":true,"schedule":{schedule},"state":{state}}}"#);
+    Job::parse(&raw).expect("a job")
+}
+
+fn ms(text: &str) -> i64 {
+    unix(text) * 1000
+}
+
+const NOON: &str = "2026-05-01T12:00";
+
+fn at(wall: &str) -> Now {
+    Now { wall: unix(wall), trusted: true, mono: 1000 }
+}
+
+/// `schedule`, then state as `next last` (`-` for none), the clock, and when it is due.
+#[track_caller]
+fn check(schedule: &str, state: &str, now: Now, want: &str) {
+    let mut fields = state.split(' ').map(|t| if t == "-" { Value::Null } else { json!(ms(t)) });
+    let mut job = job(schedule, "{}");
+    job.set("state", "nextRunAtMs", fields.next().unwrap_or_default());
+    job.set("state", "lastRunAtMs", fields.next().unwrap_or_default());
+    let due = match job.due(now, &mut zones) {
+        Ok(None) => "never".to_owned(),
+        Ok(Some(Due::Wall(at))) => rfc3339(at)[..16].to_owned(),
+        Ok(Some(Due::Mono(at))) => format!("+{}", at - now.mono),
+        Err(e) => e,
+    };
+    assert_eq!(due, want, "{schedule} {state}");
+}
+
+#[test]
+fn one_time_jobs() {
+    let schedule = format!(r#"{{"kind":"at","atMs":{}}}"#, ms("2026-05-01T13:00"));
+    check(&schedule, "- -", at(NOON), "2026-05-01T13:00");
+    check(&schedule, "- -", at("2026-06-01T00:00"), "2026-05-01T13:00");
+    check(&schedule, "- 2026-05-01T13:00", at(NOON), "never");
+}
+
+#[test]
+fn intervals_count_on_the_clock_that_never_steps() {
+    let schedule = r#"{"kind":"every","everyMs":600000}"#;
+    check(schedule, "- -", at(NOON), "+600");
+    check(schedule, "2026-05-01T12:05 -", at(NOON), "+300");
+    check(schedule, "2026-05-01T11:00 -", at(NOON), "+0");
+    check(schedule, "2027-01-01T00:00 -", at(NOON), "+600");
+    let dark = Now { wall: 5, trusted: false, mono: 1000 };
+    check(schedule, "2026-05-01T12:05 -", dark, "+600");
+}
+
+#[test]
+fn expressions() {
+    let schedule = r#"{"kind":"cron","expr":"0 8 * * *"}"#;
+    check(schedule, "- -", at(NOON), "2026-05-02T08:00");
+    // A stored time of the future is worked out anew: another version may have ignored the zone.
+    check(schedule, "2026-05-02T06:00 -", at(NOON), "2026-05-02T08:00");
+    // Missed while the device was off: due now.
+    check(schedule, "2026-04-20T08:00 2026-04-19T08:00", at(NOON), "2026-04-20T08:00");
+    let dark = Now { wall: 5, trusted: false, mono: 1000 };
+    check(schedule, "2026-05-02T08:00 -", dark, "2026-05-02T08:00");
+    let zoned = r#"{"kind":"cron","expr":"0 8 * * *","tz":"America/New_York"}"#;
+    check(zoned, "- -", at("2026-05-01T00:00"), "2026-05-01T12:00");
+}
+
+#[test]
+fn a_clock_that_steps_back_repeats_nothing() {
+    let schedule = r#"{"kind":"cron","expr":"0 8 * * *"}"#;
+    let fired = "2026-05-02T08:00 2026-05-01T08:00";
+    check(schedule, fired, at("2026-05-01T07:30"), "2026-05-02T08:00");
+    check(schedule, fired, at("2026-04-30T08:00"), "2026-05-02T08:00");
+    // Years: what it fired by was nonsense.
+    check(schedule, fired, at("2024-01-01T00:00"), "2024-01-01T08:00");
+}
+
+#[test]
+fn faults_are_told() {
+    check(
+        r#"{"kind":"cron","expr":"0 8 * *"}"#,
+        "- -",
+        at(NOON),
+        &Expr::parse("0 8 * *").expect_err("bad"),
+    );
+    check(
+        r#"{"kind":"cron","expr":"0 8 * * *","tz":"Mars/Olympus"}"#,
+        "- -",
+        at(NOON),
+        "unknown time zone `Mars/Olympus`; write a name like Europe/Berlin, or UTC",
+    );
+    check(r#"{"kind":"moon"}"#, "- -", at(NOON), "schedule.kind `moon` is not at, every or cron");
+    check(r#"{"kind":"every"}"#, "- -", at(NOON), "schedule.everyMs is missing or out of range");
+    check(
+        r#"{"kind":"at","atMs":-5}"#,
+        "- -",
+        at(NOON),
+        "schedule.atMs is missing or out of range",
+    );
+    check("7", "- -", at(NOON), "schedule.kind `` is not at, every or cron");
+    for bad in ["7", "{}", r#"{"id":7}"#, r#"{"id":""}"#] {
+        assert!(Job::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn firing_moves_on_or_ends() {
+    let now = unix(NOON);
+    let mut daily = job(r#"{"kind":"cron","expr":"0 8 * * *"}"#, r#"{"lastError":"x","own":1}"#);
+    assert!(daily.fired(now, &mut zones));
+    assert_eq!((daily.next(), daily.last()), (Some(unix("2026-05-02T08:00")), Some(now)));
+    assert_eq!(daily.outcome(), ("ok", ""));
+    assert_eq!(daily.0["state"]["own"], 1, "foreign fields stay");
+    let mut often = job(r#"{"kind":"every","everyMs":60000}"#, "{}");
+    assert!(often.fired(now, &mut zones));
+    assert_eq!(often.next(), Some(now + 60));
+    let mut once = job(r#"{"kind":"at","atMs":1000}"#, "{}");
+    assert!(once.fired(now, &mut zones) && !once.enabled());
+    assert_eq!(once.due(at(NOON), &mut zones), Ok(None));
+    let mut gone = job(r#"{"kind":"at","atMs":1000}"#, "{}");
+    gone.set("", "deleteAfterRun", json!(true));
+    assert!(!gone.fired(now, &mut zones));
+}
+
+#[test]
+fn outcomes_are_written_only_when_they_change() {
+    let mut job = job(r#"{"kind":"every","everyMs":60000}"#, "{}");
+    assert!(job.ended(Some("no network")));
+    assert!(!job.ended(Some("no network")));
+    assert!(job.ended(None));
+    assert!(!job.ended(None));
+}

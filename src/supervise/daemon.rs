@@ -1,0 +1,145 @@
+//! One life of the daemon: started in its limits, its output cut into lines, its end noted.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
+
+use super::cgroup::Groups;
+use super::journal::{Journal, Lines};
+use super::report::Mode;
+use super::settings::Settings;
+use crate::sys::service::{self, Confinement, Identity, NOTIFY_FD};
+
+/// A daemon that runs.
+pub struct Daemon {
+    child: Child,
+    out: Option<(ChildStdout, Lines)>,
+    err: Option<(ChildStderr, Lines)>,
+    /// Monotonic second of the start.
+    pub started: u64,
+    /// A heartbeat came.
+    pub beating: bool,
+    /// Killed by us for being silent, at this second.
+    pub shot: Option<u64>,
+}
+
+impl Daemon {
+    /// Starts `picoclaw gateway`. `mode` is the limit to apply.
+    pub fn start(
+        program: &Path,
+        settings: &Settings,
+        mode: Mode,
+        groups: Option<&Groups>,
+        identity: Option<&Identity>,
+        notify: &UnixDatagram,
+        now: u64,
+    ) -> io::Result<Daemon> {
+        let procs = match groups {
+            Some(groups) => Some(groups.daemon_procs()?),
+            None => None,
+        };
+        let mut arguments = vec![OsStr::new("gateway")];
+        arguments.extend(settings.gateway_args.iter().map(OsStr::new));
+        let descriptor = NOTIFY_FD.to_string();
+        let tools = groups.map(Groups::tools).unwrap_or_default();
+        let tools_data = settings.tools_data_max.to_string();
+        let mut environment: Vec<(&str, &OsStr)> = vec![
+            ("PICOCLAW_HOME", settings.home.as_os_str()),
+            ("HOME", settings.home.as_os_str()),
+            ("USER", OsStr::new(&settings.user)),
+            ("PICOCLAW_NOTIFY_FD", OsStr::new(&descriptor)),
+            ("PICOCLAW_LIMITS_IN_FORCE", OsStr::new(mode.name())),
+        ];
+        if groups.is_some() {
+            environment.push(("PICOCLAW_TOOLS_CGROUP", tools.as_os_str()));
+        }
+        if mode == Mode::Rlimit && settings.tools_data_max != u64::MAX {
+            environment.push(("PICOCLAW_TOOLS_RLIMIT_DATA", OsStr::new(&tools_data)));
+        }
+        let rlimit = mode == Mode::Rlimit && effective_root();
+        let confinement = Confinement {
+            cgroup: procs.as_ref(),
+            data: (mode == Mode::Rlimit && settings.data_max != u64::MAX)
+                .then_some(settings.data_max),
+            oom_score_adj: rlimit.then_some(settings.oom_score_adj),
+            identity,
+        };
+        let mut child =
+            service::start(program, &arguments, &environment, notify.as_fd(), &confinement)?;
+        let out = child.stdout.take().map(|pipe| (pipe, Lines::default()));
+        let err = child.stderr.take().map(|pipe| (pipe, Lines::default()));
+        Ok(Daemon { child, out, err, started: now, beating: false, shot: None })
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// stdout and stderr, as long as they are open.
+    pub fn pipes(&self) -> [Option<BorrowedFd<'_>>; 2] {
+        [
+            self.out.as_ref().map(|(pipe, _)| pipe.as_fd()),
+            self.err.as_ref().map(|(pipe, _)| pipe.as_fd()),
+        ]
+    }
+
+    /// Reads once from a pipe that is ready: 0 stdout, 1 stderr.
+    pub fn read(&mut self, which: usize, journal: &mut Journal) {
+        let pid = self.child.id();
+        let open = match which {
+            0 => self.out.as_mut().map(|(pipe, lines)| once(pipe, lines, pid, journal)),
+            _ => self.err.as_mut().map(|(pipe, lines)| once(pipe, lines, pid, journal)),
+        };
+        match (open, which) {
+            (Some(false), 0) => self.out = None,
+            (Some(false), _) => self.err = None,
+            _ => {}
+        }
+    }
+
+    /// Reaps it if it has ended. What it wrote last is read first: the pipes hold at most 64 KiB each.
+    pub fn ended(&mut self, journal: &mut Journal) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok()??;
+        for which in 0..2 {
+            // A tool that outlived the daemon may hold the pipe open: only what is there now.
+            for _ in 0..64 {
+                let Some(fd) = self.pipes()[which] else { break };
+                match crate::sys::wake::wait(&[fd], std::time::Duration::ZERO) {
+                    Ok((1, _)) => self.read(which, journal),
+                    _ => break,
+                }
+            }
+        }
+        Some(status)
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: i32) {
+        // It may have ended just now; then the next wait reaps it.
+        let _ = service::signal(self.child.id(), signal);
+    }
+}
+
+fn effective_root() -> bool {
+    service::effective_uid() == 0
+}
+
+/// False at the end of the stream.
+fn once(pipe: &mut impl Read, lines: &mut Lines, pid: u32, journal: &mut Journal) -> bool {
+    let mut buffer = [0; 1024];
+    match pipe.read(&mut buffer) {
+        Ok(n) if n > 0 => {
+            lines.feed(&buffer[..n], |line| journal.daemon(pid, line));
+            true
+        }
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => true,
+        _ => {
+            lines.end(|line| journal.daemon(pid, line));
+            false
+        }
+    }
+}

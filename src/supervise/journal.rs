@@ -1,0 +1,139 @@
+//! Where log lines go: syslog or stderr, and the last few stay in memory for a crash report.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
+
+use crate::limits::{LOG_LINE_BYTES, LOG_RING_LINES};
+
+/// syslog's facility daemon (3), severity info (6) and notice (5).
+const INFO: u8 = 3 * 8 + 6;
+const NOTICE: u8 = 3 * 8 + 5;
+
+/// The log of supervisor and daemon.
+#[derive(Debug)]
+pub struct Journal {
+    /// None: stderr.
+    syslog: Option<UnixDatagram>,
+    ring: VecDeque<Box<str>>,
+}
+
+impl Journal {
+    /// `syslog`: use `/dev/log`.
+    pub fn new(syslog: bool) -> Journal {
+        let socket = if syslog { UnixDatagram::unbound().ok() } else { None };
+        if let Some(socket) = &socket {
+            // A full log must not stop the supervisor.
+            let _ = socket.set_nonblocking(true);
+        }
+        Journal { syslog: socket, ring: VecDeque::with_capacity(LOG_RING_LINES) }
+    }
+
+    /// A line of the supervisor's own.
+    pub fn say(&mut self, text: &str) {
+        self.put(NOTICE, "picoclaw-supervise", std::process::id(), text);
+        self.keep(text);
+    }
+
+    /// A line of the daemon's.
+    pub fn daemon(&mut self, pid: u32, text: &str) {
+        self.put(INFO, "picoclaw", pid, text);
+        self.keep(text);
+    }
+
+    /// The last lines, oldest first.
+    pub fn last(&self) -> impl Iterator<Item = &str> {
+        self.ring.iter().map(|line| &**line)
+    }
+
+    fn keep(&mut self, text: &str) {
+        if self.ring.len() == LOG_RING_LINES {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(text.into());
+    }
+
+    fn put(&self, priority: u8, tag: &str, pid: u32, text: &str) {
+        let mut line = Vec::with_capacity(text.len() + 40);
+        if let Some(socket) = &self.syslog {
+            let _ = write!(line, "<{priority}>{tag}[{pid}]: {text}");
+            // syslogd may not be up yet, or be restarted: then this line is lost, the ring has it.
+            let _ = socket.send_to(&line, "/dev/log");
+        } else {
+            let _ = writeln!(line, "{tag}[{pid}]: {text}");
+            let _ = io::stderr().write_all(&line);
+        }
+    }
+}
+
+/// Cuts a byte stream into lines of at most [`LOG_LINE_BYTES`]; the rest of a longer line is dropped.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Takes bytes, gives each whole line to `sink`.
+    pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(&str)) {
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            let (text, whole) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = LOG_LINE_BYTES - self.0.len();
+            self.0.extend_from_slice(&text[..text.len().min(room)]);
+            if whole {
+                self.end(&mut sink);
+            }
+        }
+    }
+
+    /// What is left when the stream ends.
+    pub fn end(&mut self, mut sink: impl FnMut(&str)) {
+        if !self.0.is_empty() {
+            sink(&clean(&self.0));
+            self.0.clear();
+        }
+    }
+}
+
+/// Text without control characters, which would play with a terminal.
+fn clean(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pieces: &[&[u8]], want: &[&str]) {
+        let (mut lines, mut got) = (Lines::default(), Vec::new());
+        for piece in pieces {
+            lines.feed(piece, |line| got.push(line.to_owned()));
+        }
+        lines.end(|line| got.push(line.to_owned()));
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn streams() {
+        check(&[b"a\nb\n"], &["a", "b"]);
+        check(&[b"a", b"b\nc"], &["ab", "c"]);
+        check(&[b"\n\n"], &[]);
+        check(&[b"\x1b[31mred\xff\n"], &[" [31mred\u{fffd}"]);
+        let long = vec![b'x'; LOG_LINE_BYTES + 5];
+        check(&[&long, b"yy\nz\n"], &[&"x".repeat(LOG_LINE_BYTES), "z"]);
+    }
+
+    #[test]
+    fn the_ring_keeps_the_last_lines() {
+        let mut journal = Journal::new(true);
+        for n in 0..LOG_RING_LINES + 5 {
+            journal.daemon(1, &n.to_string());
+        }
+        let last: Vec<_> = journal.last().collect();
+        assert_eq!((last.len(), last[0], last[LOG_RING_LINES - 1]), (LOG_RING_LINES, "5", "24"));
+    }
+}

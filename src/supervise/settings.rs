@@ -1,0 +1,220 @@
+//! `/etc/default/picoclaw`, as it arrives in the environment.
+
+use std::path::PathBuf;
+
+use super::respawn::Policy;
+use crate::limits::HEARTBEAT_STALE;
+use crate::{Error, Result};
+
+/// How the daemon is held in bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// cgroup v2 where it is, rlimits otherwise.
+    Auto,
+    /// cgroup v2 or a complaint.
+    Cgroup,
+    /// rlimits even where cgroups are.
+    Rlimit,
+    /// Nothing.
+    None,
+}
+
+/// Everything the supervisor was told. Sizes are bytes; `u64::MAX` stands for `max`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// User of the daemon.
+    pub user: String,
+    /// Its home.
+    pub home: PathBuf,
+    /// Root's own folder on the data partition.
+    pub system: PathBuf,
+    /// What others may read about us: `limits.json`, `daemon.pid`, `clock`, `import.txt`. In RAM.
+    pub run: PathBuf,
+    /// What to start as daemon, or empty for this program.
+    pub program: PathBuf,
+    /// Mount point of the boot partition, or empty.
+    pub boot: PathBuf,
+    /// The image is PicoClaw's own: more than `picoclaw.json` is taken from the boot partition.
+    pub own_image: bool,
+    /// More arguments for the gateway.
+    pub gateway_args: Vec<String>,
+    /// Kind of limits.
+    pub limits: Wanted,
+    /// `memory.high` of the daemon.
+    pub memory_high: u64,
+    /// `memory.max` of the daemon.
+    pub memory_max: u64,
+    /// `memory.max` of all tools together.
+    pub tools_memory_max: u64,
+    /// `memory.swap.max` of each.
+    pub swap_max: u64,
+    /// `pids.max` of each.
+    pub pids_max: u64,
+    /// RLIMIT_DATA of the daemon without cgroups.
+    pub data_max: u64,
+    /// RLIMIT_DATA of each tool without cgroups.
+    pub tools_data_max: u64,
+    /// `oom_score_adj` of the daemon without cgroups.
+    pub oom_score_adj: i32,
+    /// When to start again.
+    pub respawn: Policy,
+    /// Watchdog device, or empty.
+    pub watchdog: PathBuf,
+    /// Seconds to ask of it.
+    pub watchdog_timeout: u32,
+    /// Seconds without a heartbeat that are forgiven.
+    pub heartbeat: u64,
+    /// Ask time servers: yes, no, or unless systemd started us.
+    pub sntp: Option<bool>,
+    /// Time servers until the daemon names others.
+    pub time_servers: Vec<String>,
+    /// Log to syslog: yes, no (stderr), or unless systemd started us.
+    pub syslog: Option<bool>,
+}
+
+impl Settings {
+    /// Reads `PICOCLAW_*` through `get`. Unset and empty mean the default. The error names the variable.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Settings> {
+        let text = |name: &str, default: &str| match get(name) {
+            Some(value) if !value.is_empty() => value,
+            _ => default.to_owned(),
+        };
+        let size = |name: &str, default: u64| match get(name) {
+            Some(value) if !value.is_empty() => {
+                bytes(&value).ok_or_else(|| bad(name, &value, "a number with K, M, G, or max"))
+            }
+            _ => Ok(default),
+        };
+        let number = |name: &str, default: i64, least: i64, most: i64| match get(name) {
+            Some(value) if !value.is_empty() => match value.parse() {
+                Ok(n) if (least..=most).contains(&n) => Ok(n),
+                _ => Err(bad(name, &value, "a number in its range")),
+            },
+            _ => Ok(default),
+        };
+        let choice = |name: &str, yes: &str, no: &str| match get(name).as_deref() {
+            None | Some("" | "auto") => Ok(None),
+            Some(value) if value == yes => Ok(Some(true)),
+            Some(value) if value == no => Ok(Some(false)),
+            Some(value) => Err(bad(name, value, "auto or one of the two others")),
+        };
+        let policy = Policy::default();
+        Ok(Settings {
+            user: text("PICOCLAW_USER", "picoclaw"),
+            home: text("PICOCLAW_HOME", "/var/lib/picoclaw").into(),
+            system: text("PICOCLAW_SYSTEM", "/var/lib/picoclaw-system").into(),
+            run: text("PICOCLAW_RUN", "/run/picoclaw").into(),
+            program: text("PICOCLAW_PROGRAM", "").into(),
+            boot: text("PICOCLAW_BOOT", "").into(),
+            own_image: choice("PICOCLAW_OWN_IMAGE", "yes", "no")?.unwrap_or(false),
+            gateway_args: words(&text("PICOCLAW_GATEWAY_ARGS", "")),
+            limits: match get("PICOCLAW_LIMITS").as_deref() {
+                None | Some("" | "auto") => Wanted::Auto,
+                Some("cgroup") => Wanted::Cgroup,
+                Some("rlimit") => Wanted::Rlimit,
+                Some("none") => Wanted::None,
+                Some(value) => {
+                    return Err(bad("PICOCLAW_LIMITS", value, "auto, cgroup, rlimit or none"));
+                }
+            },
+            memory_high: size("PICOCLAW_MEMORY_HIGH", 6 << 20)?,
+            memory_max: size("PICOCLAW_MEMORY_MAX", 8 << 20)?,
+            tools_memory_max: size("PICOCLAW_TOOLS_MEMORY_MAX", 32 << 20)?,
+            swap_max: size("PICOCLAW_SWAP_MAX", 0)?,
+            pids_max: size("PICOCLAW_PIDS_MAX", 64)?,
+            data_max: size("PICOCLAW_DATA_MAX", 16 << 20)?,
+            tools_data_max: size("PICOCLAW_TOOLS_DATA_MAX", 32 << 20)?,
+            oom_score_adj: number("PICOCLAW_OOM_SCORE_ADJ", -250, -1000, 1000)? as i32,
+            respawn: Policy {
+                threshold: number(
+                    "PICOCLAW_RESPAWN_THRESHOLD",
+                    policy.threshold as i64,
+                    1,
+                    1 << 31,
+                )? as u64,
+                delay: number("PICOCLAW_RESPAWN_DELAY", policy.delay as i64, 0, 3600)? as u64,
+                tries: number("PICOCLAW_RESPAWN_TRIES", i64::from(policy.tries), 1, 1000)? as u32,
+            },
+            watchdog: text("PICOCLAW_WATCHDOG", "").into(),
+            watchdog_timeout: number("PICOCLAW_WATCHDOG_TIMEOUT", 30, 4, 3600)? as u32,
+            heartbeat: number("PICOCLAW_HEARTBEAT", HEARTBEAT_STALE as i64, 15, 3600)? as u64,
+            sntp: choice("PICOCLAW_SNTP", "yes", "no")?,
+            time_servers: words(&text(
+                "PICOCLAW_TIME_SERVERS",
+                "0.pool.ntp.org 1.pool.ntp.org time.cloudflare.com 162.159.200.1",
+            )),
+            syslog: choice("PICOCLAW_LOG", "syslog", "stderr")?,
+        })
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn bad(name: &str, value: &str, want: &str) -> Error {
+    Error::new(format!("{name}={value}: not {want}"))
+}
+
+/// `64`, `512K`, `6M`, `1G`, `max`.
+fn bytes(text: &str) -> Option<u64> {
+    if text == "max" {
+        return Some(u64::MAX);
+    }
+    let (digits, shift) = match text.as_bytes().last()? {
+        b'K' | b'k' => (&text[..text.len() - 1], 10),
+        b'M' | b'm' => (&text[..text.len() - 1], 20),
+        b'G' | b'g' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let n: u64 = digits.parse().ok()?;
+    n.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, value: &str, want: Result<fn(&Settings) -> bool, &str>) {
+        let got = Settings::read(|n| (n == name).then(|| value.to_owned()));
+        match (got, want) {
+            (Ok(settings), Ok(holds)) => assert!(holds(&settings), "{settings:?}"),
+            (Err(e), Err(text)) => assert_eq!(e.as_str(), text),
+            (got, _) => panic!("{got:?}"),
+        }
+    }
+
+    #[test]
+    fn values() {
+        check("X", "", Ok(|s| s.memory_max == 8 << 20 && s.user == "picoclaw" && s.swap_max == 0));
+        check("PICOCLAW_MEMORY_MAX", "10M", Ok(|s| s.memory_max == 10 << 20));
+        check("PICOCLAW_MEMORY_MAX", "max", Ok(|s| s.memory_max == u64::MAX));
+        check("PICOCLAW_MEMORY_MAX", "", Ok(|s| s.memory_max == 8 << 20));
+        check("PICOCLAW_PIDS_MAX", "9", Ok(|s| s.pids_max == 9));
+        check("PICOCLAW_LIMITS", "rlimit", Ok(|s| s.limits == Wanted::Rlimit));
+        check("PICOCLAW_SNTP", "no", Ok(|s| s.sntp == Some(false)));
+        check("PICOCLAW_LOG", "stderr", Ok(|s| s.syslog == Some(false)));
+        check("PICOCLAW_TIME_SERVERS", " a:99  b ", Ok(|s| s.time_servers == ["a:99", "b"]));
+        check("PICOCLAW_RESPAWN_TRIES", "2", Ok(|s| s.respawn.tries == 2 && s.respawn.delay == 5));
+    }
+
+    #[test]
+    fn bad_values_name_their_variable() {
+        let size = "not a number with K, M, G, or max";
+        check("PICOCLAW_MEMORY_MAX", "8 MB", Err(&format!("PICOCLAW_MEMORY_MAX=8 MB: {size}")));
+        check("PICOCLAW_SWAP_MAX", "-1", Err(&format!("PICOCLAW_SWAP_MAX=-1: {size}")));
+        check("PICOCLAW_PIDS_MAX", "K", Err(&format!("PICOCLAW_PIDS_MAX=K: {size}")));
+        check(
+            "PICOCLAW_MEMORY_MAX",
+            "99999999999G",
+            Err(&format!("PICOCLAW_MEMORY_MAX=99999999999G: {size}")),
+        );
+        check(
+            "PICOCLAW_LIMITS",
+            "yes",
+            Err("PICOCLAW_LIMITS=yes: not auto, cgroup, rlimit or none"),
+        );
+        check("PICOCLAW_HEARTBEAT", "1", Err("PICOCLAW_HEARTBEAT=1: not a number in its range"));
+    }
+}

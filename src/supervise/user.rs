@@ -1,0 +1,52 @@
+//! Looks a user up in `/etc/passwd` and `/etc/group`.
+
+use crate::sys::service::Identity;
+
+/// The user's ids, with every group that lists the name. `passwd` and `group` are the files' texts.
+pub fn identity(passwd: &str, group: &str, name: &str) -> Option<Identity> {
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
+    let mut fields = line.split(':').skip(2);
+    let uid = fields.next()?.parse().ok()?;
+    let gid = fields.next()?.parse().ok()?;
+    let mut groups = vec![gid];
+    for line in group.lines() {
+        let mut fields = line.split(':');
+        let (Some(_), Some(_), Some(id), Some(members)) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let Ok(id) = id.parse() else { continue };
+        if members.split(',').any(|member| member == name)
+            && !groups.contains(&id)
+            && groups.len() < 32
+        {
+            groups.push(id);
+        }
+    }
+    Some(Identity { uid, gid, groups })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/sh\npicoclaw:x:200:201:PicoClaw:/x:/bin/false\nbroken:x::\n";
+    const GROUP: &str = "root:x:0:\npicoclaw:x:201:picoclaw\ni2c:x:5:other,picoclaw\nspi:x:6:picoclawx\n\ngpio:x:7:picoclaw\nbad:x:y:picoclaw\n";
+
+    #[track_caller]
+    fn check(name: &str, want: Option<(u32, u32, &[u32])>) {
+        let got = identity(PASSWD, GROUP, name);
+        assert_eq!(got.as_ref().map(|i| (i.uid, i.gid, &i.groups[..])), want);
+    }
+
+    #[test]
+    fn users() {
+        check("picoclaw", Some((200, 201, &[201, 5, 7])));
+        check("root", Some((0, 0, &[0])));
+        check("broken", None);
+        check("nobody", None);
+        check("", None);
+    }
+}
