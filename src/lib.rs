@@ -18,8 +18,11 @@
 #![deny(unsafe_code)]
 
 pub mod agent;
+pub mod app;
+pub mod args;
 pub mod bus;
 pub mod channel;
+pub mod command;
 pub mod config;
 pub mod error;
 pub mod import;

@@ -1,0 +1,204 @@
+//! The control socket: how `picoclaw status` and other commands ask the running daemon.
+//!
+//! `$PICOCLAW_HOME/state/control.sock` (see [`paths`]), mode 0600. A request is one opcode byte, then its text up to the client's
+//! end of writing; the answer is a nanoserde frame. Only root and the daemon's own user are answered
+//! (SO_PEERCRED, unix(7)), and none of the commands that tools start, though they have the same user.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_net::unix::{UnixListener, UnixStream as AsyncStream};
+use nanoserde::{DeBin, SerBin};
+use smol::LocalExecutor;
+use smol::future::or;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::error::{Context, Error, Result};
+use crate::limits::{CONTROL_REQUEST_BYTES, LOCAL_CLIENTS};
+use crate::supervise;
+
+/// Asks for a [`Report`].
+pub const STATUS: u8 = b'S';
+/// Asks for the configuration to be read again; the answer is a text.
+pub const RELOAD: u8 = b'R';
+
+/// An [`crate::tool::cron::Order`] follows; the answer is a [`Reply`].
+pub const CRON: u8 = b'C';
+
+/// Answers one request: the opcode and what followed it.
+pub type Answering = Rc<dyn Fn(u8, Vec<u8>) -> Pin<Box<dyn Future<Output = Vec<u8>>>>>;
+
+/// The answer to an order.
+#[derive(Clone, Debug, Default, SerBin, DeBin)]
+pub struct Reply {
+    /// It was carried out.
+    pub ok: bool,
+    /// What came of it, or why nothing did.
+    pub text: String,
+}
+
+/// State of the running daemon.
+#[derive(Clone, Debug, Default, SerBin, DeBin)]
+pub struct Report {
+    /// Process id.
+    pub pid: u32,
+    /// Seconds since the start.
+    pub uptime: u64,
+    /// Version and build.
+    pub version: String,
+    /// `on`, or why not.
+    pub durability: String,
+    /// `current`, or why the last good one is in force.
+    pub config: String,
+    /// Model in use.
+    pub model: String,
+    /// Messages waiting, turns under way, turns since the start.
+    pub waiting: u64,
+    /// See `waiting`.
+    pub running: u64,
+    /// See `waiting`.
+    pub turns: u64,
+    /// Replies refused for good.
+    pub refused: u64,
+    /// fsyncs and bytes written since the start.
+    pub syncs: u64,
+    /// See `syncs`.
+    pub bytes: u64,
+    /// Bytes of heap in use.
+    pub heap: u64,
+    /// Name and state of each channel, and an open pairing code or empty.
+    pub channels: Vec<ChannelReport>,
+    /// Name, state and restarts of each task.
+    pub tasks: Vec<TaskReport>,
+    /// Cron jobs, in words.
+    pub cron: String,
+    /// Token estimates, one line a model.
+    pub tokens: Vec<String>,
+    /// Sockets that are listened on.
+    pub listening: Vec<String>,
+    /// How commands are held.
+    pub tools: String,
+}
+
+/// One channel in a [`Report`].
+#[derive(Clone, Debug, Default, SerBin, DeBin)]
+pub struct ChannelReport {
+    /// Instance name.
+    pub name: String,
+    /// In words.
+    pub state: String,
+    /// Where people find it, or empty.
+    pub link: String,
+    /// Code that pairs a stranger now, or empty.
+    pub pairing_code: String,
+}
+
+/// One task in a [`Report`].
+#[derive(Clone, Debug, Default, SerBin, DeBin)]
+pub struct TaskReport {
+    /// What it does.
+    pub name: String,
+    /// Times it ended and was started again.
+    pub restarts: u32,
+    /// Why it ended last, or empty.
+    pub last_error: String,
+}
+
+/// Where the socket of a home may be: in it, or on a disk that takes no files in the folder that the supervisor made
+/// in RAM.
+pub fn paths(home: &Path) -> [PathBuf; 2] {
+    [home.join("state/control.sock"), supervise::run_folder().join("user/control.sock")]
+}
+
+/// Asks the daemon of `home`; `None` when none is running there.
+///
+/// # Errors
+/// A daemon that does not answer within ten seconds, or refuses.
+pub fn ask(home: &Path, request: u8, body: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(mut stream) = paths(home).iter().find_map(|p| UnixStream::connect(p).ok()) else {
+        return Ok(None);
+    };
+    let exchange = (|| -> std::io::Result<Vec<u8>> {
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(&[request])?;
+        stream.write_all(body)?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        let mut answer = Vec::new();
+        stream.take(64 * 1024).read_to_end(&mut answer)?;
+        Ok(answer)
+    })();
+    let answer = exchange.context("the running gateway does not answer")?;
+    if answer.is_empty() {
+        return Err(Error::new("the running gateway refused: only root and its own user may ask"));
+    }
+    Ok(Some(answer))
+}
+
+/// The daemon's side: answers for ever.
+///
+/// # Errors
+/// The socket cannot be made.
+pub async fn serve(
+    home: &Path,
+    executor: Rc<LocalExecutor<'static>>,
+    answer: Answering,
+) -> Result<()> {
+    let [path, in_ram] = paths(home);
+    let (listener, path) = match bind(&path) {
+        Ok(listener) => (listener, path),
+        // Its own trouble is of no interest where the folder is not there.
+        Err(e) => (bind(&in_ram).map_err(|_| e)?, in_ram),
+    };
+    let clients = Rc::new(std::cell::Cell::new(0));
+    loop {
+        let (stream, _) = listener.accept().await.with_context(|| path.display().to_string())?;
+        if clients.get() >= LOCAL_CLIENTS || !is_friend(&stream) {
+            continue;
+        }
+        clients.set(clients.get() + 1);
+        let (clients, answer) = (clients.clone(), answer.clone());
+        let client = async move {
+            let limit = async {
+                async_io::Timer::after(Duration::from_secs(10)).await;
+            };
+            or(client(stream, &answer), limit).await;
+            clients.set(clients.get() - 1);
+        };
+        executor.spawn(client).detach();
+    }
+}
+
+fn bind(path: &Path) -> Result<UnixListener> {
+    // A socket left by a killed daemon: the lock on the home says that nobody is behind it.
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).with_context(|| path.display().to_string())?;
+    crate::sys::files::set_mode(path, 0o600).with_context(|| path.display().to_string())?;
+    Ok(listener)
+}
+
+/// Root or our own user, and none of our commands.
+fn is_friend(stream: &AsyncStream) -> bool {
+    match crate::sys::files::friend(stream) {
+        Some(pid) if crate::sys::process::is_tool(pid) => {
+            tracing::warn!("a command tried the control socket and was turned away");
+            false
+        }
+        found => found.is_some(),
+    }
+}
+
+async fn client(mut stream: AsyncStream, answer: &Answering) {
+    let mut request = [0; 1];
+    let mut body = Vec::new();
+    if stream.read_exact(&mut request).await.is_ok()
+        && (&mut stream).take(CONTROL_REQUEST_BYTES).read_to_end(&mut body).await.is_ok()
+    {
+        let answer = answer(request[0], body).await;
+        // A client that went away gets nothing, and nothing is lost.
+        let _ = stream.write_all(&answer).await;
+    }
+}

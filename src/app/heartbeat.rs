@@ -1,0 +1,168 @@
+//! The heartbeat: HEARTBEAT.md is looked through again and again, without a history, and only what needs attention is
+//! said, to the chat that wrote last.
+//!
+//! The time of the last one stands in the journal (as the offset of a channel called [`HEARTBEAT`]), so that a restart
+//! does not bring the next one forward.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::hub::Hub;
+use crate::bus::{HEARTBEAT, Inbound};
+use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES};
+use crate::store::frame::Frame;
+use crate::store::read::{self, End};
+use crate::sys::clock;
+use crate::sys::wall_timer::WallTimer;
+
+/// Everything up to here is explanation.
+const MARKER: &str = "Add your heartbeat tasks below this line:";
+
+/// A first HEARTBEAT.md.
+const TEMPLATE: &str = "# Heartbeat\n\n\
+    Every half hour the assistant looks through the tasks below, for instance:\n\
+    - Say so when the disk is more than 90 % full.\n\
+    - In the morning: tell me what the calendar file has for today.\n\n\
+    It writes only when there is something to tell. Without tasks no model is asked.\n\n\
+    Add your heartbeat tasks below this line:\n";
+
+/// Beats for ever.
+pub async fn run(hub: Rc<Hub>, interval: Duration) {
+    until_clock_is_set().await;
+    let last = hub.journal.ledger(|l| l.offset(HEARTBEAT));
+    if last == 0 {
+        template(&hub).await;
+    }
+    let since = clock::unix_now().saturating_sub(last);
+    let first = match last {
+        0 => Duration::from_secs(1),
+        _ => interval.saturating_sub(Duration::from_secs(since.max(0) as u64)),
+    };
+    let mut wait = first.max(Duration::from_secs(1));
+    loop {
+        async_io::Timer::after(wait).await;
+        beat(&hub).await;
+        wait = interval;
+    }
+}
+
+/// Without a clock no model can be asked.
+async fn until_clock_is_set() {
+    let timer = WallTimer::new();
+    while !crate::net::clock_is_set() {
+        let waited = match &timer {
+            Ok(timer) => timer.until(None).await.is_ok(),
+            Err(_) => false,
+        };
+        if !waited {
+            async_io::Timer::after(CLOCK_POLL).await;
+        }
+    }
+}
+
+/// Writes the template where there is no file on the very first start; one that was deleted later stays away.
+async fn template(hub: &Hub) {
+    let workspace = hub.agent.config.agent.workspace.clone();
+    let written = smol::unblock(move || {
+        let path = workspace.join("HEARTBEAT.md");
+        if std::fs::symlink_metadata(&path).is_ok() {
+            return Ok(false);
+        }
+        std::fs::create_dir_all(&workspace)?;
+        crate::store::atomic::write(&path, TEMPLATE.as_bytes(), 0o644).map(|()| true)
+    })
+    .await;
+    match written {
+        Ok(true) => {
+            let event = clock::unix_now();
+            hub.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event });
+        }
+        Ok(false) => {}
+        Err(e) => tracing::warn!("no HEARTBEAT.md was written: {e}"),
+    }
+}
+
+/// One heartbeat, unless there is nothing to do, nobody to tell, or the last one still runs.
+async fn beat(hub: &Hub) {
+    let workspace = hub.agent.config.agent.workspace.clone();
+    let Some(tasks) = smol::unblock(move || tasks(&workspace)).await else { return };
+    let chat = hub.last_chat().filter(|chat| hub.outbox.channel(&chat.channel).is_some());
+    let Some(from) = chat else {
+        tracing::info!("heartbeat: nobody has written yet, so there is no chat to tell");
+        return;
+    };
+    if hub.has_open(HEARTBEAT, HEARTBEAT) {
+        return;
+    }
+    let date = clock::unix_now();
+    let text = format!(
+        "Heartbeat: nobody is writing. Look through these tasks and act on those that need it now. \
+         If nothing needs attention, answer exactly HEARTBEAT_OK.\n\n{tasks}"
+    );
+    let mut message = Inbound { from, date, text, ..Inbound::default() };
+    message.sender.platform = HEARTBEAT.into();
+    message.sender.id = HEARTBEAT.into();
+    hub.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event: date });
+    let id = hub.keep(message).await;
+    hub.start(id);
+}
+
+fn tasks(workspace: &Path) -> Option<String> {
+    match read::bounded(&workspace.join("HEARTBEAT.md"), HEARTBEAT_FILE_BYTES, End::Head) {
+        Ok(piece) => piece.and_then(|p| listed(&p.text).map(str::to_owned)),
+        Err(e) => {
+            tracing::warn!("heartbeat: {e}");
+            None
+        }
+    }
+}
+
+/// The tasks in the file; `None` when there is nothing but headings, comments and blank lines.
+fn listed(text: &str) -> Option<&str> {
+    let below = match text.find(MARKER) {
+        Some(at) => &text[at + MARKER.len()..],
+        None => text,
+    };
+    let (mut rest, mut any) = (below, false);
+    while !rest.is_empty() && !any {
+        rest = rest.trim_start();
+        let comment = rest.strip_prefix("<!--");
+        let line = rest.find('\n').unwrap_or(rest.len());
+        (rest, any) = match comment {
+            Some(comment) => (comment.find("-->").map_or("", |at| &comment[at + 3..]), false),
+            None => {
+                let words = rest[..line].trim_matches(|c: char| !c.is_alphanumeric());
+                (&rest[line..], !words.is_empty() && !rest.starts_with('#'))
+            }
+        };
+    }
+    any.then(|| below.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Option<&str>) {
+        assert_eq!(listed(text), want, "{text:?}");
+    }
+
+    #[test]
+    fn an_empty_list_is_seen() {
+        check("", None);
+        check("# Heartbeat\n\n## Tasks\n", None);
+        check("# Heartbeat\n<!-- water the plants\n - more -->\n- \n* [ ]\n---\n", None);
+        check(TEMPLATE, None);
+        check("<!-- never closed", None);
+    }
+
+    #[test]
+    fn tasks_are_found() {
+        check("- water the plants", Some("- water the plants"));
+        check("# T\n<!-- x --> do it\n", Some("# T\n<!-- x --> do it"));
+        check(&format!("{TEMPLATE}- look\n"), Some("- look"));
+        check("水やり", Some("水やり"));
+    }
+}

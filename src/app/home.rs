@@ -1,0 +1,94 @@
+//! `$PICOCLAW_HOME`: one gateway at a time.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+
+/// The lock of a home, held until dropped.
+pub struct Home {
+    /// Keeps the lock; `None` where the disk takes no files (a read-only disk still gets its answers).
+    _lock: Option<File>,
+}
+
+impl Home {
+    /// Makes the folders and takes the lock.
+    ///
+    /// # Errors
+    /// Another gateway has it: its process id is named.
+    pub fn lock(home: &Path) -> Result<Home> {
+        let state = home.join("state");
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state);
+        let path = state.join("lock");
+        let make =
+            || OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map(drop);
+        // Held open for reading only, so that the disk can still be remounted read-only.
+        let mut file = match File::open(&path)
+            .or_else(|_| made.and_then(|()| make()).and_then(|()| File::open(&path)))
+        {
+            Ok(file) => file,
+            Err(e) => {
+                tracing::error!("{}: {e}; a second gateway would not be noticed", path.display());
+                return Ok(Home { _lock: None });
+            }
+        };
+        if !crate::sys::files::try_lock(&file) {
+            let mut pid = String::new();
+            // Only for the message; an unreadable number is left out.
+            let _ = file.read_to_string(&mut pid);
+            return Err(Error::new(format!("gateway is already running (PID: {})", pid.trim())))
+                .with_context(|| home.display().to_string());
+        }
+        // The number helps whoever reads the message above; the lock does not depend on it.
+        let _ = std::fs::write(&path, format!("{}\n", std::process::id()));
+        Ok(Home { _lock: Some(file) })
+    }
+}
+
+/// `8388608`, `8MiB`, `8M`, `512k`, as GOMEMLIMIT writes them.
+pub fn parse_size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: usize = text[..digits].parse().ok()?;
+    let unit = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("8388608", Some(8 << 20)),
+            ("8MiB", Some(8 << 20)),
+            ("512k", Some(512 << 10)),
+            ("1 GB", None),
+            ("", None),
+            ("x", None),
+            ("99999999999999999999", None),
+            ("4b", Some(4)),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_home_has_one_gateway() {
+        let dir = crate::store::disk::scratch("home");
+        let first = Home::lock(&dir).expect("first");
+        let e = Home::lock(&dir).err().expect("second is refused");
+        assert!(e.as_str().contains(&format!("(PID: {})", std::process::id())), "{e}");
+        drop(first);
+        Home::lock(&dir).expect("free again");
+    }
+}

@@ -1,0 +1,349 @@
+//! Between channels and agent: takes messages over, has them answered in order, hands the answers to the outbox.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol::LocalExecutor;
+use smol::channel::{Receiver, Sender};
+use smol::future::or;
+
+use super::files;
+use super::internal::{DELIVER, Ended};
+use super::outbox::Outbox;
+use super::poison;
+use super::replies;
+use super::session_key::session_key;
+use crate::agent::{Agent, Answer, Turn};
+use crate::bus::{Address, Inbound, Outbound};
+use crate::channel::command::{self};
+use crate::error::Result;
+use crate::limits::QUEUE;
+use crate::store::frame::Frame;
+use crate::store::ledger::{Entry, Ledger, Stage};
+use crate::store::state;
+use crate::store::writer::Journal;
+use crate::sys::pages;
+
+/// A turn under way.
+struct Running {
+    id: u64,
+    session: String,
+    /// Dropped with the turn; a message on it stops the turn.
+    stop: Sender<()>,
+}
+
+/// See the module.
+pub struct Hub {
+    /// Answers.
+    pub agent: Rc<Agent>,
+    /// Records.
+    pub journal: Rc<Journal>,
+    /// Delivers.
+    pub outbox: Rc<Outbox>,
+    pub(super) waiting: RefCell<VecDeque<u64>>,
+    running: RefCell<Vec<Running>>,
+    closing: Cell<bool>,
+    turns: Cell<u64>,
+    /// Told once that the disk does not take writes.
+    pub(super) told_off: Cell<bool>,
+    /// Sessions that are being summarised.
+    pub(super) summarising: RefCell<Vec<String>>,
+    mem_limit: Option<usize>,
+    pub(super) last_chat: RefCell<Option<Address>>,
+    /// How jobs ended, for the scheduler.
+    pub(super) ended: (Sender<Ended>, Receiver<Ended>),
+    wake: (Sender<()>, Receiver<()>),
+}
+
+/// What [`Hub::carry_out`] needs to know of a message: its number and what it says.
+pub(super) struct Taken {
+    id: u64,
+    session: String,
+    pub(super) message: Inbound,
+    resumed: Option<u64>,
+    started: Vec<String>,
+    poison: bool,
+}
+
+impl Hub {
+    /// Messages that the last run left open wait at once.
+    pub fn new(agent: Rc<Agent>, outbox: Rc<Outbox>, mem_limit: Option<usize>) -> Hub {
+        let journal = agent.journal.clone();
+        let open = |e: &&Entry| e.stage == Stage::Open;
+        let last_chat = state::last_chat(&agent.config.agent.workspace);
+        let waiting = journal.ledger(|l| l.entries().filter(open).map(|e| e.id).collect());
+        Hub {
+            agent,
+            journal,
+            outbox,
+            waiting: RefCell::new(waiting),
+            running: RefCell::default(),
+            closing: Cell::new(false),
+            turns: Cell::new(0),
+            told_off: Cell::new(false),
+            summarising: RefCell::default(),
+            mem_limit,
+            last_chat: RefCell::new(last_chat),
+            ended: smol::channel::bounded(QUEUE),
+            wake: smol::channel::bounded(1),
+        }
+    }
+
+    /// Turns begun since the start.
+    pub fn turns(&self) -> u64 {
+        self.turns.get()
+    }
+
+    /// Messages waiting and turns under way.
+    pub fn load(&self) -> (usize, usize) {
+        (self.waiting.borrow().len(), self.running.borrow().len())
+    }
+
+    /// The chat that wrote last, for notices.
+    pub fn last_chat(&self) -> Option<Address> {
+        self.last_chat.borrow().clone()
+    }
+
+    pub(super) fn kick(&self) {
+        // Full means a wake-up is under way already.
+        let _ = self.wake.0.try_send(());
+    }
+
+    /// No new turns; waits until the running ones have ended or `limit` is over.
+    pub async fn close(&self, limit: Duration) {
+        self.closing.set(true);
+        let done = async {
+            while !self.running.borrow().is_empty() {
+                async_io::Timer::after(Duration::from_millis(20)).await;
+            }
+        };
+        or(done, async {
+            async_io::Timer::after(limit).await;
+        })
+        .await;
+        // What still runs is cut off here and goes on after the next start, from its last recorded step.
+        for turn in self.running.borrow().iter() {
+            poison::forgive(self, turn.id);
+            tracing::warn!(
+                "a turn of {} was still running and goes on after the next start",
+                turn.session
+            );
+        }
+    }
+
+    /// Starts turns for ever.
+    pub async fn run(self: Rc<Self>, executor: Rc<LocalExecutor<'static>>) {
+        loop {
+            while let Some(taken) = self.next() {
+                let (stop, stopped) = smol::channel::bounded(1);
+                let (id, session) = (taken.id, taken.session.clone());
+                self.running.borrow_mut().push(Running { id, session, stop });
+                self.turns.set(self.turns.get() + 1);
+                let hub = self.clone();
+                // Boxed once per turn: the future of a turn is large, and the executor would move it.
+                let work = Box::pin(async move {
+                    let session = taken.session.clone();
+                    let long = hub.carry_out(taken, stopped).await;
+                    hub.running.borrow_mut().retain(|r| r.id != id);
+                    hub.kick();
+                    if long {
+                        hub.summarise(&session).await;
+                    }
+                    pages::give_back_now_and_then();
+                });
+                executor.spawn(work).detach();
+            }
+            if self.wake.1.recv().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The first waiting message whose session is free, if another turn may run.
+    fn next(&self) -> Option<Taken> {
+        let running = self.running.borrow();
+        let most = self.agent.config.agent.max_parallel_turns.max(1) as usize;
+        if self.closing.get()
+            || running.len() >= most
+            || (self.short_of_memory() && !running.is_empty())
+        {
+            return None;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        let mut index = 0;
+        while let Some(id) = waiting.get(index).copied() {
+            let Some(entry) = self.journal.ledger(|l| l.get(id).cloned()) else {
+                waiting.remove(index);
+                continue;
+            };
+            let session = session_key(&self.agent.config.session, &entry.message);
+            if running.iter().any(|r| r.session == session) {
+                index += 1;
+                continue;
+            }
+            waiting.remove(index);
+            return Some(Taken {
+                id,
+                session,
+                poison: poison::is_poison(&entry),
+                resumed: entry.progress.map(|(_, offset)| offset),
+                started: entry.started,
+                message: entry.message,
+            });
+        }
+        None
+    }
+
+    /// Near `PICOCLAW_MEM_LIMIT` caches are dropped and new turns wait for running ones.
+    fn short_of_memory(&self) -> bool {
+        let short = self.mem_limit.is_some_and(|limit| crate::sys::heap::in_use() > limit / 10 * 8);
+        if short {
+            self.agent.http.close_idle();
+            self.agent.prompt.borrow_mut().forget();
+        }
+        short
+    }
+
+    /// True when the conversation has become long.
+    async fn carry_out(&self, taken: Taken, stopped: Receiver<()>) -> bool {
+        let to = taken.message.from.clone();
+        let internal = taken.message.is_internal();
+        let command = command::parse(&taken.message.text).filter(|_| !internal);
+        let mut long = false;
+        let text = match command {
+            _ if internal && taken.message.sender.name == DELIVER => {
+                let text = taken.message.text.clone();
+                self.internal(&taken, Answer { text, ..Answer::default() })
+            }
+            Some(command) => replies::answer(self, command, &taken.session, &to.channel).await,
+            None if taken.poison => poison::set_aside(self, taken.id).await,
+            None => {
+                poison::count(self, taken.id).await;
+                let turn = self.turn(&taken);
+                let stop = async {
+                    // The sender lives as long as the turn is listed, so an error cannot come first.
+                    let _ = stopped.recv().await;
+                    Answer { text: "Stopped.".to_string(), ..Answer::default() }
+                };
+                let answer = or(stop, turn).await;
+                long = answer.summarise;
+                if internal { self.internal(&taken, answer) } else { answer.text }
+            }
+        };
+        self.answered(taken.id, &to, &text).await;
+        long
+    }
+
+    /// Records the answer and hands it on.
+    pub(super) async fn answered(&self, id: u64, to: &Address, text: &str) {
+        let replies = if text.is_empty() { Vec::new() } else { self.outbox.split(to, text) };
+        let ticket = self.journal.record(&Frame::Answered { id, replies });
+        // A reply may only go out when the message it answers is safe; that was asked for before the turn began.
+        self.journal.written(ticket).await;
+        self.outbox.push(id);
+    }
+
+    async fn turn(&self, taken: &Taken) -> Answer {
+        let to = taken.message.from.clone();
+        let mut message = taken.message.clone();
+        if !message.attachments.is_empty() {
+            message.text = files::text_with_files(self, &message).await;
+        }
+        let channel = self.outbox.channel(&to.channel).filter(|_| !taken.message.is_internal());
+        let turn = Turn {
+            id: taken.id,
+            session: &taken.session,
+            message: &message,
+            resumed: taken.resumed,
+            started: &taken.started,
+            say: self.speaker(),
+            ask: Some(self.outbox.asker(&taken.message)),
+            unattended: taken.message.is_internal(),
+            on_text: None,
+        };
+        let typing = async {
+            if let Some(channel) = channel {
+                match channel.placeholder(&to, taken.message.message).await {
+                    Ok(0) => {}
+                    Ok(message) => self.outbox.note_placeholder(taken.id, message),
+                    Err(e) => tracing::info!("no placeholder was shown: {e}"),
+                }
+                channel.typing(&to).await;
+            }
+            std::future::pending().await
+        };
+        let answer = async {
+            match self.agent.run(&turn).await {
+                Ok(answer) => answer,
+                Err(e) => Answer {
+                    text: format!("Error processing message: {e}"),
+                    failed: true,
+                    ..Answer::default()
+                },
+            }
+        };
+        or(answer, typing).await
+    }
+
+    /// Begins a message that is in the journal.
+    pub(super) fn start(&self, id: u64) {
+        self.waiting.borrow_mut().push_back(id);
+        self.kick();
+    }
+
+    /// Sends at once, through the journal.
+    fn speaker(&self) -> Rc<dyn Fn(Outbound) -> Result<()>> {
+        let (journal, outbox) = (self.journal.clone(), self.outbox.clone());
+        Rc::new(move |message: Outbound| {
+            if outbox.channel(&message.to.channel).is_none() {
+                return Err(crate::Error::new(format!(
+                    "there is no channel {:?}",
+                    message.to.channel
+                )));
+            }
+            if journal.ledger(|l| l.len()) >= 2 * QUEUE {
+                return Err(crate::Error::new("too many messages are waiting to be sent"));
+            }
+            for reply in outbox.split(&message.to, &message.text) {
+                let id = journal.ledger(Ledger::next_id);
+                journal.record(&Frame::Said { id, reply });
+                outbox.push(id);
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends a notice to the chat that wrote last.
+    pub fn notify(&self, text: &str) {
+        if let Some(to) = self.last_chat() {
+            if let Err(e) = self.speaker()(Outbound { to, text: text.into(), reply_to: 0 }) {
+                tracing::warn!("a notice was not sent: {e}");
+            }
+        }
+    }
+
+    /// `/stop`: ends the session's turn and forgets what waits behind it. True when there was anything.
+    pub(super) fn stop(&self, session: &str) -> bool {
+        let mut any = false;
+        for turn in self.running.borrow().iter().filter(|r| r.session == session) {
+            any = true;
+            // Full: it was told before.
+            let _ = turn.stop.try_send(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        let belongs = |id: &u64| {
+            self.journal
+                .ledger(|l| l.get(*id).map(|e| session_key(&self.agent.config.session, &e.message)))
+                .is_some_and(|key| key == session)
+        };
+        let gone: Vec<u64> = waiting.iter().copied().filter(belongs).collect();
+        waiting.retain(|id| !gone.contains(id));
+        for id in gone {
+            any = true;
+            self.journal.record(&Frame::Finished { id });
+        }
+        any
+    }
+}

@@ -1,0 +1,118 @@
+//! How messages get into the hub: taken over once, safe on disk before their channel hears so.
+
+use super::hub::Hub;
+use super::replies;
+use super::session_key::session_key;
+use crate::bus::{Address, Inbound};
+use crate::channel::Intake;
+use crate::channel::command::{self, Command};
+use crate::error::Result;
+use crate::limits::{JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE};
+use crate::store::frame::Frame;
+use crate::store::ledger::Ledger;
+use crate::store::state;
+
+impl Hub {
+    /// Takes one message over; returns its number, 0 when it was known.
+    async fn take(&self, message: Inbound) -> u64 {
+        if self.journal.ledger(|l| l.knows(&message.from.channel, message.event)) {
+            return 0;
+        }
+        let command = command::parse(&message.text);
+        // What stops a turn does not wait until the queue behind that turn has room.
+        if command != Some(Command::Stop) {
+            self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
+        }
+        self.note_chat(&message.from).await;
+        let session = session_key(&self.agent.config.session, &message);
+        let id = self.journal.ledger(Ledger::next_id);
+        let too_long = message.text.len() > MESSAGE_BYTES;
+        let bytes = message.text.len();
+        let mut message = message;
+        if too_long {
+            message.text = "(too long)".into();
+        }
+        let to = message.from.clone();
+        // /stop and /help do not wait behind the turn they are about.
+        let at_once = match command::parse(&message.text) {
+            Some(Command::Stop) => {
+                Some(if self.stop(&session) { "" } else { "Nothing is running." }.to_string())
+            }
+            Some(c) if !matches!(c, Command::Clear) => {
+                Some(replies::answer(self, c, &session, &to.channel).await)
+            }
+            _ if too_long => Some(format!(
+                "Your message is too long for me: {bytes} bytes, at most {MESSAGE_BYTES} are read. Send it as a file or in parts."
+            )),
+            _ => None,
+        };
+        self.journal.record(&Frame::Received { id, message });
+        match at_once {
+            Some(text) => self.answered(id, &to, &text).await,
+            None => self.start(id),
+        }
+        id
+    }
+
+    /// Keeps the chat for notices, also over a restart; written only when it is another one.
+    async fn note_chat(&self, from: &Address) {
+        let chat = Address { topic: String::new(), ..from.clone() };
+        if self.last_chat.replace(Some(chat.clone())).as_ref() == Some(&chat) {
+            return;
+        }
+        let workspace = self.agent.config.agent.workspace.clone();
+        let now = crate::sys::clock::unix_now();
+        let saved = smol::unblock(move || state::save_last_chat(&workspace, &chat, now)).await;
+        if let Err(e) = saved {
+            tracing::info!("{e}");
+        }
+    }
+
+    /// Tells the chat once when the disk stops taking writes, and once when it takes them again.
+    fn tell_durability(&self, off: Option<String>) {
+        if self.told_off.replace(off.is_some()) == off.is_some() {
+            return;
+        }
+        match off {
+            Some(why) => self.notify(&format!(
+                "⚠️ durability: off ({why}). I go on answering, but what is said now may be lost in a power cut."
+            )),
+            None => self.notify("durability: on. The disk takes writes again."),
+        }
+    }
+}
+
+impl Intake for Hub {
+    fn offset(&self, channel: &str) -> i64 {
+        match self.journal.ledger(|l| l.offset(channel)) {
+            0 => 0,
+            last => last + 1,
+        }
+    }
+
+    async fn submit(&self, channel: &str, batch: Vec<Inbound>, next: i64) {
+        let mut ids = Vec::with_capacity(batch.len());
+        for message in batch {
+            ids.push(self.take(message).await);
+        }
+        if next > 0 && self.journal.ledger(|l| l.offset(channel)) != next - 1 {
+            self.journal.record(&Frame::Skipped { channel: channel.into(), event: next - 1 });
+        }
+        let safe = self.journal.synced(self.journal.last()).await;
+        self.tell_durability(self.journal.durability().off());
+        if !safe {
+            for id in ids.into_iter().filter(|id| *id != 0) {
+                self.journal.finished(id).await;
+            }
+        }
+    }
+
+    async fn migrated(&self, channel: &str, old: &str, new: &str) {
+        self.outbox.moved(channel, old, new).await;
+    }
+
+    async fn save_paired(&self, json: String) -> Result<()> {
+        let path = self.agent.config.home.join("state/paired.json");
+        crate::store::atomic::write_later(path, json.into_bytes(), 0o600).await
+    }
+}

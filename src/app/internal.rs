@@ -1,0 +1,95 @@
+//! Messages that nobody wrote: jobs and the heartbeat. They go through journal, agent and outbox like any other, so that a
+//! crash neither loses nor repeats them.
+
+use super::hub::{Hub, Taken};
+use crate::agent::Answer;
+use crate::bus::{CRON, HEARTBEAT, Inbound};
+use crate::limits::{JOURNAL_OPEN_BYTES, QUEUE};
+use crate::store::frame::Frame;
+use crate::store::ledger::Ledger;
+
+/// [`crate::bus::Sender::name`] of a job whose text goes to the chat without a model.
+pub const DELIVER: &str = "(deliver)";
+
+/// How a job's firing ended: its id, and the error.
+pub type Ended = (String, Option<String>);
+
+impl Hub {
+    /// Is a message of this job or heartbeat still open?
+    pub fn has_open(&self, platform: &str, id: &str) -> bool {
+        let is = |m: &Inbound| m.sender.platform == platform && m.sender.id == id;
+        self.journal.ledger(|l| l.entries().any(|e| is(&e.message)))
+    }
+
+    /// Ids and times of jobs that the last run began and did not finish.
+    pub fn open_jobs(&self) -> Vec<(String, i64)> {
+        self.journal.ledger(|l| {
+            let cron = l.entries().filter(|e| e.message.sender.platform == CRON);
+            cron.map(|e| (e.message.sender.id.clone(), e.message.date)).collect()
+        })
+    }
+
+    /// Takes an internal message over; on disk when this returns. It begins with [`Hub::start`], or, should the program
+    /// end before, with the next start.
+    pub async fn keep(&self, message: Inbound) -> u64 {
+        self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
+        let id = self.journal.ledger(Ledger::next_id);
+        let ticket = self.journal.record(&Frame::Received { id, message });
+        self.journal.synced(ticket).await;
+        id
+    }
+
+    /// Summarises a session, once at a time; the chat goes on meanwhile.
+    pub(super) async fn summarise(&self, session: &str) {
+        if self.summarising.borrow().iter().any(|s| s == session) {
+            return;
+        }
+        self.summarising.borrow_mut().push(session.to_owned());
+        if let Err(e) = self.agent.summarise(session).await {
+            tracing::warn!("session {session} was not summarised: {e}");
+        }
+        self.summarising.borrow_mut().retain(|s| s != session);
+    }
+
+    /// The answer of an internal message, after which it is told how it ended.
+    pub(super) fn internal(&self, taken: &Taken, answer: Answer) -> String {
+        let sender = &taken.message.sender;
+        if sender.platform == HEARTBEAT {
+            return heartbeat(answer);
+        }
+        let error = answer.failed.then(|| answer.text.clone());
+        // Full: the status in jobs.json stays what it was, and nothing else depends on it.
+        let _ = self.ended.0.try_send((sender.id.clone(), error));
+        answer.text
+    }
+}
+
+/// What of a heartbeat's answer reaches the chat: nothing when all is well, or when no model could be asked.
+fn heartbeat(answer: Answer) -> String {
+    if answer.failed {
+        tracing::warn!("heartbeat: {}", answer.text);
+        return String::new();
+    }
+    let bare = answer.text.trim_matches(|c: char| !c.is_alphanumeric());
+    if bare == "HEARTBEAT_OK" { String::new() } else { answer.text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, failed: bool, want: &str) {
+        assert_eq!(heartbeat(Answer { text: text.into(), failed, summarise: false }), want);
+    }
+
+    #[test]
+    fn a_heartbeat_speaks_only_when_there_is_something() {
+        check("HEARTBEAT_OK", false, "");
+        check(" **HEARTBEAT_OK.**\n", false, "");
+        check("", false, "");
+        check("The disk is full.", false, "The disk is full.");
+        check("HEARTBEAT_OK, but the disk is full", false, "HEARTBEAT_OK, but the disk is full");
+        check("no network", true, "");
+    }
+}

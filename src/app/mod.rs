@@ -1,0 +1,385 @@
+//! Wires a gateway together and takes it apart again.
+
+pub mod control;
+pub mod cron;
+mod files;
+#[cfg(feature = "health")]
+pub mod health;
+pub mod heartbeat;
+pub mod home;
+pub mod hub;
+mod intake;
+pub mod internal;
+pub mod last_end;
+pub mod outbox;
+mod poison;
+mod pulse;
+pub mod replies;
+pub mod session_key;
+pub mod tasks;
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nanoserde::{DeBin, SerBin};
+use smol::LocalExecutor;
+
+use crate::agent::Agent;
+use crate::agent::prompt::Prompt;
+use crate::channel::AnyChannel;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::limits::SHUTDOWN;
+use crate::net::http::Client;
+use crate::provider::Models;
+use crate::skill::load::{self, Roots};
+use crate::store::session::Sessions;
+use crate::store::writer::Journal;
+use crate::tool::cron::Order;
+use control::{ChannelReport, Reply, Report};
+use cron::Scheduler;
+use home::Home;
+use hub::Hub;
+use outbox::Outbox;
+use tasks::Tasks;
+
+/// How a gateway is started.
+pub struct GatewayOptions {
+    /// The configuration in force.
+    pub config: Config,
+    /// `current`, or why the last good one is in force.
+    pub config_state: String,
+    /// Values never shown.
+    pub secrets: Vec<String>,
+    /// Start although no model can be used.
+    pub allow_empty: bool,
+}
+
+/// What made the gateway stop.
+enum Stop {
+    Terminated,
+    Reload,
+}
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting: another instance, no home, no usable model, a port that is taken.
+pub fn gateway(options: GatewayOptions) -> Result<ExitCode> {
+    let started = Instant::now();
+    crate::sys::crash::install()?;
+    crate::sys::process::harden();
+    let home = Home::lock(&options.config.home)?;
+    crate::tool::cage::sweep(&options.config.home);
+    let executor = Rc::new(LocalExecutor::new());
+    let gateway = Gateway::build(options, started)?;
+    let stop = async_io::block_on(executor.run(gateway.run(executor.clone())))?;
+    drop(gateway);
+    drop(home);
+    match stop {
+        Stop::Terminated => Ok(ExitCode::SUCCESS),
+        // A fresh image of the same program reads everything anew and starts with a clean heap.
+        Stop::Reload => Err(crate::sys::process_image::restart()),
+    }
+}
+
+/// Everything that lives as long as the daemon.
+pub struct Gateway {
+    config: Rc<Config>,
+    config_state: String,
+    started: Instant,
+    hub: Rc<Hub>,
+    outbox: Rc<Outbox>,
+    /// Absent where the tool cron is switched off.
+    cron: Option<Rc<Scheduler>>,
+    channels: Vec<Rc<AnyChannel>>,
+    tasks: Tasks,
+    listening: RefCell<Vec<String>>,
+}
+
+/// The models of a configuration.
+///
+/// # Errors
+/// There is none, and that was not allowed.
+pub fn models(config: &Rc<Config>, http: &Client, allow_empty: bool) -> Result<Models> {
+    if config.models.is_empty() && !allow_empty {
+        return Err(Error::new(
+            "no model is configured: add one to model_list (`picoclaw onboard` writes an example), or start with --allow-empty",
+        ));
+    }
+    Ok(Models::new(config.clone(), http.clone()))
+}
+
+/// The agent of a configuration.
+pub fn agent(
+    config: Rc<Config>,
+    models: Models,
+    http: Client,
+    journal: Rc<Journal>,
+    secrets: Vec<String>,
+) -> Agent {
+    let workspace = &config.agent.workspace;
+    let roots = Roots::new(workspace, &config.home, &load::builtin_folder());
+    let readable: Vec<_> = roots.readable().iter().map(|p| p.to_path_buf()).collect();
+    let prompt = Prompt::new(workspace, roots);
+    Agent {
+        sessions: Sessions::new(&config.agent.workspace),
+        readable_roots: readable.into(),
+        prompt: RefCell::new(prompt),
+        secrets: secrets.into(),
+        models,
+        http,
+        journal,
+        cron: RefCell::default(),
+        config,
+    }
+}
+
+/// Carries an order of the command line out.
+async fn ordered(cron: Option<Rc<Scheduler>>, body: &[u8]) -> Vec<u8> {
+    let done = match (cron, Order::deserialize_bin(body)) {
+        (Some(cron), Ok(order)) => cron.order(order).await,
+        (None, _) => Err("cron is switched off (tools.cron.enabled)".into()),
+        (_, Err(_)) => Err("the running gateway is of another version; restart it".into()),
+    };
+    let (ok, text) = match done {
+        Ok(text) => (true, text),
+        Err(text) => (false, text),
+    };
+    Reply { ok, text }.serialize_bin()
+}
+
+impl Gateway {
+    fn build(options: GatewayOptions, started: Instant) -> Result<Gateway> {
+        let config = Rc::new(options.config);
+        let sessions = Sessions::new(&config.agent.workspace);
+        let (journal, notes) = Journal::open(&config.home.join("state"), sessions.dir())?;
+        for note in notes {
+            tracing::warn!("{note}");
+        }
+        let http = Client::new()?;
+        let models = models(&config, &http, options.allow_empty)?;
+        let agent = Rc::new(agent(config.clone(), models, http, Rc::new(journal), options.secrets));
+        let channels: Vec<Rc<AnyChannel>> =
+            AnyChannel::all(&config, &agent.http)?.into_iter().map(Rc::new).collect();
+        if channels.is_empty() {
+            tracing::warn!(
+                "no channel is enabled; set channel_list.telegram.enabled and its token"
+            );
+        }
+        let outbox = Rc::new(Outbox::new(agent.journal.clone(), sessions, channels.clone()));
+        let limit = std::env::var("PICOCLAW_MEM_LIMIT").ok();
+        let limit = match limit.as_deref().map(home::parse_size) {
+            Some(None) => {
+                return Err(Error::new("PICOCLAW_MEM_LIMIT is no size like 8MiB or 8388608"));
+            }
+            Some(bytes) => bytes,
+            None => None,
+        };
+        let hub = Rc::new(Hub::new(agent, outbox.clone(), limit));
+        if crate::sys::crash::mark(&config.home.join("state/crashed")) {
+            poison::blame(&hub);
+        }
+        let off = config.tools.disabled.iter().any(|tool| tool == "cron");
+        let cron = (!off).then(|| Rc::new(Scheduler::new(hub.clone())));
+        if let Some(cron) = cron.clone() {
+            let desk = move |order| {
+                let cron = cron.clone();
+                let done = async move { cron.order(order).await };
+                Box::pin(done) as std::pin::Pin<Box<dyn Future<Output = _>>>
+            };
+            hub.agent.cron.replace(Some(Rc::new(desk)));
+        }
+        Ok(Gateway {
+            config,
+            config_state: options.config_state,
+            started,
+            hub,
+            outbox,
+            cron,
+            channels,
+            tasks: Tasks::default(),
+            listening: RefCell::default(),
+        })
+    }
+
+    async fn run(&self, executor: Rc<LocalExecutor<'static>>) -> Result<Stop> {
+        let mut signals = crate::sys::signal::Signals::new()?;
+        let spawn =
+            |future: std::pin::Pin<Box<dyn Future<Output = ()>>>| executor.spawn(future).detach();
+        let journal = self.hub.journal.clone();
+        spawn(Box::pin(async move { journal.run().await }));
+        spawn(Box::pin(self.outbox.clone().run(executor.clone())));
+        spawn(Box::pin(self.hub.clone().run(executor.clone())));
+        if let Some(cron) = self.cron.clone() {
+            spawn(Box::pin(async move { cron.run().await }));
+        }
+        if !self.config.heartbeat.is_zero() {
+            spawn(Box::pin(heartbeat::run(self.hub.clone(), self.config.heartbeat)));
+        }
+        let http = self.hub.agent.http.clone();
+        spawn(Box::pin(async move { http.sweep().await }));
+        #[cfg(feature = "health")]
+        self.listen(&executor)?;
+        self.serve_control(&executor);
+        for channel in &self.channels {
+            let (channel, hub, tasks) = (channel.clone(), self.hub.clone(), self.tasks.clone());
+            spawn(Box::pin(async move {
+                tasks
+                    .keep(channel.name(), || async {
+                        channel.run(&*hub).await;
+                        Ok(())
+                    })
+                    .await;
+            }));
+        }
+        if self.config_state != "current" {
+            self.hub.notify(&format!("⚠️ {}", self.config_state));
+        }
+        spawn(Box::pin(pulse::tell_supervisor(
+            self.config.clone(),
+            self.config_state.clone(),
+            self.channels.clone(),
+        )));
+        let hub = self.hub.clone();
+        spawn(Box::pin(async move { last_end::tell(&hub).await }));
+        tracing::info!(
+            "picoclaw {} answers on {} channel(s), model {}",
+            crate::command::version::VERSION,
+            self.channels.len(),
+            self.hub.agent.models.current()
+        );
+        let stop = loop {
+            match signals.next().await {
+                crate::sys::signal::Signal::Terminate => break Stop::Terminated,
+                crate::sys::signal::Signal::Reload => match crate::command::config::is_loadable() {
+                    Ok(()) => break Stop::Reload,
+                    Err(e) => {
+                        let text = format!("the configuration was not reloaded: {e}");
+                        tracing::error!("{text}");
+                        self.hub.notify(&format!("⚠️ {text}"));
+                    }
+                },
+            }
+        };
+        tracing::info!("stopping: running turns get {} s", SHUTDOWN.as_secs());
+        self.hub.close(SHUTDOWN).await;
+        let flush = self.outbox.drain(Duration::from_secs(2));
+        flush.await;
+        self.hub.journal.finish().await;
+        // Left behind it would only say that nobody answers.
+        for path in control::paths(&self.config.home) {
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(stop)
+    }
+
+    #[cfg(feature = "health")]
+    fn listen(&self, executor: &Rc<LocalExecutor<'static>>) -> Result<()> {
+        let listeners = match health::bind(&self.config.gateway.hosts, self.config.gateway.port) {
+            Ok(listeners) => listeners,
+            Err(e) => {
+                // The assistant is worth more than its health page.
+                tracing::error!("{e}; /health and /ready are not served");
+                return Ok(());
+            }
+        };
+        for listener in listeners {
+            let address =
+                listener.local_addr().map(|a| format!("http://{a}/health")).unwrap_or_default();
+            tracing::info!("listening on {address}");
+            self.listening.borrow_mut().push(address);
+            listener.set_nonblocking(true)?;
+            let channels = self.channels.clone();
+            let checks: health::Checks = Rc::new(move || {
+                let all = channels.iter().all(|c| c.is_healthy());
+                vec![("channels", all)]
+            });
+            let (executor2, started, tasks) = (executor.clone(), self.started, self.tasks.clone());
+            executor
+                .spawn(async move {
+                    tasks
+                        .keep("health", || {
+                            let listener = listener.try_clone();
+                            let (executor, checks) = (executor2.clone(), checks.clone());
+                            async move { health::serve(listener?, executor, started, checks).await }
+                        })
+                        .await;
+                })
+                .detach();
+        }
+        Ok(())
+    }
+
+    fn serve_control(&self, executor: &Rc<LocalExecutor<'static>>) {
+        let seed = Report {
+            pid: std::process::id(),
+            version: crate::command::version::text(false),
+            config: self.config_state.clone(),
+            listening: self.listening.borrow().clone(),
+            tools: crate::tool::cage::describe(&self.config),
+            ..Report::default()
+        };
+        let (hub, outbox, channels) =
+            (self.hub.clone(), self.outbox.clone(), self.channels.clone());
+        let (tasks, started, cron) = (self.tasks.clone(), self.started, self.cron.clone());
+        let state = cron.clone();
+        let answer = move |request: u8| match request {
+            control::STATUS => {
+                let (waiting, running) = hub.load();
+                let costs = hub.journal.costs();
+                let channel = |c: &Rc<AnyChannel>| ChannelReport {
+                    name: c.name().into(),
+                    state: c.state(),
+                    link: c.link(),
+                    pairing_code: c.pairing_code(),
+                };
+                Report {
+                    uptime: started.elapsed().as_secs(),
+                    durability: hub
+                        .journal
+                        .durability()
+                        .off()
+                        .map_or("on".into(), |why| format!("off ({why})")),
+                    model: hub.agent.models.current().to_string(),
+                    waiting: waiting as u64,
+                    running: running as u64,
+                    turns: hub.turns(),
+                    refused: outbox.refused(),
+                    syncs: costs.syncs,
+                    bytes: costs.bytes,
+                    heap: crate::sys::heap::in_use() as u64,
+                    channels: channels.iter().map(channel).collect(),
+                    tasks: tasks.report(),
+                    cron: state.as_ref().map_or("off".into(), |c| c.state()),
+                    tokens: hub.agent.models.token_errors(),
+                    ..seed.clone()
+                }
+                .serialize_bin()
+            }
+            control::RELOAD => {
+                crate::sys::signal::reload_self();
+                b"reload asked for".to_vec()
+            }
+            _ => b"unknown request".to_vec(),
+        };
+        let answer = Rc::new(answer);
+        let answer: control::Answering = Rc::new(move |request, body| {
+            let (answer, cron) = (answer.clone(), cron.clone());
+            Box::pin(async move {
+                if request == control::CRON { ordered(cron, &body).await } else { answer(request) }
+            })
+        });
+        let (home, tasks, executor2) =
+            (self.config.home.clone(), self.tasks.clone(), executor.clone());
+        executor
+            .spawn(async move {
+                tasks
+                    .keep("control", || control::serve(&home, executor2.clone(), answer.clone()))
+                    .await;
+            })
+            .detach();
+    }
+}

@@ -1,0 +1,44 @@
+//! Answers to commands in a chat.
+
+use super::hub::Hub;
+use crate::channel::command::{self, Command};
+
+/// Carries `command` out for the chat of `session` and says what came of it. `/stop` is the hub's own.
+pub async fn answer(hub: &Hub, command: Command<'_>, session: &str, channel: &str) -> String {
+    let models = &hub.agent.models;
+    match command {
+        Command::Start => command::GREETING.into(),
+        Command::Help => command::HELP.into(),
+        Command::ShowModel => format!("Current model: {}", models.current()),
+        Command::ShowChannel => format!("Current channel: {channel}"),
+        Command::ListModels => list("Models", models.names().into_iter().map(str::to_string)),
+        Command::ListChannels => list("Channels", hub.outbox.channel_names().into_iter()),
+        Command::ListSkills => list("Skills", hub.agent.prompt.borrow().skill_names().into_iter()),
+        Command::SwitchModel(name) => match models.set_default(name) {
+            Ok(()) => format!("Switched to {name} until the next restart."),
+            Err(e) => e.to_string(),
+        },
+        Command::Clear => {
+            let (sessions, key) = (hub.agent.sessions.clone(), session.to_string());
+            match smol::unblock(move || sessions.clear(&key)).await {
+                Ok(()) => "This chat's history is cleared; memory and files stay.".into(),
+                Err(e) => format!("The history could not be cleared: {e}"),
+            }
+        }
+        Command::Pair(_) => "You are allowed already.".into(),
+        Command::Usage(text) => text.into(),
+        Command::Stop => "Nothing is running.".into(),
+    }
+}
+
+fn list(title: &str, names: impl Iterator<Item = String>) -> String {
+    let mut text = format!("{title}:");
+    for name in names {
+        text.push_str("\n- ");
+        text.push_str(&name);
+    }
+    if text.ends_with(':') {
+        text.push_str(" none");
+    }
+    text
+}

@@ -1,0 +1,311 @@
+//! The command line (behaviour.md 1).
+
+use argh::FromArgs;
+
+/// An AI assistant in one megabyte.
+#[derive(FromArgs, Debug)]
+pub struct Args {
+    /// what to do
+    #[argh(subcommand)]
+    pub command: Option<Command>,
+    /// print the version
+    #[argh(switch, short = 'v')]
+    pub version: bool,
+}
+
+/// One subcommand.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+pub enum Command {
+    /// See the type.
+    Gateway(Gateway),
+    /// See the type.
+    Agent(Agent),
+    /// See the type.
+    Status(Status),
+    /// See the type.
+    Version(Version),
+    /// See the type.
+    Onboard(Onboard),
+    /// See the type.
+    Config(Config),
+    /// See the type.
+    Cron(Cron),
+    /// See the type.
+    Simulate(Simulate),
+}
+
+/// Run the daemon: answer on every enabled channel until SIGTERM or SIGINT.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "gateway")]
+pub struct Gateway {
+    /// log details
+    #[argh(switch, short = 'd')]
+    pub debug: bool,
+    /// start without a usable model; every message is then answered with the error
+    #[argh(switch, short = 'E')]
+    pub allow_empty: bool,
+    /// listen here instead of gateway.host
+    #[argh(option)]
+    pub host: Option<String>,
+    /// log to syslog instead of standard error
+    #[argh(switch)]
+    pub syslog: bool,
+}
+
+/// Talk to the assistant here: one message with -m, or a conversation.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "agent")]
+pub struct Agent {
+    /// say this, print the answer, leave
+    #[argh(option, short = 'm')]
+    pub message: Option<String>,
+    /// session key (default cli:default)
+    #[argh(option, short = 's', default = "\"cli:default\".into()")]
+    pub session: String,
+    /// model_name to use instead of the configured one
+    #[argh(option)]
+    pub model: Option<String>,
+    /// log details
+    #[argh(switch, short = 'd')]
+    pub debug: bool,
+    /// print the answer as one JSON object (with -m)
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Show configuration, keys that are set, and the running gateway's state.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "status")]
+pub struct Status {
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Print version, build and target.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "version")]
+pub struct Version {
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Write a first configuration and workspace; what is there already stays as it is.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "onboard")]
+pub struct Onboard {}
+
+/// Look at the configuration.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "config")]
+pub struct Config {
+    /// what to do
+    #[argh(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// One `config` subcommand.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+pub enum ConfigCommand {
+    /// See the type.
+    Check(ConfigCheck),
+    /// See the type.
+    Show(ConfigShow),
+    /// See the type.
+    Keys(ConfigKeys),
+}
+
+/// Read every layer and say what is wrong; exit status 1 when anything is.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "check")]
+pub struct ConfigCheck {
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Print the values in force, secrets left out, and the file or variable that set each.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "show")]
+pub struct ConfigShow {
+    /// only keys that begin like this
+    #[argh(positional)]
+    pub key: Option<String>,
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// List every key: type, default, variable, meaning.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "keys")]
+pub struct ConfigKeys {}
+
+/// Reminders and repeated work. A running gateway is told; without one the file is changed.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "cron")]
+pub struct Cron {
+    /// what to do
+    #[argh(subcommand)]
+    pub command: CronCommand,
+}
+
+/// One `cron` subcommand.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+pub enum CronCommand {
+    /// See the type.
+    List(CronList),
+    /// See the type.
+    Add(CronAdd),
+    /// See the type.
+    Remove(CronRemove),
+    /// See the type.
+    Enable(CronEnable),
+    /// See the type.
+    Disable(CronDisable),
+    /// See the type.
+    Run(CronRun),
+}
+
+/// List all jobs.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "list")]
+pub struct CronList {
+    /// as a JSON array
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Add a job: --at, --every or --cron says when.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "add")]
+pub struct CronAdd {
+    /// its name
+    #[argh(option, short = 'n')]
+    pub name: String,
+    /// text to send (with -d), or the assistant's task
+    #[argh(option, short = 'm')]
+    pub message: String,
+    /// once, this many seconds from now
+    #[argh(option, default = "0")]
+    pub at: i64,
+    /// again and again, this many seconds apart
+    #[argh(option, short = 'e', default = "0")]
+    pub every: i64,
+    /// expression: minute hour day month weekday
+    #[argh(option, short = 'c', default = "String::new()")]
+    pub cron: String,
+    /// time zone of the expression, e.g. Europe/Berlin
+    #[argh(option, default = "String::new()")]
+    pub tz: String,
+    /// send the message as it is, without the model
+    #[argh(switch, short = 'd')]
+    pub deliver: bool,
+    /// chat for the answer; without it the one that wrote last
+    #[argh(option, default = "String::new()")]
+    pub to: String,
+    /// channel of that chat
+    #[argh(option, default = "\"telegram\".into()")]
+    pub channel: String,
+}
+
+/// Remove a job.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "remove")]
+pub struct CronRemove {
+    /// the job
+    #[argh(positional)]
+    pub id: String,
+}
+
+/// Switch a job on.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "enable")]
+pub struct CronEnable {
+    /// the job
+    #[argh(positional)]
+    pub id: String,
+}
+
+/// Switch a job off; it stays in the list.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "disable")]
+pub struct CronDisable {
+    /// the job
+    #[argh(positional)]
+    pub id: String,
+}
+
+/// Let a job fire now; needs the gateway.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "run")]
+pub struct CronRun {
+    /// the job
+    #[argh(positional)]
+    pub id: String,
+}
+
+/// Push BURST synthetic messages through the real pipeline, without a network, and measure memory.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "simulate")]
+pub struct Simulate {
+    /// messages (default: the variable BURST, or 100)
+    #[argh(option)]
+    pub burst: Option<u32>,
+    /// resident kilobytes that pass (default 1024 on riscv64, 5120 elsewhere)
+    #[argh(option)]
+    pub target_kb: Option<u64>,
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Names of all subcommands, for the hint.
+const COMMANDS: [&str; 8] =
+    ["gateway", "agent", "status", "version", "onboard", "config", "cron", "simulate"];
+
+/// Reads the process's arguments; help and errors are printed, and their exit status returned.
+pub fn parse() -> Result<Args, std::process::ExitCode> {
+    // An argument that is not UTF-8 cannot be any of ours; lossily it fails with a readable message.
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if args.is_empty() {
+        eprintln!("{}", help());
+        return Err(std::process::ExitCode::FAILURE);
+    }
+    Args::from_args(&["picoclaw"], &args).map_err(|exit| match exit.status {
+        Ok(()) => {
+            println!("{}", exit.output.trim_end());
+            std::process::ExitCode::SUCCESS
+        }
+        Err(()) => {
+            eprintln!("{}", exit.output.trim_end());
+            eprintln!("{}", hint(&args));
+            std::process::ExitCode::FAILURE
+        }
+    })
+}
+
+fn help() -> String {
+    Args::from_args(&["picoclaw"], &["--help"]).err().map_or_else(String::new, |exit| exit.output)
+}
+
+/// What to try instead of `args`.
+fn hint(args: &[&str]) -> String {
+    let command = args.iter().find(|a| !a.starts_with('-'));
+    match command {
+        Some(name) if !COMMANDS.contains(name) => {
+            match crate::config::nearest::nearest(name, COMMANDS.iter().copied()) {
+                Some(near) => format!("Unknown command: {name}. Did you mean `picoclaw {near}`?"),
+                None => format!("Unknown command: {name}. See `picoclaw --help`."),
+            }
+        }
+        Some(name) => format!("See `picoclaw {name} --help`."),
+        None => "See `picoclaw --help`.".into(),
+    }
+}

@@ -1,0 +1,41 @@
+//! `picoclaw config check|show|keys`, and what a reload asks first.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::args::{self, ConfigCommand};
+use crate::config::{self, LoadOptions};
+use crate::error::{Error, Result};
+
+/// Carries out the subcommand.
+///
+/// # Errors
+/// Standard output is gone.
+pub fn run(args: &args::Config) -> Result<ExitCode> {
+    let options = LoadOptions::from_process();
+    let mut out = std::io::stdout().lock();
+    let good = match &args.command {
+        ConfigCommand::Check(a) => config::check(&options, a.json, &mut out)?,
+        ConfigCommand::Show(a) => {
+            config::show(&options, a.key.as_deref().unwrap_or(""), a.json, &mut out)?;
+            true
+        }
+        ConfigCommand::Keys(_) => {
+            config::keys::write_markdown(&mut out)?;
+            true
+        }
+    };
+    out.flush()?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Would a start now find a good configuration?
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn is_loadable() -> Result<()> {
+    match config::load(&LoadOptions::from_process()) {
+        Ok(_) => Ok(()),
+        Err(errors) => Err(Error::new(errors.to_string().lines().next().unwrap_or_default())),
+    }
+}

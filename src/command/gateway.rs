@@ -1,0 +1,77 @@
+//! `picoclaw gateway`.
+
+use std::process::ExitCode;
+
+use crate::app::{self, GatewayOptions};
+use crate::args;
+use crate::config::{self, LoadOptions, Loaded};
+use crate::error::{Error, Result};
+use crate::log;
+use crate::supervise::notify::Supervisor;
+use crate::sys::pages;
+
+/// Loads the configuration, or the last good one, and runs until a signal ends it.
+///
+/// # Errors
+/// Exit status 1 with the reason: a first start with a bad configuration, another instance, a taken port.
+pub fn run(args: &args::Gateway) -> Result<ExitCode> {
+    #[cfg(feature = "heap-profile")]
+    let _profiler = dhat::Profiler::new_heap();
+    pages::map_small_pieces();
+    let target = if args.syslog { log::Target::Syslog } else { log::Target::Stderr };
+    log::start(target, "info");
+    let options = LoadOptions { allow_empty: args.allow_empty, ..LoadOptions::from_process() };
+    let (loaded, config_state) = load(&options)?;
+    let level =
+        std::env::var("PICOCLAW_LOG_LEVEL").unwrap_or(loaded.config.gateway.log_level.clone());
+    log::set_level(if args.debug { "debug" } else { &level });
+    let secrets = config::disguised(loaded.secrets());
+    log::hide(secrets.clone());
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut config = loaded.config;
+    if let Some(host) = &args.host {
+        if host.trim().is_empty() {
+            return Err(Error::new("--host is empty; leave it out or name an address"));
+        }
+        config.gateway.hosts = host.split(',').map(|h| h.trim().to_string()).collect();
+    }
+    app::gateway(GatewayOptions { config, config_state, secrets, allow_empty: args.allow_empty })
+}
+
+/// The configuration to run with and what `status` says of it.
+fn load(options: &LoadOptions) -> Result<(Loaded, String)> {
+    match config::load(options) {
+        Ok(loaded) => {
+            if let Err(e) = config::save_last_good(&loaded.config.home, &loaded) {
+                tracing::warn!("the configuration could not be kept as the last good one: {e}");
+            }
+            Ok((loaded, "current".into()))
+        }
+        Err(errors) => {
+            for line in errors.to_string().lines() {
+                tracing::error!("{line}");
+            }
+            let home = options.home()?;
+            match config::load_last_good(&home) {
+                Ok(loaded) => {
+                    let state = format!(
+                        "the configuration has errors, so the last good one is in force; see `picoclaw config check`: {}",
+                        errors.to_string().lines().next().unwrap_or_default()
+                    );
+                    tracing::warn!("{state}");
+                    Ok((loaded, state))
+                }
+                Err(_) => {
+                    // Nothing of us will run, so this is the only word on picoclaw.status.txt.
+                    let told = format!("The assistant does not start: {errors}");
+                    Supervisor::from_environment().announce(&told);
+                    Err(Error::new(
+                        "the configuration has errors and there is no last good one; correct it (`picoclaw config check`) and start again",
+                    ))
+                }
+            }
+        }
+    }
+}

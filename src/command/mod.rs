@@ -1,0 +1,11 @@
+//! One file per subcommand.
+
+pub mod agent;
+pub mod ask;
+pub mod config;
+pub mod cron;
+pub mod gateway;
+pub mod onboard;
+pub mod simulate;
+pub mod status;
+pub mod version;

@@ -1,0 +1,173 @@
+//! `picoclaw status`: configuration, keys, and the running gateway. Asks the daemon once, opens no connection.
+
+use std::process::ExitCode;
+
+use nanoserde::DeBin;
+use serde_json::{Value, json};
+
+use crate::app::control::{self, Report};
+use crate::app::last_end;
+use crate::args;
+use crate::command::version;
+use crate::config::{self, LoadOptions};
+use crate::error::{Error, Result};
+use crate::tool::cage;
+use crate::{import, supervise};
+
+/// Prints the state; exit status 1 when the configuration has errors.
+///
+/// # Errors
+/// A gateway that does not answer.
+pub fn run(args: &args::Status) -> Result<ExitCode> {
+    let options = LoadOptions::from_process();
+    let loaded = config::load(&options);
+    let home = options.home()?;
+    let report = match control::ask(&home, control::STATUS, &[])? {
+        Some(bytes) => Some(
+            Report::deserialize_bin(&bytes)
+                .map_err(|_| Error::new("the running gateway is of another version; restart it"))?,
+        ),
+        None => None,
+    };
+    let run = supervise::run_folder();
+    let limits = std::fs::read_to_string(run.join("limits.json")).ok();
+    let limits: Option<Value> = limits.and_then(|text| serde_json::from_str(&text).ok());
+    let mut lines = Lines { json: serde_json::Map::new(), text: String::new() };
+    lines.put("version", "Version", json!(version::VERSION));
+    lines.put("home", "Home", json!(home.display().to_string()));
+    let code = match &loaded {
+        Ok(loaded) => {
+            lines.put("config", "Config", json!("✓"));
+            let workspace = &loaded.config.agent.workspace;
+            let mark = if workspace.is_dir() { "✓" } else { "✗ (made on first use)" };
+            lines.put("workspace", "Workspace", json!(format!("{} {mark}", workspace.display())));
+            lines.put("model", "Model", json!(loaded.config.agent.model));
+            for model in &loaded.config.models {
+                let set =
+                    if model.api_key.is_empty() && config::providers::needs_key(&model.provider) {
+                        "not set"
+                    } else {
+                        "✓"
+                    };
+                lines.entry(
+                    "models",
+                    &model.model_name,
+                    json!(format!("{} key {set}", model.provider)),
+                );
+            }
+            for bot in &loaded.config.telegram {
+                let state = match (bot.enabled, bot.token.is_empty()) {
+                    (false, _) => "disabled",
+                    (true, true) => "enabled, but no token",
+                    (true, false) => "enabled",
+                };
+                lines.entry("channels", &bot.name, json!(state));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(errors) => {
+            lines.put("config", "Config", json!(format!("✗ {errors}")));
+            ExitCode::FAILURE
+        }
+    };
+    match &report {
+        None => {
+            lines.put("gateway", "Gateway", json!("not running"));
+            // With errors in the configuration: what it would be without one.
+            let tools = match &loaded {
+                Ok(loaded) => cage::describe(&loaded.config),
+                Err(_) => cage::describe(&config::Config::default()),
+            };
+            lines.put("tools", "tools", json!(tools));
+        }
+        Some(report) => running(&mut lines, report),
+    }
+    lines.put(
+        "limits",
+        "Limits",
+        limits.unwrap_or_else(|| json!("none in force (not started by the supervisor)")),
+    );
+    if let Some(how) = last_end::summary(&home.join("state")) {
+        lines.put("last_crash", "Last unasked end", json!(how));
+    }
+    // What of the boot partition was taken and what was wrong, where there is one.
+    let card = std::fs::read_to_string(run.join(import::REPORT)).unwrap_or_default();
+    for line in card.lines() {
+        lines.list("boot_partition", "Boot partition", line);
+    }
+    if args.json {
+        println!("{}", Value::Object(lines.json));
+    } else {
+        print!("🦞 picoclaw status\n{}", lines.text);
+    }
+    Ok(code)
+}
+
+fn running(lines: &mut Lines, r: &Report) {
+    lines.put("gateway", "Gateway", json!(format!("running, PID {}, up {} s", r.pid, r.uptime)));
+    lines.put("config_in_force", "Config in force", json!(r.config));
+    lines.put("durability", "durability", json!(r.durability));
+    lines.put("tools", "tools", json!(r.tools));
+    lines.put("model_in_use", "Model in use", json!(r.model));
+    lines.put("waiting", "Messages waiting", json!(r.waiting));
+    lines.put("running", "Turns running", json!(r.running));
+    lines.put("turns", "Turns since start", json!(r.turns));
+    lines.put("refused", "Replies refused", json!(r.refused));
+    lines.put("syncs", "fsyncs", json!(r.syncs));
+    lines.put("bytes_written", "Bytes written", json!(r.bytes));
+    lines.put("heap_bytes", "Heap in use", json!(r.heap));
+    lines.put("cron", "Cron jobs", json!(r.cron));
+    for line in &r.tokens {
+        let (model, error) = line.split_once(": ").unwrap_or((line, ""));
+        lines.entry("token_estimate", model, json!(error));
+    }
+    for channel in &r.channels {
+        lines.entry("channel_state", &channel.name, json!(channel.state));
+        if !channel.link.is_empty() {
+            lines.entry("channel_link", &channel.name, json!(channel.link));
+        }
+        if !channel.pairing_code.is_empty() {
+            lines.entry("pairing_code", &channel.name, json!(channel.pairing_code));
+        }
+    }
+    for task in r.tasks.iter().filter(|t| t.restarts > 0) {
+        let state = format!("restarted {} times, last: {}", task.restarts, task.last_error);
+        lines.entry("tasks", &task.name, json!(state));
+    }
+    for address in &r.listening {
+        lines.entry("listening", address, json!(true));
+    }
+}
+
+/// The same facts as lines for people and as one object for scripts.
+struct Lines {
+    json: serde_json::Map<String, Value>,
+    text: String,
+}
+
+impl Lines {
+    fn put(&mut self, key: &str, label: &str, value: Value) {
+        self.text.push_str(&format!("{label}: {}\n", plain(&value)));
+        self.json.insert(key.into(), value);
+    }
+
+    fn list(&mut self, key: &str, label: &str, line: &str) {
+        self.text.push_str(&format!("{label}: {line}\n"));
+        let list = self.json.entry(key).or_insert_with(|| json!([]));
+        if let Some(list) = list.as_array_mut() {
+            list.push(line.into());
+        }
+    }
+
+    fn entry(&mut self, key: &str, name: &str, value: Value) {
+        self.text.push_str(&format!("  {} {name}: {}\n", key.replace('_', " "), plain(&value)));
+        let object = self.json.entry(key).or_insert_with(|| json!({}));
+        if let Some(object) = object.as_object_mut() {
+            object.insert(name.into(), value);
+        }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}

@@ -1,0 +1,38 @@
+//! `picoclaw version`.
+
+/// Version from Cargo.toml.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Revision the build was told of (`PICOCLAW_GIT`), or `unknown`.
+pub const REVISION: &str = match option_env!("PICOCLAW_GIT") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// The lines of `version`, or one JSON object.
+pub fn text(json: bool) -> String {
+    let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let built = crate::proto::date::rfc3339(crate::net::tls::build_epoch() as i64);
+    if json {
+        let value = serde_json::json!({
+            "version": VERSION, "git": REVISION, "build": built, "target": target, "features": features(),
+        });
+        return value.to_string();
+    }
+    format!(
+        "🦞 picoclaw {VERSION} (git: {REVISION})\n  Build: {built}\n  Target: {target}\n  Features: {}",
+        features().join(" ")
+    )
+}
+
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("telegram", cfg!(feature = "telegram")),
+        ("anthropic", cfg!(feature = "anthropic")),
+        ("web", cfg!(feature = "web")),
+        ("health", cfg!(feature = "health")),
+        ("smallbuf", cfg!(feature = "smallbuf")),
+        ("heap-profile", cfg!(feature = "heap-profile")),
+    ];
+    all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
+}

@@ -1,0 +1,69 @@
+//! `picoclaw`: see `picoclaw --help` and src/lib.rs.
+
+use std::process::ExitCode;
+
+use picoclaw::args::{Args, Command};
+use picoclaw::{command, import, supervise};
+
+#[cfg(not(feature = "heap-profile"))]
+#[global_allocator]
+static ALLOCATOR: picoclaw::sys::heap::Counting = picoclaw::sys::heap::Counting;
+
+#[cfg(feature = "heap-profile")]
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+fn main() -> ExitCode {
+    picoclaw::sys::threads::limit_blocking_threads();
+    let result = match system() {
+        Some(result) => result,
+        None => match picoclaw::args::parse() {
+            Ok(args) => run(args),
+            Err(code) => return code,
+        },
+    };
+    match result {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("Error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the operating system calls, by the program's name or a first word that people do not need (docs/image.md).
+/// It comes before the argument parser, whose pages the small root process then never touches.
+fn system() -> Option<picoclaw::Result<ExitCode>> {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let name = arguments.first().map_or("", |a| a.rsplit('/').next().unwrap_or(""));
+    let rest = arguments.get(2..).unwrap_or_default();
+    Some(match (name, arguments.get(1).map(String::as_str)) {
+        ("picoclaw-import", _) | (_, Some("import")) => import::run(),
+        ("picoclaw-grow", device) => import::grow::run(device.unwrap_or_default()),
+        (_, Some("grow")) => import::grow::run(rest.first().map_or("", String::as_str)),
+        (_, Some("supervise")) => supervise::run(),
+        (_, Some("ask-time")) => supervise::ask_time::run(rest),
+        _ => return None,
+    })
+}
+
+fn run(args: Args) -> picoclaw::Result<ExitCode> {
+    match args.command {
+        None => {
+            println!("{}", command::version::text(false));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Version(a)) => {
+            println!("{}", command::version::text(a.json));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Gateway(a)) => command::gateway::run(&a),
+        Some(Command::Agent(a)) => command::agent::run(&a),
+        Some(Command::Status(a)) => command::status::run(&a),
+        Some(Command::Onboard(_)) => command::onboard::run(),
+        Some(Command::Config(a)) => command::config::run(&a),
+        Some(Command::Cron(a)) => command::cron::run(&a),
+        Some(Command::Simulate(a)) => command::simulate::run(&a),
+    }
+}
