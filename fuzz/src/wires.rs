@@ -1,0 +1,143 @@
+//! Feeds for what comes over a wire or from a disk and is read by more than one parser.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::feeds::lossy;
+#[cfg(feature = "telegram")]
+use picoclaw::channel::telegram;
+use picoclaw::config::{self, LoadOptions};
+#[cfg(feature = "anthropic")]
+use picoclaw::provider::anthropic;
+use picoclaw::provider::exchange::Answer;
+use picoclaw::provider::openai;
+use picoclaw::store::frame::{self, Frame};
+use picoclaw::store::{ledger, session};
+use picoclaw::tool::schema;
+
+#[cfg(feature = "telegram")]
+pub fn feed_telegram_update(data: &[u8]) {
+    let me = telegram::Me { id: 1, username: "some_bot".into() };
+    let rule = config::GroupTrigger { mention_only: true, prefixes: vec!["!".into()] };
+    // A group's message takes another way than a private one.
+    let _ = telegram::read_update(&lossy(data), "telegram", &me, &rule);
+}
+
+pub fn feed_openai(data: &[u8]) {
+    let count = std::cell::Cell::new(0);
+    let on_text = |text: &str| count.set(count.get() + text.len());
+    answer(&mut openai::response::Reader::new(1, Some(&on_text)), data);
+}
+
+#[cfg(feature = "anthropic")]
+pub fn feed_anthropic(data: &[u8]) {
+    let count = std::cell::Cell::new(0);
+    let on_text = |text: &str| count.set(count.get() + text.len());
+    answer(&mut anthropic::response::Reader::new(Some(&on_text)), data);
+}
+
+/// As one body, and each line as an event.
+fn answer(reader: &mut dyn Answer, data: &[u8]) {
+    let text = lossy(data);
+    let _ = reader.whole(&text);
+    for line in text.lines() {
+        if !matches!(reader.event(line), Ok(false)) {
+            break;
+        }
+    }
+    let _ = reader.end();
+}
+
+pub fn feed_config(data: &[u8]) {
+    load(&[("config.json", data)]);
+}
+
+pub fn feed_security_yml(data: &[u8]) {
+    const CONFIG: &str = r#"{"version": 3, "agents": {"defaults": {"model_name": "m"}},
+        "model_list": [{"model_name": "m", "model": "openai/x"}],
+        "channel_list": {"telegram": {"enabled": true}}}"#;
+    load(&[("config.json", CONFIG.as_bytes()), (".security.yml", data)]);
+}
+
+/// A home of these files is loaded; every mistake in it has a place or is a sentence.
+fn load(files: &[(&str, &[u8])]) {
+    // Of its own for each process and thread: fuzzers and tests run side by side.
+    let name = format!("picoclaw-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
+    let home: PathBuf = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&home).expect("a folder");
+    for (name, bytes) in files {
+        std::fs::write(home.join(name), bytes).expect("a file");
+    }
+    let variables =
+        [("PICOCLAW_HOME", home.display().to_string()), ("HOME", home.display().to_string())];
+    let env: BTreeMap<String, String> = variables.map(|(k, v)| (k.to_string(), v)).into();
+    let options = LoadOptions { env, etc: home.join("etc"), ..LoadOptions::default() };
+    match config::load(&options) {
+        Ok(loaded) => {
+            loaded.secrets();
+        }
+        Err(errors) => assert!(!errors.to_string().trim().is_empty(), "an error without words"),
+    }
+    std::fs::remove_dir_all(&home).expect("removed");
+}
+
+/// A frame of each kind, and a file of them all.
+pub fn journal_seeds() -> Vec<Vec<u8>> {
+    let message = picoclaw::bus::Inbound { event: 7, text: "hello".into(), ..Default::default() };
+    let reply = picoclaw::bus::Outbound { text: "there".into(), ..Default::default() };
+    let frames = [
+        Frame::Received { id: 1, message },
+        Frame::Skipped { channel: "telegram".into(), event: 8 },
+        Frame::Step {
+            id: 1,
+            session: "s".into(),
+            offset: 0,
+            lines: b"{}\n".to_vec(),
+            started: vec!["c".into()],
+        },
+        Frame::Answered { id: 1, replies: vec![reply] },
+        Frame::Delivered { id: 1, count: 1 },
+    ];
+    let mut file = Vec::new();
+    let mut seeds = Vec::new();
+    for frame in &frames {
+        let begin = file.len();
+        frame::encode(frame, 1, &mut file);
+        seeds.push(file[begin..].to_vec());
+    }
+    seeds.push(file);
+    seeds
+}
+
+pub fn feed_journal(data: &[u8]) {
+    // Damage ends at the checksum. Behind one that fits stands only what a build of this version wrote, so
+    // payloads are not made up here: nanoserde believes the lengths in them.
+    scan(data, 1);
+}
+
+fn scan(bytes: &[u8], generation: u32) {
+    let mut book = ledger::Ledger::default();
+    let (end, _) = frame::scan(bytes, generation, |frame: Frame| book.apply(&frame));
+    assert!(end <= bytes.len());
+}
+
+pub fn feed_session(data: &[u8]) {
+    for cut in [false, true] {
+        let tail = session::parse_lines(data, cut);
+        let mut again = Vec::new();
+        tail.messages.iter().for_each(|message| session::push_line(&mut again, message));
+        assert_eq!(session::parse_lines(&again, false).messages, tail.messages);
+    }
+    let _ = session::file_stem(&lossy(data));
+}
+
+pub fn feed_schema(data: &[u8]) {
+    const SCHEMA: &str = r#"{"type": "object", "required": ["path"], "properties": {
+        "path": {"type": "string"}, "n": {"type": "integer", "minimum": 1, "maximum": 9},
+        "mode": {"type": "string", "enum": ["a", "b"]}, "list": {"type": "array", "items": {"type": "string"}},
+        "deep": {"type": "object", "properties": {"x": {"type": "number"}}, "additionalProperties": false}}}"#;
+    if let Ok(args) = schema::parse("tool", SCHEMA, &lossy(data)) {
+        // A path was required, so that a tool may rely on it.
+        assert!(args.get("path").is_some_and(serde_json::Value::is_string));
+    }
+}

@@ -1,0 +1,157 @@
+//! `config check`, `config show`, `onboard`.
+
+use crate::config_folder::Folder;
+use picoclaw::config::{check, onboard, show};
+use serde_json::{Value, json};
+
+const CONFIG: &str = r#"{"version":3,
+"model_list":[{"model_name":"a","model":"groq/x","api_key":"sk-secret-1","proxy":"http://u:sk-secret-2@h:1","custom_headers":{"X-Api-Key":"sk-secret-3","X-Team":"t"}},
+ {"model_name":"a","model":"ollama/y"}],
+"channel_list":{"telegram":{"enabled":true,"settings":{"token":"1:sk-secret-4"}},"slack":{"settings":{"bot_token":"sk-secret-5"}}},
+"tools":{"mcp":{"servers":{"x":{"env":{"KEY":"sk-secret-6"}}}}},"session":{"identity_links":{"me":[1]}}}"#;
+
+fn shown(folder: &Folder, only: &str, as_json: bool) -> String {
+    let mut out = Vec::new();
+    show(&folder.options, only, as_json, &mut out).unwrap();
+    folder.short(&String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn show_names_value_and_source_and_no_secret() {
+    let folder = Folder::with(CONFIG).env("PICOCLAW_GATEWAY_PORT", "7");
+    let text = shown(&folder, "", false);
+    assert!(!text.contains("sk-secret"), "{text}");
+    let line = |key: &str| {
+        let found = text
+            .lines()
+            .find(|l| l.split(' ').next() == Some(key))
+            .unwrap_or_else(|| panic!("no {key} in {text}"));
+        let (_, rest) = found.split_once(" = ").unwrap();
+        rest.to_owned()
+    };
+    assert_eq!(line("gateway.port"), "7  # PICOCLAW_GATEWAY_PORT");
+    assert_eq!(line("gateway.host"), r#"["127.0.0.1"]  # built-in"#);
+    assert_eq!(line("version"), "3  # home/config.json:1");
+    assert_eq!(line("agents.defaults.context_window"), "131072  # built-in");
+    assert_eq!(line("agents.defaults.model_name"), r#""a"  # built-in"#);
+    assert_eq!(line("agents.defaults.workspace"), r#""home/workspace"  # built-in"#);
+    assert_eq!(line("model_list.a.api_keys"), r#"["[redacted]"]  # home/config.json:2"#);
+    assert_eq!(line("model_list.a.proxy"), r#""http://[redacted]@h:1"  # home/config.json:2"#);
+    assert_eq!(line("model_list.a.api_base"), r#""https://api.groq.com/openai/v1"  # built-in"#);
+    assert_eq!(
+        line("model_list.a.custom_headers.X-Api-Key"),
+        r#""[redacted]"  # home/config.json:2"#
+    );
+    assert_eq!(line("model_list.a.custom_headers.X-Team"), r#""t"  # home/config.json:2"#);
+    assert_eq!(line("model_list.a:1.model"), r#""ollama/y"  # home/config.json:3"#);
+    assert_eq!(
+        line("channel_list.telegram.settings.token"),
+        r#""[redacted]"  # home/config.json:4"#
+    );
+    assert_eq!(
+        line("channel_list.telegram.settings.base_url"),
+        r#""https://api.telegram.org"  # built-in"#
+    );
+    assert_eq!(line("session.identity_links.me"), "[1]  # home/config.json:5");
+    assert_eq!(line("tools.mcp"), r#""(not used by this build)"  # home/config.json:5"#);
+}
+
+#[test]
+fn show_as_json_and_in_part() {
+    let folder = Folder::with(CONFIG);
+    let value: Value = serde_json::from_str(&shown(&folder, "gateway.", true)).unwrap();
+    assert_eq!(
+        value,
+        json!({
+            "gateway.host": {"value": ["127.0.0.1"], "source": "built-in"},
+            "gateway.log_level": {"value": "warn", "source": "built-in"},
+            "gateway.port": {"value": 18790, "source": "built-in"},
+        })
+    );
+    let mut out = Vec::new();
+    assert!(show(&Folder::with("{ broken, broken").options, "", false, &mut out).is_err());
+}
+
+fn checked(folder: &Folder, as_json: bool) -> (bool, String) {
+    let mut out = Vec::new();
+    let ok = check(&folder.options, as_json, &mut out).unwrap();
+    (ok, folder.short(&String::from_utf8(out).unwrap()))
+}
+
+#[test]
+fn check_says_what_is_wrong() {
+    let (ok, text) = checked(&Folder::with(CONFIG), false);
+    assert!(ok, "{text}");
+    assert!(text.ends_with("read home/config.json\nThe configuration is good.\n"), "{text}");
+    let broken = Folder::with("{\"gateway\": {\"port\": true}}");
+    let (ok, text) = checked(&broken, false);
+    assert!(!ok);
+    assert_eq!(
+        text,
+        "error: home/config.json:1:14: gateway.port: a whole number is needed, this is true or false\n"
+    );
+    let typo = r#"{"model_list":[{"model_name":"m","model":"ollama/x"}],"channels":{"telegram":{"enabled":true,"tokn":"1:a"}}}"#;
+    let (_, text) = checked(&Folder::with(typo), false);
+    assert!(text.contains("error: ") && text.contains("(did you mean `token`?)"), "{text}");
+    let (ok, text) = checked(&broken, true);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (ok, &value["ok"], value["errors"].as_array().map(Vec::len)),
+        (false, &json!(false), Some(1))
+    );
+    assert_eq!(
+        value["errors"][0],
+        json!({"file": "home/config.json", "line": 1, "column": 14, "key": "gateway.port", "message": "a whole number is needed, this is true or false", "hint": ""})
+    );
+}
+
+#[test]
+fn onboard_writes_once() {
+    let folder = Folder::new();
+    let run = || {
+        let mut out = Vec::new();
+        let wrote = onboard(&folder.options, &mut out).unwrap();
+        (wrote, folder.short(&String::from_utf8(out).unwrap()))
+    };
+    let (wrote, text) = run();
+    assert!(
+        wrote
+            && text.starts_with(
+                "Wrote home/config.json.\nWrote 4 files into the workspace home/workspace.\nNext: "
+            ),
+        "{text}"
+    );
+    assert_eq!(folder.mode("home/config.json"), 0o600);
+    assert!(folder.errors().contains("no API key configured for model: main"));
+    let finished =
+        folder.read("home/config.json").replace("\"api_key\": \"\"", "\"api_key\": \"k\"");
+    std::fs::write(folder.path("home/config.json"), &finished).unwrap();
+    std::fs::write(folder.path("home/workspace/USER.md"), "mine").unwrap();
+    std::fs::remove_file(folder.path("home/workspace/SOUL.md")).unwrap();
+    assert_eq!(folder.warnings(), "");
+    let (wrote, text) = run();
+    assert_eq!(
+        (wrote, text.as_str()),
+        (
+            false,
+            "Found home/config.json; it stays as it is.\nWrote 1 files into the workspace home/workspace.\n"
+        )
+    );
+    assert_eq!(
+        (folder.read("home/workspace/USER.md").as_str(), folder.read("home/config.json")),
+        ("mine", finished)
+    );
+    let (_, text) = run();
+    assert!(text.ends_with("is complete.\n"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.home()).unwrap().count(), 2);
+}
+
+#[test]
+fn onboard_leaves_broken_files_alone() {
+    let folder = Folder::with("{ broken, broken");
+    let mut out = Vec::new();
+    assert!(!onboard(&folder.options, &mut out).unwrap());
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("it stays as it is") && text.contains("has errors"), "{text}");
+    assert_eq!(folder.read("home/config.json"), "{ broken, broken");
+}

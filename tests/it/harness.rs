@@ -1,0 +1,279 @@
+//! A `PICOCLAW_HOME` of its own for each test, and commands run in it.
+//!
+//! Nothing of the machine's own configuration reaches the tests: the environment is built from nothing.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use picoclaw_peer::{Peer, PeerOptions};
+use serde_json::{Value, json};
+
+/// For everything that should happen at once; generous, because the machine may be busy.
+pub const SOON: Duration = Duration::from_secs(20);
+/// Long enough to believe that something does not happen.
+pub const QUIET: Duration = Duration::from_millis(700);
+/// The one user who may talk to the bot, and their private chat.
+pub const OWNER: i64 = 1001;
+/// Somebody else.
+pub const STRANGER: i64 = 2002;
+/// Ends every command that is not a daemon.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// A peer, with TLS or without.
+pub fn peer(tls: bool) -> Peer {
+    Peer::start(PeerOptions { tls, ..PeerOptions::default() }).expect("a peer")
+}
+
+/// A home whose configuration points to a peer; removed when dropped.
+pub struct Home {
+    dir: PathBuf,
+    environment: Vec<(String, String)>,
+    /// Port of `/health`.
+    pub health_port: u16,
+}
+
+impl Home {
+    /// With a configuration of version 3.
+    pub fn new(peer: &Peer) -> Home {
+        Home::patched(peer, &json!({}))
+    }
+
+    /// The same with a JSON Merge Patch (RFC 7396) on it.
+    pub fn patched(peer: &Peer, patch: &Value) -> Home {
+        let home = Home::bare(peer);
+        let mut config = json!({
+            "version": 3,
+            "agents": { "defaults": { "model_name": "m", "workspace": home.path("workspace") } },
+            "model_list": [{
+                "model_name": "m", "model": "openai/test", "api_base": format!("{}/v1", peer.base_url()),
+                "api_keys": ["k-test-123456"],
+            }],
+            "channel_list": { "telegram": {
+                "enabled": true, "allow_from": [OWNER.to_string()],
+                "settings": { "token": "1:test", "base_url": peer.base_url() },
+            } },
+            "gateway": { "host": "127.0.0.1", "port": home.health_port, "log_level": "info" },
+        });
+        merge(&mut config, patch);
+        home.write("config.json", &config.to_string());
+        home
+    }
+
+    /// With a configuration without version, as the first release wrote it.
+    pub fn old(peer: &Peer) -> Home {
+        let home = Home::bare(peer);
+        let config = json!({
+            "agents": { "defaults": {
+                "workspace": home.path("workspace"), "provider": "openai", "model": "test",
+            } },
+            "channels": { "telegram": {
+                "enabled": true, "token": "1:test", "base_url": peer.base_url(), "allow_from": [OWNER],
+            } },
+            "providers": { "openai": {
+                "api_key": "k-test-123456", "api_base": format!("{}/v1", peer.base_url()),
+            } },
+            "gateway": { "host": "127.0.0.1", "port": home.health_port },
+        });
+        home.write("config.json", &config.to_string());
+        home
+    }
+
+    /// Without any configuration.
+    pub fn bare(peer: &Peer) -> Home {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("picoclaw-it-{}-{n}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let mut environment: Vec<(String, String)> = [
+            ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"),
+            ("LANG", "C.UTF-8"),
+            ("TZ", "UTC"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into();
+        environment.push(("HOME".to_owned(), dir.display().to_string()));
+        environment.push(("PICOCLAW_HOME".to_owned(), dir.display().to_string()));
+        if let Some(ca) = peer.ca_path() {
+            environment.push(("SSL_CERT_FILE".to_owned(), ca.display().to_string()));
+        }
+        Home { dir, environment, health_port: free_port() }
+    }
+
+    /// One more variable for everything that runs here.
+    pub fn env(mut self, key: &str, value: &str) -> Home {
+        self.environment.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A path in the home; the empty one is the home itself.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir.join(relative)
+    }
+
+    /// Writes a file in the home.
+    #[track_caller]
+    pub fn write(&self, relative: &str, text: &str) {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("written");
+    }
+
+    /// Reads a file in the home; empty when there is none.
+    pub fn read(&self, relative: &str) -> String {
+        fs::read_to_string(self.path(relative)).unwrap_or_default()
+    }
+
+    /// The program with these arguments, ready to start.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments);
+        self.furnish(&mut command);
+        command
+    }
+
+    /// Gives any command the home's environment.
+    pub fn furnish(&self, command: &mut Command) {
+        command.env_clear().current_dir(&self.dir).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(k, v)| (k, v)));
+    }
+
+    /// Gives everything in the home to a user without rights, where the tests run as root, and says as whom commands are to
+    /// be started; `None` where they are no root's.
+    #[track_caller]
+    pub fn give_away(&self) -> Option<u32> {
+        fn give(path: &Path, user: u32) {
+            std::os::unix::fs::lchown(path, Some(user), Some(user)).expect("given away");
+            if path.is_dir() && !path.is_symlink() {
+                for entry in fs::read_dir(path).expect("a folder").flatten() {
+                    give(&entry.path(), user);
+                }
+            }
+        }
+        // Nobody's, in every distribution.
+        let user = 65534;
+        rustix::process::geteuid().is_root().then(|| {
+            give(&self.dir, user);
+            user
+        })
+    }
+
+    /// Runs a command to its end.
+    #[track_caller]
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Finished {
+        finish(self.command(arguments))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if std::env::var_os("PICOCLAW_KEEP").is_some() {
+            eprintln!("kept: {}", self.dir.display());
+            return;
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// The program under test: `PICOCLAW_BIN` (a release build, say), else the one built with these tests.
+pub fn program() -> PathBuf {
+    let built = || PathBuf::from(env!("CARGO_BIN_EXE_picoclaw"));
+    std::env::var_os("PICOCLAW_BIN").map_or_else(built, PathBuf::from)
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Both outputs, for a search.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Runs any command to its end, killing it when that takes too long.
+#[track_caller]
+pub fn finish(mut command: Command) -> Finished {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let stdout = read_aside(child.stdout.take());
+    let stderr = read_aside(child.stderr.take());
+    let status = wait(&mut child, COMMAND_LIMIT).unwrap_or_else(|| {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("{command:?} did not end within {COMMAND_LIMIT:?}")
+    });
+    let text = |t: std::thread::JoinHandle<String>| t.join().expect("a reader");
+    Finished { status, stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+    let mut pipe = pipe.expect("a pipe");
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What could be read before an error is still worth showing.
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// The exit status of a child, `None` when it still runs after `limit`.
+pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child of ours") {
+            return Some(status);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until `ready` finds something.
+pub fn eventually<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        let found = ready();
+        if found.is_some() || Instant::now() > end {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port nobody listens on at the moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// JSON Merge Patch (RFC 7396).
+pub fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(fields) = target.as_object_mut() else { return };
+    for (key, change) in changes {
+        if change.is_null() {
+            fields.remove(key);
+        } else {
+            merge(fields.entry(key.clone()).or_insert(Value::Null), change);
+        }
+    }
+}

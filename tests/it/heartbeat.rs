@@ -1,0 +1,96 @@
+//! The heartbeat, from HEARTBEAT.md to the last chat.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
+use crate::harness_daemon::Daemon;
+
+const FILE: &str = "workspace/HEARTBEAT.md";
+
+fn knows_the_owner(home: &Home) {
+    let state =
+        json!({"last_channel": format!("telegram:{OWNER}"), "last_chat_id": OWNER.to_string()});
+    home.write("workspace/state/state.json", &state.to_string());
+}
+
+#[test]
+fn what_needs_attention_reaches_the_last_chat_once() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    knows_the_owner(&home);
+    home.write(FILE, "# Tasks\n\n- look at the plants q777777\n");
+    let daemon = Daemon::start(&home, &peer);
+    let told = || peer.texts(OWNER).iter().filter(|t| t.contains("re q777777 ok.")).count();
+    assert!(eventually(SOON, || (told() > 0).then_some(())).is_some(), "{}", daemon.log());
+    let request = peer.requests().pop().expect("a request")["messages"].to_string();
+    assert!(request.contains("HEARTBEAT_OK") && request.contains("look at the plants"));
+    daemon.kill9();
+    // The next one comes half an hour after the last, restart or not.
+    let daemon = Daemon::start(&home, &peer);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!((told(), peer.calls("llm.chat")), (1, 1), "{}", daemon.log());
+}
+
+#[test]
+fn all_is_well_is_not_told() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    knows_the_owner(&home);
+    home.write(FILE, "- look at the plants\n");
+    let daemon = Daemon::start(&home, &peer);
+    assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
+    std::thread::sleep(QUIET);
+    assert_eq!(peer.texts(OWNER), Vec::<String>::new());
+}
+
+#[test]
+fn without_tasks_no_model_is_asked() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    knows_the_owner(&home);
+    let daemon = Daemon::start(&home, &peer);
+    let written = eventually(SOON, || home.path(FILE).exists().then_some(()));
+    assert!(written.is_some(), "{}", daemon.log());
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(peer.calls("llm.chat"), 0);
+    // One that was deleted stays away.
+    std::fs::remove_file(home.path(FILE)).expect("deleted");
+    assert!(daemon.term().success());
+    let daemon = Daemon::start(&home, &peer);
+    std::thread::sleep(QUIET);
+    assert!(!home.path(FILE).exists(), "{}", daemon.log());
+}
+
+#[test]
+fn a_file_that_is_there_stays() {
+    let peer = peer(false);
+    let home = Home::patched(&peer, &json!({ "heartbeat": { "enabled": false } }));
+    let daemon = Daemon::start(&home, &peer);
+    std::thread::sleep(QUIET);
+    assert!(!home.path(FILE).exists(), "{}", daemon.log());
+    drop(daemon);
+    let home = Home::new(&peer);
+    home.write(FILE, "");
+    let daemon = Daemon::start(&home, &peer);
+    std::thread::sleep(QUIET);
+    assert_eq!(home.read(FILE), "", "{}", daemon.log());
+}
+
+#[test]
+fn a_kill_during_a_heartbeat_is_made_good_once() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    knows_the_owner(&home);
+    home.write(FILE, "- look at the plants q777777\n");
+    peer.faults(&["llm:chat:hang:1:max=1"]);
+    let daemon = Daemon::start(&home, &peer);
+    assert!(peer.wait_faults(1, SOON), "{}", daemon.log());
+    daemon.kill9();
+    let daemon = Daemon::start(&home, &peer);
+    let told = || peer.texts(OWNER).iter().filter(|t| t.contains("re q777777 ok.")).count();
+    assert!(eventually(SOON, || (told() > 0).then_some(())).is_some(), "{}", daemon.log());
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(told(), 1);
+}

@@ -1,0 +1,47 @@
+//! Everything that needs sockets, files or processes, in one binary: the real binary against the test peer,
+//! parts of the library against scripted servers, and upstream's rows where they are at hand.
+
+mod approvals;
+mod bad_input;
+mod config_errors;
+mod config_files;
+mod config_folder;
+mod config_report;
+mod config_shapes;
+mod conformance_config;
+mod conformance_context;
+mod conformance_provider;
+mod conformance_skills;
+mod conformance_telegram;
+mod conformance_tool;
+mod conformance_web;
+mod conversation;
+mod cron;
+mod delivery;
+mod durability;
+mod escapes;
+mod full_disk;
+mod fuzz_smoke;
+mod gateway;
+mod harness;
+mod harness_daemon;
+mod heartbeat;
+mod last_end;
+mod net_http;
+mod net_proxy;
+mod net_tls;
+mod old_kernel;
+mod pairing;
+mod poison;
+mod provider_chain;
+mod provider_http;
+mod rows;
+mod scripted_server;
+mod summary;
+mod supervise;
+mod tidy;
+mod tool_call;
+mod turns;
+mod web_fetch;
+mod web_search;
+mod wire;

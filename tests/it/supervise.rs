@@ -1,0 +1,182 @@
+//! The supervisor with a shell script as its daemon.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Service {
+    root: PathBuf,
+    child: Child,
+}
+
+impl Service {
+    /// Starts the supervisor over a daemon of these shell lines.
+    fn start(name: &str, daemon: &str, settings: &[(&str, &str)]) -> Service {
+        let root = std::env::temp_dir().join(format!("picoclaw-it-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        for folder in ["home", "system", "run", "boot"] {
+            fs::create_dir_all(root.join(folder)).expect("folder");
+        }
+        // The daemon may be another user, which must reach its home.
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("mode");
+        let program = root.join("daemon");
+        fs::write(&program, format!("#!/bin/sh\n{daemon}\n")).expect("program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("mode");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picoclaw"));
+        command
+            .arg("supervise")
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("PICOCLAW_USER", "nobody")
+            .env("PICOCLAW_HOME", root.join("home"))
+            .env("PICOCLAW_SYSTEM", root.join("system"))
+            .env("PICOCLAW_RUN", root.join("run"))
+            .env("PICOCLAW_BOOT", root.join("boot"))
+            .env("PICOCLAW_PROGRAM", &program)
+            .env("PICOCLAW_LIMITS", "rlimit")
+            .env("PICOCLAW_DATA_MAX", "64M")
+            .env("PICOCLAW_OOM_SCORE_ADJ", "300")
+            .env("PICOCLAW_SNTP", "no")
+            .env("PICOCLAW_LOG", "stderr")
+            .env("PICOCLAW_RESPAWN_DELAY", "0")
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped());
+        Service { child: command.spawn().expect("supervisor"), root }
+    }
+
+    fn text(&self, file: &str) -> String {
+        fs::read_to_string(self.root.join(file)).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, holds: impl Fn(&Service) -> bool) {
+        let begin = Instant::now();
+        while !holds(self) {
+            assert!(begin.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, name: &str, pid: &str) {
+        let status = Command::new("kill").args([name, pid.trim()]).status().expect("kill");
+        assert!(status.success());
+    }
+
+    /// Ends the supervisor with SIGTERM; gives its log.
+    #[track_caller]
+    fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        self.signal("-TERM", &pid);
+        let begin = Instant::now();
+        while self.child.try_wait().expect("wait").is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "the supervisor does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut log = String::new();
+        self.child.stderr.take().expect("stderr").read_to_string(&mut log).expect("log");
+        let _ = fs::remove_dir_all(&self.root);
+        log
+    }
+}
+
+/// A daemon that lives, with one sign of life, and ends when asked.
+const LIVE: &str = "echo gateway is up >&2; printf h >&3; trap 'echo bye >&2; exit 0' TERM; while :; do sleep 0.1; done";
+
+#[test]
+fn a_killed_daemon_is_started_again_and_leaves_a_report() {
+    let service = Service::start("kill", LIVE, &[]);
+    service.until("a daemon", |s| !s.text("run/daemon.pid").is_empty());
+    service.until("its report of limits", |s| {
+        s.text("run/limits.json").contains("\"mode\":\"rlimit\"")
+    });
+    assert!(service.text("run/limits.json").contains("\"rlimit_data\":67108864"));
+    let first = service.text("run/daemon.pid");
+    std::thread::sleep(Duration::from_millis(300));
+    service.signal("-KILL", &first);
+    service.until("another daemon", |s| {
+        !s.text("run/daemon.pid").is_empty() && s.text("run/daemon.pid") != first
+    });
+    let report = service.text("home/state/crash.txt");
+    assert!(report.contains("ended by: signal 9 (SIGKILL)\n"), "{report}");
+    assert!(report.contains("  gateway is up\n"), "{report}");
+    std::thread::sleep(Duration::from_millis(300));
+    let log = service.stop();
+    assert!(log.contains("starting the daemon again in 0 s") && log.contains("bye"), "{log}");
+}
+
+#[test]
+fn a_daemon_that_cannot_live_gets_its_tries_and_then_a_rest() {
+    let settings = [("PICOCLAW_RESPAWN_TRIES", "3"), ("PICOCLAW_RESPAWN_THRESHOLD", "3600")];
+    let service = Service::start("loop", "echo bad config >&2; exit 78", &settings);
+    service.until("three reports", |s| s.root.join("home/state/crash.3.txt").exists());
+    std::thread::sleep(Duration::from_millis(1500));
+    let reports = fs::read_dir(service.root.join("home/state")).expect("state").count();
+    assert_eq!(reports, 4, "one start and three tries");
+    assert!(service.text("home/state/crash.txt").contains("ended by: exit status 78\n"));
+    // A person asks for new tries.
+    service.signal("-HUP", &service.child.id().to_string());
+    service.until("a fifth report", |s| s.root.join("home/state/crash.4.txt").exists());
+    let log = service.stop();
+    assert!(log.contains("next try in 3600 s, or on reload"), "{log}");
+}
+
+#[test]
+fn a_silent_main_loop_is_ended_where_no_watchdog_runs() {
+    let hang = "printf h >&3; while :; do sleep 0.2; done";
+    let service = Service::start("hang", hang, &[("PICOCLAW_HEARTBEAT", "15")]);
+    service.until("the first daemon", |s| !s.text("run/daemon.pid").is_empty());
+    let begin = Instant::now();
+    while !service.root.join("home/state/crash.txt").exists() {
+        assert!(begin.elapsed() < Duration::from_secs(40), "no report");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let report = service.text("home/state/crash.txt");
+    assert!(
+        report.contains("signal 6 (SIGABRT), after its main loop had been silent\n"),
+        "{report}"
+    );
+    service.stop();
+}
+
+#[test]
+fn what_the_daemon_announces_stands_on_the_boot_partition() {
+    let daemon = format!("printf 'aBot: https://t.me/x\\nPairing code: AB' >&3; {LIVE}");
+    let service = Service::start("announce", &daemon, &[]);
+    service.until("the status file", |s| {
+        s.text("boot/picoclaw.status.txt").ends_with("Pairing code: AB\r\n")
+    });
+    assert!(service.text("boot/picoclaw.status.txt").contains("\r\nBot: https://t.me/x\r\n"));
+    service.stop();
+}
+
+#[test]
+fn a_boot_partition_is_taken_before_the_daemon_starts() {
+    let root = std::env::temp_dir().join(format!("picoclaw-it-boot-{}", std::process::id()));
+    // No child of its own: all it needs is the shell.
+    let daemon = "read -r line < \"$PICOCLAW_HOME/config.d/50-boot.json\"; echo \"$line\" > \"$PICOCLAW_HOME/seen\"; while :; do sleep 0.1; done";
+    let _ = fs::remove_dir_all(&root);
+    fs::create_dir_all(&root).expect("folder");
+    fs::write(root.join("picoclaw.json"), "{\"marker\": 7}").expect("card");
+    let boot = root.to_str().expect("path").to_owned();
+    let service = Service::start("take", daemon, &[("PICOCLAW_BOOT", &boot)]);
+    service.until("a daemon that saw it", |s| s.text("home/seen").contains("{\"marker\": 7}"));
+    assert!(!root.join("picoclaw.json").exists());
+    service.stop();
+    fs::remove_dir_all(&root).expect("remove");
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    let out = Command::new(env!("CARGO_BIN_EXE_picoclaw"))
+        .arg("supervise")
+        .env_clear()
+        .env("PICOCLAW_MEMORY_MAX", "much")
+        .output()
+        .expect("run");
+    assert!(!out.status.success());
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("PICOCLAW_MEMORY_MAX=much: not a number with K, M, G, or max"), "{text}");
+}

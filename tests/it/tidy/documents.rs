@@ -1,0 +1,177 @@
+//! Manifest, dependencies and licences agree with what is written about them.
+
+use std::collections::BTreeSet;
+
+use super::text::{is_test_file, shipped};
+use super::{files, none, read, texts};
+
+/// What the program is made of by decision: direct dependencies, each used in the shipped binary.
+const CRATES: [&str; 9] = [
+    "smol",
+    "async-io",
+    "async-net",
+    "futures-rustls",
+    "serde",
+    "serde_json",
+    "argh",
+    "tracing",
+    "nanoserde",
+];
+
+/// Licences that a shipped or used package may offer.
+const LICENCES: [&str; 9] = [
+    "MIT",
+    "Apache-2.0",
+    "ISC",
+    "BSD-3-Clause",
+    "BSD-2-Clause",
+    "0BSD",
+    "Unlicense",
+    "Zlib",
+    "CDLA-Permissive-2.0",
+];
+
+/// Names in the sections `[...dependencies]` of a manifest.
+fn dependencies(manifest: &str, section: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.trim() == format!("[{section}]");
+        } else if let Some((name, _)) =
+            line.split_once('=').filter(|_| inside && !line.starts_with('#'))
+        {
+            names.push(name.trim().trim_end_matches(".workspace").to_string());
+        }
+    }
+    names
+}
+
+#[test]
+fn the_nine_crates_are_direct_and_used() {
+    let direct = dependencies(&read("Cargo.toml"), "dependencies");
+    let code: String = texts("src", ".rs")
+        .into_iter()
+        .filter(|(path, _)| !is_test_file(path))
+        .map(|(_, source)| shipped(&source))
+        .collect();
+    let mut complaints = Vec::new();
+    for name in direct.iter().map(String::as_str).chain(CRATES) {
+        let path = format!("{}::", name.replace('-', "_"));
+        if !code.contains(&path) {
+            complaints.push(format!("Cargo.toml: nothing in src uses {path}"));
+        }
+        if !direct.iter().any(|d| d == name) {
+            complaints.push(format!("Cargo.toml: {name} is no direct dependency"));
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn each_dependency_has_its_reason() {
+    let reasons = read("DEPENDENCIES.md");
+    let mut complaints = Vec::new();
+    let manifests = files().into_iter().filter(|f| f.ends_with("Cargo.toml"));
+    for path in manifests {
+        let manifest = read(&path);
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for name in dependencies(&manifest, section) {
+                let own = name.starts_with("picoclaw");
+                if !own && !reasons.lines().any(|l| l.starts_with(&format!("| {name} |"))) {
+                    complaints
+                        .push(format!("DEPENDENCIES.md: no line for {name} of {}", path.display()));
+                }
+            }
+        }
+    }
+    none(complaints);
+}
+
+/// `scripts/licences --check` compares exactly; this finds the commonest slip without cargo.
+#[test]
+fn licences_are_listed_and_permissive() {
+    let list = read("docs/licences.md");
+    let rows: Vec<_> = list.lines().filter_map(row).collect();
+    let lock = read("Cargo.lock");
+    let mut complaints = Vec::new();
+    assert!(rows.len() > 50, "only {} rows", rows.len());
+    for (name, version, licence) in &rows {
+        if !lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")) {
+            complaints.push(format!(
+                "docs/licences.md: {name} {version} is not used: run scripts/licences"
+            ));
+        }
+        // One of the alternatives must be fine, and of it every part.
+        let fine = |one: &str| {
+            one.split(" AND ").all(|part| LICENCES.contains(&part.trim().trim_matches(['(', ')'])))
+        };
+        if !licence.replace('/', " OR ").split(" OR ").any(fine) {
+            complaints.push(format!("docs/licences.md: {name}: {licence}"));
+        }
+    }
+    for name in dependencies(&read("Cargo.toml"), "dependencies") {
+        if !rows.iter().any(|(listed, _, _)| *listed == name) {
+            complaints.push(format!("docs/licences.md: no {name}: run scripts/licences"));
+        }
+    }
+    none(complaints);
+}
+
+/// `| name | version | licence | ...`
+fn row(line: &str) -> Option<(&str, &str, &str)> {
+    let mut cells = line.strip_prefix("| ")?.split(" | ").map(|c| c.trim_end_matches(" |"));
+    let (name, version, licence) = (cells.next()?, cells.next()?, cells.next()?);
+    version.starts_with(|c: char| c.is_ascii_digit()).then_some((name, version, licence))
+}
+
+/// What a newcomer looks for is there.
+#[test]
+fn the_project_is_complete() {
+    let have = files();
+    let wanted = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "DEPENDENCIES.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "scripts/demo",
+        "scripts/test",
+        "scripts/bench",
+        "scripts/live-test",
+        ".ci/run",
+        "fuzz/Cargo.toml",
+    ];
+    let missing = wanted.iter().filter(|w| !have.iter().any(|f| f.as_os_str() == **w));
+    none(missing.map(|w| format!("{w} is missing")).collect());
+}
+
+/// Each parser has a fuzz target, or says here why not.
+#[test]
+fn each_parser_is_fuzzed() {
+    let have: BTreeSet<String> = files()
+        .iter()
+        .filter(|f| f.starts_with("fuzz/fuzz_targets"))
+        .filter_map(|f| Some(f.file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    let feeds = read("fuzz/src/feeds.rs");
+    let mut complaints = Vec::new();
+    for line in read("src/proto/mod.rs").lines() {
+        let Some(module) = line.strip_prefix("pub mod ").and_then(|l| l.strip_suffix(';')) else {
+            continue;
+        };
+        if !feeds.contains(&format!("{module}::")) {
+            complaints.push(format!("fuzz/src/feeds.rs: nothing feeds proto::{module}"));
+        }
+    }
+    let manifest = read("fuzz/Cargo.toml");
+    for target in &have {
+        if !feeds.contains(&format!("\"{target}\",")) {
+            complaints.push(format!("fuzz/src/feeds.rs: {target} is not in FEEDS"));
+        }
+        if !manifest.contains(&format!("name = \"{target}\"")) {
+            complaints.push(format!("fuzz/Cargo.toml: no [[bin]] {target}"));
+        }
+    }
+    none(complaints);
+}

@@ -1,0 +1,141 @@
+//! Sizes, unfinished places, unsafe code, limits.
+
+use super::text::{has_word, is_test_file, shipped};
+use super::{files, none, read, root, texts};
+
+/// Lines of a source file, its tests included.
+const FILE_LINES: usize = 400;
+
+/// Files that are longer, with their length; a line may only shrink or go.
+const LONG: &[(&str, usize)] = &[];
+
+#[test]
+fn files_are_short() {
+    let mut complaints = Vec::new();
+    for path in files() {
+        let name = path.display().to_string();
+        if !name.ends_with(".rs") && !name.starts_with("scripts/") {
+            continue;
+        }
+        let lines = read(&path).lines().count();
+        let allowed = LONG.iter().find(|(long, _)| *long == name).map_or(FILE_LINES, |(_, n)| *n);
+        if lines > allowed {
+            complaints.push(format!(
+                "{name}: {lines} lines, at most {allowed}: split it by responsibility"
+            ));
+        }
+        if allowed > FILE_LINES && lines < allowed {
+            complaints.push(format!("{name}: it shrank to {lines} lines: say so in LONG"));
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn nothing_is_unfinished_or_switched_off() {
+    let mut complaints = Vec::new();
+    for (path, source) in texts("src", ".rs") {
+        if is_test_file(&path) {
+            continue;
+        }
+        for (n, line) in shipped(&source).lines().enumerate() {
+            for word in [".unwrap()", "todo!", "unimplemented!", "dbg!", "allow(dead_code"] {
+                if line.contains(word) {
+                    complaints.push(format!("{path}:{}: {word}", n + 1));
+                }
+            }
+        }
+    }
+    // Written in two halves, so that this file does not find itself.
+    let marks = [concat!("FIX", "ME"), concat!("XX", "X"), concat!("#[ig", "nore")];
+    for path in files().iter().filter(|f| !f.ends_with("Cargo.lock")) {
+        for (n, line) in read(path).lines().enumerate() {
+            if let Some(mark) = marks.iter().find(|m| has_word(line, m)) {
+                complaints.push(format!("{}:{}: {mark}", path.display(), n + 1));
+            }
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn unsafe_code_is_in_sys_and_says_why_it_is_sound() {
+    let mut complaints = Vec::new();
+    for (path, source) in texts("src", ".rs") {
+        let lines: Vec<&str> = source.lines().collect();
+        for (n, line) in shipped(&source).lines().enumerate() {
+            if !has_word(line, "unsafe") || line.contains("unsafe_code") {
+                continue;
+            }
+            if !path.starts_with("src/sys/") {
+                complaints.push(format!("{path}:{}: unsafe outside of src/sys", n + 1));
+            }
+            // A method of an unsafe trait is covered by the reason of its impl.
+            let method = line.trim_start().starts_with("unsafe fn");
+            // The formatter may have broken the statement on the line before.
+            let begun = usize::from(n > 0 && lines[n - 1].trim_end().ends_with('='));
+            let above = lines[..n - begun].iter().rev();
+            let above = above.take_while(|l| l.trim_start().starts_with(['/', '#']));
+            let same = lines[n].contains("SAFETY:");
+            if !method && !same && !above.into_iter().any(|l| l.contains("SAFETY:")) {
+                complaints.push(format!("{path}:{}: no SAFETY comment right above", n + 1));
+            }
+        }
+    }
+    let lib = read("src/lib.rs");
+    if !lib.contains("#![deny(unsafe_code)]") || lib.matches("allow(unsafe_code)").count() != 1 {
+        complaints.push("src/lib.rs: unsafe code is denied in all modules but sys".into());
+    }
+    none(complaints);
+}
+
+#[test]
+fn limits_are_used_and_explained() {
+    let limits = read("src/limits.rs");
+    let code = shipped(&limits);
+    let elsewhere: String = texts("src", ".rs")
+        .into_iter()
+        .filter(|(path, _)| path != "src/limits.rs" && !is_test_file(path))
+        .map(|(_, source)| shipped(&source))
+        .collect();
+    let mut complaints = Vec::new();
+    let mut count = 0;
+    for (n, line) in code.lines().enumerate() {
+        let Some(rest) = line.strip_prefix("pub const ") else { continue };
+        let name = rest.split(':').next().unwrap_or("");
+        count += 1;
+        let within = code.lines().enumerate().any(|(m, l)| m != n && has_word(l, name));
+        if !within && !has_word(&elsewhere, name) {
+            complaints.push(format!("src/limits.rs:{}: nothing is limited by {name}", n + 1));
+        }
+        let above = limits.lines().nth(n.wrapping_sub(1)).unwrap_or("");
+        if !above.starts_with("///") {
+            complaints.push(format!("src/limits.rs:{}: what is {name}, and why?", n + 1));
+        }
+    }
+    assert!(count > 20, "only {count} limits were found");
+    none(complaints);
+}
+
+/// Paths of the machine that this runs on have no place in the project.
+#[test]
+fn no_file_names_this_machine() {
+    let above = root().parent().map(|p| format!("{}/", p.display())).unwrap_or_default();
+    let home = std::env::var("HOME").map(|h| format!("{h}/")).unwrap_or_default();
+    // A clone right below a folder that every machine has says nothing of this one.
+    let common =
+        ["/", "//", "/tmp/", "/home/", "/root/", "/var/tmp/", "/srv/", "/opt/", "/usr/src/"];
+    let words: Vec<&String> = [&above, &home]
+        .into_iter()
+        .filter(|w| w.len() > 2 && !common.contains(&w.as_str()))
+        .collect();
+    let mut complaints = Vec::new();
+    for path in files().iter().filter(|f| !f.ends_with("Cargo.lock")) {
+        for (n, line) in read(path).lines().enumerate() {
+            if let Some(word) = words.iter().find(|w| line.contains(w.as_str())) {
+                complaints.push(format!("{}:{}: {word}", path.display(), n + 1));
+            }
+        }
+    }
+    none(complaints);
+}
