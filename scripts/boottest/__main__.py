@@ -1,0 +1,99 @@
+"""Boots the image in QEMU and asserts what docs/image.md promises. Started by scripts/boot-test."""
+import argparse
+import concurrent.futures
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+
+from . import figures, first, power, trouble
+from .scene import Lab, Scene
+
+# The longest first; seconds after which a scene is ended.
+SCENES = {
+    "figures": (figures.figures, 1500),
+    "watchdog": (power.watchdog, 900),
+    "first": (first.first, 900),
+    "invalid": (trouble.invalid, 900),
+    "power": (power.power, 900),
+    "disk": (trouble.disk, 900),
+    "offline": (trouble.offline, 600),
+}
+ABOUT = {
+    "first": "first boot from U-Boot, import, pairing, tools, limits, hog, kill -9; second boot: bad card, no cgroups",
+    "power": "power cuts during import and in a burst",
+    "watchdog": "a stopped daemon, the reset, the boot after it",
+    "offline": "no network, 1970, a card that stalls",
+    "disk": "a full data partition, a read-only one, a write-protected card",
+    "invalid": "an invalid configuration on the first boot, a wrong token",
+    "figures": "1,000 messages: memory, bytes to the card; idle writes",
+}
+
+
+def play(lab, name):
+    body, limit = SCENES[name]
+    scene = None
+    try:
+        scene = Scene(lab, name)
+        late = threading.Timer(limit, lambda: (scene.tell(f"ended after {limit} s"), scene.close()))
+        late.daemon = True
+        late.start()
+        try:
+            body(scene)
+        finally:
+            late.cancel()
+    except Exception as e:
+        with lab.lock:
+            lab.failures.append(f"{name}: broke off: {str(e).splitlines()[0] if str(e) else type(e).__name__}")
+        lab.tell(name, f"FAILED  broke off: {e}\n{traceback.format_exc(limit=-3)}")
+    finally:
+        if scene:
+            scene.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="boot-test", description=__doc__)
+    parser.add_argument("--list", action="store_true", help="name the scenes and end")
+    parser.add_argument("--only", action="append", choices=SCENES, metavar="NAME", help="this scene (several times)")
+    parser.add_argument("--keep", action="store_true", help="leave cards and console logs in place")
+    parser.add_argument("--json", action="store_true", help="nothing but the JSON line on standard output")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="scenes at a time")
+    parser.add_argument("--image", help=argparse.SUPPRESS)
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    parser.add_argument("--ca", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.list:
+        for name in SCENES:
+            print(f"{name:10} {ABOUT[name]}")
+        return 0
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
+    folder = tempfile.mkdtemp(prefix="boot-test.")
+    lab = Lab(args.image, args.peer, args.ca, folder, sys.stderr if args.json else sys.stdout)
+    names = [n for n in SCENES if not args.only or n in args.only]
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
+    scenes = [pool.submit(play, lab, name) for name in names]
+    try:
+        for done in scenes:
+            done.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for scene in lab.scenes:
+            scene.close()
+        if args.keep or lab.failures:
+            lab.tell("boot-test", f"cards and console logs: {folder}")
+        if not (args.keep or lab.failures):
+            shutil.rmtree(folder, ignore_errors=True)
+    for failure in lab.failures:
+        print(f"FAILED {failure}", file=lab.out)
+    print(f"{lab.passed} passed, {len(lab.failures)} failed", file=lab.out, flush=True)
+    print(json.dumps({**lab.figures, "passed": lab.passed, "failed": len(lab.failures)}), flush=True)
+    return 1 if lab.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

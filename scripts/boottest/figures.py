@@ -1,0 +1,96 @@
+"""What it costs: memory, bytes to the card, time; on the board, over TLS."""
+import json
+import pathlib
+import re
+import time
+
+from .machine import ROOT
+
+MESSAGES = 1000
+# Seconds of idleness that are watched; an hour is reckoned from them.
+IDLE = 240
+SETTLE = 80
+
+
+def field(text, name):
+    found = re.search(rf"^{name}:\s+(\d+)", text, re.M)
+    return int(found[1]) if found else 0
+
+
+def memory(s):
+    """VmRSS and RssAnon of the daemon, Pss of daemon and supervisor."""
+    daemon = s.pid()
+    status = s.board.read(f"/proc/{daemon}/status")
+    supervisor = s.board.get("cat /run/picoclaw.pid")
+    pss = sum(field(s.board.read(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in (daemon, supervisor))
+    return {"vmrss_kb": field(status, "VmRSS"), "rssanon_kb": field(status, "RssAnon"),
+            "vmhwm_kb": field(status, "VmHWM"), "total_pss_kb": pss}
+
+
+def card_writes(s, part="vda"):
+    """Writes and bytes that have reached the card (Documentation/block/stat.rst: fields 5 and 7, sectors of 512)."""
+    folder = "vda" if part == "vda" else f"vda/{part}"
+    fields = s.board.read(f"/sys/block/{folder}/stat").split()
+    return int(fields[4]), int(fields[6]) * 512
+
+
+def figures(s):
+    s.lay(s.peer.config())
+    s.start()
+    s.check("answers", s.ask("hello"))
+    daemon = s.pid()
+    books = s.peer.drive(100, timeout=120, tool_every=10, settle=2)
+    early = memory(s)
+    s.tell(f"        after 100 messages {json.dumps(early)}")
+    s.board.get("sync")
+    before, costs = card_writes(s), s.state()
+    begun = time.time()
+    more = s.peer.drive(MESSAGES - 100, timeout=120, tool_every=10, settle=2)
+    seconds = time.time() - begun
+    late = memory(s)
+    s.board.get("sync")
+    after, spent = card_writes(s), s.state()
+    n = MESSAGES - 100
+    s.tell(f"        after {MESSAGES} messages {json.dumps(late)}, {seconds / n * 1000:.0f} ms a message")
+    lost = books["lost"] + more["lost"]
+    s.check(f"{MESSAGES} messages over TLS, none lost, none twice", (lost, books["duplicated"] + more["duplicated"]) == (0, 0), more)
+    s.check("by the same daemon", s.pid() == daemon)
+    for name in ("vmrss_kb", "rssanon_kb", "total_pss_kb"):
+        s.figure(name, late[name])
+    s.figure("vmrss_kb_after_100", early["vmrss_kb"])
+    peak = s.board.read("/sys/fs/cgroup/picoclaw/daemon/memory.peak").strip()
+    s.figure("cgroup_peak_kb", int(peak) // 1024 if peak else None)
+    s.figure("image_bytes", pathlib.Path(s.lab.image).stat().st_size)
+    s.figure("binary_bytes", int(s.board.get("stat -c %s /usr/bin/picoclaw")))
+    s.figure("root_bytes", 1024 * int(s.board.get("df -k / | awk 'END { print $3 }'")))
+    s.figure("fsyncs_per_message", round((spent["syncs"] - costs["syncs"]) / n, 2))
+    s.figure("card_bytes_per_message", round((after[1] - before[1]) / n))
+    idle(s)
+    budget(s)
+
+
+def idle(s):
+    """Nobody says anything."""
+    # The file system's afterthoughts first: it writes what is 30 s old, and looks each 5 s.
+    time.sleep(SETTLE)
+    parts = ("vda1", "vda2", "vda3")
+    before = [card_writes(s, part)[0] for part in parts]
+    begun = time.time()
+    time.sleep(IDLE)
+    s.board.get("sync")
+    writes = [card_writes(s, part)[0] - was for part, was in zip(parts, before)]
+    seconds = time.time() - begun
+    s.tell(f"        {seconds:.0f} s of idleness: writes to {dict(zip(parts, writes))}")
+    # The hourly save of the time is outside of the window: it comes an hour after a time server's first answer.
+    s.figure("idle_writes_per_hour", round(sum(writes) * 3600 / seconds + 1, 1))
+    s.figure("idle_seconds_watched", round(seconds))
+
+
+def budget(s):
+    """The figures that are to be reached: tests/budget.conf, BOARD_*."""
+    limits = dict(re.findall(r"^BOARD_(\w+)=(\d+)", (ROOT / "tests/budget.conf").read_text(), re.M))
+    for name, limit in limits.items():
+        value = s.lab.figures.get(name.lower())
+        s.check(f"{name.lower()}: {value}, at most {limit}", value is not None and value <= int(limit))
+    growth = s.lab.figures["vmrss_kb"] - s.lab.figures["vmrss_kb_after_100"]
+    s.check(f"flat from 100 to {MESSAGES} messages (grew by {growth} kB)", growth <= 32)
