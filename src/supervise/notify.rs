@@ -104,10 +104,8 @@ impl Systemd {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name).ok(),
             _ => SocketAddr::from_pathname(&path).ok(),
         });
-        Systemd(
-            address
-                .and_then(|address| UnixDatagram::unbound().ok().map(|socket| (socket, address))),
-        )
+        let Some(address) = address else { return Systemd(None) };
+        Systemd(UnixDatagram::unbound().ok().map(|socket| (socket, address)))
     }
 
     /// systemd listens.
