@@ -5,7 +5,6 @@
 //! has is not.
 
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,10 +37,7 @@ impl Cage {
             &json!({ "tools": { "exec": { "timeout_seconds": 10, "approval": "never" } } }),
         );
         home.write("workspace/note.txt", "inside\n");
-        let mut command = home.command(&["gateway"]);
-        if let Some(user) = home.give_away() {
-            command.uid(user).gid(user);
-        }
+        let command = home.command_of_nobody(&["gateway"]);
         let polls = peer.calls("tg.getUpdates");
         let daemon = Daemon::spawn_command(&home, command);
         assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON), "no poll\n{}", daemon.log());

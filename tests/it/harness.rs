@@ -137,6 +137,22 @@ impl Home {
         command
     }
 
+    /// [`Home::command`], started as a user without rights where the tests run as root; the home becomes that user's.
+    #[track_caller]
+    pub fn command_of_nobody<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        // A copy: the folder of the build may be closed to others, as /root is.
+        let copy = self.dir.join("program");
+        fs::copy(program(), &copy).expect("a copy of the program");
+        let mut command = Command::new(copy);
+        command.args(arguments);
+        self.furnish(&mut command);
+        if let Some(user) = self.give_away() {
+            std::os::unix::process::CommandExt::uid(&mut command, user);
+            std::os::unix::process::CommandExt::gid(&mut command, user);
+        }
+        command
+    }
+
     /// Gives any command the home's environment.
     pub fn furnish(&self, command: &mut Command) {
         command.env_clear().current_dir(&self.dir).stdin(Stdio::null());

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 struct Service {
     root: PathBuf,
     child: Child,
@@ -60,16 +62,17 @@ impl Service {
         }
     }
 
-    fn signal(&self, name: &str, pid: &str) {
-        let status = Command::new("kill").args([name, pid.trim()]).status().expect("kill");
-        assert!(status.success());
+    #[track_caller]
+    fn signal(&self, signal: Signal, pid: &str) {
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, signal).expect("a living process");
     }
 
     /// Ends the supervisor with SIGTERM; gives its log.
     #[track_caller]
     fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
-        self.signal("-TERM", &pid);
+        self.signal(Signal::TERM, &pid);
         let begin = Instant::now();
         while self.child.try_wait().expect("wait").is_none() {
             assert!(begin.elapsed() < Duration::from_secs(20), "the supervisor does not end");
@@ -95,7 +98,7 @@ fn a_killed_daemon_is_started_again_and_leaves_a_report() {
     assert!(service.text("run/limits.json").contains("\"rlimit_data\":67108864"));
     let first = service.text("run/daemon.pid");
     std::thread::sleep(Duration::from_millis(300));
-    service.signal("-KILL", &first);
+    service.signal(Signal::KILL, &first);
     service.until("another daemon", |s| {
         !s.text("run/daemon.pid").is_empty() && s.text("run/daemon.pid") != first
     });
@@ -117,7 +120,7 @@ fn a_daemon_that_cannot_live_gets_its_tries_and_then_a_rest() {
     assert_eq!(reports, 4, "one start and three tries");
     assert!(service.text("home/state/crash.txt").contains("ended by: exit status 78\n"));
     // A person asks for new tries.
-    service.signal("-HUP", &service.child.id().to_string());
+    service.signal(Signal::HUP, &service.child.id().to_string());
     service.until("a fifth report", |s| s.root.join("home/state/crash.4.txt").exists());
     let log = service.stop();
     assert!(log.contains("next try in 3600 s, or on reload"), "{log}");
