@@ -80,8 +80,26 @@ impl Service {
         }
         let mut log = String::new();
         self.child.stderr.take().expect("stderr").read_to_string(&mut log).expect("log");
-        let _ = fs::remove_dir_all(&self.root);
         log
+    }
+}
+
+impl Drop for Service {
+    /// A test that failed leaves nothing behind: a supervisor that lives on would hold the test run's output open.
+    fn drop(&mut self) {
+        let running = matches!(self.child.try_wait(), Ok(None));
+        if running {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let begin = Instant::now();
+            while matches!(self.child.try_wait(), Ok(None))
+                && begin.elapsed() < Duration::from_secs(5)
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.root);
     }
 }
 
