@@ -107,6 +107,12 @@ pub const APPROVALS: usize = 8;
 /// Threads that one command may have, above those its user has already (RLIMIT_NPROC): ends a fork bomb where no
 /// control group does.
 pub const EXEC_PROCESSES: u64 = 256;
+/// Commands that the supervisor runs at one time for the daemon, where they have a user of their own.
+pub const TOOL_RUNS: usize = 8;
+/// Bytes of one such command with its environment, as the daemon hands it over; [`EXEC_COMMAND_BYTES`] of it are the command.
+pub const TOOL_REQUEST_BYTES: u64 = 128 * 1024;
+/// Entries of a workspace that are opened to the commands' user at the daemon's start.
+pub const SHARED_ENTRIES: usize = 10_000;
 /// Entries of /proc looked at to count them; with more, this limit is left out.
 pub const CAGE_PROCESSES_SEEN: usize = 8192;
 /// Rules of one command's file walls; about 100 bytes of the kernel's each, 4 to 8 us to add. `/etc` of a desk has 200.

@@ -43,6 +43,7 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
         ("picoclaw-grow", device) => import::grow::run(device.unwrap_or_default()),
         (_, Some("grow")) => import::grow::run(rest.first().map_or("", String::as_str)),
         (_, Some("supervise")) => supervise::run(),
+        (_, Some("start-tool")) => Err(supervise::tools::become_command()),
         (_, Some("ask-time")) => supervise::ask_time::run(rest),
         _ => return None,
     })

@@ -39,7 +39,7 @@ async fn download(hub: &Hub, message: &Inbound, index: usize, name: &str) -> Res
     let folder = hub.agent.config.agent.workspace.join(FOLDER);
     std::fs::DirBuilder::new()
         .recursive(true)
-        .mode(0o700)
+        .mode(0o770)
         .create(&folder)
         .context("media folder")?;
     let path = folder.join(name);

@@ -71,8 +71,10 @@ pub fn gateway(options: GatewayOptions) -> Result<ExitCode> {
     let started = Instant::now();
     crate::sys::crash::install()?;
     crate::sys::process::harden();
+    crate::sys::process::adopt();
     let home = Home::lock(&options.config.home)?;
     crate::tool::cage::sweep(&options.config.home);
+    crate::tool::share::prepare(&options.config);
     let executor = Rc::new(LocalExecutor::new());
     let gateway = Gateway::build(options, started)?;
     let stop = async_io::block_on(executor.run(gateway.run(executor.clone())))?;

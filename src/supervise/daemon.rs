@@ -11,7 +11,8 @@ use super::cgroup::Groups;
 use super::journal::{Journal, Lines};
 use super::report::Mode;
 use super::settings::Settings;
-use crate::sys::service::{self, Confinement, Identity, NOTIFY_FD};
+use super::tools::Tools;
+use crate::sys::service::{self, Confinement, Identity, LEND_FD, NOTIFY_FD};
 
 /// A daemon that runs.
 pub struct Daemon {
@@ -34,7 +35,7 @@ impl Daemon {
         mode: Mode,
         groups: Option<&Groups>,
         identity: Option<&Identity>,
-        notify: &UnixDatagram,
+        (notify, lend): (&UnixDatagram, Option<&Tools>),
         now: u64,
     ) -> io::Result<Daemon> {
         let procs = match groups {
@@ -59,6 +60,11 @@ impl Daemon {
         if mode == Mode::Rlimit && settings.tools_data_max != u64::MAX {
             environment.push(("PICOCLAW_TOOLS_RLIMIT_DATA", OsStr::new(&tools_data)));
         }
+        let lend_fd = LEND_FD.to_string();
+        let group = lend.map(|tools| tools.user.gid.to_string()).unwrap_or_default();
+        // Our own variables are the daemon's too; these say whether there is such a user now.
+        environment.push(("PICOCLAW_TOOL_FD", OsStr::new(lend.map_or("", |_| &lend_fd))));
+        environment.push(("PICOCLAW_TOOL_GROUP", OsStr::new(&group)));
         let rlimit = mode == Mode::Rlimit && effective_root();
         let confinement = Confinement {
             cgroup: procs.as_ref(),
@@ -66,6 +72,7 @@ impl Daemon {
                 .then_some(settings.data_max),
             oom_score_adj: rlimit.then_some(settings.oom_score_adj),
             identity,
+            lend: lend.map(|tools| tools.theirs.as_fd()),
         };
         let mut child =
             service::start(program, &arguments, &environment, notify.as_fd(), &confinement)?;

@@ -24,7 +24,7 @@ impl Supervisor {
             self.mode,
             groups,
             self.identity.as_ref(),
-            &self.theirs,
+            (&self.theirs, self.tools.as_ref()),
             now,
         );
         match daemon {
@@ -68,6 +68,9 @@ impl Supervisor {
         self.rules.ended();
         if let Some(groups) = &self.groups {
             groups.kill_tools();
+        }
+        if let Some(tools) = &mut self.tools {
+            tools.end();
         }
         if self.stopping.is_some() {
             return;

@@ -7,6 +7,7 @@
 //!
 //! - [`run`]: the loop; `duties`: what is due; [`daemon`]: one life of the daemon.
 //! - [`settings`], [`user`]: what we were told; [`cgroup`], [`report`]: limits and what became of them.
+//! - [`tools`]: commands as a user of their own, where the kernel cannot hold them otherwise.
 //! - [`respawn`], [`watchdog`], [`clock`]: rules without I/O; [`time`] and [`ask_time`]: the child that asks time servers.
 //! - [`journal`], [`crash`]: log lines and last words.
 
@@ -23,6 +24,7 @@ pub mod respawn;
 pub mod run;
 pub mod settings;
 pub mod time;
+pub mod tools;
 pub mod user;
 pub mod watchdog;
 
@@ -46,8 +48,8 @@ pub fn identity_of(settings: &Settings) -> Result<Option<Identity>> {
     if effective_uid() != 0 {
         return Ok(None);
     }
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let found = user::identity(&read("/etc/passwd"), &read("/etc/group"), &settings.user);
+    let (passwd, group) = accounts();
+    let found = user::identity(&passwd, &group, &settings.user);
     match found {
         Some(identity) if identity.uid == 0 => {
             Err(Error::new("PICOCLAW_USER is root: name another user"))
@@ -58,4 +60,10 @@ pub fn identity_of(settings: &Settings) -> Result<Option<Identity>> {
             settings.user
         ))),
     }
+}
+
+/// `/etc/passwd` and `/etc/group`.
+fn accounts() -> (String, String) {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    (read("/etc/passwd"), read("/etc/group"))
 }

@@ -18,6 +18,7 @@ use super::report::{self, Mode};
 use super::respawn::Respawn;
 use super::settings::{Settings, Wanted};
 use super::time::Time;
+use super::tools::Tools;
 use super::watchdog::{Device, Rules};
 use crate::Result;
 use crate::error::Context;
@@ -52,6 +53,8 @@ pub(super) struct Supervisor {
     pub(super) mode: Mode,
     ours: UnixDatagram,
     pub(super) theirs: UnixDatagram,
+    /// Commands of another user, where that is what holds them.
+    pub(super) tools: Option<Tools>,
     pub(super) daemon: Option<Daemon>,
     pub(super) respawn: Respawn,
     /// When to start the daemon, while there is none.
@@ -97,6 +100,7 @@ impl Supervisor {
             mode: Mode::None,
             ours,
             theirs,
+            tools: None,
             daemon: None,
             respawn: Respawn::new(settings.respawn),
             start_at: 0,
@@ -127,6 +131,7 @@ impl Supervisor {
         if let Err(e) = self.folders() {
             self.journal.say(&e.to_string());
         }
+        self.tool_user();
         self.time.begin(&mut self.journal);
         if !self.settings.boot.as_os_str().is_empty() {
             match import::take(&self.settings, self.identity.as_ref()) {
@@ -174,6 +179,25 @@ impl Supervisor {
             }
         }
         Ok(())
+    }
+
+    /// A user for commands, where the kernel cannot keep them from the daemon's files.
+    fn tool_user(&mut self) {
+        let Some(identity) = &mut self.identity else { return };
+        match Tools::new(&self.settings, identity) {
+            Ok(None) => {}
+            Ok(Some(tools)) => {
+                // What commands make in the workspace is their group's.
+                identity.groups.push(tools.user.gid);
+                self.journal.say(&format!("commands run as user {}", self.settings.tool_user));
+                self.tools = Some(tools);
+            }
+            Err(why) => {
+                self.journal.say(&format!(
+                    "no Landlock in this kernel, and no user for commands: {why}; commands are not held from the daemon's files"
+                ));
+            }
+        }
     }
 
     fn cgroups(&self) -> Result<Groups, String> {
@@ -224,6 +248,8 @@ impl Supervisor {
                 kinds.push(kind);
             }
         }
+        // Looked at in every step.
+        fds.extend(self.tools.iter().flat_map(Tools::sockets));
         let (ready, signals) = wake::wait(&fds, timeout)?;
         drop(fds);
         for (i, kind) in kinds.into_iter().enumerate() {
@@ -296,6 +322,12 @@ impl Supervisor {
 
     /// Everything that is due.
     fn step(&mut self, now: u64) {
+        if let Some(tools) = &mut self.tools {
+            let leaves = self.groups.as_ref().map(Groups::tools);
+            if let Some(word) = tools.turn(leaves.as_deref()) {
+                self.journal.say(&word);
+            }
+        }
         if let Some(status) = self.daemon.as_mut().and_then(|d| d.ended(&mut self.journal)) {
             self.ended(now, status);
         }

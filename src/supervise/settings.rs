@@ -24,7 +24,9 @@ pub enum Wanted {
 pub struct Settings {
     /// User of the daemon.
     pub user: String,
-    /// Its home.
+    /// User of commands where the kernel has no Landlock; empty for none.
+    pub tool_user: String,
+    /// The daemon's home.
     pub home: PathBuf,
     /// Root's own folder on the data partition.
     pub system: PathBuf,
@@ -101,6 +103,10 @@ impl Settings {
         let policy = Policy::default();
         Ok(Settings {
             user: text("PICOCLAW_USER", "picoclaw"),
+            tool_user: match text("PICOCLAW_TOOL_USER", "picoclaw-tool") {
+                none if none == "none" => String::new(),
+                name => name,
+            },
             home: text("PICOCLAW_HOME", "/var/lib/picoclaw").into(),
             system: text("PICOCLAW_SYSTEM", "/var/lib/picoclaw-system").into(),
             run: text("PICOCLAW_RUN", "/run/picoclaw").into(),

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod crash;
 pub mod files;
 pub mod heap;
+pub mod lend;
 pub mod memory;
 pub mod pages;
 pub mod process;

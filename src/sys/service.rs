@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 /// The descriptor that the child finds its notify socket on.
 pub const NOTIFY_FD: RawFd = 3;
+/// The descriptor of the socket for commands (see [`super::lend`]), where there is one.
+pub const LEND_FD: RawFd = 4;
 
 /// Who the child becomes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Confinement<'a> {
     pub oom_score_adj: Option<i32>,
     /// None: stay who we are (not started as root).
     pub identity: Option<&'a Identity>,
+    /// Goes to [`LEND_FD`].
+    pub lend: Option<BorrowedFd<'a>>,
 }
 
 /// Starts `program` with a pipe on stdout and stderr, its notify socket on [`NOTIFY_FD`], no new privileges, no core
@@ -53,10 +57,11 @@ pub fn start(
     let (data, oom) = (confinement.data, confinement.oom_score_adj);
     let identity = confinement.identity.cloned();
     let notify = notify.as_raw_fd();
+    let lend = confinement.lend.map(|fd| fd.as_raw_fd());
     // SAFETY: the closure runs in the forked child, which has this one thread; it makes system calls only, with
     // memory allocated before the fork, and takes no lock.
     unsafe {
-        command.pre_exec(move || prepare(cgroup, data, oom, identity.as_ref(), notify));
+        command.pre_exec(move || prepare(cgroup, data, oom, identity.as_ref(), notify, lend));
     }
     command.spawn()
 }
@@ -67,7 +72,8 @@ pub fn with_open_signals(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(unblock_signals) }
 }
 
-fn unblock_signals() -> io::Result<()> {
+/// Between fork and exec.
+pub(super) fn unblock_signals() -> io::Result<()> {
     // SAFETY: all-zero is a valid sigset_t; the pointer lives for the call.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -76,7 +82,7 @@ fn unblock_signals() -> io::Result<()> {
     }
 }
 
-fn check(result: libc::c_int) -> io::Result<()> {
+pub(super) fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -86,6 +92,7 @@ fn prepare(
     oom: Option<i32>,
     identity: Option<&Identity>,
     notify: RawFd,
+    lend: Option<RawFd>,
 ) -> io::Result<()> {
     unblock_signals()?;
     // SAFETY: plain system calls on our own descriptors and stack memory, each result checked.
@@ -106,22 +113,56 @@ fn prepare(
             // Where the kernel does not let us, the daemon starts all the same; the report reads back what holds.
             let _ = write_small(c"/proc/self/oom_score_adj", score);
         }
-        if notify == NOTIFY_FD {
-            check(libc::fcntl(notify, libc::F_SETFD, 0).min(0))?;
-        } else if libc::dup2(notify, NOTIFY_FD) < 0 {
-            return Err(io::Error::last_os_error());
+        match lend {
+            Some(lend) => place(&[(notify, NOTIFY_FD), (lend, LEND_FD)])?,
+            None => place(&[(notify, NOTIFY_FD)])?,
         }
-        if let Some(identity) = identity {
-            check(libc::setgroups(identity.groups.len() as _, identity.groups.as_ptr()))?;
-            check(libc::setgid(identity.gid))?;
-            check(libc::setuid(identity.uid))?;
+        match identity {
+            Some(identity) => become_user(identity)?,
+            None => dies_with_its_parent()?,
         }
-        // After setuid, which clears it.
-        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0))?;
-        check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as libc::c_ulong, 0, 0, 0))?;
         libc::umask(0o077);
     }
     Ok(())
+}
+
+/// Puts descriptors where the program to be started looks for them, each `(from, to)`; at most four. Between fork and exec:
+/// what had the new numbers before is closed.
+pub(super) fn place(moves: &[(RawFd, RawFd)]) -> io::Result<()> {
+    let mut high = [-1; 4];
+    // SAFETY: plain system calls on integers; nothing of this process but the exec comes after them.
+    unsafe {
+        // Out of each other's way first.
+        for (slot, (from, _)) in high.iter_mut().zip(moves) {
+            *slot = libc::fcntl(*from, libc::F_DUPFD_CLOEXEC, 16);
+            check((*slot).min(0))?;
+        }
+        for (from, (_, to)) in high.iter().zip(moves) {
+            check(libc::dup2(*from, *to).min(0))?;
+        }
+    }
+    Ok(())
+}
+
+/// Becomes `identity` for good: groups, user, no way back up. Between fork and exec.
+pub(super) fn become_user(identity: &Identity) -> io::Result<()> {
+    // SAFETY: plain system calls; the list of groups is as long as said.
+    unsafe {
+        check(libc::setgroups(identity.groups.len() as _, identity.groups.as_ptr()))?;
+        check(libc::setgid(identity.gid))?;
+        check(libc::setuid(identity.uid))?;
+    }
+    // After setuid, which clears it.
+    dies_with_its_parent()
+}
+
+/// And gets no new privileges.
+fn dies_with_its_parent() -> io::Result<()> {
+    // SAFETY: plain system calls on integers.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0))?;
+        check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as libc::c_ulong, 0, 0, 0))
+    }
 }
 
 /// Writes a number to a /proc file without allocating.
@@ -168,6 +209,17 @@ pub fn inherited_socket(fd: RawFd) -> Option<UnixDatagram> {
             return None;
         }
         Some(UnixDatagram::from_raw_fd(fd))
+    }
+}
+
+/// Lets a socket that [`inherited_socket`] took over stay open over the next exec.
+pub fn keep_socket(fd: RawFd) {
+    // SAFETY: fstat and fcntl on any number are safe.
+    unsafe {
+        let mut status: libc::stat = std::mem::zeroed();
+        if libc::fstat(fd, &mut status) == 0 && status.st_mode & libc::S_IFMT == libc::S_IFSOCK {
+            libc::fcntl(fd, libc::F_SETFD, 0);
+        }
     }
 }
 
@@ -222,6 +274,7 @@ mod tests {
             data: Some(1 << 26),
             oom_score_adj: Some(7),
             identity: None,
+            lend: None,
         };
         let script = "echo -n ping >&3; cat /proc/self/oom_score_adj; ulimit -d; umask; grep -E 'NoNewPrivs|SigBlk' /proc/self/status";
         let arguments = [OsStr::new("-c"), OsStr::new(script)];

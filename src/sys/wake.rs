@@ -65,9 +65,9 @@ pub fn catch_signals() -> io::Result<()> {
 }
 
 /// Waits until one of `fds` is readable (or closed at the other end), a caught signal comes, or `timeout` is over.
-/// Bit n of the result: `fds[n]` is ready. At most 8 descriptors.
-pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u8, Signals)> {
-    let mut polled = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 8];
+/// Bit n of the result: `fds[n]` is ready. At most 16 descriptors.
+pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u16, Signals)> {
+    let mut polled = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 16];
     for (slot, fd) in polled.iter_mut().zip(fds) {
         slot.fd = fd.as_raw_fd();
     }
@@ -75,12 +75,12 @@ pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u8, Signal
         tv_sec: timeout.as_secs().min(86_400) as libc::time_t,
         tv_nsec: timeout.subsec_nanos() as libc::c_long,
     };
-    // SAFETY: all-zero is a valid sigset_t, the pointers live for the call, and `polled` has 8 entries, of which
+    // SAFETY: all-zero is a valid sigset_t, the pointers live for the call, and `polled` has 16 entries, of which
     // those with fd -1 are ignored by the kernel.
     let n = unsafe {
         let mut open: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut open);
-        libc::ppoll(polled.as_mut_ptr(), fds.len().min(8) as libc::nfds_t, &time, &open)
+        libc::ppoll(polled.as_mut_ptr(), fds.len().min(16) as libc::nfds_t, &time, &open)
     };
     let signals = Signals(CAME.swap(0, Ordering::Relaxed));
     if n < 0 {

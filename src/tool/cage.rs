@@ -55,6 +55,10 @@ pub fn describe(config: &Config) -> String {
     }
     let found = process::strength();
     match (found.landlock, found.seccomp) {
+        (0, filter) if process::is_lent() => {
+            let filter = if filter { "+seccomp" } else { "" };
+            format!("a user of their own{filter} (no Landlock in this kernel)")
+        }
         (0, filter) => format!(
             "uncaged (no Landlock in this kernel{}); exec from chats asks first",
             if filter { ", calls are filtered" } else { "" }
@@ -66,7 +70,12 @@ pub fn describe(config: &Config) -> String {
 
 /// Commands can reach what is the daemon's: then exec from a chat needs approval.
 pub fn is_open(config: &Config) -> bool {
-    config.tools.exec.uncaged || process::strength().landlock == 0
+    config.tools.exec.uncaged || (process::strength().landlock == 0 && !process::is_lent())
+}
+
+/// Another user runs them: the supervisor's answer to a kernel without Landlock.
+pub fn is_lent(config: &Config) -> bool {
+    !config.tools.exec.uncaged && process::strength().landlock == 0 && process::is_lent()
 }
 
 /// The folder for temporary files of commands, in the home.
@@ -88,6 +97,7 @@ pub struct Plan {
     workspace: PathBuf,
     restricted: bool,
     uncaged: bool,
+    lent: bool,
     read: Vec<PathBuf>,
     write: Vec<PathBuf>,
     roots: Vec<PathBuf>,
@@ -101,6 +111,7 @@ impl Plan {
             workspace: config.agent.workspace.clone(),
             restricted: config.agent.restrict_to_workspace,
             uncaged: config.tools.exec.uncaged,
+            lent: is_lent(config),
             read: literals(&config.tools.allow_read_paths).collect(),
             write: literals(&config.tools.allow_write_paths).collect(),
             roots: roots.to_vec(),
@@ -112,8 +123,10 @@ impl Plan {
     /// # Errors
     /// A wall that this kernel has cannot be built: then nothing is run.
     pub fn build(&self) -> io::Result<(Cage, Vec<(OsString, OsString)>)> {
-        let mut cage = Cage { data: data_limit(), ..Cage::default() };
-        cage.processes = process::tasks().map(|now| now + EXEC_PROCESSES);
+        let mut cage = Cage { data: data_limit(), lent: self.lent, ..Cage::default() };
+        if !self.lent {
+            cage.processes = process::tasks().map(|now| now + EXEC_PROCESSES);
+        }
         if let Some(tools) = std::env::var_os("PICOCLAW_TOOLS_CGROUP").filter(|t| !t.is_empty()) {
             match Leaf::new(Path::new(&tools)) {
                 Ok(leaf) => cage.leaf = Some(leaf),
@@ -123,6 +136,11 @@ impl Plan {
         }
         let mut variables = Vec::new();
         if self.uncaged {
+            return Ok((cage, variables));
+        }
+        if self.lent {
+            // Home is closed to that user; the rest of its cage is closed by the command's own process.
+            variables.push(("HOME".into(), self.workspace.clone().into()));
             return Ok((cage, variables));
         }
         let found = process::strength();

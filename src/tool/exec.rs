@@ -137,6 +137,10 @@ fn report(outcome: Outcome, limit: Duration) -> ToolResult {
         End::Exit(Exit::Signal(n)) => {
             Some(format!("[Command exited with code {}]\n(ended by signal {n})", 128 + n))
         }
+        End::Exit(Exit::NotStarted(number)) => {
+            let why = std::io::Error::from_raw_os_error(number);
+            Some(format!("the command was not run: the supervisor could not start it: {why}"))
+        }
         End::Exit(Exit::Unknown) => Some("[Command ended, its exit code is not known]".into()),
         End::Timeout => Some(format!("Command timed out after {}", go_duration(limit))),
         End::Output => Some(format!("Command stopped after {EXEC_OUTPUT_READ} bytes of output")),

@@ -12,6 +12,7 @@ pub mod guard;
 pub mod message;
 pub mod schema;
 pub mod scope;
+pub mod share;
 #[cfg(feature = "web")]
 pub mod web;
 

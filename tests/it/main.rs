@@ -41,6 +41,7 @@ mod summary;
 mod supervise;
 mod tidy;
 mod tool_call;
+mod tool_user;
 mod turns;
 mod web_fetch;
 mod web_search;

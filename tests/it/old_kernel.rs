@@ -75,7 +75,7 @@ fn install(program: &mut [libc::sock_filter]) -> io::Result<()> {
 }
 
 /// The command sees the old kernel.
-fn on_old_kernel(mut command: Command) -> Command {
+pub fn on_old_kernel(mut command: Command) -> Command {
     let mut program = filter();
     // SAFETY: the closure makes system calls with memory allocated before the fork.
     unsafe { command.pre_exec(move || install(&mut program)) };

@@ -29,6 +29,8 @@ pub struct Cage {
     pub filter: Option<Filter>,
     /// Its control group.
     pub leaf: Option<Leaf>,
+    /// The supervisor starts it, as another user: what else is held is decided over there.
+    pub lent: bool,
 }
 
 impl Default for Cage {
@@ -42,6 +44,7 @@ impl Default for Cage {
             walls: None,
             filter: None,
             leaf: None,
+            lent: false,
         }
     }
 }
@@ -53,7 +56,7 @@ pub(super) struct Entry {
     dir: RawFd,
     /// Descriptors up to here are closed one by one where close_range is missing.
     last_fd: RawFd,
-    /// The daemon: a command does not outlive it.
+    /// Who started it: a command does not outlive its parent.
     parent: libc::pid_t,
     limits: [(i32, Option<u64>); 5],
     oom_score: i16,
@@ -89,6 +92,12 @@ impl Entry {
         }
     }
 
+    /// For a process that closes its own cage.
+    pub(super) fn of_parent(self) -> Entry {
+        // SAFETY: getppid has no preconditions.
+        Entry { parent: unsafe { libc::getppid() }, ..self }
+    }
+
     /// Called in the child, between fork and exec.
     pub(super) fn enter(&self) -> io::Result<()> {
         // SAFETY: every call below is a plain system call on integers or on memory of this frame, all of them
@@ -103,7 +112,7 @@ impl Entry {
                 return Err(io::Error::last_os_error());
             }
             // A session of its own: no terminal to type on, no way into the daemon's process group.
-            if libc::setsid() < 0 {
+            if libc::setsid() < 0 && libc::getsid(0) != libc::getpid() {
                 return Err(io::Error::last_os_error());
             }
             // The kernel ends the command when the daemon ends; if that was a moment ago, end here.

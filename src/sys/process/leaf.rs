@@ -19,6 +19,7 @@ thread_local! {
 
 /// A group; ended and removed when dropped.
 pub struct Leaf {
+    number: u32,
     path: PathBuf,
     procs: File,
 }
@@ -39,7 +40,12 @@ impl Leaf {
         let procs = OpenOptions::new().write(true).open(path.join("cgroup.procs"))?;
         // Missing where the supervisor could not hand the controller on; then the kernel picks one process.
         let _ = fs::write(path.join("memory.oom.group"), "1");
-        Ok(Leaf { path, procs })
+        Ok(Leaf { number, path, procs })
+    }
+
+    /// Its name below `tools`.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
     /// `cgroup.procs`, open for writing.

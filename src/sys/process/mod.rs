@@ -7,6 +7,7 @@ mod cage;
 mod harden;
 mod landlock;
 mod leaf;
+mod lent;
 mod peer;
 mod run;
 mod seccomp;
@@ -30,8 +31,9 @@ use rustix::process::{
 
 pub use cage::Cage;
 pub use harden::harden;
-pub use landlock::Walls;
+pub use landlock::{Walls, abi as landlock_version};
 pub use leaf::Leaf;
+pub use lent::{adopt, become_command, is_lent};
 pub use peer::{is_tool, tasks};
 pub use run::{End, Outcome, run};
 pub use seccomp::{Filter, Guarded};
@@ -49,16 +51,21 @@ pub enum Exit {
     Signal(i32),
     /// Reaped by someone else.
     Unknown,
+    /// The supervisor could not start it: errno.
+    NotStarted(i32),
 }
 
 enum Watch {
     Pidfd(Async<OwnedFd>),
     Timer(Timer, Duration),
+    /// Not our child: the supervisor's.
+    Lent(lent::Lent),
 }
 
 /// A running command.
 pub struct Child {
-    pid: Pid,
+    /// Where it is ours.
+    pid: Option<Pid>,
     watch: Watch,
     reaped: bool,
     stdout: Option<Async<OwnedFd>>,
@@ -74,6 +81,9 @@ pub fn shell(
     env: &[(OsString, OsString)],
     mut cage: Cage,
 ) -> io::Result<Child> {
+    if cage.lent {
+        return lent::start(script, dir, env, cage);
+    }
     bury();
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script);
@@ -93,16 +103,17 @@ pub fn shell(
     // From here on dropping ends the process, whatever fails.
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let leaf = cage.leaf.take();
-    let mut child = Child { pid, watch, reaped: false, stdout: None, stderr: None, leaf };
+    let mut child =
+        Child { pid: Some(pid), watch, reaped: false, stdout: None, stderr: None, leaf };
     child.stdout = stdout.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
     child.stderr = stderr.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
     Ok(child)
 }
 
 impl Child {
-    /// Process id, which is the group's id too.
+    /// Process id, which is the group's id too; 0 for one of the supervisor's.
     pub fn id(&self) -> u32 {
-        self.pid.as_raw_nonzero().get() as u32
+        self.pid.map_or(0, |pid| pid.as_raw_nonzero().get() as u32)
     }
 
     /// Watches by looking now and then, as on kernels without pidfd_open.
@@ -114,8 +125,12 @@ impl Child {
     /// Ready when the leader has ended. It is not reaped yet, so its id still belongs to it.
     fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            let Some(pid) = self.pid else {
+                let Watch::Lent(lent) = &mut self.watch else { return Poll::Ready(()) };
+                return lent.poll(cx);
+            };
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            match waitid(WaitId::Pid(self.pid), options) {
+            match waitid(WaitId::Pid(pid), options) {
                 Ok(None) | Err(Errno::INTR) => {}
                 Ok(Some(_)) | Err(_) => return Poll::Ready(()),
             }
@@ -134,6 +149,7 @@ impl Child {
                     *pause = (*pause * 2).min(LOOK.1);
                     timer.set_after(*pause);
                 }
+                Watch::Lent(_) => return Poll::Ready(()),
             }
         }
     }
@@ -141,8 +157,12 @@ impl Child {
     /// Signals every process of the group. Only before the reaping: the number may be someone else's later.
     fn signal(&self, signal: Signal) {
         if !self.reaped {
-            // ESRCH: nobody left, which is what was wanted.
-            let _ = kill_process_group(self.pid, signal);
+            match (self.pid, &self.watch) {
+                // ESRCH: nobody left, which is what was wanted.
+                (Some(pid), _) => drop(kill_process_group(pid, signal)),
+                (None, Watch::Lent(lent)) => lent.signal(signal.as_raw()),
+                _ => {}
+            }
             if signal == Signal::KILL {
                 // Also what has left the group.
                 if let Some(leaf) = &self.leaf {
@@ -154,16 +174,20 @@ impl Child {
 
     /// Takes the dead leader away; `None` while it lives.
     fn reap(&mut self) -> Option<Exit> {
-        let exit =
-            match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-                Ok(None) | Err(Errno::INTR) => return None,
-                Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => Exit::Code(code),
-                    (_, Some(signal)) => Exit::Signal(signal),
-                    _ => Exit::Unknown,
-                },
-                Err(_) => Exit::Unknown,
-            };
+        let Some(pid) = self.pid else {
+            // The supervisor reaps it when our end of its socket is closed.
+            let Watch::Lent(lent) = &self.watch else { return None };
+            return lent.exit();
+        };
+        let exit = match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(None) | Err(Errno::INTR) => return None,
+            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => Exit::Code(code),
+                (_, Some(signal)) => Exit::Signal(signal),
+                _ => Exit::Unknown,
+            },
+            Err(_) => Exit::Unknown,
+        };
         self.reaped = true;
         Some(exit)
     }
@@ -183,6 +207,7 @@ impl Child {
             return;
         }
         self.signal(Signal::KILL);
+        let Some(pid) = self.pid else { return };
         // A killed process is gone within a scheduler tick, unless it hangs in a driver.
         for _ in 0..20 {
             if self.reap().is_some() {
@@ -190,7 +215,7 @@ impl Child {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        UNDEAD.with_borrow_mut(|list| list.push(self.pid));
+        UNDEAD.with_borrow_mut(|list| list.push(pid));
     }
 }
 

@@ -148,6 +148,18 @@ impl Guarded {
     }
 }
 
+impl Guarded {
+    /// Who started this process, for one that closes its own cage.
+    pub fn parent() -> Guarded {
+        // SAFETY: neither call has preconditions.
+        let (pid, group) = unsafe {
+            let pid = libc::getppid();
+            (pid as u32, libc::getpgid(pid) as u32)
+        };
+        Guarded { pid, group, threads: vec![pid] }
+    }
+}
+
 impl Filter {
     /// The filter for a command of the process `of`.
     pub fn new(of: &Guarded) -> Filter {

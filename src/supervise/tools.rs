@@ -1,0 +1,215 @@
+//! Commands of the daemon as the user `picoclaw-tool`, where the kernel has no Landlock: see [`crate::sys::lend`].
+//!
+//! Root starts, signals and buries; it reads nothing of what is run. That user owns nothing: it reaches the workspace
+//! through its group, which the daemon is in, and the home is closed to it but for passing through.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use super::settings::Settings;
+use super::{accounts, user};
+use crate::limits::TOOL_RUNS;
+use crate::sys::lend::{self, Lent};
+use crate::sys::process;
+use crate::sys::service::Identity;
+
+/// What in the home may be seen by commands: their permissions stay.
+const SEEN: &[&str] = &["workspace", "skills"];
+
+/// The users and what runs.
+pub struct Tools {
+    /// Of the commands.
+    pub user: Identity,
+    owner: Identity,
+    home: PathBuf,
+    ours: UnixDatagram,
+    /// The daemon's end.
+    pub theirs: UnixDatagram,
+    running: Vec<Lent>,
+}
+
+impl Tools {
+    /// Ready to start commands of the daemon's user `owner`; None where it is not needed or not wished, and the reason
+    /// where it should be and is not possible.
+    pub fn new(settings: &Settings, owner: &Identity) -> Result<Option<Tools>, String> {
+        if settings.tool_user.is_empty() || process::landlock_version() > 0 {
+            return Ok(None);
+        }
+        let (passwd, group) = accounts();
+        let name = &settings.tool_user;
+        let found = user::identity(&passwd, &group, name)
+            .ok_or_else(|| format!("no user {name} in /etc/passwd"))?;
+        if found.uid == 0 || found.uid == owner.uid || found.gid == 0 || found.gid == owner.gid {
+            return Err(format!("{name} is not a user with a group of its own"));
+        }
+        let pair = || -> io::Result<_> {
+            let (ours, theirs) = UnixDatagram::pair()?;
+            Ok((ours, theirs))
+        };
+        let (ours, theirs) = pair().map_err(|e| e.to_string())?;
+        let tools = Tools {
+            // Its first group alone: none of the devices'.
+            user: Identity { groups: vec![found.gid], ..found },
+            owner: owner.clone(),
+            home: settings.home.clone(),
+            ours,
+            theirs,
+            running: Vec::new(),
+        };
+        tools
+            .close_home()
+            .map_err(|e| format!("{} cannot be closed: {e}", tools.home.display()))?;
+        lend::end_all_of(&tools.user);
+        Ok(Some(tools))
+    }
+
+    /// Descriptors that are readable when [`Tools::turn`] has something to do.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        std::iter::once(self.ours.as_fd()).chain(self.running.iter().map(Lent::control))
+    }
+
+    /// Starts what is asked for and watches what runs; `leaves` is the folder of its control groups. A word for the log
+    /// when something went wrong.
+    pub fn turn(&mut self, leaves: Option<&Path>) -> Option<String> {
+        let mut word = None;
+        let before = self.running.len();
+        self.running.retain_mut(Lent::turn);
+        // Bounded: a daemon gone mad must not keep us here.
+        for _ in 0..TOOL_RUNS {
+            let Some(asked) = lend::receive(&self.ours) else { break };
+            let Some(asked) = asked else { continue };
+            if self.running.len() == TOOL_RUNS {
+                asked.refuse(&io::Error::from_raw_os_error(libc::EAGAIN));
+                continue;
+            }
+            // Somebody may have laid a file there since.
+            if let Err(e) = self.close_home() {
+                asked.refuse(&e);
+                word = Some(format!("{} cannot be closed: {e}", self.home.display()));
+                continue;
+            }
+            match asked.start(leaves, &self.user) {
+                Ok(lent) => self.running.push(lent),
+                Err(e) => word = Some(format!("a command cannot be started: {e}")),
+            }
+        }
+        if before > 0 && self.running.is_empty() {
+            // What has slipped out of its group.
+            lend::end_all_of(&self.user);
+        }
+        word
+    }
+
+    /// The daemon has ended: nothing of it runs on, and nothing it asked for is started.
+    pub fn end(&mut self) {
+        while let Some(asked) = lend::receive(&self.ours) {
+            drop(asked);
+        }
+        lend::end_all_of(&self.user);
+        self.running.retain_mut(Lent::turn);
+    }
+
+    /// The home may be passed through by the group of the commands and listed by the daemon alone. What lies in it and is
+    /// open to everybody (a configuration that root has edited) is open to the daemon's group instead.
+    fn close_home(&self) -> io::Result<()> {
+        let now = fs::metadata(&self.home)?;
+        if (now.uid(), now.gid(), now.mode() & 0o7777) != (self.owner.uid, self.user.gid, 0o710) {
+            chown(&self.home, Some(self.owner.uid), Some(self.user.gid))?;
+            fs::set_permissions(&self.home, Permissions::from_mode(0o710))?;
+        }
+        for entry in fs::read_dir(&self.home)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            let seen = entry.file_name().to_str().is_some_and(|name| SEEN.contains(&name));
+            if seen || !(kind.is_file() || kind.is_dir()) {
+                continue;
+            }
+            if entry.metadata()?.mode() & 0o007 != 0 {
+                close(&entry.path(), &self.owner)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// In a folder of the daemon's user, who may change what a name stands for at any moment: all goes through one descriptor,
+/// and a file with a second name is left alone, as it may be anybody's.
+fn close(path: &Path, owner: &Identity) -> io::Result<()> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    let now = file.metadata()?;
+    if !now.is_dir() && (!now.is_file() || now.nlink() > 1) {
+        return Ok(());
+    }
+    let mode = now.mode() & 0o770;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    if now.gid() != owner.gid {
+        fchown(&file, None, Some(owner.gid))?;
+    }
+    // What everybody had, so that the daemon can still read it.
+    file.set_permissions(Permissions::from_mode(mode | (now.mode() & 0o7) << 3))
+}
+
+/// `picoclaw start-tool`: the process that becomes the command; it is no root's any more. Does not return otherwise.
+pub fn become_command() -> crate::Error {
+    crate::Error::new(format!("the command was not run: {}", process::become_command()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn a_bounded_number_runs_at_a_time_and_what_is_no_request_is_dropped() {
+        if crate::sys::service::effective_uid() != 0 {
+            eprintln!("skipped: only root starts processes of another user");
+            return;
+        }
+        let scratch = Scratch::new();
+        let (ours, theirs) = UnixDatagram::pair().expect("a pair");
+        // Nobody's numbers. The program is this one, which finds no test of that name and ends.
+        let user = Identity { uid: 61_234, gid: 61_234, groups: vec![61_234] };
+        let owner = Identity { uid: 61_233, gid: 61_233, groups: vec![61_233] };
+        let home = scratch.path().to_owned();
+        let mut tools = Tools { user, owner, home, ours, theirs, running: Vec::new() };
+        tools.theirs.send(b"what?").expect("sent");
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null").expect("null");
+        let mut controls = Vec::new();
+        for _ in 0..=TOOL_RUNS {
+            let (control, other) = UnixStream::pair().expect("a pair");
+            let fds = [null.as_fd(), other.as_fd(), null.as_fd(), null.as_fd(), null.as_fd()];
+            lend::ask(&tools.theirs, 0, fds).expect("asked");
+            controls.push(control);
+            assert_eq!(tools.turn(None), None);
+        }
+        assert_eq!(tools.running.len(), TOOL_RUNS);
+        let mut report = [0; 5];
+        controls[TOOL_RUNS].read_exact(&mut report).expect("a report");
+        assert_eq!(report[0], b'n');
+        assert_eq!(report[1..], libc::EAGAIN.to_ne_bytes());
+        // The home was closed on the way.
+        let mode = fs::metadata(scratch.path()).expect("metadata").mode();
+        assert_eq!(mode & 0o7777, 0o710);
+        controls.clear();
+        let gone = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            tools.turn(None);
+            tools.running.is_empty()
+        });
+        assert!(gone, "they are not buried");
+    }
+}

@@ -1,0 +1,148 @@
+//! The workspace of commands that run as a user of their own: that user's group may use what is the daemon's there.
+//!
+//! New files get the group by the set-group-id bit of their folder and its rights by the umask. This is for what is there
+//! already, at the daemon's start.
+
+use std::fs::DirBuilder;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags};
+use rustix::io::Result;
+
+use super::cage;
+use crate::config::Config;
+use crate::limits::{CAGE_DEPTH, SHARED_ENTRIES};
+
+/// Folders of the workspace that stay the daemon's: conversations, jobs.
+const KEPT: &[&str] = &["sessions", "cron", "state"];
+
+/// Opens the workspace to the commands' group (`PICOCLAW_TOOL_GROUP`), where there is one.
+pub fn prepare(config: &Config) {
+    let group = std::env::var("PICOCLAW_TOOL_GROUP").ok().and_then(|n| n.parse().ok());
+    let Some(group) = group.filter(|_| cage::is_lent(config)) else { return };
+    // The daemon's own group has no other member, so its own files stay its own.
+    rustix::process::umask(Mode::from_raw_mode(0o007));
+    let workspace = &config.agent.workspace;
+    let _ = DirBuilder::new().recursive(true).mode(0o770).create(workspace);
+    let mut walk = Walk { group, left: SHARED_ENTRIES, user: rustix::process::geteuid().as_raw() };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let done = rustix::fs::openat(CWD, workspace, flags, Mode::empty())
+        .and_then(|folder| walk.folder(folder, 0));
+    match done {
+        Ok(()) if walk.left == 0 => tracing::warn!(
+            "the workspace has more than {SHARED_ENTRIES} entries; commands may not reach all of them"
+        ),
+        Ok(()) => {}
+        Err(e) => tracing::warn!("commands may not reach the workspace: {e}"),
+    }
+}
+
+struct Walk {
+    group: u32,
+    user: u32,
+    left: usize,
+}
+
+impl Walk {
+    /// Commands may change names at any moment: everything is done to what is open.
+    fn folder(&mut self, folder: OwnedFd, depth: usize) -> Result<()> {
+        self.share(&folder)?;
+        if depth == CAGE_DEPTH {
+            return Ok(());
+        }
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let text = name.to_str().unwrap_or_default();
+            if text == "." || text == ".." || (depth == 0 && KEPT.contains(&text)) {
+                continue;
+            }
+            if self.left == 0 {
+                return Ok(());
+            }
+            self.left -= 1;
+            let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            let is_folder = kind == FileType::Directory;
+            if !(is_folder || kind == FileType::RegularFile && stat.st_uid == self.user) {
+                continue;
+            }
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let Ok(file) = rustix::fs::openat(&folder, name, flags, Mode::empty()) else {
+                continue;
+            };
+            if is_folder {
+                self.folder(file, depth + 1)?;
+            } else {
+                self.share(&file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives our file or folder to the group, with the rights that we have. One with a second name may lie elsewhere, too.
+    fn share(&self, file: &impl AsFd) -> Result<()> {
+        let stat = rustix::fs::fstat(file)?;
+        let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if stat.st_uid != self.user || (!folder && stat.st_nlink > 1) {
+            return Ok(());
+        }
+        let ours = stat.st_mode & 0o700;
+        let mode = stat.st_mode & 0o7777 | ours >> 3 | if folder { 0o2000 } else { 0 };
+        if stat.st_gid != self.group {
+            rustix::fs::fchown(file, None, Some(Gid::from_raw(self.group)))?;
+        } else if mode == stat.st_mode & 0o7777 {
+            return Ok(());
+        }
+        rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn what_is_ours_is_shared_and_nothing_behind_a_second_name() {
+        let scratch = Scratch::new();
+        scratch.file("ws/a.txt", "x");
+        scratch.file("ws/sub/run.sh", "x");
+        scratch.file("ws/sessions/s.jsonl", "x");
+        scratch.file("secret", "x");
+        let path = |name: &str| scratch.path().join(name);
+        for (name, mode) in [
+            ("ws/a.txt", 0o600),
+            ("ws/sub/run.sh", 0o700),
+            ("ws/sessions", 0o700),
+            ("secret", 0o600),
+        ] {
+            fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).expect("a mode");
+        }
+        fs::hard_link(path("secret"), path("ws/linked")).expect("a link");
+        scratch.link("../secret", "ws/soft");
+        let stat = fs::metadata(path("secret")).expect("metadata");
+        let mut walk = Walk { group: stat.gid(), user: stat.uid(), left: SHARED_ENTRIES };
+        let open = || {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(CWD, path("ws"), flags, Mode::empty()).expect("a folder")
+        };
+        walk.folder(open(), 0).expect("shared");
+        let mode = |name: &str| fs::metadata(path(name)).expect("metadata").mode() & 0o7777;
+        assert_eq!(mode("ws/a.txt"), 0o660);
+        assert_eq!(mode("ws/sub/run.sh"), 0o770);
+        assert_eq!(mode("ws/sub") & 0o2070, 0o2070);
+        assert_eq!((mode("ws/sessions"), mode("secret")), (0o700, 0o600));
+        // The bound.
+        fs::set_permissions(path("ws/a.txt"), fs::Permissions::from_mode(0o600)).expect("a mode");
+        walk.left = 0;
+        walk.folder(open(), 0).expect("left");
+        assert_eq!(mode("ws/a.txt"), 0o600);
+    }
+}
