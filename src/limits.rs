@@ -4,6 +4,10 @@
 
 use std::time::Duration;
 
+mod memory;
+
+pub use memory::*;
+
 /// Entries in a queue between tasks (messages waiting for a turn, replies waiting for delivery).
 /// The seeds use 100, their `smallbuf` build 16. A full queue stops polling: Telegram keeps the rest for 24 h.
 pub const QUEUE: usize = if cfg!(feature = "smallbuf") { 16 } else { 100 };

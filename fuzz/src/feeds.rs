@@ -23,6 +23,7 @@ pub const FEEDS: &[Feed] = &[
     ("json_pos", feed_json_pos, &["src/proto/json_pos.rs"]),
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
+    ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),
     ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),
     ("sntp", feed_sntp, &["src/proto/sntp.rs"]),
@@ -31,6 +32,7 @@ pub const FEEDS: &[Feed] = &[
     ("text", feed_text, &["src/proto/text.rs", "src/proto/utf16.rs"]),
     ("tz", feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron.rs"]),
     ("url", feed_url, &["src/proto/url.rs"]),
+    ("words", super::notes::feed_words, &["src/proto/words.rs"]),
     ("yaml", feed_yaml, &["src/proto/yaml_tests.rs"]),
     #[cfg(feature = "telegram")]
     (
@@ -56,6 +58,7 @@ pub const FEEDS: &[Feed] = &[
         &["src/proto/yaml_tests.rs", "tests/it/config_files.rs"],
     ),
     ("journal", super::wires::feed_journal, &["src/store/frame.rs"]),
+    ("memory_index", super::notes::feed_memory_index, &[]),
     ("session", super::wires::feed_session, &["src/store/session.rs"]),
     ("schema", super::wires::feed_schema, &["src/tool/schema.rs"]),
 ];
@@ -82,6 +85,10 @@ pub fn made(name: &str) -> Vec<Vec<u8>> {
     let mut seeds = vec![Vec::new(), vec![0; 64], (0..=255).collect()];
     if name == "journal" {
         seeds.extend(super::wires::journal_seeds());
+    }
+    if name == "memory_index" {
+        seeds.push(super::notes::index_segment(&[("one two", 1), ("two three two", 2)]));
+        seeds.push(super::notes::index_segment(&[]));
     }
     seeds
 }

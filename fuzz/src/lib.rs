@@ -1,6 +1,7 @@
 //! What the fuzz targets and the smoke test share.
 
 pub mod feeds;
+pub mod notes;
 pub mod wires;
 
 /// Feeds one input to the feed of this name.

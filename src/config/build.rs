@@ -21,6 +21,8 @@ pub const TOOLS: &[&str] = &[
     "edit_file",
     "append_file",
     "list_dir",
+    "memory_search",
+    "memory_append",
     "message",
     "cron",
     "exec",

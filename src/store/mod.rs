@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod disk;
 pub mod frame;
+pub mod index;
 pub mod journal;
 pub mod ledger;
 pub mod lines;

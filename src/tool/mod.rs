@@ -9,6 +9,7 @@ pub mod cron;
 pub mod exec;
 pub mod file;
 pub mod guard;
+pub mod memory;
 pub mod message;
 pub mod schema;
 pub mod scope;
@@ -118,6 +119,8 @@ static TOOLS: &[&ToolSpec] = &[
     &file::APPEND_FILE,
     &file::LIST_DIR,
     &exec::EXEC,
+    &memory::MEMORY_SEARCH,
+    &memory::MEMORY_APPEND,
     &message::MESSAGE,
     &cron::CRON_TOOL,
     #[cfg(feature = "web")]
@@ -197,6 +200,8 @@ async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         #[cfg(feature = "web")]
         "web_search" => web::search(ctx, args).await,
         "cron" => cron::call(ctx, args).await,
+        "memory_search" => memory::search(ctx, args).await,
+        "memory_append" => memory::append(ctx, args).await,
         "message" => message::call(&ctx.chat, ctx.outbox.as_ref(), args),
         _ => ToolResult::error(format!("tool {name:?} is not part of this build")),
     }

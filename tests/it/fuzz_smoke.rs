@@ -5,6 +5,8 @@
 
 #[path = "../../fuzz/src/feeds.rs"]
 mod feeds;
+#[path = "../../fuzz/src/notes.rs"]
+mod notes;
 #[path = "../../fuzz/src/wires.rs"]
 mod wires;
 

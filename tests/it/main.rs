@@ -27,6 +27,7 @@ mod harness;
 mod harness_daemon;
 mod heartbeat;
 mod last_end;
+mod memory_search;
 mod net_http;
 mod net_proxy;
 mod net_tls;

@@ -91,26 +91,28 @@ fn unsafe_code_is_in_sys_and_says_why_it_is_sound() {
 
 #[test]
 fn limits_are_used_and_explained() {
-    let limits = read("src/limits.rs");
-    let code = shipped(&limits);
-    let elsewhere: String = texts("src", ".rs")
+    let is_limits = |path: &str| path == "src/limits.rs" || path.starts_with("src/limits/");
+    let (own, others): (Vec<_>, Vec<_>) = texts("src", ".rs")
         .into_iter()
-        .filter(|(path, _)| path != "src/limits.rs" && !is_test_file(path))
-        .map(|(_, source)| shipped(&source))
-        .collect();
+        .filter(|(path, _)| !is_test_file(path))
+        .partition(|(path, _)| is_limits(path));
+    let elsewhere: String = others.iter().map(|(_, source)| shipped(source)).collect();
     let mut complaints = Vec::new();
     let mut count = 0;
-    for (n, line) in code.lines().enumerate() {
-        let Some(rest) = line.strip_prefix("pub const ") else { continue };
-        let name = rest.split(':').next().unwrap_or("");
-        count += 1;
-        let within = code.lines().enumerate().any(|(m, l)| m != n && has_word(l, name));
-        if !within && !has_word(&elsewhere, name) {
-            complaints.push(format!("src/limits.rs:{}: nothing is limited by {name}", n + 1));
-        }
-        let above = limits.lines().nth(n.wrapping_sub(1)).unwrap_or("");
-        if !above.starts_with("///") {
-            complaints.push(format!("src/limits.rs:{}: what is {name}, and why?", n + 1));
+    for (path, limits) in own {
+        let code = shipped(&limits);
+        for (n, line) in code.lines().enumerate() {
+            let Some(rest) = line.strip_prefix("pub const ") else { continue };
+            let name = rest.split(':').next().unwrap_or("");
+            count += 1;
+            let within = code.lines().enumerate().any(|(m, l)| m != n && has_word(l, name));
+            if !within && !has_word(&elsewhere, name) {
+                complaints.push(format!("{path}:{}: nothing is limited by {name}", n + 1));
+            }
+            let above = limits.lines().nth(n.wrapping_sub(1)).unwrap_or("");
+            if !above.starts_with("///") {
+                complaints.push(format!("{path}:{}: what is {name}, and why?", n + 1));
+            }
         }
     }
     assert!(count > 20, "only {count} limits were found");

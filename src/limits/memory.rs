@@ -1,0 +1,26 @@
+//! Bounds of noting and finding what was noted.
+
+use super::APPEND_FILE_BYTES;
+
+/// Bytes of one passage of a note, as the search of the memory finds it.
+pub const PASSAGE_BYTES: usize = 800;
+/// Bytes of memory in which a piece of the index is put together; sorted and written, it takes about half as much again.
+pub const INDEX_RUN_BYTES: usize = 128 * 1024;
+/// Bytes of notes that one search reads to bring the index up to date; the next one goes on.
+pub const INDEX_UPDATE_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of one note that are indexed.
+pub const INDEX_FILE_BYTES: u64 = APPEND_FILE_BYTES;
+/// Segments of the index above which all are merged; each is an open file and about 100 bytes while a search runs.
+pub const INDEX_SEGMENTS: usize = 48;
+/// Sessions, months, or notes of a month, that are indexed; about 100 bytes each while a search runs.
+pub const INDEX_DOCS: usize = 4096;
+/// Months of notes, beside the latest and those that changed, that one search looks through.
+pub const INDEX_MONTHS: usize = 32;
+/// Words of a question that are searched for.
+pub const SEARCH_TERMS: usize = 16;
+/// Passages that a search gives, and how many unless the call says so.
+pub const SEARCH_RESULTS: (usize, usize) = (20, 6);
+/// Bytes of each passage that are shown.
+pub const SEARCH_EXCERPT: usize = 600;
+/// Bytes that memory_append takes in one call; its file may have [`APPEND_FILE_BYTES`].
+pub const MEMORY_APPEND_BYTES: usize = 16 * 1024;

@@ -1,0 +1,208 @@
+//! Reads a segment's parts from front to back, a small window at a time.
+
+use std::fs::File;
+use std::io::{ErrorKind, Result};
+use std::os::unix::fs::FileExt;
+
+use super::record::{Doc, PASSAGE, Place, broken};
+
+/// Bytes read at a time.
+const WINDOW: usize = 512;
+
+/// Where a segment's bytes are.
+pub enum Source {
+    /// On the card.
+    File(File),
+    /// In memory, where the card takes none.
+    Bytes(Vec<u8>),
+}
+
+impl Source {
+    /// Fills `buffer` from byte `at`.
+    ///
+    /// # Errors
+    /// I/O, the end.
+    pub fn read(&self, buffer: &mut [u8], at: u64) -> Result<()> {
+        match self {
+            Source::File(file) => file.read_exact_at(buffer, at),
+            Source::Bytes(bytes) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX);
+                let found = bytes.get(from..).and_then(|rest| rest.get(..buffer.len()));
+                buffer.copy_from_slice(found.ok_or(ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes.
+    ///
+    /// # Errors
+    /// I/O.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> Result<u64> {
+        match self {
+            Source::File(file) => Ok(file.metadata()?.len()),
+            Source::Bytes(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+}
+
+/// Where a term's postings are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct List {
+    /// Passages it stands in.
+    pub passages: u32,
+    /// Where they begin and end in the file.
+    pub at: u64,
+    /// See `at`.
+    pub end: u64,
+}
+
+/// Reads a part from front to back through a small window.
+pub struct Cursor<'a> {
+    source: &'a Source,
+    /// Behind the window.
+    at: u64,
+    end: u64,
+    window: [u8; WINDOW],
+    used: usize,
+    filled: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Bytes `at` to `end` of a source.
+    pub fn new(source: &'a Source, at: u64, end: u64) -> Cursor<'a> {
+        Cursor { source, at, end, window: [0; WINDOW], used: 0, filled: 0 }
+    }
+
+    fn place(&self) -> u64 {
+        self.at - (self.filled - self.used) as u64
+    }
+
+    fn is_done(&self) -> bool {
+        self.place() >= self.end
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        if self.used == self.filled {
+            let n = self.end.saturating_sub(self.at).min(WINDOW as u64) as usize;
+            if n == 0 {
+                return Err(broken("a part ends too early"));
+            }
+            self.source.read(&mut self.window[..n], self.at)?;
+            self.at += n as u64;
+            (self.used, self.filled) = (0, n);
+        }
+        self.used += 1;
+        Ok(self.window[self.used - 1])
+    }
+
+    fn number<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut out = [0; N];
+        for byte in &mut out {
+            *byte = self.byte()?;
+        }
+        Ok(out)
+    }
+
+    /// Seven bits a byte, the lowest first.
+    fn varint(&mut self) -> Result<u32> {
+        let mut value = 0_u64;
+        for shift in (0..35).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return u32::try_from(value).map_err(|_| broken("a number is too large"));
+            }
+        }
+        Err(broken("a number has no end"))
+    }
+
+    fn skip_to(&mut self, place: u64) {
+        let ahead = place - self.place();
+        if ahead <= (self.filled - self.used) as u64 {
+            self.used += ahead as usize;
+        } else {
+            (self.at, self.used, self.filled) = (place, 0, 0);
+        }
+    }
+
+    /// The next document.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn doc(&mut self) -> Result<Option<Doc>> {
+        if self.is_done() {
+            return Ok(None);
+        }
+        Ok(Some(Doc::parse(&self.number()?)))
+    }
+
+    /// The next passage.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn passage(&mut self) -> Result<Option<Place>> {
+        if self.is_done() {
+            return Ok(None);
+        }
+        Ok(Some(Place::parse(&self.number()?)))
+    }
+
+    /// Passes over passages.
+    pub fn skip_passages(&mut self, n: u32) {
+        self.skip_to(self.place() + u64::from(n) * PASSAGE);
+    }
+
+    /// The next term; its postings are passed over.
+    ///
+    /// # Errors
+    /// I/O, what is broken.
+    pub fn term(&mut self) -> Result<Option<(u32, List)>> {
+        if self.is_done() {
+            return Ok(None);
+        }
+        let term = u32::from_le_bytes(self.number()?);
+        let passages = self.varint()?;
+        let bytes = self.varint()?;
+        let at = self.place();
+        let end = at + u64::from(bytes);
+        if end > self.end || passages == 0 || passages > bytes {
+            return Err(broken("a term has no postings"));
+        }
+        self.skip_to(end);
+        Ok(Some((term, List { passages, at, end })))
+    }
+}
+
+/// A term's passages, ascending.
+pub struct Postings<'a> {
+    cursor: Cursor<'a>,
+    next: u64,
+    passages: u32,
+}
+
+impl<'a> Postings<'a> {
+    /// Those of a list in a segment of so many passages.
+    pub fn new(source: &'a Source, list: List, passages: u32) -> Postings<'a> {
+        Postings { cursor: Cursor::new(source, list.at, list.end), next: 0, passages }
+    }
+
+    /// Passage and how often the term stands in it.
+    ///
+    /// # Errors
+    /// I/O, what is broken.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<(u32, u32)>> {
+        if self.cursor.is_done() {
+            return Ok(None);
+        }
+        let coded = self.cursor.varint()?;
+        let count = if coded & 1 == 1 { 1 } else { self.cursor.varint()? };
+        self.next += u64::from(coded >> 1);
+        if coded < 2 || count == 0 || self.next > u64::from(self.passages) {
+            return Err(broken("a posting leads nowhere"));
+        }
+        Ok(Some((self.next as u32 - 1, count)))
+    }
+}

@@ -1,0 +1,252 @@
+//! The segments of an index: which there are, how new ones come in, when they are merged.
+//!
+//! A segment is called `FIRST-LAST.idx`, after the numbers of what was merged into it. That is all the bookkeeping: one
+//! whose range lies in another's was merged and is left over. Each is written beside and renamed, so a power cut leaves
+//! the old ones or the new one. Four neighbours of about one size become one: each byte is written about as often as
+//! the index has grown fourfold.
+
+use std::fs::{self, File};
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cursor::Source;
+use super::record::{Doc, REPLACES, broken};
+use super::segment::Segment;
+use super::write::{self, Run};
+use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS};
+use crate::store::atomic;
+
+/// Neighbours of one size that are merged.
+const MERGE: usize = 4;
+/// Bytes of the smallest size.
+const SMALL: u64 = 4096;
+
+/// An open index. While it lives no other process or thread changes it.
+pub struct Folder {
+    dir: PathBuf,
+    /// Oldest first.
+    pub segments: Vec<Segment>,
+    /// Why nothing more can be written; what is new is in memory then.
+    pub trouble: Option<String>,
+    /// What is wrong with a segment: nothing can be searched.
+    pub broken: Option<Error>,
+    _lock: Option<File>,
+}
+
+fn parse(name: &str) -> Option<(u32, u32)> {
+    let (first, last) = name.strip_suffix(".idx")?.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+impl Folder {
+    /// Opens the index in `dir`, or begins one. Waits while another one has it.
+    pub fn open(dir: &Path) -> Folder {
+        let mut folder = Folder {
+            dir: dir.to_owned(),
+            segments: Vec::new(),
+            trouble: None,
+            broken: None,
+            _lock: None,
+        };
+        match folder.lock() {
+            Ok(lock) => folder._lock = Some(lock),
+            Err(e) => folder.cannot_save(&e),
+        }
+        if let Err(e) = folder.load() {
+            folder.broken = Some(e);
+        }
+        folder
+    }
+
+    fn lock(&self) -> Result<File> {
+        fs::create_dir_all(&self.dir)?;
+        let path = self.dir.join("lock");
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        // Half a minute: another search that reads everything for the first time.
+        for _ in 0..1500 {
+            if crate::sys::files::try_lock(&file) {
+                return Ok(file);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Error::other("another search has it"))
+    }
+
+    fn cannot_save(&mut self, e: &dyn std::fmt::Display) {
+        let text =
+            format!("the index cannot be saved ({e}); only a part of the notes was searched");
+        tracing::warn!("memory in {}: {text}", self.dir.display());
+        self.trouble = Some(text);
+    }
+
+    fn load(&mut self) -> Result<()> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(_) => return Ok(()),
+        };
+        let mut ranges: Vec<(u32, u32)> =
+            entries.flatten().filter_map(|e| parse(e.file_name().to_str()?)).collect();
+        // The widest of those that begin together comes first.
+        ranges.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
+        let mut next = 0;
+        for range in ranges {
+            let path = self.path(range);
+            if range.0 > range.1 || (next > 0 && range.1 < next) {
+                // A merge was cut off before it had cleared up.
+                let _ = fs::remove_file(path);
+                continue;
+            }
+            if range.0 < next || self.segments.len() > 2 * INDEX_SEGMENTS {
+                return Err(broken("its segments overlap"));
+            }
+            next = range.1 + 1;
+            self.segments.push(Segment::open(Source::File(File::open(path)?), range)?);
+        }
+        Ok(())
+    }
+
+    fn path(&self, range: (u32, u32)) -> PathBuf {
+        self.dir.join(format!("{:08}-{:08}.idx", range.0, range.1))
+    }
+
+    /// Clears the way for a new index; the newest segment is kept as `broken`, for whoever wonders.
+    pub fn set_aside(&mut self) {
+        self.segments.clear();
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for path in entries.flatten().map(|e| e.path()) {
+            if path.extension().is_some_and(|e| e == "idx") {
+                let kept = fs::rename(&path, self.dir.join("broken"));
+                if kept.is_err() {
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+    }
+
+    /// What is known of the documents with these keys, both ends included, by key.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn known(&self, from: u64, to: u64) -> Result<Vec<Doc>> {
+        let mut found: Vec<Doc> = Vec::new();
+        for segment in &self.segments {
+            if segment.foot.keys.0 > to || segment.foot.keys.1 < from {
+                continue;
+            }
+            let mut cursor = segment.docs(segment.first_doc(from)?);
+            for _ in 0..INDEX_DOCS {
+                match cursor.doc()?.filter(|doc| doc.key <= to) {
+                    Some(doc) => found.push(doc),
+                    None => break,
+                }
+            }
+        }
+        // Of equal keys the newest one came last, and stays last.
+        found.sort_by_key(|doc| doc.key);
+        let mut newest: Vec<Doc> = Vec::with_capacity(found.len());
+        for doc in found {
+            match newest.last_mut() {
+                Some(last) if last.key == doc.key => *last = doc,
+                _ => newest.push(doc),
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Do the passages of a document in segment `n` count no longer?
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn is_replaced(&self, n: usize, key: u64) -> Result<bool> {
+        for newer in self.segments.iter().skip(n + 1) {
+            if newer.doc(key)?.is_some_and(|doc| doc.flags & REPLACES != 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes a run in, as a segment on the card or, where that takes none, in memory.
+    ///
+    /// # Errors
+    /// What is broken in older segments.
+    pub fn add(&mut self, run: &mut Run) -> Result<()> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let mut run = std::mem::take(run);
+        let number = self.segments.last().map_or(1, |s| s.range.1.saturating_add(1));
+        let range = (number, number);
+        if self.trouble.is_none() {
+            match self.write(range, &mut |out| run.write(out)) {
+                Ok(segment) => {
+                    self.segments.push(segment);
+                    return self.tidy();
+                }
+                Err(e) => self.cannot_save(&e),
+            }
+        }
+        let mut bytes = Vec::new();
+        run.write(&mut bytes)?;
+        self.segments.push(Segment::open(Source::Bytes(bytes), range)?);
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        range: (u32, u32),
+        fill: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<()>,
+    ) -> Result<Segment> {
+        let path = self.path(range);
+        let mut kind = ErrorKind::Other;
+        let mut filled = |out: &mut dyn std::io::Write| fill(out).inspect_err(|e| kind = e.kind());
+        let written = atomic::replace(&path, 0o600, &mut filled);
+        written.map_err(|e| Error::new(kind, e.to_string()))?;
+        Segment::open(Source::File(File::open(path)?), range)
+    }
+
+    /// Merges what there is too much of.
+    fn tidy(&mut self) -> Result<()> {
+        loop {
+            let Some(last) = self.segments.last() else { return Ok(()) };
+            let size = level(last.size);
+            let mut count =
+                self.segments.iter().rev().take_while(|s| level(s.size) <= size).count();
+            if self.segments.len() > INDEX_SEGMENTS {
+                count = self.segments.len();
+            }
+            if count < MERGE {
+                return Ok(());
+            }
+            let from = self.segments.len() - count;
+            let parts = self.segments.split_off(from);
+            let range = (parts[0].range.0, parts[count - 1].range.1);
+            match self.write(range, &mut |out| write::merge(&parts, from > 0, out)) {
+                Ok(merged) => {
+                    for part in parts.iter().filter(|part| part.range != range) {
+                        // A leftover is removed by the next start.
+                        let _ = fs::remove_file(self.path(part.range));
+                    }
+                    self.segments.push(merged);
+                }
+                Err(e) if is_broken(&e) => return Err(e),
+                Err(e) => {
+                    tracing::info!("the index of the memory was not merged: {e}");
+                    self.segments.extend(parts);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The data, not the disk, is at fault.
+fn is_broken(e: &Error) -> bool {
+    matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+}
+
+/// 0 below [`SMALL`] bytes, one more for each fourfold.
+fn level(size: u64) -> u32 {
+    (size / SMALL).checked_ilog(4).map_or(0, |n| n + 1)
+}

@@ -1,0 +1,89 @@
+//! Finds what was noted: BM25 over MEMORY.md, the daily notes and the sessions' summaries.
+//!
+//! The index is a few segments in a folder of the daemon's own state. Before each search it is brought up to date: what
+//! changed is read and goes into a new small segment, of a note that only grew just its new end; now and then neighbours
+//! are merged ([`folder`]). A search reads a few hundred bytes of each segment for each of its words ([`query`]), never
+//! the whole. All of it is derived: what is broken is set aside and made anew. Blocks on the disk.
+
+pub mod cursor;
+pub mod folder;
+pub mod query;
+pub mod record;
+pub mod segment;
+pub mod sources;
+pub mod update;
+pub mod write;
+
+use std::io;
+use std::path::Path;
+
+use crate::sys::beneath::Root;
+use folder::Folder;
+
+/// One passage that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// File, relative to the workspace.
+    pub file: String,
+    /// Line of the file; 0 in a summary, which is one line of its file.
+    pub line: u32,
+    /// Heading it stands under, or empty.
+    pub section: String,
+    /// Day of the note (`2026-02-17`), day of the summary, or empty.
+    pub date: String,
+    /// The passage.
+    pub text: String,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The best first.
+    pub hits: Vec<Hit>,
+    /// What the user should know: the index is not whole, or not saved.
+    pub notes: Vec<String>,
+}
+
+/// Searches the memory of a workspace with the index in `dir`. Never fails: what is wrong stands in the notes.
+pub fn search(dir: &Path, workspace: &Path, query: &str, limit: usize) -> Found {
+    let mut found = Found::default();
+    for _ in 0..2 {
+        let mut folder = Folder::open(dir);
+        match attempt(&mut folder, workspace, query, limit) {
+            Ok(done) => {
+                found.hits = done.hits;
+                found.notes.extend(done.notes);
+                found.notes.extend(folder.trouble.take());
+                return found;
+            }
+            Err(e) => {
+                tracing::warn!("the index of the memory is broken ({e}); it is made anew");
+                folder.set_aside();
+                found.notes = vec![format!("the index was broken ({e}) and is made anew")];
+            }
+        }
+    }
+    found
+}
+
+fn attempt(folder: &mut Folder, workspace: &Path, query: &str, limit: usize) -> io::Result<Found> {
+    if let Some(e) = folder.broken.take() {
+        return Err(e);
+    }
+    let mut found = Found::default();
+    let Ok(root) = Root::open(workspace) else { return Ok(found) };
+    found.notes = update::update(folder, &root, workspace)?;
+    let scored = query::best(folder, query, limit * 2)?;
+    for (_, place) in scored {
+        if let Some(hit) = sources::hit(&root, workspace, place, query) {
+            found.hits.push(hit);
+        }
+        if found.hits.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

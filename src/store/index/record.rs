@@ -1,0 +1,211 @@
+//! What a segment of the index is made of: a file that is written once and read in small pieces.
+//!
+//! # Format (little endian)
+//! | part | what |
+//! |---|---|
+//! | documents | 40 bytes each, by key: key u64, inode u64, mtime u64 (ns), end u32, lines u32, check u32, flags u32 |
+//! | passages | 20 bytes each: key u64, offset u32, line u32, bytes u16, terms u16 |
+//! | terms | by term: term u32, passages varint, bytes varint, postings |
+//! | marks | 8 bytes each, one every [`MARK_EVERY`] bytes of terms: term u32, offset in terms u32 |
+//! | foot | 64 bytes: see [`Foot`] |
+//!
+//! A posting is the distance from the passage before (from -1 the first) times two, plus one where the term stands there
+//! once; else its count follows. All are varints. What does not add up is [`ErrorKind::InvalidData`]: nothing read here
+//! is trusted.
+
+use std::io::{Error, ErrorKind, Result};
+
+use crate::proto::words::{FNV, fnv, fold};
+
+/// First bytes of the foot; another number for another format.
+pub const MAGIC: &[u8; 8] = b"PCIDX-1\n";
+/// Bytes of the foot.
+pub const FOOT: usize = 64;
+/// Bytes of a document's record.
+pub const DOC: u64 = 40;
+/// Bytes of a passage's record.
+pub const PASSAGE: u64 = 20;
+/// Bytes of a mark.
+pub const MARK: u64 = 8;
+/// Bytes of terms between two marks.
+pub const MARK_EVERY: u64 = 2048;
+/// The document's earlier passages, in older segments, count no longer.
+pub const REPLACES: u32 = 1;
+/// The document is gone.
+pub const DEAD: u32 = 2;
+
+/// Something in a segment is not as it must be.
+pub fn broken(what: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidData, what)
+}
+
+/// A file as it was when it was indexed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doc {
+    /// Which file; see [`super::sources`].
+    pub key: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// Its modification time in nanoseconds; 0 where indexing has not come to its end.
+    pub mtime: u64,
+    /// Bytes that are indexed.
+    pub end: u32,
+    /// Line ends in them.
+    pub lines: u32,
+    /// Sum of the last of them.
+    pub check: u32,
+    /// [`REPLACES`], [`DEAD`].
+    pub flags: u32,
+}
+
+impl Doc {
+    /// As it stands in the file.
+    pub fn bytes(&self) -> [u8; DOC as usize] {
+        let mut out = [0; DOC as usize];
+        for (at, n) in [(0, self.key), (8, self.inode), (16, self.mtime)] {
+            out[at..at + 8].copy_from_slice(&n.to_le_bytes());
+        }
+        for (at, n) in [(24, self.end), (28, self.lines), (32, self.check), (36, self.flags)] {
+            out[at..at + 4].copy_from_slice(&n.to_le_bytes());
+        }
+        out
+    }
+
+    /// Reads it.
+    pub fn parse(b: &[u8; DOC as usize]) -> Doc {
+        Doc {
+            key: u64_at(b, 0),
+            inode: u64_at(b, 8),
+            mtime: u64_at(b, 16),
+            end: u32_at(b, 24),
+            lines: u32_at(b, 28),
+            check: u32_at(b, 32),
+            flags: u32_at(b, 36),
+        }
+    }
+}
+
+/// A passage of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its document's key.
+    pub key: u64,
+    /// Where it begins.
+    pub offset: u32,
+    /// Its first line, from 1.
+    pub line: u32,
+    /// Its bytes.
+    pub length: u16,
+    /// Its terms.
+    pub terms: u16,
+}
+
+impl Place {
+    /// As it stands in the file.
+    pub fn bytes(&self) -> [u8; PASSAGE as usize] {
+        let mut out = [0; PASSAGE as usize];
+        out[..8].copy_from_slice(&self.key.to_le_bytes());
+        out[8..12].copy_from_slice(&self.offset.to_le_bytes());
+        out[12..16].copy_from_slice(&self.line.to_le_bytes());
+        out[16..18].copy_from_slice(&self.length.to_le_bytes());
+        out[18..].copy_from_slice(&self.terms.to_le_bytes());
+        out
+    }
+
+    /// Reads it.
+    pub fn parse(b: &[u8; PASSAGE as usize]) -> Place {
+        Place {
+            key: u64_at(b, 0),
+            offset: u32_at(b, 8),
+            line: u32_at(b, 12),
+            length: u16::from_le_bytes([b[16], b[17]]),
+            terms: u16::from_le_bytes([b[18], b[19]]),
+        }
+    }
+}
+
+/// Numbers of records and bytes of the parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Foot {
+    /// Documents.
+    pub docs: u32,
+    /// Passages.
+    pub passages: u32,
+    /// Bytes of terms.
+    pub terms: u32,
+    /// Marks.
+    pub marks: u32,
+    /// Terms of all passages together.
+    pub length: u64,
+    /// Smallest and largest key of a document.
+    pub keys: (u64, u64),
+}
+
+impl Foot {
+    /// As it stands in the file.
+    pub fn bytes(&self) -> [u8; FOOT] {
+        let mut out = [0; FOOT];
+        out[..8].copy_from_slice(MAGIC);
+        for (at, n) in [(8, self.docs), (12, self.passages), (16, self.terms), (20, self.marks)] {
+            out[at..at + 4].copy_from_slice(&n.to_le_bytes());
+        }
+        for (at, n) in [(24, self.length), (32, self.keys.0), (40, self.keys.1)] {
+            out[at..at + 8].copy_from_slice(&n.to_le_bytes());
+        }
+        let sum = fold(fnv(FNV, &out[..60]));
+        out[60..].copy_from_slice(&sum.to_le_bytes());
+        out
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] when it is none.
+    pub fn parse(bytes: &[u8; FOOT]) -> Result<Foot> {
+        if bytes[..8] != MAGIC[..] {
+            return Err(broken("it is of another version or no index"));
+        }
+        if bytes[60..] != fold(fnv(FNV, &bytes[..60])).to_le_bytes() {
+            return Err(broken("its checksum is wrong"));
+        }
+        Ok(Foot {
+            docs: u32_at(bytes, 8),
+            passages: u32_at(bytes, 12),
+            terms: u32_at(bytes, 16),
+            marks: u32_at(bytes, 20),
+            length: u64_at(bytes, 24),
+            keys: (u64_at(bytes, 32), u64_at(bytes, 40)),
+        })
+    }
+}
+
+/// A number at a place; 0 beyond the end.
+pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+/// The same.
+pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let doc = Doc { key: 1 << 56, inode: 2, mtime: 3, end: 4, lines: 5, check: 6, flags: 7 };
+        assert_eq!(Doc::parse(&doc.bytes()), doc);
+        let place = Place { key: 9, offset: 8, line: 7, length: 6, terms: 5 };
+        assert_eq!(Place::parse(&place.bytes()), place);
+        let foot = Foot { docs: 1, passages: 2, terms: 3, marks: 4, length: 5, keys: (6, 7) };
+        let mut bytes = foot.bytes();
+        assert_eq!(Foot::parse(&bytes).expect("a foot"), foot);
+        bytes[9] ^= 1;
+        let e = Foot::parse(&bytes).expect_err("changed");
+        assert_eq!(e.to_string(), "its checksum is wrong");
+        bytes[5] ^= 1;
+        assert!(Foot::parse(&bytes).expect_err("changed").to_string().contains("version"));
+    }
+}

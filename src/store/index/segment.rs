@@ -1,0 +1,125 @@
+//! One segment: what is looked up in it. Its format is told in [`super::record`].
+
+use std::io::Result;
+
+use super::cursor::{Cursor, List, Postings, Source};
+use super::record::{DOC, Doc, FOOT, Foot, MARK, PASSAGE, broken, u32_at};
+#[cfg(doc)]
+use std::io::ErrorKind;
+
+/// An open segment.
+pub struct Segment {
+    source: Source,
+    /// First and last number of what it was merged from; see [`super::store`].
+    pub range: (u32, u32),
+    /// Bytes of the file.
+    pub size: u64,
+    /// See [`Foot`].
+    pub foot: Foot,
+}
+
+impl Segment {
+    /// Reads the foot.
+    ///
+    /// # Errors
+    /// I/O; [`ErrorKind::InvalidData`] when it is no segment.
+    pub fn open(source: Source, range: (u32, u32)) -> Result<Segment> {
+        let size = source.len()?;
+        let mut bytes = [0; FOOT];
+        let at = size.checked_sub(FOOT as u64).ok_or(broken("it is too short"))?;
+        source.read(&mut bytes, at)?;
+        let foot = Foot::parse(&bytes)?;
+        let segment = Segment { source, range, size, foot };
+        if segment.marks_at() + u64::from(foot.marks) * MARK + FOOT as u64 != size {
+            return Err(broken("its parts do not fill it"));
+        }
+        Ok(segment)
+    }
+
+    fn passages_at(&self) -> u64 {
+        u64::from(self.foot.docs) * DOC
+    }
+
+    fn terms_at(&self) -> u64 {
+        self.passages_at() + u64::from(self.foot.passages) * PASSAGE
+    }
+
+    fn marks_at(&self) -> u64 {
+        self.terms_at() + u64::from(self.foot.terms)
+    }
+
+    /// Reads on from document `n`.
+    pub fn docs(&self, n: u32) -> Cursor<'_> {
+        let at = u64::from(n.min(self.foot.docs)) * DOC;
+        Cursor::new(&self.source, at, self.passages_at())
+    }
+
+    /// Number of the first document whose key is not below `key`.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn first_doc(&self, key: u64) -> Result<u32> {
+        let mut bytes = [0; 8];
+        let (mut low, mut high) = (0, self.foot.docs);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            self.source.read(&mut bytes, u64::from(middle) * DOC)?;
+            if u64::from_le_bytes(bytes) < key { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    /// What the segment knows of a document.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn doc(&self, key: u64) -> Result<Option<Doc>> {
+        if key < self.foot.keys.0 || key > self.foot.keys.1 {
+            return Ok(None);
+        }
+        Ok(self.docs(self.first_doc(key)?).doc()?.filter(|doc| doc.key == key))
+    }
+
+    /// Reads on from passage `n`.
+    pub fn passages(&self, n: u32) -> Cursor<'_> {
+        let at = self.passages_at() + u64::from(n.min(self.foot.passages)) * PASSAGE;
+        Cursor::new(&self.source, at, self.terms_at())
+    }
+
+    /// Reads all terms.
+    pub fn terms(&self) -> Cursor<'_> {
+        Cursor::new(&self.source, self.terms_at(), self.marks_at())
+    }
+
+    /// A term's postings.
+    ///
+    /// # Errors
+    /// I/O, what is broken.
+    pub fn find(&self, term: u32) -> Result<Option<List>> {
+        let mut mark = [0; MARK as usize];
+        let (mut low, mut high) = (0, self.foot.marks);
+        let mut from = 0;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            self.source.read(&mut mark, self.marks_at() + u64::from(middle) * MARK)?;
+            if u32_at(&mark, 0) <= term {
+                (low, from) = (middle + 1, u32_at(&mark, 4));
+            } else {
+                high = middle;
+            }
+        }
+        let at = self.terms_at() + u64::from(from);
+        let mut cursor = Cursor::new(&self.source, at, self.marks_at());
+        while let Some((found, list)) = cursor.term()? {
+            if found >= term {
+                return Ok((found == term).then_some(list));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a term's postings.
+    pub fn postings(&self, list: List) -> Postings<'_> {
+        Postings::new(&self.source, list, self.foot.passages)
+    }
+}

@@ -1,0 +1,210 @@
+//! What is indexed, where it lies, and how a passage of it is shown.
+//!
+//! Files are opened below the workspace only: a link that leads out of it finds nothing.
+
+use std::fs::{File, Metadata};
+use std::io::Result;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+use super::Hit;
+use super::query::asked;
+use super::record::Place;
+use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT};
+use crate::proto::text::{floor_char, one_line};
+use crate::proto::words::{self, FNV, Side, fnv};
+use crate::store::memory::LONG_TERM;
+use crate::store::session::{Meta, Sessions};
+use crate::sys::beneath::Root;
+
+/// Key of MEMORY.md.
+pub const MEMORY: u64 = 1 << KIND;
+/// Keys of daily notes: and `YYYYMMDD`.
+pub const NOTE: u64 = 2 << KIND;
+/// Keys of the notes' folders: and `YYYYMM`. They have no passages.
+pub const MONTH: u64 = 3 << KIND;
+/// Keys of sessions: and a sum of their file stem.
+pub const SESSION: u64 = 4 << KIND;
+/// Bits of a key below its kind.
+const KIND: u32 = 56;
+/// Ending of a session's meta file.
+const META: &str = ".meta.json";
+
+/// The last key of a kind.
+pub fn last(kind: u64) -> u64 {
+    kind | ((1 << KIND) - 1)
+}
+
+/// A session's key.
+pub fn session(stem: &str) -> u64 {
+    SESSION | (fnv(FNV, stem.as_bytes()) & ((1 << KIND) - 1))
+}
+
+/// What tells whether a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Inode.
+    pub inode: u64,
+    /// Modification time in nanoseconds, never 0.
+    pub mtime: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Status {
+    /// Of a file or folder.
+    pub fn of(meta: &Metadata) -> Status {
+        let mtime = (meta.mtime() as u64).wrapping_mul(1_000_000_000);
+        Status {
+            inode: meta.ino(),
+            mtime: mtime.wrapping_add(meta.mtime_nsec() as u64).max(1),
+            size: meta.len(),
+        }
+    }
+}
+
+/// Path of a note, relative to the workspace.
+pub fn note_path(number: u64) -> String {
+    format!("memory/{:06}/{number:08}.md", number / 100)
+}
+
+/// Names of `length` digits and an ending in a folder, as numbers with what they are, ascending.
+///
+/// # Errors
+/// I/O; a folder that is not there is empty.
+pub fn numbered(dir: &Path, length: usize, ending: &str) -> Result<Vec<(u64, Status)>> {
+    let mut found = Vec::new();
+    listed(dir, &mut |name, meta| {
+        let digits = name.strip_suffix(ending).filter(|d| d.len() == length);
+        if let Some(number) = digits.and_then(|d| d.parse().ok()) {
+            found.push((number, Status::of(meta)));
+        }
+    })?;
+    found.sort_unstable_by_key(|(number, _)| *number);
+    Ok(found)
+}
+
+/// Sessions that have a meta file, by key.
+///
+/// # Errors
+/// As [`numbered`].
+pub fn sessions(workspace: &Path) -> Result<Vec<(u64, String, Status)>> {
+    let mut found = Vec::new();
+    listed(Sessions::new(workspace).dir(), &mut |name, meta| {
+        if let Some(stem) = name.strip_suffix(META) {
+            found.push((session(stem), stem.to_owned(), Status::of(meta)));
+        }
+    })?;
+    found.sort_unstable_by_key(|(key, _, _)| *key);
+    Ok(found)
+}
+
+/// The meta of a session of this file stem; an empty one where it cannot be read.
+pub fn meta(workspace: &Path, stem: &str) -> Meta {
+    Sessions::new(workspace).meta(stem).unwrap_or_default()
+}
+
+fn listed(dir: &Path, each: &mut dyn FnMut(&str, &Metadata)) -> Result<()> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    for entry in entries.take(INDEX_DOCS) {
+        let entry = entry?;
+        let name = entry.file_name();
+        // What went in the meantime is as good as never seen.
+        if let (Some(name), Ok(meta)) = (name.to_str(), std::fs::metadata(entry.path())) {
+            each(name, &meta);
+        }
+    }
+    Ok(())
+}
+
+/// Opens a regular file below the workspace; `None` when there is none.
+pub fn open(root: &Root, path: &str) -> Option<File> {
+    let place = root.locate(Path::new(path), false).ok()?;
+    place.read().ok().map(|(file, _)| file)
+}
+
+/// A passage as it is shown; `None` when the file has changed so that none of the words is there any more.
+pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
+    let (from, length) = (u64::from(place.offset), usize::from(place.length));
+    let number = place.key & ((1 << KIND) - 1);
+    let mut hit = Hit {
+        file: String::new(),
+        line: place.line,
+        section: String::new(),
+        date: String::new(),
+        text: String::new(),
+    };
+    let text;
+    if place.key >= SESSION {
+        let dir = std::fs::read_dir(Sessions::new(workspace).dir()).ok()?;
+        let names = dir.flatten().filter_map(|e| e.file_name().into_string().ok());
+        let stem = names
+            .filter_map(|name| name.strip_suffix(META).map(str::to_owned))
+            .find(|stem| session(stem) == place.key)?;
+        let meta = meta(workspace, &stem);
+        let bytes = meta.summary.as_bytes().get(from as usize..)?;
+        text = String::from_utf8_lossy(&bytes[..length.min(bytes.len())]).into_owned();
+        hit.file = format!("sessions/{stem}{META}");
+        hit.line = 0;
+        hit.section = "summary of this conversation".into();
+        hit.date = meta.updated_at.get(..10).unwrap_or("").to_owned();
+    } else {
+        if place.key >= NOTE {
+            hit.file = note_path(number);
+            hit.date =
+                format!("{:04}-{:02}-{:02}", number / 10_000, number / 100 % 100, number % 100);
+        } else {
+            hit.file = LONG_TERM.to_owned();
+        }
+        let file = open(root, &hit.file)?;
+        let before = from.min(2048);
+        let mut bytes = vec![0; before as usize + length];
+        file.read_exact_at(&mut bytes, from - before).ok()?;
+        text = String::from_utf8_lossy(&bytes[before as usize..]).into_owned();
+        hit.section = heading(&String::from_utf8_lossy(&bytes[..before as usize]));
+    }
+    let asked = asked(query);
+    let at = first_match(&text, &asked)?;
+    let own = heading(&text[..at]);
+    if !own.is_empty() {
+        hit.section = own;
+    }
+    if hit.line > 0 {
+        hit.line += text[..at].matches('\n').count() as u32;
+    }
+    hit.text = excerpt(&text, at);
+    Some(hit)
+}
+
+/// The last heading in what stands before a passage.
+fn heading(before: &str) -> String {
+    let found = before.lines().rev().find(|line| line.starts_with('#'));
+    found.map_or(String::new(), |line| one_line(line.trim_matches(['#', ' ']), 80))
+}
+
+/// Where the line with the first of the words begins.
+fn first_match(text: &str, asked: &[words::Term]) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let mut found = false;
+        words::terms(line, Side::Text, &mut |term| found |= asked.contains(&term));
+        if found {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// At most [`SEARCH_EXCERPT`] bytes, all of a short passage, else from a little before the match.
+fn excerpt(text: &str, at: usize) -> String {
+    let spare = text.len().saturating_sub(SEARCH_EXCERPT);
+    let from = floor_char(text, at.saturating_sub(SEARCH_EXCERPT / 4).min(spare));
+    let to = floor_char(text, from + SEARCH_EXCERPT);
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    format!("{}{}{}", dots(from > 0), text[from..to].trim(), dots(to < text.len()))
+}

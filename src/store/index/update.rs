@@ -1,0 +1,277 @@
+//! Brings an index up to date: finds what changed, reads that and nothing else.
+//!
+//! Files are told apart by inode, time and size. A note that only grew is read from where it ended. Of months, the
+//! latest are looked through each time, and of the others those whose folder has changed and [`INDEX_MONTHS`] in turn:
+//! a file that somebody changed in place in a month long past is found within a few searches.
+
+use std::fs::File;
+use std::io::{Read, Result, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::folder::Folder;
+use super::record::{DEAD, Doc, Place, REPLACES};
+use super::sources::{self, MEMORY, MONTH, NOTE, SESSION, Status};
+use super::write::Run;
+use crate::limits::{INDEX_FILE_BYTES, INDEX_MONTHS, INDEX_RUN_BYTES, INDEX_UPDATE_BYTES};
+use crate::proto::passage::Splitter;
+use crate::proto::words::{self, FNV, Side, fnv, fold};
+use crate::store::memory::LONG_TERM;
+use crate::sys::beneath::Root;
+use crate::sys::clock;
+
+/// Months that are looked through each time.
+const LATEST: usize = 3;
+/// Bytes at the end of what is indexed that must still be there for a file to have only grown.
+const CHECKED: u64 = 256;
+
+struct Update<'a> {
+    folder: &'a mut Folder,
+    root: &'a Root,
+    run: Run,
+    /// Bytes that may still be read this time.
+    left: u64,
+}
+
+/// Brings the index up to date; returns what the user should know.
+///
+/// # Errors
+/// What is broken in the index. What cannot be read of the notes is left out.
+pub fn update(folder: &mut Folder, root: &Root, workspace: &Path) -> Result<Vec<String>> {
+    let mut update = Update { folder, root, run: Run::default(), left: INDEX_UPDATE_BYTES };
+    let known = update.folder.known(MEMORY, MEMORY)?.pop();
+    let status = std::fs::metadata(workspace.join(LONG_TERM)).ok().map(|m| Status::of(&m));
+    update.file(MEMORY, LONG_TERM, status, known)?;
+    update.notes(&workspace.join("memory"))?;
+    update.sessions(workspace)?;
+    let mut run = std::mem::take(&mut update.run);
+    let left = update.left;
+    folder.add(&mut run)?;
+    let mut notes = Vec::new();
+    if left == 0 {
+        notes.push("there is more to index than one search may read; the next one goes on".into());
+    }
+    Ok(notes)
+}
+
+/// Is the document there, as far as the index knows?
+fn alive(doc: &Doc) -> bool {
+    doc.flags & DEAD == 0
+}
+
+impl Update<'_> {
+    fn stopped(&self) -> bool {
+        self.left == 0 || self.folder.trouble.is_some() && self.run.bytes() >= INDEX_RUN_BYTES
+    }
+
+    fn notes(&mut self, dir: &Path) -> Result<()> {
+        let Ok(mut months) = sources::numbered(dir, 6, "") else { return Ok(()) };
+        months.reverse();
+        let known = self.folder.known(MONTH, sources::last(MONTH))?;
+        let turn = clock::unix_now() as usize % months.len().max(1);
+        for (n, (month, status)) in months.iter().enumerate() {
+            let key = MONTH | month;
+            let same = known.iter().any(|d| d.key == key && alive(d) && d.mtime == status.mtime);
+            let in_turn = (n + months.len() - turn) % months.len() < INDEX_MONTHS;
+            if same && n >= LATEST && !in_turn {
+                continue;
+            }
+            if self.stopped() {
+                return Ok(());
+            }
+            let whole = self.month(&dir.join(format!("{month:06}")), *month)?;
+            if whole && !same && !self.stopped() {
+                let mtime = status.mtime;
+                self.run.doc(Doc { key, mtime, flags: REPLACES, ..Doc::default() });
+            }
+        }
+        for doc in known.iter().filter(|d| alive(d)) {
+            if !months.iter().any(|(month, _)| MONTH | month == doc.key) {
+                self.month(&dir.join("gone"), doc.key - MONTH)?;
+                self.run.doc(gone(doc.key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks through one month's notes; false when it could not.
+    fn month(&mut self, dir: &Path, month: u64) -> Result<bool> {
+        let Ok(mut notes) = sources::numbered(dir, 8, ".md") else { return Ok(false) };
+        notes.retain(|(number, _)| number / 100 == month);
+        let known = self.folder.known(NOTE | (month * 100), NOTE | (month * 100 + 99))?;
+        for (number, status) in notes.iter().rev() {
+            let key = NOTE | number;
+            let before = known.iter().find(|doc| doc.key == key).copied();
+            self.file(key, &sources::note_path(*number), Some(*status), before)?;
+        }
+        for doc in known.iter().filter(|doc| alive(doc)) {
+            if !notes.iter().any(|(number, _)| NOTE | number == doc.key) {
+                self.run.doc(gone(doc.key));
+            }
+        }
+        Ok(true)
+    }
+
+    fn sessions(&mut self, workspace: &Path) -> Result<()> {
+        let Ok(found) = sources::sessions(workspace) else { return Ok(()) };
+        let known = self.folder.known(SESSION, sources::last(SESSION))?;
+        let before = |key: &u64| known.binary_search_by_key(key, |d| d.key).ok().map(|n| known[n]);
+        for (key, stem, status) in &found {
+            if self.stopped() {
+                return Ok(());
+            }
+            if before(key).is_some_and(|doc| alive(&doc) && is_same(&doc, status)) {
+                continue;
+            }
+            let summary = sources::meta(workspace, stem).summary;
+            let whole = as_doc(*key, status);
+            self.text(whole, &mut summary.as_bytes(), summary.len() as u64, None)?;
+        }
+        for doc in known.iter().filter(|doc| alive(doc)) {
+            if found.binary_search_by_key(&doc.key, |(key, _, _)| *key).is_err() {
+                self.run.doc(gone(doc.key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Indexes a file when it has changed.
+    fn file(
+        &mut self,
+        key: u64,
+        path: &str,
+        status: Option<Status>,
+        known: Option<Doc>,
+    ) -> Result<()> {
+        let known = known.filter(alive);
+        let unchanged = |doc: &Doc| status.is_some_and(|status| is_same(doc, &status));
+        if known.as_ref().is_some_and(unchanged) || self.stopped() {
+            return Ok(());
+        }
+        let opened = status.and_then(|_| sources::open(self.root, path));
+        let Some((mut file, status)) =
+            opened.and_then(|file| file.metadata().ok().map(|m| (file, Status::of(&m))))
+        else {
+            if known.is_some() {
+                self.run.doc(gone(key));
+            }
+            return Ok(());
+        };
+        let size = status.size.min(INDEX_FILE_BYTES);
+        let grown = |doc: &Doc| {
+            let end = u64::from(doc.end);
+            doc.inode == status.inode && end < size && check(&file, end) == Some(doc.check)
+        };
+        let before = known.filter(grown);
+        let from = before.map_or(0, |doc| u64::from(doc.end));
+        if file.seek(SeekFrom::Start(from)).is_err() {
+            return Ok(());
+        }
+        let whole = as_doc(key, &status);
+        let copy = file.try_clone().ok();
+        let summed = Summed { file: copy.as_ref(), before };
+        self.text(whole, &mut file, size - from, Some(summed))
+    }
+
+    /// Reads `length` bytes of a document, as `whole` says it will be afterwards.
+    fn text(
+        &mut self,
+        whole: Doc,
+        reader: &mut dyn Read,
+        length: u64,
+        summed: Option<Summed<'_>>,
+    ) -> Result<()> {
+        let before = summed.as_ref().and_then(|s| s.before);
+        let file = summed.as_ref().and_then(|s| s.file);
+        let (from, lines) = before.map_or((0, 0), |doc| (u64::from(doc.end), doc.lines));
+        let mut flags = if before.is_some() { 0 } else { REPLACES };
+        let mut splitter = Splitter::new(from, lines);
+        let mut left = length;
+        let mut buffer = [0; 4096];
+        let sum = |end: u64| file.and_then(|file| check(file, end)).unwrap_or(0);
+        while left > 0 {
+            let wanted = left.min(buffer.len() as u64) as usize;
+            // A file that was cut short meanwhile ends here, and has changed for the next search.
+            let n = reader.read(&mut buffer[..wanted]).unwrap_or(0);
+            if n == 0 {
+                break;
+            }
+            left -= n as u64;
+            self.left = self.left.saturating_sub(n as u64);
+            let run = &mut self.run;
+            splitter.feed(&buffer[..n], &mut |p| {
+                run.passage(place(whole.key, &p), |emit| {
+                    words::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
+                });
+            });
+            if left > 0 && (self.run.bytes() >= INDEX_RUN_BYTES || self.left == 0) {
+                let (end, lines) = splitter.done();
+                let check = sum(end);
+                let so_far = Doc { mtime: 0, end: end as u32, lines, check, flags, ..whole };
+                flags = 0;
+                self.run.doc(so_far);
+                self.flush()?;
+                if self.stopped() {
+                    return Ok(());
+                }
+            }
+        }
+        let run = &mut self.run;
+        splitter.end(&mut |p| {
+            run.passage(place(whole.key, &p), |emit| {
+                words::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
+            });
+        });
+        let (end, lines) = splitter.done();
+        self.run.doc(Doc { end: end as u32, lines, check: sum(end), flags, ..whole });
+        if self.run.bytes() >= INDEX_RUN_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.folder.add(&mut self.run)?;
+        if self.folder.trouble.is_some() {
+            // One run in memory is what can be afforded.
+            self.left = 0;
+        }
+        Ok(())
+    }
+}
+
+/// What a file brings with it to be continued.
+struct Summed<'a> {
+    file: Option<&'a File>,
+    before: Option<Doc>,
+}
+
+fn place(key: u64, passage: &crate::proto::passage::Passage<'_>) -> Place {
+    Place {
+        key,
+        offset: passage.offset as u32,
+        line: passage.line,
+        length: passage.text.len() as u16,
+        terms: 0,
+    }
+}
+
+fn as_doc(key: u64, status: &Status) -> Doc {
+    Doc { key, inode: status.inode, mtime: status.mtime, ..Doc::default() }
+}
+
+fn gone(key: u64) -> Doc {
+    Doc { key, flags: REPLACES | DEAD, ..Doc::default() }
+}
+
+fn is_same(doc: &Doc, status: &Status) -> bool {
+    let size = status.size.min(INDEX_FILE_BYTES);
+    let sized = doc.key >= SESSION || u64::from(doc.end) == size;
+    doc.inode == status.inode && doc.mtime == status.mtime && sized
+}
+
+/// Sum of the last bytes before `end`.
+fn check(file: &File, end: u64) -> Option<u32> {
+    let mut bytes = [0; CHECKED as usize];
+    let length = end.min(CHECKED);
+    let bytes = &mut bytes[..length as usize];
+    file.read_exact_at(bytes, end - length).ok()?;
+    Some(fold(fnv(FNV, bytes)))
+}

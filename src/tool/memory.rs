@@ -1,0 +1,128 @@
+//! memory_search and memory_append: what was noted is found again, what should be remembered is noted.
+
+use std::os::unix::fs::FileExt;
+
+use super::schema::{integer, text};
+use super::scope::{Scope, Want, fault};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use crate::limits::{APPEND_FILE_BYTES, MEMORY_APPEND_BYTES, SEARCH_RESULTS};
+use crate::proto::date;
+use crate::store::index::{self, Found};
+use crate::store::memory;
+use crate::sys::{clock, offload};
+
+pub static MEMORY_SEARCH: ToolSpec = ToolSpec {
+    name: "memory_search",
+    description: "Search long-term memory, all daily notes and the summaries of past conversations for words. Use it before you say that you do not know something about the user or an earlier day. It finds words, not meanings: try others when nothing fits.",
+    schema: r#"{"type":"object","properties":{"query":{"type":"string","description":"Words to look for"},"limit":{"type":"integer","minimum":1,"maximum":20,"description":"Passages to give, 6 if left out"}},"required":["query"]}"#,
+    effect: Effect::Reads,
+};
+
+pub static MEMORY_APPEND: ToolSpec = ToolSpec {
+    name: "memory_append",
+    description: "Note something to remember. day adds it to today's daily note, long_term to MEMORY.md, which is for lasting facts about the user.",
+    schema: r#"{"type":"object","properties":{"text":{"type":"string","description":"One or more lines of Markdown"},"to":{"type":"string","enum":["day","long_term"],"description":"day if left out"}},"required":["text"]}"#,
+    effect: Effect::Writes,
+};
+
+/// Folder of the index in the daemon's home: its own state, out of the tools' reach.
+const INDEX: &str = "state/memory-index";
+
+/// Runs memory_search.
+pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
+    let query = text(args, "query").trim().to_owned();
+    if query.is_empty() {
+        return ToolResult::error("query is required");
+    }
+    let (most, usual) = SEARCH_RESULTS;
+    let limit = integer(args, "limit").and_then(|n| usize::try_from(n).ok()).unwrap_or(usual);
+    let limit = limit.clamp(1, most);
+    let (dir, workspace) = (ctx.config.home.join(INDEX), ctx.config.agent.workspace.clone());
+    let asked = query.clone();
+    let found = offload(Box::new(move || index::search(&dir, &workspace, &asked, limit))).await;
+    ToolResult::silent(shown(&query, &found))
+}
+
+fn shown(query: &str, found: &Found) -> String {
+    let mut out = String::new();
+    let query = crate::proto::text::one_line(query, 100);
+    match found.hits.len() {
+        0 => out.push_str(&format!("Nothing in memory has the words of \"{query}\".\n")),
+        n => out.push_str(&format!("{n} passages for \"{query}\", the best first:\n")),
+    }
+    for hit in &found.hits {
+        out.push_str("\n[");
+        out.push_str(&hit.file);
+        if hit.line > 0 {
+            out.push_str(&format!(" line {}", hit.line));
+        }
+        for part in [&hit.section, &hit.date] {
+            if !part.is_empty() {
+                out.push_str(" | ");
+                out.push_str(part);
+            }
+        }
+        out.push_str("]\n");
+        out.push_str(&hit.text);
+        out.push('\n');
+    }
+    for note in &found.notes {
+        out.push_str(&format!("\n({note})\n"));
+    }
+    out
+}
+
+/// Runs memory_append.
+pub async fn append(ctx: &ToolContext, args: &Args) -> ToolResult {
+    let lines = text(args, "text").trim_end().trim_start_matches(['\n', '\r']).to_owned();
+    if lines.trim().is_empty() {
+        return ToolResult::error("text is required");
+    }
+    if lines.len() > MEMORY_APPEND_BYTES {
+        return ToolResult::error(format!(
+            "the text has {} bytes, at most {MEMORY_APPEND_BYTES} are noted at once; shorten it, or write a file",
+            lines.len()
+        ));
+    }
+    let (path, head) = if text(args, "to") == "long_term" {
+        (memory::LONG_TERM.to_owned(), String::new())
+    } else if crate::net::clock_is_set() {
+        let unix = clock::unix_now();
+        let day = date::day_number(unix, clock::utc_offset(unix));
+        (memory::note(day), format!("# {}\n\n", memory::title(day)))
+    } else {
+        return ToolResult::error(
+            "the clock is not set yet, so there is no today; use to=long_term",
+        );
+    };
+    let scope = match Scope::new(&ctx.config, &ctx.readable_roots) {
+        Ok(scope) => scope,
+        Err(e) => return ToolResult::error(e),
+    };
+    offload(Box::new(move || match note(&scope, &path, &head, &lines) {
+        Ok(()) => ToolResult::silent(format!("Noted in {path}")),
+        Err(e) => ToolResult::error(format!("not noted: {e}")),
+    }))
+    .await
+}
+
+/// Adds lines to a file in one write, synced when this returns; `head` begins a new one.
+fn note(scope: &Scope, path: &str, head: &str, lines: &str) -> Result<(), String> {
+    let place = scope.place(path, Want::Write)?;
+    let before = match place.exists() {
+        true => place.read().map(|(file, _)| begin(&file)).map_err(|e| fault(path, &e))?,
+        false => head,
+    };
+    let text = [before, lines, "\n"].concat();
+    place.append(text.as_bytes(), APPEND_FILE_BYTES).map_err(|e| fault(path, &e))
+}
+
+/// What goes before a new line: a line end where the last one has none.
+fn begin(file: &std::fs::File) -> &'static str {
+    let mut last = *b"\n";
+    let length = file.metadata().map_or(0, |m| m.len());
+    if length > 0 && file.read_exact_at(&mut last, length - 1).is_ok() && last != *b"\n" {
+        return "\n";
+    }
+    ""
+}
