@@ -1,0 +1,123 @@
+#!/bin/sh
+# Makes the target folder the image that docs/image.md describes, and stops the
+# build when the kernel lacks something that a fragment asked for.
+#
+#   post-build.sh TARGET_DIR BOARD       as Buildroot calls it
+set -eu
+
+target=$1 board=$2
+tree=$(cd "$(dirname "$0")/../../.." && pwd)
+fragments=$(dirname "$0")/../fragments
+fail() { echo "post-build: $*" >&2; exit 1; }
+facts=$("$tree/scripts/board" "$board") || fail "no facts of board $board"
+eval "$facts"
+setting() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$BR2_CONFIG"; }
+
+# --- kernel ---------------------------------------------------------------
+
+# Asks for `# CONFIG_X is not set` are met by a line that says so or by none.
+check_kernel() { # CONFIG FRAGMENT...
+	config=$1
+	shift
+	cat "$@" | while read -r line; do
+		case $line in
+		'# CONFIG_'*' is not set')
+			option=${line#\# }
+			option=${option%% *}
+			if grep -q "^$option=" "$config"; then echo "$option is set"; fi
+			;;
+		CONFIG_*=m)
+			# Built in is as good.
+			grep -q "^${line%=m}=[my]\$" "$config" || echo "${line%=m} is missing"
+			;;
+		CONFIG_*) grep -q -x -F -e "$line" "$config" || echo "$line is missing" ;;
+		esac
+	done
+}
+config=''
+if [ "$(setting BR2_LINUX_KERNEL)" = y ]; then
+	for file in "$BUILD_DIR"/linux-[0-9c]*/.config; do
+		case $file in */linux-headers-*) ;; *) if [ -r "$file" ]; then config=$file; fi ;; esac
+	done
+	[ -n "$config" ] || fail "no configuration of the kernel in $BUILD_DIR/linux-*"
+	set -- "$(dirname "$0")/linux.config"
+	for name in $KERNEL_FRAGMENT; do set -- "$@" "$fragments/$name.config"; done
+elif [ -n "$(setting BR2_PICOCLAW_KERNEL)" ]; then
+	# A distribution's kernel: only what the assistant cannot do without.
+	folder=$(dirname "$(setting BR2_PICOCLAW_KERNEL)")
+	for file in "$folder"/.config "$folder"/config-*; do
+		if [ -r "$file" ]; then config=$file; fi
+	done
+	[ -n "$config" ] || fail "no .config or config-* beside BR2_PICOCLAW_KERNEL in $folder"
+	printf 'CONFIG_CGROUPS=y\nCONFIG_MEMCG=y\nCONFIG_CGROUP_PIDS=y\n' > "$BUILD_DIR/picoclaw-needs"
+	set -- "$BUILD_DIR/picoclaw-needs"
+else
+	fail "no kernel: set BR2_LINUX_KERNEL=y, or BR2_PICOCLAW_KERNEL to one that was built elsewhere"
+fi
+lacks=$(check_kernel "$config" "$@")
+[ -z "$lacks" ] || fail "the kernel's configuration $config is not what the fragments ask for:
+$lacks
+Look at BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES and at what these options depend on."
+
+# --- modules --------------------------------------------------------------
+
+# Only what init loads, and what that needs.
+for folder in "$target"/lib/modules/*; do
+	[ -s "$folder/modules.dep" ] || continue
+	# shellcheck disable=SC2086 # a list
+	set -- $MODULES
+	for module do
+		awk -F: -v m="$(echo "$module" | tr _ -)" '{
+			name = $1; sub(/.*\//, "", name); sub(/\.ko.*/, "", name); gsub(/_/, "-", name)
+			if (name == m) { print $1; n = split($2, d, " "); for (i = 1; i <= n; i++) print d[i] } }' \
+			"$folder/modules.dep"
+	done | sort -u > "$BUILD_DIR/picoclaw-modules"
+	(cd "$folder" && find . -name '*.ko*' -type f | sed 's,^\./,,') | sort |
+		comm -23 - "$BUILD_DIR/picoclaw-modules" | while read -r file; do rm -f "$folder/$file"; done
+	find "$folder" -type d -empty -delete
+	rm -f "$folder/build" "$folder/source"
+	release=$(basename "$folder")
+	"$HOST_DIR/sbin/depmod" -b "$target" "$release"
+done
+
+# --- root file system -----------------------------------------------------
+
+# The image's own init scripts take their place.
+for script in S01seedrng S01syslogd S02klogd S02sysctl S10mdev S30cgroupfs2 S40network S40xtables \
+	S41ifplugd S50crond S50dropbear; do
+	rm -f "$target/etc/init.d/$script"
+done
+rm -f "$target/etc/fstab"
+sed -i "s/@CONSOLE@/$CONSOLE/g; s/@CONSOLE_BAUD@/$CONSOLE_BAUD/g" "$target/etc/inittab"
+mkdir -p "$target/boot" "$target/data" "$target/var/lib/picoclaw" "$target/etc/picoclaw"
+rm -rf "$target/etc/dropbear" "$target/etc/resolv.conf" "$target/etc/mtab" "$target/var/run" \
+	"$target/var/log" "$target/var/tmp"
+mkdir -p "$target/var/log"
+ln -s /data/system/dropbear "$target/etc/dropbear"
+ln -s /run/etc/resolv.conf "$target/etc/resolv.conf"
+ln -s /proc/mounts "$target/etc/mtab"
+ln -s ../run "$target/var/run"
+ln -s ../tmp "$target/var/tmp"
+echo "$facts" > "$target/etc/picoclaw/board.conf"
+settings=$target/etc/default/picoclaw
+sed -i '/^# From boards\//,$d' "$settings"
+cat >> "$settings" <<SETTINGS
+# From boards/$board.conf.
+PICOCLAW_SYSTEM=/data/system
+PICOCLAW_BOOT=/boot
+PICOCLAW_OWN_IMAGE=yes
+PICOCLAW_WATCHDOG=$WATCHDOG
+PICOCLAW_WATCHDOG_TIMEOUT=$WATCHDOG_TIMEOUT
+PICOCLAW_TOOLS_MEMORY_MAX=$TOOLS_MEMORY_MAX
+SETTINGS
+
+# Every program that init scripts call.
+for program in bin/sh bin/mount usr/bin/logger sbin/udhcpc sbin/start-stop-daemon sbin/e2fsck sbin/resize2fs \
+	sbin/tune2fs sbin/mke2fs sbin/fsck.fat usr/bin/picoclaw; do
+	found=''
+	for folder in bin sbin usr/bin usr/sbin; do
+		path=$target/$folder/$(basename "$program")
+		if [ -e "$path" ] || [ -L "$path" ]; then found=1; fi
+	done
+	[ -n "$found" ] || fail "the target has no $(basename "$program"), which init scripts use: compare your configuration with configs/picoclaw_${board}_defconfig"
+done

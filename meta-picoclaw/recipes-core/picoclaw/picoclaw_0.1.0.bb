@@ -1,0 +1,2 @@
+require picoclaw.inc
+require ${BPN}-crates.inc

@@ -1,0 +1,1 @@
+require ${@bb.utils.contains('DISTRO_FEATURES', 'picoclaw', 'linux-picoclaw.inc', '', d)}
