@@ -2,6 +2,10 @@
 
 use argh::FromArgs;
 
+mod skills;
+
+pub use skills::*;
+
 /// An AI assistant in one megabyte.
 #[derive(FromArgs, Debug)]
 pub struct Args {
@@ -31,6 +35,8 @@ pub enum Command {
     Config(Config),
     /// See the type.
     Cron(Cron),
+    /// See the type.
+    Skills(Skills),
     /// See the type.
     Simulate(Simulate),
 }
@@ -265,8 +271,8 @@ pub struct Simulate {
 }
 
 /// Names of all subcommands, for the hint.
-const COMMANDS: [&str; 8] =
-    ["gateway", "agent", "status", "version", "onboard", "config", "cron", "simulate"];
+const COMMANDS: [&str; 9] =
+    ["gateway", "agent", "status", "version", "onboard", "config", "cron", "skills", "simulate"];
 
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.
 pub fn parse() -> Result<Args, std::process::ExitCode> {

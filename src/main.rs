@@ -65,6 +65,7 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Onboard(_)) => command::onboard::run(),
         Some(Command::Config(a)) => command::config::run(&a),
         Some(Command::Cron(a)) => command::cron::run(&a),
+        Some(Command::Skills(a)) => command::skills::run(&a),
         Some(Command::Simulate(a)) => command::simulate::run(&a),
     }
 }

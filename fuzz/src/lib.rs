@@ -1,5 +1,6 @@
 //! What the fuzz targets and the smoke test share.
 
+pub mod archives;
 pub mod feeds;
 pub mod notes;
 pub mod wires;

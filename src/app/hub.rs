@@ -217,7 +217,10 @@ impl Hub {
                 let text = taken.message.text.clone();
                 self.internal(&taken, Answer { text, ..Answer::default() })
             }
-            Some(command) => replies::answer(self, command, &taken.session, &to.channel).await,
+            Some(command) => {
+                let ask = self.outbox.asker(&taken.message);
+                replies::answer(self, command, &taken.session, &to.channel, ask).await
+            }
             None if taken.poison => poison::set_aside(self, taken.id).await,
             None => {
                 poison::count(self, taken.id).await;

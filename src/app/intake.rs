@@ -33,13 +33,14 @@ impl Hub {
             message.text = "(too long)".into();
         }
         let to = message.from.clone();
-        // /stop and /help do not wait behind the turn they are about.
+        // /stop and /help do not wait behind the turn they are about; what asks or takes time does.
         let at_once = match command::parse(&message.text) {
             Some(Command::Stop) => {
                 Some(if self.stop(&session) { "" } else { "Nothing is running." }.to_string())
             }
-            Some(c) if !matches!(c, Command::Clear) => {
-                Some(replies::answer(self, c, &session, &to.channel).await)
+            Some(c) if !matches!(c, Command::Clear | Command::Skills(_)) => {
+                let ask = self.outbox.asker(&message);
+                Some(replies::answer(self, c, &session, &to.channel, ask).await)
             }
             _ if too_long => Some(format!(
                 "Your message is too long for me: {bytes} bytes, at most {MESSAGE_BYTES} are read. Send it as a file or in parts."

@@ -16,6 +16,7 @@ mod poison;
 mod pulse;
 pub mod replies;
 pub mod session_key;
+mod skills;
 pub mod tasks;
 
 use std::cell::RefCell;
@@ -34,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
 use crate::net::http::Client;
 use crate::provider::Models;
-use crate::skill::load::{self, Roots};
+use crate::skill::load::Roots;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::tool::cron::Order;
@@ -123,7 +124,7 @@ pub fn agent(
     secrets: Vec<String>,
 ) -> Agent {
     let workspace = &config.agent.workspace;
-    let roots = Roots::new(workspace, &config.home, &load::builtin_folder());
+    let roots = Roots::of(&config);
     let readable: Vec<_> = roots.readable().iter().map(|p| p.to_path_buf()).collect();
     let prompt = Prompt::new(workspace, roots);
     Agent {

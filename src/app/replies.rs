@@ -1,10 +1,18 @@
 //! Answers to commands in a chat.
 
 use super::hub::Hub;
+use super::skills;
 use crate::channel::command::{self, Command};
+use crate::tool::approval::Asker;
 
 /// Carries `command` out for the chat of `session` and says what came of it. `/stop` is the hub's own.
-pub async fn answer(hub: &Hub, command: Command<'_>, session: &str, channel: &str) -> String {
+pub async fn answer(
+    hub: &Hub,
+    command: Command<'_>,
+    session: &str,
+    channel: &str,
+    ask: Asker,
+) -> String {
     let models = &hub.agent.models;
     match command {
         Command::Start => command::GREETING.into(),
@@ -25,6 +33,7 @@ pub async fn answer(hub: &Hub, command: Command<'_>, session: &str, channel: &st
                 Err(e) => format!("The history could not be cleared: {e}"),
             }
         }
+        Command::Skills(words) => Box::pin(skills::answer(hub, words, ask)).await,
         Command::Pair(_) => "You are allowed already.".into(),
         Command::Usage(text) => text.into(),
         Command::Stop => "Nothing is running.".into(),

@@ -27,6 +27,8 @@ pub enum Command<'a> {
     Stop,
     /// `/pair CODE`; the code may be empty.
     Pair(&'a str),
+    /// `/skills …`: what follows, trimmed.
+    Skills(&'a str),
     /// A known command written wrongly: answered with this text.
     Usage(&'static str),
 }
@@ -40,6 +42,7 @@ pub const HELP: &str = "\
 /help - this list
 /show model|channel - what is in use
 /list models|channels|skills - what there is
+/skills show|install|remove|search - what I can be taught
 /switch model to NAME - another model from now on
 /clear - forget this chat's history
 /stop - stop what I am doing
@@ -72,6 +75,7 @@ pub fn parse(text: &str) -> Option<Command<'_>> {
     let mut words = rest.split_whitespace();
     // A space after the prefix makes it prose: "! that was close".
     let name = words.next().filter(|name| rest.starts_with(*name))?;
+    let after = &rest[name.len()..];
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     let mut known = [0u8; 8];
     let short = known.get_mut(..name.len())?;
@@ -85,6 +89,7 @@ pub fn parse(text: &str) -> Option<Command<'_>> {
         b"clear" => Command::Clear,
         b"stop" => Command::Stop,
         b"pair" => Command::Pair(what),
+        b"skills" => Command::Skills(after.trim()),
         b"show" if is("model") => Command::ShowModel,
         b"show" if is("channel") => Command::ShowChannel,
         b"show" => Command::Usage(SHOW),
@@ -133,6 +138,8 @@ mod tests {
         check("/stop now", Some(Command::Stop));
         check("/pair ABCD2345", Some(Command::Pair("ABCD2345")));
         check("/pair", Some(Command::Pair("")));
+        check("/skills", Some(Command::Skills("")));
+        check("/Skills@bot  install  o/r ", Some(Command::Skills("install  o/r")));
     }
 
     #[test]

@@ -7,5 +7,6 @@ pub mod cron;
 pub mod gateway;
 pub mod onboard;
 pub mod simulate;
+pub mod skills;
 pub mod status;
 pub mod version;

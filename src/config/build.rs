@@ -28,6 +28,8 @@ pub const TOOLS: &[&str] = &[
     "exec",
     "web_fetch",
     "web_search",
+    "find_skills",
+    "install_skill",
 ];
 
 /// Largest `tools.web.fetch_limit_bytes`.
@@ -86,6 +88,25 @@ fn agent(top: Scope<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Agent
         )),
         summarize_messages: top.count(&at("summarize_message_threshold"), Zero::Default),
         summarize_percent: top.count(&at("summarize_token_percent"), Zero::Default),
+        skills: agent_skills(top),
+    }
+}
+
+/// Which skills the agent sees: its own list in `agents.list`, else the profile of turns.
+fn agent_skills(top: Scope<'_>) -> Option<Vec<String>> {
+    let agents = top.node.at("agents.list").map(Node::items).unwrap_or_default();
+    let is_default = |a: &&Node| a.get("default").is_some_and(|d| d.to_value() == true);
+    let agent = agents.iter().find(is_default).or_else(|| agents.first());
+    if let Some(list) = agent.and_then(|a| a.get("skills")).map(Node::texts) {
+        // As upstream has it, an empty list is no list.
+        return Some(list).filter(|l| !l.is_empty());
+    }
+    let at = |key: &str| ["agents.defaults.turn_profile.", key].concat();
+    let mode = if top.truth(&at("enabled")) { top.word(&at("skills.mode")) } else { String::new() };
+    match &*mode {
+        "off" => Some(Vec::new()),
+        "custom" => Some(top.list(&at("skills.allow"))),
+        _ => None,
     }
 }
 
@@ -173,10 +194,23 @@ fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
             uncaged: top.word("tools.exec.cage") == "none",
         },
         web: web(top, ctx),
+        skills: skills(top),
         read_file_lines: top.word("tools.read_file.mode") == "lines",
         max_read_file_size: size.min(limits::READ_FILE_BYTES),
         filter_sensitive_data: top.truth("tools.filter_sensitive_data"),
         filter_min_length: filter_min_length(top.int("tools.filter_min_length")),
+    }
+}
+
+fn skills(top: Scope<'_>) -> SkillsConfig {
+    let at = |key: &str| ["tools.skills.registries.", key].concat();
+    SkillsConfig {
+        github_base: top.address(&at("github.base_url")),
+        github_token: Secret::new(top.text(&at("github.auth_token"))),
+        proxy: top.text(&at("github.proxy")),
+        clawhub: top.truth(&at("clawhub.enabled")),
+        clawhub_base: top.address(&at("clawhub.base_url")),
+        clawhub_token: Secret::new(top.text(&at("clawhub.auth_token"))),
     }
 }
 

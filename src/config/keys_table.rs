@@ -95,7 +95,12 @@ pub static KEYS: &[Key] = &[
     foreign("agents.defaults.split_on_marker"),
     foreign("agents.defaults.context_manager"),
     foreign("agents.defaults.context_manager_config"),
-    foreign("agents.defaults.turn_profile.enabled"),
+    key(
+        "agents.defaults.turn_profile.enabled",
+        Bool,
+        "false",
+        "the two keys about skills below hold",
+    ),
     key(
         "agents.defaults.turn_profile.history.mode",
         Word(&["default", "off"]),
@@ -103,7 +108,18 @@ pub static KEYS: &[Key] = &[
         "accepted; not used",
     ),
     foreign("agents.defaults.turn_profile.system_prompt"),
-    foreign("agents.defaults.turn_profile.skills"),
+    key(
+        "agents.defaults.turn_profile.skills.mode",
+        Word(&["default", "off", "custom"]),
+        "\"default\"",
+        "which skills the agent sees: all, none, or those of allow",
+    ),
+    key(
+        "agents.defaults.turn_profile.skills.allow",
+        List,
+        "[]",
+        "names of skills; `skills` of the default entry of agents.list goes before it",
+    ),
     foreign("agents.defaults.turn_profile.tools"),
     noted("agents.list"),
     noted("agents.dispatch"),

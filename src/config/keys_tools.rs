@@ -1,7 +1,7 @@
 //! The table of keys: tools, time, and what of the Go original is not built.
 
 use super::keys::{ANY, Key, Kind, foreign, key, noted};
-use Kind::{Bool, Int, List, Proxy, Secrets, Url, Word};
+use Kind::{Bool, Int, List, Proxy, Secret, Secrets, Url, Word};
 
 const fn tool(path: &'static str, doc: &'static str) -> Key {
     Key { path, kind: Bool, v0: "true", v3: "true", doc }
@@ -166,11 +166,44 @@ pub static KEYS: &[Key] = &[
     tool("tools.cron.enabled", "tool cron, and the jobs themselves"),
     foreign("tools.cron.exec_timeout_minutes"),
     foreign("tools.cron.allow_command"),
-    foreign("tools.skills"),
     foreign("tools.media_cleanup"),
     noted("tools.mcp"),
-    foreign("tools.find_skills"),
-    foreign("tools.install_skill"),
+    tool("tools.find_skills.enabled", "tool find_skills"),
+    approval("tools.find_skills.approval"),
+    tool("tools.install_skill.enabled", "tool install_skill; it asks whatever its approval says"),
+    approval("tools.install_skill.approval"),
+    foreign("tools.skills.enabled"),
+    foreign("tools.skills.github"),
+    foreign("tools.skills.max_concurrent_searches"),
+    foreign("tools.skills.search_cache"),
+    key(
+        "tools.skills.registries.github.base_url",
+        Url,
+        "",
+        "where OWNER/REPO is; empty means https://github.com",
+    ),
+    key(
+        "tools.skills.registries.github.auth_token",
+        Secret,
+        "",
+        "for private repositories; archives then come from its API",
+    ),
+    key("tools.skills.registries.github.proxy", Proxy, "", "proxy for installing and searching"),
+    foreign("tools.skills.registries.github.enabled"),
+    key("tools.skills.registries.clawhub.enabled", Bool, "true", "skills are searched there"),
+    key(
+        "tools.skills.registries.clawhub.base_url",
+        Url,
+        "",
+        "its address; empty means https://clawhub.ai",
+    ),
+    key("tools.skills.registries.clawhub.auth_token", Secret, "", "allows more searches"),
+    foreign("tools.skills.registries.clawhub.search_path"),
+    foreign("tools.skills.registries.clawhub.skills_path"),
+    foreign("tools.skills.registries.clawhub.download_path"),
+    foreign("tools.skills.registries.clawhub.timeout"),
+    foreign("tools.skills.registries.clawhub.max_zip_size"),
+    foreign("tools.skills.registries.clawhub.max_response_size"),
     foreign("tools.load_image"),
     foreign("tools.send_file"),
     foreign("tools.send_tts"),

@@ -96,6 +96,8 @@ pub struct AgentConfig {
     pub summarize_messages: u32,
     /// Percent of `context_window` after which they are.
     pub summarize_percent: u32,
+    /// `agents.list[].skills` of the default agent, else `turn_profile.skills`: the only skills it sees; `None` for all.
+    pub skills: Option<Vec<String>>,
 }
 
 /// One entry of `model_list`.
@@ -195,6 +197,8 @@ pub struct ToolsConfig {
     pub exec: ExecConfig,
     /// `tools.web`.
     pub web: WebConfig,
+    /// `tools.skills`.
+    pub skills: SkillsConfig,
     /// read_file answers with numbered lines unless asked otherwise.
     pub read_file_lines: bool,
     /// Bytes of one read_file answer, at most [`crate::limits::READ_FILE_BYTES`].
@@ -203,6 +207,23 @@ pub struct ToolsConfig {
     pub filter_sensitive_data: bool,
     /// Results of fewer bytes are not searched for secrets.
     pub filter_min_length: usize,
+}
+
+/// `tools.skills`: where skills are searched and installed from.
+#[derive(Clone, Debug, Default)]
+pub struct SkillsConfig {
+    /// `registries.github.base_url`, or empty for GitHub itself.
+    pub github_base: String,
+    /// `registries.github.auth_token`, for private repositories.
+    pub github_token: Secret,
+    /// `registries.github.proxy`, for all of them.
+    pub proxy: String,
+    /// `registries.clawhub.enabled`.
+    pub clawhub: bool,
+    /// `registries.clawhub.base_url`, or empty for ClawHub itself.
+    pub clawhub_base: String,
+    /// `registries.clawhub.auth_token`.
+    pub clawhub_token: Secret,
 }
 
 /// `tools.exec`.

@@ -62,11 +62,13 @@ pub(super) fn read(dir: &Path, index: u16, findings: &mut Findings) -> Option<(L
     };
     for (name, node) in entries {
         match &*name {
-            "skills" => {}
-            "web" => {
-                let mut tools = Node::map(node.origin);
-                tools.set("web", node);
-                patch.set("tools", tools);
+            "skills" | "web" => {
+                if patch.get("tools").is_none() {
+                    patch.set("tools", Node::map(node.origin));
+                }
+                if let Some(tools) = patch.get_mut("tools") {
+                    tools.set(&name, node);
+                }
             }
             other if SECTIONS.contains(&other) => patch.set(other, node),
             other => {

@@ -2,10 +2,12 @@
 
 pub mod addr;
 pub mod charset;
+pub mod crc32;
 pub mod date;
 pub mod elf;
 pub mod excerpt;
 pub mod frontmatter;
+pub mod gzip;
 pub mod html;
 pub mod http1;
 pub mod json_pos;
@@ -17,6 +19,7 @@ pub mod shell;
 pub mod sntp;
 pub mod split;
 pub mod sse;
+pub mod tar;
 pub mod text;
 pub mod tz;
 pub mod url;

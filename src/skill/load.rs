@@ -6,27 +6,49 @@ use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
 use super::frontmatter;
+use crate::config::Config;
 use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES};
 use crate::proto::text;
 use crate::store::read::{self, End};
 
 /// Where skills lie, highest rank first.
 #[derive(Clone, Debug)]
-pub struct Roots([(&'static str, PathBuf); 3]);
+pub struct Roots {
+    all: [(&'static str, PathBuf); 3],
+    /// The only names that may be used.
+    only: Option<Vec<String>>,
+}
 
 impl Roots {
     /// `<workspace>/skills`, `<home>/skills`, and the folder of those that came with the system.
     pub fn new(workspace: &Path, home: &Path, builtin: &Path) -> Roots {
-        Roots([
+        let all = [
             ("workspace", workspace.join("skills")),
             ("global", home.join("skills")),
             ("builtin", builtin.to_owned()),
-        ])
+        ];
+        Roots { all, only: None }
+    }
+
+    /// Those of a configuration, with the agent's own choice of names.
+    pub fn of(config: &Config) -> Roots {
+        let roots = Roots::new(&config.agent.workspace, &config.home, &builtin_folder());
+        Roots { only: config.agent.skills.clone(), ..roots }
+    }
+
+    /// The same without the agent's choice.
+    pub fn unfiltered(self) -> Roots {
+        Roots { only: None, ..self }
+    }
+
+    /// May a skill of this name be used?
+    pub fn allows(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|n| n == name))
     }
 
     /// Folders outside the workspace that the file tools must be able to read.
     pub fn readable(&self) -> [&Path; 2] {
-        [&self.0[1].1, &self.0[2].1]
+        [&self.all[1].1, &self.all[2].1]
     }
 }
 
@@ -65,7 +87,7 @@ pub struct Loaded {
 pub fn load(roots: &Roots) -> Loaded {
     let mut loaded = Loaded::default();
     let mut folders: Vec<String> = Vec::new();
-    for (source, root) in &roots.0 {
+    for (source, root) in &roots.all {
         for folder in folders_of(root) {
             if folders.contains(&folder) {
                 continue;
@@ -84,7 +106,9 @@ pub fn load(roots: &Roots) -> Loaded {
                 loaded.warnings.push(format!("skill {}: {problem}", path.display()));
                 continue;
             }
-            if loaded.skills.iter().any(|s| s.name == declared.name) {
+            if !roots.allows(&declared.name)
+                || loaded.skills.iter().any(|s| s.name == declared.name)
+            {
                 continue;
             }
             if loaded.skills.len() == SKILLS {
@@ -101,7 +125,7 @@ pub fn load(roots: &Roots) -> Loaded {
 
 /// Adds to `hasher` all that decides what [`load`] would find.
 pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
-    for (_, root) in &roots.0 {
+    for (_, root) in &roots.all {
         for folder in folders_of(root) {
             hasher.write(folder.as_bytes());
             hasher.write_u64(read::stamp(&root.join(folder).join("SKILL.md")));

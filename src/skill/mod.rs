@@ -1,4 +1,13 @@
 //! Skills: folders with a SKILL.md, listed in the prompt and read by the model on demand.
+//!
+//! [`load`] finds them; `source`, `unpack`, `sink`, `install` and `fetch` bring new ones.
 
+pub mod fetch;
 pub mod frontmatter;
+pub mod install;
 pub mod load;
+pub mod origin;
+pub mod report;
+mod sink;
+pub mod source;
+mod unpack;

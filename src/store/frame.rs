@@ -8,6 +8,7 @@ use nanoserde::{DeBin, SerBin};
 
 use crate::bus::{Inbound, Outbound};
 use crate::limits::JOURNAL_FRAME_BYTES;
+pub use crate::proto::crc32::crc32;
 
 /// Version of the frames this build writes.
 pub const VERSION: u8 = 1;
@@ -89,22 +90,6 @@ pub enum Frame {
         /// 1 for the first.
         count: u32,
     },
-}
-
-/// CRC-32 (IEEE 802.3), four bits at a time: the table is 64 bytes, where crc32fast's is 16 kB of resident rodata.
-pub fn crc32(parts: &[&[u8]]) -> u32 {
-    const TABLE: [u32; 16] = [
-        0, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278,
-        0xbdbdf21c,
-    ];
-    let mut crc = !0u32;
-    for byte in parts.iter().flat_map(|p| p.iter()) {
-        crc ^= u32::from(*byte);
-        crc = TABLE[(crc & 15) as usize] ^ (crc >> 4);
-        crc = TABLE[(crc & 15) as usize] ^ (crc >> 4);
-    }
-    !crc
 }
 
 /// Appends `frame` to `out`; false (and nothing appended) when it is over [`JOURNAL_FRAME_BYTES`].

@@ -35,12 +35,13 @@ pub struct Standing {
 const TAINTED: &str = "what the assistant has read from others may be behind it";
 const OPEN: &str = "commands are not locked in on this machine";
 const OUTSIDE: &str = "it writes outside the workspace";
+const SKILL: &str = "what a skill says, the assistant will follow";
 
 /// Folder of the workspace with the files that came with messages.
 const MEDIA: &str = "media";
 
 /// Tools that act on the machine and not only on files and chats: not for unattended turns unless granted.
-const ACTING: &[&str] = &["exec"];
+const ACTING: &[&str] = &["exec", "install_skill"];
 
 /// May this tool be offered in such a turn at all?
 pub fn granted(config: &crate::config::Config, name: &str, unattended: bool) -> bool {
@@ -82,6 +83,9 @@ pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), Stri
 /// Why a call asks; `None` when it does not.
 fn reason(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str> {
     let set = ctx.config.tools.approvals.iter().find(|(tool, _)| tool == name);
+    if name == "install_skill" {
+        return Some(SKILL);
+    }
     match set.map(|(_, approval)| *approval).unwrap_or_default() {
         Approval::Never => None,
         Approval::Ask => Some("the configuration wants it so"),
@@ -135,7 +139,7 @@ pub fn note(ctx: &ToolContext, name: &str, arguments: &Args) {
 /// Does a call read the web, or files that came with messages?
 fn brings_foreign(name: &str, args: &Args) -> bool {
     match name {
-        "web_fetch" | "web_search" => true,
+        "web_fetch" | "web_search" | "find_skills" => true,
         "exec" => {
             let command = text(args, "command");
             risk::fetches(command)

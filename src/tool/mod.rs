@@ -14,6 +14,7 @@ pub mod message;
 pub mod schema;
 pub mod scope;
 pub mod share;
+pub mod skills;
 #[cfg(feature = "web")]
 pub mod web;
 
@@ -123,6 +124,8 @@ static TOOLS: &[&ToolSpec] = &[
     &memory::MEMORY_APPEND,
     &message::MESSAGE,
     &cron::CRON_TOOL,
+    &skills::FIND_SKILLS,
+    &skills::INSTALL_SKILL,
     #[cfg(feature = "web")]
     &web::WEB_FETCH,
     #[cfg(feature = "web")]
@@ -202,6 +205,7 @@ async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         "cron" => cron::call(ctx, args).await,
         "memory_search" => memory::search(ctx, args).await,
         "memory_append" => memory::append(ctx, args).await,
+        "find_skills" | "install_skill" => Box::pin(skills::call(ctx, name, args)).await,
         "message" => message::call(&ctx.chat, ctx.outbox.as_ref(), args),
         _ => ToolResult::error(format!("tool {name:?} is not part of this build")),
     }

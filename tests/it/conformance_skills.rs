@@ -1,6 +1,7 @@
 //! Rows of `../shared/cases` about skills; skipped where that folder is not there.
 
 use picoclaw::skill::frontmatter;
+use picoclaw::skill::source::{GITHUB, Source, is_part};
 
 use crate::rows::{rows, same, string};
 
@@ -21,6 +22,31 @@ fn skills() {
             frontmatter::body(string(&input["content"])),
             string(&want["expectedContent"]),
         ),
-        _ => Err("installing skills from a repository is later work".into()),
+        "TestParseGitHubRef" => {
+            let source = Source::parse(string(&input["repo"]), GITHUB);
+            same(name, source.is_err(), want["wantErr"].as_bool().expect("a bool"))?;
+            let Ok(Source::Repository { name: repo, path, reference }) = source else {
+                return Err("no repository".into());
+            };
+            let wanted =
+                format!("{}/{}", string(&want["wantOwner"]), string(&want["wantRepoName"]));
+            same(name, &*repo, &*wanted)?;
+            same(name, &*path, string(&want["wantSubPath"]))?;
+            // Where nobody named a branch, the repository's own default is asked for: it need not be `main`.
+            match reference.is_empty() {
+                true => Ok(()),
+                false => same(name, &*reference, string(&want["wantRef"])),
+            }
+        }
+        "TestShouldDownload" => {
+            let root = input["root"].as_bool().expect("a bool");
+            let part = is_part(string(&input["file"]), root);
+            same(name, part, want["want"].as_bool().expect("a bool"))
+        }
+        "TestIsSkillDirectory" => {
+            let inside = format!("{}/file", string(&input["dir"]));
+            same(name, is_part(&inside, true), want["want"].as_bool().expect("a bool"))
+        }
+        _ => Err("an unknown test".into()),
     });
 }

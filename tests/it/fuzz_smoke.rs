@@ -3,6 +3,8 @@
 //! Seeds are the strings of the parsers' own test tables. With PICOCLAW_FUZZ_CORPUS set they are also written
 //! there, one folder a target, which is how `scripts/fuzz` begins.
 
+#[path = "../../fuzz/src/archives.rs"]
+mod archives;
 #[path = "../../fuzz/src/feeds.rs"]
 mod feeds;
 #[path = "../../fuzz/src/notes.rs"]

@@ -38,6 +38,7 @@ mod provider_chain;
 mod provider_http;
 mod rows;
 mod scripted_server;
+mod skills;
 mod summary;
 mod supervise;
 mod tidy;

@@ -10,6 +10,7 @@
 //! than one name, [`Place::save`] replaces the name and leaves the other one as it was.
 
 mod file;
+mod folder;
 mod walk;
 
 use std::ffi::{OsStr, OsString};

@@ -142,6 +142,7 @@ const WITH: &[(&str, &str, &[&str])] = &[
     (PACKAGES, "yarn", &["add", "install", "dlx"]),
     (PACKAGES, "pnpm", &["add", "install", "i", "dlx"]),
     (PACKAGES, "gem", &["install"]),
+    (PACKAGES, "picoclaw", &["skills"]),
     (PACKAGES, "cargo", &["install"]),
     (PACKAGES, "go", &["install", "get"]),
     (LISTENS, "python", &["http.server", "SimpleHTTPServer"]),

@@ -2,12 +2,13 @@
 //!
 //! `/page/hello`, `/page/plain`, `/page/data.json`, `/page/large?bytes=N`, `/page/empty`, `/page/latin1`;
 //! `/redirect?to=URL`, `/redirect?loop=N`, `/status?code=N`; searches at `/res/v1/web/search` (Brave), `/search`
-//! (Tavily with POST, SearXNG with GET), `/html/` (DuckDuckGo).
+//! (Tavily with POST, SearXNG with GET), `/html/` (DuckDuckGo), `/api/v1/search` (ClawHub). A test may give any other path
+//! a file or a redirect; its calls are counted as `file.PATH`, those with credentials also as `file.auth.PATH`.
 
 use serde_json::{Value, json};
 
 use crate::http::{Outcome, Request, Response, pairs};
-use crate::world::Shared;
+use crate::world::{File, Shared};
 
 /// A page with what a converter meets: headings, links, lists, code, tables, scripts, entities.
 const HELLO: &str = "<!doctype html><html><head><title>Hello page</title><style>p{color:red}</style>\
@@ -19,6 +20,22 @@ const HELLO: &str = "<!doctype html><html><head><title>Hello page</title><style>
 /// Serves the web; `None` for other paths.
 pub fn serve(shared: &Shared, request: &Request) -> Option<Outcome> {
     let parameter = |key: &str| pairs(&request.query).find(|(k, _)| k == key).map(|(_, v)| v);
+    if let Some(file) = shared.look(|w| w.files.get(&request.path).cloned()) {
+        shared.look(|w| {
+            w.count(format!("file.{}", request.path));
+            if !request.header("authorization").is_empty() {
+                w.count(format!("file.auth.{}", request.path));
+            }
+        });
+        return Some(Outcome::Reply(match file {
+            File::Bytes(bytes) => Response::text(200, "application/gzip", bytes),
+            File::Redirect(to) => {
+                let mut response = Response::text(302, "text/plain", "");
+                response.headers.push(("Location", to));
+                response
+            }
+        }));
+    }
     let (count, response) = match request.path.as_str() {
         "/redirect" => {
             let to = match parameter("loop") {
@@ -30,6 +47,15 @@ pub fn serve(shared: &Shared, request: &Request) -> Option<Outcome> {
             let mut response = Response::text(302, "text/plain", "");
             response.headers.push(("Location", to));
             ("web.redirect", response)
+        }
+        "/api/v1/search" => {
+            let query = parameter("q").unwrap_or_default();
+            let hit = |i: usize| {
+                json!({ "score": 1.0, "slug": format!("skill-{i}"),
+                "displayName": "Skill", "summary": format!("Skill {i} for {query}"), "version": "1.0.0" })
+            };
+            let results: Vec<Value> = (1..=3).map(hit).collect();
+            ("web.clawhub", Response::json(200, &json!({ "results": results })))
         }
         "/status" => {
             let code = parameter("code").and_then(|c| c.parse().ok()).unwrap_or(500);

@@ -20,7 +20,7 @@ use crate::telegram::messages::unix_now;
 use crate::telegram::say::{Say, press};
 use crate::telegram::sent::Sent;
 use crate::telegram::{ChatState, Telegram};
-use crate::world::{Shared, World};
+use crate::world::{File, Shared, World};
 use crate::{serve, tls};
 
 /// How long dropping a peer waits for its connections to end.
@@ -350,6 +350,14 @@ impl Peer {
     /// Offers a file for getFile; returns its id.
     pub fn add_file(&self, name: &str, bytes: Vec<u8>) -> String {
         self.inner.shared.look(|w| w.telegram.add_file(name, bytes))
+    }
+    /// Gives a path of the web a file.
+    pub fn serve_file(&self, path: &str, bytes: Vec<u8>) {
+        self.inner.shared.look(|w| w.files.insert(path.to_owned(), File::Bytes(bytes)));
+    }
+    /// Lets a path of the web lead to another address.
+    pub fn serve_redirect(&self, path: &str, to: &str) {
+        self.inner.shared.look(|w| w.files.insert(path.to_owned(), File::Redirect(to.to_owned())));
     }
     /// Takes the network away (new connections are reset, old ones cut) or brings it back.
     pub fn offline(&self, offline: bool) {

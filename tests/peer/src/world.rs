@@ -16,6 +16,15 @@ const KEPT_REQUESTS: usize = 64;
 /// The longest sleep before a condition is looked at again although nothing changed.
 const RECHECK: Duration = Duration::from_millis(50);
 
+/// What a path of the web gives.
+#[derive(Clone)]
+pub enum File {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The way to this address.
+    Redirect(String),
+}
+
 /// The state.
 pub struct World {
     pub telegram: Telegram,
@@ -32,6 +41,8 @@ pub struct World {
     pub request_bytes: (u64, u64),
     /// Requests a real model server would have refused, with its words.
     pub refused: Vec<String>,
+    /// Paths that give a file, or lead to another address.
+    pub files: BTreeMap<String, File>,
     /// A drive is running.
     pub driving: bool,
     /// The peer is going away.
@@ -50,6 +61,7 @@ impl World {
             requests: VecDeque::new(),
             request_bytes: (0, 0),
             refused: Vec::new(),
+            files: BTreeMap::new(),
             driving: false,
             stopping: false,
         }

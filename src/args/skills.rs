@@ -1,0 +1,85 @@
+//! `picoclaw skills`.
+
+use argh::FromArgs;
+
+/// Texts that teach the assistant something: look at them, install and remove them.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "skills")]
+pub struct Skills {
+    /// what to do
+    #[argh(subcommand)]
+    pub command: SkillsCommand,
+}
+
+/// One `skills` subcommand.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+pub enum SkillsCommand {
+    /// See the type.
+    List(SkillsList),
+    /// See the type.
+    Show(SkillsShow),
+    /// See the type.
+    Install(SkillsInstall),
+    /// See the type.
+    Remove(SkillsRemove),
+    /// See the type.
+    Search(SkillsSearch),
+}
+
+/// List the skills there are, and where each came from.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "list")]
+pub struct SkillsList {
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Print one skill.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "show")]
+pub struct SkillsShow {
+    /// the skill
+    #[argh(positional)]
+    pub name: String,
+    /// as one JSON object, without its text
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Install from OWNER/REPO[/FOLDER][@TAG], an https address, a .tar.gz or a ./FOLDER.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "install")]
+pub struct SkillsInstall {
+    /// where it comes from
+    #[argh(positional)]
+    pub source: String,
+    /// replace a skill of the same name
+    #[argh(switch)]
+    pub force: bool,
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Remove a skill from the workspace.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "remove")]
+pub struct SkillsRemove {
+    /// the skill
+    #[argh(positional)]
+    pub name: String,
+}
+
+/// Search the registry.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "search")]
+pub struct SkillsSearch {
+    /// words
+    #[argh(positional)]
+    pub query: Vec<String>,
+    /// as a JSON array
+    #[argh(switch)]
+    pub json: bool,
+}

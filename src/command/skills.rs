@@ -1,0 +1,62 @@
+//! `picoclaw skills`: the folders that the agent reads them from are changed here, and a running gateway sees it with its
+//! next turn.
+
+use std::process::ExitCode;
+
+use crate::args::{self, SkillsCommand};
+use crate::config::{self, Config, LoadOptions};
+use crate::error::{Error, Result};
+use crate::log;
+use crate::net::http::Client;
+use crate::skill::fetch;
+use crate::skill::install::{Installed, Site};
+use crate::skill::load::Roots;
+use crate::skill::report;
+use crate::skill::source::Source;
+
+/// Does what was asked and prints what came of it.
+///
+/// # Errors
+/// A configuration with errors; what the subcommand meets.
+pub fn run(args: &args::Skills) -> Result<ExitCode> {
+    log::start(log::Target::Stderr, "warn");
+    let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
+    let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
+    log::hide(config::disguised(loaded.secrets()));
+    println!("{}", text(&loaded.config, &args.command)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
+    let roots = Roots::of(config);
+    Ok(match command {
+        SkillsCommand::List(a) if a.json => report::list_json(&roots).to_string(),
+        SkillsCommand::List(_) => report::list(&roots),
+        SkillsCommand::Show(a) if a.json => report::show_json(&roots, &a.name)?.to_string(),
+        SkillsCommand::Show(a) => report::show(&roots, &a.name)?,
+        SkillsCommand::Remove(a) => {
+            let site =
+                Site { home: config.home.clone(), workspace: config.agent.workspace.clone() };
+            site.open()?.remove(&a.name)?;
+            format!("✓ Removed skill '{}'", a.name)
+        }
+        SkillsCommand::Install(a) => {
+            let source = Source::parse(&a.source, fetch::base(&config.tools.skills))?;
+            let http = Client::new()?;
+            let done = async_io::block_on(fetch::install(&http, config, source, a.force))?;
+            if a.json { json(&done) } else { format!("✓ {}", done.text()) }
+        }
+        SkillsCommand::Search(a) => {
+            let http = Client::new()?;
+            let hits = async_io::block_on(fetch::search(&http, config, &a.query.join(" ")))?;
+            if a.json { fetch::json(&hits).to_string() } else { fetch::listed(&hits) }
+        }
+    })
+}
+
+fn json(done: &Installed) -> String {
+    let mut value = done.origin.to_json();
+    value["name"] = done.name.clone().into();
+    value["replaced"] = done.replaced.into();
+    value.to_string()
+}

@@ -1,0 +1,271 @@
+//! Installing and removing a skill, so that a power cut leaves the old one or the new one, whole.
+//!
+//! What is new is made in the home's `state/`, where no command of the model's can reach it, and moved into the workspace
+//! when it is on the card.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::frontmatter;
+use super::origin::{self, Origin};
+use super::sink::Sink;
+use super::source::Source;
+use super::unpack;
+use crate::error::Context;
+use crate::limits::SKILL_HEAD_BYTES;
+use crate::store::read::{self, End};
+use crate::sys::beneath::{Place, Root};
+use crate::{Error, Result};
+
+/// Where skills are installed.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// `$PICOCLAW_HOME`.
+    pub home: PathBuf,
+    /// The agent's folder.
+    pub workspace: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Installed {
+    /// The skill's name and folder.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// An older one gave way.
+    pub replaced: bool,
+}
+
+impl Installed {
+    /// One line for people.
+    pub fn text(&self) -> String {
+        let done = if self.replaced { "replaced" } else { "installed" };
+        format!("Skill {} {done}: {} ({})", self.name, self.description, self.origin.text())
+    }
+}
+
+/// The right to change the skills of a home, one process at a time.
+pub struct Bench {
+    site: Site,
+    /// `skills.new`, `skills.old` and the downloaded archive are in here.
+    base: PathBuf,
+    _lock: File,
+}
+
+impl Site {
+    /// Takes the lock, and puts back what a power cut left in the middle.
+    ///
+    /// # Errors
+    /// Another installation is under way; the disk's.
+    pub fn open(&self) -> Result<Bench> {
+        let state = self.home.join("state");
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        for folder in [&state, &self.workspace] {
+            builder.create(folder).with_context(|| folder.display().to_string())?;
+        }
+        let path = state.join("skills.lock");
+        let mut options = OpenOptions::new();
+        let lock = options.append(true).create(true).mode(0o600).open(&path);
+        let lock = lock.with_context(|| path.display().to_string())?;
+        if !crate::sys::files::try_lock(&lock) {
+            return Err(Error::new("another installation is under way; wait for its end"));
+        }
+        let device = |p: &Path| fs::metadata(p).map(|m| m.dev()).ok();
+        // A rename needs one disk; where there are two, the workspace's own has to do.
+        let base = if device(&state) == device(&self.workspace) {
+            state
+        } else {
+            self.workspace.join(".skills")
+        };
+        builder.create(&base).with_context(|| base.display().to_string())?;
+        let bench = Bench { site: self.clone(), base, _lock: lock };
+        bench.recover();
+        Ok(bench)
+    }
+}
+
+impl Bench {
+    /// Where an archive is downloaded to.
+    pub fn archive(&self) -> PathBuf {
+        self.base.join("skills.tar.gz")
+    }
+
+    /// Installs what `source` names; `archive` is where its archive is, for those that have one.
+    ///
+    /// # Errors
+    /// What is wrong with it, or one of the name is there and `force` is not set. Nothing has changed then.
+    pub fn install(
+        &self,
+        source: &Source,
+        archive: Option<&Path>,
+        force: bool,
+        now: i64,
+    ) -> Result<Installed> {
+        let new = self.base.join("skills.new");
+        remove(&new)?;
+        fs::create_dir(&new).with_context(|| new.display().to_string())?;
+        let done = self.fill(&new, source, archive, now).and_then(|made| {
+            let replaced = self.put(&new, &made.0, force)?;
+            let (name, description, origin) = made;
+            Ok(Installed { name, description, origin, replaced })
+        });
+        // Gone already where it was moved; else half of something, or what gave way.
+        let _ = fs::remove_dir_all(&new);
+        done.map_err(|e| e.context(source.label().1))
+    }
+
+    /// Makes the skill in `new`: its name, description, origin.
+    fn fill(
+        &self,
+        new: &Path,
+        source: &Source,
+        archive: Option<&Path>,
+        now: i64,
+    ) -> Result<(String, String, Origin)> {
+        let archive = match (source, archive) {
+            (Source::Tarball(path), _) => Some(path.as_path()),
+            (_, archive) => archive,
+        };
+        let found = archive.map(|path| unpack::find(path, source)).transpose()?.unwrap_or_default();
+        let mut sink = Sink::new(new.to_owned(), &self.site.workspace, found.whole_repository)?;
+        match (archive, source) {
+            (Some(path), _) => unpack::unpack(path, &found, &mut sink)?,
+            (None, Source::Folder(folder)) => unpack::copy(folder, &mut sink)?,
+            _ => return Err(Error::new("its archive was not fetched")),
+        }
+        let head = read::bounded(&new.join("SKILL.md"), SKILL_HEAD_BYTES, End::Head)?;
+        let head = head.ok_or_else(|| Error::new("there is no SKILL.md in it"))?;
+        let (registry, slug) = source.label();
+        let folder = Path::new(&slug).file_name().unwrap_or_default().to_string_lossy();
+        let declared = frontmatter::declared(&folder, &head.text);
+        if let Some(problem) = frontmatter::problem(&declared.name, &declared.description) {
+            return Err(Error::new(format!("SKILL.md: {problem}")));
+        }
+        let version = match source {
+            Source::Repository { reference, .. } => reference.clone(),
+            _ => String::new(),
+        };
+        let origin = Origin {
+            registry: registry.to_owned(),
+            slug,
+            version,
+            commit: found.commit,
+            installed_at: now,
+            files: sink.files,
+            bytes: sink.bytes,
+        };
+        sink.note(origin::FILE, origin.to_json().to_string().as_bytes())?;
+        sink.sync()?;
+        Ok((declared.name, declared.description, origin))
+    }
+
+    /// Moves `new` to its place; true when an older one was there.
+    fn put(&self, new: &Path, name: &str, force: bool) -> Result<bool> {
+        let place = self.place(name)?;
+        if !place.exists() {
+            place.take_over(new, false).with_context(|| format!("cannot install {name}"))?;
+            return Ok(false);
+        }
+        if !force {
+            return Err(Error::new(format!("skill '{name}' already exists (--force replaces it)")));
+        }
+        if let Err(e) = place.take_over(new, true) {
+            if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) {
+                return Err(e).with_context(|| format!("cannot replace {name}"));
+            }
+            // No exchange on this file system: the old one waits aside until the new one is there.
+            let aside = self.aside(name)?;
+            place.hand_over(&aside)?;
+            if let Err(e) = place.take_over(new, false) {
+                self.recover();
+                return Err(e).with_context(|| format!("cannot replace {name}"));
+            }
+            remove(&self.base.join("skills.old"))?;
+        }
+        Ok(true)
+    }
+
+    /// Removes an installed or self-written skill of the workspace.
+    ///
+    /// # Errors
+    /// There is none of the name; the disk's.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let wanted = |e: &fs::DirEntry| {
+            let path = e.path().join("SKILL.md");
+            let head = read::bounded(&path, SKILL_HEAD_BYTES, End::Head).ok().flatten();
+            let folder = e.file_name().to_string_lossy().into_owned();
+            folder == name
+                || head.is_some_and(|h| frontmatter::declared(&folder, &h.text).name == name)
+        };
+        let skills = self.site.workspace.join("skills");
+        let entries = fs::read_dir(&skills).into_iter().flatten().flatten();
+        // A folder of the name before a skill that calls itself so.
+        let found = entries.filter(wanted).max_by_key(|e| e.file_name() == name);
+        let missing = || Error::new(format!("skill '{name}' not found in {}", skills.display()));
+        let folder = found.ok_or_else(missing)?.file_name();
+        let folder = folder.to_string_lossy();
+        if skills.join(&*folder).is_symlink() {
+            return fs::remove_file(skills.join(&*folder)).with_context(|| folder.into_owned());
+        }
+        let gone = self.base.join("skills.new");
+        remove(&gone)?;
+        self.place(&folder)?.hand_over(&gone).with_context(|| format!("cannot remove {folder}"))?;
+        remove(&gone)
+    }
+
+    fn place(&self, name: &str) -> Result<Place> {
+        let path = Path::new("skills").join(name);
+        if self.site.workspace.join(&path).is_symlink() {
+            return Err(Error::new(format!("{} is a link; remove it first", path.display())));
+        }
+        let root = Root::open(&self.site.workspace).context("workspace")?;
+        root.locate(&path, true).map_err(|e| Error::new(format!("{}: {e}", path.display())))
+    }
+
+    fn aside(&self, name: &str) -> Result<PathBuf> {
+        let old = self.base.join("skills.old");
+        remove(&old)?;
+        fs::create_dir(&old).with_context(|| old.display().to_string())?;
+        Ok(old.join(name))
+    }
+
+    /// Puts a skill back that was set aside when the power went.
+    fn recover(&self) {
+        let old = self.base.join("skills.old");
+        for entry in fs::read_dir(&old).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match self.place(&name) {
+                Ok(place) if !place.exists() => match place.take_over(&entry.path(), false) {
+                    Ok(()) => {
+                        tracing::warn!("skill {name}: put back after an interrupted replacement")
+                    }
+                    Err(e) => tracing::warn!("skill {name} stays in {}: {e}", old.display()),
+                },
+                // The new one is there, whole.
+                Ok(_) => drop(remove(&entry.path())),
+                Err(e) => tracing::warn!("skill {name} stays in {}: {e}", old.display()),
+            }
+        }
+        // Not empty where something could not be put back.
+        let _ = fs::remove_dir(&old);
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(e).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "install_tests.rs"]
+mod tests;

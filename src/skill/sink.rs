@@ -1,0 +1,246 @@
+//! The folder that a skill is written into before it counts: names are judged and amounts limited here, whatever the
+//! files come from.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, lchown};
+use std::path::{Path, PathBuf};
+
+use super::source::is_part;
+use crate::error::Context;
+use crate::limits::{SKILL_BYTES, SKILL_DEPTH, SKILL_FILES, SKILL_NAME_BYTES};
+use crate::proto::text::is_visible;
+use crate::{Error, Result};
+
+/// See the module.
+pub struct Sink {
+    root: PathBuf,
+    /// Only what belongs to a skill at the top of a repository.
+    whole_repository: bool,
+    /// Whose the files are to be, where that is not who writes them.
+    owner: Option<(u32, u32)>,
+    open: Option<(File, String)>,
+    /// Names without case, and as they were first written.
+    names: BTreeMap<String, String>,
+    /// Files so far.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Sink {
+    /// For the empty folder `root`; root gives the files to the owner of `workspace`.
+    ///
+    /// # Errors
+    /// The workspace cannot be looked at.
+    pub fn new(root: PathBuf, workspace: &Path, whole_repository: bool) -> Result<Sink> {
+        let meta = fs::metadata(workspace).with_context(|| workspace.display().to_string())?;
+        let other = rustix::process::geteuid().is_root() && meta.uid() != 0;
+        let owner = other.then(|| (meta.uid(), meta.gid()));
+        let sink = Sink {
+            root,
+            whole_repository,
+            owner,
+            open: None,
+            names: BTreeMap::new(),
+            files: 0,
+            bytes: 0,
+        };
+        sink.give(&sink.root)?;
+        Ok(sink)
+    }
+
+    /// Begins a file; false where it is no part of a skill and is to be passed over.
+    ///
+    /// # Errors
+    /// A name that no skill may have, or a limit.
+    pub fn begin(&mut self, path: &str, executable: bool) -> Result<bool> {
+        self.open = None;
+        if !is_part(path, self.whole_repository) {
+            return Ok(false);
+        }
+        judge(path)?;
+        self.files += 1;
+        if self.files > SKILL_FILES {
+            return Err(Error::new(format!("more than {SKILL_FILES} files")));
+        }
+        let mut dir = self.root.clone();
+        for (at, _) in path.match_indices('/') {
+            self.claim(&path[..at])?;
+            dir = self.root.join(&path[..at]);
+            match fs::create_dir(&dir) {
+                Ok(()) => self.give(&dir)?,
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e).context(path),
+            }
+        }
+        if self.claim(path)? {
+            return Err(Error::new(format!("{path} is there twice")));
+        }
+        let mode = if executable { 0o755 } else { 0o644 };
+        let name = dir.join(path.rsplit('/').next().unwrap_or(path));
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(mode).open(&name);
+        let file = file.with_context(|| path.to_owned())?;
+        self.give(&name)?;
+        self.open = Some((file, path.to_owned()));
+        Ok(true)
+    }
+
+    /// What follows belongs to nothing that is kept.
+    #[allow(clippy::unnecessary_wraps)]
+    pub fn skip(&mut self) -> Result<()> {
+        self.open = None;
+        Ok(())
+    }
+
+    /// Adds to the file that was begun; nothing where none was.
+    ///
+    /// # Errors
+    /// The disk's, or the limit.
+    pub fn write(&mut self, data: &[u8]) -> Result<()> {
+        let Some((file, path)) = &mut self.open else { return Ok(()) };
+        self.bytes += data.len() as u64;
+        if self.bytes > SKILL_BYTES {
+            return Err(Error::new(format!("more than {SKILL_BYTES} bytes")));
+        }
+        file.write_all(data).with_context(|| path.clone())
+    }
+
+    /// Writes one more file of our own beside the skill's.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn note(&mut self, name: &str, data: &[u8]) -> Result<()> {
+        self.open = None;
+        let path = self.root.join(name);
+        fs::write(&path, data).with_context(|| name.to_owned())?;
+        self.give(&path)
+    }
+
+    /// Everything is on the card when this returns.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn sync(&mut self) -> Result<()> {
+        self.open = None;
+        let synced = File::open(&self.root).and_then(|dir| Ok(rustix::fs::syncfs(&dir)?));
+        synced.with_context(|| self.root.display().to_string())
+    }
+
+    /// Notes a name; true when exactly this one is there already.
+    fn claim(&mut self, path: &str) -> Result<bool> {
+        match self.names.get(&path.to_lowercase()) {
+            Some(known) if known == path => Ok(true),
+            Some(known) => Err(Error::new(format!("{path} and {known} differ only in case"))),
+            None => {
+                self.names.insert(path.to_lowercase(), path.to_owned());
+                Ok(false)
+            }
+        }
+    }
+
+    fn give(&self, path: &Path) -> Result<()> {
+        let Some((user, group)) = self.owner else { return Ok(()) };
+        lchown(path, Some(user), Some(group)).with_context(|| path.display().to_string())
+    }
+}
+
+/// Refuses names that lead elsewhere, or that mean something else on another system or to a reader.
+fn judge(path: &str) -> Result<()> {
+    let odd = |c: char| c.is_control() || !is_visible(c) || matches!(c, '\\' | ':' | '\u{fffd}');
+    let bad = |part: &str| {
+        matches!(part, "" | "." | "..")
+            || part.starts_with(' ')
+            || part.ends_with([' ', '.'])
+            || part.contains(odd)
+    };
+    if path.split('/').any(bad) {
+        return Err(Error::new(format!("a name that no skill may have: {path:?}")));
+    }
+    if path.split('/').count() > SKILL_DEPTH || path.len() > SKILL_NAME_BYTES {
+        return Err(Error::new(format!("folders too deep, or a name too long: {path:?}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sink(name: &str) -> Sink {
+        let dir = crate::store::disk::scratch(name);
+        fs::create_dir(dir.join("in")).expect("a folder");
+        Sink::new(dir.join("in"), &dir, false).expect("a sink")
+    }
+
+    #[test]
+    fn files_arrive_and_are_counted() {
+        let mut sink = sink("sink");
+        assert!(sink.begin("SKILL.md", false).expect("a file"));
+        sink.write(b"te").expect("written");
+        sink.write(b"xt").expect("written");
+        assert!(sink.begin("scripts/a b/run.sh", true).expect("a file"));
+        sink.write(b"x").expect("written");
+        assert!(!sink.begin(".git/config", false).expect("passed over"));
+        sink.write(b"not kept").expect("passed over");
+        sink.note(".skill-origin.json", b"{}").expect("noted");
+        sink.sync().expect("synced");
+        assert_eq!((sink.files, sink.bytes), (2, 5));
+        assert_eq!(fs::read(sink.root.join("SKILL.md")).expect("a file"), b"text");
+        let run = fs::metadata(sink.root.join("scripts/a b/run.sh")).expect("a file");
+        assert_eq!(run.mode() & 0o111, 0o111);
+        assert!(!sink.root.join(".git").exists());
+    }
+
+    #[test]
+    fn names_that_are_refused() {
+        let mut sink = sink("sink-names");
+        for path in [
+            "../x",
+            "a/../x",
+            "/etc/x",
+            "a//x",
+            "a/./x",
+            "",
+            "a\\b",
+            "a\nb",
+            "c:x",
+            "a./x",
+            "a ",
+            "x\u{202e}y",
+            "x\u{fffd}",
+        ] {
+            // Hidden parts are passed over before anything is judged; neither writes a file.
+            assert!(!matches!(sink.begin(path, false), Ok(true)), "{path:?}");
+        }
+        assert!(sink.begin("Readme.md", false).expect("a file"));
+        let e = sink.begin("README.md", false).expect_err("the same without case");
+        assert_eq!(e.as_str(), "README.md and Readme.md differ only in case");
+        assert!(sink.begin("Readme.md", false).expect_err("twice").as_str().contains("twice"));
+        assert!(sink.begin("d/a", false).expect("a file"));
+        assert!(sink.begin("D/b", false).expect_err("case").as_str().contains("case"));
+        assert!(sink.begin("d", false).is_err());
+        assert!(sink.begin("Readme.md/x", false).is_err());
+        assert_eq!(fs::read_dir(&sink.root).expect("a folder").count(), 2);
+    }
+
+    #[test]
+    fn amounts_are_limited() {
+        let mut one = sink("sink-bytes");
+        assert!(one.begin("a", false).expect("a file"));
+        one.write(&vec![0; SKILL_BYTES as usize]).expect("the limit itself");
+        assert!(one.write(b"x").expect_err("one more").as_str().contains("bytes"));
+        let mut many = sink("sink-files");
+        for i in 0..SKILL_FILES {
+            assert!(many.begin(&format!("f{i}"), false).expect("a file"));
+        }
+        assert!(many.begin("more", false).expect_err("one more").as_str().contains("files"));
+        let deep = |n: usize| vec!["d"; n].join("/");
+        let mut sink = sink("sink-deep");
+        assert!(sink.begin(&deep(SKILL_DEPTH), false).expect("a file"));
+        assert!(sink.begin(&deep(SKILL_DEPTH + 1), false).is_err());
+        assert!(sink.begin(&"n".repeat(SKILL_NAME_BYTES + 1), false).is_err());
+    }
+}

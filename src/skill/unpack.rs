@@ -1,0 +1,228 @@
+//! A skill out of an archive or a folder. An archive is read twice: to find the skill in it, and to unpack that.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::sink::Sink;
+use super::source::Source;
+use crate::error::Context;
+use crate::limits::{
+    SKILL_DEPTH, SKILL_ENTRIES, SKILL_FILES, SKILL_RATIO, SKILL_RATIO_FROM, SKILL_UNPACKED_BYTES,
+    SKILLS,
+};
+use crate::proto::gzip::Gunzip;
+use crate::proto::tar::{Event, Kind, Tar};
+use crate::{Error, Result};
+
+/// Bytes read at a time.
+const STEP: usize = 16 * 1024;
+
+/// Where in an archive the skill is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Its folder, without a slash behind; empty for the top.
+    pub folder: String,
+    /// It is at the top of a repository.
+    pub whole_repository: bool,
+    /// Hash of the commit, or empty.
+    pub commit: String,
+}
+
+/// Finds the skill that `source` names in its archive.
+///
+/// # Errors
+/// No archive, a bomb, paths that lead out, no such skill (those that are there are named).
+pub fn find(archive: &Path, source: &Source) -> Result<Found> {
+    let mut folders: Vec<String> = Vec::new();
+    let mut root: Option<String> = None;
+    let comment = walk(archive, &mut |event| {
+        let Event::Entry(entry) = event else { return Ok(()) };
+        let path = plain(&entry.path)?;
+        let first = path.split('/').next().unwrap_or("");
+        if !path.is_empty() && root.as_deref() != Some(first) {
+            // More than one name at the top: there is no folder around it all.
+            root = Some(if root.is_none() { first.to_owned() } else { String::new() });
+        }
+        let skill = path.strip_suffix("SKILL.md").filter(|p| p.is_empty() || p.ends_with('/'));
+        if let (Some(folder), Kind::File, true) = (skill, entry.kind, folders.len() < SKILLS) {
+            let folder = folder.trim_end_matches('/');
+            if !folders.iter().any(|f| f == folder) {
+                folders.push(folder.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    let hash = |c: &String| matches!(c.len(), 40 | 64) && c.bytes().all(|b| b.is_ascii_hexdigit());
+    let commit = Some(comment).filter(hash).unwrap_or_default();
+    let (path, root) = match source {
+        Source::Repository { path, .. } => (&**path, root.unwrap_or_default()),
+        _ => ("", String::new()),
+    };
+    let folder = choose(&folders, &root, path)?;
+    let whole_repository = matches!(source, Source::Repository { .. }) && folder == root;
+    Ok(Found { folder, whole_repository, commit })
+}
+
+/// The folder that is meant among those with a SKILL.md.
+fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
+    let path = path.strip_suffix("SKILL.md").unwrap_or(path).trim_matches('/');
+    let wanted = match (root, path) {
+        ("", path) | (path, "") => path.to_owned(),
+        (root, path) => [root, "/", path].concat(),
+    };
+    if let Some(exact) = folders.iter().find(|f| **f == wanted) {
+        return Ok(exact.clone());
+    }
+    // A skill may hold others as examples: only the outermost count.
+    let inside =
+        |a: &str, b: &str| b.is_empty() || a.strip_prefix(b).is_some_and(|r| r.starts_with('/'));
+    let outer: Vec<&String> = folders
+        .iter()
+        .filter(|a| !folders.iter().any(|b| *a != b && inside(a, b)))
+        .filter(|f| path.is_empty() || f.rsplit('/').next() == Some(path))
+        .collect();
+    if let [only] = outer[..] {
+        return Ok(only.clone());
+    }
+    let below = |f: &String| f.strip_prefix(root).unwrap_or(f).trim_matches('/').to_owned();
+    let names: Vec<String> = folders.iter().map(below).filter(|f| !f.is_empty()).collect();
+    Err(Error::new(match (names.is_empty(), path.is_empty()) {
+        (true, _) => "there is no SKILL.md in it".to_owned(),
+        (false, true) => format!("it holds several skills, name one: {}", names.join(", ")),
+        (false, false) => format!("there is no skill {path:?} in it, but {}", names.join(", ")),
+    }))
+}
+
+/// Unpacks the skill into `sink`.
+///
+/// # Errors
+/// Links and devices in it, names and amounts that [`Sink`] refuses, the disk's.
+pub fn unpack(archive: &Path, found: &Found, sink: &mut Sink) -> Result<()> {
+    walk(archive, &mut |event| match event {
+        Event::Data(data) => sink.write(data),
+        Event::Entry(entry) => {
+            let path = plain(&entry.path)?;
+            let rest = match &*found.folder {
+                "" => Some(path),
+                folder => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
+            };
+            let Some(rest) = rest.filter(|r| !r.is_empty()) else { return sink.skip() };
+            if entry.kind == Kind::Folder {
+                return sink.skip();
+            }
+            if !sink.begin(rest, entry.executable)? || entry.kind == Kind::File {
+                return Ok(());
+            }
+            Err(Error::new(format!("{rest} is a link or a device; a skill is made of plain files")))
+        }
+    })?;
+    Ok(())
+}
+
+/// Copies the skill in `folder`.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn copy(folder: &Path, sink: &mut Sink) -> Result<()> {
+    copy_below(folder, "", 0, sink)
+}
+
+fn copy_below(folder: &Path, prefix: &str, depth: usize, sink: &mut Sink) -> Result<()> {
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).with_context(|| folder.display().to_string())?.flatten().collect();
+    entries.sort_unstable_by_key(fs::DirEntry::file_name);
+    if entries.len() as u64 > SKILL_FILES || depth > SKILL_DEPTH {
+        return Err(Error::new(format!("{}: too many files, or too deep", folder.display())));
+    }
+    for entry in entries {
+        let name = entry.file_name();
+        let path = [prefix, &*name.to_string_lossy()].concat();
+        let kind = entry.file_type().with_context(|| path.clone())?;
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if kind.is_dir() {
+            copy_below(&entry.path(), &(path + "/"), depth + 1, sink)?;
+            continue;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let plain = kind.is_file().then(|| options.open(entry.path()));
+        let Some(file) = plain else {
+            return Err(Error::new(format!(
+                "{path} is a link or a device; a skill is made of plain files"
+            )));
+        };
+        let mut file = file.with_context(|| path.clone())?;
+        let mode = file.metadata().with_context(|| path.clone())?.mode();
+        sink.begin(&path, mode & 0o100 != 0)?;
+        let mut buffer = vec![0; STEP];
+        loop {
+            match file.read(&mut buffer).with_context(|| path.clone())? {
+                0 => break,
+                n => sink.write(&buffer[..n])?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads an archive to its end; gives its comment.
+fn walk(archive: &Path, each: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<String> {
+    let name = || archive.display().to_string();
+    let mut file = File::open(archive).with_context(name)?;
+    let (mut gunzip, mut tar) = (Gunzip::default(), Tar::default());
+    let mut buffer = vec![0; STEP];
+    let (mut taken, mut made, mut entries) = (0u64, 0u64, 0);
+    loop {
+        let n = file.read(&mut buffer).with_context(name)?;
+        if n == 0 {
+            break;
+        }
+        taken += n as u64;
+        let mut input = &buffer[..n];
+        loop {
+            let mut piece = gunzip.feed(&mut input).map_err(Error::new)?;
+            if piece.is_empty() {
+                break;
+            }
+            made += piece.len() as u64;
+            if made > SKILL_UNPACKED_BYTES
+                || (made > SKILL_RATIO_FROM && made / taken > SKILL_RATIO)
+            {
+                return Err(Error::new("the archive unpacks to far too much"));
+            }
+            while let Some(event) = tar.feed(&mut piece).map_err(Error::new)? {
+                if matches!(event, Event::Entry(_)) {
+                    entries += 1;
+                    if entries > SKILL_ENTRIES {
+                        return Err(Error::new(format!("more than {SKILL_ENTRIES} entries")));
+                    }
+                }
+                each(event)?;
+            }
+        }
+    }
+    if !gunzip.is_whole() || !tar.is_whole() {
+        return Err(Error::new("the archive is cut off"));
+    }
+    Ok(tar.comment().to_owned())
+}
+
+/// A path without `./` in front and slashes behind. No honest archive has one that leads out.
+fn plain(path: &str) -> Result<&str> {
+    if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        return Err(Error::new(format!("the archive has a path that leads out of it: {path:?}")));
+    }
+    let path = path.trim_end_matches('/');
+    let path = path.strip_prefix("./").unwrap_or(path);
+    Ok(if path == "." { "" } else { path })
+}
+
+#[cfg(test)]
+#[path = "unpack_tests.rs"]
+mod tests;
+#[cfg(test)]
+pub use tests::archive;
