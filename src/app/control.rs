@@ -5,6 +5,7 @@
 //! (SO_PEERCRED, unix(7)), and none of the commands that tools start, though they have the same user.
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -31,6 +32,9 @@ pub const CRON: u8 = b'C';
 
 /// Answers one request: the opcode and what followed it.
 pub type Answering = Rc<dyn Fn(u8, Vec<u8>) -> Pin<Box<dyn Future<Output = Vec<u8>>>>>;
+
+/// Told where the socket is.
+pub type Bound = Rc<dyn Fn(&Path)>;
 
 /// The answer to an order.
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
@@ -78,7 +82,7 @@ pub struct Report {
     pub cron: String,
     /// Token estimates, one line a model.
     pub tokens: Vec<String>,
-    /// Sockets that are listened on.
+    /// Sockets that are listened on, `ADDRESS: what is told whom`.
     pub listening: Vec<String>,
     /// How commands are held.
     pub tools: String,
@@ -146,6 +150,7 @@ pub async fn serve(
     home: &Path,
     executor: Rc<LocalExecutor<'static>>,
     answer: Answering,
+    bound: Bound,
 ) -> Result<()> {
     let [path, in_ram] = paths(home);
     let (listener, path) = match bind(&path) {
@@ -153,6 +158,7 @@ pub async fn serve(
         // Its own trouble is of no interest where the folder is not there.
         Err(e) => (bind(&in_ram).map_err(|_| e)?, in_ram),
     };
+    bound(&path);
     let clients = Rc::new(std::cell::Cell::new(0));
     loop {
         let (stream, _) = listener.accept().await.with_context(|| path.display().to_string())?;
@@ -183,7 +189,7 @@ fn bind(path: &Path) -> Result<UnixListener> {
 /// Root or our own user, and none of our commands.
 fn is_friend(stream: &AsyncStream) -> bool {
     match crate::sys::files::friend(stream) {
-        Some(pid) if crate::sys::process::is_tool(pid) => {
+        Some(pid) if crate::sys::process::is_tool_behind(stream.as_fd(), pid) => {
             tracing::warn!("a command tried the control socket and was turned away");
             false
         }

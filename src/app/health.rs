@@ -1,6 +1,9 @@
 //! `/health` and `/ready` for whoever supervises from outside (behaviour.md 5A.6).
+//!
+//! Without `gateway.token` in the request, a loopback address tells that the gateway is alive or ready and no more; any other
+//! address tells nothing, and is not listened on where no token is configured.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,36 +12,67 @@ use smol::LocalExecutor;
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::config::Secret;
 use crate::error::{Context, Error, Result};
 use crate::limits::LOCAL_CLIENTS;
 
 /// What [`serve`] tells: is the gateway ready, and each check's name and whether it holds.
 pub type Checks = Rc<dyn Fn() -> Vec<(&'static str, bool)>>;
 
-/// Binds the first usable address of `hosts`; names other than `localhost` are not looked up.
+/// Binds the usable addresses of `hosts`, without a `token` only those of loopback (0.0.0.0 and :: become that); names other
+/// than `localhost` are not looked up.
 ///
 /// # Errors
 /// Names the address and the cure.
-pub fn bind(hosts: &[String], port: u16) -> Result<Vec<std::net::TcpListener>> {
+pub fn bind(hosts: &[String], port: u16, token: &Secret) -> Result<Vec<std::net::TcpListener>> {
     let mut listeners: Vec<std::net::TcpListener> = Vec::new();
-    let mut last = Error::new("gateway.host is empty");
+    let mut failed: Option<Error> = None;
     for host in hosts {
         let text = host.trim_matches(['[', ']']);
         let text = if text == "localhost" { "127.0.0.1" } else { text };
         let address: Result<SocketAddr> = text
-            .parse::<std::net::IpAddr>()
-            .map(|ip| SocketAddr::new(ip, port))
-            .map_err(|_| Error::new(format!("gateway.host {host:?} is no IP address")));
+            .parse::<IpAddr>()
+            .map(|ip| SocketAddr::new(if token.is_empty() { narrowed(ip) } else { ip }, port))
+            .map_err(|_| Error::new(format!("gateway.host {host:?} is no IP address")))
+            .and_then(|address| match is_local(address) || !token.is_empty() {
+                true => Ok(address),
+                false => Err(Error::new(format!(
+                    "gateway.host {host:?} is not loopback and needs a gateway.token"
+                ))),
+            });
         match address.and_then(|a| {
             let a = a.to_socket_addrs()?.next().ok_or_else(|| Error::new("no address"))?;
             std::net::TcpListener::bind(a)
                 .with_context(|| format!("cannot listen on {a} (set gateway.host, gateway.port)"))
         }) {
             Ok(listener) => listeners.push(listener),
-            Err(e) => last = e,
+            Err(e) => {
+                if let Some(earlier) = failed.replace(e) {
+                    tracing::error!("{earlier}");
+                }
+            }
         }
     }
-    if listeners.is_empty() { Err(last) } else { Ok(listeners) }
+    match failed {
+        Some(e) if listeners.is_empty() => return Err(e),
+        Some(e) => tracing::error!("{e}"),
+        None => {}
+    }
+    Ok(listeners)
+}
+
+/// Every address of this machine becomes the one that only this machine reaches.
+fn narrowed(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
+}
+
+/// Reached from this machine alone.
+pub fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 /// Answers for ever.
@@ -49,9 +83,11 @@ pub async fn serve(
     listener: std::net::TcpListener,
     executor: Rc<LocalExecutor<'static>>,
     started: Instant,
+    token: Secret,
     checks: Checks,
 ) -> Result<()> {
     let listener = TcpListener::try_from(listener)?;
+    let local = is_local(listener.local_addr()?);
     let clients = Rc::new(std::cell::Cell::new(0));
     loop {
         let (stream, _) = listener.accept().await.context("health server")?;
@@ -59,19 +95,24 @@ pub async fn serve(
             continue;
         }
         clients.set(clients.get() + 1);
-        let (clients, checks) = (clients.clone(), checks.clone());
+        let (clients, checks, token) = (clients.clone(), checks.clone(), token.clone());
         let client = async move {
             let limit = async {
                 async_io::Timer::after(Duration::from_secs(5)).await;
             };
-            or(client(stream, started, checks), limit).await;
+            or(client(stream, started, (local, token), checks), limit).await;
             clients.set(clients.get() - 1);
         };
         executor.spawn(client).detach();
     }
 }
 
-async fn client(mut stream: TcpStream, started: Instant, checks: Checks) {
+async fn client(
+    mut stream: TcpStream,
+    started: Instant,
+    (local, token): (bool, Secret),
+    checks: Checks,
+) {
     let mut head = Vec::with_capacity(512);
     let mut buffer = [0; 512];
     while !head.windows(4).any(|w| w == b"\r\n\r\n") {
@@ -80,17 +121,48 @@ async fn client(mut stream: TcpStream, started: Instant, checks: Checks) {
             _ => return,
         }
     }
-    let (status, body) = respond(&head, started.elapsed(), &checks());
+    let trust = match () {
+        () if shows(&head, &token) => Trust::Full,
+        () if local => Trust::Life,
+        () => Trust::None,
+    };
+    let (status, body) = respond(&head, trust, started.elapsed(), &checks());
+    let wanted = if trust == Trust::None { "WWW-Authenticate: Bearer\r\n" } else { "" };
     let response = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{wanted}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     // The client is gone: nothing to tell anybody.
     let _ = stream.write_all(response.as_bytes()).await;
 }
 
+/// What a request may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    None,
+    /// One word.
+    Life,
+    Full,
+}
+
+/// The request has the token: `Authorization: Bearer TOKEN` (RFC 6750). Compared in a time that says nothing about it.
+fn shows(head: &[u8], token: &Secret) -> bool {
+    let token = token.expose().as_bytes();
+    let given = head.split(|b| *b == b'\n').skip(1).find_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|b| *b == b':')?);
+        if !name.eq_ignore_ascii_case(b"authorization") {
+            return None;
+        }
+        let (scheme, value) = value[1..].trim_ascii().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| value.trim_ascii())
+    });
+    let Some(given) = given.filter(|given| given.len() == token.len()) else { return false };
+    !token.is_empty() && given.iter().zip(token).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}
+
 fn respond(
     head: &[u8],
+    trust: Trust,
     uptime: Duration,
     checks: &[(&'static str, bool)],
 ) -> (&'static str, String) {
@@ -99,19 +171,24 @@ fn respond(
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
     let uptime = format!("{}s", uptime.as_secs());
+    let ready = checks.iter().all(|(_, ok)| *ok);
+    let (code, word) =
+        if ready { ("200 OK", "ready") } else { ("503 Service Unavailable", "not ready") };
     match (method, path) {
+        _ if trust == Trust::None => {
+            ("401 Unauthorized", r#"{"error":"gateway.token is needed"}"#.into())
+        }
+        (b"GET", b"/health") if trust == Trust::Life => ("200 OK", r#"{"status":"ok"}"#.into()),
+        (b"GET", b"/ready") if trust == Trust::Life => (code, format!(r#"{{"status":"{word}"}}"#)),
         (b"GET", b"/health") => (
             "200 OK",
             format!(r#"{{"status":"ok","uptime":"{uptime}","pid":{}}}"#, std::process::id()),
         ),
         (b"GET", b"/ready") => {
-            let ready = checks.iter().all(|(_, ok)| *ok);
             let list: Vec<String> =
                 checks.iter().map(|(name, ok)| format!("\"{name}\":{ok}")).collect();
-            let (status, word) =
-                if ready { ("200 OK", "ready") } else { ("503 Service Unavailable", "not ready") };
             let list = list.join(",");
-            (status, format!(r#"{{"status":"{word}","uptime":"{uptime}","checks":{{{list}}}}}"#))
+            (code, format!(r#"{{"status":"{word}","uptime":"{uptime}","checks":{{{list}}}}}"#))
         }
         (b"GET", _) => ("404 Not Found", r#"{"error":"there are /health and /ready"}"#.into()),
         _ => ("405 Method Not Allowed", r#"{"error":"only GET"}"#.into()),
@@ -123,26 +200,76 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(request: &str, ready: bool, status: &str, part: &str) {
-        let (s, body) = respond(request.as_bytes(), Duration::from_secs(7), &[("telegram", ready)]);
+    fn check(request: &str, trust: Trust, ready: bool, status: &str, want: &str) {
+        let uptime = Duration::from_secs(7);
+        let (s, body) = respond(request.as_bytes(), trust, uptime, &[("telegram", ready)]);
         assert_eq!(s, status);
-        assert!(body.contains(part), "{body}");
+        assert!(body.contains(want), "{body}");
         serde_json::from_str::<serde_json::Value>(&body).expect("JSON");
+        assert!(trust == Trust::Full || !body.contains("uptime"), "{body}");
     }
 
     #[test]
     fn answers_are_upstreams() {
-        check("GET /health HTTP/1.1\r\n\r\n", false, "200 OK", r#""status":"ok","uptime":"7s""#);
-        check("GET /ready HTTP/1.1\r\n\r\n", true, "200 OK", r#""checks":{"telegram":true}"#);
-        check("GET /ready?x HTTP/1.1\r\n\r\n", false, "503 Service Unavailable", "not ready");
-        check("GET / HTTP/1.1\r\n\r\n", true, "404 Not Found", "error");
-        check("POST /health HTTP/1.1\r\n\r\n", true, "405 Method Not Allowed", "only GET");
-        check("\r\n\r\n", true, "405 Method Not Allowed", "error");
+        let (health, ready) = ("GET /health HTTP/1.1\r\n\r\n", "GET /ready?x HTTP/1.1\r\n\r\n");
+        let no = "503 Service Unavailable";
+        check(health, Trust::Full, false, "200 OK", r#""status":"ok","uptime":"7s""#);
+        check(ready, Trust::Full, true, "200 OK", r#""checks":{"telegram":true}"#);
+        check(ready, Trust::Full, false, no, "not ready");
+        check(health, Trust::Life, false, "200 OK", r#"{"status":"ok"}"#);
+        check(ready, Trust::Life, true, "200 OK", r#"{"status":"ready"}"#);
+        check(ready, Trust::Life, false, no, r#"{"status":"not ready"}"#);
+        check("GET / HTTP/1.1\r\n\r\n", Trust::Life, true, "404 Not Found", "error");
+        check("POST /health HTTP/1.1\r\n\r\n", Trust::Life, true, "405 Method Not Allowed", "GET");
+        check("\r\n\r\n", Trust::Full, true, "405 Method Not Allowed", "error");
+        for request in [health, ready, "POST / HTTP/1.1\r\n\r\n", ""] {
+            check(request, Trust::None, true, "401 Unauthorized", "gateway.token");
+        }
     }
 
     #[test]
-    fn a_name_is_no_address_to_listen_on() {
-        assert!(bind(&["example.org".into()], 0).is_err());
-        assert_eq!(bind(&["localhost".into()], 0).expect("loopback").len(), 1);
+    fn only_the_token_is_the_token() {
+        let shows = |fields: &str, token: &str| {
+            shows(format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n").as_bytes(), &Secret::new(token))
+        };
+        assert!(shows("Host: x\r\nAuthorization: Bearer abc-123", "abc-123"));
+        assert!(shows("AUTHORIZATION:bearer  abc-123 ", "abc-123"));
+        for fields in [
+            "",
+            "Authorization:",
+            "Authorization: Bearer",
+            "Authorization: Bearer ",
+            "Authorization: Bearer abc-12",
+            "Authorization: Bearer abc-1234",
+            "Authorization: Bearer ABC-123",
+            "Authorization: Basic abc-123",
+            "Authorization: abc-123",
+            "X-Authorization: Bearer abc-123",
+        ] {
+            assert!(!shows(fields, "abc-123"), "{fields}");
+            assert!(!shows(fields, ""), "{fields}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_listened_on_without_a_token() {
+        let (none, some) = (Secret::default(), Secret::new("t"));
+        let bind = |host: &str, token| {
+            let bound = bind(&[host.to_owned()], 0, token)?;
+            Ok::<_, Error>(bound[0].local_addr().expect("bound").ip().to_string())
+        };
+        for (host, at) in [
+            ("localhost", "127.0.0.1"),
+            ("127.0.0.9", "127.0.0.9"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("::ffff:0.0.0.0", "127.0.0.1"),
+        ] {
+            assert_eq!(bind(host, &none).expect(host), at);
+        }
+        let e = bind("192.0.2.1", &none).expect_err("refused");
+        assert!(e.as_str().contains("gateway.token"), "{e}");
+        assert_eq!(bind("0.0.0.0", &some).expect("bound"), "0.0.0.0");
+        // A name is no address to listen on.
+        assert!(bind("example.org", &some).is_err());
     }
 }

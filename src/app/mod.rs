@@ -11,6 +11,7 @@ pub mod hub;
 mod intake;
 pub mod internal;
 pub mod last_end;
+mod listen;
 pub mod outbox;
 mod poison;
 mod pulse;
@@ -39,7 +40,7 @@ use crate::skill::load::Roots;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::tool::cron::Order;
-use control::{ChannelReport, Reply, Report};
+use control::Reply;
 use cron::Scheduler;
 use home::Home;
 use hub::Hub;
@@ -99,7 +100,8 @@ pub struct Gateway {
     cron: Option<Rc<Scheduler>>,
     channels: Vec<Rc<AnyChannel>>,
     tasks: Tasks,
-    listening: RefCell<Vec<String>>,
+    /// Each with what it tells whom.
+    listening: Rc<RefCell<Vec<String>>>,
 }
 
 /// The models of a configuration.
@@ -204,7 +206,7 @@ impl Gateway {
             cron,
             channels,
             tasks: Tasks::default(),
-            listening: RefCell::default(),
+            listening: Rc::default(),
         })
     }
 
@@ -277,112 +279,5 @@ impl Gateway {
             let _ = std::fs::remove_file(path);
         }
         Ok(stop)
-    }
-
-    #[cfg(feature = "health")]
-    fn listen(&self, executor: &Rc<LocalExecutor<'static>>) -> Result<()> {
-        let listeners = match health::bind(&self.config.gateway.hosts, self.config.gateway.port) {
-            Ok(listeners) => listeners,
-            Err(e) => {
-                // The assistant is worth more than its health page.
-                tracing::error!("{e}; /health and /ready are not served");
-                return Ok(());
-            }
-        };
-        for listener in listeners {
-            let address =
-                listener.local_addr().map(|a| format!("http://{a}/health")).unwrap_or_default();
-            tracing::info!("listening on {address}");
-            self.listening.borrow_mut().push(address);
-            listener.set_nonblocking(true)?;
-            let channels = self.channels.clone();
-            let checks: health::Checks = Rc::new(move || {
-                let all = channels.iter().all(|c| c.is_healthy());
-                vec![("channels", all)]
-            });
-            let (executor2, started, tasks) = (executor.clone(), self.started, self.tasks.clone());
-            executor
-                .spawn(async move {
-                    tasks
-                        .keep("health", || {
-                            let listener = listener.try_clone();
-                            let (executor, checks) = (executor2.clone(), checks.clone());
-                            async move { health::serve(listener?, executor, started, checks).await }
-                        })
-                        .await;
-                })
-                .detach();
-        }
-        Ok(())
-    }
-
-    fn serve_control(&self, executor: &Rc<LocalExecutor<'static>>) {
-        let seed = Report {
-            pid: std::process::id(),
-            version: crate::command::version::text(false),
-            config: self.config_state.clone(),
-            listening: self.listening.borrow().clone(),
-            tools: crate::tool::cage::describe(&self.config),
-            ..Report::default()
-        };
-        let (hub, outbox, channels) =
-            (self.hub.clone(), self.outbox.clone(), self.channels.clone());
-        let (tasks, started, cron) = (self.tasks.clone(), self.started, self.cron.clone());
-        let state = cron.clone();
-        let answer = move |request: u8| match request {
-            control::STATUS => {
-                let (waiting, running) = hub.load();
-                let costs = hub.journal.costs();
-                let channel = |c: &Rc<AnyChannel>| ChannelReport {
-                    name: c.name().into(),
-                    state: c.state(),
-                    link: c.link(),
-                    pairing_code: c.pairing_code(),
-                };
-                Report {
-                    uptime: started.elapsed().as_secs(),
-                    durability: hub
-                        .journal
-                        .durability()
-                        .off()
-                        .map_or("on".into(), |why| format!("off ({why})")),
-                    model: hub.agent.models.current().to_string(),
-                    waiting: waiting as u64,
-                    running: running as u64,
-                    turns: hub.turns(),
-                    refused: outbox.refused(),
-                    syncs: costs.syncs,
-                    bytes: costs.bytes,
-                    heap: crate::sys::heap::in_use() as u64,
-                    channels: channels.iter().map(channel).collect(),
-                    tasks: tasks.report(),
-                    cron: state.as_ref().map_or("off".into(), |c| c.state()),
-                    tokens: hub.agent.models.token_errors(),
-                    ..seed.clone()
-                }
-                .serialize_bin()
-            }
-            control::RELOAD => {
-                crate::sys::signal::reload_self();
-                b"reload asked for".to_vec()
-            }
-            _ => b"unknown request".to_vec(),
-        };
-        let answer = Rc::new(answer);
-        let answer: control::Answering = Rc::new(move |request, body| {
-            let (answer, cron) = (answer.clone(), cron.clone());
-            Box::pin(async move {
-                if request == control::CRON { ordered(cron, &body).await } else { answer(request) }
-            })
-        });
-        let (home, tasks, executor2) =
-            (self.config.home.clone(), self.tasks.clone(), executor.clone());
-        executor
-            .spawn(async move {
-                tasks
-                    .keep("control", || control::serve(&home, executor2.clone(), answer.clone()))
-                    .await;
-            })
-            .detach();
     }
 }

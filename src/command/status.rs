@@ -134,8 +134,9 @@ fn running(lines: &mut Lines, r: &Report) {
         let state = format!("restarted {} times, last: {}", task.restarts, task.last_error);
         lines.entry("tasks", &task.name, json!(state));
     }
-    for address in &r.listening {
-        lines.entry("listening", address, json!(true));
+    for line in &r.listening {
+        let (address, told) = line.split_once(": ").unwrap_or((line, ""));
+        lines.entry("listening", address, json!(told));
     }
 }
 

@@ -156,8 +156,24 @@ fn gateway(top: Scope<'_>, ctx: &mut Context<'_>) -> GatewayConfig {
         level => level.to_owned(),
     };
     let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
+    let token = Secret::new(top.text("gateway.token"));
+    // 0.0.0.0 stands in examples of the Go original: it is narrowed to loopback then, which `status` says.
+    let local = |host: &String| {
+        let ip: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
+        let ip = ip.map(|ip| ip.to_canonical());
+        ip.map_or(host == "localhost", |ip| ip.is_loopback() || ip.is_unspecified())
+    };
+    if let Some(host) = hosts.iter().find(|host| token.is_empty() && !local(host)) {
+        ctx.warn(
+            top.origin("gateway.host"),
+            "gateway.host",
+            format!("{host} is not loopback, so nothing is served there without a token"),
+            "set gateway.token, or leave gateway.host out",
+        );
+    }
     GatewayConfig {
         hosts,
+        token,
         port: u16::try_from(top.int("gateway.port")).unwrap_or_default(),
         log_level,
     }

@@ -272,6 +272,12 @@ pub static KEYS: &[Key] = &[
         "addresses to listen on, as a list or with commas",
     ),
     key("gateway.port", Int(0, 65535), "18790", "port of /health and /ready"),
+    key(
+        "gateway.token",
+        Secret,
+        "",
+        "what requests show (Authorization: Bearer) to be told more than alive or ready; needed on other addresses than loopback",
+    ),
     two(
         "gateway.log_level",
         Word(&["debug", "info", "warn", "warning", "error", "fatal"]),

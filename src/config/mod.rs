@@ -176,6 +176,8 @@ pub struct GatewayConfig {
     pub hosts: Vec<String>,
     /// Port of the health server, 18790.
     pub port: u16,
+    /// What requests to the health server must show to be told more than that it lives.
+    pub token: Secret,
     /// `debug`, `info`, `warn`, `error` or `fatal`.
     pub log_level: String,
 }

@@ -1,5 +1,7 @@
 //! The daemon as a service: health, signals, one instance, secrets.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use picoclaw_peer::client::Client;
@@ -14,6 +16,108 @@ fn get(home: &Home, path: &str) -> Option<(u16, Value)> {
     client.timeout = Some(Duration::from_secs(5));
     let (status, body) = client.get(path).ok()?;
     Some((status, serde_json::from_slice(&body).ok()?))
+}
+
+/// Status and body of a GET with these header lines.
+fn get_with(address: &str, path: &str, fields: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(SOON)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+#[test]
+fn what_is_listened_on_tells_little_without_a_token_and_stands_in_the_status() {
+    let peer = peer(false);
+    let home = Home::patched(&peer, &json!({ "gateway": { "token": "let-me-look-1" } }));
+    let daemon = Daemon::start(&home, &peer);
+    let address = format!("127.0.0.1:{}", home.health_port);
+    let get = |fields: &str| {
+        let answer = eventually(SOON, || get_with(&address, "/health", fields));
+        answer.unwrap_or_else(|| panic!("no answer\n{}", daemon.log()))
+    };
+    assert_eq!(get(""), (200, r#"{"status":"ok"}"#.to_owned()));
+    assert_eq!(get("Authorization: Bearer let-me-look-2\r\n").1, r#"{"status":"ok"}"#);
+    let (status, body) = get("Authorization: Bearer let-me-look-1\r\n");
+    assert!(status == 200 && body.contains(&format!("\"pid\":{}", daemon.pid())), "{body}");
+    let status = home.run(&["status", "--json"]);
+    let state: Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let listening = state["listening"].as_object().expect("a list");
+    assert_eq!(listening.len(), 2, "{listening:?}");
+    let health = listening[&format!("http://{address}/health")].as_str().expect("a text");
+    assert!(health.contains("gateway.token"), "{health}");
+    let socket = format!("unix:{}", home.path("state/control.sock").display());
+    assert!(listening.contains_key(&socket), "{listening:?}");
+    let text = home.run(&["status"]).stdout;
+    assert!(text.contains(&format!("listening http://{address}/health: ")), "{text}");
+    // And nothing else listens: of its TCP sockets by the kernel's list, of its Unix sockets by path.
+    assert_eq!(listeners(daemon.pid()), [format!("127.0.0.1:{}", home.health_port), socket]);
+    assert!(!(text + &daemon.log()).contains("let-me-look-1"));
+}
+
+/// Sockets of a process that listen, as `status` names them.
+fn listeners(pid: u32) -> Vec<String> {
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("readable");
+    let own: Vec<String> = fds
+        .flatten()
+        .filter_map(|fd| {
+            let target = std::fs::read_link(fd.path()).ok()?;
+            let name = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+            Some(name.to_owned())
+        })
+        .collect();
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/net/{file}"));
+    let mut found = Vec::new();
+    for file in ["tcp", "tcp6"] {
+        for line in read(file).unwrap_or_default().lines().skip(1) {
+            // proc(5): slot, local address, remote, state (0A: listening), ..., inode.
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words[3] == "0A" && own.iter().any(|inode| inode == words[9]) {
+                let (ip, port) = words[1].split_once(':').expect("an address");
+                let ip = if ip == "0100007F" { "127.0.0.1" } else { ip };
+                found.push(format!("{ip}:{}", u16::from_str_radix(port, 16).expect("a port")));
+            }
+        }
+    }
+    for line in read("unix").unwrap_or_default().lines().skip(1) {
+        // Flags 00010000: it accepts connections.
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if words[3] == "00010000" && own.iter().any(|inode| inode == words[6]) {
+            found.push(format!("unix:{}", words.get(7).copied().unwrap_or_default()));
+        }
+    }
+    found
+}
+
+#[test]
+fn other_addresses_than_loopback_need_the_token() {
+    let peer = peer(false);
+    let home = Home::patched(&peer, &json!({ "gateway": { "host": "0.0.0.0,192.0.2.1" } }));
+    let checked = home.run(&["config", "check"]);
+    assert!(checked.all().contains("gateway.token"), "{checked:?}");
+    let daemon = Daemon::start(&home, &peer);
+    assert!(daemon.log().contains("needs a gateway.token"), "{}", daemon.log());
+    let found = listeners(daemon.pid());
+    assert!(found.len() == 2 && found[0].starts_with("127.0.0.1:"), "{found:?}");
+    let home = Home::patched(
+        &peer,
+        &json!({ "gateway": { "host": "0.0.0.0", "token": "let-me-look-1" } }),
+    );
+    drop(daemon);
+    let daemon = Daemon::start(&home, &peer);
+    let address = format!("127.0.0.1:{}", home.health_port);
+    for path in ["/health", "/ready", "/", "/health?token=let-me-look-1"] {
+        let answer = eventually(SOON, || get_with(&address, path, ""));
+        let (status, body) = answer.unwrap_or_else(|| panic!("no answer\n{}", daemon.log()));
+        assert!(status == 401 && !body.contains("pid"), "{path} {body}");
+    }
+    let answer = get_with(&address, "/ready", "authorization: bearer let-me-look-1\r\n");
+    assert!(answer.as_ref().is_some_and(|(_, body)| body.contains("checks")), "{answer:?}");
+    let text = home.run(&["status"]).stdout;
+    assert!(text.contains("0.0.0.0") && text.contains("with gateway.token only"), "{text}");
 }
 
 #[test]

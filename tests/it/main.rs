@@ -15,6 +15,7 @@ mod conformance_skills;
 mod conformance_telegram;
 mod conformance_tool;
 mod conformance_web;
+mod control_socket;
 mod conversation;
 mod cron;
 mod delivery;

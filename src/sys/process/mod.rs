@@ -34,7 +34,7 @@ pub use harden::harden;
 pub use landlock::{Walls, abi as landlock_version};
 pub use leaf::Leaf;
 pub use lent::{adopt, become_command, is_lent};
-pub use peer::{is_tool, tasks};
+pub use peer::{is_tool, is_tool_behind, tasks};
 pub use run::{End, Outcome, run};
 pub use seccomp::{Filter, Guarded};
 pub use trial::{Strength, strength};

@@ -1,0 +1,141 @@
+//! What the gateway listens on: the health server and the control socket, and what they are told.
+
+use std::rc::Rc;
+
+use nanoserde::SerBin;
+use smol::LocalExecutor;
+
+use super::control::{self, ChannelReport, Report};
+#[cfg(feature = "health")]
+use super::health;
+use super::{Gateway, ordered};
+use crate::channel::AnyChannel;
+#[cfg(feature = "health")]
+use crate::error::Result;
+
+impl Gateway {
+    #[cfg(feature = "health")]
+    pub(super) fn listen(&self, executor: &Rc<LocalExecutor<'static>>) -> Result<()> {
+        let gateway = &self.config.gateway;
+        let listeners = match health::bind(&gateway.hosts, gateway.port, &gateway.token) {
+            Ok(listeners) => listeners,
+            Err(e) => {
+                // The assistant is worth more than its health page.
+                tracing::error!("{e}; /health and /ready are not served");
+                return Ok(());
+            }
+        };
+        for listener in listeners {
+            let address = listener.local_addr()?;
+            tracing::info!("listening on http://{address}/health");
+            let told = match (health::is_local(address), gateway.token.is_empty()) {
+                (true, true) => "alive or not, no token set for more",
+                (true, false) => "alive or not, more with gateway.token",
+                (false, _) => "with gateway.token only",
+            };
+            self.listening.borrow_mut().push(format!("http://{address}/health: {told}"));
+            listener.set_nonblocking(true)?;
+            let channels = self.channels.clone();
+            let checks: health::Checks = Rc::new(move || {
+                let all = channels.iter().all(|c| c.is_healthy());
+                vec![("channels", all)]
+            });
+            let (executor2, started, tasks) = (executor.clone(), self.started, self.tasks.clone());
+            let token = gateway.token.clone();
+            executor
+                .spawn(async move {
+                    tasks
+                        .keep("health", || {
+                            let listener = listener.try_clone();
+                            let (executor, checks) = (executor2.clone(), checks.clone());
+                            let token = token.clone();
+                            async move {
+                                health::serve(listener?, executor, started, token, checks).await
+                            }
+                        })
+                        .await;
+                })
+                .detach();
+        }
+        Ok(())
+    }
+
+    pub(super) fn serve_control(&self, executor: &Rc<LocalExecutor<'static>>) {
+        let seed = Report {
+            pid: std::process::id(),
+            version: crate::command::version::text(false),
+            config: self.config_state.clone(),
+            tools: crate::tool::cage::describe(&self.config),
+            ..Report::default()
+        };
+        let (hub, outbox, channels) =
+            (self.hub.clone(), self.outbox.clone(), self.channels.clone());
+        let (tasks, started, cron) = (self.tasks.clone(), self.started, self.cron.clone());
+        let (state, listening) = (cron.clone(), self.listening.clone());
+        let answer = move |request: u8| match request {
+            control::STATUS => {
+                let (waiting, running) = hub.load();
+                let costs = hub.journal.costs();
+                let channel = |c: &Rc<AnyChannel>| ChannelReport {
+                    name: c.name().into(),
+                    state: c.state(),
+                    link: c.link(),
+                    pairing_code: c.pairing_code(),
+                };
+                Report {
+                    uptime: started.elapsed().as_secs(),
+                    durability: hub
+                        .journal
+                        .durability()
+                        .off()
+                        .map_or("on".into(), |why| format!("off ({why})")),
+                    model: hub.agent.models.current().to_string(),
+                    waiting: waiting as u64,
+                    running: running as u64,
+                    turns: hub.turns(),
+                    refused: outbox.refused(),
+                    syncs: costs.syncs,
+                    bytes: costs.bytes,
+                    heap: crate::sys::heap::in_use() as u64,
+                    channels: channels.iter().map(channel).collect(),
+                    tasks: tasks.report(),
+                    listening: listening.borrow().clone(),
+                    cron: state.as_ref().map_or("off".into(), |c| c.state()),
+                    tokens: hub.agent.models.token_errors(),
+                    ..seed.clone()
+                }
+                .serialize_bin()
+            }
+            control::RELOAD => {
+                crate::sys::signal::reload_self();
+                b"reload asked for".to_vec()
+            }
+            _ => b"unknown request".to_vec(),
+        };
+        let answer = Rc::new(answer);
+        let answer: control::Answering = Rc::new(move |request, body| {
+            let (answer, cron) = (answer.clone(), cron.clone());
+            Box::pin(async move {
+                if request == control::CRON { ordered(cron, &body).await } else { answer(request) }
+            })
+        });
+        let (home, tasks, executor2) =
+            (self.config.home.clone(), self.tasks.clone(), executor.clone());
+        let listening = self.listening.clone();
+        let bound: control::Bound = Rc::new(move |path| {
+            let line = format!("unix:{}: root and the daemon's user, no commands", path.display());
+            let mut listening = listening.borrow_mut();
+            listening.retain(|known| !known.starts_with("unix:"));
+            listening.push(line);
+        });
+        executor
+            .spawn(async move {
+                tasks
+                    .keep("control", || {
+                        control::serve(&home, executor2.clone(), answer.clone(), bound.clone())
+                    })
+                    .await;
+            })
+            .detach();
+    }
+}
