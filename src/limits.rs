@@ -365,6 +365,8 @@ pub const HEARTBEAT_STALE: u64 = 30;
 pub const HEARTBEAT_START: u64 = 180;
 /// Seconds between two heartbeats of the daemon.
 pub const HEARTBEAT_EVERY: u64 = 10;
+/// Between two times that pages are given back while turns run; each costs about a hundred page faults, so 1 ms.
+pub const GIVE_BACK_EVERY: Duration = Duration::from_millis(500);
 /// Bytes of one message from the daemon to the supervisor: the text for the boot partition is the longest.
 pub const NOTIFY_BYTES: usize = 1024;
 /// Crash reports kept.

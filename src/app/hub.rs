@@ -24,7 +24,6 @@ use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::store::state;
 use crate::store::writer::Journal;
-use crate::sys::pages;
 
 /// A turn under way.
 struct Running {
@@ -55,6 +54,8 @@ pub struct Hub {
     /// How jobs ended, for the scheduler.
     pub(super) ended: (Sender<Ended>, Receiver<Ended>),
     wake: (Sender<()>, Receiver<()>),
+    /// A turn has begun.
+    stir: (Sender<()>, Receiver<()>),
 }
 
 /// What [`Hub::carry_out`] needs to know of a message: its number and what it says.
@@ -88,6 +89,7 @@ impl Hub {
             last_chat: RefCell::new(last_chat),
             ended: smol::channel::bounded(QUEUE),
             wake: smol::channel::bounded(1),
+            stir: smol::channel::bounded(1),
         }
     }
 
@@ -99,6 +101,17 @@ impl Hub {
     /// Messages waiting and turns under way.
     pub fn load(&self) -> (usize, usize) {
         (self.waiting.borrow().len(), self.running.borrow().len())
+    }
+
+    /// Returns when a turn has begun since the last call.
+    pub async fn stirred(&self) {
+        // The sender lives as long as the hub.
+        let _ = self.stir.1.recv().await;
+    }
+
+    /// Whether a turn runs or waits, or a conversation is being summarised.
+    pub fn is_busy(&self) -> bool {
+        self.load() != (0, 0) || !self.summarising.borrow().is_empty()
     }
 
     /// The chat that wrote last, for notices.
@@ -141,6 +154,7 @@ impl Hub {
                 let (id, session) = (taken.id, taken.session.clone());
                 self.running.borrow_mut().push(Running { id, session, stop });
                 self.turns.set(self.turns.get() + 1);
+                let _ = self.stir.0.try_send(());
                 let hub = self.clone();
                 // Boxed once per turn: the future of a turn is large, and the executor would move it.
                 let work = Box::pin(async move {
@@ -151,7 +165,6 @@ impl Hub {
                     if long {
                         hub.summarise(&session).await;
                     }
-                    pages::give_back_now_and_then();
                 });
                 executor.spawn(work).detach();
             }

@@ -248,6 +248,7 @@ impl Gateway {
             self.config_state.clone(),
             self.channels.clone(),
         )));
+        spawn(Box::pin(pulse::give_back_pages(self.hub.clone())));
         let hub = self.hub.clone();
         spawn(Box::pin(async move { last_end::tell(&hub).await }));
         tracing::info!(

@@ -1,11 +1,13 @@
-//! The daemon's sign of life, and what the supervisor passes on to the boot partition.
+//! What the daemon does by the clock: its sign of life, what the supervisor passes on to the boot partition, and
+//! memory that goes back.
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::hub::Hub;
 use crate::channel::AnyChannel;
 use crate::config::Config;
-use crate::limits::HEARTBEAT_EVERY;
+use crate::limits::{GIVE_BACK_EVERY, HEARTBEAT_EVERY};
 use crate::supervise::notify::Supervisor;
 use crate::sys::pages;
 
@@ -42,5 +44,19 @@ pub async fn tell_supervisor(
         }
         pages::give_back();
         async_io::Timer::after(Duration::from_secs(HEARTBEAT_EVERY)).await;
+    }
+}
+
+/// Gives pages back again and again while turns run, and twice after the last: once for the turn, once for its delivery.
+/// What a turn touches does not pile up, whether its model answers in milliseconds or in minutes.
+pub async fn give_back_pages(hub: Rc<Hub>) {
+    loop {
+        hub.stirred().await;
+        let mut rests = 0;
+        while rests < 2 {
+            async_io::Timer::after(GIVE_BACK_EVERY).await;
+            pages::give_back();
+            rests = if hub.is_busy() { 0 } else { rests + 1 };
+        }
     }
 }

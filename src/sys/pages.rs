@@ -4,11 +4,10 @@
 //! Must never lose data: code and constants come back from the file, dead stack holds nothing.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::mm::{Advice, madvise};
 
-use super::{clock, heap};
+use super::heap;
 
 /// Bytes of stack below the caller that are looked at; the kernel's guard gap keeps other mappings further away.
 const STACK_BELOW: usize = 256 * 1024;
@@ -53,15 +52,6 @@ pub fn give_back() {
     discard(program.start, program.end);
     dead_stack();
     heap::trim();
-}
-
-/// The same, once a second at most: for the end of a turn.
-pub fn give_back_now_and_then() {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = clock::unix_now() as u64;
-    if LAST.swap(now, Ordering::Relaxed) != now {
-        give_back();
-    }
 }
 
 #[inline(never)]
