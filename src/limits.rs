@@ -62,8 +62,10 @@ pub const RESOLVE_ADDRESSES: usize = 4;
 pub const TLS_CERT_FILE_BYTES: u64 = 1024 * 1024;
 /// Roots that `SSL_CERT_FILE` may add to the built-in ones; about 500 bytes each.
 pub const TLS_EXTRA_ROOTS: usize = 256;
-/// TLS session tickets kept: 8 a server, so two servers; about 1 kB each, certificates shared.
-pub const TLS_SESSIONS: usize = 16;
+/// Servers whose TLS sessions are remembered.
+pub const TLS_SERVERS: usize = 4;
+/// Session tickets kept for each; about 1 kB, certificates shared. A ticket opens one connection.
+pub const TLS_TICKETS: usize = 2;
 /// Silence after which a read is given up, unless the request says otherwise.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Waiting for the first byte of a model's answer (the seeds' 120 s).

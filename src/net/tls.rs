@@ -7,14 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_rustls::rustls::client::Resumption;
-use futures_rustls::rustls::crypto::ring;
-use futures_rustls::rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
+use futures_rustls::rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use futures_rustls::rustls::sign::SigningKey;
+use futures_rustls::rustls::{ClientConfig, Error as TlsError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, TrustAnchor};
 
+use self::sessions::Sessions;
+use self::verifier::Verifier;
 use crate::error::Context;
-use crate::limits::{TLS_CERT_FILE_BYTES, TLS_EXTRA_ROOTS, TLS_SESSIONS};
+use crate::limits::{TLS_CERT_FILE_BYTES, TLS_EXTRA_ROOTS};
 use crate::{Error, Result};
+
+mod sessions;
+mod verifier;
 
 /// When this program was built, seconds since 1970 (`SOURCE_DATE_EPOCH` where it was set).
 pub fn build_epoch() -> u64 {
@@ -31,22 +37,39 @@ pub fn clock_is_set() -> bool {
 /// The configuration all connections share: the built-in roots and those of `cert_file` (PEM).
 /// An error names the file.
 pub(super) fn config(cert_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut extra = Vec::new();
     if let Some(path) = cert_file {
-        add_roots(&mut roots, path).with_context(|| format!("SSL_CERT_FILE {}", path.display()))?;
+        extra = extra_roots(path).with_context(|| format!("SSL_CERT_FILE {}", path.display()))?;
     }
-    let mut provider = ring::default_provider();
+    // We never sign: the signers of a server or of a client's certificate would be 30 kB of the program.
+    let mut provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         // Without AES instructions ChaCha20 is several times faster, and servers follow this order.
         provider.cipher_suites.sort_by_key(|s| !is_chacha(s.suite()));
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let provider = Arc::new(provider);
+    let verifier = Arc::new(Verifier { extra, provider: provider.clone() });
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("TLS")?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.resumption = Resumption::in_memory_sessions(TLS_SESSIONS);
+    config.resumption = Resumption::store(Arc::new(Sessions::default()));
     Ok(Arc::new(config))
+}
+
+/// Holds no private keys.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(
+        &self,
+        _: PrivateKeyDer<'static>,
+    ) -> std::result::Result<Arc<dyn SigningKey>, TlsError> {
+        Err(TlsError::General("no private keys here".into()))
+    }
 }
 
 fn is_chacha(suite: futures_rustls::rustls::CipherSuite) -> bool {
@@ -59,11 +82,11 @@ fn is_chacha(suite: futures_rustls::rustls::CipherSuite) -> bool {
     )
 }
 
-/// Adds the certificates of a PEM file; those built in already cost nothing twice.
-fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<()> {
+/// The certificates of a PEM file that are not built in.
+fn extra_roots(path: &Path) -> Result<Vec<TrustAnchor<'static>>> {
     let file = File::open(path)?;
-    let built_in = roots.roots.len();
-    let (mut found, mut refused) = (0, None);
+    let mut roots = RootCertStore::empty();
+    let (mut found, mut usable, mut refused) = (0, 0, None);
     for certificate in CertificateDer::pem_reader_iter(file.take(TLS_CERT_FILE_BYTES)) {
         let certificate = certificate.map_err(|e| Error::new(format!("not PEM: {e}")))?;
         found += 1;
@@ -72,19 +95,20 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<()> {
             refused = Some(e);
             continue;
         }
-        let known = roots.roots.split_last().is_some_and(|(new, old)| old.contains(new));
+        usable += 1;
+        let known = roots.roots.split_last().is_some_and(|(new, old)| {
+            old.contains(new) || webpki_roots::TLS_SERVER_ROOTS.contains(new)
+        });
         if known {
             roots.roots.pop();
         }
-        if roots.roots.len() > built_in + TLS_EXTRA_ROOTS {
+        if roots.roots.len() > TLS_EXTRA_ROOTS {
             return Err(Error::new("too many certificates"));
         }
     }
     match refused {
         None if found == 0 => Err(Error::new("no certificate in it")),
-        Some(e) if roots.roots.len() == built_in => {
-            Err(Error::new(format!("no usable certificate in it: {e}")))
-        }
-        _ => Ok(()),
+        Some(e) if usable == 0 => Err(Error::new(format!("no usable certificate in it: {e}"))),
+        _ => Ok(roots.roots),
     }
 }
