@@ -36,6 +36,7 @@ use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
 use crate::net::http::Client;
 use crate::provider::Models;
+use crate::skill::install;
 use crate::skill::load::Roots;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
@@ -76,6 +77,7 @@ pub fn gateway(options: GatewayOptions) -> Result<ExitCode> {
     crate::sys::process::adopt();
     let home = Home::lock(&options.config.home)?;
     crate::tool::cage::sweep(&options.config.home);
+    install::recover(&options.config);
     crate::tool::share::prepare(&options.config);
     let executor = Rc::new(LocalExecutor::new());
     let gateway = Gateway::build(options, started)?;

@@ -63,7 +63,7 @@ async fn remove(hub: &Hub, name: &str, ask: Asker) -> Result<String> {
         return Ok(no.into());
     }
     let config = &hub.agent.config;
-    let site = Site { home: config.home.clone(), workspace: config.agent.workspace.clone() };
+    let site = Site::of(config);
     let name = name.to_owned();
     smol::unblock(move || {
         site.open()?.remove(&name)?;

@@ -35,8 +35,7 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
         SkillsCommand::Show(a) if a.json => report::show_json(&roots, &a.name)?.to_string(),
         SkillsCommand::Show(a) => report::show(&roots, &a.name)?,
         SkillsCommand::Remove(a) => {
-            let site =
-                Site { home: config.home.clone(), workspace: config.agent.workspace.clone() };
+            let site = Site::of(config);
             site.open()?.remove(&a.name)?;
             format!("✓ Removed skill '{}'", a.name)
         }

@@ -52,7 +52,7 @@ pub async fn install(
     source: Source,
     force: bool,
 ) -> Result<Installed> {
-    let site = Site { home: config.home.clone(), workspace: config.agent.workspace.clone() };
+    let site = Site::of(config);
     let bench = smol::unblock(move || site.open()).await?;
     let skills = &config.tools.skills;
     let url = source.archive(base(skills), !skills.github_token.is_empty());

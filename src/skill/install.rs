@@ -13,6 +13,7 @@ use super::origin::{self, Origin};
 use super::sink::Sink;
 use super::source::Source;
 use super::unpack;
+use crate::config::Config;
 use crate::error::Context;
 use crate::limits::SKILL_HEAD_BYTES;
 use crate::store::read::{self, End};
@@ -57,7 +58,23 @@ pub struct Bench {
     _lock: File,
 }
 
+/// Puts a skill back that a power cut caught between two steps; for the daemon's start.
+pub fn recover(config: &Config) {
+    if config.home.join("state/skills.old").exists()
+        || config.agent.workspace.join(".skills").exists()
+    {
+        if let Err(e) = Site::of(config).open() {
+            tracing::warn!("skills: {e}");
+        }
+    }
+}
+
 impl Site {
+    /// The site of a configuration.
+    pub fn of(config: &Config) -> Site {
+        Site { home: config.home.clone(), workspace: config.agent.workspace.clone() }
+    }
+
     /// Takes the lock, and puts back what a power cut left in the middle.
     ///
     /// # Errors

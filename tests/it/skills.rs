@@ -258,3 +258,63 @@ fn an_agent_sees_only_its_skills() {
     let request = peer.requests().pop().expect("a request").to_string();
     assert!(request.contains("<name>b</name>") && !request.contains("<name>a</name>"), "{request}");
 }
+
+/// The skills that come with the image.
+fn shipped() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("rootfs-overlay/usr/share/picoclaw/skills")
+}
+
+#[test]
+fn the_image_s_own_skills_do_what_they_say() {
+    let peer = peer(false);
+    let home =
+        home(&peer, &json!({})).env("PICOCLAW_BUILTIN_SKILLS", &shipped().display().to_string());
+    let json: Value =
+        serde_json::from_str(&home.run(&["skills", "list", "--json"]).stdout).expect("json");
+    let names: Vec<_> =
+        json["skills"].as_array().expect("skills").iter().map(|s| &s["name"]).collect();
+    assert_eq!(names, ["hardware", "memory", "network", "summarize", "weather"]);
+    assert_eq!(json["warnings"], json!([]));
+    let daemon = Daemon::start(&home, &peer);
+    for (script, want) in [
+        ("hardware/scripts/board.sh", "system: Linux"),
+        ("network/scripts/network.sh", "link lo: "),
+        ("memory/scripts/memory.sh", "MemTotal:"),
+    ] {
+        let command = format!("sh {}", shipped().join(script).display());
+        let call = json!({ "command": command }).to_string();
+        let marker = peer.say(OWNER, OWNER, &format!("[call:exec {call}]"));
+        assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+        let request = peer.requests().pop().expect("a request");
+        let messages = request["messages"].as_array().expect("messages");
+        let result = messages.iter().rev().find(|m| m["role"] == "tool").expect("a result");
+        assert!(result["content"].as_str().expect("text").contains(want), "{script}: {result}");
+    }
+    // They are read like any other skill.
+    let path = shipped().join("weather/SKILL.md");
+    let call = json!({ "path": path }).to_string();
+    let marker = peer.say(OWNER, OWNER, &format!("[call:read_file {call}]"));
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert!(peer.requests().pop().expect("a request").to_string().contains("open-meteo"));
+}
+
+/// The image has busybox's applets alone.
+#[test]
+fn the_image_s_scripts_need_only_its_own_programs() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let applets = std::fs::read_to_string(root.join("boards/common/applets")).expect("a list");
+    let applets: Vec<&str> = applets.split_whitespace().collect();
+    let own =
+        ["line", "echo", "[", "case", "read", "exit", "continue", "do", "done", "for", "esac"];
+    for script in
+        ["hardware/scripts/board.sh", "network/scripts/network.sh", "memory/scripts/memory.sh"]
+    {
+        let text = std::fs::read_to_string(shipped().join(script)).expect("a script");
+        for command in picoclaw::proto::shell::parse(&text).commands {
+            let name = command.words.first().map_or("", |w| &*w.text);
+            let known = name.is_empty() || own.contains(&name) || applets.contains(&name);
+            assert!(known || !name.bytes().all(|b| b.is_ascii_alphabetic()), "{script}: {name}");
+        }
+    }
+}
