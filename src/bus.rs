@@ -44,6 +44,28 @@ pub const CRON: &str = "(cron)";
 /// [`Sender::platform`] of the heartbeat's message.
 pub const HEARTBEAT: &str = "(heartbeat)";
 
+/// [`Sender::platform`] of a sub-agent's task; its sender's id is the sub-agent's (`subagent-7`), the name its label.
+pub const SUBAGENT: &str = "(subagent)";
+/// [`Sender::platform`] of what a sub-agent tells the conversation that started it.
+pub const REPORT: &str = "(report)";
+
+/// The turn that a sub-agent's task or report comes from.
+#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+pub struct Origin {
+    /// Session key of the conversation that started the sub-agent.
+    pub parent: String,
+    /// Session key of the sub-agent.
+    pub own: String,
+    /// The person behind that conversation: who is asked for approvals.
+    pub person: Sender,
+    /// Sub-agents one after the other since a person (or job) spoke: 1 for the first.
+    pub depth: u32,
+    /// No person started it.
+    pub unattended: bool,
+    /// Text of others may be behind it.
+    pub foreign: bool,
+}
+
 /// A message for the agent.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct Inbound {
@@ -66,9 +88,14 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Nobody wrote it: a job or the heartbeat did. It has no history, shows no "typing" and is no command.
+    /// Nobody wrote it: a job, the heartbeat or a sub-agent did. It shows no "typing" and is no command.
     pub fn is_internal(&self) -> bool {
-        matches!(self.sender.platform.as_str(), CRON | HEARTBEAT)
+        matches!(self.sender.platform.as_str(), CRON | HEARTBEAT | SUBAGENT | REPORT)
+    }
+
+    /// Its turn begins without what was said before.
+    pub fn is_fresh(&self) -> bool {
+        self.is_internal() && self.sender.platform != REPORT
     }
 }
 

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 mod memory;
+mod skill;
+mod subagent;
 
 pub use memory::*;
-mod skill;
-
 pub use skill::*;
+pub use subagent::*;
 
 /// Entries in a queue between tasks (messages waiting for a turn, replies waiting for delivery).
 /// The seeds use 100, their `smallbuf` build 16. A full queue stops polling: Telegram keeps the rest for 24 h.

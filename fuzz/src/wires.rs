@@ -97,6 +97,12 @@ pub fn journal_seeds() -> Vec<Vec<u8>> {
         },
         Frame::Answered { id: 1, replies: vec![reply] },
         Frame::Delivered { id: 1, count: 1 },
+        Frame::Delegated {
+            id: 2,
+            message: Default::default(),
+            origin: picoclaw::bus::Origin { parent: "s".into(), depth: 1, ..Default::default() },
+            ends: 1,
+        },
     ];
     let mut file = Vec::new();
     let mut seeds = Vec::new();

@@ -5,8 +5,9 @@
 use std::rc::Rc;
 
 use super::history;
+use super::progress::Progress;
 use super::prompt;
-use super::turn::{Agent, Progress};
+use super::turn::Agent;
 use crate::proto::date;
 use crate::provider::{ChatReply, ChatRequest, Class, Failure, tokens};
 use crate::sys::clock;
@@ -15,7 +16,8 @@ use crate::tool;
 impl Progress<'_> {
     /// The model had no room for the conversation, and `dropped` of its oldest messages are left out now.
     fn compress(&mut self, dropped: usize) {
-        self.dropped += dropped.max(1);
+        self.note_dropped(dropped);
+        self.dropped = self.dropped.max(1);
         tracing::warn!(
             "the conversation is too long for the model; {dropped} older messages are left out"
         );
@@ -60,12 +62,14 @@ impl Agent {
             let calibration = self.models.calibration();
             let window = calibration.guess(agent.context_window as usize);
             let fixed = tokens::of_frame(&request) + calibration.guess(agent.max_tokens as usize);
-            progress.dropped += history::fit(&mut progress.messages, window.saturating_sub(fixed));
+            let room = window.saturating_sub(fixed);
+            let dropped = history::fit(&mut progress.messages, progress.start, room);
+            progress.note_dropped(dropped);
             request.messages = &progress.messages;
             match self.models.chat(&request, None, turn.on_text).await {
                 Err(f) if f.class == Class::ContextOverflow && tries < agent.max_llm_retries => {
                     tries += 1;
-                    let dropped = history::halve(&mut progress.messages);
+                    let dropped = history::halve(&mut progress.messages, progress.start);
                     if dropped == 0 && !history::shorten_results(&mut progress.messages) {
                         return Err(f);
                     }

@@ -87,12 +87,12 @@ pub fn is_over(window: usize, request: usize, answer: usize) -> bool {
     request.saturating_add(answer) > window
 }
 
-/// Drops the oldest whole turns until the estimate is within `budget`; the last turn always stays.
-/// Returns how many messages went.
-pub fn fit(messages: &mut Vec<Message>, budget: usize) -> usize {
+/// Drops the oldest whole turns until the estimate is within `budget`; the running turn, which begins at `running`,
+/// always stays. Returns how many messages went.
+pub fn fit(messages: &mut Vec<Message>, running: usize, budget: usize) -> usize {
     let mut total: usize = messages.iter().map(tokens).sum();
     let mut from = 0;
-    let starts: Vec<usize> = turn_starts(messages).collect();
+    let starts: Vec<usize> = turn_starts(messages).filter(|i| *i <= running).collect();
     for next in starts.into_iter().filter(|i| *i > 0) {
         if total <= budget {
             break;
@@ -104,9 +104,9 @@ pub fn fit(messages: &mut Vec<Message>, budget: usize) -> usize {
     from
 }
 
-/// Drops the oldest half of the turns, never the last; returns how many messages went.
-pub fn halve(messages: &mut Vec<Message>) -> usize {
-    let starts: Vec<usize> = turn_starts(messages).collect();
+/// Drops the oldest half of the turns, never the running one; returns how many messages went.
+pub fn halve(messages: &mut Vec<Message>, running: usize) -> usize {
+    let starts: Vec<usize> = turn_starts(messages).filter(|i| *i <= running).collect();
     let cut = match starts.len() {
         0 | 1 => 0,
         n => starts[n.div_ceil(2).min(n - 1)],
@@ -198,7 +198,8 @@ mod tests {
     #[track_caller]
     fn check_fit(before: &str, budget: usize, after: &str) {
         let mut messages = history(before);
-        fit(&mut messages, budget);
+        let running = turn_starts(&messages).last().unwrap_or(0);
+        fit(&mut messages, running, budget);
         assert_eq!(spec(&messages), after);
     }
 
@@ -216,12 +217,17 @@ mod tests {
     fn halving_keeps_the_running_turn() {
         let halved = |s: &str| {
             let mut m = history(s);
-            halve(&mut m);
+            let running = turn_starts(&m).last().unwrap_or(0);
+            halve(&mut m, running);
             spec(&m)
         };
         assert_eq!(halved("u a u a u a u a"), "u a u a");
         assert_eq!(halved("u a u c1 r1"), "u c1 r1");
         assert_eq!(halved("u c1 r1"), "u c1 r1");
+        // What steers a running turn belongs to it.
+        let mut steered = history("u a u c1 r1 u c2 r2");
+        assert_eq!(fit(&mut steered, 2, 0), 2);
+        assert_eq!(halve(&mut steered, 0), 0);
     }
 
     #[test]

@@ -8,21 +8,20 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::history;
+use super::progress::Progress;
 use super::prompt::Prompt;
 use super::round::{self, Failures};
-use crate::bus::{Inbound, Outbound};
+use crate::bus::{Inbound, Outbound, SUBAGENT};
 use crate::config::Config;
 use crate::error::Result;
 use crate::limits::REPLY_BYTES;
 use crate::message::{Message, Role, ToolCall};
 use crate::net::http::Client;
-use crate::proto::date;
 use crate::provider::{Failure, Models};
-use crate::store::session::{Sessions, Tail, parse_lines, push_line};
+use crate::store::session::Sessions;
 use crate::store::writer::Journal;
-use crate::sys::clock;
 use crate::tool::approval::{self, Asker};
-use crate::tool::{self, ToolContext};
+use crate::tool::{self, ToolContext, subagent};
 
 /// What all turns share.
 pub struct Agent {
@@ -66,6 +65,12 @@ pub struct Turn<'a> {
     pub unattended: bool,
     /// Streamed text as it comes; used by the command line.
     pub on_text: Option<&'a dyn Fn(&str)>,
+    /// Runs its sub-agents; `None` where it may have none.
+    pub subagents: Option<subagent::Desk>,
+    /// Tokens it may use, 0 for no limit.
+    pub budget: u32,
+    /// Text of others may be behind the message.
+    pub foreign: bool,
 }
 
 /// What a turn came to.
@@ -77,6 +82,10 @@ pub struct Answer {
     pub failed: bool,
     /// The conversation has become long; see [`Agent::summarise`].
     pub summarise: bool,
+    /// Text of others may be behind it.
+    pub foreign: bool,
+    /// Model calls made.
+    pub rounds: u32,
 }
 
 /// Text for an answer without any.
@@ -85,47 +94,14 @@ const EMPTY: &str =
 /// Text for a turn that used up its rounds.
 const ROUNDS: &str = "I've reached `max_tool_iterations` without a final response. Increase `max_tool_iterations` \
                       in config.json if this task needs more tool steps.";
+/// Text for a turn that used up its tokens.
+const BUDGET: &str = "the token budget (agents.defaults.subturn.default_token_budget) is used up";
 /// Result of a call whose outcome nobody knows.
 const UNKNOWN: &str = "outcome unknown after restart: the call had begun when the device lost power or was \
                        restarted; it was not repeated. Check before you do it again.";
-
-/// A turn under way.
-pub(super) struct Progress<'a> {
-    agent: &'a Agent,
-    pub(super) turn: &'a Turn<'a>,
-    /// File name of the session.
-    file: String,
-    /// Where the next line goes.
-    end: u64,
-    /// Lines not recorded yet.
-    lines: Vec<u8>,
-    /// History and this turn.
-    pub(super) messages: Vec<Message>,
-    /// What was said before the history.
-    pub(super) summary: String,
-    /// Messages left out because there was no room for them.
-    pub(super) dropped: usize,
-}
-
-impl Progress<'_> {
-    /// Takes a message into the conversation and into the lines to record.
-    fn push(&mut self, mut message: Message) {
-        message.created_at = Some(date::rfc3339(clock::unix_now()));
-        push_line(&mut self.lines, &message);
-        self.messages.push(message);
-    }
-
-    /// Records what was pushed; `started` are the calls that begin now.
-    fn record(&mut self, started: Vec<String>) -> Option<crate::store::writer::Ticket> {
-        if self.lines.is_empty() && started.is_empty() {
-            return None;
-        }
-        let lines = std::mem::take(&mut self.lines);
-        let offset = self.end;
-        self.end += lines.len() as u64;
-        Some(self.agent.journal.record_lines(self.turn.id, &self.file, offset, lines, started))
-    }
-}
+/// The same for a sub-agent's.
+const INTERRUPTED: &str = "interrupted by a restart. If the sub-agent had begun, it goes on in the background and its \
+                           result comes as a message of its own; spawn_status tells. Do not start it again before.";
 
 impl Agent {
     /// Answers one message. Dropping the future stops the turn at once: requests are closed, commands killed.
@@ -155,66 +131,28 @@ impl Agent {
         }
         progress.record(Vec::new());
         let long = progress.dropped > 0 || !answer.failed && self.is_long(&progress.messages);
-        answer.summarise = long && !turn.message.is_internal();
+        answer.summarise = long && !turn.message.is_fresh();
+        answer.foreign = progress.tainted.get();
+        answer.rounds = progress.rounds;
         Ok(answer)
-    }
-
-    /// Reads the session and what a restart left of the turn.
-    async fn begin<'a>(&'a self, turn: &'a Turn<'a>) -> Result<Progress<'a>> {
-        let file = Sessions::file_name(turn.session)?;
-        let sessions = self.sessions.clone();
-        let key = turn.session.to_string();
-        // What begins by itself has no history: its file holds the running turn, for a restart.
-        let fresh = turn.message.is_internal();
-        let anew = fresh && turn.resumed.is_none();
-        let tail =
-            smol::unblock(
-                move || {
-                    if anew { sessions.start_over(&key) } else { sessions.tail(&key) }
-                },
-            )
-            .await;
-        let mut tail = tail.unwrap_or_else(|e| {
-            tracing::warn!("{e}; the conversation goes on without its history");
-            Tail::default()
-        });
-        if tail.corrupt > 0 {
-            tracing::warn!("session {}: {} damaged lines passed over", turn.session, tail.corrupt);
-        }
-        let unsaved = self.journal.unsaved(&file);
-        if !unsaved.is_empty() {
-            tail.messages.append(&mut parse_lines(&unsaved, false).messages);
-        }
-        let lines = if tail.torn { vec![b'\n'] } else { Vec::new() };
-        let mut messages =
-            history::sanitize(split_running(&mut tail.messages, turn.resumed.is_some()));
-        if fresh {
-            messages.clear();
-            tail.summary.clear();
-        }
-        messages.append(&mut tail.messages);
-        Ok(Progress {
-            agent: self,
-            turn,
-            file,
-            end: tail.end,
-            lines,
-            messages,
-            summary: tail.summary,
-            dropped: 0,
-        })
     }
 
     /// Model and tools in turn until there is an answer.
     async fn rounds(&self, progress: &mut Progress<'_>) -> Result<Answer, Failure> {
         let turn = progress.turn;
-        let specs = tool::offered(&self.config, turn.unattended);
+        let mut specs = tool::offered(&self.config, turn.unattended);
+        specs.retain(|s| turn.subagents.is_some() || !subagent::is(s.name));
         let said = Rc::new(Cell::new(false));
-        let context = self.tool_context(turn, said.clone());
+        let context = self.tool_context(progress, said.clone());
         // What the model sees counts, also what it read in earlier turns.
-        context.standing.tainted.set(approval::holds_foreign(&progress.messages));
+        let foreign = turn.foreign || approval::holds_foreign(&progress.messages);
+        progress.tainted.set(foreign);
         let mut failures = Failures::default();
         let show = |text: &str| {
+            // What a sub-agent's tools show is for nobody but it.
+            if turn.message.sender.platform == SUBAGENT {
+                return;
+            }
             let to = turn.message.from.clone();
             if let Err(e) = (turn.say)(Outbound { to, text: text.into(), reply_to: 0 }) {
                 tracing::warn!("a tool's message was not sent: {e}");
@@ -223,6 +161,8 @@ impl Agent {
         self.finish_started(progress, &context, &mut failures, &show).await;
         for _ in 0..self.config.agent.max_tool_iterations.max(1) {
             let reply = self.ask(progress, &specs).await?;
+            progress.rounds += 1;
+            progress.tokens += reply.usage.as_ref().map_or(0, |u| u.input + u.output);
             if reply.tool_calls.is_empty() {
                 let mut text = if reply.text.is_empty() { reply.reasoning } else { reply.text };
                 if text.trim().is_empty() {
@@ -234,6 +174,9 @@ impl Agent {
                 }
                 cut(&mut text);
                 return Ok(Answer { text, ..Answer::default() });
+            }
+            if turn.budget > 0 && progress.tokens >= u64::from(turn.budget) {
+                return Ok(Answer { text: BUDGET.into(), failed: true, ..Answer::default() });
             }
             let mut reply = reply;
             let reasoning = std::mem::take(&mut reply.reasoning);
@@ -268,7 +211,8 @@ impl Agent {
         for result in round::run(context, calls, failures, show).await {
             progress.push(result);
         }
-        progress.record(Vec::new());
+        let handed = context.subagents.as_ref().map(|desk| &desk.unrecorded);
+        progress.record_results(handed).await;
     }
 
     /// After a restart: calls without a result are answered, the harmless ones by running them again.
@@ -297,16 +241,21 @@ impl Agent {
         let (unknown, again): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|c| progress.turn.started.contains(&c.id));
         for call in &unknown {
-            progress.push(round::answer_to(call, UNKNOWN));
+            let text = if subagent::is(&call.name) { INTERRUPTED } else { UNKNOWN };
+            progress.push(round::answer_to(call, text));
         }
         self.call_all(progress, &again, context, failures, show).await;
     }
 
-    fn tool_context(&self, turn: &Turn<'_>, said: Rc<Cell<bool>>) -> ToolContext {
+    fn tool_context(&self, progress: &Progress<'_>, said: Rc<Cell<bool>>) -> ToolContext {
+        let turn = progress.turn;
         let say = turn.say.clone();
+        // A sub-agent's closing words are its result, whatever it has said before.
+        let counts = turn.message.sender.platform != SUBAGENT;
         let outbox = move |message: Outbound| {
-            said.set(true);
-            say(message)
+            say(message)?;
+            said.set(said.get() || counts);
+            Ok(())
         };
         ToolContext {
             config: self.config.clone(),
@@ -319,21 +268,12 @@ impl Agent {
             standing: approval::Standing {
                 ask: turn.ask.clone(),
                 unattended: turn.unattended,
-                tainted: Rc::default(),
+                tainted: progress.tainted.clone(),
             },
             cron: self.cron.borrow().clone(),
+            subagents: turn.subagents.clone(),
         }
     }
-}
-
-/// Takes the running turn's messages off the end of `messages`; returns what was before.
-fn split_running(messages: &mut Vec<Message>, resumed: bool) -> Vec<Message> {
-    if !resumed {
-        return std::mem::take(messages);
-    }
-    let start = messages.iter().rposition(|m| m.role == Role::User).unwrap_or(messages.len());
-    let running = messages.split_off(start);
-    std::mem::replace(messages, running)
 }
 
 /// The answer a restart came too late to prevent, if the turn had one.

@@ -15,8 +15,9 @@ use super::outbox::Outbox;
 use super::poison;
 use super::replies;
 use super::session_key::session_key;
+use super::subagents::Subagents;
 use crate::agent::{Agent, Answer, Turn};
-use crate::bus::{Address, Inbound, Outbound};
+use crate::bus::{Address, CRON, Inbound, Origin, Outbound, SUBAGENT};
 use crate::channel::command::{self};
 use crate::error::Result;
 use crate::limits::QUEUE;
@@ -26,11 +27,13 @@ use crate::store::state;
 use crate::store::writer::Journal;
 
 /// A turn under way.
-struct Running {
-    id: u64,
-    session: String,
+pub(super) struct Running {
+    pub(super) id: u64,
+    pub(super) session: String,
+    /// A sub-agent: not one of `max_parallel_turns`, and bounded by itself.
+    sub: bool,
     /// Dropped with the turn; a message on it stops the turn.
-    stop: Sender<()>,
+    pub(super) stop: Sender<()>,
 }
 
 /// See the module.
@@ -42,7 +45,7 @@ pub struct Hub {
     /// Delivers.
     pub outbox: Rc<Outbox>,
     pub(super) waiting: RefCell<VecDeque<u64>>,
-    running: RefCell<Vec<Running>>,
+    pub(super) running: RefCell<Vec<Running>>,
     closing: Cell<bool>,
     turns: Cell<u64>,
     /// Told once that the disk does not take writes.
@@ -53,6 +56,8 @@ pub struct Hub {
     pub(super) last_chat: RefCell<Option<Address>>,
     /// How jobs ended, for the scheduler.
     pub(super) ended: (Sender<Ended>, Receiver<Ended>),
+    /// Calls that wait for sub-agents, and how the last ones ended.
+    pub(super) subagents: Subagents,
     wake: (Sender<()>, Receiver<()>),
     /// A turn has begun.
     stir: (Sender<()>, Receiver<()>),
@@ -60,12 +65,24 @@ pub struct Hub {
 
 /// What [`Hub::carry_out`] needs to know of a message: its number and what it says.
 pub(super) struct Taken {
-    id: u64,
-    session: String,
+    pub(super) id: u64,
+    pub(super) session: String,
     pub(super) message: Inbound,
+    pub(super) origin: Option<Box<Origin>>,
     resumed: Option<u64>,
     started: Vec<String>,
-    poison: bool,
+    pub(super) poison: bool,
+}
+
+impl Taken {
+    /// No person started it, neither directly nor through a sub-agent.
+    pub(super) fn is_unattended(&self) -> bool {
+        self.origin.as_ref().map_or(self.message.is_internal(), |o| o.unattended)
+    }
+
+    fn is_subagent(&self) -> bool {
+        self.message.sender.platform == SUBAGENT
+    }
 }
 
 impl Hub {
@@ -88,6 +105,7 @@ impl Hub {
             mem_limit,
             last_chat: RefCell::new(last_chat),
             ended: smol::channel::bounded(QUEUE),
+            subagents: Subagents::default(),
             wake: smol::channel::bounded(1),
             stir: smol::channel::bounded(1),
         }
@@ -151,15 +169,20 @@ impl Hub {
         loop {
             while let Some(taken) = self.next() {
                 let (stop, stopped) = smol::channel::bounded(1);
-                let (id, session) = (taken.id, taken.session.clone());
-                self.running.borrow_mut().push(Running { id, session, stop });
+                let (id, session, sub) = (taken.id, taken.session.clone(), taken.is_subagent());
+                self.running.borrow_mut().push(Running { id, session, sub, stop });
                 self.turns.set(self.turns.get() + 1);
                 let _ = self.stir.0.try_send(());
                 let hub = self.clone();
                 // Boxed once per turn: the future of a turn is large, and the executor would move it.
                 let work = Box::pin(async move {
                     let session = taken.session.clone();
-                    let long = hub.carry_out(taken, stopped).await;
+                    let long = if sub {
+                        hub.subagent(taken, stopped).await;
+                        false
+                    } else {
+                        hub.carry_out(taken, stopped).await
+                    };
                     hub.running.borrow_mut().retain(|r| r.id != id);
                     hub.kick();
                     if long {
@@ -178,12 +201,11 @@ impl Hub {
     fn next(&self) -> Option<Taken> {
         let running = self.running.borrow();
         let most = self.agent.config.agent.max_parallel_turns.max(1) as usize;
-        if self.closing.get()
-            || running.len() >= most
-            || (self.short_of_memory() && !running.is_empty())
-        {
+        if self.closing.get() {
             return None;
         }
+        let full = running.iter().filter(|r| !r.sub).count() >= most;
+        let short = !running.is_empty() && self.short_of_memory();
         let mut waiting = self.waiting.borrow_mut();
         let mut index = 0;
         while let Some(id) = waiting.get(index).copied() {
@@ -191,8 +213,11 @@ impl Hub {
                 waiting.remove(index);
                 continue;
             };
-            let session = session_key(&self.agent.config.session, &entry.message);
-            if running.iter().any(|r| r.session == session) {
+            let session = self.session_of(&entry);
+            let sub = entry.is_subagent();
+            // What a running turn waits for must not wait for that turn.
+            let awaited = sub && self.subagents.is_awaited(id);
+            if running.iter().any(|r| r.session == session) || full && !sub || short && !awaited {
                 index += 1;
                 continue;
             }
@@ -203,10 +228,20 @@ impl Hub {
                 poison: poison::is_poison(&entry),
                 resumed: entry.progress.map(|(_, offset)| offset),
                 started: entry.started,
+                origin: entry.origin,
                 message: entry.message,
             });
         }
         None
+    }
+
+    /// The session that an entry belongs to.
+    pub(super) fn session_of(&self, entry: &Entry) -> String {
+        match &entry.origin {
+            Some(origin) if entry.is_subagent() => origin.own.clone(),
+            Some(origin) => origin.parent.clone(),
+            None => session_key(&self.agent.config.session, &entry.message),
+        }
     }
 
     /// Near `PICOCLAW_MEM_LIMIT` caches are dropped and new turns wait for running ones.
@@ -220,13 +255,13 @@ impl Hub {
     }
 
     /// True when the conversation has become long.
-    async fn carry_out(&self, taken: Taken, stopped: Receiver<()>) -> bool {
+    async fn carry_out(self: &Rc<Self>, taken: Taken, stopped: Receiver<()>) -> bool {
         let to = taken.message.from.clone();
         let internal = taken.message.is_internal();
         let command = command::parse(&taken.message.text).filter(|_| !internal);
         let mut long = false;
         let text = match command {
-            _ if internal && taken.message.sender.name == DELIVER => {
+            _ if taken.message.sender.platform == CRON && taken.message.sender.name == DELIVER => {
                 let text = taken.message.text.clone();
                 self.internal(&taken, Answer { text, ..Answer::default() })
             }
@@ -261,23 +296,35 @@ impl Hub {
         self.outbox.push(id);
     }
 
-    async fn turn(&self, taken: &Taken) -> Answer {
+    pub(super) async fn turn(self: &Rc<Self>, taken: &Taken) -> Answer {
         let to = taken.message.from.clone();
         let mut message = taken.message.clone();
         if !message.attachments.is_empty() {
             message.text = files::text_with_files(self, &message).await;
         }
         let channel = self.outbox.channel(&to.channel).filter(|_| !taken.message.is_internal());
+        let say = match taken.is_subagent() {
+            true => self.subagent_speaker(taken, self.speaker()),
+            false => self.speaker(),
+        };
+        let mut person = taken.message.clone();
+        if let Some(origin) = &taken.origin {
+            person.sender.clone_from(&origin.person);
+        }
+        let subturn = &self.agent.config.agent.subturn;
         let turn = Turn {
             id: taken.id,
             session: &taken.session,
             message: &message,
             resumed: taken.resumed,
             started: &taken.started,
-            say: self.speaker(),
-            ask: Some(self.outbox.asker(&taken.message)),
-            unattended: taken.message.is_internal(),
+            say,
+            ask: Some(self.outbox.asker(&person)),
+            unattended: taken.is_unattended(),
             on_text: None,
+            subagents: self.desk(taken),
+            budget: if taken.is_subagent() { subturn.token_budget } else { 0 },
+            foreign: taken.origin.as_ref().is_some_and(|o| o.foreign),
         };
         let typing = async {
             if let Some(channel) = channel {
@@ -338,28 +385,5 @@ impl Hub {
                 tracing::warn!("a notice was not sent: {e}");
             }
         }
-    }
-
-    /// `/stop`: ends the session's turn and forgets what waits behind it. True when there was anything.
-    pub(super) fn stop(&self, session: &str) -> bool {
-        let mut any = false;
-        for turn in self.running.borrow().iter().filter(|r| r.session == session) {
-            any = true;
-            // Full: it was told before.
-            let _ = turn.stop.try_send(());
-        }
-        let mut waiting = self.waiting.borrow_mut();
-        let belongs = |id: &u64| {
-            self.journal
-                .ledger(|l| l.get(*id).map(|e| session_key(&self.agent.config.session, &e.message)))
-                .is_some_and(|key| key == session)
-        };
-        let gone: Vec<u64> = waiting.iter().copied().filter(belongs).collect();
-        waiting.retain(|id| !gone.contains(id));
-        for id in gone {
-            any = true;
-            self.journal.record(&Frame::Finished { id });
-        }
-        any
     }
 }

@@ -18,6 +18,8 @@ mod pulse;
 pub mod replies;
 pub mod session_key;
 mod skills;
+mod steer;
+pub mod subagents;
 pub mod tasks;
 
 use std::cell::RefCell;

@@ -125,6 +125,9 @@ fn ask(
         ask: Some(Rc::new(|question| Box::pin(crate::command::ask::ask(question)))),
         unattended: false,
         on_text: None,
+        subagents: None,
+        budget: 0,
+        foreign: false,
     };
     async_io::block_on(async {
         let writing = async {

@@ -26,6 +26,10 @@ pub const TOOLS: &[&str] = &[
     "message",
     "cron",
     "exec",
+    "spawn",
+    "subagent",
+    "spawn_status",
+    "spawn_cancel",
     "web_fetch",
     "web_search",
     "find_skills",
@@ -89,6 +93,19 @@ fn agent(top: Scope<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Agent
         summarize_messages: top.count(&at("summarize_message_threshold"), Zero::Default),
         summarize_percent: top.count(&at("summarize_token_percent"), Zero::Default),
         skills: agent_skills(top),
+        steer_all: top.word(&at("steering_mode")) == "all",
+        reflect: top.count(&at("reflect"), Zero::Itself),
+        subturn: SubturnConfig {
+            max_depth: top.count(&at("subturn.max_depth"), Zero::Default),
+            max_concurrent: top.count(&at("subturn.max_concurrent"), Zero::Default),
+            timeout: Duration::from_secs(
+                60 * u64::from(top.count(&at("subturn.default_timeout_minutes"), Zero::Default)),
+            ),
+            token_budget: top.count(&at("subturn.default_token_budget"), Zero::Itself),
+            slot_wait: Duration::from_secs(u64::from(
+                top.count(&at("subturn.concurrency_timeout_sec"), Zero::Default),
+            )),
+        },
     }
 }
 

@@ -98,6 +98,27 @@ pub struct AgentConfig {
     pub summarize_percent: u32,
     /// `agents.list[].skills` of the default agent, else `turn_profile.skills`: the only skills it sees; `None` for all.
     pub skills: Option<Vec<String>>,
+    /// All waiting messages steer a turn together, not one after the other.
+    pub steer_all: bool,
+    /// Failing rounds in a row before the model is asked to reflect, 0 for never.
+    pub reflect: u32,
+    /// Limits of sub-agents.
+    pub subturn: SubturnConfig,
+}
+
+/// `agents.defaults.subturn`.
+#[derive(Clone, Debug, Default)]
+pub struct SubturnConfig {
+    /// Sub-agents one after the other since somebody wrote.
+    pub max_depth: u32,
+    /// Sub-agents at one time.
+    pub max_concurrent: u32,
+    /// What one may take.
+    pub timeout: Duration,
+    /// Tokens one may use, 0 for no limit.
+    pub token_budget: u32,
+    /// How long a call waits for room.
+    pub slot_wait: Duration,
 }
 
 /// One entry of `model_list`.

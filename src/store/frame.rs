@@ -6,7 +6,7 @@
 
 use nanoserde::{DeBin, SerBin};
 
-use crate::bus::{Inbound, Outbound};
+use crate::bus::{Inbound, Origin, Outbound};
 use crate::limits::JOURNAL_FRAME_BYTES;
 pub use crate::proto::crc32::crc32;
 
@@ -89,6 +89,17 @@ pub enum Frame {
         id: u64,
         /// 1 for the first.
         count: u32,
+    },
+    /// A message that a turn made, and with it the end of another one: a sub-agent's task or report.
+    Delegated {
+        /// Number given by the ledger.
+        id: u64,
+        /// The message.
+        message: Inbound,
+        /// Where it comes from.
+        origin: Origin,
+        /// The entry that is finished with it, 0 for none.
+        ends: u64,
     },
 }
 

@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 
 use super::frame::Frame;
-use crate::bus::{Inbound, Outbound};
+use crate::bus::{Inbound, Origin, Outbound, SUBAGENT};
+use crate::limits::SUBAGENT_TASK_BYTES;
 
 /// How far a message is.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,15 +37,24 @@ pub struct Entry {
     pub progress: Option<(String, u64)>,
     /// Calls begun that must not be repeated.
     pub started: Vec<String>,
+    /// Where a sub-agent's task or report comes from.
+    pub origin: Option<Box<Origin>>,
 }
 
 impl Entry {
+    /// A sub-agent's task.
+    pub fn is_subagent(&self) -> bool {
+        self.message.sender.platform == SUBAGENT
+    }
+
     fn bytes(&self) -> usize {
         let replies = match &self.stage {
             Stage::Open => 0,
             Stage::Answered { replies, .. } => replies.iter().map(|r| r.text.len() + 64).sum(),
         };
-        self.message.text.len() + replies + 256
+        // A sub-agent's report takes the place of its task.
+        let report = if self.is_subagent() { SUBAGENT_TASK_BYTES } else { 0 };
+        self.message.text.len() + replies + report + 256
     }
 }
 
@@ -128,6 +138,13 @@ impl Ledger {
                 self.note_offset(&message.from.channel, message.event);
                 self.open(*id, message.clone(), Stage::Open);
             }
+            Frame::Delegated { id, message, origin, ends } => {
+                self.entries.retain(|e| e.id != *ends);
+                self.open(*id, message.clone(), Stage::Open);
+                if let Some(entry) = self.entry(*id) {
+                    entry.origin = Some(Box::new(origin.clone()));
+                }
+            }
             Frame::Said { id, reply } => {
                 let stage = Stage::Answered { replies: vec![reply.clone()], delivered: 0 };
                 self.open(*id, Inbound::default(), stage);
@@ -175,6 +192,7 @@ impl Ledger {
                 attempts: 0,
                 progress: None,
                 started: Vec::new(),
+                origin: None,
             });
         }
     }
@@ -194,7 +212,13 @@ impl Ledger {
                     }
                     continue;
                 }
-                _ => each(&Frame::Received { id, message: entry.message.clone() }),
+                _ => {
+                    let message = entry.message.clone();
+                    each(&match &entry.origin {
+                        None => Frame::Received { id, message },
+                        Some(o) => Frame::Delegated { id, message, origin: (**o).clone(), ends: 0 },
+                    });
+                }
             }
             if entry.attempts > 0 {
                 each(&Frame::Attempt { id, count: entry.attempts });
@@ -254,6 +278,13 @@ mod tests {
             Frame::Delivered { id: 2, count: 1 },
             Frame::Finished { id: 3 },
             Frame::Said { id: 4, reply: reply("notice") },
+            Frame::Delegated { id: 5, message: message(0), origin: Origin::default(), ends: 0 },
+            Frame::Delegated {
+                id: 6,
+                message: message(0),
+                origin: Origin { depth: 2, ..Origin::default() },
+                ends: 5,
+            },
         ] {
             ledger.apply(&frame);
         }
@@ -266,8 +297,10 @@ mod tests {
         let mut again = Ledger::default();
         ledger.snapshot(|f| again.apply(f));
         assert_eq!(format!("{ledger:?}"), format!("{again:?}"));
-        assert_eq!(again.len(), 3);
-        assert_eq!(again.next_id(), 5);
+        assert_eq!(again.len(), 4);
+        assert_eq!(again.next_id(), 7);
+        assert!(again.get(5).is_none(), "a report ends its task");
+        assert_eq!(again.get(6).and_then(|e| e.origin.as_ref()).map(|o| o.depth), Some(2));
         assert_eq!(again.get(1).expect("open").progress, Some(("s".into(), 9)));
         assert_eq!(again.get(1).expect("open").started, ["c"]);
     }

@@ -71,6 +71,8 @@ pub struct Tail {
     pub torn: bool,
     /// Lines in reach that were no messages.
     pub corrupt: usize,
+    /// Of `messages`, how many stand at or after the place that was asked about.
+    pub running: usize,
 }
 
 /// The `sessions` folder of a workspace.
@@ -117,6 +119,14 @@ impl Sessions {
     /// # Errors
     /// An unreadable folder or key. Corrupt lines are passed over and counted.
     pub fn tail(&self, key: &str) -> Result<Tail> {
+        self.tail_with(key, None)
+    }
+
+    /// The same; with the place where a turn's lines begin, counts those in [`Tail::running`].
+    ///
+    /// # Errors
+    /// As [`Sessions::tail`].
+    pub fn tail_with(&self, key: &str, turn: Option<u64>) -> Result<Tail> {
         let path = self.dir.join(Self::file_name(key)?);
         let mut file = match File::open(&path) {
             Ok(file) => file,
@@ -131,6 +141,11 @@ impl Sessions {
         let mut bytes = vec![0; (end - from) as usize];
         file.read_exact_at(&mut bytes, from).with_context(name)?;
         let mut tail = parse_lines(&bytes, from > first);
+        if let Some(turn) = turn {
+            let at = turn.clamp(from, end) - from;
+            let own = parse_lines(&bytes[at as usize..], from > turn.max(first));
+            tail.running = own.messages.len().min(tail.messages.len());
+        }
         tail.summary = meta.summary;
         tail.end = end;
         tail.torn = end > 0 && bytes.last().is_some_and(|b| *b != b'\n');

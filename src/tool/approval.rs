@@ -139,7 +139,7 @@ pub fn note(ctx: &ToolContext, name: &str, arguments: &Args) {
 /// Does a call read the web, or files that came with messages?
 fn brings_foreign(name: &str, args: &Args) -> bool {
     match name {
-        "web_fetch" | "web_search" | "find_skills" => true,
+        "web_fetch" | "web_search" | "find_skills" | "subagent" => true,
         "exec" => {
             let command = text(args, "command");
             risk::fetches(command)

@@ -121,6 +121,7 @@ mod tests {
             readable_roots: Rc::new([]),
             standing: Default::default(),
             cron: Some(desk),
+            subagents: None,
         };
         let args = super::super::schema::parse("cron", CRON_TOOL.schema, args)?;
         let result = smol::block_on(call(&ctx, &args));

@@ -15,6 +15,7 @@ pub mod schema;
 pub mod scope;
 pub mod share;
 pub mod skills;
+pub mod subagent;
 #[cfg(feature = "web")]
 pub mod web;
 
@@ -104,6 +105,8 @@ pub struct ToolContext {
     pub standing: approval::Standing,
     /// Keeps the cron jobs; `None` where there are none.
     pub cron: Option<cron::Desk>,
+    /// Runs sub-agents; `None` where there are none, as in a sub-agent.
+    pub subagents: Option<subagent::Desk>,
 }
 
 /// Queues a message for delivery; the error says why it is not.
@@ -126,6 +129,10 @@ static TOOLS: &[&ToolSpec] = &[
     &cron::CRON_TOOL,
     &skills::FIND_SKILLS,
     &skills::INSTALL_SKILL,
+    &subagent::SPAWN,
+    &subagent::SUBAGENT,
+    &subagent::SPAWN_STATUS,
+    &subagent::SPAWN_CANCEL,
     #[cfg(feature = "web")]
     &web::WEB_FETCH,
     #[cfg(feature = "web")]
@@ -206,6 +213,7 @@ async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         "memory_search" => memory::search(ctx, args).await,
         "memory_append" => memory::append(ctx, args).await,
         "find_skills" | "install_skill" => Box::pin(skills::call(ctx, name, args)).await,
+        name if subagent::is(name) => subagent::call(ctx, name, args).await,
         "message" => message::call(&ctx.chat, ctx.outbox.as_ref(), args),
         _ => ToolResult::error(format!("tool {name:?} is not part of this build")),
     }

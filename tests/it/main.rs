@@ -40,6 +40,7 @@ mod provider_http;
 mod rows;
 mod scripted_server;
 mod skills;
+mod subagents;
 mod summary;
 mod supervise;
 mod tidy;

@@ -47,6 +47,7 @@ impl Desk {
             readable_roots: [folder.join("skills")].into(),
             standing: Standing::default(),
             cron: None,
+            subagents: None,
         };
         Desk { folder, context, sent }
     }

@@ -28,6 +28,7 @@ pub fn context(web: WebConfig, http: Client) -> ToolContext {
         readable_roots: Rc::new([]),
         standing: Default::default(),
         cron: None,
+        subagents: None,
     }
 }
 

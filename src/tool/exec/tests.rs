@@ -29,6 +29,7 @@ fn context(config: &Config, channel: &str) -> ToolContext {
         readable_roots: std::rc::Rc::new([]),
         standing: Default::default(),
         cron: None,
+        subagents: None,
     }
 }
 

@@ -1,0 +1,137 @@
+//! A turn under way: what was said before it, what it has said itself, and where that is recorded.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::history;
+use super::turn::{Agent, Turn};
+use crate::error::Result;
+use crate::limits::JOURNAL_LINES_BYTES;
+use crate::message::Message;
+use crate::proto::date;
+use crate::store::frame::Frame;
+use crate::store::session::{Sessions, Tail, parse_lines, push_line};
+use crate::store::writer::Ticket;
+use crate::sys::clock;
+use crate::tool::subagent::Unrecorded;
+
+/// A turn under way.
+pub(super) struct Progress<'a> {
+    agent: &'a Agent,
+    pub(super) turn: &'a Turn<'a>,
+    /// File name of the session.
+    file: String,
+    /// Where the next line goes.
+    end: u64,
+    /// Lines not recorded yet.
+    lines: Vec<u8>,
+    /// History and this turn.
+    pub(super) messages: Vec<Message>,
+    /// What was said before the history.
+    pub(super) summary: String,
+    /// Messages left out because there was no room for them.
+    pub(super) dropped: usize,
+    /// Where the running turn begins in `messages`.
+    pub(super) start: usize,
+    /// What the model has seen holds text of others.
+    pub(super) tainted: Rc<Cell<bool>>,
+    /// Tokens used, as the provider counts them.
+    pub(super) tokens: u64,
+    /// Model calls made.
+    pub(super) rounds: u32,
+}
+
+impl Progress<'_> {
+    /// Takes a message into the conversation and into the lines to record.
+    pub(super) fn push(&mut self, mut message: Message) {
+        message.created_at = Some(date::rfc3339(clock::unix_now()));
+        push_line(&mut self.lines, &message);
+        self.messages.push(message);
+    }
+
+    /// Records what was pushed; `started` are the calls that begin now.
+    pub(super) fn record(&mut self, started: Vec<String>) -> Option<Ticket> {
+        if self.lines.is_empty() && started.is_empty() {
+            return None;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let offset = self.end;
+        self.end += lines.len() as u64;
+        Some(self.agent.journal.record_lines(self.turn.id, &self.file, offset, lines, started))
+    }
+
+    /// Records results, and with them the end of what they were handed by.
+    pub(super) async fn record_results(&mut self, handed: Option<&Unrecorded>) {
+        let carried = self.lines.len() <= JOURNAL_LINES_BYTES;
+        let ticket = self.record(Vec::new());
+        let Some(handed) = handed.filter(|h| !h.borrow().is_empty()) else { return };
+        if let (Some(ticket), false) = (ticket, carried) {
+            // Long lines are not in the journal: the result is in its file before the journal lets go of its source.
+            self.agent.journal.written(ticket).await;
+        }
+        for entry in handed.take() {
+            self.agent.journal.record(&Frame::Finished { id: entry.id });
+        }
+    }
+
+    /// Drops the oldest `count` messages of the history.
+    pub(super) fn note_dropped(&mut self, count: usize) {
+        self.dropped += count;
+        self.start = self.start.saturating_sub(count);
+    }
+}
+
+impl Agent {
+    /// Reads the session and what a restart left of the turn.
+    pub(super) async fn begin<'a>(&'a self, turn: &'a Turn<'a>) -> Result<Progress<'a>> {
+        let file = Sessions::file_name(turn.session)?;
+        let sessions = self.sessions.clone();
+        let key = turn.session.to_string();
+        // What begins by itself has no history: its file holds the running turn, for a restart.
+        let fresh = turn.message.is_fresh();
+        let resumed = turn.resumed;
+        let anew = fresh && turn.resumed.is_none();
+        let tail = smol::unblock(move || match anew {
+            true => sessions.start_over(&key),
+            false => sessions.tail_with(&key, resumed),
+        })
+        .await;
+        let mut tail = tail.unwrap_or_else(|e| {
+            tracing::warn!("{e}; the conversation goes on without its history");
+            Tail::default()
+        });
+        if tail.corrupt > 0 {
+            tracing::warn!("session {}: {} damaged lines passed over", turn.session, tail.corrupt);
+        }
+        let unsaved = self.journal.unsaved(&file);
+        if !unsaved.is_empty() {
+            tail.messages.append(&mut parse_lines(&unsaved, false).messages);
+        }
+        let lines = if tail.torn { vec![b'\n'] } else { Vec::new() };
+        let mut running = match resumed {
+            Some(_) => tail.messages.split_off(tail.messages.len() - tail.running),
+            None => Vec::new(),
+        };
+        let mut messages = history::sanitize(tail.messages);
+        if fresh {
+            messages.clear();
+            tail.summary.clear();
+        }
+        let start = messages.len();
+        messages.append(&mut running);
+        Ok(Progress {
+            agent: self,
+            turn,
+            file,
+            end: tail.end,
+            lines,
+            messages,
+            summary: tail.summary,
+            dropped: 0,
+            start,
+            tainted: Rc::new(Cell::new(turn.foreign)),
+            tokens: 0,
+            rounds: 0,
+        })
+    }
+}
