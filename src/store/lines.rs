@@ -56,22 +56,41 @@ pub fn append(dir: &Path, lines: &Lines) -> Result<()> {
 
 /// Makes sure recorded lines are in their file after a crash; true when they had to be written.
 ///
+/// A power cut leaves a file shorter, or as long as it was with zeros for what had not reached the card: ext4 can have the
+/// new length on the card before the bytes.
+///
 /// # Errors
 /// The disk's.
 pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
     let result = (|| -> std::io::Result<bool> {
         let mut file = open(dir, &lines.session)?;
-        let length = file.metadata()?.len();
+        let mut length = file.metadata()?.len();
+        // Somebody may have shortened the file: then it is the end that matters.
+        let shorter = length < lines.offset;
         let wanted = lines.bytes.len() as u64;
-        if length >= lines.offset + wanted {
-            let mut there = vec![0; (length - lines.offset).min(4 << 20) as usize];
-            file.read_exact_at(&mut there, lines.offset)?;
-            if there.windows(lines.bytes.len().max(1)).any(|w| w == lines.bytes) {
-                return Ok(false);
-            }
-        } else if length > lines.offset {
-            // A piece of these lines: the power went while they were on their way.
-            file.set_len(lines.offset)?;
+        let from = if shorter { length.saturating_sub(wanted) } else { lines.offset };
+        let mut there = vec![0; (length - from).min(4 << 20) as usize];
+        file.read_exact_at(&mut there, from)?;
+        let whole = |w: &[u8]| w == lines.bytes;
+        if there.windows(lines.bytes.len().max(1)).any(whole) {
+            return Ok(false);
+        }
+        let unfinished = there.iter().zip(&lines.bytes).all(|(is, was)| is == was || *is == 0);
+        if unfinished && !shorter {
+            // O_APPEND would move it to the end.
+            let place = OpenOptions::new().write(true).open(dir.join(&lines.session))?;
+            place.write_all_at(&lines.bytes, lines.offset)?;
+            place.sync_data()?;
+            return Ok(true);
+        }
+        // Another process wrote in between; what it has not finished must not swallow this.
+        while there.last() == Some(&0) {
+            there.pop();
+            length -= 1;
+        }
+        file.set_len(length)?;
+        if there.last().is_some_and(|last| *last != b'\n') {
+            file.write_all(b"\n")?;
         }
         file.write_all(&lines.bytes)?;
         file.sync_data()?;
@@ -161,6 +180,15 @@ mod tests {
         // Another process wrote in between: its line stays.
         check_repair("a\nother\n", 2, "b\n", true, "a\nother\nb\n");
         check_repair("a\nother\nb\n", 2, "b\n", false, "a\nother\nb\n");
+        // Longer than it is: zeros where the bytes had not reached the card.
+        check_repair("a\n\0\0\0", 2, "bc\n", true, "a\nbc\n");
+        check_repair("a\n\0\0", 2, "bc\n", true, "a\nbc\n");
+        check_repair("a\nb\0\0", 2, "bc\n", true, "a\nbc\n");
+        check_repair("a\n\0\0\0d\n", 2, "bc\n", true, "a\nbc\nd\n");
+        check_repair("a\nother\n\0\0\0", 2, "b\n", true, "a\nother\nb\n");
+        // Shorter than it was ever left by us: no hole is made.
+        check_repair("a\n", 9, "b\n", true, "a\nb\n");
+        check_repair("a\noth", 2, "b\n", true, "a\noth\nb\n");
     }
 
     #[test]
