@@ -3,74 +3,24 @@
 //! The home lies on a tiny tmpfs in a mount namespace of the daemon's own; where that is not allowed
 //! the tests say so and end.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use picoclaw_peer::Peer;
 
-use crate::harness::{Finished, Home, OWNER, SOON, eventually, finish, peer, program};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
-
-/// Size of the file system.
-const DISK: &str = "600k";
+use crate::harness_disk::OwnDisk;
 
 /// A daemon whose home is a file system of its own.
 struct Confined {
-    home: Home,
     daemon: Daemon,
+    disk: OwnDisk,
 }
 
 impl Confined {
     /// `None` where mount namespaces are not to be had.
     fn start(peer: &Peer) -> Option<Confined> {
-        let allowed =
-            Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
-        if !allowed.is_ok_and(|o| o.status.success()) {
-            println!("skipped: no mount namespaces here (needs root and unshare)");
-            return None;
-        }
-        let home = Home::new(peer);
-        let dir = home.path("").display().to_string();
-        let script = format!(
-            "config=$(cat {dir}/config.json) && mount -t tmpfs -o size={DISK} none {dir} && cd {dir} && \
-             printf %s \"$config\" >config.json && exec \"$0\" gateway"
-        );
-        let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", &script]).arg(program());
-        let polls = peer.calls("tg.getUpdates");
-        home.furnish(&mut command);
-        let daemon = Daemon::spawn_command(&home, command);
-        assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON), "no poll\n{}", daemon.log());
-        Some(Confined { home, daemon })
-    }
-
-    /// A path as the daemon sees it.
-    fn inside(&self, relative: &str) -> PathBuf {
-        let path = self.home.path(relative);
-        PathBuf::from(format!("/proc/{}/root{}", self.daemon.pid(), path.display()))
-    }
-
-    /// A command in the daemon's namespace.
-    fn run(&self, arguments: &[&str]) -> Finished {
-        let mut command = Command::new("nsenter");
-        self.home.furnish(command.arg(format!("--mount=/proc/{}/ns/mnt", self.daemon.pid())));
-        command.args(arguments).current_dir("/");
-        finish(command)
-    }
-
-    fn status(&self) -> Finished {
-        self.run(&[&program().display().to_string(), "status"])
-    }
-
-    fn fill(&self) {
-        let mut file = std::fs::File::create(self.inside("filler")).expect("a file");
-        while std::io::Write::write_all(&mut file, &[b'x'; 512]).is_ok() {}
-    }
-
-    fn remount(&self, how: &str) {
-        let dir = self.home.path("").display().to_string();
-        let done = self.run(&["mount", "-o", &format!("remount,{how}"), &dir]);
-        assert!(done.status.success(), "{done:?}");
+        let disk = OwnDisk::new(Home::new(peer))?;
+        disk.mount(&["-t", "tmpfs", "-o", "size=600k", "none"]);
+        Some(Confined { daemon: disk.start(peer), disk })
     }
 
     /// Everything is answered and the offset waits for the reply; the chat, the log and `status` say why.
@@ -93,7 +43,7 @@ impl Confined {
         let told = peer.wait_sent(OWNER, SOON, |s| s.text.contains("durability: off"));
         assert!(told.is_some(), "{:?}\n{}", peer.texts(OWNER), log());
         assert!(log().contains("durability: off"), "{}", log());
-        let status = self.status();
+        let status = self.disk.status();
         assert!(status.stdout.contains("durability: off"), "{status:?}\n{}", log());
     }
 
@@ -103,7 +53,7 @@ impl Confined {
         let on = eventually(SOON, || {
             let marker = peer.say(OWNER, OWNER, "and now?");
             assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", self.daemon.log());
-            let status = self.status();
+            let status = self.disk.status();
             (!status.stdout.contains("durability: off")).then_some(())
         });
         assert!(on.is_some(), "{}", self.daemon.log());
@@ -116,9 +66,9 @@ fn a_full_disk_stops_nothing() {
     let Some(confined) = Confined::start(&peer) else { return };
     let marker = peer.say(OWNER, OWNER, "hello");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", confined.daemon.log());
-    confined.fill();
+    confined.disk.fill();
     confined.goes_on_without_promises(&peer);
-    std::fs::remove_file(confined.inside("filler")).expect("removed");
+    confined.disk.free();
     confined.promises_again(&peer);
     assert!(peer.duplicated().is_empty(), "{}", peer.stats());
 }
@@ -129,9 +79,9 @@ fn a_read_only_disk_stops_nothing() {
     let Some(confined) = Confined::start(&peer) else { return };
     let marker = peer.say(OWNER, OWNER, "hello");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", confined.daemon.log());
-    confined.remount("ro");
+    confined.disk.remount("ro");
     confined.goes_on_without_promises(&peer);
-    confined.remount("rw");
+    confined.disk.remount("rw");
     confined.promises_again(&peer);
     assert!(peer.duplicated().is_empty(), "{}", peer.stats());
 }

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod bad_input;
+mod campaign;
 mod config_errors;
 mod config_files;
 mod config_folder;
@@ -26,6 +27,7 @@ mod fuzz_smoke;
 mod gateway;
 mod harness;
 mod harness_daemon;
+mod harness_disk;
 mod heartbeat;
 mod last_end;
 mod memory_search;

@@ -1,0 +1,54 @@
+//! A disk that is full, read-only and well again at random moments, with kills between.
+
+use std::time::Duration;
+
+use super::Orders;
+use super::lane::{Books, Lane};
+use crate::harness_disk::OwnDisk;
+
+/// Large enough for what a long campaign leaves in the sessions.
+const SIZE: &str = "size=16m";
+
+#[test]
+fn full_and_read_only_disks_lose_nothing() {
+    Orders::new(12, 1).run("disk", troubles);
+}
+
+fn troubles(orders: Orders) -> Option<Books> {
+    let (mut lane, home) = Lane::new(orders.seed);
+    let disk = OwnDisk::new(home)?;
+    disk.mount(&["-t", "tmpfs", "-o", SIZE, "none"]);
+    let mut daemon = disk.start(&lane.peer);
+    for _ in 0..orders.count {
+        lane.chatter(3, 4);
+        match lane.random.below(6) {
+            0 | 1 => {
+                disk.fill();
+                lane.books.add("times_full", 1);
+            }
+            2 => {
+                disk.remount("ro");
+                lane.books.add("times_read_only", 1);
+            }
+            _ => well(&disk),
+        }
+        lane.random.pause(60);
+        if lane.random.below(3) == 0 {
+            lane.killed(|_| daemon.kill9());
+            daemon = disk.start(&lane.peer);
+        }
+    }
+    well(&disk);
+    lane.settle(Duration::from_secs(60));
+    if lane.books.lost > 0 {
+        lane.complain(daemon.log());
+    }
+    assert!(daemon.term().success());
+    lane.inspect(&disk.inside(""));
+    Some(lane.books)
+}
+
+fn well(disk: &OwnDisk) {
+    disk.remount("rw");
+    disk.free();
+}

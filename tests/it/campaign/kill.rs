@@ -1,0 +1,60 @@
+//! `kill -9` at random moments: nothing lost, no side effect repeated, and no reply told twice but in the one window that
+//! nobody can close.
+//!
+//! That window lies between Telegram's acceptance of a reply and our record of it. From outside it is seen as: the first
+//! copy was accepted shortly before a kill.
+
+use std::time::Duration;
+
+use super::lane::{Books, Lane};
+use super::{Orders, number};
+use crate::harness::Home;
+use crate::harness_daemon::Daemon;
+
+/// Milliseconds within which the kill comes after the last word.
+const REACH: u64 = 80;
+
+#[test]
+fn nothing_is_lost_at_any_moment() {
+    Orders::new(24, 2).run("kill", |orders| Some(kills(orders, 4)));
+}
+
+/// Kills; one message in `effects` has a side effect.
+pub fn kills(orders: Orders, effects: u64) -> Books {
+    let (mut lane, home) = Lane::new(orders.seed);
+    let reach = number("PICOCLAW_REACH_MS", REACH).max(1);
+    for _ in 0..orders.count {
+        if lane.random.below(8) == 0 {
+            // While it starts: recovery is cut off, too.
+            let daemon = Daemon::spawn(&home);
+            lane.chatter(1, effects);
+            lane.random.pause(30);
+            lane.killed(|_| daemon.kill9());
+        } else {
+            let daemon = Daemon::start(&home, &lane.peer);
+            lane.chatter(3, effects);
+            lane.random.pause(reach);
+            lane.killed(|_| daemon.kill9());
+        }
+        forget_logs(&home);
+    }
+    let daemon = Daemon::start(&home, &lane.peer);
+    lane.settle(Duration::from_secs(60));
+    if lane.books.lost > 0 {
+        lane.complain(daemon.log());
+    }
+    assert!(daemon.term().success());
+    lane.inspect(&home.path(""));
+    lane.books.rate = true;
+    lane.books
+}
+
+/// What a daemon said before a kill that went well is of no use.
+fn forget_logs(home: &Home) {
+    for entry in std::fs::read_dir(home.path("")).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("stderr-") {
+            // It is in our own folder; one that stays does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}

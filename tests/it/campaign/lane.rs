@@ -1,0 +1,267 @@
+//! One daemon, its peer and its home under trial; what was said, and the books at the end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use picoclaw_peer::Peer;
+use serde_json::{Value, json};
+
+use super::{REPEATED, Random};
+use crate::harness::{Home, OWNER, QUIET, peer};
+
+/// Acceptance to record: an answer on the wire and an fsync on a busy machine.
+const WINDOW: Duration = Duration::from_millis(250);
+/// Private chats that take part.
+const CHATS: u64 = 3;
+/// The file that append_file adds a line to, once for each order.
+const EFFECTS: &str = "effects.txt";
+/// What an answer begins with that is none: the turn failed, or its message was set aside.
+const EXCUSES: [&str; 2] = ["⚠️ I set your message aside", "Error processing message:"];
+
+/// The counts of a campaign.
+#[derive(Default)]
+pub struct Books {
+    pub messages: u64,
+    /// Neither answered nor told why.
+    pub lost: u64,
+    /// Told why there is no answer.
+    pub excused: u64,
+    pub repeated: u64,
+    /// Of these, the ones whose acceptance the daemon had been told of.
+    pub repeated_known: u64,
+    pub effects: u64,
+    pub effects_repeated: u64,
+    pub files_damaged: u64,
+    pub kills: u64,
+    /// What only this campaign counts.
+    pub more: BTreeMap<&'static str, u64>,
+    /// What to look at when a promise was broken.
+    pub complaints: Vec<String>,
+    /// Is the share of repeated replies part of the promise?
+    pub rate: bool,
+}
+
+impl Books {
+    /// Both together.
+    pub fn and(mut self, other: Books) -> Books {
+        self.messages += other.messages;
+        self.lost += other.lost;
+        self.excused += other.excused;
+        self.repeated += other.repeated;
+        self.repeated_known += other.repeated_known;
+        self.effects += other.effects;
+        self.effects_repeated += other.effects_repeated;
+        self.files_damaged += other.files_damaged;
+        self.kills += other.kills;
+        self.rate |= other.rate;
+        self.complaints.extend(other.complaints);
+        other.more.into_iter().for_each(|(name, n)| self.add(name, n));
+        self
+    }
+
+    pub fn add(&mut self, name: &'static str, n: u64) {
+        *self.more.entry(name).or_insert(0) += n;
+    }
+
+    pub fn write(&self, line: &mut Value) {
+        let all = [
+            ("messages", self.messages),
+            ("lost", self.lost),
+            ("told_why_not", self.excused),
+            ("replies_repeated", self.repeated),
+            ("replies_repeated_acceptance_unknown", self.repeated - self.repeated_known),
+            ("side_effects", self.effects),
+            ("side_effects_repeated", self.effects_repeated),
+            ("files_damaged", self.files_damaged),
+            ("kills", self.kills),
+        ];
+        for (name, n) in all.into_iter().chain(self.more.iter().map(|(k, v)| (*k, *v))) {
+            line[name] = n.into();
+        }
+    }
+
+    /// Fails when a promise was broken.
+    #[track_caller]
+    pub fn judge(&self, line: &Value) {
+        let broken =
+            self.lost + self.repeated_known + self.effects_repeated + self.files_damaged > 0;
+        assert!(!broken, "{line}\n{}", self.complaints.join("\n"));
+        // Of few messages one is already too large a share.
+        let often = self.rate && self.messages >= 10 * REPEATED;
+        assert!(!often || self.repeated * REPEATED <= self.messages, "too often: {line}");
+    }
+}
+
+/// What is tried.
+pub struct Lane {
+    pub peer: Peer,
+    pub random: Random,
+    pub books: Books,
+    /// Before and after each kill.
+    kills: Vec<(Instant, Instant)>,
+    said: u64,
+    effects: u64,
+}
+
+impl Lane {
+    /// A peer, and a home for a daemon that talks to it. One lane in two speaks TLS.
+    pub fn new(seed: u64) -> (Lane, Home) {
+        let peer = peer(seed % 2 == 0);
+        let allowed: Vec<String> = (0..CHATS).map(|c| chat(c).to_string()).collect();
+        let patch = json!({ "channel_list": { "telegram": { "allow_from": allowed } } });
+        let home = Home::patched(&peer, &patch);
+        let random = Random::new(seed);
+        let books = Books::default();
+        (Lane { peer, random, books, kills: Vec::new(), said: 0, effects: 0 }, home)
+    }
+
+    /// Somebody says something; one in `effects` messages wants a line in a file, one in four a look at a folder.
+    pub fn say(&mut self, effects: u64) {
+        let chat = chat(self.random.below(CHATS));
+        let mut text = format!("hello {}", self.said);
+        if self.random.below(4) == 0 {
+            text.push_str(" [tool:list_dir]");
+        }
+        if self.random.below(effects) == 0 {
+            self.effects += 1;
+            let call = json!({ "path": EFFECTS, "content": format!("e{};\n", self.effects) });
+            text.push_str(&format!(" [call:append_file {call}]"));
+        }
+        if self.random.below(4) == 0 {
+            text.push_str(&format!(" [delay:{}]", self.random.below(40)));
+        }
+        self.said += 1;
+        self.peer.say(chat, chat, &text);
+    }
+
+    /// Says one to `n` things within some milliseconds.
+    pub fn chatter(&mut self, n: u64, effects: u64) {
+        for _ in 0..=self.random.below(n) {
+            self.say(effects);
+            self.random.pause(12);
+        }
+    }
+
+    /// `kill` ends the daemon without warning.
+    pub fn killed<T>(&mut self, kill: impl FnOnce(&mut Random) -> T) -> T {
+        let before = Instant::now();
+        let left = kill(&mut self.random);
+        self.kills.push((before, Instant::now()));
+        self.books.kills += 1;
+        if self.books.kills % 250 == 0 {
+            println!("{} kills, {} messages", self.books.kills, self.said);
+        }
+        left
+    }
+
+    /// The daemon runs undisturbed: all is answered, or told why not. Fills the books.
+    pub fn settle(&mut self, patience: Duration) {
+        let end = Instant::now() + patience;
+        while !self.peer.wait_all(Duration::from_millis(500)) && Instant::now() < end {
+            if self.excuses() >= self.peer.lost().len() as u64 {
+                break;
+            }
+        }
+        std::thread::sleep(QUIET);
+        let lost = self.peer.lost();
+        self.books.messages = self.said;
+        self.books.excused = self.excuses().min(lost.len() as u64);
+        self.books.lost = lost.len() as u64 - self.books.excused;
+        if self.books.lost > 0 {
+            self.complain(format!("unanswered: {lost:?}"));
+        }
+        for told in self.told_why_not() {
+            println!("told: {told}");
+        }
+        let twice = self.peer.duplicated();
+        self.books.repeated = twice.len() as u64;
+        for marker in &twice {
+            let answers = self.peer.answers(marker);
+            if !answers[..answers.len() - 1].iter().all(|first| self.cut_short(*first)) {
+                self.books.repeated_known += 1;
+                self.complain(format!("repeated although no kill excuses it: {marker:?}"));
+            }
+        }
+        for refused in self.peer.refused() {
+            self.books.files_damaged += 1;
+            self.complain(format!("a request no model takes: {refused}"));
+        }
+    }
+
+    /// Was a reply that was accepted then followed by a kill before it could be recorded?
+    fn cut_short(&self, accepted: Instant) -> bool {
+        let at = self.kills.partition_point(|(_, after)| *after < accepted);
+        self.kills.get(at).is_some_and(|(before, _)| *before <= accepted + WINDOW)
+    }
+
+    fn excuses(&self) -> u64 {
+        self.told_why_not().len() as u64
+    }
+
+    fn told_why_not(&self) -> Vec<String> {
+        let texts = self.peer.sent().into_iter().map(|s| s.text);
+        texts.filter(|t| EXCUSES.iter().any(|e| t.starts_with(e))).collect()
+    }
+
+    /// Looks at the files of a home whose daemon has ended properly.
+    pub fn inspect(&mut self, home: &Path) {
+        let effects = std::fs::read_to_string(home.join("workspace").join(EFFECTS));
+        let mut times = vec![0u64; self.effects as usize + 1];
+        for line in effects.unwrap_or_default().lines() {
+            let number = line.strip_prefix('e').and_then(|l| l.strip_suffix(';')?.parse().ok());
+            match number.and_then(|n: usize| times.get_mut(n)) {
+                Some(n) => *n += 1,
+                None => self.damaged(&format!("{EFFECTS}: {line:?}")),
+            }
+        }
+        self.books.effects = times.iter().filter(|n| **n > 0).count() as u64;
+        self.books.effects_repeated = times.iter().map(|n| n.saturating_sub(1)).sum();
+        self.books.add("side_effects_ordered", self.effects);
+        if self.books.effects_repeated > 0 {
+            let twice: Vec<_> = (0..times.len()).filter(|n| times[*n] > 1).collect();
+            self.complain(format!("side effects repeated: {twice:?}"));
+        }
+        let mut folders = vec![home.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                    folders.push(path);
+                } else {
+                    self.inspect_file(&path);
+                }
+            }
+        }
+    }
+
+    fn inspect_file(&mut self, path: &Path) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Ok(text) = std::fs::read_to_string(path) else { return };
+        let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+        if name.ends_with(".json") && !is_json(&text) {
+            self.damaged(&format!("{name} is not JSON"));
+        }
+        if name.ends_with(".jsonl") {
+            for (n, line) in text.lines().enumerate().filter(|(_, l)| !is_json(l)) {
+                let begin: String = line.chars().take(80).collect();
+                self.damaged(&format!("{name}:{}: {begin:?}", n + 1));
+            }
+        }
+    }
+
+    fn damaged(&mut self, what: &str) {
+        self.books.files_damaged += 1;
+        self.complain(format!("damaged: {what}"));
+    }
+
+    pub fn complain(&mut self, what: String) {
+        if self.books.complaints.len() < 20 {
+            self.books.complaints.push(what);
+        }
+    }
+}
+
+fn chat(n: u64) -> i64 {
+    OWNER + n as i64
+}
