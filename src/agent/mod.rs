@@ -1,9 +1,12 @@
 //! The agent: from a message to an answer. Channels, the command line and later callers share it.
 //!
 //! - [`turn`]: one message, start to end, [`progress`] what it has come to so far; [`round`]: the tool calls of one model answer;
-//!   [`history`]: what of a session goes to the model; [`summary`]: what becomes of the rest; [`prompt`]: the system prompt.
+//!   [`history`]: what of a session goes to the model; [`summary`]: what becomes of the rest; [`fold`]: daily notes
+//!   into MEMORY.md; [`prompt`]: the system prompt.
 
 mod ask;
+mod consolidate;
+pub mod fold;
 pub mod history;
 mod progress;
 pub mod prompt;

@@ -48,7 +48,7 @@ pub async fn run(hub: Rc<Hub>, interval: Duration) {
 }
 
 /// Without a clock no model can be asked.
-async fn until_clock_is_set() {
+pub(super) async fn until_clock_is_set() {
     let timer = WallTimer::new();
     while !crate::net::clock_is_set() {
         let waited = match &timer {

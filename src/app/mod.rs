@@ -12,6 +12,7 @@ mod intake;
 pub mod internal;
 pub mod last_end;
 mod listen;
+mod nightly;
 pub mod outbox;
 mod poison;
 mod pulse;
@@ -227,6 +228,9 @@ impl Gateway {
         }
         if !self.config.heartbeat.is_zero() {
             spawn(Box::pin(heartbeat::run(self.hub.clone(), self.config.heartbeat)));
+        }
+        if let Some(minute) = self.config.consolidation {
+            spawn(Box::pin(nightly::run(self.hub.clone(), minute)));
         }
         let http = self.hub.agent.http.clone();
         spawn(Box::pin(async move { http.sweep().await }));

@@ -62,6 +62,7 @@ pub(super) fn build(
         tools: tools(top, ctx),
         session: session(top, ctx),
         heartbeat: heartbeat(top),
+        consolidation: consolidation(top, ctx),
         time_servers: top.list("time.servers"),
     }
 }
@@ -133,6 +134,22 @@ fn heartbeat(top: Scope<'_>) -> Duration {
         Duration::from_secs(u64::from(minutes) * 60)
     } else {
         Duration::ZERO
+    }
+}
+
+fn consolidation(top: Scope<'_>, ctx: &mut Context<'_>) -> Option<u32> {
+    const KEY: &str = "memory.consolidation.time";
+    let text = top.text(KEY);
+    let parts = text.split_once(':').and_then(|(h, m)| Some((h.parse().ok()?, m.parse().ok()?)));
+    match parts.filter(|(hour, minute): &(u32, u32)| *hour < 24 && *minute < 60) {
+        Some((hour, minute)) => {
+            top.truth("memory.consolidation.enabled").then_some(hour * 60 + minute)
+        }
+        None => {
+            let cure = "write hours and minutes, like \"03:30\"";
+            ctx.error(top.origin(KEY), KEY, format!("`{text}` is no time of day"), cure);
+            None
+        }
     }
 }
 

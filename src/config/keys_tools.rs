@@ -1,7 +1,7 @@
 //! The table of keys: tools, time, and what of the Go original is not built.
 
 use super::keys::{ANY, Key, Kind, foreign, key, noted};
-use Kind::{Bool, Int, List, Proxy, Secret, Secrets, Url, Word};
+use Kind::{Bool, Int, List, Proxy, Secret, Secrets, Text, Url, Word};
 
 const fn tool(path: &'static str, doc: &'static str) -> Key {
     Key { path, kind: Bool, v0: "true", v3: "true", doc }
@@ -227,6 +227,14 @@ pub static KEYS: &[Key] = &[
     // Heartbeat.
     key("heartbeat.enabled", Bool, "true", "HEARTBEAT.md is looked through again and again"),
     key("heartbeat.interval", Int(0, 10_080), "30", "minutes between, at least 5; 0 means 30"),
+    // Memory.
+    key(
+        "memory.consolidation.enabled",
+        Bool,
+        "false",
+        "once a day the model folds the daily notes into MEMORY.md; the old file is kept in memory/old",
+    ),
+    key("memory.consolidation.time", Text, "\"03:30\"", "when, in local time"),
     foreign("devices"),
     foreign("voice"),
     foreign("events"),

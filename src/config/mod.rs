@@ -61,6 +61,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// `heartbeat.interval`, zero where `heartbeat.enabled` is off.
     pub heartbeat: Duration,
+    /// `memory.consolidation.time` in minutes of the day; `None` where `memory.consolidation.enabled` is off.
+    pub consolidation: Option<u32>,
     /// `time.servers`: SNTP servers in order.
     pub time_servers: Vec<String>,
 }

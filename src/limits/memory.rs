@@ -1,5 +1,7 @@
 //! Bounds of noting and finding what was noted.
 
+use std::time::Duration;
+
 use super::APPEND_FILE_BYTES;
 
 /// Bytes of one passage of a note, as the search of the memory finds it.
@@ -24,3 +26,15 @@ pub const SEARCH_RESULTS: (usize, usize) = (20, 6);
 pub const SEARCH_EXCERPT: usize = 600;
 /// Bytes that memory_append takes in one call; its file may have [`APPEND_FILE_BYTES`].
 pub const MEMORY_APPEND_BYTES: usize = 16 * 1024;
+/// Bytes of a MEMORY.md that a model is let rewrite: they are in its question and in its answer.
+pub const FOLD_MEMORY_BYTES: usize = 32 * 1024;
+/// Bytes of daily notes in one such question; the next night goes on.
+pub const FOLD_NOTES_BYTES: usize = 32 * 1024;
+/// Days back from which notes are folded in where nothing says how far they are.
+pub const FOLD_DAYS: i64 = 30;
+/// Lines of MEMORY.md above which an answer that lets more than half of them go is not used.
+pub const FOLD_LINES: usize = 10;
+/// One consolidation's question and answer.
+pub const FOLD_TIME: Duration = Duration::from_secs(300);
+/// Times one day's consolidation is begun: again after a crash, but not for ever.
+pub const FOLD_TRIES: i64 = 2;

@@ -1,9 +1,17 @@
 //! Where memory lies in the workspace: one file for good, one for each day.
 //!
-//! The model writes them with the file tools; here they are only named.
+//! The model writes them with memory_append and the file tools; here they are only named.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::limits::PROMPT_NOTE_DAYS;
 use crate::proto::date;
+
+/// Held while MEMORY.md is added to or replaced, on the blocking threads: no line falls between the two.
+pub fn writing() -> MutexGuard<'static, ()> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Long-term memory, relative to the workspace.
 pub const LONG_TERM: &str = "memory/MEMORY.md";

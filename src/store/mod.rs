@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod disk;
+pub mod fold;
 pub mod frame;
 pub mod index;
 pub mod journal;

@@ -108,6 +108,7 @@ pub async fn append(ctx: &ToolContext, args: &Args) -> ToolResult {
 
 /// Adds lines to a file in one write, synced when this returns; `head` begins a new one.
 fn note(scope: &Scope, path: &str, head: &str, lines: &str) -> Result<(), String> {
+    let _writing = memory::writing();
     let place = scope.place(path, Want::Write)?;
     let before = match place.exists() {
         true => place.read().map(|(file, _)| begin(&file)).map_err(|e| fault(path, &e))?,

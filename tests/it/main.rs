@@ -16,6 +16,7 @@ mod conformance_skills;
 mod conformance_telegram;
 mod conformance_tool;
 mod conformance_web;
+mod consolidation;
 mod control_socket;
 mod conversation;
 mod cron;
