@@ -77,8 +77,13 @@ def idle(s):
     before = [card_writes(s, part)[0] for part in parts]
     begun = time.time()
     time.sleep(IDLE)
+    found = [card_writes(s, part) for part in parts]
     s.board.get("sync")
-    writes = [card_writes(s, part)[0] - was for part, was in zip(parts, before)]
+    writes = []
+    for part, was, (now, size) in zip(parts, before, found):
+        # What was still to be written counts; the flush that sync ends with is counted as a write of no bytes, and is ours.
+        synced, larger = card_writes(s, part)
+        writes.append((synced if larger > size else now) - was)
     seconds = time.time() - begun
     s.tell(f"        {seconds:.0f} s of idleness: writes to {dict(zip(parts, writes))}")
     # The hourly save of the time is outside of the window: it comes an hour after a time server's first answer.

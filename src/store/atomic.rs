@@ -16,6 +16,15 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     replace(path, mode, &mut |file| file.write_all(bytes))
 }
 
+/// [`write`] for what can be made again: a power cut leaves the old file or the new one, whole, but the new one is
+/// promised only some seconds later. Half the writes to the card, since the folder is not brought there by itself.
+///
+/// # Errors
+/// As there.
+pub fn write_soon(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    put(path, mode, false, &mut |file| file.write_all(bytes))
+}
+
 /// [`write`] with the content written piece by piece.
 ///
 /// # Errors
@@ -23,6 +32,15 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 pub fn replace(
     path: &Path,
     mode: u32,
+    fill: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    put(path, mode, true, fill)
+}
+
+fn put(
+    path: &Path,
+    mode: u32,
+    at_once: bool,
     fill: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -35,7 +53,7 @@ pub fn replace(
         fill(&mut file)?;
         file.sync_all()?;
         fs::rename(&temp, path)?;
-        File::open(dir)?.sync_all()
+        if at_once { File::open(dir)?.sync_all() } else { Ok(()) }
     })();
     if result.is_err() {
         // A leftover is overwritten by the next try; the error below is what matters.
@@ -87,6 +105,8 @@ mod tests {
         write(&path, b"one", 0o600).expect("first write");
         write(&path, b"two", 0o600).expect("second write");
         assert_eq!(fs::read(&path).expect("file"), b"two");
+        write_soon(&path, b"three", 0o600).expect("third write");
+        assert_eq!(fs::read(&path).expect("file"), b"three");
         assert_eq!(fs::metadata(&path).expect("meta").permissions().mode() & 0o777, 0o600);
         let missing = dir.join("no/such/dir/x");
         let e = write(&missing, b"x", 0o600).expect_err("no folder");

@@ -158,14 +158,20 @@ impl Files {
     }
 
     /// Starts the other file with `snapshot` (frames encoded for generation + 1); it is on the card on return.
+    /// Returns how many syncs that took.
+    ///
+    /// One is enough where the file has its size: a header that reached the card without all of its frames is told by
+    /// the missing `Compacted` at their end, frames without their header by the generation in them.
     ///
     /// # Errors
-    /// The disk's; the current file is untouched and goes on.
-    pub fn compact(&mut self, snapshot: &[u8]) -> Result<()> {
+    /// The disk's; the current file is untouched, but nothing more is appended to it: the next try starts a file again.
+    pub fn compact(&mut self, snapshot: &[u8]) -> Result<u64> {
         let next = 1 - self.current;
-        let generation = self.generation.wrapping_add(1);
+        // Counted up even if it fails: frames of a try that failed must not look like those of the next one.
+        self.generation = self.generation.wrapping_add(1);
+        let head = header(self.generation);
         let path = self.dir.join(NAMES[next]);
-        let written = || -> std::io::Result<u64> {
+        let written = || -> std::io::Result<(u64, u64)> {
             fs::create_dir_all(&self.dir)?;
             let file = OpenOptions::new()
                 .read(true)
@@ -177,9 +183,10 @@ impl Files {
             let end = (HEADER + snapshot.len()) as u64;
             let mut length = file.metadata()?.len();
             let wanted = end.max(JOURNAL_STEP_BYTES);
+            let resized = length != wanted;
             // A file once grown by a burst goes back to its usual size; zeros are written, not just promised
             // (fallocate), because converting unwritten extents would cost metadata on every sync.
-            if length != wanted {
+            if resized {
                 file.set_len(wanted.min(length))?;
                 length = length.min(wanted);
                 let zeros = [0u8; 4096];
@@ -189,21 +196,21 @@ impl Files {
                     length += n as u64;
                 }
             }
-            // The old header must not stand over new frames if the power goes in between.
-            file.write_all_at(&[0; HEADER], 0)?;
+            file.write_all_at(&head, 0)?;
             file.write_all_at(snapshot, HEADER as u64)?;
-            file.sync_all()?;
-            file.write_all_at(&header(generation), 0)?;
-            file.sync_all()?;
-            File::open(&self.dir)?.sync_all()?;
-            Ok(wanted)
+            file.sync_data()?;
+            if resized {
+                // It may be new: its name goes along.
+                File::open(&self.dir)?.sync_all()?;
+            }
+            Ok((wanted, 1 + u64::from(resized)))
         };
-        let length = written().with_context(|| format!("cannot write {}", path.display()))?;
+        let (length, syncs) =
+            written().with_context(|| format!("cannot write {}", path.display()))?;
         self.current = next;
-        self.generation = generation;
         self.at = (HEADER + snapshot.len()) as u64;
         self.length = length;
-        Ok(())
+        Ok(syncs)
     }
 }
 
@@ -286,6 +293,33 @@ mod tests {
         }
         fs::write(&other, &whole).expect("write");
         assert_eq!(Files::recover(&dir).expect("recover").ledger.len(), 0);
+    }
+
+    #[test]
+    fn sectors_of_a_compaction_may_reach_the_card_in_any_order() {
+        let dir = scratch("journal-sectors");
+        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
+        let mut compact = |ids: std::ops::Range<u64>| {
+            ids.for_each(|id| ledger.apply(&received(id)));
+            files.compact(&snapshot(&ledger, files.generation() + 1)).expect("compact");
+            dir.join(NAMES[files.current])
+        };
+        let other = compact(1..3);
+        let old = fs::read(&other).expect("old");
+        compact(3..4);
+        assert_eq!(compact(4..6), other);
+        let new = fs::read(&other).expect("new");
+        let sectors = new.chunks(512).zip(old.chunks(512)).take_while(|(n, o)| n != o).count();
+        assert!(sectors > 4);
+        for there in 0u32..1 << sectors {
+            let mut mixed = old.clone();
+            for at in (0..sectors).filter(|i| there & 1 << i != 0).map(|i| i * 512) {
+                mixed[at..at + 512].copy_from_slice(&new[at..at + 512]);
+            }
+            fs::write(&other, &mixed).expect("write");
+            let found = Files::recover(&dir).expect("recover").ledger.len();
+            assert_eq!(found, if mixed == new { 5 } else { 3 }, "sectors {there:b}");
+        }
     }
 
     #[test]

@@ -223,9 +223,19 @@ impl Sessions {
     /// # Errors
     /// The disk's.
     pub fn save_meta(&self, key: &str, meta: &Meta) -> Result<()> {
+        self.put_meta(key, meta, atomic::write)
+    }
+
+    /// [`Sessions::save_meta`] by one of `atomic`'s ways.
+    pub(super) fn put_meta(
+        &self,
+        key: &str,
+        meta: &Meta,
+        put: fn(&Path, &[u8], u32) -> Result<()>,
+    ) -> Result<()> {
         std::fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
         let text = serde_json::to_vec_pretty(meta).context("session meta")?;
-        atomic::write(&self.meta_path(key)?, &text, 0o600)
+        put(&self.meta_path(key)?, &text, 0o600)
     }
 
     /// Forgets a session logically: later turns start after its last line; the file keeps everything.

@@ -78,7 +78,8 @@ impl Sessions {
         meta.summary = summary.to_owned();
         meta.updated_at = crate::proto::date::rfc3339(crate::sys::clock::unix_now());
         // The journal holds lines that are not safe in the file yet, and puts them back after a power cut.
-        self.save_meta(key, &meta)?;
+        // Lost in a cut, the summary is made again: it is not worth a folder's way to the card each few messages.
+        self.put_meta(key, &meta, super::atomic::write_soon)?;
         Ok(true)
     }
 

@@ -32,7 +32,7 @@ pub fn last_chat(workspace: &Path) -> Option<Address> {
     Some(Address { channel: channel.into(), chat: chat.into(), topic: String::new() })
 }
 
-/// Keeps the chat that wrote last. Blocks on the disk.
+/// Keeps the chat that wrote last, on the card some seconds later. Blocks on the disk.
 ///
 /// # Errors
 /// The disk's.
@@ -46,7 +46,7 @@ pub fn save_last_chat(workspace: &Path, chat: &Address, now: i64) -> Result<()> 
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     }
-    atomic::write(&path, &serde_json::to_vec_pretty(&file).context("state.json")?, 0o600)
+    atomic::write_soon(&path, &serde_json::to_vec_pretty(&file).context("state.json")?, 0o600)
 }
 
 #[cfg(test)]
