@@ -14,16 +14,18 @@ use std::time::{Duration, Instant};
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
+use super::cron_jobs::{end, find, look, recorded};
 use super::hub::Hub;
-use super::internal::{DELIVER, Ended};
+use super::internal::{COMMAND, DELIVER, Ended};
 use crate::bus::{Address, CRON, Inbound};
 use crate::limits::{CRON_LATE, CRON_UNRECORDED};
 use crate::proto::date;
+use crate::proto::text::one_line;
 use crate::sched::desk::{self, Zones};
-use crate::sched::file::{self, Edit, Fault};
+use crate::sched::file;
 use crate::sched::job::{Due, Job, Now, Schedule, key};
+use crate::sched::seal::Seal;
 use crate::sched::timetable::Timetable;
-use crate::store::session::Sessions;
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
 use crate::tool::cron::Order;
@@ -41,12 +43,6 @@ pub struct Scheduler {
     /// Wall clock less monotonic clock, to see steps.
     skew: Cell<i64>,
     wake: (Sender<()>, Receiver<()>),
-}
-
-/// What a look at the file found.
-struct Found {
-    due: Vec<(u64, Due)>,
-    notes: Vec<String>,
 }
 
 impl Scheduler {
@@ -76,6 +72,10 @@ impl Scheduler {
         }
     }
 
+    fn seal(&self) -> Seal {
+        Seal::new(&self.hub.agent.config.home)
+    }
+
     fn now(&self) -> Now {
         Now {
             wall: clock::unix_now(),
@@ -90,7 +90,8 @@ impl Scheduler {
     /// For whoever gave it.
     pub async fn order(&self, order: Order) -> Result<String, String> {
         let (path, now, id) = (self.path.clone(), self.now(), order.id.clone());
-        let done = smol::unblock(move || desk::carry_out(&path, &order, now)).await;
+        let seal = self.seal();
+        let done = smol::unblock(move || desk::carry_out(&path, &seal, &order, now)).await;
         let done = done.map_err(|e| e.to_string())?;
         if done.changed {
             self.table.borrow_mut().remove(key(&id));
@@ -195,9 +196,13 @@ impl Scheduler {
 
     /// Fires a job, or passes this time over when the one before still runs.
     async fn fire(&self, key: u64, due: Option<Due>) {
-        let path = self.path.clone();
-        let job = smol::unblock(move || find(&path, key)).await;
-        let Some(job) = job else {
+        let (path, seal) = (self.path.clone(), self.seal());
+        let found = smol::unblock(move || {
+            let job = find(&path, key)?;
+            let approved = !job.command().is_empty() && seal.holds(&job);
+            Some((job, approved))
+        });
+        let Some((job, approved)) = found.await else {
             self.table.borrow_mut().remove(key);
             return;
         };
@@ -206,7 +211,7 @@ impl Scheduler {
             tracing::warn!("job {}: the last run has not ended; this one is left out", job.id());
             None
         } else {
-            match self.message(&job, due, now) {
+            match self.message(&job, due, now, approved) {
                 Some(message) => Some(self.hub.keep(message).await),
                 None => {
                     tracing::warn!("job {}: there is no chat for its answer yet", job.id());
@@ -255,7 +260,7 @@ impl Scheduler {
     }
 
     /// The message of a firing; `None` while there is no chat to answer in.
-    fn message(&self, job: &Job, due: Option<Due>, now: Now) -> Option<Inbound> {
+    fn message(&self, job: &Job, due: Option<Due>, now: Now, approved: bool) -> Option<Inbound> {
         let known =
             |to: &Address| !to.chat.is_empty() && self.hub.outbox.channel(&to.channel).is_some();
         let own = Some(job.to()).filter(known);
@@ -267,11 +272,24 @@ impl Scheduler {
         let mut message = Inbound { from, date: now.wall, ..Inbound::default() };
         message.sender.platform = CRON.into();
         message.sender.id = job.id().into();
-        if !job.command().is_empty() {
+        let tools = &self.hub.agent.config.tools;
+        let off = tools.disabled.iter().any(|t| t == "exec") || !tools.exec.allow_remote;
+        if approved && tools.cron_commands && !off {
+            message.sender.name = COMMAND.into();
+            message.text = job.command().into();
+        } else if !job.command().is_empty() {
             message.sender.name = DELIVER.into();
             message.text = format!(
-                "Scheduled command '{}' was not run: shell jobs need an approval.",
-                crate::proto::text::one_line(job.command(), 200)
+                "Scheduled command '{}' was not run: {}",
+                one_line(job.command(), 200),
+                if approved {
+                    "commands are switched off (tools.cron.allow_command, tools.exec).".to_owned()
+                } else {
+                    format!(
+                        "nobody has approved it. Set it anew in a chat, or `picoclaw cron enable {}` approves it.",
+                        one_line(job.id(), 40)
+                    )
+                }
             );
         } else if job.deliver() {
             message.sender.name = DELIVER.into();
@@ -279,7 +297,7 @@ impl Scheduler {
         } else {
             message.text = format!(
                 "The scheduled job '{}' has begun; nobody is writing. Do its task; your answer goes to the chat.{late}\n\n{}",
-                crate::proto::text::one_line(job.name(), 60),
+                one_line(job.name(), 60),
                 job.message()
             );
         }
@@ -303,91 +321,4 @@ fn late(at: i64) -> String {
         "\n\n(This was due on {:04}-{:02}-{:02} at {:02}:{:02}; the device was off or its clock was wrong.)",
         c.year, c.month, c.day, c.hour, c.minute
     )
-}
-
-/// When which job is due; a broken file is moved away.
-fn look(path: &std::path::Path, now: Now, fired: &[(u64, i64)]) -> Result<Found, String> {
-    let mut notes = Vec::new();
-    if !fired.is_empty() {
-        if let Err(e) = recorded(path, fired) {
-            notes.push(e.to_string());
-        }
-    }
-    let mut zones = Zones::default();
-    let mut due = Vec::new();
-    let scanned = file::scan(path, &mut |job| match job {
-        Ok(job) => match job.due(now, &mut |tz| zones.find(tz)) {
-            Ok(Some(at)) => due.push((key(job.id()), at)),
-            Ok(None) => {}
-            Err(why) => notes.push(format!("job {} is not run: {why}", job.id())),
-        },
-        Err(why) => notes.push(format!("a job in jobs.json is not run: {why}")),
-    });
-    match scanned {
-        Ok(()) => {}
-        Err(Fault::Broken(why)) => {
-            due.clear();
-            match file::set_aside(path, now.wall) {
-                Ok(to) => {
-                    notes.push(format!("jobs.json is broken ({why}); it is now {}", to.display()))
-                }
-                Err(e) => return Err(format!("jobs.json is broken ({why}) and stays: {e}")),
-            }
-        }
-        Err(Fault::Disk(e)) => return Err(e.to_string()),
-    }
-    // The same job twice: the file's first one counts.
-    notes.truncate(20);
-    Ok(Found { due, notes })
-}
-
-/// Marks jobs as fired, each at its second; nothing is written when the file says so already.
-fn recorded(path: &std::path::Path, fired: &[(u64, i64)]) -> Result<(), Fault> {
-    let at = |job: &Job| {
-        let found = fired.iter().find(|(k, _)| *k == key(job.id()))?;
-        (job.last() != Some(found.1)).then_some(found.1)
-    };
-    let mut any = false;
-    file::scan(path, &mut |job| any |= job.is_ok_and(|j| at(&j).is_some()))?;
-    if !any {
-        return Ok(());
-    }
-    let mut zones = Zones::default();
-    let mut edit = |job: &mut Job| match at(job) {
-        None => Edit::Keep,
-        Some(second) if job.fired(second, &mut |tz| zones.find(tz)) => Edit::Write,
-        Some(_) => Edit::Delete,
-    };
-    file::rewrite(path, &mut edit, None)
-}
-
-fn find(path: &std::path::Path, wanted: u64) -> Option<Job> {
-    let mut found = None;
-    let scanned = file::scan(path, &mut |job| {
-        found = found.take().or(job.ok().filter(|j| key(j.id()) == wanted));
-    });
-    if let Err(e) = scanned {
-        tracing::error!("{e}");
-    }
-    found
-}
-
-fn end(
-    path: &std::path::Path,
-    sessions: &Sessions,
-    id: &str,
-    error: Option<&str>,
-) -> crate::Result<()> {
-    let mut job = find(path, key(id));
-    if job.is_none() {
-        return sessions.remove(&super::session_key::cron(id));
-    }
-    if job.as_mut().is_some_and(|job| error.is_some() && job.ended(error)) {
-        let mut edit = |job: &mut Job| match job.id() == id {
-            true if job.ended(error) => Edit::Write,
-            _ => Edit::Keep,
-        };
-        file::rewrite(path, &mut edit, None).map_err(|e| crate::Error::new(e.to_string()))?;
-    }
-    Ok(())
 }

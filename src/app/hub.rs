@@ -10,7 +10,7 @@ use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
 use super::files;
-use super::internal::{DELIVER, Ended};
+use super::internal::{COMMAND, DELIVER, Ended};
 use super::outbox::Outbox;
 use super::poison;
 use super::replies;
@@ -70,7 +70,7 @@ pub(super) struct Taken {
     pub(super) message: Inbound,
     pub(super) origin: Option<Box<Origin>>,
     resumed: Option<u64>,
-    started: Vec<String>,
+    pub(super) started: Vec<String>,
     pub(super) poison: bool,
 }
 
@@ -264,6 +264,11 @@ impl Hub {
             _ if taken.message.sender.platform == CRON && taken.message.sender.name == DELIVER => {
                 let text = taken.message.text.clone();
                 self.internal(&taken, Answer { text, ..Answer::default() })
+            }
+            // The platform too: others' names may be chosen by a model.
+            _ if taken.message.sender.platform == CRON && taken.message.sender.name == COMMAND => {
+                let answer = self.command(&taken).await;
+                self.internal(&taken, answer)
             }
             Some(command) => {
                 let ask = self.outbox.asker(&taken.message);

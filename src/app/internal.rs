@@ -5,11 +5,16 @@ use super::hub::{Hub, Taken};
 use crate::agent::Answer;
 use crate::bus::{CRON, HEARTBEAT, Inbound};
 use crate::limits::{JOURNAL_OPEN_BYTES, QUEUE};
+use crate::proto::text::one_line;
 use crate::store::frame::Frame;
 use crate::store::ledger::Ledger;
+use crate::tool::exec;
 
 /// [`crate::bus::Sender::name`] of a job whose text goes to the chat without a model.
 pub const DELIVER: &str = "(deliver)";
+
+/// The same of a job whose text is a command that was approved.
+pub const COMMAND: &str = "(command)";
 
 /// How a job's firing ended: its id, and the error.
 pub type Ended = (String, Option<String>);
@@ -49,6 +54,31 @@ impl Hub {
             tracing::warn!("session {session} was not summarised: {e}");
         }
         self.summarising.borrow_mut().retain(|s| s != session);
+    }
+
+    /// Runs a job's command, at most once: one that a restart cut off is reported.
+    pub(super) async fn command(&self, taken: &Taken) -> Answer {
+        let line = &taken.message.text;
+        let shown = one_line(line, 200);
+        let failed = |text: String| Answer { text, failed: true, ..Answer::default() };
+        if taken.started.iter().any(|s| s == COMMAND) {
+            return failed(format!(
+                "Scheduled command '{shown}' was cut off by a restart; it may have done its work in part, and is not run again now."
+            ));
+        }
+        let ticket = self.journal.record(&Frame::Step {
+            id: taken.id,
+            session: taken.session.clone(),
+            offset: 0,
+            lines: Vec::new(),
+            started: vec![COMMAND.to_owned()],
+        });
+        self.journal.synced(ticket).await;
+        let agent = &self.agent;
+        let run = exec::scheduled(&agent.config, &agent.readable_roots, &agent.secrets, line);
+        let done = Box::pin(run).await;
+        let text = format!("Scheduled command '{shown}' executed:\n{}", done.for_model);
+        if done.is_error { failed(text) } else { Answer { text, ..Answer::default() } }
     }
 
     /// The answer of an internal message, after which it is told how it ended.

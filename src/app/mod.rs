@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod cron;
+mod cron_jobs;
 mod files;
 #[cfg(feature = "health")]
 pub mod health;

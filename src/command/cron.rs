@@ -13,6 +13,7 @@ use crate::bus::Address;
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
 use crate::sched::job::Now;
+use crate::sched::seal::Seal;
 use crate::sched::{desk as orders, file};
 use crate::sys::clock;
 use crate::tool::cron::{Desk, Order};
@@ -44,7 +45,7 @@ fn order(command: &CronCommand) -> Order {
     match command {
         CronCommand::List(a) => Order { json: a.json, ..on("list", "") },
         CronCommand::Remove(a) => on("remove", &a.id),
-        CronCommand::Enable(a) => on("enable", &a.id),
+        CronCommand::Enable(a) => Order { approved: true, ..on("enable", &a.id) },
         CronCommand::Disable(a) => on("disable", &a.id),
         CronCommand::Run(a) => on("run", &a.id),
         CronCommand::Add(a) => Order {
@@ -55,6 +56,8 @@ fn order(command: &CronCommand) -> Order {
             cron_expr: a.cron.clone(),
             tz: a.tz.clone(),
             deliver: Some(a.deliver),
+            command: a.command.clone(),
+            approved: true,
             to: match a.to.as_str() {
                 "" => Address::default(),
                 to => Address { channel: a.channel.clone(), chat: to.into(), topic: String::new() },
@@ -89,7 +92,8 @@ fn give(config: &Config, order: Order) -> Result<String, String> {
         _ => Some(Home::lock(&config.home).map_err(|e| e.to_string())?),
     };
     let now = Now { wall: clock::unix_now(), trusted: crate::net::clock_is_set(), mono: 0 };
-    let done = orders::carry_out(&file::path(&config.agent.workspace), &order, now);
+    let jobs = file::path(&config.agent.workspace);
+    let done = orders::carry_out(&jobs, &Seal::new(&config.home), &order, now);
     drop(lock);
     done.map(|d| d.text).map_err(|e| e.to_string())
 }

@@ -243,6 +243,10 @@ fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
             env: exec_env(top, ctx),
             uncaged: top.word("tools.exec.cage") == "none",
         },
+        cron_commands: top.truth("tools.cron.allow_command"),
+        cron_timeout: Duration::from_secs(
+            60 * u64::from(top.count("tools.cron.exec_timeout_minutes", Zero::Default)),
+        ),
         web: web(top, ctx),
         skills: skills(top),
         read_file_lines: top.word("tools.read_file.mode") == "lines",

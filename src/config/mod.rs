@@ -220,6 +220,10 @@ pub struct ToolsConfig {
     pub allow_write_paths: Vec<String>,
     /// `tools.exec`.
     pub exec: ExecConfig,
+    /// `tools.cron.allow_command`: jobs may run commands that a user approved.
+    pub cron_commands: bool,
+    /// `tools.cron.exec_timeout_minutes`.
+    pub cron_timeout: Duration,
     /// `tools.web`.
     pub web: WebConfig,
     /// `tools.skills`.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::cron::Expr;
 use super::file::{self, Edit, Fault};
 use super::job::{Due, Job, Now, Schedule, key};
+use super::seal::Seal;
 use super::zone::LocalClock;
 use crate::bus::Address;
 use crate::error::{Error, Result};
@@ -50,11 +51,11 @@ impl Zones {
 ///
 /// # Errors
 /// What is wrong with the order or the file, as a sentence.
-pub fn carry_out(path: &Path, order: &Order, now: Now) -> Result<Done> {
+pub fn carry_out(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done> {
     let done = match order.action.as_str() {
         "list" => list(path, order, now),
-        "add" => add(path, order, now),
-        "update" | "remove" | "enable" | "disable" | "run" => change(path, order, now),
+        "add" => add(path, seal, order, now),
+        "update" | "remove" | "enable" | "disable" | "run" => change(path, seal, order, now),
         other => Err(format!(
             "unknown action {other:?}; there are add, list, update, remove, enable, disable and run"
         )),
@@ -130,7 +131,11 @@ fn line(job: &Job, now: Now, zones: &mut Zones) -> String {
         out.push_str(&format!(", next {when}"));
     }
     if !job.command().is_empty() {
-        out.push_str(", shell command (not run: it needs an approval)");
+        out.push_str(if job.approval().is_empty() {
+            ", shell command (not run: it needs an approval)"
+        } else {
+            ", shell command"
+        });
     } else if job.deliver() {
         out.push_str(", sent as it is");
     }
@@ -195,21 +200,31 @@ fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
 }
 
 fn checked(order: &Order) -> Result<(), String> {
-    if !order.command.is_empty() {
-        return Err(
-            "shell jobs need the approval of an allowed user, which cannot be asked for here; use message instead"
-                .into(),
-        );
+    if !order.command.is_empty() && !order.approved {
+        return Err("shell jobs need the approval of an allowed user".into());
     }
-    if order.message.len() > CRON_MESSAGE_BYTES {
-        return Err(format!("message has more than {CRON_MESSAGE_BYTES} bytes"));
+    for (name, text) in [("message", &order.message), ("command", &order.command)] {
+        if text.len() > CRON_MESSAGE_BYTES {
+            return Err(format!("{name} has more than {CRON_MESSAGE_BYTES} bytes"));
+        }
     }
     Ok(())
 }
 
-fn add(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
+/// Gives a job its command and the mark of whoever approved it; its output goes to the chat without a model.
+fn command(job: &mut Job, seal: &Seal, command: &str) -> Result<(), String> {
+    let mark = seal.make(command, &job.to()).map_err(|e| e.to_string())?;
+    for (field, value) in
+        [("command", json!(command)), ("deliver", json!(false)), ("approval", json!(mark))]
+    {
+        job.set("payload", field, value);
+    }
+    Ok(())
+}
+
+fn add(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, String> {
     checked(order)?;
-    if order.message.trim().is_empty() {
+    if order.message.trim().is_empty() && order.command.is_empty() {
         return Err("message is required".into());
     }
     let Some(schedule) = schedule(order, now)? else {
@@ -222,7 +237,8 @@ fn add(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
     }
     let id = new_id()?;
     // The Go original's name: the first 30 characters of the message.
-    let name = if order.name.is_empty() { &order.message } else { &order.name };
+    let names = [&order.name, &order.message, &order.command];
+    let name = names.into_iter().find(|n| !n.trim().is_empty()).unwrap_or(&id);
     let name = text::one_line(name, 30);
     let once = schedule["kind"] == "at";
     let mut job = Job(Map::new());
@@ -241,6 +257,9 @@ fn add(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
     }
     job.set("payload", "deliver", json!(order.deliver.unwrap_or(true)));
     target(&mut job, &order.to);
+    if !order.command.is_empty() {
+        command(&mut job, seal, &order.command)?;
+    }
     let mut zones = Zones::default();
     planned(&mut job, now, &mut zones)?;
     file::rewrite(path, &mut |_| Edit::Keep, Some(&job)).map_err(fault)?;
@@ -272,7 +291,7 @@ fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
     Ok(())
 }
 
-fn change(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
+fn change(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, String> {
     if order.id.is_empty() {
         return Err(format!("job_id is required for {}", order.action));
     }
@@ -290,14 +309,21 @@ fn change(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
         }
         "remove" => (format!("✓ Removed job {}", order.id), Edit::Delete),
         "update" => {
-            update(&mut job, order, now, &mut zones)?;
+            update(&mut job, seal, order, now, &mut zones)?;
             (format!("✓ Job '{}' updated", job.name()), Edit::Write)
         }
         on => {
             let on = on == "enable";
             let word = if on { "enabled" } else { "disabled" };
-            let text = format!("✓ Job '{}' {word}", job.name());
-            if job.enabled() == on {
+            let mut text = format!("✓ Job '{}' {word}", job.name());
+            // A person at the command line who switches a shell job on has approved it.
+            let approves = on && order.approved && !job.command().is_empty() && !seal.holds(&job);
+            if approves {
+                let line = job.command().to_owned();
+                command(&mut job, seal, &line)?;
+                text.push_str(&format!("; it may run: {line}"));
+            }
+            if job.enabled() == on && !approves {
                 return Ok(Done { text, ..Done::default() });
             }
             job.set("", "enabled", json!(on));
@@ -324,7 +350,13 @@ fn change(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
     Ok(Done { text, changed: true, run: None })
 }
 
-fn update(job: &mut Job, order: &Order, now: Now, zones: &mut Zones) -> Result<(), String> {
+fn update(
+    job: &mut Job,
+    seal: &Seal,
+    order: &Order,
+    now: Now,
+    zones: &mut Zones,
+) -> Result<(), String> {
     checked(order)?;
     if let Some(schedule) = schedule(order, now)? {
         job.set("", "deleteAfterRun", json!(schedule["kind"] == "at"));
@@ -340,6 +372,9 @@ fn update(job: &mut Job, order: &Order, now: Now, zones: &mut Zones) -> Result<(
     }
     if let Some(deliver) = order.deliver {
         job.set("payload", "deliver", json!(deliver));
+    }
+    if !order.command.is_empty() {
+        command(job, seal, &order.command)?;
     }
     Ok(())
 }

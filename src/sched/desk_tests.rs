@@ -11,7 +11,13 @@ impl Desk {
     }
 
     fn give(&self, order: Order) -> Result<String, String> {
-        carry_out(&self.0, &order, NOW).map(|d| d.text).map_err(|e| e.to_string())
+        carry_out(&self.0, &self.seal(), &order, NOW).map(|d| d.text).map_err(|e| e.to_string())
+    }
+
+    fn seal(&self) -> Seal {
+        let home = self.0.parent().expect("a folder");
+        std::fs::create_dir_all(home.join("state")).expect("a folder");
+        Seal::new(home)
     }
 
     #[track_caller]
@@ -107,11 +113,11 @@ fn refusals_say_why() {
 fn one_time_jobs_need_a_clock() {
     let desk = Desk::new("desk-clock");
     let dark = Now { wall: 5, trusted: false, mono: 5 };
-    let e =
-        carry_out(&desk.0, &Order { action: "add".into(), ..tea() }, dark).expect_err("no clock");
+    let e = carry_out(&desk.0, &desk.seal(), &Order { action: "add".into(), ..tea() }, dark)
+        .expect_err("no clock");
     assert!(e.as_str().contains("clock is not set"), "{e}");
     let every = Order { action: "add".into(), at_seconds: 0, every_seconds: 60, ..tea() };
-    carry_out(&desk.0, &every, dark).expect("an interval needs none");
+    carry_out(&desk.0, &desk.seal(), &every, dark).expect("an interval needs none");
     assert_eq!(desk.jobs()[0].next(), None);
 }
 
@@ -140,7 +146,7 @@ fn jobs_are_switched_and_removed() {
     assert_eq!(desk.on("remove", &id).expect_err("gone"), format!("✗ Job {id} not found"));
     assert_eq!(desk.jobs().len(), 1);
     let run = Order { action: "run".into(), id: other.clone(), ..Order::default() };
-    let done = carry_out(&desk.0, &run, NOW).expect("found");
+    let done = carry_out(&desk.0, &desk.seal(), &run, NOW).expect("found");
     assert_eq!((done.run, done.changed), (Some(key(&other)), false));
 }
 

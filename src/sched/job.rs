@@ -95,6 +95,11 @@ impl Job {
         self.text("payload", "command")
     }
 
+    /// See [`super::seal`]; empty for none.
+    pub fn approval(&self) -> &str {
+        self.text("payload", "approval")
+    }
+
     /// Goes to the chat without a model.
     pub fn deliver(&self) -> bool {
         self.object("payload").and_then(|p| p.get("deliver")?.as_bool()).unwrap_or(false)

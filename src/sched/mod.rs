@@ -8,5 +8,6 @@ pub mod cron;
 pub mod desk;
 pub mod file;
 pub mod job;
+pub mod seal;
 pub mod timetable;
 pub mod zone;

@@ -35,6 +35,7 @@ pub struct Standing {
 const TAINTED: &str = "what the assistant has read from others may be behind it";
 const OPEN: &str = "commands are not locked in on this machine";
 const OUTSIDE: &str = "it writes outside the workspace";
+const JOB: &str = "the command will run by itself, without asking again";
 const SKILL: &str = "what a skill says, the assistant will follow";
 
 /// Folder of the workspace with the files that came with messages.
@@ -83,8 +84,10 @@ pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), Stri
 /// Why a call asks; `None` when it does not.
 fn reason(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str> {
     let set = ctx.config.tools.approvals.iter().find(|(tool, _)| tool == name);
-    if name == "install_skill" {
-        return Some(SKILL);
+    match name {
+        "install_skill" => return Some(SKILL),
+        "cron" if super::cron::sets_command(args) => return Some(JOB),
+        _ => {}
     }
     match set.map(|(_, approval)| *approval).unwrap_or_default() {
         Approval::Never => None,

@@ -47,10 +47,41 @@ pub struct Order {
     pub scoped: bool,
     /// List as JSON.
     pub json: bool,
+    /// A person has said yes to `command`; with `enable` to the one that the job has.
+    pub approved: bool,
 }
 
 /// Carries orders out; the error is for the one who gave it.
 pub type Desk = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
+
+/// Does a call set a command to run later?
+pub fn sets_command(args: &Args) -> bool {
+    !text(args, "command").trim().is_empty() && matches!(text(args, "action"), "add" | "update")
+}
+
+/// Why a shell job cannot be set here at all; looked at before anybody is asked.
+///
+/// # Errors
+/// For the model.
+pub async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
+    let tools = &ctx.config.tools;
+    if !tools.cron_commands || tools.disabled.iter().any(|t| t == "exec") {
+        return Err(
+            "shell jobs are switched off (tools.cron.allow_command, tools.exec.enabled)".into()
+        );
+    }
+    if !tools.exec.allow_remote && ctx.chat.channel != "cli" {
+        return Err(
+            "commands are only allowed on the command line (tools.exec.allow_remote is off)".into(),
+        );
+    }
+    if ctx.sender.platform == CRON {
+        return Err("a scheduled job cannot schedule others; tell the user instead".into());
+    }
+    super::exec::judged(&ctx.config, &ctx.readable_roots, text(args, "command").trim(), ".")
+        .await
+        .map(drop)
+}
 
 /// Runs a call.
 pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
@@ -85,6 +116,8 @@ pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
         to: if local { Address::default() } else { ctx.chat.clone() },
         scoped: !local,
         json: false,
+        // `approval` lets no call with a command pass unasked.
+        approved: !text(args, "command").trim().is_empty(),
     };
     match desk(order).await {
         Ok(text) => ToolResult::silent(text),

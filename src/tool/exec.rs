@@ -4,13 +4,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::guard::Guard;
 use super::schema::{integer, text};
 use super::scope::{Scope, Want, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, cage};
-use crate::config::ExecConfig;
+use crate::config::{Config, ExecConfig};
 use crate::limits::{EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX};
 use crate::proto::excerpt::HeadTail;
 use crate::sys::offload;
@@ -60,15 +61,54 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
             "exec is only allowed on the command line (tools.exec.allow_remote is off)".into()
         );
     }
-    let (guard, scope) = (Guard::new(exec)?, Scope::new(config, roots)?);
     let dir = match text(args, "working_dir") {
-        "" => ".".to_owned(),
-        dir => dir.to_owned(),
+        "" => ".",
+        dir => dir,
     };
-    let (line, at) = (command.to_owned(), dir);
-    let dir = offload(Box::new(move || folder(&guard, &scope, &line, &at))).await?;
+    let dir = judged(config, roots, command, dir).await?;
     approval::gate(ctx, EXEC.name, args).await?;
     let limit = time_limit(exec, integer(args, "timeout"));
+    execute(config, roots, command, dir, limit).await
+}
+
+/// Runs the command of a job whose approval was checked, in the workspace; what leaves is clean of `secrets`.
+pub async fn scheduled(
+    config: &Config,
+    roots: &[PathBuf],
+    secrets: &[String],
+    command: &str,
+) -> ToolResult {
+    let limit = config.tools.cron_timeout.min(EXEC_TIMEOUT_MAX);
+    let done = async {
+        let dir = judged(config, roots, command, ".").await?;
+        execute(config, roots, command, dir, limit).await
+    };
+    super::finish(done.await.unwrap_or_else(ToolResult::error), config, secrets)
+}
+
+/// The folder a command starts in, when guard and scope have nothing against the command there.
+///
+/// # Errors
+/// What they have against it.
+pub async fn judged(
+    config: &Config,
+    roots: &[PathBuf],
+    command: &str,
+    dir: &str,
+) -> Result<OwnedFd, String> {
+    let (guard, scope) = (Guard::new(&config.tools.exec)?, Scope::new(config, roots)?);
+    let (line, at) = (command.to_owned(), dir.to_owned());
+    offload(Box::new(move || folder(&guard, &scope, &line, &at))).await
+}
+
+async fn execute(
+    config: &Config,
+    roots: &[PathBuf],
+    command: &str,
+    dir: OwnedFd,
+    limit: Duration,
+) -> Result<ToolResult, String> {
+    let exec = &config.tools.exec;
     let plan = cage::Plan::new(config, roots);
     let (cage, more) = offload(Box::new(move || plan.build()))
         .await

@@ -194,6 +194,11 @@ fn prepare(config: &Config, name: &str, arguments: &str) -> Result<Args, String>
 }
 
 async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
+    if name == "cron" && cron::sets_command(args) {
+        if let Err(why) = cron::possible(ctx, args).await {
+            return ToolResult::error(why);
+        }
+    }
     // exec asks by itself, when the guard has nothing against the command.
     if name != "exec" {
         if let Err(why) = approval::gate(ctx, name, args).await {

@@ -6,6 +6,7 @@ use picoclaw::provider::tokens;
 use picoclaw::sched::cron::Expr;
 use picoclaw::sched::desk;
 use picoclaw::sched::job::Now;
+use picoclaw::sched::seal::Seal;
 use picoclaw::tool::cron::Order;
 use serde_json::Value;
 
@@ -70,7 +71,9 @@ fn cron() {
             };
             let path = std::env::temp_dir().join("picoclaw-no-such-folder/jobs.json");
             let now = Now { wall: 1_777_636_800, trusted: true, mono: 0 };
-            let e = desk::carry_out(&path, &order, now).expect_err("an error").to_string();
+            let e = desk::carry_out(&path, &Seal::new(&path), &order, now)
+                .expect_err("an error")
+                .to_string();
             same(name, e.contains(string(&expected["want"])), true)
         }
         other => Err(format!("{other} is not known")),

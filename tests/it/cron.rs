@@ -10,13 +10,13 @@ use crate::harness_daemon::Daemon;
 
 const FILE: &str = "workspace/cron/jobs.json";
 
-fn now_ms() -> u64 {
+pub fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     now.as_millis() as u64
 }
 
 /// A job in the first release's form, for the owner's chat.
-fn job(id: &str, schedule: Value, payload: Value) -> Value {
+pub fn job(id: &str, schedule: Value, payload: Value) -> Value {
     let mut job = json!({
         "id": id, "name": id, "enabled": true, "schedule": schedule,
         "payload": { "kind": "agent_turn", "message": "m", "deliver": true, "channel": "telegram", "to": OWNER.to_string() },
@@ -26,36 +26,36 @@ fn job(id: &str, schedule: Value, payload: Value) -> Value {
     job
 }
 
-fn write_jobs(home: &Home, jobs: &[Value]) {
+pub fn write_jobs(home: &Home, jobs: &[Value]) {
     home.write(FILE, &json!({ "version": 1, "note": "keep me", "jobs": jobs }).to_string());
 }
 
-fn jobs(home: &Home) -> Vec<Value> {
+pub fn jobs(home: &Home) -> Vec<Value> {
     let file: Value = serde_json::from_str(&home.read(FILE)).expect("jobs.json");
     file["jobs"].as_array().expect("jobs").clone()
 }
 
 /// How many of the owner's messages hold `text`.
-fn told(peer: &Peer, text: &str) -> usize {
+pub fn told(peer: &Peer, text: &str) -> usize {
     peer.texts(OWNER).iter().filter(|t| t.contains(text)).count()
 }
 
 #[track_caller]
-fn wait_told(peer: &Peer, daemon: &Daemon, text: &str) {
+pub fn wait_told(peer: &Peer, daemon: &Daemon, text: &str) {
     let found = eventually(SOON, || (told(peer, text) > 0).then_some(()));
     assert!(found.is_some(), "not told: {text}\n{:?}\n{}", peer.texts(OWNER), daemon.log());
 }
 
 /// Runs `cron` with these words and gives its output.
 #[track_caller]
-fn cron(home: &Home, words: &[&str]) -> String {
+pub fn cron(home: &Home, words: &[&str]) -> String {
     let done = home.run(&[&["cron"], words].concat());
     assert!(done.status.success(), "{words:?}: {done:?}");
     done.stdout
 }
 
 /// The id in `✓ Added job 'NAME' (ID)`.
-fn id_in(text: &str) -> String {
+pub fn id_in(text: &str) -> String {
     text.split(['(', ')']).nth(1).expect("an id").to_owned()
 }
 
@@ -164,21 +164,6 @@ fn a_time_missed_while_off_is_made_good_once_with_a_note() {
     assert_eq!(jobs[1]["state"]["own"], 7);
     assert!(jobs[1]["state"]["nextRunAtMs"].as_u64() > Some(now_ms()));
     assert!(home.read(FILE).contains("keep me"));
-}
-
-#[test]
-fn shell_jobs_are_not_run() {
-    let peer = peer(false);
-    let home = Home::new(&peer);
-    let at = json!({"kind": "at", "atMs": now_ms()});
-    write_jobs(&home, &[job("sh", at, json!({"command": "touch ran", "deliver": false}))]);
-    let daemon = Daemon::start(&home, &peer);
-    wait_told(&peer, &daemon, "was not run: shell jobs need an approval");
-    assert!(!home.path("workspace/ran").exists());
-    let ask = r#"[call:cron {"action":"add","message":"m","command":"reboot","at_seconds":60}]"#;
-    let marker = peer.say(OWNER, OWNER, ask);
-    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    assert!(peer.requests().pop().expect("one").to_string().contains("need the approval"));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod consolidation;
 mod control_socket;
 mod conversation;
 mod cron;
+mod cron_command;
 mod delivery;
 mod durability;
 mod escapes;

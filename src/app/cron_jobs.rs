@@ -1,0 +1,101 @@
+//! jobs.json as the scheduler uses it. Everything here waits for the disk.
+
+use std::path::Path;
+
+use crate::sched::desk::Zones;
+use crate::sched::file::{self, Edit, Fault};
+use crate::sched::job::{Due, Job, Now, key};
+use crate::store::session::Sessions;
+
+/// What a look at the file found.
+pub(super) struct Found {
+    pub(super) due: Vec<(u64, Due)>,
+    pub(super) notes: Vec<String>,
+}
+
+/// When which job is due; a broken file is moved away.
+pub(super) fn look(path: &Path, now: Now, fired: &[(u64, i64)]) -> Result<Found, String> {
+    let mut notes = Vec::new();
+    if !fired.is_empty() {
+        if let Err(e) = recorded(path, fired) {
+            notes.push(e.to_string());
+        }
+    }
+    let mut zones = Zones::default();
+    let mut due = Vec::new();
+    let scanned = file::scan(path, &mut |job| match job {
+        Ok(job) => match job.due(now, &mut |tz| zones.find(tz)) {
+            Ok(Some(at)) => due.push((key(job.id()), at)),
+            Ok(None) => {}
+            Err(why) => notes.push(format!("job {} is not run: {why}", job.id())),
+        },
+        Err(why) => notes.push(format!("a job in jobs.json is not run: {why}")),
+    });
+    match scanned {
+        Ok(()) => {}
+        Err(Fault::Broken(why)) => {
+            due.clear();
+            match file::set_aside(path, now.wall) {
+                Ok(to) => {
+                    notes.push(format!("jobs.json is broken ({why}); it is now {}", to.display()))
+                }
+                Err(e) => return Err(format!("jobs.json is broken ({why}) and stays: {e}")),
+            }
+        }
+        Err(Fault::Disk(e)) => return Err(e.to_string()),
+    }
+    // The same job twice: the file's first one counts.
+    notes.truncate(20);
+    Ok(Found { due, notes })
+}
+
+/// Marks jobs as fired, each at its second; nothing is written when the file says so already.
+pub(super) fn recorded(path: &Path, fired: &[(u64, i64)]) -> Result<(), Fault> {
+    let at = |job: &Job| {
+        let found = fired.iter().find(|(k, _)| *k == key(job.id()))?;
+        (job.last() != Some(found.1)).then_some(found.1)
+    };
+    let mut any = false;
+    file::scan(path, &mut |job| any |= job.is_ok_and(|j| at(&j).is_some()))?;
+    if !any {
+        return Ok(());
+    }
+    let mut zones = Zones::default();
+    let mut edit = |job: &mut Job| match at(job) {
+        None => Edit::Keep,
+        Some(second) if job.fired(second, &mut |tz| zones.find(tz)) => Edit::Write,
+        Some(_) => Edit::Delete,
+    };
+    file::rewrite(path, &mut edit, None)
+}
+
+pub(super) fn find(path: &Path, wanted: u64) -> Option<Job> {
+    let mut found = None;
+    let scanned = file::scan(path, &mut |job| {
+        found = found.take().or(job.ok().filter(|j| key(j.id()) == wanted));
+    });
+    if let Err(e) = scanned {
+        tracing::error!("{e}");
+    }
+    found
+}
+
+pub(super) fn end(
+    path: &Path,
+    sessions: &Sessions,
+    id: &str,
+    error: Option<&str>,
+) -> crate::Result<()> {
+    let mut job = find(path, key(id));
+    if job.is_none() {
+        return sessions.remove(&super::session_key::cron(id));
+    }
+    if job.as_mut().is_some_and(|job| error.is_some() && job.ended(error)) {
+        let mut edit = |job: &mut Job| match job.id() == id {
+            true if job.ended(error) => Edit::Write,
+            _ => Edit::Keep,
+        };
+        file::rewrite(path, &mut edit, None).map_err(|e| crate::Error::new(e.to_string()))?;
+    }
+    Ok(())
+}

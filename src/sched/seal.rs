@@ -1,0 +1,99 @@
+//! What a person has approved: a mark in a shell job that only this program can make.
+//!
+//! jobs.json lies in the workspace, where commands of the model can write. The mark is an HMAC-SHA256 (RFC 2104) of the
+//! command and its chat under a key in the home's `state/`, where they cannot even read.
+
+use std::path::{Path, PathBuf};
+
+use ring::hmac;
+
+use super::job::Job;
+use crate::bus::Address;
+use crate::store::atomic;
+use crate::{Error, Result};
+
+/// Bytes of the key.
+const KEY: usize = 32;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Seal(PathBuf);
+
+impl Seal {
+    /// With the key of this home.
+    pub fn new(home: &Path) -> Seal {
+        Seal(home.join("state/cron.key"))
+    }
+
+    /// The mark of a command for a chat. Makes the key when there is none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn make(&self, command: &str, to: &Address) -> Result<String> {
+        let key = match self.key()? {
+            Some(key) => key,
+            None => {
+                let mut key = [0; KEY];
+                rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+                    .map_err(|e| Error::new(format!("no random number: {e}")))?;
+                atomic::write(&self.0, &key, 0o600)?;
+                key
+            }
+        };
+        Ok(mark(&key, command, to))
+    }
+
+    /// Was the job's command approved?
+    pub fn holds(&self, job: &Job) -> bool {
+        let wanted = match self.key() {
+            Ok(Some(key)) => mark(&key, job.command(), &job.to()),
+            _ => return false,
+        };
+        wanted == job.approval()
+    }
+
+    fn key(&self) -> Result<Option<[u8; KEY]>> {
+        let bytes = atomic::read_bounded(&self.0, KEY as u64)?;
+        let wrong = |_| Error::new(format!("{} is broken; remove it", self.0.display()));
+        bytes.map(|b| b.try_into().map_err(wrong)).transpose()
+    }
+}
+
+fn mark(key: &[u8], command: &str, to: &Address) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let mut context = hmac::Context::with_key(&key);
+    for part in [command, &to.channel, &to.chat, &to.topic] {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part.as_bytes());
+    }
+    context.sign().as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_approved_holds() {
+        let dir = crate::store::disk::scratch("seal");
+        std::fs::create_dir(dir.join("state")).expect("a folder");
+        let seal = Seal::new(&dir);
+        let to = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };
+        let job = |command: &str, chat: &str, approval: &str| {
+            let payload = json!({"command": command, "channel": "telegram", "to": chat, "approval": approval});
+            Job::parse(&json!({"id": "1", "payload": payload}).to_string()).expect("a job")
+        };
+        assert!(!seal.holds(&job("ls", "5", "")), "no key yet");
+        let mark = seal.make("ls", &to).expect("a mark");
+        assert_eq!(seal.make("ls", &to).expect("again"), mark, "the key stays");
+        assert!(seal.holds(&job("ls", "5", &mark)));
+        assert!(!seal.holds(&job("ls -a", "5", &mark)));
+        assert!(!seal.holds(&job("ls", "6", &mark)));
+        assert!(!seal.holds(&job("ls", "5", "")));
+        std::fs::write(dir.join("state/cron.key"), "short").expect("written");
+        assert!(!seal.holds(&job("ls", "5", &mark)));
+        assert!(seal.make("ls", &to).expect_err("broken").as_str().contains("remove it"));
+    }
+}
