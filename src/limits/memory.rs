@@ -17,7 +17,7 @@ pub const INDEX_SEGMENTS: usize = 48;
 /// Sessions, months, or notes of a month, that are indexed; about 100 bytes each while a search runs.
 pub const INDEX_DOCS: usize = 4096;
 /// Months of notes, beside the latest and those that changed, that one search looks through.
-pub const INDEX_MONTHS: usize = 32;
+pub const INDEX_MONTHS: usize = 8;
 /// Words of a question that are searched for.
 pub const SEARCH_TERMS: usize = 16;
 /// Passages that a search gives, and how many unless the call says so.

@@ -94,6 +94,11 @@ impl Home {
             .map_err(|e| format!("{}: {e}", path.display()))
     }
 
+    /// Gives the daemon a variable.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.environment.push((key.into(), value.into()));
+    }
+
     /// The daemon's binary with these arguments, ready to start.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.daemon);

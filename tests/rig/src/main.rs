@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - `home`: a configuration for the peer or for real services; `daemon`: starts, asks and stops the real binary.
-//! - `demo`, `bench`, `soak`: one command each; `table`: what they print.
+//! - `demo`, `bench`, `grow`, `soak`: one command each; `table`: what they print.
 //!
 //! It must measure the binary as it ships, from outside: nothing of the daemon's code is linked in here.
 
@@ -12,6 +12,7 @@
 mod bench;
 mod daemon;
 mod demo;
+mod grow;
 mod home;
 mod live;
 mod soak;
@@ -43,6 +44,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Bench(bench::Bench),
+    Grow(grow::Grow),
     Soak(soak::Soak),
 }
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Demo(demo) => demo.run(&place),
         Command::Bench(bench) => bench.run(&place),
+        Command::Grow(grow) => grow.run(&place),
         Command::Soak(soak) => soak.run(&place),
     };
     match done {
