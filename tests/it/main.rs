@@ -45,6 +45,7 @@ mod rows;
 mod scripted_server;
 mod skills;
 mod subagents;
+mod ssrf;
 mod summary;
 mod supervise;
 mod tidy;

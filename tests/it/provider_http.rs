@@ -11,7 +11,7 @@ use picoclaw::provider::{ChatReply, ChatRequest, Class, Failure, Provider};
 
 use crate::scripted_server::{Server, Step, json, refuse, response, says, stream};
 
-fn model(base: &str) -> ModelConfig {
+pub fn model(base: &str) -> ModelConfig {
     ModelConfig {
         model_name: "m".into(),
         provider: "openai".into(),
@@ -28,7 +28,7 @@ fn http() -> Client {
 }
 
 /// Says "hi" to `provider`; the reply and what was streamed.
-fn ask(provider: &impl Provider) -> (Result<ChatReply, Failure>, String) {
+pub fn ask(provider: &impl Provider) -> (Result<ChatReply, Failure>, String) {
     let messages = [Message::text(Role::User, "hi")];
     let request = ChatRequest {
         system_static: "",
