@@ -75,7 +75,7 @@ impl State {
     }
 
     fn write(&mut self, level: Level, line: &str) {
-        let line = secret::redact(line, &self.secrets, 1);
+        let line = shown(line, &self.secrets);
         if self.target == Target::Syslog {
             if self.socket.is_none() {
                 self.socket =
@@ -100,6 +100,17 @@ impl State {
         // Nowhere is left to report that standard error is gone.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
+}
+
+/// Without secrets, then cut: a cut before could spare half of one.
+fn shown(line: &str, secrets: &[String]) -> String {
+    let mut text = secret::redact(line, secrets, 1).into_owned();
+    if text.len() > LOG_LINE_BYTES {
+        let end = (0..=LOG_LINE_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn state() -> MutexGuard<'static, State> {
@@ -169,11 +180,6 @@ impl Subscriber for Lines {
         let mut text = line.0;
         // A log line is one line whatever a server put into it.
         text.retain(|c| c == '\t' || !c.is_control());
-        if text.len() > LOG_LINE_BYTES {
-            let end = (0..=LOG_LINE_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-            text.truncate(end);
-            text.push('…');
-        }
         let mut state = state();
         if !state.admits(Instant::now()) {
             return;
@@ -223,6 +229,16 @@ mod tests {
             assert_eq!(parse_level(name), Some(level), "{name}");
         }
         assert_eq!(parse_level("loud"), None);
+    }
+
+    #[test]
+    fn lines_are_cut_behind_their_secrets() {
+        let secrets = ["k-0123456789".to_owned()];
+        assert_eq!(shown("a k-0123456789 b", &secrets), "a [FILTERED] b");
+        for at in LOG_LINE_BYTES - 20..LOG_LINE_BYTES + 2 {
+            let line = shown(&("ä".repeat(at / 2) + "k-0123456789 and more"), &secrets);
+            assert!(!line.contains("k-0") && line.len() <= LOG_LINE_BYTES + 3, "{at}: {line}");
+        }
     }
 
     #[test]

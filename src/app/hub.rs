@@ -324,7 +324,8 @@ impl Hub {
             resumed: taken.resumed,
             started: &taken.started,
             say,
-            ask: Some(self.outbox.asker(&person)),
+            // The sender of a job is the job: nobody who could answer.
+            ask: (!taken.is_unattended()).then(|| self.outbox.asker(&person)),
             unattended: taken.is_unattended(),
             on_text: None,
             subagents: self.desk(taken),

@@ -127,6 +127,7 @@ endef
 
 define PICOCLAW_USERS
 	picoclaw -1 picoclaw -1 * /var/lib/picoclaw - dialout,i2c,spi,gpio PicoClaw assistant
+	picoclaw-tool -1 picoclaw-tool -1 * / - - Commands of PicoClaw
 	- -1 i2c -1 - - - - Buses on the header
 	- -1 spi -1 - - - - Buses on the header
 	- -1 gpio -1 - - - - Lines on the header

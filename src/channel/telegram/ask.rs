@@ -14,7 +14,7 @@ use super::send::topic;
 use super::wire::{self, Object, Sent};
 use super::{Telegram, entropy};
 use crate::bus::{Address, Verdict};
-use crate::limits::{APPROVAL_WAIT, APPROVALS};
+use crate::limits::APPROVALS;
 
 /// In front of our own buttons' data.
 const MARK: &str = "ap:";
@@ -117,8 +117,14 @@ fn buttons(nonce: &str) -> String {
 }
 
 impl Telegram {
-    /// Asks `user` in the chat `to`; waits at most [`APPROVAL_WAIT`].
-    pub(super) async fn question(&self, to: &Address, user: &str, text: &str) -> Verdict {
+    /// Asks `user` in the chat `to`; `wait` ([`crate::limits::APPROVAL_WAIT`]) without an answer is silence.
+    pub(super) async fn question(
+        &self,
+        to: &Address,
+        user: &str,
+        text: &str,
+        wait: Duration,
+    ) -> Verdict {
         let (Some(random), true) = (entropy(), self.asks.0.borrow().len() < APPROVALS) else {
             return Verdict::Unreachable;
         };
@@ -133,7 +139,7 @@ impl Telegram {
             answer: sender,
         });
         let waiting = Waiting(&self.asks, nonce);
-        let deadline = Instant::now() + APPROVAL_WAIT;
+        let deadline = Instant::now() + wait;
         let body = topic(Object::new().chat(&to.chat), to).str("text", text);
         let body = body.raw("reply_markup", &buttons(&waiting.1)).end();
         let answered = async {
@@ -246,6 +252,61 @@ mod tests {
         drop(waits);
         let reaction = asks.press(&press(7, -5, "ap:00ff:y"));
         assert_eq!(reaction.note, "This question is closed; it counted as no.");
+    }
+
+    /// A Bot API on loopback that takes every call and hands its name and body on.
+    fn server() -> (String, std::sync::mpsc::Receiver<String>) {
+        use std::io::{BufRead, BufReader, Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let (told, calls) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut reader = BufReader::new(stream.expect("a connection"));
+                let (mut head, mut length) = (String::new(), 0);
+                while reader.read_line(&mut head).expect("a line") > 2 {
+                    if let Some((_, n)) = head.to_lowercase().rsplit_once("content-length: ") {
+                        length = n.trim().parse().expect("a number");
+                    }
+                }
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).expect("a body");
+                let line = head.lines().next().unwrap_or_default();
+                let _ = told.send(format!("{line} {}", String::from_utf8_lossy(&body)));
+                let answer = r#"{"ok":true,"result":{"message_id":9,"chat":{"id":5}}}"#;
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ";
+                let _ = write!(reader.get_mut(), "{head}{}\r\n\r\n{answer}", answer.len());
+            }
+        });
+        (base, calls)
+    }
+
+    #[test]
+    fn silence_is_no_and_takes_the_buttons_away() {
+        assert_eq!(crate::limits::APPROVAL_WAIT, Duration::from_secs(300));
+        let (base_url, calls) = server();
+        let config = crate::config::TelegramConfig { base_url, ..Default::default() };
+        let client = crate::net::http::Client::with(crate::net::http::Options::plain());
+        let bot = Telegram::new(&config, client.expect("a client"), Default::default());
+        let to = Address { channel: "telegram".into(), chat: "5".into(), topic: String::new() };
+        let verdict = smol::block_on(bot.question(&to, "7", "Q?", Duration::from_secs(2)));
+        assert_eq!(verdict, Verdict::Silence);
+        let asked = calls.recv().expect("a question");
+        assert!(asked.contains("/sendMessage") && asked.contains("inline_keyboard"), "{asked}");
+        let edited = calls.recv().expect("an edit");
+        assert!(edited.contains("/editMessageText") && edited.contains("so no"), "{edited}");
+        assert!(!edited.contains("inline_keyboard"), "{edited}");
+        // More than a few are not asked.
+        let one = || bot.question(&to, "7", "Q?", Duration::from_secs(60));
+        let mut open: Vec<_> = (0..APPROVALS).map(|_| Box::pin(one())).collect();
+        smol::block_on(async {
+            for question in &mut open {
+                assert!(smol::future::poll_once(question).await.is_none());
+            }
+            assert_eq!(one().await, Verdict::Unreachable);
+        });
+        drop(open);
+        assert!(bot.asks.0.borrow().is_empty(), "who goes away takes the question along");
     }
 
     #[test]

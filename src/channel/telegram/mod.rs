@@ -158,7 +158,7 @@ impl Channel for Telegram {
     }
 
     async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {
-        self.question(to, user, question).await
+        self.question(to, user, question, crate::limits::APPROVAL_WAIT).await
     }
 
     async fn typing(&self, to: &Address) {
