@@ -243,6 +243,44 @@ mod tests {
     }
 
     #[test]
+    fn building_and_closing_the_cage_takes_little() {
+        use std::time::{Duration, Instant};
+        if process::strength().landlock == 0 {
+            eprintln!("skipped: no Landlock in this kernel");
+            return;
+        }
+        let scratch = crate::sys::scratch::Scratch::new();
+        scratch.file("home/config.json", "{}");
+        scratch.file("home/state/lock", "");
+        scratch.file("home/workspace/a", "");
+        let mut config = Config { home: scratch.path().join("home"), ..Config::default() };
+        config.agent.workspace = config.home.join("workspace");
+        config.agent.restrict_to_workspace = true;
+        let dir: std::os::fd::OwnedFd =
+            fs::File::open(&config.agent.workspace).expect("a folder").into();
+        let time = |uncaged: bool| {
+            let mut config = config.clone();
+            config.tools.exec.uncaged = uncaged;
+            let begin = Instant::now();
+            let (cage, env) = Plan::new(&config, &[]).build().expect("a cage");
+            let child = process::shell("exit 0".as_ref(), &dir, &env, cage).expect("started");
+            let done = smol::block_on(process::run(child, Duration::from_secs(60)));
+            assert_eq!(done.end, process::End::Exit(process::Exit::Code(0)));
+            begin.elapsed()
+        };
+        // The quickest of many, by turns: what else the machine does only ever adds.
+        let (mut open, mut closed) = (time(true), time(false));
+        for n in 0..400 {
+            (open, closed) = (open.min(time(true)), closed.min(time(false)));
+            if n >= 20 && closed.saturating_sub(open) < Duration::from_millis(5) {
+                eprintln!("exec: {open:?} open, {closed:?} closed");
+                return;
+            }
+        }
+        panic!("{open:?} {closed:?}");
+    }
+
+    #[test]
     fn expressions_that_are_paths() {
         check("^/var/log/", Some("/var/log/"));
         check("/srv/data", Some("/srv/data"));

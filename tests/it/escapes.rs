@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use picoclaw::sys::process::strength;
 use picoclaw_peer::Peer;
+use rustix::fs::CWD;
 use serde_json::{Value, json};
 
 use crate::harness::{Home, OWNER, SOON, eventually, peer};
@@ -307,8 +308,10 @@ fn links_and_renames_gain_nothing() {
     }
     let cage = Cage::new();
     cage.home.write("workspace/real/config.json", "inside");
-    cage.home.give_away();
+    cage.home.write("workspace/swap/config.json", "inside");
     let home = cage.home.path("").display().to_string();
+    std::os::unix::fs::symlink(&home, cage.home.path("workspace/other")).expect("a link");
+    cage.home.give_away();
     // A command swaps a folder for a link to the daemon's home as fast as it can, and reads through it.
     let script = format!(
         "mkdir -p real; ln -s {home} evil; i=0; while [ $i -lt 400 ]; do ln -sfn real way; cat way/config.json; \
@@ -318,6 +321,7 @@ fn links_and_renames_gain_nothing() {
     assert!(got.contains("inside") && !got.contains("allow_from"), "{got}");
     // The same from outside, against the file tools.
     let way = cage.home.path("workspace/way");
+    let (swap, other) = (cage.home.path("workspace/swap"), cage.home.path("workspace/other"));
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let swapper = {
         let (way, stop) = (way.clone(), stop.clone());
@@ -326,14 +330,17 @@ fn links_and_renames_gain_nothing() {
                 for target in ["real", "evil"] {
                     let _ = fs::remove_file(&way);
                     let _ = std::os::unix::fs::symlink(target, &way);
+                    // A folder and a link to the daemon's home change places in one moment.
+                    let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                    let _ = rustix::fs::renameat_with(CWD, &swap, CWD, &other, exchange);
                 }
             }
         })
     };
-    for _ in 0..30 {
-        let read = cage.call("read_file", &json!({ "path": "way/config.json" }));
+    for path in ["way/config.json", "swap/config.json"].repeat(15) {
+        let read = cage.call("read_file", &json!({ "path": path }));
         assert!(!read.contains("allow_from"), "{read}");
-        cage.call("append_file", &json!({ "path": "way/config.json", "content": "x" }));
+        cage.call("append_file", &json!({ "path": path, "content": "x" }));
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     swapper.join().expect("a thread");

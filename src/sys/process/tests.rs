@@ -299,11 +299,16 @@ fn closing_the_cage_takes_little() {
         }
         begin.elapsed()
     };
-    // The quickest of many: what else the machine does only ever adds.
-    let quickest = |closed| (0..40).map(|_| time(closed)).min().unwrap_or_default();
-    let (open, closed) = (quickest(false), quickest(true));
-    eprintln!("exec: {open:?} open, {closed:?} closed");
-    assert!(closed.saturating_sub(open) < Duration::from_millis(5), "{open:?} {closed:?}");
+    // The quickest of many, by turns: what else the machine does only ever adds.
+    let (mut open, mut closed) = (time(false), time(true));
+    for n in 0..400 {
+        (open, closed) = (open.min(time(false)), closed.min(time(true)));
+        if n >= 20 && closed.saturating_sub(open) < Duration::from_millis(5) {
+            eprintln!("exec: {open:?} open, {closed:?} closed");
+            return;
+        }
+    }
+    panic!("{open:?} {closed:?}");
 }
 
 #[test]
