@@ -243,6 +243,59 @@ fn kills_at_any_moment_fire_each_job_once() {
 }
 
 #[test]
+fn the_file_is_written_only_on_change() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let yearly = json!({"kind": "cron", "expr": "0 0 1 1 *", "tz": "Asia/Tokyo"});
+    write_jobs(
+        &home,
+        &[
+            job("y", yearly, json!({})),
+            job("e", json!({"kind": "every", "everyMs": 3_600_000}), json!({})),
+        ],
+    );
+    let stamp = || std::fs::metadata(home.path(FILE)).and_then(|m| m.modified()).expect("a file");
+    let (text, written) = (home.read(FILE), stamp());
+    for _ in 0..2 {
+        let daemon = Daemon::start(&home, &peer);
+        let waiting =
+            || home.run(&["status"]).stdout.contains("Cron jobs: 2 waiting").then_some(());
+        assert!(eventually(SOON, waiting).is_some(), "{}", daemon.log());
+        cron(&home, &["list"]);
+        cron(&home, &["enable", "y"]);
+        assert!(!home.run(&["cron", "remove", "nobody"]).status.success());
+        assert!(daemon.term().success());
+    }
+    assert_eq!((home.read(FILE), stamp()), (text, written));
+    cron(&home, &["disable", "y"]);
+    assert_eq!(jobs(&home)[0]["enabled"], false);
+}
+
+/// From an order to the chat, with so many other jobs in the file.
+fn firing_takes(others: usize) -> Duration {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let yearly = json!({"kind": "cron", "expr": "0 4 1 1 *", "tz": "Europe/Berlin"});
+    let other = |n| job(&format!("{n:016x}"), yearly.clone(), json!({}));
+    let mut many: Vec<Value> = (0..others).map(other).collect();
+    // The last one, due while the daemon is off: it fires with the start.
+    let at = json!({"kind": "at", "atMs": now_ms()});
+    many.push(job("last", at, json!({"message": "it fires"})));
+    write_jobs(&home, &many);
+    let begun = std::time::Instant::now();
+    let daemon = Daemon::start(&home, &peer);
+    wait_told(&peer, &daemon, "it fires");
+    begun.elapsed()
+}
+
+#[test]
+fn many_jobs_hold_none_up() {
+    let took = [9, 99, 999].map(firing_takes);
+    println!("start to chat in {took:?} with 10, 100 and 1000 jobs");
+    assert!(took.iter().all(|l| *l < Duration::from_secs(10)), "{took:?}");
+}
+
+#[test]
 fn a_thousand_jobs_cost_little() {
     let peer = peer(false);
     let home = Home::new(&peer);

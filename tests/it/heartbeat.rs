@@ -26,6 +26,8 @@ fn what_needs_attention_reaches_the_last_chat_once() {
     assert!(eventually(SOON, || (told() > 0).then_some(())).is_some(), "{}", daemon.log());
     let request = peer.requests().pop().expect("a request")["messages"].to_string();
     assert!(request.contains("HEARTBEAT_OK") && request.contains("look at the plants"));
+    // Its delivery is recorded before the kill.
+    std::thread::sleep(QUIET);
     daemon.kill9();
     // The next one comes half an hour after the last, restart or not.
     let daemon = Daemon::start(&home, &peer);
@@ -78,19 +80,43 @@ fn a_file_that_is_there_stays() {
     assert_eq!(home.read(FILE), "", "{}", daemon.log());
 }
 
-#[test]
-fn a_kill_during_a_heartbeat_is_made_good_once() {
+/// Kills the daemon when `rule` holds it during a heartbeat, and counts what is told after restarts.
+#[track_caller]
+fn killed_at(rule: &str) -> usize {
     let peer = peer(false);
     let home = Home::new(&peer);
     knows_the_owner(&home);
     home.write(FILE, "- look at the plants q777777\n");
-    peer.faults(&["llm:chat:hang:1:max=1"]);
+    peer.faults(&[rule]);
     let daemon = Daemon::start(&home, &peer);
     assert!(peer.wait_faults(1, SOON), "{}", daemon.log());
     daemon.kill9();
-    let daemon = Daemon::start(&home, &peer);
+    peer.faults(&[]);
     let told = || peer.texts(OWNER).iter().filter(|t| t.contains("re q777777 ok.")).count();
-    assert!(eventually(SOON, || (told() > 0).then_some(())).is_some(), "{}", daemon.log());
-    std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(told(), 1);
+    for _ in 0..2 {
+        let daemon = Daemon::start(&home, &peer);
+        assert!(eventually(SOON, || (told() > 0).then_some(())).is_some(), "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(1500));
+        daemon.kill9();
+    }
+    told()
+}
+
+#[test]
+fn a_kill_during_a_heartbeat_is_made_good_once() {
+    assert_eq!(killed_at("llm:chat:hang:1:max=1"), 1);
+    assert_eq!(killed_at("tg:sendMessage:hang:1:max=1"), 1);
+}
+
+#[test]
+fn it_beats_at_least_five_minutes_apart() {
+    let peer = peer(false);
+    for (interval, want) in [(0, 30), (1, 5), (5, 5), (45, 45)] {
+        let home = Home::patched(&peer, &json!({ "heartbeat": { "interval": interval } }));
+        let mut options = picoclaw::config::LoadOptions::from_process();
+        options.env.retain(|name, _| !name.starts_with("PICOCLAW_"));
+        options.env.insert("PICOCLAW_HOME".into(), home.path("").display().to_string());
+        let config = picoclaw::config::load(&options).expect("a configuration").config;
+        assert_eq!(config.heartbeat, Duration::from_secs(60 * want), "{interval}");
+    }
 }

@@ -150,3 +150,47 @@ fn a_model_without_room_gets_less_and_the_rest_is_summarised() {
     assert!(text.contains("CONTEXT_SUMMARY"), "what was dropped is in the summary now");
     assert_eq!(peer.refused().iter().filter(|w| !w.contains("status")).count(), 0);
 }
+
+#[test]
+fn the_window_and_its_percentage_are_kept() {
+    let peer = peer(false);
+    // The prompt's own part and the answer take about 4,000 tokens of it.
+    let patch = json!({ "agents": { "defaults": {
+        "context_window": 9000, "max_tokens": 500, "summarize_token_percent": 25,
+    } } });
+    let home = Home::patched(&peer, &patch);
+    let daemon = Daemon::start(&home, &peer);
+    let long = |n: usize| format!("message {n}: {}", "some more words of it ".repeat(150));
+    for n in 0..6 {
+        ask(&peer, &daemon, &long(n));
+    }
+    // Long before there are 20 messages: three of these are a quarter of the window.
+    wait_cut(&home, &daemon, 0);
+    let request = ask(&peer, &daemon, &format!("the last one, {}", "word ".repeat(6000)));
+    let text = request["messages"].to_string();
+    assert!(text.contains("the last one"), "the running turn stays");
+    assert!(!text.contains("message 5:"), "what has no room beside it is left out");
+    assert_eq!(peer.refused(), Vec::<String>::new());
+}
+
+#[test]
+fn cjk_is_counted_as_what_it_is() {
+    let peer = peer(false);
+    let patch = json!({ "agents": { "defaults": {
+        "context_window": 20000, "max_tokens": 500, "summarize_token_percent": 10,
+    } } });
+    let home = Home::patched(&peer, &patch);
+    let daemon = Daemon::start(&home, &peer);
+    // 2,400 characters each: 600 tokens of Latin, 2,000 of Chinese. Only the latter go beyond a tenth of the window.
+    for n in 0..2 {
+        ask(&peer, &daemon, &format!("{n} {}", "word ".repeat(250)));
+    }
+    std::thread::sleep(QUIET);
+    assert_eq!(summaries(&peer).len(), 0);
+    for n in 0..3 {
+        ask(&peer, &daemon, &format!("{n} {}", "敏捷的棕色狐狸".repeat(180)));
+    }
+    wait_cut(&home, &daemon, 0);
+    let tokens = home.run(&["status"]).stdout;
+    assert!(tokens.contains("% off (") && tokens.contains("tokens for each guessed)"), "{tokens}");
+}
