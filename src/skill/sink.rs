@@ -30,14 +30,17 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// For the empty folder `root`; root gives the files to the owner of `workspace`.
+    /// For the empty folder `root`; root gives the files to the owner of `workspace`, and everybody to its group where the
+    /// workspace is one that commands of another user share (set-group-id).
     ///
     /// # Errors
     /// The workspace cannot be looked at.
     pub fn new(root: PathBuf, workspace: &Path, whole_repository: bool) -> Result<Sink> {
         let meta = fs::metadata(workspace).with_context(|| workspace.display().to_string())?;
-        let other = rustix::process::geteuid().is_root() && meta.uid() != 0;
-        let owner = other.then(|| (meta.uid(), meta.gid()));
+        let user = rustix::process::geteuid();
+        let other = user.is_root() && meta.uid() != 0;
+        let shared = meta.mode() & 0o2000 != 0 && meta.uid() == user.as_raw();
+        let owner = (other || shared).then(|| (meta.uid(), meta.gid()));
         let sink = Sink {
             root,
             whole_repository,
@@ -173,6 +176,27 @@ mod tests {
         let dir = crate::store::disk::scratch(name);
         fs::create_dir(dir.join("in")).expect("a folder");
         Sink::new(dir.join("in"), &dir, false).expect("a sink")
+    }
+
+    #[test]
+    fn files_of_a_shared_workspace_are_its_groups() {
+        use std::os::unix::fs::PermissionsExt;
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can make a workspace of another group");
+            return;
+        }
+        let dir = crate::store::disk::scratch("sink-group");
+        lchown(&dir, None, Some(61_234)).expect("given away");
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o2770)).expect("a mode");
+        // As in the home's `state`, which is not the group's.
+        let root = dir.join("in");
+        fs::create_dir(&root).expect("a folder");
+        lchown(&root, None, Some(0)).expect("given back");
+        let mut sink = Sink::new(root.clone(), &dir, false).expect("a sink");
+        sink.note("a", b"x").expect("written");
+        for path in [root.clone(), root.join("a")] {
+            assert_eq!(fs::metadata(path).expect("metadata").gid(), 61_234);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fs::DirBuilder;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags};
 use rustix::io::Result;
@@ -25,10 +26,17 @@ pub fn prepare(config: &Config) {
     rustix::process::umask(Mode::from_raw_mode(0o007));
     let workspace = &config.agent.workspace;
     let _ = DirBuilder::new().recursive(true).mode(0o770).create(workspace);
-    let mut walk = Walk { group, left: SHARED_ENTRIES, user: rustix::process::geteuid().as_raw() };
+    let user = rustix::process::geteuid().as_raw();
+    let mut walk = Walk { group, user, rights: 0o070, left: SHARED_ENTRIES };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let done = rustix::fs::openat(CWD, workspace, flags, Mode::empty())
-        .and_then(|folder| walk.folder(folder, 0));
+    let open = |path: &Path| rustix::fs::openat(CWD, path, flags, Mode::empty());
+    let done = open(workspace).and_then(|folder| walk.folder(folder, 0));
+    // The skills of the home are to be read.
+    if let Ok(skills) = open(&config.home.join("skills")) {
+        walk.rights = 0o050;
+        // What cannot be given to the group is not for the commands then.
+        let _ = walk.folder(skills, 0);
+    }
     match done {
         Ok(()) if walk.left == 0 => tracing::warn!(
             "the workspace has more than {SHARED_ENTRIES} entries; commands may not reach all of them"
@@ -41,6 +49,8 @@ pub fn prepare(config: &Config) {
 struct Walk {
     group: u32,
     user: u32,
+    /// What of ours the group gets.
+    rights: u32,
     left: usize,
 }
 
@@ -83,7 +93,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Gives our file or folder to the group, with the rights that we have. One with a second name may lie elsewhere, too.
+    /// Gives our file or folder to the group, with those of our rights that it gets. One with a second name may lie elsewhere, too.
     fn share(&self, file: &impl AsFd) -> Result<()> {
         let stat = rustix::fs::fstat(file)?;
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
@@ -91,7 +101,8 @@ impl Walk {
             return Ok(());
         }
         let ours = stat.st_mode & 0o700;
-        let mode = stat.st_mode & 0o7777 | ours >> 3 | if folder { 0o2000 } else { 0 };
+        let mode =
+            stat.st_mode & 0o7777 | ours >> 3 & self.rights | if folder { 0o2000 } else { 0 };
         if stat.st_gid != self.group {
             rustix::fs::fchown(file, None, Some(Gid::from_raw(self.group)))?;
         } else if mode == stat.st_mode & 0o7777 {
@@ -128,7 +139,8 @@ mod tests {
         fs::hard_link(path("secret"), path("ws/linked")).expect("a link");
         scratch.link("../secret", "ws/soft");
         let stat = fs::metadata(path("secret")).expect("metadata");
-        let mut walk = Walk { group: stat.gid(), user: stat.uid(), left: SHARED_ENTRIES };
+        let mut walk =
+            Walk { group: stat.gid(), user: stat.uid(), rights: 0o070, left: SHARED_ENTRIES };
         let open = || {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::openat(CWD, path("ws"), flags, Mode::empty()).expect("a folder")

@@ -40,9 +40,15 @@ impl Held {
         let home = Home::patched(&peer, &json!({ "tools": { "exec": { "timeout_seconds": 10 } } }));
         home.write("workspace/note.txt", "inside\n");
         home.write("workspace/sub/deep.txt", "deep\n");
+        home.write("skills/s/run.sh", "echo a skill\n");
         // As a daemon with umask 077 has left it, before there was such a user.
         home.give_away();
-        for (name, mode) in [("workspace/note.txt", 0o600), ("workspace/sub", 0o700)] {
+        for (name, mode) in [
+            ("workspace/note.txt", 0o600),
+            ("workspace/sub", 0o700),
+            ("skills/s", 0o700),
+            ("skills", 0o700),
+        ] {
             set_mode(&home, name, mode);
         }
         set_mode(&home, "config.json", 0o644);
@@ -139,6 +145,9 @@ fn commands_have_a_user_of_their_own_and_share_the_workspace() {
         got.starts_with(&format!("{TOOL_USER}\ninside\ndeep\n{}\n", workspace.display())),
         "{got}"
     );
+    let skill = held.home.path("skills/s/run.sh").display().to_string();
+    assert!(held.run(&format!("sh {skill}; echo x > {skill}")).starts_with("a skill\n"));
+    assert_eq!(held.home.read("skills/s/run.sh"), "echo a skill\n");
     // One writes what the other reads, both ways.
     assert!(held.call("read_file", &json!({ "path": "sub/made.txt" })).contains("made"));
     held.call("append_file", &json!({ "path": "sub/made.txt", "content": "more\n" }));
