@@ -183,6 +183,9 @@ fn feed_html(data: &[u8]) {
 }
 
 fn feed_http1(data: &[u8]) {
+    let asked = http1::request(data);
+    let token = asked.bearer.map_or(0, <[u8]>::len);
+    assert!(asked.method.len() + asked.path.len() + token <= data.len());
     let whole = response(data, data.len().max(1));
     assert_eq!(whole, response(data, 1), "in pieces");
 }

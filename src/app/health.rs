@@ -15,6 +15,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use crate::config::Secret;
 use crate::error::{Context, Error, Result};
 use crate::limits::LOCAL_CLIENTS;
+use crate::proto::http1;
 
 /// What [`serve`] tells: is the gateway ready, and each check's name and whether it holds.
 pub type Checks = Rc<dyn Fn() -> Vec<(&'static str, bool)>>;
@@ -145,18 +146,11 @@ enum Trust {
     Full,
 }
 
-/// The request has the token: `Authorization: Bearer TOKEN` (RFC 6750). Compared in a time that says nothing about it.
+/// The request has the token. Compared in a time that says nothing about it.
 fn shows(head: &[u8], token: &Secret) -> bool {
     let token = token.expose().as_bytes();
-    let given = head.split(|b| *b == b'\n').skip(1).find_map(|line| {
-        let (name, value) = line.split_at(line.iter().position(|b| *b == b':')?);
-        if !name.eq_ignore_ascii_case(b"authorization") {
-            return None;
-        }
-        let (scheme, value) = value[1..].trim_ascii().split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| value.trim_ascii())
-    });
-    let Some(given) = given.filter(|given| given.len() == token.len()) else { return false };
+    let given = http1::request(head).bearer.filter(|given| given.len() == token.len());
+    let Some(given) = given else { return false };
     !token.is_empty() && given.iter().zip(token).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }
 
@@ -166,10 +160,7 @@ fn respond(
     uptime: Duration,
     checks: &[(&'static str, bool)],
 ) -> (&'static str, String) {
-    let line = head.split(|b| *b == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|b| *b == b' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let path = target.split(|b| *b == b'?').next().unwrap_or_default();
+    let http1::Asked { method, path, .. } = http1::request(head);
     let uptime = format!("{}s", uptime.as_secs());
     let ready = checks.iter().all(|(_, ok)| *ok);
     let (code, word) =

@@ -38,6 +38,34 @@ impl HeadReader {
     }
 }
 
+/// What a small server wants to know of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// As written; empty where there is no request.
+    pub method: &'a [u8],
+    /// Without what follows a question mark.
+    pub path: &'a [u8],
+    /// The token of `Authorization: Bearer TOKEN` (RFC 6750).
+    pub bearer: Option<&'a [u8]>,
+}
+
+/// Reads the head of a request; what is not understood is left empty.
+pub fn request(head: &[u8]) -> Asked<'_> {
+    let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let mut words = lines.next().unwrap_or_default().split(|b| *b == b' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = target.split(|b| *b == b'?').next().unwrap_or_default();
+    let bearer = lines.find_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|b| *b == b':')?);
+        if !name.eq_ignore_ascii_case(b"authorization") {
+            return None;
+        }
+        let (scheme, value) = value[1..].trim_ascii().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| value.trim_ascii())
+    });
+    Asked { method, path, bearer }
+}
+
 /// A response head.
 pub struct Head {
     bytes: Box<[u8]>,

@@ -131,3 +131,19 @@ fn fields() {
     assert_eq!(head.value("bad"), None);
     assert_eq!(head.value("HTTP/1.1 200 a"), None);
 }
+
+#[test]
+fn requests() {
+    #[track_caller]
+    fn check(head: &str, method: &str, path: &str, bearer: Option<&str>) {
+        let (method, path) = (method.as_bytes(), path.as_bytes());
+        let want = Asked { method, path, bearer: bearer.map(str::as_bytes) };
+        assert_eq!(request(head.as_bytes()), want, "{head:?}");
+    }
+    check("GET /a?b HTTP/1.1\r\nAuthorization: Bearer x y \r\n\r\n", "GET", "/a", Some("x y"));
+    check("GET /a HTTP/1.1\nhost: a\nAUTHORIZATION:bearer t", "GET", "/a", Some("t"));
+    check("GET /a HTTP/1.1\r\nAuthorization: Basic t\r\n\r\n", "GET", "/a", None);
+    check("GET /a\r\nAuthorization: Bearer\r\n", "GET", "/a", None);
+    check("POST", "POST", "", None);
+    check("", "", "", None);
+}
