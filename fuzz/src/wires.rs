@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::feeds::lossy;
+use picoclaw::app::control::{Reply, Report};
 #[cfg(feature = "telegram")]
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
+use picoclaw::proto::bin;
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
 use picoclaw::provider::exchange::Answer;
 use picoclaw::provider::openai;
 use picoclaw::store::frame::{self, Frame};
 use picoclaw::store::{ledger, session};
+use picoclaw::tool::cron::Order;
 use picoclaw::tool::schema;
 
 #[cfg(feature = "telegram")]
@@ -110,21 +113,30 @@ pub fn journal_seeds() -> Vec<Vec<u8>> {
         let begin = file.len();
         frame::encode(frame, 1, &mut file);
         seeds.push(file[begin..].to_vec());
+        seeds.push(file[begin + frame::HEAD..].to_vec());
     }
     seeds.push(file);
     seeds
 }
 
 pub fn feed_journal(data: &[u8]) {
-    // Damage ends at the checksum. Behind one that fits stands only what a build of this version wrote, so
-    // payloads are not made up here: nanoserde believes the lengths in them.
     scan(data, 1);
+    // Most damage ends at the checksum; this stands behind one that fits.
+    let mut sealed = Vec::new();
+    frame::seal(data, 1, &mut sealed);
+    scan(&sealed, 1);
 }
 
 fn scan(bytes: &[u8], generation: u32) {
     let mut book = ledger::Ledger::default();
     let (end, _) = frame::scan(bytes, generation, |frame: Frame| book.apply(&frame));
     assert!(end <= bytes.len());
+}
+
+pub fn feed_control(data: &[u8]) {
+    let _ = bin::decode::<Report>(Report::SHAPE, data);
+    let _ = bin::decode::<Reply>(Reply::SHAPE, data);
+    let _ = bin::decode::<Order>(Order::SHAPE, data);
 }
 
 pub fn feed_session(data: &[u8]) {

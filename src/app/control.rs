@@ -72,6 +72,8 @@ pub struct Report {
     pub syncs: u64,
     /// See `syncs`.
     pub bytes: u64,
+    /// Journal writes that were cut short, since there is a journal.
+    pub torn: u64,
     /// Bytes of heap in use.
     pub heap: u64,
     /// Name and state of each channel, and an open pairing code or empty.
@@ -86,6 +88,16 @@ pub struct Report {
     pub listening: Vec<String>,
     /// How commands are held.
     pub tools: String,
+}
+
+impl Reply {
+    /// See [`crate::proto::bin`].
+    pub const SHAPE: &str = "bs";
+}
+
+impl Report {
+    /// See [`crate::proto::bin`].
+    pub const SHAPE: &str = "dqssssqqqqqqqq[S][T]s[s][s]s";
 }
 
 /// One channel in a [`Report`].
@@ -208,3 +220,7 @@ async fn client(mut stream: AsyncStream, answer: &Answering) {
         let _ = stream.write_all(&answer).await;
     }
 }
+
+#[cfg(test)]
+#[path = "control_tests.rs"]
+mod tests;

@@ -12,6 +12,7 @@ use super::{Gateway, ordered};
 use crate::channel::AnyChannel;
 #[cfg(feature = "health")]
 use crate::error::Result;
+use crate::store::ledger::TORN;
 
 impl Gateway {
     #[cfg(feature = "health")]
@@ -96,6 +97,7 @@ impl Gateway {
                     refused: outbox.refused(),
                     syncs: costs.syncs,
                     bytes: costs.bytes,
+                    torn: hub.journal.ledger(|l| l.offset(TORN)) as u64,
                     heap: crate::sys::heap::in_use() as u64,
                     channels: channels.iter().map(channel).collect(),
                     tasks: tasks.report(),

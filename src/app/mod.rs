@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nanoserde::{DeBin, SerBin};
+use nanoserde::SerBin;
 use smol::LocalExecutor;
 
 use crate::agent::Agent;
@@ -39,6 +39,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
 use crate::net::http::Client;
+use crate::proto::bin;
 use crate::provider::Models;
 use crate::skill::install;
 use crate::skill::load::Roots;
@@ -150,10 +151,10 @@ pub fn agent(
 
 /// Carries an order of the command line out.
 async fn ordered(cron: Option<Rc<Scheduler>>, body: &[u8]) -> Vec<u8> {
-    let done = match (cron, Order::deserialize_bin(body)) {
-        (Some(cron), Ok(order)) => cron.order(order).await,
+    let done = match (cron, bin::decode(Order::SHAPE, body)) {
+        (Some(cron), Some(order)) => cron.order(order).await,
         (None, _) => Err("cron is switched off (tools.cron.enabled)".into()),
-        (_, Err(_)) => Err("the running gateway is of another version; restart it".into()),
+        (_, None) => Err("the running gateway is of another version; restart it".into()),
     };
     let (ok, text) = match done {
         Ok(text) => (true, text),

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use nanoserde::{DeBin, SerBin};
+use nanoserde::SerBin;
 
 use crate::app::control::{self, Reply};
 use crate::app::home::Home;
@@ -12,6 +12,7 @@ use crate::args::{self, CronCommand};
 use crate::bus::Address;
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
+use crate::proto::bin;
 use crate::sched::job::Now;
 use crate::sched::seal::Seal;
 use crate::sched::{desk as orders, file};
@@ -79,8 +80,8 @@ pub fn desk(config: &Rc<Config>) -> Desk {
 fn give(config: &Config, order: Order) -> Result<String, String> {
     let asked = control::ask(&config.home, control::CRON, &order.serialize_bin());
     if let Some(bytes) = asked.map_err(|e| e.to_string())? {
-        let reply = Reply::deserialize_bin(&bytes)
-            .map_err(|_| "the running gateway is of another version; restart it".to_owned())?;
+        let reply = bin::decode::<Reply>(Reply::SHAPE, &bytes)
+            .ok_or_else(|| "the running gateway is of another version; restart it".to_owned())?;
         return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
     }
     if order.action == "run" {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use nanoserde::DeBin;
 use serde_json::{Value, json};
 
 use crate::app::control::{self, Report};
@@ -11,6 +10,7 @@ use crate::args;
 use crate::command::version;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
+use crate::proto::bin;
 use crate::tool::cage;
 use crate::{import, supervise};
 
@@ -22,13 +22,13 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let loaded = config::load(&options);
     let home = options.home()?;
-    let report = match control::ask(&home, control::STATUS, &[])? {
-        Some(bytes) => Some(
-            Report::deserialize_bin(&bytes)
-                .map_err(|_| Error::new("the running gateway is of another version; restart it"))?,
-        ),
-        None => None,
-    };
+    let report =
+        match control::ask(&home, control::STATUS, &[])? {
+            Some(bytes) => Some(bin::decode::<Report>(Report::SHAPE, &bytes).ok_or_else(|| {
+                Error::new("the running gateway is of another version; restart it")
+            })?),
+            None => None,
+        };
     let run = supervise::run_folder();
     let limits = std::fs::read_to_string(run.join("limits.json")).ok();
     let limits: Option<Value> = limits.and_then(|text| serde_json::from_str(&text).ok());
@@ -115,6 +115,7 @@ fn running(lines: &mut Lines, r: &Report) {
     lines.put("refused", "Replies refused", json!(r.refused));
     lines.put("syncs", "fsyncs", json!(r.syncs));
     lines.put("bytes_written", "Bytes written", json!(r.bytes));
+    lines.put("journal_torn", "Writes cut short", json!(r.torn));
     lines.put("heap_bytes", "Heap in use", json!(r.heap));
     lines.put("cron", "Cron jobs", json!(r.cron));
     for line in &r.tokens {

@@ -8,6 +8,7 @@ use nanoserde::{DeBin, SerBin};
 
 use crate::bus::{Inbound, Origin, Outbound};
 use crate::limits::JOURNAL_FRAME_BYTES;
+use crate::proto::bin;
 pub use crate::proto::crc32::crc32;
 
 /// Version of the frames this build writes.
@@ -103,11 +104,39 @@ pub enum Frame {
     },
 }
 
+/// Shape of each variant's fields, in order (see [`bin`]).
+const SHAPES: [&str; 11] =
+    ["qI", "sq", "qsq[b][s]", "q[O]", "qd", "q", "sq", "q", "qO", "qd", "qIPq"];
+
+/// The frame in a payload, `None` when it is not one of this version's.
+fn decode(payload: &[u8]) -> Option<Frame> {
+    let (number, fields) = payload.split_first_chunk()?;
+    let shape = SHAPES.get(usize::from(u16::from_le_bytes(*number)))?;
+    // Strictly: a length from another layout must not be believed.
+    if !bin::fits(shape, fields) {
+        return None;
+    }
+    DeBin::deserialize_bin(payload).ok()
+}
+
 /// Appends `frame` to `out`; false (and nothing appended) when it is over [`JOURNAL_FRAME_BYTES`].
 pub fn encode(frame: &Frame, generation: u32, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD]);
     frame.ser_bin(out);
+    close(start, generation, out)
+}
+
+/// A frame around any payload, for tests of what is read.
+pub fn seal(payload: &[u8], generation: u32, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    out.extend_from_slice(payload);
+    close(start, generation, out)
+}
+
+/// Writes the head of the frame whose payload ends `out`.
+fn close(start: usize, generation: u32, out: &mut Vec<u8>) -> bool {
     let length = out.len() - start - HEAD;
     if length > JOURNAL_FRAME_BYTES {
         out.truncate(start);
@@ -159,9 +188,9 @@ pub fn scan(bytes: &[u8], generation: u32, mut each: impl FnMut(Frame)) -> (usiz
             return (at, Tail::Torn);
         }
         // The CRC holds, so the payload is what some build wrote; one that does not parse is of another version.
-        match DeBin::deserialize_bin(payload) {
-            Ok(frame) => each(frame),
-            Err(_) => return (at, Tail::Newer(head[0])),
+        match decode(payload) {
+            Some(frame) => each(frame),
+            None => return (at, Tail::Newer(head[0])),
         }
         at += HEAD + length;
     }
@@ -236,6 +265,23 @@ mod tests {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(read(&bad, 1).2, Tail::Torn, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_cannot_be_are_not_believed() {
+        for payload in [
+            // Answered, more replies than memory; Skipped, a name of as many bytes as wrap around; half an id.
+            &[&[3, 0][..], &[0; 8], &(1u64 << 44).to_le_bytes()].concat()[..],
+            &[&[3, 0][..], &[0; 8], &u64::MAX.to_le_bytes()].concat(),
+            &[&[1, 0][..], &(u64::MAX - 9).to_le_bytes(), &[0; 40]].concat(),
+            &[0, 0, 7],
+            &[99, 0],
+            &[],
+        ] {
+            let mut bytes = Vec::new();
+            seal(payload, 1, &mut bytes);
+            assert_eq!(read(&bytes, 1).2, Tail::Newer(VERSION), "{payload:?}");
         }
     }
 

@@ -342,7 +342,16 @@ mod tests {
         let mut bytes = encoded(&received(2), files.generation());
         bytes[0] = frame::VERSION + 1;
         files.append(&bytes, true).expect("append");
+        let before = NAMES.map(|name| fs::read(dir.join(name)).ok());
         let e = Files::recover(&dir).err().expect("refused");
-        assert!(e.as_str().contains("newer picoclaw"), "{e}");
+        for part in ["newer picoclaw", "start the newer version, or move the file away", "journal."]
+        {
+            assert!(e.as_str().contains(part), "{e}");
+        }
+        assert_eq!(
+            NAMES.map(|name| fs::read(dir.join(name)).ok()),
+            before,
+            "nothing is overwritten"
+        );
     }
 }

@@ -66,6 +66,9 @@ pub struct Ledger {
     offsets: Vec<(String, i64)>,
 }
 
+/// Writes that a kill or a power cut left half done are counted as the offset of a channel of this name.
+pub const TORN: &str = "(torn)";
+
 /// Event numbers this far behind the offset are duplicates; farther ones are a new series
 /// (Bot API, Update: after a quiet week the next identifier is chosen at random).
 const DUPLICATE_WINDOW: i64 = 100_000;

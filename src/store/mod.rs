@@ -10,6 +10,8 @@ pub mod ledger;
 pub mod lines;
 pub mod memory;
 pub mod read;
+#[cfg(test)]
+mod sample_tests;
 pub mod session;
 pub mod session_cut;
 pub mod state;

@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use super::disk::Durability;
 use super::frame::{self, Frame};
 use super::journal::Files;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, TORN};
 use super::lines::{self, Lines};
 use crate::error::{Error, Result};
 use crate::limits::{JOURNAL_LINES_BYTES, UNSAVED_BYTES};
@@ -111,12 +111,15 @@ impl Journal {
     /// # Errors
     /// A journal of a newer version, or unreadable files.
     pub fn open(state: &Path, sessions: &Path) -> Result<(Journal, Vec<String>)> {
-        let recovered = Files::recover(state)?;
+        let mut recovered = Files::recover(state)?;
         let mut notes = Vec::new();
         if recovered.torn {
-            notes.push(
-                "the last journal write before the restart was cut short and is dropped".into(),
-            );
+            // Kept by the first write, which begins a file.
+            let event = recovered.ledger.offset(TORN) + 1;
+            recovered.ledger.apply(&Frame::Offset { channel: TORN.into(), event });
+            notes.push(format!(
+                "the last journal write before the restart was cut short and is dropped ({event} so far)"
+            ));
         }
         for (session, offset, bytes) in recovered.lines {
             let lines = Lines { session, offset, bytes, sync: false };

@@ -51,6 +51,11 @@ pub struct Order {
     pub approved: bool,
 }
 
+impl Order {
+    /// The fields above, in their order; see [`crate::proto::bin`].
+    pub const SHAPE: &str = "ssssqqss?bsAbbb";
+}
+
 /// Carries orders out; the error is for the one who gave it.
 pub type Desk = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
 

@@ -1,0 +1,48 @@
+//! What travels over the control socket has the shape it is checked against.
+
+use nanoserde::{DeBin, SerBin};
+
+use super::*;
+use crate::bus::Address;
+use crate::proto::bin;
+use crate::tool::cron::Order;
+
+#[track_caller]
+fn check<T: SerBin + DeBin + std::fmt::Debug>(shape: &str, value: &T) {
+    let bytes = value.serialize_bin();
+    let again = bin::decode::<T>(shape, &bytes).expect("its shape");
+    assert_eq!(format!("{again:?}"), format!("{value:?}"));
+    for cut in 0..bytes.len() {
+        assert!(bin::decode::<T>(shape, &bytes[..cut]).is_none(), "cut at {cut}");
+    }
+    for at in 0..bytes.len().saturating_sub(8) {
+        let mut wrong = bytes.clone();
+        wrong[at..at + 8].fill(0x7f);
+        let _ = bin::decode::<T>(shape, &wrong);
+    }
+}
+
+#[test]
+fn shapes_are_those_of_the_types() {
+    let channel =
+        ChannelReport { name: "t".into(), pairing_code: "x".into(), ..Default::default() };
+    let task = TaskReport { name: "control".into(), restarts: 3, ..Default::default() };
+    check(Report::SHAPE, &Report::default());
+    check(
+        Report::SHAPE,
+        &Report {
+            version: "v".into(),
+            channels: vec![channel.clone(), channel],
+            tasks: vec![task],
+            tokens: vec!["m: 3 %".into()],
+            listening: vec!["a".into(), "b".into()],
+            tools: "caged".into(),
+            ..Report::default()
+        },
+    );
+    check(Reply::SHAPE, &Reply { ok: true, text: "done".into() });
+    let to = Address { chat: "5".into(), ..Address::default() };
+    let order = Order { id: "job".into(), deliver: Some(true), to, ..Order::default() };
+    check(Order::SHAPE, &order);
+    check(Order::SHAPE, &Order { deliver: None, ..order });
+}
