@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Instant;
 
 use crate::error::{Context, Error, Result};
+use crate::limits::HOME_LOCK_WAIT;
 
 /// The lock of a home, held until dropped.
 pub struct Home {
@@ -34,7 +36,7 @@ impl Home {
                 return Ok(Home { _lock: None });
             }
         };
-        if !crate::sys::files::try_lock(&file) {
+        if !taken(&file) {
             let mut pid = String::new();
             // Only for the message; an unreadable number is left out.
             let _ = file.read_to_string(&mut pid);
@@ -44,6 +46,22 @@ impl Home {
         // The number helps whoever reads the message above; the lock does not depend on it.
         let _ = std::fs::write(&path, format!("{}\n", std::process::id()));
         Ok(Home { _lock: Some(file) })
+    }
+}
+
+/// Takes the lock, or sees for [`HOME_LOCK_WAIT`] that another has it.
+///
+/// What a killed gateway was about to start has its files for a moment longer: between fork and exec.
+fn taken(file: &File) -> bool {
+    let end = Instant::now() + HOME_LOCK_WAIT;
+    loop {
+        if crate::sys::files::try_lock(file) {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(HOME_LOCK_WAIT / 50);
     }
 }
 
@@ -88,7 +106,12 @@ mod tests {
         let first = Home::lock(&dir).expect("first");
         let e = Home::lock(&dir).err().expect("second is refused");
         assert!(e.as_str().contains(&format!("(PID: {})", std::process::id())), "{e}");
-        drop(first);
+        // It is free again soon after: a child of the first had it, too.
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(HOME_LOCK_WAIT / 10);
+            drop(first);
+        });
         Home::lock(&dir).expect("free again");
+        late.join().expect("a thread");
     }
 }
