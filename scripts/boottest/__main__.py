@@ -10,7 +10,7 @@ import tempfile
 import threading
 import traceback
 
-from . import figures, first, power, trouble
+from . import cuts, figures, first, power, trouble
 from .scene import Lab, Scene
 
 # The longest first; seconds after which a scene is ended.
@@ -23,6 +23,9 @@ SCENES = {
     "disk": (trouble.disk, 900),
     "offline": (trouble.offline, 600),
 }
+# Played only when asked for; its time grows with what is asked.
+CAMPAIGNS = {"cuts": (cuts.cuts, 900)}
+SECONDS_A_CUT = 120
 ABOUT = {
     "first": "first boot from U-Boot, import, pairing, tools, limits, hog, kill -9; second boot: bad card, no cgroups",
     "power": "power cuts during import and in a burst",
@@ -31,11 +34,14 @@ ABOUT = {
     "disk": "a full data partition, a read-only one, a write-protected card",
     "invalid": "an invalid configuration on the first boot, a wrong token",
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
+    "cuts": "power cuts at random moments; only with --only (scripts/campaign power)",
 }
 
 
 def play(lab, name):
-    body, limit = SCENES[name]
+    body, limit = {**SCENES, **CAMPAIGNS}[name]
+    if name in CAMPAIGNS:
+        limit += lab.cuts * SECONDS_A_CUT
     scene = None
     try:
         scene = Scene(lab, name)
@@ -58,23 +64,26 @@ def play(lab, name):
 def main():
     parser = argparse.ArgumentParser(prog="boot-test", description=__doc__)
     parser.add_argument("--list", action="store_true", help="name the scenes and end")
-    parser.add_argument("--only", action="append", choices=SCENES, metavar="NAME", help="this scene (several times)")
+    parser.add_argument("--only", action="append", choices=[*SCENES, *CAMPAIGNS], metavar="NAME", help="this scene (several times)")
     parser.add_argument("--keep", action="store_true", help="leave cards and console logs in place")
     parser.add_argument("--json", action="store_true", help="nothing but the JSON line on standard output")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="scenes at a time")
+    parser.add_argument("--cuts", type=int, default=3, help="power cuts of the scene of this name")
+    parser.add_argument("--seed", type=int, default=7, help="of its moments")
     parser.add_argument("--image", help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--ca", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.list:
-        for name in SCENES:
+        for name in [*SCENES, *CAMPAIGNS]:
             print(f"{name:10} {ABOUT[name]}")
         return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     folder = tempfile.mkdtemp(prefix="boot-test.")
     lab = Lab(args.image, args.peer, args.ca, folder, sys.stderr if args.json else sys.stdout)
-    names = [n for n in SCENES if not args.only or n in args.only]
+    lab.seed, lab.cuts = args.seed, args.cuts
+    names = [n for n in [*SCENES, *CAMPAIGNS] if (n in args.only if args.only else n in SCENES)]
     pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     scenes = [pool.submit(play, lab, name) for name in names]
     try:

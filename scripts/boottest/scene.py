@@ -25,6 +25,8 @@ class Lab:
         self.begun = time.time()
         self.lock = threading.Lock()
         self.passed, self.failures, self.figures, self.scenes = 0, [], {}, []
+        # Of the campaign.
+        self.seed = self.cuts = 0
 
     def tell(self, scene, text):
         with self.lock:

@@ -219,6 +219,10 @@ impl Ledger {
             "lost_markers": names(self.lost()),
             "duplicated": count(|e| e.answers.len() > 1),
             "duplicated_markers": names(self.duplicated()),
+            // Seconds since each repeated answer was accepted first.
+            "duplicated_ages_s": self.entries.values().filter(|e| e.answers.len() > 1)
+                .filter_map(|e| Some(round(e.answers.first()?.1.elapsed().as_secs_f64())))
+                .collect::<Vec<_>>(),
             "extra_replies": self.entries.values().map(|e| e.answers.len().saturating_sub(1)).sum::<usize>(),
             "model_asked_again": count(|e| e.model_calls > 1),
             "stray_replies": self.stray,
