@@ -99,6 +99,48 @@ pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
     result.with_context(|| format!("cannot repair session {}", dir.join(&lines.session).display()))
 }
 
+/// Cuts off the zeros that a power cut left at the end of session files; how many had some. What they stood for was promised
+/// to nobody, or comes back by [`repair`].
+///
+/// # Errors
+/// The disk's.
+pub fn trim(dir: &Path) -> Result<u32> {
+    let mut trimmed = 0;
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(0) };
+    for path in entries.flatten().map(|e| e.path()) {
+        if path.extension().is_some_and(|e| e == "jsonl") {
+            let cut = trim_one(&path);
+            trimmed += u32::from(
+                cut.with_context(|| format!("cannot repair session {}", path.display()))?,
+            );
+        }
+    }
+    Ok(trimmed)
+}
+
+fn trim_one(path: &Path) -> std::io::Result<bool> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let (mut end, mut piece) = (length, [0; 512]);
+    while end > 0 {
+        let n = end.min(piece.len() as u64);
+        // Nearly always the last byte says it all.
+        let n = if end == length { 1 } else { n as usize };
+        file.read_exact_at(&mut piece[..n], end - n as u64)?;
+        let zeros = piece[..n].iter().rev().take_while(|b| **b == 0).count();
+        end -= zeros as u64;
+        if zeros < n {
+            break;
+        }
+    }
+    if end < length {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(end)?;
+        file.sync_data()?;
+    }
+    Ok(end < length)
+}
+
 /// Brings a session file onto the card; one that is gone needs nothing.
 ///
 /// # Errors
@@ -189,6 +231,24 @@ mod tests {
         // Shorter than it was ever left by us: no hole is made.
         check_repair("a\n", 9, "b\n", true, "a\nb\n");
         check_repair("a\noth", 2, "b\n", true, "a\noth\nb\n");
+    }
+
+    #[test]
+    fn zeros_at_the_end_are_cut_off() {
+        let dir = scratch("trim");
+        let zeros = "\0".repeat(1500);
+        for (name, text) in
+            [("a", "a\n"), ("b", ""), ("c", "c\n\0"), ("d", &zeros), ("e", &format!("e\n{zeros}"))]
+        {
+            std::fs::write(dir.join(format!("{name}.jsonl")), text).expect("write");
+        }
+        assert_eq!(trim(&dir).expect("trim"), 3);
+        assert_eq!(trim(&dir).expect("trim"), 0);
+        let all: String = "abcde".chars().fold(String::new(), |all, name| {
+            all + &std::fs::read_to_string(dir.join(format!("{name}.jsonl"))).expect("file")
+        });
+        assert_eq!(all, "a\nc\ne\n");
+        assert_eq!(trim(&dir.join("none")).expect("no folder"), 0);
     }
 
     #[test]
