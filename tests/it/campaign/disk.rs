@@ -33,9 +33,17 @@ fn troubles(orders: Orders) -> Option<Books> {
             _ => well(&disk),
         }
         lane.random.pause(60);
-        if lane.random.below(3) == 0 {
-            lane.killed(|_| daemon.kill9());
-            daemon = disk.start(&lane.peer);
+        match lane.random.below(12) {
+            0 => {
+                well(&disk);
+                lane.calm(daemon);
+                daemon = disk.start(&lane.peer);
+            }
+            1..6 => {
+                lane.killed(|_| daemon.kill9());
+                daemon = disk.start(&lane.peer);
+            }
+            _ => {}
         }
     }
     well(&disk);

@@ -23,7 +23,7 @@ fn nothing_is_lost_at_any_moment() {
 pub fn kills(orders: Orders, effects: u64) -> Books {
     let (mut lane, home) = Lane::new(orders.seed);
     let reach = number("PICOCLAW_REACH_MS", REACH).max(1);
-    for _ in 0..orders.count {
+    while lane.books.kills < orders.count {
         if lane.random.below(8) == 0 {
             // While it starts: recovery is cut off, too.
             let daemon = Daemon::spawn(&home);
@@ -33,6 +33,10 @@ pub fn kills(orders: Orders, effects: u64) -> Books {
         } else {
             let daemon = Daemon::start(&home, &lane.peer);
             lane.chatter(3, effects);
+            if lane.random.below(8) == 0 {
+                lane.calm(daemon);
+                continue;
+            }
             lane.random.pause(reach);
             lane.killed(|_| daemon.kill9());
         }

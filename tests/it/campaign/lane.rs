@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 use super::{REPEATED, Random};
 use crate::harness::{Home, OWNER, QUIET, peer};
+use crate::harness_daemon::Daemon;
 
-/// Acceptance to record: an answer on the wire and an fsync on a busy machine.
-const WINDOW: Duration = Duration::from_millis(250);
+/// Acceptance to record: an answer on the wire and an fsync on a very busy machine.
+const WINDOW: Duration = Duration::from_secs(2);
+/// So long a daemon gets to answer everything before it is stopped properly.
+const DRAIN: Duration = Duration::from_secs(20);
 /// Private chats that take part.
 const CHATS: u64 = 3;
 /// The file that append_file adds a line to, once for each order.
@@ -100,6 +103,8 @@ pub struct Lane {
     pub books: Books,
     /// Before and after each kill.
     kills: Vec<(Instant, Instant)>,
+    /// Proper ends: what was accepted before is known.
+    calms: Vec<Instant>,
     said: u64,
     effects: u64,
 }
@@ -113,7 +118,10 @@ impl Lane {
         let home = Home::patched(&peer, &patch);
         let random = Random::new(seed);
         let books = Books::default();
-        (Lane { peer, random, books, kills: Vec::new(), said: 0, effects: 0 }, home)
+        (
+            Lane { peer, random, books, kills: Vec::new(), calms: Vec::new(), said: 0, effects: 0 },
+            home,
+        )
     }
 
     /// Somebody says something; one in `effects` messages wants a line in a file, one in four a look at a folder.
@@ -155,6 +163,15 @@ impl Lane {
         left
     }
 
+    /// In between, all is answered and the daemon stopped properly: nothing it was told may be forgotten after that, and no
+    /// message is cut off so often that it is set aside.
+    pub fn calm(&mut self, daemon: Daemon) {
+        self.peer.wait_all(DRAIN);
+        assert!(daemon.term().success());
+        self.calms.push(Instant::now());
+        self.books.add("proper_ends", 1);
+    }
+
     /// The daemon runs undisturbed: all is answered, or told why not. Fills the books.
     pub fn settle(&mut self, patience: Duration) {
         let end = Instant::now() + patience;
@@ -192,7 +209,8 @@ impl Lane {
     /// Was a reply that was accepted then followed by a kill before it could be recorded?
     fn cut_short(&self, accepted: Instant) -> bool {
         let at = self.kills.partition_point(|(_, after)| *after < accepted);
-        self.kills.get(at).is_some_and(|(before, _)| *before <= accepted + WINDOW)
+        let kill = self.kills.get(at).filter(|(before, _)| *before <= accepted + WINDOW);
+        kill.is_some_and(|(before, _)| !self.calms.iter().any(|c| accepted < *c && *c < *before))
     }
 
     fn excuses(&self) -> u64 {
@@ -244,8 +262,12 @@ impl Lane {
         }
         if name.ends_with(".jsonl") {
             for (n, line) in text.lines().enumerate().filter(|(_, l)| !is_json(l)) {
-                let begin: String = line.chars().take(80).collect();
-                self.damaged(&format!("{name}:{}: {begin:?}", n + 1));
+                // A piece of a line is what a power cut leaves; a whole line behind it would be lost to all readers.
+                if line.match_indices("{\"role").any(|(at, _)| is_json(&line[at..])) {
+                    self.damaged(&format!("{name}:{}: {line:?}", n + 1));
+                } else {
+                    self.books.add("torn_lines_passed_over", 1);
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use super::Orders;
 use super::lane::{Books, Lane};
 use super::recorder::Recorder;
 use crate::harness::{SOON, finish, wait};
+use crate::harness_daemon::Daemon;
 use crate::harness_disk::OwnDisk;
 
 /// Bytes of the card's data partition.
@@ -36,13 +37,17 @@ fn cuts(orders: Orders) -> Option<Books> {
         let recorder = power(&disk, card)?;
         let daemon = if lane.random.below(8) == 0 { disk.spawn() } else { disk.start(&lane.peer) };
         lane.chatter(8, 3);
-        lane.random.pause(30);
+        let mut daemon = Some(daemon);
+        match lane.random.below(5) {
+            0 => daemon.take().into_iter().for_each(|d| lane.calm(d)),
+            _ => lane.random.pause(30),
+        }
         let (writes, flushes, open) = recorder.counts();
         card = lane.killed(|random| {
             recorder.hold();
-            daemon.signal(Signal::KILL);
+            daemon.iter().for_each(|d| d.signal(Signal::KILL));
             let card = recorder.cut(random);
-            daemon.kill9();
+            daemon.into_iter().for_each(Daemon::kill9);
             card
         });
         dark(&disk);
