@@ -99,15 +99,17 @@ pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
     result.with_context(|| format!("cannot repair session {}", dir.join(&lines.session).display()))
 }
 
-/// Cuts off the zeros that a power cut left at the end of session files; how many had some. What they stood for was promised
-/// to nobody, or comes back by [`repair`].
+/// Cuts off the zeros that a power cut left at the end of session files; a note where some had them. What they stood for was
+/// promised to nobody, or comes back by [`repair`].
 ///
 /// # Errors
 /// The disk's.
-pub fn trim(dir: &Path) -> Result<u32> {
+pub fn trim(dir: &Path) -> Result<Option<String>> {
     let mut trimmed = 0;
-    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(0) };
-    for path in entries.flatten().map(|e| e.path()) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(None) };
+    // A pipe that somebody made there would be waited for.
+    let files = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_file()));
+    for path in files.map(|e| e.path()) {
         if path.extension().is_some_and(|e| e == "jsonl") {
             let cut = trim_one(&path);
             trimmed += u32::from(
@@ -115,7 +117,8 @@ pub fn trim(dir: &Path) -> Result<u32> {
             );
         }
     }
-    Ok(trimmed)
+    let note = || format!("a power cut left zeros in {trimmed} sessions; they are cut off");
+    Ok((trimmed > 0).then(note))
 }
 
 fn trim_one(path: &Path) -> std::io::Result<bool> {
@@ -242,13 +245,13 @@ mod tests {
         {
             std::fs::write(dir.join(format!("{name}.jsonl")), text).expect("write");
         }
-        assert_eq!(trim(&dir).expect("trim"), 3);
-        assert_eq!(trim(&dir).expect("trim"), 0);
+        assert!(trim(&dir).expect("trim").is_some_and(|note| note.contains("in 3 sessions")));
+        assert_eq!(trim(&dir).expect("trim"), None);
         let all: String = "abcde".chars().fold(String::new(), |all, name| {
             all + &std::fs::read_to_string(dir.join(format!("{name}.jsonl"))).expect("file")
         });
         assert_eq!(all, "a\nc\ne\n");
-        assert_eq!(trim(&dir.join("none")).expect("no folder"), 0);
+        assert_eq!(trim(&dir.join("none")).expect("no folder"), None);
     }
 
     #[test]

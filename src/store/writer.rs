@@ -121,14 +121,8 @@ impl Journal {
                 "the last journal write before the restart was cut short and is dropped ({event} so far)"
             ));
         }
-        match lines::trim(sessions) {
-            Ok(0) => {}
-            Ok(n) => {
-                notes.push(format!("a power cut left zeros in {n} sessions; they are cut off"))
-            }
-            // The sessions are read as they are.
-            Err(e) => notes.push(e.to_string()),
-        }
+        // Where that fails the sessions are read as they are.
+        notes.extend(lines::trim(sessions).unwrap_or_else(|e| Some(e.to_string())));
         for (session, offset, bytes) in recovered.lines {
             let lines = Lines { session, offset, bytes, sync: false };
             match lines::repair(sessions, &lines) {
