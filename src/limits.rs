@@ -4,10 +4,14 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "embeddings")]
+mod embed;
 mod memory;
 mod skill;
 mod subagent;
 
+#[cfg(feature = "embeddings")]
+pub use embed::*;
 pub use memory::*;
 pub use skill::*;
 pub use subagent::*;

@@ -46,7 +46,8 @@ pub fn index_segment(texts: &[(&str, u64)]) -> Vec<u8> {
     let mut run = index::write::Run::default();
     for (text, key) in texts {
         let length = text.len() as u16;
-        let place = index::record::Place { key: *key, offset: 0, line: 1, length, terms: 0 };
+        let place =
+            index::record::Place { key: *key, offset: 0, line: 1, length, terms: 0, sum: 0 };
         run.passage(place, |emit| words::terms(text, words::Side::Text, emit));
         run.doc(index::record::Doc { key: *key, flags: 1, ..Default::default() });
     }

@@ -63,6 +63,7 @@ pub(super) fn build(
         session: session(top, ctx),
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
+        embeddings: top.text("memory.embeddings.model"),
         time_servers: top.list("time.servers"),
     }
 }

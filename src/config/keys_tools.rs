@@ -245,6 +245,12 @@ pub static KEYS: &[Key] = &[
         "once a day the model folds the daily notes into MEMORY.md; the old file is kept in memory/old",
     ),
     key("memory.consolidation.time", Text, "\"03:30\"", "when, in local time"),
+    key(
+        "memory.embeddings.model",
+        Text,
+        "",
+        "`model_name` of an entry whose server has /embeddings, for memory_search; only in builds with the feature embeddings",
+    ),
     foreign("devices"),
     foreign("voice"),
     foreign("events"),

@@ -63,6 +63,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// `memory.consolidation.time` in minutes of the day; `None` where `memory.consolidation.enabled` is off.
     pub consolidation: Option<u32>,
+    /// `memory.embeddings.model`: entry of `model_list` whose server makes vectors, or empty.
+    pub embeddings: String,
     /// `time.servers`: SNTP servers in order.
     pub time_servers: Vec<String>,
 }

@@ -39,7 +39,18 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let limit = limit.clamp(1, most);
     let (dir, workspace) = (ctx.config.home.join(INDEX), ctx.config.agent.workspace.clone());
     let asked = query.clone();
+    #[cfg(feature = "embeddings")]
+    let folder = dir.clone();
     let found = offload(Box::new(move || index::search(&dir, &workspace, &asked, limit))).await;
+    #[cfg(feature = "embeddings")]
+    let found = match super::embed::search(ctx, &folder, &query, limit).await {
+        Ok(Some(both)) => Found { hits: both.hits, ..found },
+        Ok(None) => found,
+        Err(e) => {
+            tracing::info!("memory_search goes by words alone: {e}");
+            found
+        }
+    };
     ToolResult::silent(shown(&query, &found))
 }
 

@@ -6,6 +6,8 @@
 pub mod approval;
 pub mod cage;
 pub mod cron;
+#[cfg(feature = "embeddings")]
+pub mod embed;
 pub mod exec;
 pub mod file;
 pub mod guard;

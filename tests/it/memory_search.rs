@@ -144,3 +144,28 @@ fn a_note_outlives_a_kill() {
     assert!(eventually(SOON, once).is_some(), "{:?}", note(&home));
     assert!(search(&peer, &daemon, "alpha").contains("kept alpha"));
 }
+
+#[cfg(feature = "embeddings")]
+#[test]
+fn what_means_the_same_is_found_and_without_vectors_the_words() {
+    let peer = peer(false);
+    let patch = json!({
+        "agents": { "defaults": { "summarize_message_threshold": 1000 } },
+        "memory": { "embeddings": { "model": "m" } },
+    });
+    let home = Home::patched(&peer, &patch);
+    home.write("workspace/memory/MEMORY.md", "# A\nan automobile in the yard\n# B\ntea\n");
+    let daemon = Daemon::start(&home, &peer);
+    assert!(
+        search(&peer, &daemon, "car").contains("an automobile in the yard"),
+        "{}",
+        daemon.log()
+    );
+    let asked = peer.calls("llm.embeddings");
+    assert!(search(&peer, &daemon, "vehicle").contains("an automobile"));
+    assert_eq!(peer.calls("llm.embeddings"), asked + 1, "only the question has no vector yet");
+    peer.faults(&["llm:embeddings:500:1"]);
+    assert!(search(&peer, &daemon, "tea").contains("\ntea\n"));
+    assert!(search(&peer, &daemon, "car").starts_with("Nothing in memory"));
+    assert!(daemon.log().contains("goes by words alone"), "{}", daemon.log());
+}

@@ -12,6 +12,8 @@ pub mod record;
 pub mod segment;
 pub mod sources;
 pub mod update;
+#[cfg(feature = "embeddings")]
+pub mod vectors;
 pub mod write;
 
 use std::io;
@@ -21,7 +23,7 @@ use crate::sys::beneath::Root;
 use folder::Folder;
 
 /// One passage that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hit {
     /// File, relative to the workspace.
     pub file: String,

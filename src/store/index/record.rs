@@ -4,7 +4,7 @@
 //! | part | what |
 //! |---|---|
 //! | documents | 40 bytes each, by key: key u64, inode u64, mtime u64 (ns), end u32, lines u32, check u32, flags u32 |
-//! | passages | 20 bytes each: key u64, offset u32, line u32, bytes u16, terms u16 |
+//! | passages | 24 bytes each: key u64, offset u32, line u32, bytes u16, terms u16, sum u32 |
 //! | terms | by term: term u32, passages varint, bytes varint, postings |
 //! | marks | 8 bytes each, one every [`MARK_EVERY`] bytes of terms: term u32, offset in terms u32 |
 //! | foot | 64 bytes: see [`Foot`] |
@@ -18,13 +18,13 @@ use std::io::{Error, ErrorKind, Result};
 use crate::proto::words::{FNV, fnv, fold};
 
 /// First bytes of the foot; another number for another format.
-pub const MAGIC: &[u8; 8] = b"PCIDX-1\n";
+pub const MAGIC: &[u8; 8] = b"PCIDX-2\n";
 /// Bytes of the foot.
 pub const FOOT: usize = 64;
 /// Bytes of a document's record.
 pub const DOC: u64 = 40;
 /// Bytes of a passage's record.
-pub const PASSAGE: u64 = 20;
+pub const PASSAGE: u64 = 24;
 /// Bytes of a mark.
 pub const MARK: u64 = 8;
 /// Bytes of terms between two marks.
@@ -98,9 +98,19 @@ pub struct Place {
     pub length: u16,
     /// Its terms.
     pub terms: u16,
+    /// Sum of its bytes.
+    pub sum: u32,
 }
 
 impl Place {
+    /// A number that only the same bytes of the same document have.
+    pub fn id(&self) -> u64 {
+        fnv(
+            fnv(FNV, &self.key.to_le_bytes()),
+            &[self.sum.to_le_bytes(), self.offset.to_le_bytes()].concat(),
+        )
+    }
+
     /// As it stands in the file.
     pub fn bytes(&self) -> [u8; PASSAGE as usize] {
         let mut out = [0; PASSAGE as usize];
@@ -108,7 +118,8 @@ impl Place {
         out[8..12].copy_from_slice(&self.offset.to_le_bytes());
         out[12..16].copy_from_slice(&self.line.to_le_bytes());
         out[16..18].copy_from_slice(&self.length.to_le_bytes());
-        out[18..].copy_from_slice(&self.terms.to_le_bytes());
+        out[18..20].copy_from_slice(&self.terms.to_le_bytes());
+        out[20..].copy_from_slice(&self.sum.to_le_bytes());
         out
     }
 
@@ -120,6 +131,7 @@ impl Place {
             line: u32_at(b, 12),
             length: u16::from_le_bytes([b[16], b[17]]),
             terms: u16::from_le_bytes([b[18], b[19]]),
+            sum: u32_at(b, 20),
         }
     }
 }
@@ -197,7 +209,7 @@ mod tests {
     fn records_are_read_as_they_were_written() {
         let doc = Doc { key: 1 << 56, inode: 2, mtime: 3, end: 4, lines: 5, check: 6, flags: 7 };
         assert_eq!(Doc::parse(&doc.bytes()), doc);
-        let place = Place { key: 9, offset: 8, line: 7, length: 6, terms: 5 };
+        let place = Place { key: 9, offset: 8, line: 7, length: 6, terms: 5, sum: 4 };
         assert_eq!(Place::parse(&place.bytes()), place);
         let foot = Foot { docs: 1, passages: 2, terms: 3, marks: 4, length: 5, keys: (6, 7) };
         let mut bytes = foot.bytes();

@@ -12,7 +12,7 @@ use super::query::asked;
 use super::record::Place;
 use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT};
 use crate::proto::text::{floor_char, one_line};
-use crate::proto::words::{self, FNV, Side, fnv};
+use crate::proto::words::{self, FNV, Side, fnv, fold};
 use crate::store::memory::LONG_TERM;
 use crate::store::session::{Meta, Sessions};
 use crate::sys::beneath::Root;
@@ -127,18 +127,10 @@ pub fn open(root: &Root, path: &str) -> Option<File> {
     place.read().ok().map(|(file, _)| file)
 }
 
-/// A passage as it is shown; `None` when the file has changed so that none of the words is there any more.
-pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
+/// Text of a passage, what of the file stands before it, and into `hit` where it is.
+fn read(root: &Root, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
-    let mut hit = Hit {
-        file: String::new(),
-        line: place.line,
-        section: String::new(),
-        date: String::new(),
-        text: String::new(),
-    };
-    let text;
     if place.key >= SESSION {
         let dir = std::fs::read_dir(Sessions::new(workspace).dir()).ok()?;
         let names = dir.flatten().filter_map(|e| e.file_name().into_string().ok());
@@ -147,29 +139,40 @@ pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<H
             .find(|stem| session(stem) == place.key)?;
         let meta = meta(workspace, &stem);
         let bytes = meta.summary.as_bytes().get(from as usize..)?;
-        text = String::from_utf8_lossy(&bytes[..length.min(bytes.len())]).into_owned();
+        let text = String::from_utf8_lossy(&bytes[..length.min(bytes.len())]).into_owned();
         hit.file = format!("sessions/{stem}{META}");
-        hit.line = 0;
         hit.section = "summary of this conversation".into();
         hit.date = meta.updated_at.get(..10).unwrap_or("").to_owned();
-    } else {
-        if place.key >= NOTE {
-            hit.file = note_path(number);
-            hit.date =
-                format!("{:04}-{:02}-{:02}", number / 10_000, number / 100 % 100, number % 100);
-        } else {
-            hit.file = LONG_TERM.to_owned();
-        }
-        let file = open(root, &hit.file)?;
-        let before = from.min(2048);
-        let mut bytes = vec![0; before as usize + length];
-        file.read_exact_at(&mut bytes, from - before).ok()?;
-        text = String::from_utf8_lossy(&bytes[before as usize..]).into_owned();
-        hit.section = heading(&String::from_utf8_lossy(&bytes[..before as usize]));
+        return Some((text, String::new()));
     }
-    let asked = asked(query);
-    let at = first_match(&text, &asked)?;
-    let own = heading(&text[..at]);
+    if place.key >= NOTE {
+        hit.file = note_path(number);
+        hit.date = format!("{:04}-{:02}-{:02}", number / 10_000, number / 100 % 100, number % 100);
+    } else {
+        hit.file = LONG_TERM.to_owned();
+    }
+    let file = open(root, &hit.file)?;
+    let before = from.min(2048);
+    let mut bytes = vec![0; before as usize + length];
+    file.read_exact_at(&mut bytes, from - before).ok()?;
+    hit.line = place.line;
+    let (before, text) = bytes.split_at(before as usize);
+    let string = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some((string(text), string(before)))
+}
+
+/// A passage as it is shown; `None` when the file has changed so that none of the words is there any more.
+pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
+    let mut hit = Hit::default();
+    let (text, before) = read(root, workspace, place, &mut hit)?;
+    if !before.is_empty() {
+        hit.section = heading(&before);
+    }
+    // What has changed since is shown only when it still has one of the words.
+    let same = fold(fnv(FNV, text.as_bytes())) == place.sum;
+    let at = first_match(&text, &asked(query)).or(same.then_some(0))?;
+    let line = text[at..].find('\n').map_or(text.len(), |n| at + n);
+    let own = heading(&text[..line]);
     if !own.is_empty() {
         hit.section = own;
     }
@@ -178,6 +181,13 @@ pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<H
     }
     hit.text = excerpt(&text, at);
     Some(hit)
+}
+
+/// A passage as it was indexed; `None` when it has changed.
+#[cfg(feature = "embeddings")]
+pub fn text(root: &Root, workspace: &Path, place: Place) -> Option<String> {
+    let (text, _) = read(root, workspace, place, &mut Hit::default())?;
+    (fold(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }
 
 /// The last heading in what stands before a passage.

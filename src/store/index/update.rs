@@ -250,6 +250,7 @@ fn place(key: u64, passage: &crate::proto::passage::Passage<'_>) -> Place {
         line: passage.line,
         length: passage.text.len() as u16,
         terms: 0,
+        sum: fold(fnv(FNV, passage.text)),
     }
 }
 

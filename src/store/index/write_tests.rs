@@ -11,7 +11,7 @@ fn segment(docs: &[Sample<'_>]) -> Segment {
     let mut run = Run::default();
     for (key, flags, passages) in docs {
         for (n, terms) in passages.iter().enumerate() {
-            let place = Place { key: *key, offset: n as u32, line: 1, length: 9, terms: 0 };
+            let place = Place { key: *key, offset: n as u32, line: 1, length: 9, terms: 0, sum: 0 };
             run.passage(place, |emit| terms.iter().for_each(|term| emit(*term)));
         }
         run.doc(Doc { key: *key, flags: *flags, end: passages.len() as u32, ..Doc::default() });
@@ -87,7 +87,7 @@ fn the_newest_counts_in_a_merger() {
 #[test]
 fn damage_is_noticed_or_harmless() {
     let mut run = Run::default();
-    let place = Place { key: 1, offset: 0, line: 1, length: 9, terms: 0 };
+    let place = Place { key: 1, offset: 0, line: 1, length: 9, terms: 0, sum: 0 };
     run.passage(place, |emit| (0..50).for_each(|n| emit(n * 80_000_000)));
     run.doc(Doc { key: 1, flags: REPLACES, ..Doc::default() });
     let mut whole = Vec::new();

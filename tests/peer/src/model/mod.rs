@@ -4,6 +4,7 @@
 //! brackets in the same message ([`script`]) make the model call tools first, answer at length, or break.
 
 mod anthropic;
+mod embeddings;
 mod openai;
 pub mod script;
 
@@ -114,6 +115,7 @@ pub fn serve(shared: &Shared, request: &Request, alive: &dyn Fn() -> bool) -> Op
         "messages" => Wire::Anthropic,
         "models" => Wire::Models,
         "transcriptions" => Wire::Transcriptions,
+        "embeddings" => Wire::Embeddings,
         _ => return None,
     };
     let fault = shared.look(|w| {
@@ -148,6 +150,7 @@ enum Wire {
     Anthropic,
     Models,
     Transcriptions,
+    Embeddings,
 }
 
 impl Wire {
@@ -157,6 +160,7 @@ impl Wire {
             Wire::Anthropic => "messages",
             Wire::Models => "models",
             Wire::Transcriptions => "transcriptions",
+            Wire::Embeddings => "embeddings",
         }
     }
 
@@ -199,6 +203,11 @@ impl Wire {
             }
             Wire::Transcriptions => {
                 return Ok(Outcome::json(200, &json!({ "text": "words of a voice" })));
+            }
+            Wire::Embeddings => {
+                let body = serde_json::from_slice(&request.body).unwrap_or_default();
+                let answer = embeddings::answer(&body).map_err(|words| (400, words))?;
+                return Ok(Outcome::json(200, &answer));
             }
             Wire::OpenAi | Wire::Anthropic => {}
         }

@@ -1,0 +1,316 @@
+//! What passages mean, as numbers of a model: found by nearness, and put together with what was found by words.
+//!
+//! # Format (little endian)
+//! 24 bytes: magic, sum of the model's name u64, dimensions u32, checksum u32. Then one record for each passage: its
+//! [`Place::id`] u64, a scale f32, and its unit vector with an i8 for each dimension. A record stays good however the
+//! index is merged, since its number is made of the passage itself. The file is derived data: of another model, or
+//! broken, it is begun anew, and half a record at its end is cut off.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read, Result, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::folder::Folder;
+use super::record::{Place, broken};
+use super::{Found, query, sources};
+use crate::limits::{EMBED_DIMENSIONS, EMBED_PASSAGES};
+use crate::proto::words::{FNV, fnv, fold};
+use crate::store::atomic;
+use crate::sys::beneath::Root;
+
+const MAGIC: &[u8; 8] = b"PCVEC-1\n";
+const HEAD: usize = 24;
+/// Reciprocal rank fusion's constant (Cormack, Clarke, Büttcher 2009).
+const RANK: f32 = 60.0;
+
+/// The vectors of one model.
+pub struct Vectors {
+    path: PathBuf,
+    model: u64,
+    /// 0 before the first vector.
+    dimensions: usize,
+}
+
+fn head(model: u64, dimensions: usize) -> [u8; HEAD] {
+    let mut out = [0; HEAD];
+    out[..8].copy_from_slice(MAGIC);
+    out[8..16].copy_from_slice(&model.to_le_bytes());
+    out[16..20].copy_from_slice(&(dimensions as u32).to_le_bytes());
+    let sum = fold(fnv(FNV, &out[..20]));
+    out[20..].copy_from_slice(&sum.to_le_bytes());
+    out
+}
+
+/// Length 1, and None for what has no direction.
+fn unit(vector: &[f32]) -> Option<Vec<f32>> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    (length.is_normal()).then(|| vector.iter().map(|x| x / length).collect())
+}
+
+impl Vectors {
+    /// Those in the index's folder, of the model of this name.
+    pub fn open(dir: &Path, model: &str) -> Vectors {
+        let path = dir.join("vectors");
+        let model = fnv(FNV, model.as_bytes());
+        let mut vectors = Vectors { path, model, dimensions: 0 };
+        vectors.dimensions = vectors.check().unwrap_or(0);
+        vectors
+    }
+
+    /// The file's dimensions; a record that was not finished is cut off.
+    fn check(&self) -> Result<usize> {
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let mut bytes = [0; HEAD];
+        file.read_exact(&mut bytes)?;
+        let dimensions = u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]) as usize;
+        let good = (1..=EMBED_DIMENSIONS).contains(&dimensions);
+        if !good || bytes != head(self.model, dimensions) {
+            return Err(broken("these are vectors of another model"));
+        }
+        let length = file.metadata()?.len() - HEAD as u64;
+        let torn = length % (12 + dimensions as u64);
+        if torn > 0 {
+            file.set_len(HEAD as u64 + length - torn)?;
+        }
+        Ok(dimensions)
+    }
+
+    /// Gives `each` every record's number, scale and vector.
+    fn walk(&self, each: &mut dyn FnMut(u64, f32, &[u8])) -> Result<()> {
+        if self.dimensions == 0 {
+            return Ok(());
+        }
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(HEAD as u64))?;
+        let mut reader = BufReader::with_capacity(8192, file);
+        let mut record = vec![0; 12 + self.dimensions];
+        while reader.read_exact(&mut record).is_ok() {
+            let (number, rest) = record.split_at(8);
+            let (scale, vector) = rest.split_at(4);
+            let number = u64::from_le_bytes(number.try_into().unwrap_or_default());
+            each(number, f32::from_le_bytes(scale.try_into().unwrap_or_default()), vector);
+        }
+        Ok(())
+    }
+
+    /// Adds vectors of passages. Those of another length than the ones before begin the file anew.
+    ///
+    /// # Errors
+    /// The disk's; vectors that are too long.
+    pub fn add(&mut self, items: &[(u64, Vec<f32>)]) -> Result<()> {
+        let Some((_, first)) = items.first() else { return Ok(()) };
+        let dimensions = first.len();
+        if !(1..=EMBED_DIMENSIONS).contains(&dimensions) {
+            return Err(broken("the model's vectors are too long"));
+        }
+        let mut bytes = Vec::with_capacity(items.len() * (12 + dimensions));
+        for (number, vector) in items.iter().filter(|(_, vector)| vector.len() == dimensions) {
+            // A passage that has no direction gets a record all the same, so that nobody asks for it again.
+            let vector = unit(vector).unwrap_or_else(|| vec![0.0; dimensions]);
+            let most = vector.iter().fold(1e-9_f32, |most, x| most.max(x.abs()));
+            bytes.extend_from_slice(&number.to_le_bytes());
+            bytes.extend_from_slice(&(most / 127.0).to_le_bytes());
+            bytes.extend(vector.iter().map(|x| (x / most * 127.0).round() as i8 as u8));
+        }
+        if self.dimensions != dimensions {
+            let all = [&head(self.model, dimensions)[..], &bytes].concat();
+            atomic::write(&self.path, &all, 0o600)
+                .map_err(|e| std::io::Error::other(e.to_string()))?;
+            self.dimensions = dimensions;
+            return Ok(());
+        }
+        let mut file = OpenOptions::new().append(true).open(&self.path)?;
+        file.write_all(&bytes)?;
+        file.sync_data()
+    }
+
+    /// Numbers and nearness (cosine) of the `limit` nearest, the nearest first.
+    fn nearest(&self, wanted: &[f32], limit: usize) -> Result<Vec<(f32, u64)>> {
+        let Some(wanted) = unit(wanted).filter(|v| v.len() == self.dimensions) else {
+            return Ok(Vec::new());
+        };
+        let mut best: Vec<(f32, u64)> = Vec::new();
+        self.walk(&mut |number, scale, vector| {
+            let dot: f32 = vector.iter().zip(&wanted).map(|(a, b)| f32::from(*a as i8) * b).sum();
+            let near = dot * scale;
+            if near > 0.0 && (best.len() < limit || best.last().is_some_and(|b| near > b.0)) {
+                let at = best.partition_point(|b| b.0 >= near);
+                best.insert(at, (near, number));
+                best.truncate(limit);
+            }
+        })?;
+        Ok(best)
+    }
+
+    /// Writes the file anew when more than half of it is of passages that are gone.
+    fn tidy(&self, live: &[(u64, Place)], have: usize) -> Result<()> {
+        if have < 2 * live.len() + 1000 {
+            return Ok(());
+        }
+        let kept: std::collections::HashSet<u64> = live.iter().map(|(number, _)| *number).collect();
+        let written = atomic::replace(&self.path, 0o600, &mut |out| {
+            out.write_all(&head(self.model, self.dimensions))?;
+            let mut done = Ok(());
+            self.walk(&mut |number, scale, vector| {
+                if done.is_ok() && kept.contains(&number) {
+                    let record = [&number.to_le_bytes()[..], &scale.to_le_bytes(), vector].concat();
+                    done = out.write_all(&record);
+                }
+            })?;
+            done
+        });
+        written.map_err(|e| std::io::Error::other(e.to_string()))
+    }
+}
+
+/// Numbers and places of the passages that count, the newest first, at most [`EMBED_PASSAGES`].
+fn live(folder: &Folder) -> Result<Vec<(u64, Place)>> {
+    let mut found = Vec::new();
+    for (n, segment) in folder.segments.iter().enumerate().rev() {
+        let mut cursor = segment.passages(0);
+        // Passages of a document stand together.
+        let mut last = (0, false);
+        while let Some(place) = cursor.passage()? {
+            if last.0 != place.key {
+                last = (place.key, folder.is_replaced(n, place.key)?);
+            }
+            if !last.1 && found.len() < EMBED_PASSAGES {
+                found.push((place.id(), place));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Passages without a vector, at most `limit`: their numbers and texts. Call it after a search, which brings the index up
+/// to date.
+///
+/// # Errors
+/// I/O, what is broken.
+pub fn missing(
+    dir: &Path,
+    workspace: &Path,
+    model: &str,
+    limit: usize,
+) -> Result<Vec<(u64, String)>> {
+    let folder = Folder::open(dir);
+    let root = Root::open(workspace)?;
+    let vectors = Vectors::open(dir, model);
+    let mut have: Vec<u64> = Vec::new();
+    vectors.walk(&mut |number, _, _| have.push(number))?;
+    have.sort_unstable();
+    let live = live(&folder)?;
+    vectors.tidy(&live, have.len())?;
+    let lacking = live.into_iter().filter(|(number, _)| have.binary_search(number).is_err());
+    let texts = lacking
+        .filter_map(|(number, place)| Some((number, sources::text(&root, workspace, place)?)));
+    Ok(texts.take(limit).collect())
+}
+
+/// Keeps vectors of passages.
+///
+/// # Errors
+/// As [`Vectors::add`].
+pub fn keep(dir: &Path, model: &str, items: &[(u64, Vec<f32>)]) -> Result<()> {
+    let _folder = Folder::open(dir);
+    Vectors::open(dir, model).add(items)
+}
+
+/// What is found by words and what is near in meaning, by reciprocal rank.
+///
+/// # Errors
+/// I/O, what is broken.
+pub fn fused(
+    dir: &Path,
+    workspace: &Path,
+    query: &str,
+    (model, wanted): (&str, &[f32]),
+    limit: usize,
+) -> Result<Found> {
+    let folder = Folder::open(dir);
+    let root = Root::open(workspace)?;
+    let by_words = query::best(&folder, query, 2 * limit)?;
+    let by_words = by_words.into_iter().map(|(_, place)| (place.id(), place));
+    let near = Vectors::open(dir, model).nearest(wanted, 2 * limit)?;
+    let places: HashMap<u64, Place> =
+        live(&folder)?.into_iter().filter(|(n, _)| near.iter().any(|near| near.1 == *n)).collect();
+    let by_meaning = near.iter().filter_map(|(_, n)| Some((*n, *places.get(n)?)));
+    let mut all: Vec<(f32, u64, Place)> = Vec::new();
+    for (rank, (number, place)) in by_words.enumerate().chain(by_meaning.enumerate()) {
+        let score = 1.0 / (RANK + rank as f32 + 1.0);
+        match all.iter_mut().find(|(_, known, _)| *known == number) {
+            Some((sum, _, _)) => *sum += score,
+            None => all.push((score, number, place)),
+        }
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let hits =
+        all.into_iter().filter_map(|(_, _, place)| sources::hit(&root, workspace, place, query));
+    Ok(Found { hits: hits.take(limit).collect(), notes: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::scratch;
+    use crate::store::index::search;
+    use std::fs;
+
+    #[test]
+    fn the_nearest_are_found() {
+        let dir = scratch("vectors");
+        let mut vectors = Vectors::open(&dir, "m");
+        assert!(vectors.nearest(&[1.0, 0.0], 3).expect("none").is_empty());
+        vectors
+            .add(&[(1, vec![1.0, 0.0]), (2, vec![0.0, 5.0]), (3, vec![0.0, 0.0])])
+            .expect("added");
+        vectors.add(&[(4, vec![1.0, 1.0])]).expect("added");
+        let near = |v: &Vectors, q: &[f32]| -> Vec<u64> {
+            v.nearest(q, 3).expect("read").into_iter().map(|n| n.1).collect()
+        };
+        assert_eq!(near(&vectors, &[1.0, 0.1]), [1, 4, 2]);
+        assert_eq!(near(&vectors, &[0.0, 0.0]), [] as [u64; 0]);
+        assert_eq!(near(&vectors, &[1.0]), [] as [u64; 0], "of another length");
+        // Half a record goes, another model begins anew.
+        let path = dir.join("vectors");
+        let mut bytes = fs::read(&path).expect("there");
+        bytes.truncate(bytes.len() - 3);
+        fs::write(&path, bytes).expect("cut");
+        assert_eq!(near(&Vectors::open(&dir, "m"), &[1.0, 0.1]), [1, 2]);
+        let mut other = Vectors::open(&dir, "n");
+        assert_eq!(near(&other, &[1.0, 0.1]), [] as [u64; 0]);
+        other.add(&[(9, vec![1.0])]).expect("begun anew");
+        assert_eq!(near(&Vectors::open(&dir, "n"), &[1.0]), [9]);
+        assert!(other.add(&[(9, vec![1.0; EMBED_DIMENSIONS + 1])]).is_err());
+    }
+
+    #[test]
+    fn words_and_meaning_are_put_together() {
+        let dir = scratch("vectors-fused");
+        let (index, ws) = (dir.join("index"), dir.join("ws"));
+        fs::create_dir_all(ws.join("memory")).expect("a folder");
+        fs::write(
+            ws.join("memory/MEMORY.md"),
+            "# A\nthe car is red\n# B\nan automobile\n# C\ntea\n",
+        )
+        .expect("written");
+        assert_eq!(search(&index, &ws, "car", 5).hits.len(), 1);
+        let lacking = missing(&index, &ws, "m", 9).expect("looked");
+        assert_eq!(lacking.len(), 3, "{lacking:?}");
+        let vector = |text: &str| match text.contains("car") || text.contains("auto") {
+            true => vec![1.0, 0.1],
+            false => vec![-0.1, 1.0],
+        };
+        let items: Vec<_> = lacking.iter().map(|(n, text)| (*n, vector(text))).collect();
+        keep(&index, "m", &items).expect("kept");
+        assert!(missing(&index, &ws, "m", 9).expect("looked").is_empty());
+        let found = fused(&index, &ws, "car", ("m", &[1.0, 0.1]), 5).expect("found");
+        let sections: Vec<_> = found.hits.iter().map(|h| h.section.as_str()).collect();
+        assert_eq!(sections, ["A", "B"]);
+        // A passage that is gone is not found, though its vector is there.
+        fs::write(ws.join("memory/MEMORY.md"), "# C\ntea\n").expect("written");
+        search(&index, &ws, "car", 5);
+        assert!(fused(&index, &ws, "car", ("m", &[1.0, 0.1]), 5).expect("found").hits.is_empty());
+    }
+}
