@@ -59,7 +59,7 @@ fn shown(query: &str, found: &Found) -> String {
     let query = crate::proto::text::one_line(query, 100);
     match found.hits.len() {
         0 => out.push_str(&format!("Nothing in memory has the words of \"{query}\".\n")),
-        n => out.push_str(&format!("{n} passages for \"{query}\", the best first:\n")),
+        n => out.push_str(&format!("Found for \"{query}\", the best of {n} first:\n")),
     }
     for hit in &found.hits {
         out.push_str("\n[");
@@ -67,7 +67,9 @@ fn shown(query: &str, found: &Found) -> String {
         if hit.line > 0 {
             out.push_str(&format!(" line {}", hit.line));
         }
-        for part in [&hit.section, &hit.date] {
+        // Notes begin with their day.
+        let section = if hit.section == hit.date { "" } else { hit.section.as_str() };
+        for part in [section, &hit.date] {
             if !part.is_empty() {
                 out.push_str(" | ");
                 out.push_str(part);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::limits::{SEARCH_EXCERPT, SEARCH_TERMS};
+use crate::limits::{INDEX_UPDATE_BYTES, PASSAGE_BYTES, SEARCH_EXCERPT, SEARCH_TERMS};
 use crate::store::disk::scratch;
 
 struct Home {
@@ -240,4 +240,30 @@ fn parallel_searches_wait_for_each_other() {
             scope.spawn(|| assert_eq!(home.search("alpha").hits.len(), 5));
         }
     });
+}
+
+#[test]
+fn what_somebody_changed_in_place_long_ago_is_found_in_turn() {
+    let home = Home::new("index-turn");
+    for month in 1..=12 {
+        for year in [2024, 2025] {
+            home.write(&format!("memory/{year}{month:02}/{year}{month:02}01.md"), "quiet day\n");
+        }
+    }
+    home.check("alpha", &[]);
+    home.append("memory/202401/20240101.md", "alpha\n");
+    let found = (0..50).any(|_| !home.search("alpha").hits.is_empty());
+    assert!(found, "not within 50 searches");
+}
+
+#[test]
+fn what_is_too_much_for_one_search_goes_on_with_the_next() {
+    let home = Home::new("index-much");
+    let line = format!("{}\n", "x".repeat(5 * PASSAGE_BYTES));
+    let note = line.repeat(INDEX_UPDATE_BYTES as usize / line.len() + 1) + "\nalpha\n";
+    home.write("memory/202401/20240101.md", &note);
+    let found = home.search("alpha");
+    assert!(found.hits.is_empty() && found.notes[0].contains("the next one goes on"), "{found:?}");
+    let found = home.search("alpha");
+    assert!(found.hits.len() == 1 && found.notes.is_empty(), "{found:?}");
 }

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::folder::Folder;
 use super::record::{DEAD, Doc, Place, REPLACES};
@@ -68,7 +69,10 @@ impl Update<'_> {
         let Ok(mut months) = sources::numbered(dir, 6, "") else { return Ok(()) };
         months.reverse();
         let known = self.folder.known(MONTH, sources::last(MONTH))?;
-        let turn = clock::unix_now() as usize % months.len().max(1);
+        // A program that searches once begins elsewhere each time.
+        static SEARCHES: AtomicUsize = AtomicUsize::new(0);
+        let turn = SEARCHES.fetch_add(INDEX_MONTHS, Ordering::Relaxed);
+        let turn = turn.wrapping_add(clock::unix_now() as usize) % months.len().max(1);
         for (n, (month, status)) in months.iter().enumerate() {
             let key = MONTH | month;
             let same = known.iter().any(|d| d.key == key && alive(d) && d.mtime == status.mtime);

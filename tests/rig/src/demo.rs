@@ -92,6 +92,11 @@ fn rehearsal(place: &Place) -> Result<bool> {
         PeerOptions { tls: true, ca_dir: Some(place.work.join("ca")), ..PeerOptions::default() };
     let peer = Peer::start(options).map_err(|e| format!("the test peer: {e}"))?;
     let home = Home::for_peer(place, &peer, 0..0)?;
+    let earlier = home.dir.join("workspace/memory/202402");
+    let text = "# 2024-02-17\n\n- Tom repairs the green bicycle; fetch it on Friday\n";
+    std::fs::create_dir_all(&earlier)
+        .and_then(|()| std::fs::write(earlier.join("20240217.md"), text))
+        .map_err(|e| format!("{}: {e}", earlier.display()))?;
     let daemon = Daemon::start(&home, &peer)?;
     let ready = daemon.ready_after;
     println!("$ picoclaw gateway");
@@ -121,6 +126,10 @@ fn rehearsal(place: &Place) -> Result<bool> {
     talk.ask(
         "Which files do you have?",
         r#"[call:list_dir {"path":"."}] [say:"These are mine."]"#,
+    )?;
+    talk.ask(
+        "Where is my bicycle?",
+        r#"[call:memory_search {"query":"where is the bicycle"}] [say:"Tom had it, as you noted on 17 February 2024."]"#,
     )?;
     let page = json!({ "url": format!("{}/page/hello", peer.base_url()) });
     talk.ask(
