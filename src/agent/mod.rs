@@ -2,8 +2,9 @@
 //!
 //! - [`turn`]: one message, start to end, [`progress`] what it has come to so far; [`round`]: the tool calls of one model answer;
 //!   [`history`]: what of a session goes to the model; [`summary`]: what becomes of the rest; [`fold`]: daily notes
-//!   into MEMORY.md; [`prompt`]: the system prompt.
+//!   into MEMORY.md; `aside`: questions beside it; [`prompt`]: the system prompt.
 
+mod aside;
 mod ask;
 mod consolidate;
 pub mod fold;
@@ -14,4 +15,4 @@ pub mod round;
 pub mod summary;
 pub mod turn;
 
-pub use turn::{Agent, Answer, Turn};
+pub use turn::{Agent, Answer, Steering, Turn};

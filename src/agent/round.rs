@@ -2,17 +2,27 @@
 
 use std::collections::HashMap;
 
-use crate::limits::{IDENTICAL_FAILURES, PARALLEL_READS, TOOL_CALLS_PER_ANSWER};
+use crate::limits::{IDENTICAL_FAILURES, PARALLEL_READS, REFLECTIONS, TOOL_CALLS_PER_ANSWER};
 use crate::message::{Message, Role, ToolCall};
 use crate::tool::{self, Effect, ToolContext, ToolResult};
 
-/// Calls that failed in this turn, by name and arguments.
+/// Result of a call that a message came before (behaviour.md 3B.1).
+pub const SKIPPED: &str = "Skipped due to queued user message.";
+
+/// Calls that failed in this turn.
 #[derive(Default)]
-pub struct Failures(HashMap<(String, String), u32>);
+pub struct Failures {
+    /// By name and arguments.
+    calls: HashMap<(String, String), u32>,
+    /// Rounds in a row of which nothing succeeded.
+    row: u32,
+    /// How often the model was asked to reflect.
+    reflections: u32,
+}
 
 impl Failures {
     fn refusal(&self, call: &ToolCall) -> Option<ToolResult> {
-        let count = *self.0.get(&(call.name.clone(), call.arguments.clone()))?;
+        let count = *self.calls.get(&(call.name.clone(), call.arguments.clone()))?;
         (count >= IDENTICAL_FAILURES).then(|| {
             ToolResult::error(format!(
                 "not run: the same call of {} with the same arguments has failed {count} times in this turn; \
@@ -23,7 +33,23 @@ impl Failures {
     }
 
     fn note(&mut self, call: &ToolCall) {
-        *self.0.entry((call.name.clone(), call.arguments.clone())).or_default() += 1;
+        *self.calls.entry((call.name.clone(), call.arguments.clone())).or_default() += 1;
+    }
+}
+
+impl Failures {
+    /// Takes a round in; what the model is to reflect on, when that many failed one after the other.
+    fn round(&mut self, failed: bool, every: u32) -> Option<String> {
+        self.row = if failed { self.row + 1 } else { 0 };
+        if every == 0 || self.row < every || self.reflections >= REFLECTIONS {
+            return None;
+        }
+        let row = std::mem::take(&mut self.row);
+        self.reflections += 1;
+        Some(format!(
+            "\n\n({row} rounds of calls in a row have failed. Before the next call write in one or two sentences why \
+             they failed and what you will do differently; if nothing else can work, say so instead of calling again.)"
+        ))
     }
 }
 
@@ -32,22 +58,36 @@ pub fn writes(name: &str) -> bool {
     tool::spec(name).is_some_and(|s| s.effect == Effect::Writes)
 }
 
-/// Runs `calls` and returns their results in the same order. `show` gets what the chat is to see at once.
+/// What stands around the calls of a turn.
+pub struct Around<'a> {
+    /// Gets what the chat is to see at once.
+    pub show: &'a dyn Fn(&str),
+    /// A message waits: calls that have not begun are left out.
+    pub steered: &'a dyn Fn() -> bool,
+}
+
+/// Runs `calls` and returns their results in the same order.
 pub async fn run(
     context: &ToolContext,
     calls: &[ToolCall],
     failures: &mut Failures,
-    show: &dyn Fn(&str),
+    around: &Around<'_>,
 ) -> Vec<Message> {
     let mut results = Vec::with_capacity(calls.len());
     let (run, refused) = calls.split_at(calls.len().min(TOOL_CALLS_PER_ANSWER));
     if run.iter().any(|c| writes(&c.name)) {
         for call in run {
+            if !results.is_empty() && (around.steered)() {
+                break;
+            }
             results.push(one(context, call, failures).await);
         }
     } else {
         // Reads only: a group at a time, so that memory stays bounded.
         for group in run.chunks(PARALLEL_READS) {
+            if !results.is_empty() && (around.steered)() {
+                break;
+            }
             let pending: Vec<_> = group.iter().map(|call| (call, failures.refusal(call))).collect();
             let mut futures: Vec<_> = pending
                 .into_iter()
@@ -82,20 +122,27 @@ pub async fn run(
             }
         }
     }
+    let all_failed = !results.is_empty() && results.iter().all(|r| r.is_error);
+    let reflection = failures.round(all_failed, context.config.agent.reflect);
+    results.resize(run.len(), ToolResult::silent(SKIPPED));
     let too_many = || {
         ToolResult::error(format!("not run: at most {TOOL_CALLS_PER_ANSWER} calls in one answer"))
     };
     results.extend(refused.iter().map(|_| too_many()));
-    calls
+    let mut messages: Vec<Message> = calls
         .iter()
         .zip(results)
         .map(|(call, result)| {
             if let (false, Some(text)) = (result.silent, &result.for_user) {
-                show(text);
+                (around.show)(text);
             }
             answer_to(call, result.for_model)
         })
-        .collect()
+        .collect();
+    if let (Some(text), Some(last)) = (reflection, messages.last_mut()) {
+        last.content.push_str(&text);
+    }
+    messages
 }
 
 async fn one(context: &ToolContext, call: &ToolCall, failures: &mut Failures) -> ToolResult {

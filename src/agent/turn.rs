@@ -5,12 +5,13 @@
 //! on from there ([`Turn::resumed`]).
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 
 use super::history;
 use super::progress::Progress;
 use super::prompt::Prompt;
-use super::round::{self, Failures};
+use super::round::{self, Around, Failures};
 use crate::bus::{Inbound, Outbound, SUBAGENT};
 use crate::config::Config;
 use crate::error::Result;
@@ -18,6 +19,7 @@ use crate::limits::REPLY_BYTES;
 use crate::message::{Message, Role, ToolCall};
 use crate::net::http::Client;
 use crate::provider::{Failure, Models};
+use crate::store::frame::Frame;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::tool::approval::{self, Asker};
@@ -71,7 +73,21 @@ pub struct Turn<'a> {
     pub budget: u32,
     /// Text of others may be behind the message.
     pub foreign: bool,
+    /// Where messages for the running turn come from; `None` where they wait.
+    pub steering: Option<Steering>,
 }
+
+/// Messages that arrive while a turn runs.
+#[derive(Clone)]
+pub struct Steering {
+    /// Is there one?
+    pub waits: Rc<dyn Fn() -> bool>,
+    /// Takes the next ones, number in the journal and text; they are the turn's from then on.
+    pub take: Rc<dyn Fn() -> Taking>,
+}
+
+/// What [`Steering::take`] gives, awaited.
+pub type Taking = Pin<Box<dyn Future<Output = Vec<(u64, String)>>>>;
 
 /// What a turn came to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -110,8 +126,9 @@ impl Agent {
     /// A session key that is no file name. Everything a model or tool does wrong is an [`Answer`].
     pub async fn run(&self, turn: &Turn<'_>) -> Result<Answer> {
         let mut progress = self.begin(turn).await?;
-        if turn.resumed.is_some() {
-            if let Some(text) = finished_text(&progress.messages) {
+        let own = &progress.messages[progress.start..];
+        if turn.resumed.is_some() && !own.is_empty() {
+            if let Some(text) = finished_text(own) {
                 return Ok(Answer { text, ..Answer::default() });
             }
         } else {
@@ -158,7 +175,9 @@ impl Agent {
                 tracing::warn!("a tool's message was not sent: {e}");
             }
         };
-        self.finish_started(progress, &context, &mut failures, &show).await;
+        let waits = || turn.steering.as_ref().is_some_and(|s| (s.waits)());
+        let around = Around { show: &show, steered: &waits };
+        self.finish_started(progress, &context, &mut failures, &around).await;
         for _ in 0..self.config.agent.max_tool_iterations.max(1) {
             let reply = self.ask(progress, &specs).await?;
             progress.rounds += 1;
@@ -188,9 +207,29 @@ impl Agent {
                 ..Message::text(Role::Assistant, reply.text)
             });
             let calls = progress.messages.last().map(|m| m.tool_calls.clone()).unwrap_or_default();
-            self.call_all(progress, &calls, &context, &mut failures, &show).await;
+            self.call_all(progress, &calls, &context, &mut failures, &around).await;
+            if self.take_steering(progress).await {
+                // Whatever was said so far, these words want an answer.
+                said.set(false);
+            }
         }
         Ok(Answer { text: ROUNDS.into(), failed: true, ..Answer::default() })
+    }
+
+    /// Messages that have arrived become part of the turn; true when there were any.
+    async fn take_steering(&self, progress: &mut Progress<'_>) -> bool {
+        let Some(steering) = &progress.turn.steering else { return false };
+        let taken = (steering.take)().await;
+        for (id, text) in &taken {
+            if approval::is_foreign(text) {
+                progress.tainted.set(true);
+            }
+            progress.push(Message::text(Role::User, approval::marked(text)));
+            // In one write: it is in the turn, and no longer a message of its own.
+            progress.record(Vec::new());
+            self.journal.record(&Frame::Finished { id: *id });
+        }
+        !taken.is_empty()
     }
 
     /// Runs calls, with what must not be repeated recorded on the card first.
@@ -200,7 +239,7 @@ impl Agent {
         calls: &[ToolCall],
         context: &ToolContext,
         failures: &mut Failures,
-        show: &dyn Fn(&str),
+        around: &Around<'_>,
     ) {
         let started: Vec<String> =
             calls.iter().filter(|c| round::writes(&c.name)).map(|c| c.id.clone()).collect();
@@ -208,7 +247,7 @@ impl Agent {
         if let (Some(ticket), true) = (progress.record(started), must_sync) {
             self.journal.synced(ticket).await;
         }
-        for result in round::run(context, calls, failures, show).await {
+        for result in round::run(context, calls, failures, around).await {
             progress.push(result);
         }
         let handed = context.subagents.as_ref().map(|desk| &desk.unrecorded);
@@ -221,7 +260,7 @@ impl Agent {
         progress: &mut Progress<'_>,
         context: &ToolContext,
         failures: &mut Failures,
-        show: &dyn Fn(&str),
+        around: &Around<'_>,
     ) {
         let Some(at) = progress.messages.iter().rposition(|m| m.role == Role::Assistant) else {
             return;
@@ -244,7 +283,7 @@ impl Agent {
             let text = if subagent::is(&call.name) { INTERRUPTED } else { UNKNOWN };
             progress.push(round::answer_to(call, text));
         }
-        self.call_all(progress, &again, context, failures, show).await;
+        self.call_all(progress, &again, context, failures, around).await;
     }
 
     fn tool_context(&self, progress: &Progress<'_>, said: Rc<Cell<bool>>) -> ToolContext {
@@ -282,12 +321,12 @@ fn finished_text(messages: &[Message]) -> Option<String> {
     (last.role == Role::Assistant && last.tool_calls.is_empty()).then(|| last.content.clone())
 }
 
-fn failure_text(failure: &Failure) -> String {
+pub(super) fn failure_text(failure: &Failure) -> String {
     format!("Error processing message: LLM call failed after retries: {}", failure.message)
 }
 
 /// Shortens an answer to [`REPLY_BYTES`] at a character, and says so.
-fn cut(text: &mut String) {
+pub(super) fn cut(text: &mut String) {
     if text.len() > REPLY_BYTES {
         let end = (0..=REPLY_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(end);

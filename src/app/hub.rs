@@ -15,14 +15,14 @@ use super::outbox::Outbox;
 use super::poison;
 use super::replies;
 use super::session_key::session_key;
+use super::steer::{ASIDE, is_aside};
 use super::subagents::Subagents;
 use crate::agent::{Agent, Answer, Turn};
-use crate::bus::{Address, CRON, Inbound, Origin, Outbound, SUBAGENT};
-use crate::channel::command::{self};
-use crate::error::Result;
-use crate::limits::QUEUE;
+use crate::bus::{Address, CRON, Inbound, Origin, SUBAGENT};
+use crate::channel::command::{self, Command};
+use crate::limits::{ASIDES, QUEUE};
 use crate::store::frame::Frame;
-use crate::store::ledger::{Entry, Ledger, Stage};
+use crate::store::ledger::{Entry, Stage};
 use crate::store::state;
 use crate::store::writer::Journal;
 
@@ -30,8 +30,8 @@ use crate::store::writer::Journal;
 pub(super) struct Running {
     pub(super) id: u64,
     pub(super) session: String,
-    /// A sub-agent: not one of `max_parallel_turns`, and bounded by itself.
-    sub: bool,
+    /// A sub-agent or side question: not one of `max_parallel_turns`, and bounded by itself.
+    beside: bool,
     /// Dropped with the turn; a message on it stops the turn.
     pub(super) stop: Sender<()>,
 }
@@ -170,7 +170,8 @@ impl Hub {
             while let Some(taken) = self.next() {
                 let (stop, stopped) = smol::channel::bounded(1);
                 let (id, session, sub) = (taken.id, taken.session.clone(), taken.is_subagent());
-                self.running.borrow_mut().push(Running { id, session, sub, stop });
+                let beside = sub || session.starts_with(ASIDE);
+                self.running.borrow_mut().push(Running { id, session, beside, stop });
                 self.turns.set(self.turns.get() + 1);
                 let _ = self.stir.0.try_send(());
                 let hub = self.clone();
@@ -204,7 +205,8 @@ impl Hub {
         if self.closing.get() {
             return None;
         }
-        let full = running.iter().filter(|r| !r.sub).count() >= most;
+        let full = running.iter().filter(|r| !r.beside).count() >= most;
+        let asides = running.iter().filter(|r| r.session.starts_with(ASIDE)).count() >= ASIDES;
         let short = !running.is_empty() && self.short_of_memory();
         let mut waiting = self.waiting.borrow_mut();
         let mut index = 0;
@@ -217,7 +219,12 @@ impl Hub {
             let sub = entry.is_subagent();
             // What a running turn waits for must not wait for that turn.
             let awaited = sub && self.subagents.is_awaited(id);
-            if running.iter().any(|r| r.session == session) || full && !sub || short && !awaited {
+            let no_slot = match sub {
+                true => false,
+                false if is_aside(&entry) => asides,
+                false => full,
+            };
+            if running.iter().any(|r| r.session == session) || no_slot || short && !awaited {
                 index += 1;
                 continue;
             }
@@ -240,6 +247,7 @@ impl Hub {
         match &entry.origin {
             Some(origin) if entry.is_subagent() => origin.own.clone(),
             Some(origin) => origin.parent.clone(),
+            None if is_aside(entry) => format!("{ASIDE}{}", entry.id),
             None => session_key(&self.agent.config.session, &entry.message),
         }
     }
@@ -270,6 +278,7 @@ impl Hub {
                 let answer = self.command(&taken).await;
                 self.internal(&taken, answer)
             }
+            Some(Command::Btw(question)) => self.aside(&taken, question).await,
             Some(command) => {
                 let ask = self.outbox.asker(&taken.message);
                 replies::answer(self, command, &taken.session, &to.channel, ask).await
@@ -331,6 +340,7 @@ impl Hub {
             subagents: self.desk(taken),
             budget: if taken.is_subagent() { subturn.token_budget } else { 0 },
             foreign: taken.origin.as_ref().is_some_and(|o| o.foreign),
+            steering: self.steering(taken),
         };
         let typing = async {
             if let Some(channel) = channel {
@@ -360,36 +370,5 @@ impl Hub {
     pub(super) fn start(&self, id: u64) {
         self.waiting.borrow_mut().push_back(id);
         self.kick();
-    }
-
-    /// Sends at once, through the journal.
-    fn speaker(&self) -> Rc<dyn Fn(Outbound) -> Result<()>> {
-        let (journal, outbox) = (self.journal.clone(), self.outbox.clone());
-        Rc::new(move |message: Outbound| {
-            if outbox.channel(&message.to.channel).is_none() {
-                return Err(crate::Error::new(format!(
-                    "there is no channel {:?}",
-                    message.to.channel
-                )));
-            }
-            if journal.ledger(|l| l.len()) >= 2 * QUEUE {
-                return Err(crate::Error::new("too many messages are waiting to be sent"));
-            }
-            for reply in outbox.split(&message.to, &message.text) {
-                let id = journal.ledger(Ledger::next_id);
-                journal.record(&Frame::Said { id, reply });
-                outbox.push(id);
-            }
-            Ok(())
-        })
-    }
-
-    /// Sends a notice to the chat that wrote last.
-    pub fn notify(&self, text: &str) {
-        if let Some(to) = self.last_chat() {
-            if let Err(e) = self.speaker()(Outbound { to, text: text.into(), reply_to: 0 }) {
-                tracing::warn!("a notice was not sent: {e}");
-            }
-        }
     }
 }

@@ -38,7 +38,7 @@ impl Hub {
             Some(Command::Stop) => {
                 Some(if self.stop(&session) { "" } else { "Nothing is running." }.to_string())
             }
-            Some(c) if !matches!(c, Command::Clear | Command::Skills(_)) => {
+            Some(c) if !matches!(c, Command::Clear | Command::Skills(_) | Command::Btw(_)) => {
                 let ask = self.outbox.asker(&message);
                 Some(replies::answer(self, c, &session, &to.channel, ask).await)
             }

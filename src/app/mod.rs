@@ -18,6 +18,7 @@ pub mod outbox;
 mod poison;
 mod pulse;
 pub mod replies;
+mod say;
 pub mod session_key;
 mod skills;
 mod steer;

@@ -36,7 +36,8 @@ pub async fn answer(
         Command::Skills(words) => Box::pin(skills::answer(hub, words, ask)).await,
         Command::Pair(_) => "You are allowed already.".into(),
         Command::Usage(text) => text.into(),
-        Command::Stop => "Nothing is running.".into(),
+        // Both are the hub's own.
+        Command::Stop | Command::Btw(_) => "Nothing is running.".into(),
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Command<'a> {
     Clear,
     /// `/stop`: stops the turn that is running in this chat.
     Stop,
+    /// `/btw QUESTION`: answered beside the turn that runs.
+    Btw(&'a str),
     /// `/pair CODE`; the code may be empty.
     Pair(&'a str),
     /// `/skills …`: what follows, trimmed.
@@ -46,6 +48,7 @@ pub const HELP: &str = "\
 /switch model to NAME - another model from now on
 /clear - forget this chat's history
 /stop - stop what I am doing
+/btw QUESTION - ask something on the side
 /pair CODE - allow yourself to talk to me
 Anything else goes to the model. `!` works like `/`.";
 
@@ -57,10 +60,12 @@ pub const MENU: &[(&str, &str)] = &[
     ("switch", "Switch model to NAME"),
     ("clear", "Forget this chat's history"),
     ("stop", "Stop what I am doing"),
+    ("btw", "Ask something on the side"),
 ];
 
 const SHOW: &str = "Usage: /show model|channel";
 const LIST: &str = "Usage: /list models|channels|skills";
+const BTW: &str = "Usage: /btw QUESTION";
 const SWITCH: &str = "Usage: /switch model to NAME";
 
 /// Does `text` begin like a command, with `/` or `!`?
@@ -88,6 +93,8 @@ pub fn parse(text: &str) -> Option<Command<'_>> {
         b"help" => Command::Help,
         b"clear" => Command::Clear,
         b"stop" => Command::Stop,
+        b"btw" if what.is_empty() => Command::Usage(BTW),
+        b"btw" => Command::Btw(after.trim()),
         b"pair" => Command::Pair(what),
         b"skills" => Command::Skills(after.trim()),
         b"show" if is("model") => Command::ShowModel,
@@ -136,6 +143,8 @@ mod tests {
         check("/switch channel to x", Some(Command::Usage(SWITCH)));
         check("/clear", Some(Command::Clear));
         check("/stop now", Some(Command::Stop));
+        check("/btw  what time\nis it? ", Some(Command::Btw("what time\nis it?")));
+        check("!btw", Some(Command::Usage(BTW)));
         check("/pair ABCD2345", Some(Command::Pair("ABCD2345")));
         check("/pair", Some(Command::Pair("")));
         check("/skills", Some(Command::Skills("")));

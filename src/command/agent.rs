@@ -128,6 +128,7 @@ fn ask(
         subagents: None,
         budget: 0,
         foreign: false,
+        steering: None,
     };
     async_io::block_on(async {
         let writing = async {

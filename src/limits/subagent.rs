@@ -9,3 +9,9 @@ pub const SUBAGENT_SHOWN: usize = 500;
 pub const SUBAGENT_MESSAGES: u32 = 5;
 /// Sub-agents that have ended and are still named by spawn_status; about 100 bytes each.
 pub const SUBAGENTS_REMEMBERED: usize = 10;
+/// Times one turn asks the model to reflect on failing calls (`agents.defaults.reflect`).
+pub const REFLECTIONS: u32 = 3;
+/// Messages that steer a running turn together (behaviour.md 3B.1); further ones wait for the next pause or its end.
+pub const STEERING: usize = 10;
+/// Side questions (`/btw`) that are answered at one time; each is a model call beside the turns.
+pub const ASIDES: usize = 2;

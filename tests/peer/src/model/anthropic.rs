@@ -106,6 +106,7 @@ fn turn(message: &Value, i: usize, open: &mut Vec<String>) -> Result<Turn, Strin
         return Err(unanswered(i, open));
     }
     turn.text = turn.text.trim_end().to_owned();
+    turn.result = results > 0;
     turn.user &= results == 0 || !turn.text.is_empty();
     open.extend(turn.calls.iter().cloned());
     Ok(turn)

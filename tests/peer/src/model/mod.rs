@@ -4,6 +4,7 @@
 //! brackets in the same message ([`script`]) make the model call tools first, answer at length, or break.
 
 mod anthropic;
+mod ask;
 mod embeddings;
 mod openai;
 pub mod script;
@@ -16,6 +17,7 @@ use crate::faults::{Kind, Side};
 use crate::http::{Outcome, Request, Response};
 use crate::ledger::Marker;
 use crate::world::Shared;
+pub use ask::{Ask, Turn};
 use script::{Args, Oddity, Script};
 
 /// Pieces a text is streamed in.
@@ -48,38 +50,6 @@ impl Default for Settings {
             unmarked: "HEARTBEAT_OK".to_owned(),
             api_key: String::new(),
         }
-    }
-}
-
-/// One message of a request, as far as the model cares.
-#[derive(Debug, Default)]
-pub struct Turn {
-    /// Written by the user, not a tool's result.
-    pub user: bool,
-    /// Ids of the calls an assistant's message makes.
-    pub calls: Vec<String>,
-    pub text: String,
-}
-
-/// A request in neutral form.
-#[derive(Debug, Default)]
-pub struct Ask {
-    pub turns: Vec<Turn>,
-    /// Names and schemas on offer.
-    pub tools: Vec<(String, Value)>,
-    /// The caller insists on this tool.
-    pub forced: Option<String>,
-    pub stream: bool,
-    pub model: String,
-    /// Tokens of the request, roughly.
-    pub tokens: usize,
-}
-
-impl Ask {
-    /// Index of the message to answer, and its marker.
-    fn question(&self) -> Option<(usize, Marker)> {
-        let users = self.turns.iter().enumerate().rev().filter(|(_, t)| t.user);
-        users.filter_map(|(i, t)| Some((i, Marker::last_in(&t.text)?))).next()
     }
 }
 
@@ -290,7 +260,13 @@ fn answer(
         answer.text.push_str("\n\n");
     }
     match &question {
-        Some((_, marker)) => answer.text.push_str(&marker.answer()),
+        Some((at, marker)) => {
+            for earlier in ask.steered(*at) {
+                answer.text.push_str(&earlier.answer());
+                answer.text.push(' ');
+            }
+            answer.text.push_str(&marker.answer());
+        }
         None => answer.text.push_str(&settings.unmarked),
     }
     if settings.pad > 0 {

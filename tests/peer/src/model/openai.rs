@@ -75,7 +75,7 @@ fn turn(message: &Value, i: usize, open: &mut Vec<String>) -> Result<Turn, Strin
             "messages with role 'tool' must be a response to a preceding message with 'tool_calls'",
         )?;
         open.remove(at);
-        return Ok(Turn { text, ..Turn::default() });
+        return Ok(Turn { text, result: true, ..Turn::default() });
     }
     if !open.is_empty() {
         return Err(unanswered(open));
