@@ -28,7 +28,7 @@ mod security;
 mod shapes;
 mod tree;
 
-pub use build::hosts;
+pub use build::{TOOLS, hosts};
 pub use disguise::disguised;
 pub use env::split_list;
 pub use last_good::{LAST_GOOD, load_last_good, save_last_good};

@@ -94,3 +94,15 @@ fn distance_counts_edits() {
     check("kitten", "sitting", 3);
     check("exec", "exce", 2);
 }
+
+#[test]
+fn every_tool_can_be_switched_off_and_made_to_ask() {
+    for spec in TOOLS {
+        let name = spec.name;
+        assert!(crate::config::TOOLS.contains(&name), "{name} is not read from the configuration");
+        for key in ["enabled", "approval"] {
+            let key = format!("tools.{name}.{key}");
+            assert!(crate::config::keys::by_pattern(&key).is_some(), "no key {key}");
+        }
+    }
+}

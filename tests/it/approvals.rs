@@ -139,9 +139,11 @@ fn a_restart_counts_as_no() {
 
 #[test]
 fn the_configuration_decides() {
-    let (peer, home, daemon) = start(
-        &json!({ "tools": { "exec": { "approval": "never" }, "list_dir": { "approval": "ask" } } }),
-    );
+    let (peer, home, daemon) = start(&json!({ "tools": {
+            "exec": { "approval": "never" },
+            "list_dir": { "approval": "ask" },
+            "cron": { "approval": "ask" },
+        } }));
     let marker = peer.say(OWNER, OWNER, RISKY);
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert!(ran(&home));
@@ -151,6 +153,14 @@ fn the_configuration_decides() {
     press(&peer, OWNER, &asked, 1);
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert!(!result(&peer).contains("FILE:"), "{}", result(&peer));
+    let from = peer.sent().len();
+    let marker =
+        peer.say(OWNER, OWNER, r#"[call:cron {"action":"add","message":"tea","at_seconds":600}]"#);
+    let find = || peer.sent().into_iter().skip(from).find(|s| !s.buttons.is_empty());
+    let asked = eventually(SOON, find).unwrap_or_else(|| panic!("no question\n{}", daemon.log()));
+    press(&peer, OWNER, &asked, 1);
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert!(!home.read("workspace/cron/jobs.json").contains("tea"));
 }
 
 #[test]
