@@ -104,6 +104,12 @@ put "$here/uninstall.sh" 0755 "$lib/uninstall.sh"
 keep "$here/files/etc/default/picoclaw" 0644 /etc/default/picoclaw
 keep "$here/files/etc/picoclaw/config.json" 0644 /etc/picoclaw/config.json
 mkdir -p "$root$lib/aside"
+# Skills that come with the program: replaced as a whole.
+rm -rf "$root/usr/share/picoclaw.new"
+mkdir -p "$root/usr/share"
+cp -R "$here/files/usr/share/picoclaw" "$root/usr/share/picoclaw.new"
+rm -rf "$root/usr/share/picoclaw"
+mv "$root/usr/share/picoclaw.new" "$root/usr/share/picoclaw"
 step files
 
 # A copy: the Go version's own files are never written to.

@@ -38,7 +38,7 @@ fi
 step restored
 rm -f "$root/etc/init.d/S94picoclaw-go" "$root/etc/default/picoclaw" "$root/etc/picoclaw/config.json"
 rmdir "$root/etc/picoclaw" 2> /dev/null || true
-rm -rf "$root$lib"
+rm -rf "$root$lib" "$root/usr/share/picoclaw" "$root/usr/share/picoclaw.new"
 if [ -n "$purge" ]; then
 	rm -rf "$root/var/lib/picoclaw" "$root/var/lib/picoclaw-system"
 	for file in passwd group; do

@@ -176,6 +176,27 @@ def versions():
             say(f"meta-picoclaw: no {name}_{version}.bb")
 
 
+def installed():
+    """Every file of rootfs-overlay is installed on all routes; vendor images have neither systemd nor our udev rules."""
+    routes = {
+        "picoclaw.mk": read("buildroot/package/picoclaw/picoclaw.mk"),
+        "meta-picoclaw": read("meta-picoclaw/recipes-core/picoclaw/picoclaw.inc")
+        + "".join(p.read_text() for p in (ROOT / "meta-picoclaw/recipes-core/picoclaw").glob("picoclaw-conf*.bb")),
+        "scripts/vendor-overlay": read("scripts/vendor-overlay"),
+    }
+    for path in sorted((ROOT / "rootfs-overlay").rglob("*")):
+        name = str(path.relative_to(ROOT))
+        if path.is_dir():
+            continue
+        for route, text in routes.items():
+            if route == "scripts/vendor-overlay" and name.startswith("rootfs-overlay/lib/"):
+                continue
+            # By its own name, or with a folder that is copied as a whole.
+            parts = name.split("/")
+            if not any("/".join(parts[:n]) in re.findall(r"rootfs-overlay/[\w./-]*\w", text) for n in range(3, len(parts) + 1)):
+                say(f"{route}: does not install {name}")
+
+
 def layers():
     """What yocto-check-layer asks of a layer and can be read off its files."""
     for layer in ("meta-picoclaw", "meta-picoclaw/meta-picoclaw-bsp"):
@@ -200,6 +221,7 @@ features(options())
 profile()
 symbols()
 versions()
+installed()
 layers()
 for line in complaints:
     print(f"check-packaging: {line}", file=sys.stderr)

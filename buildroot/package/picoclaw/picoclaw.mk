@@ -108,6 +108,9 @@ define PICOCLAW_INSTALL_SETTINGS
 		PICOCLAW_WATCHDOG=$(call qstrip,$(BR2_PACKAGE_PICOCLAW_WATCHDOG)) \
 		>> $(TARGET_DIR)/etc/default/picoclaw
 	$(INSTALL) -d -m 0755 $(TARGET_DIR)/usr/sbin $(TARGET_DIR)/var/lib/picoclaw
+	rm -rf $(TARGET_DIR)/usr/share/picoclaw
+	$(INSTALL) -d -m 0755 $(TARGET_DIR)/usr/share
+	cp -R $(@D)/rootfs-overlay/usr/share/picoclaw $(TARGET_DIR)/usr/share/picoclaw
 	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-import
 	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-grow
 endef
