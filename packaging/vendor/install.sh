@@ -83,19 +83,26 @@ put() {
 keep() { [ -e "$root$3" ] || put "$@"; }
 
 say "installing on ${vendor:-an unknown image}"
-if ! grep -q '^picoclaw:' "$root/etc/passwd"; then
+# user NAME HOME: with a group of its own and a number that nobody has.
+user() {
+	if grep -q "^$1:" "$root/etc/passwd"; then return; fi
 	id=200
 	while grep -q "^[^:]*:[^:]*:$id:" "$root/etc/passwd" "$root/etc/group"; do id=$((id + 1)); done
 	for file in group passwd; do
-		cp -p "$root/etc/$file" "$root/etc/$file.picoclaw"
+		# A group may be left from an installation that was broken off.
+		grep -v "^$1:" "$root/etc/$file" > "$root/etc/$file.picoclaw"
 		case $file in
-		group) echo "picoclaw:x:$id:" ;;
-		passwd) echo "picoclaw:x:$id:$id:PicoClaw:$home:/bin/false" ;;
+		group) echo "$1:x:$id:" ;;
+		passwd) echo "$1:x:$id:$id:PicoClaw:$2:/bin/false" ;;
 		esac >> "$root/etc/$file.picoclaw"
+		chmod 0644 "$root/etc/$file.picoclaw"
 		sync
 		mv "$root/etc/$file.picoclaw" "$root/etc/$file"
 	done
-fi
+}
+user picoclaw "$home"
+# Whom commands run as: vendor kernels have no Landlock.
+user picoclaw-tool /
 owner=$(awk -F: '$1 == "picoclaw" { print $3 ":" $4 }' "$root/etc/passwd")
 step user
 

@@ -42,7 +42,7 @@ rm -rf "$root$lib" "$root/usr/share/picoclaw" "$root/usr/share/picoclaw.new"
 if [ -n "$purge" ]; then
 	rm -rf "$root/var/lib/picoclaw" "$root/var/lib/picoclaw-system"
 	for file in passwd group; do
-		grep -v '^picoclaw:' "$root/etc/$file" > "$root/etc/$file.picoclaw"
+		grep -v '^picoclaw\(-tool\)\{0,1\}:' "$root/etc/$file" > "$root/etc/$file.picoclaw"
 		chmod 0644 "$root/etc/$file.picoclaw"
 		mv "$root/etc/$file.picoclaw" "$root/etc/$file"
 	done

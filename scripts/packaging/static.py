@@ -197,6 +197,29 @@ def installed():
                 say(f"{route}: does not install {name}")
 
 
+def users():
+    """Every user and group of the image is made by the package too, once, as Buildroot's mkusers takes it."""
+    text = re.search(r"define PICOCLAW_USERS\n(.*?)endef", read("buildroot/package/picoclaw/picoclaw.mk"), re.S)[1]
+    rows = [line.split(None, 8) for line in text.strip().split("\n")]
+    for row in rows:
+        if len(row) != 9 or row[5] == "/":
+            say(f"picoclaw.mk: mkusers does not take (9 fields, home - and not /): {' '.join(row)}")
+    names = [row[0] for row in rows if row[0] != "-"]
+    if len(set(names)) != len(names):
+        say(f"picoclaw.mk: a user twice: {names}")
+    recipe, installer = read("meta-picoclaw/recipes-core/picoclaw/picoclaw.inc"), read("packaging/vendor/install.sh")
+    for line in read("boards/common/rootfs/etc/passwd").split():
+        name = line.split(":")[0]
+        if not name.startswith("picoclaw"):
+            continue
+        if name not in names:
+            say(f"picoclaw.mk: no user {name}")
+        if not re.search(rf"USERADD_PARAM.*\s{name}[;\"]", recipe, re.S):
+            say(f"picoclaw.inc: no user {name}")
+        if f"\nuser {name} " not in installer:
+            say(f"packaging/vendor/install.sh: no user {name}")
+
+
 def layers():
     """What yocto-check-layer asks of a layer and can be read off its files."""
     for layer in ("meta-picoclaw", "meta-picoclaw/meta-picoclaw-bsp"):
@@ -222,6 +245,7 @@ profile()
 symbols()
 versions()
 installed()
+users()
 layers()
 for line in complaints:
     print(f"check-packaging: {line}", file=sys.stderr)

@@ -77,6 +77,7 @@ for folder in "$target"/lib/modules/*; do
 	find "$folder" -type d -empty -delete
 	rm -f "$folder/build" "$folder/source"
 	release=$(basename "$folder")
+	[ -x "$HOST_DIR/sbin/depmod" ] || fail "modules of another kernel need depmod: set BR2_PACKAGE_HOST_KMOD=y"
 	"$HOST_DIR/sbin/depmod" -b "$target" "$release"
 done
 

@@ -76,6 +76,7 @@ PICOCLAW_FEATURES = \
 	$(if $(BR2_PACKAGE_PICOCLAW_ANTHROPIC),anthropic) \
 	$(if $(BR2_PACKAGE_PICOCLAW_WEB),web) \
 	$(if $(BR2_PACKAGE_PICOCLAW_HEALTH),health) \
+	$(if $(BR2_PACKAGE_PICOCLAW_EMBEDDINGS),embeddings) \
 	$(if $(BR2_PACKAGE_PICOCLAW_SMALLBUF),smallbuf)
 PICOCLAW_CARGO_BUILD_OPTS = --bin picoclaw --no-default-features \
 	--features "$(strip $(PICOCLAW_FEATURES))"
@@ -130,7 +131,7 @@ endef
 
 define PICOCLAW_USERS
 	picoclaw -1 picoclaw -1 * /var/lib/picoclaw - dialout,i2c,spi,gpio PicoClaw assistant
-	picoclaw-tool -1 picoclaw-tool -1 * / - - Commands of PicoClaw
+	picoclaw-tool -1 picoclaw-tool -1 * - - - commands of PicoClaw
 	- -1 i2c -1 - - - - Buses on the header
 	- -1 spi -1 - - - - Buses on the header
 	- -1 gpio -1 - - - - Lines on the header
