@@ -57,6 +57,7 @@ pub const MENU: &[(&str, &str)] = &[
     ("help", "The commands"),
     ("show", "Show model or channel in use"),
     ("list", "List models, channels or skills"),
+    ("skills", "List, show, install or remove skills"),
     ("switch", "Switch model to NAME"),
     ("clear", "Forget this chat's history"),
     ("stop", "Stop what I am doing"),

@@ -37,6 +37,7 @@ impl Seal {
                 rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
                     .map_err(|e| Error::new(format!("no random number: {e}")))?;
                 atomic::write(&self.0, &key, 0o600)?;
+                crate::sys::files::hand_over(&self.0)?;
                 key
             }
         };

@@ -18,6 +18,7 @@ use crate::error::Context;
 use crate::limits::SKILL_HEAD_BYTES;
 use crate::store::read::{self, End};
 use crate::sys::beneath::{Place, Root};
+use crate::sys::files;
 use crate::{Error, Result};
 
 /// Where skills are installed.
@@ -90,7 +91,8 @@ impl Site {
         let mut options = OpenOptions::new();
         let lock = options.append(true).create(true).mode(0o600).open(&path);
         let lock = lock.with_context(|| path.display().to_string())?;
-        if !crate::sys::files::try_lock(&lock) {
+        files::hand_over(&path)?;
+        if !files::try_lock(&lock) {
             return Err(Error::new("another installation is under way; wait for its end"));
         }
         let device = |p: &Path| fs::metadata(p).map(|m| m.dev()).ok();
@@ -241,8 +243,14 @@ impl Bench {
         if self.site.workspace.join(&path).is_symlink() {
             return Err(Error::new(format!("{} is a link; remove it first", path.display())));
         }
+        let skills = self.site.workspace.join("skills");
+        let is_new = fs::symlink_metadata(&skills).is_err();
         let root = Root::open(&self.site.workspace).context("workspace")?;
-        root.locate(&path, true).map_err(|e| Error::new(format!("{}: {e}", path.display())))
+        let place = root.locate(&path, true);
+        if is_new && place.is_ok() {
+            files::hand_over(&skills)?;
+        }
+        place.map_err(|e| Error::new(format!("{}: {e}", path.display())))
     }
 
     fn aside(&self, name: &str) -> Result<PathBuf> {

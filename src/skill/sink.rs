@@ -18,8 +18,12 @@ pub struct Sink {
     root: PathBuf,
     /// Only what belongs to a skill at the top of a repository.
     whole_repository: bool,
-    /// Whose the files are to be, where that is not who writes them.
-    owner: Option<(u32, u32)>,
+    /// Whose the files are to be: for root the workspace's owner; the workspace's group always, as commands may have a user
+    /// of their own that only the group lets in.
+    owner: Option<u32>,
+    group: u32,
+    /// Of folders: they hand their group on where the workspace does.
+    folder_mode: u32,
     open: Option<(File, String)>,
     /// Names without case, and as they were first written.
     names: BTreeMap<String, String>,
@@ -30,27 +34,25 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// For the empty folder `root`; root gives the files to the owner of `workspace`, and everybody to its group where the
-    /// workspace is one that commands of another user share (set-group-id).
+    /// For the empty folder `root`; the files get the owner and group of `workspace`.
     ///
     /// # Errors
     /// The workspace cannot be looked at.
     pub fn new(root: PathBuf, workspace: &Path, whole_repository: bool) -> Result<Sink> {
         let meta = fs::metadata(workspace).with_context(|| workspace.display().to_string())?;
-        let user = rustix::process::geteuid();
-        let other = user.is_root() && meta.uid() != 0;
-        let shared = meta.mode() & 0o2000 != 0 && meta.uid() == user.as_raw();
-        let owner = (other || shared).then(|| (meta.uid(), meta.gid()));
+        let other = rustix::process::geteuid().is_root() && meta.uid() != 0;
         let sink = Sink {
             root,
             whole_repository,
-            owner,
+            owner: other.then(|| meta.uid()),
+            group: meta.gid(),
+            folder_mode: 0o755 | meta.mode() & 0o2000,
             open: None,
             names: BTreeMap::new(),
             files: 0,
             bytes: 0,
         };
-        sink.give(&sink.root)?;
+        sink.give(&sink.root, sink.folder_mode)?;
         Ok(sink)
     }
 
@@ -73,7 +75,7 @@ impl Sink {
             self.claim(&path[..at])?;
             dir = self.root.join(&path[..at]);
             match fs::create_dir(&dir) {
-                Ok(()) => self.give(&dir)?,
+                Ok(()) => self.give(&dir, self.folder_mode)?,
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e).context(path),
             }
@@ -86,7 +88,7 @@ impl Sink {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(mode).open(&name);
         let file = file.with_context(|| path.to_owned())?;
-        self.give(&name)?;
+        self.give(&name, mode)?;
         self.open = Some((file, path.to_owned()));
         Ok(true)
     }
@@ -119,7 +121,7 @@ impl Sink {
         self.open = None;
         let path = self.root.join(name);
         fs::write(&path, data).with_context(|| name.to_owned())?;
-        self.give(&path)
+        self.give(&path, 0o644)
     }
 
     /// Everything is on the card when this returns.
@@ -144,9 +146,18 @@ impl Sink {
         }
     }
 
-    fn give(&self, path: &Path) -> Result<()> {
-        let Some((user, group)) = self.owner else { return Ok(()) };
-        lchown(path, Some(user), Some(group)).with_context(|| path.display().to_string())
+    fn give(&self, path: &Path, mode: u32) -> Result<()> {
+        let given = match lchown(path, self.owner, Some(self.group)) {
+            // Who is neither root nor of the group leaves the files in his own.
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && self.owner.is_none() => {
+                Ok(())
+            }
+            given => given,
+        };
+        // After the owner: changing that takes bits away. And whatever the umask has left out.
+        given
+            .and_then(|()| crate::sys::files::set_mode(path, mode))
+            .with_context(|| path.display().to_string())
     }
 }
 
@@ -214,7 +225,9 @@ mod tests {
         assert_eq!((sink.files, sink.bytes), (2, 5));
         assert_eq!(fs::read(sink.root.join("SKILL.md")).expect("a file"), b"text");
         let run = fs::metadata(sink.root.join("scripts/a b/run.sh")).expect("a file");
-        assert_eq!(run.mode() & 0o111, 0o111);
+        assert_eq!(run.mode() & 0o7777, 0o755);
+        let folder = fs::metadata(sink.root.join("scripts")).expect("a folder");
+        assert_eq!(folder.mode() & 0o777, 0o755);
         assert!(!sink.root.join(".git").exists());
     }
 

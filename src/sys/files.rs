@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Sets permission bits.
@@ -11,6 +11,19 @@ use std::path::Path;
 /// The kernel's.
 pub fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// Root gives what it has made at `path` to the owner of the folder around it, so that the daemon, which is not root,
+/// can go on with it; everybody else's stays as it is. Links are not followed.
+///
+/// # Errors
+/// The kernel's.
+pub fn hand_over(path: &Path) -> std::io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = std::fs::metadata(path.parent().unwrap_or(Path::new(".")))?;
+    std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))
 }
 
 /// The process at the other end of a Unix socket, if it is root's or this process's own user's (unix(7), SO_PEERCRED).

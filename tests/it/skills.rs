@@ -259,6 +259,71 @@ fn an_agent_sees_only_its_skills() {
     assert!(request.contains("<name>b</name>") && !request.contains("<name>a</name>"), "{request}");
 }
 
+#[test]
+fn a_kill_leaves_the_old_skill_or_the_new_one() {
+    let peer = peer(false);
+    let home = home(&peer, &json!({}));
+    let write = |n: usize| {
+        home.write("from/SKILL.md", &skill("tea", &format!("brew {n}")));
+        for file in 0..60 {
+            home.write(&format!("from/scripts/{file}.sh"), &format!("echo {n}"));
+        }
+    };
+    write(0);
+    assert!(home.run(&["skills", "install", "./from"]).status.success());
+    for n in 1..15 {
+        write(n);
+        let mut child =
+            home.command(&["skills", "install", "./from", "--force"]).spawn().expect("it starts");
+        std::thread::sleep(std::time::Duration::from_millis(n as u64 * 2));
+        // It may have ended already.
+        let _ = child.kill();
+        let _ = child.wait();
+        let text = home.read("workspace/skills/tea/SKILL.md");
+        let of =
+            text.split("brew ").nth(1).and_then(|t| t.split('\n').next()).expect("a whole skill");
+        for file in 0..60 {
+            let script = home.read(&format!("workspace/skills/tea/scripts/{file}.sh"));
+            assert_eq!(script, format!("echo {of}"), "{n}: {file}");
+        }
+    }
+    write(99);
+    assert!(home.run(&["skills", "install", "./from", "--force"]).status.success());
+    assert!(home.read("workspace/skills/tea/SKILL.md").contains("brew 99"));
+    assert!(!home.path("state/skills.new").exists());
+}
+
+/// Root at the command line, and a daemon that is not.
+#[test]
+fn what_root_installs_belongs_to_the_workspace_s_owner() {
+    use std::os::unix::prelude::{CommandExt, MetadataExt};
+    let peer = peer(false);
+    let home = home(&peer, &json!({}));
+    home.write("from/SKILL.md", &skill("tea", "brews"));
+    home.write("from/scripts/brew.sh", "echo tea");
+    std::fs::create_dir(home.path("workspace")).expect("a folder");
+    std::fs::create_dir(home.path("state")).expect("a folder");
+    let Some(user) = home.give_away() else { return };
+    assert!(home.run(&["skills", "install", "./from"]).status.success());
+    let add = ["cron", "add", "-n", "x", "-m", "m", "--command", "ls", "-e", "60"];
+    assert!(home.run(&add).status.success());
+    for path in [
+        "workspace/skills",
+        "workspace/skills/tea",
+        "workspace/skills/tea/scripts/brew.sh",
+        "state/skills.lock",
+        "state/cron.key",
+    ] {
+        let meta = std::fs::metadata(home.path(path)).expect(path);
+        assert_eq!((meta.uid(), meta.gid()), (user, user), "{path}");
+    }
+    // So the other may go on with them.
+    let mut command = home.command(&["skills", "remove", "tea"]);
+    command.uid(user).gid(user);
+    let done = crate::harness::finish(command);
+    assert!(done.status.success(), "{}", done.all());
+}
+
 /// The skills that come with the image.
 fn shipped() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
