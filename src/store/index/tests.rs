@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::limits::{INDEX_UPDATE_BYTES, PASSAGE_BYTES, SEARCH_EXCERPT, SEARCH_TERMS};
+use crate::limits::{INDEX_DOCS, INDEX_UPDATE_BYTES, PASSAGE_BYTES, SEARCH_EXCERPT, SEARCH_TERMS};
 use crate::store::disk::scratch;
 
 struct Home {
@@ -266,4 +266,17 @@ fn what_is_too_much_for_one_search_goes_on_with_the_next() {
     assert!(found.hits.is_empty() && found.notes[0].contains("the next one goes on"), "{found:?}");
     let found = home.search("alpha");
     assert!(found.hits.len() == 1 && found.notes.is_empty(), "{found:?}");
+}
+
+#[test]
+fn sessions_beyond_the_bound_are_left_out() {
+    let home = Home::new("index-sessions");
+    for n in 0..INDEX_DOCS + 20 {
+        home.write(&format!("sessions/s{n}.meta.json"), r#"{"summary":"alpha"}"#);
+    }
+    let found = home.search("alpha");
+    assert_eq!((found.hits.len(), found.notes.len()), (5, 0));
+    let folder = Folder::open(&home.dir.join("index"));
+    let known = folder.known(sources::SESSION, sources::last(sources::SESSION)).expect("read");
+    assert_eq!(known.len(), INDEX_DOCS);
 }
