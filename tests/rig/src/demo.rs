@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Messages whose latency is measured.
 const MEASURED: u64 = 100;
 
+/// The helper's task has words for its own model, and its result some for the model that reads it; `\\u005b` is `[`.
+const HELPER: &str = r#"[call:spawn {"label":"count","task":"Count the notes. \u005bcall:list_dir {\"path\":\"notes\"}] \u005bsay:\"One note. \\u005bsay:\\\"Your helper has counted: one note.\\\"]\"] q900001"}] [say:"A helper does it."]"#;
+
 /// Hold a conversation and print the figures
 #[derive(FromArgs)]
 #[argh(subcommand, name = "demo")]
@@ -140,6 +143,15 @@ fn rehearsal(place: &Place) -> Result<bool> {
     let note = std::fs::read_to_string(&note).map_err(|e| format!("{}: {e}", note.display()))?;
     println!("$ cat workspace/notes/shopping.md\n  {}", note.trim_end());
 
+    println!("\n— A helper works in the background, a reminder fires.");
+    talk.ask("Have somebody count my notes.", HELPER)?;
+    talk.hear("Your helper has counted")?;
+    talk.ask(
+        "Remind me of the milk in two seconds.",
+        r#"[call:cron {"action":"add","message":"Remember the milk!","at_seconds":2,"deliver":true}] [say:"I will."]"#,
+    )?;
+    talk.hear("Remember the milk!")?;
+
     println!(
         "\n— kill -9 in the middle of a turn; after a restart the message is answered all the same."
     );
@@ -205,6 +217,14 @@ impl Talk<'_> {
             std::thread::sleep(Duration::from_millis(5));
         }
         Err(format!("no answer to {text}"))
+    }
+
+    /// Waits for a message that nothing was said for.
+    fn hear(&self, part: &str) -> Result<()> {
+        let sent = self.peer.wait_sent(USER, PATIENCE, |s| s.text.contains(part));
+        let sent = sent.ok_or_else(|| format!("no message with: {part}"))?;
+        println!("bot: {}", words(&sent.text));
+        Ok(())
     }
 
     /// Says something; `script` tells the peer's model what to do with it and is not shown.
