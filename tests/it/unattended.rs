@@ -3,7 +3,7 @@
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, SOON, eventually, merge, peer};
+use crate::harness::{Home, OWNER, QUIET, SOON, STRANGER, eventually, merge, peer};
 use crate::harness_daemon::Daemon;
 
 const PLAIN: &str = r#"[call:exec {"command":"echo x > ran"}]"#;
@@ -72,4 +72,38 @@ fn what_is_granted_runs_and_what_asks_is_refused() {
         assert!(text.contains("nobody can be asked"), "{by}: {text}");
         assert!(!ran(&home) && !peer.sent().iter().any(|s| !s.buttons.is_empty()), "{by}");
     }
+}
+
+/// A call of the tool subagent with a task that holds a call; its bracket is not for the model that calls.
+fn subagent(task: &str) -> String {
+    let arguments = json!({ "task": task }).to_string().replace('[', "\\u005b");
+    format!("[call:subagent {arguments}]")
+}
+
+#[test]
+fn a_sub_agent_asks_who_wrote_and_has_no_more_than_its_turn() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let daemon = Daemon::start(&home, &peer);
+    let group = -77;
+    let marker = peer.say(group, OWNER, &subagent(RISKY));
+    let find = || peer.sent().into_iter().find(|s| !s.buttons.is_empty());
+    let asked = eventually(SOON, find).unwrap_or_else(|| panic!("no question\n{}", daemon.log()));
+    assert_eq!(asked.chat, group);
+    peer.press(group, STRANGER, asked.message_id, &asked.buttons[0].1);
+    assert!(peer.wait_calls("tg.answerCallbackQuery", 1, SOON));
+    std::thread::sleep(QUIET);
+    assert!(!ran(&home), "a stranger's press counted");
+    peer.press(group, OWNER, asked.message_id, &asked.buttons[0].1);
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert!(ran(&home), "{}", daemon.log());
+    drop(daemon);
+    // One of a turn that nobody started has no exec either.
+    let (peer, home, _, _) = turn("heartbeat", &subagent(PLAIN), &json!({}));
+    let own = eventually(SOON, || {
+        let all = peer.requests().into_iter().map(|r| r.to_string());
+        all.into_iter().find(|r| r.contains("tools.unattended"))
+    });
+    assert!(own.is_some(), "{:?}", peer.requests());
+    assert!(!ran(&home));
 }
