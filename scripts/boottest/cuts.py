@@ -1,6 +1,7 @@
 """The campaign `power`: power cuts at random moments, counted. Started by scripts/campaign."""
 import json
 import random
+import re
 import time
 
 from .peer import OWNER
@@ -8,6 +9,14 @@ from .peer import OWNER
 # Seconds from Telegram's acceptance of a reply to our record of it on an emulated board.
 WINDOW = 3
 EFFECTS = "/data/picoclaw/workspace/effects.txt"
+
+
+def is_json(text):
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def cuts(s):
@@ -57,14 +66,16 @@ def cuts(s):
     lines = s.board.read(EFFECTS).split()
     repeated = len(lines) - len(set(lines))
     damaged += sum(1 for line in lines if not (line.startswith("e") and line[1:-1].isdigit() and line.endswith(";")))
-    status, torn = s.board.run("grep -hv '^{.*}$' /data/picoclaw/workspace/sessions/*.jsonl")
-    damaged += len(torn.splitlines()) if status == 0 else 0
+    # Piece of a line: what a cut may leave. A line behind it in the same line is lost to all readers.
+    odd = s.board.run("cat /data/picoclaw/workspace/sessions/*.jsonl | tr '\\000' '0' | grep -v '^{.*}$'")[1].splitlines()
+    hidden = sum(any(is_json(line[m.start():]) for m in re.finditer('{"role', line)) for line in odd)
+    damaged += hidden
     s.off()
     known = sum(1 for age in books["duplicated_ages_s"] if not any(0 <= m - (now - age) <= WINDOW for m in moments))
     line = {"campaign": "power", "seed": seed, "count": count, "messages": said, "lost": books["lost"], "told_why_not": 0,
             "replies_repeated": books["duplicated"], "replies_repeated_acceptance_unknown": books["duplicated"] - known,
             "side_effects": len(set(lines)), "side_effects_ordered": effects, "side_effects_repeated": repeated,
-            "files_damaged": damaged, "kills": len(moments)}
+            "torn_lines_passed_over": len(odd) - hidden, "files_damaged": damaged, "kills": len(moments)}
     with s.lab.lock:
         print(json.dumps(line), file=s.lab.out, flush=True)
     for what in ("lost", "side_effects_repeated", "files_damaged"):

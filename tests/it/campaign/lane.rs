@@ -166,7 +166,9 @@ impl Lane {
     /// In between, all is answered and the daemon stopped properly: nothing it was told may be forgotten after that, and no
     /// message is cut off so often that it is set aside.
     pub fn calm(&mut self, daemon: Daemon) {
-        self.peer.wait_all(DRAIN);
+        if !self.drained(DRAIN) {
+            println!("not yet answered: {:?}", self.peer.lost());
+        }
         assert!(daemon.term().success());
         self.calms.push(Instant::now());
         self.books.add("proper_ends", 1);
@@ -174,12 +176,7 @@ impl Lane {
 
     /// The daemon runs undisturbed: all is answered, or told why not. Fills the books.
     pub fn settle(&mut self, patience: Duration) {
-        let end = Instant::now() + patience;
-        while !self.peer.wait_all(Duration::from_millis(500)) && Instant::now() < end {
-            if self.excuses() >= self.peer.lost().len() as u64 {
-                break;
-            }
-        }
+        self.drained(patience);
         std::thread::sleep(QUIET);
         let lost = self.peer.lost();
         self.books.messages = self.said;
@@ -203,6 +200,22 @@ impl Lane {
         for refused in self.peer.refused() {
             self.books.files_damaged += 1;
             self.complain(format!("a request no model takes: {refused}"));
+        }
+    }
+
+    /// Waits until all is answered or told why not.
+    fn drained(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        loop {
+            if self.peer.wait_all(Duration::from_millis(300)) {
+                return true;
+            }
+            if self.excuses() >= self.peer.lost().len() as u64 {
+                return true;
+            }
+            if Instant::now() > end {
+                return false;
+            }
         }
     }
 

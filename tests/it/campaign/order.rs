@@ -65,7 +65,6 @@ fn cuts(orders: Orders) -> Option<Books> {
     assert!(daemon.term().success());
     lane.inspect(&disk.inside(""));
     dark(&disk);
-    lane.books.rate = true;
     Some(lane.books)
 }
 
