@@ -174,9 +174,6 @@ pub fn scan(bytes: &[u8], generation: u32, mut each: impl FnMut(Frame)) -> (usiz
         if head[0] == 0 || word(1) != generation {
             return (at, Tail::Clean);
         }
-        if head[0] > VERSION {
-            return (at, Tail::Newer(head[0]));
-        }
         let length = word(5) as usize;
         if length > JOURNAL_FRAME_BYTES {
             return (at, Tail::Torn);
@@ -186,6 +183,10 @@ pub fn scan(bytes: &[u8], generation: u32, mut each: impl FnMut(Frame)) -> (usiz
         };
         if crc32(&[&head[1..5], &head[5..9], payload]) != word(9) {
             return (at, Tail::Torn);
+        }
+        // Asked only now: behind the last frame stands anything, and old bytes can look like this generation's number.
+        if head[0] > VERSION {
+            return (at, Tail::Newer(head[0]));
         }
         // The CRC holds, so the payload is what some build wrote; one that does not parse is of another version.
         match decode(payload) {
@@ -255,6 +256,17 @@ mod tests {
         encode(&received(1, "x"), 1, &mut bytes);
         bytes[0] = VERSION + 1;
         assert_eq!(read(&bytes, 1).2, Tail::Newer(VERSION + 1));
+    }
+
+    #[test]
+    fn old_bytes_are_no_newer_version() {
+        // Generation 513 ends one byte before an old frame of generation 2: `1 2 0 0` reads as 513.
+        let mut bytes = Vec::new();
+        encode(&received(1, "new"), 513, &mut bytes);
+        let new = bytes.len();
+        bytes.push(b'}');
+        encode(&received(2, "old"), 2, &mut bytes);
+        assert_eq!(read(&bytes, 513), (vec![received(1, "new")], new, Tail::Torn));
     }
 
     #[test]
