@@ -194,7 +194,13 @@ impl Lane {
             let answers = self.peer.answers(marker);
             if !answers[..answers.len() - 1].iter().all(|first| self.cut_short(*first)) {
                 self.books.repeated_known += 1;
-                self.complain(format!("repeated although no kill excuses it: {marker:?}"));
+                let next =
+                    |all: &[Instant], a: Instant| all.iter().find(|t| **t > a).map(|t| *t - a);
+                let kills: Vec<Instant> = self.kills.iter().map(|k| k.0).collect();
+                let gaps: Vec<_> =
+                    answers.iter().map(|a| (next(&kills, *a), next(&self.calms, *a))).collect();
+                let what = "repeated although no kill excuses it; from each copy to the next kill and proper end";
+                self.complain(format!("{what}: {marker:?} {gaps:?}"));
             }
         }
         for refused in self.peer.refused() {
@@ -230,9 +236,16 @@ impl Lane {
         self.told_why_not().len() as u64
     }
 
+    /// A notice that was itself repeated counts once: it names a file of its own.
     fn told_why_not(&self) -> Vec<String> {
-        let texts = self.peer.sent().into_iter().map(|s| s.text);
-        texts.filter(|t| EXCUSES.iter().any(|e| t.starts_with(e))).collect()
+        let mut told: Vec<String> = Vec::new();
+        for text in self.peer.sent().into_iter().map(|s| s.text) {
+            let aside = text.starts_with(EXCUSES[0]);
+            if (aside && !told.contains(&text)) || text.starts_with(EXCUSES[1]) {
+                told.push(text);
+            }
+        }
+        told
     }
 
     /// Looks at the files of a home whose daemon has ended properly.
