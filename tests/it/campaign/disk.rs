@@ -19,6 +19,7 @@ fn troubles(orders: Orders) -> Option<Books> {
     let disk = OwnDisk::new(home)?;
     disk.mount(&["-t", "tmpfs", "-o", SIZE, "none"]);
     let mut daemon = disk.start(&lane.peer);
+    lane.ready();
     for _ in 0..orders.count {
         lane.chatter(3, 4);
         match lane.random.below(6) {
@@ -38,10 +39,12 @@ fn troubles(orders: Orders) -> Option<Books> {
                 well(&disk);
                 lane.calm(daemon);
                 daemon = disk.start(&lane.peer);
+                lane.ready();
             }
             1..6 => {
                 lane.killed(|_| daemon.kill9());
                 daemon = disk.start(&lane.peer);
+                lane.ready();
             }
             _ => {}
         }

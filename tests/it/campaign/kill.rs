@@ -36,6 +36,7 @@ pub fn kills(orders: Orders, effects: u64) -> Books {
             lane.killed(|_| daemon.kill9());
         } else {
             let daemon = Daemon::start(&home, &lane.peer);
+            lane.ready();
             lane.chatter(3, effects);
             if lane.random.below(8) == 0 {
                 lane.calm(daemon);
@@ -47,6 +48,7 @@ pub fn kills(orders: Orders, effects: u64) -> Books {
         forget_logs(&home);
     }
     let daemon = Daemon::start(&home, &lane.peer);
+    lane.ready();
     lane.settle(Duration::from_secs(60));
     if lane.books.lost > 0 {
         lane.complain(daemon.log());

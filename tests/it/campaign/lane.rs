@@ -103,6 +103,8 @@ pub struct Lane {
     pub books: Books,
     /// Before and after each kill.
     kills: Vec<(Instant, Instant)>,
+    /// When a daemon had made its first poll. What was accepted between a kill and that may have been sent by the killed one.
+    readies: Vec<Instant>,
     /// Proper ends: what was accepted before is known.
     calms: Vec<Instant>,
     said: u64,
@@ -119,7 +121,16 @@ impl Lane {
         let random = Random::new(seed);
         let books = Books::default();
         (
-            Lane { peer, random, books, kills: Vec::new(), calms: Vec::new(), said: 0, effects: 0 },
+            Lane {
+                peer,
+                random,
+                books,
+                kills: Vec::new(),
+                readies: Vec::new(),
+                calms: Vec::new(),
+                said: 0,
+                effects: 0,
+            },
             home,
         )
     }
@@ -161,6 +172,11 @@ impl Lane {
             println!("{} kills, {} messages", self.books.kills, self.said);
         }
         left
+    }
+
+    /// The daemon that was just started has made its first poll.
+    pub fn ready(&mut self) {
+        self.readies.push(Instant::now());
     }
 
     /// In between, all is answered and the daemon stopped properly: nothing it was told may be forgotten after that, and no
@@ -228,6 +244,11 @@ impl Lane {
     /// Was a reply that was accepted then followed by a kill before it could be recorded?
     fn cut_short(&self, accepted: Instant) -> bool {
         let at = self.kills.partition_point(|(_, after)| *after < accepted);
+        let since = at.checked_sub(1).map(|last| self.kills[last].1);
+        let ready = self.readies.iter().find(|r| since.is_none_or(|since| **r > since));
+        if ready.is_none_or(|ready| accepted < *ready) {
+            return true;
+        }
         let kill = self.kills.get(at).filter(|(before, _)| *before <= accepted + WINDOW);
         kill.is_some_and(|(before, _)| !self.calms.iter().any(|c| accepted < *c && *c < *before))
     }

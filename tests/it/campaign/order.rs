@@ -35,7 +35,11 @@ fn cuts(orders: Orders) -> Option<Books> {
     let mut card = fresh(&disk)?;
     for _ in 0..orders.count {
         let recorder = power(&disk, card)?;
-        let daemon = if lane.random.below(8) == 0 { disk.spawn() } else { disk.start(&lane.peer) };
+        let unready = lane.random.below(8) == 0;
+        let daemon = if unready { disk.spawn() } else { disk.start(&lane.peer) };
+        if !unready {
+            lane.ready();
+        }
         lane.chatter(8, 3);
         let mut daemon = Some(daemon);
         match lane.random.below(5) {
@@ -58,6 +62,7 @@ fn cuts(orders: Orders) -> Option<Books> {
     }
     let _recorder = power(&disk, card)?;
     let daemon = disk.start(&lane.peer);
+    lane.ready();
     lane.settle(Duration::from_secs(60));
     if lane.books.lost > 0 {
         lane.complain(daemon.log());
