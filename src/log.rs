@@ -163,6 +163,31 @@ fn number(level: &Level) -> u8 {
     }
 }
 
+/// One event, of `module` (`module_path!()`). For the macros below: tracing's own make a description of 300 bytes and a
+/// call site of as many of each event; here each level has one.
+pub fn event(level: u8, module: &'static str, message: fmt::Arguments<'_>) {
+    match level {
+        1 => tracing::error!(module, "{message}"),
+        2 => tracing::warn!(module, "{message}"),
+        3 => tracing::info!(module, "{message}"),
+        _ => tracing::debug!(module, "{message}"),
+    }
+}
+
+macro_rules! log_error {
+    ($($message:tt)+) => { $crate::log::event(1, module_path!(), format_args!($($message)+)) };
+}
+macro_rules! log_warn {
+    ($($message:tt)+) => { $crate::log::event(2, module_path!(), format_args!($($message)+)) };
+}
+macro_rules! log_info {
+    ($($message:tt)+) => { $crate::log::event(3, module_path!(), format_args!($($message)+)) };
+}
+macro_rules! log_debug {
+    ($($message:tt)+) => { $crate::log::event(4, module_path!(), format_args!($($message)+)) };
+}
+pub(crate) use {log_debug as debug, log_error as error, log_info as info, log_warn as warn};
+
 struct Lines;
 
 impl Subscriber for Lines {
@@ -173,11 +198,12 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::with_capacity(120));
-        let module = event.metadata().target().trim_start_matches("picoclaw::");
-        let _ = write!(line.0, "{}: ", module.split("::").next().unwrap_or("picoclaw"));
+        let mut line = Line { text: String::with_capacity(120), named: false };
         event.record(&mut line);
-        let mut text = line.0;
+        if !line.named {
+            line.name(event.metadata().target());
+        }
+        let mut text = line.text;
         // A log line is one line whatever a server put into it.
         text.retain(|c| c == '\t' || !c.is_control());
         let mut state = state();
@@ -204,14 +230,33 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
-/// Collects `message` and then `name=value` for the rest.
-struct Line(String);
+/// Collects `message` and then `name=value` for the rest, behind the first part of `module`.
+struct Line {
+    text: String,
+    named: bool,
+}
+
+impl Line {
+    fn name(&mut self, module: &str) {
+        let module = module.trim_start_matches("picoclaw::").split("::").next();
+        self.text.insert_str(0, ": ");
+        self.text.insert_str(0, module.unwrap_or("picoclaw"));
+        self.named = true;
+    }
+}
 
 impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "module" => self.name(value),
+            _ => self.record_debug(field, &value),
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = match field.name() {
-            "message" => write!(self.0, "{value:?}"),
-            name => write!(self.0, " {name}={value:?}"),
+            "message" => write!(self.text, "{value:?}"),
+            name => write!(self.text, " {name}={value:?}"),
         };
     }
 }

@@ -18,7 +18,7 @@ impl Progress<'_> {
     fn compress(&mut self, dropped: usize) {
         self.note_dropped(dropped);
         self.dropped = self.dropped.max(1);
-        tracing::warn!(
+        crate::log::warn!(
             "the conversation is too long for the model; {dropped} older messages are left out"
         );
         if dropped > 0 {
@@ -86,7 +86,7 @@ impl Agent {
         let mut prompt = self.prompt.borrow_mut();
         let text = prompt.static_part(date::day_number(unix, clock::utc_offset(unix)));
         for warning in prompt.take_warnings() {
-            tracing::warn!("{warning}");
+            crate::log::warn!("{warning}");
         }
         text
     }

@@ -61,7 +61,7 @@ impl Agent {
             return Err(Error::new("the model's answer is not used: it is too long"));
         }
         for line in &folded.gone {
-            tracing::debug!("consolidation: {}", crate::proto::text::one_line(line, 200));
+            crate::log::debug!("consolidation: {}", crate::proto::text::one_line(line, 200));
         }
         let (gone, stayed) = (folded.gone.len(), folded.kept);
         let workspace = self.config.agent.workspace.clone();

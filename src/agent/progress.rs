@@ -97,11 +97,15 @@ impl Agent {
         })
         .await;
         let mut tail = tail.unwrap_or_else(|e| {
-            tracing::warn!("{e}; the conversation goes on without its history");
+            crate::log::warn!("{e}; the conversation goes on without its history");
             Tail::default()
         });
         if tail.corrupt > 0 {
-            tracing::warn!("session {}: {} damaged lines passed over", turn.session, tail.corrupt);
+            crate::log::warn!(
+                "session {}: {} damaged lines passed over",
+                turn.session,
+                tail.corrupt
+            );
         }
         let unsaved = self.journal.unsaved(&file);
         if !unsaved.is_empty() {

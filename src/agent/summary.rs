@@ -64,12 +64,12 @@ impl Agent {
         };
         let written = or(self.written(older, &live.meta.summary), timeout).await;
         let summary = written.unwrap_or_else(|| {
-            tracing::warn!(
+            crate::log::warn!(
                 "session {session}: no model gave a summary; excerpts stand in its place"
             );
             mechanical(older, &live.meta.summary)
         });
-        tracing::info!("session {session}: {cut} messages are summarised");
+        crate::log::info!("session {session}: {cut} messages are summarised");
         let (sessions, key, seen) = (self.sessions.clone(), session.to_owned(), live.meta);
         smol::unblock(move || sessions.cut(&key, &seen, place, &summary)).await
     }
@@ -139,8 +139,8 @@ impl Agent {
                 Ok(reply) if !reply.text.trim().is_empty() => {
                     return Some(reply.text.trim().to_owned());
                 }
-                Ok(_) => tracing::warn!("a summary came back empty"),
-                Err(e) => tracing::warn!("summary: {e}"),
+                Ok(_) => crate::log::warn!("a summary came back empty"),
+                Err(e) => crate::log::warn!("summary: {e}"),
             }
             async_io::Timer::after(Duration::from_millis(pause)).await;
         }

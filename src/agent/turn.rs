@@ -172,7 +172,7 @@ impl Agent {
             }
             let to = turn.message.from.clone();
             if let Err(e) = (turn.say)(Outbound { to, text: text.into(), reply_to: 0 }) {
-                tracing::warn!("a tool's message was not sent: {e}");
+                crate::log::warn!("a tool's message was not sent: {e}");
             }
         };
         let waits = || turn.steering.as_ref().is_some_and(|s| (s.waits)());

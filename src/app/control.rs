@@ -202,7 +202,7 @@ fn bind(path: &Path) -> Result<UnixListener> {
 fn is_friend(stream: &AsyncStream) -> bool {
     match crate::sys::files::friend(stream) {
         Some(pid) if crate::sys::process::is_tool_behind(stream.as_fd(), pid) => {
-            tracing::warn!("a command tried the control socket and was turned away");
+            crate::log::warn!("a command tried the control socket and was turned away");
             false
         }
         found => found.is_some(),

@@ -130,7 +130,7 @@ impl Scheduler {
         if wall.is_some() && timer.is_none() {
             match WallTimer::new() {
                 Ok(made) => *timer = Some(made),
-                Err(e) => tracing::error!("no timer: {e}"),
+                Err(e) => crate::log::error!("no timer: {e}"),
             }
         }
         let clock = async {
@@ -138,7 +138,7 @@ impl Scheduler {
                 (None, _) => std::future::pending().await,
                 (Some(at), Some(timer)) => match timer.until(now.trusted.then_some(at)).await {
                     Ok(()) => return,
-                    Err(e) => tracing::error!("the timer failed: {e}"),
+                    Err(e) => crate::log::error!("the timer failed: {e}"),
                 },
                 (Some(_), None) => {}
             }
@@ -173,14 +173,14 @@ impl Scheduler {
             Ok(found) => {
                 self.unrecorded.borrow_mut().clear();
                 self.fault.borrow_mut().clear();
-                found.notes.iter().for_each(|note| tracing::warn!("{note}"));
+                found.notes.iter().for_each(|note| crate::log::warn!("{note}"));
                 let mut table = self.table.borrow_mut();
                 table.retain(|key| found.due.iter().any(|(k, _)| *k == key));
                 for (key, due) in found.due {
                     let under_way =
                         matches!((table.get(key), due), (Some(Due::Mono(_)), Due::Mono(_)));
                     if !under_way && !table.set(key, due) {
-                        tracing::warn!(
+                        crate::log::warn!(
                             "there are too many jobs; the last ones in jobs.json do not run"
                         );
                         break;
@@ -188,7 +188,7 @@ impl Scheduler {
                 }
             }
             Err(e) => {
-                tracing::error!("{e}");
+                crate::log::error!("{e}");
                 self.fault.replace(e);
             }
         }
@@ -208,13 +208,13 @@ impl Scheduler {
         };
         let now = self.now();
         let id = if self.hub.has_open(CRON, job.id()) {
-            tracing::warn!("job {}: the last run has not ended; this one is left out", job.id());
+            crate::log::warn!("job {}: the last run has not ended; this one is left out", job.id());
             None
         } else {
             match self.message(&job, due, now, approved) {
                 Some(message) => Some(self.hub.keep(message).await),
                 None => {
-                    tracing::warn!("job {}: there is no chat for its answer yet", job.id());
+                    crate::log::warn!("job {}: there is no chat for its answer yet", job.id());
                     None
                 }
             }
@@ -243,7 +243,7 @@ impl Scheduler {
         })
         .await;
         if let Err(e) = written {
-            tracing::error!("{e}; after a restart the job may fire once more");
+            crate::log::error!("{e}; after a restart the job may fire once more");
             let mut unrecorded = self.unrecorded.borrow_mut();
             unrecorded.retain(|(k, _)| *k != key);
             if unrecorded.len() < CRON_UNRECORDED {
@@ -309,7 +309,7 @@ impl Scheduler {
         let (path, sessions) = (self.path.clone(), self.hub.agent.sessions.clone());
         let result = smol::unblock(move || end(&path, &sessions, &id, error.as_deref())).await;
         if let Err(e) = result {
-            tracing::warn!("{e}");
+            crate::log::warn!("{e}");
         }
     }
 }

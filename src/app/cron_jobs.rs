@@ -75,7 +75,7 @@ pub(super) fn find(path: &Path, wanted: u64) -> Option<Job> {
         found = found.take().or(job.ok().filter(|j| key(j.id()) == wanted));
     });
     if let Err(e) = scanned {
-        tracing::error!("{e}");
+        crate::log::error!("{e}");
     }
     found
 }

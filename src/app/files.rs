@@ -27,7 +27,7 @@ pub async fn text_with_files(hub: &Hub, message: &Inbound) -> String {
         text = match download(hub, message, index, &name).await {
             Ok(path) => media::inject(&text, &format!("[{kind}:{path}]")),
             Err(e) => {
-                tracing::warn!("{e}");
+                crate::log::warn!("{e}");
                 format!("{text}\n({kind} {name} could not be downloaded: {e})")
             }
         };
@@ -71,6 +71,6 @@ async fn download(hub: &Hub, message: &Inbound, index: usize, name: &str) -> Res
 /// A part of a file is worse than none.
 fn discard(path: &Path) {
     if let Err(e) = std::fs::remove_file(path) {
-        tracing::warn!("{}: {e}", path.display());
+        crate::log::warn!("{}: {e}", path.display());
     }
 }

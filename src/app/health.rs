@@ -49,14 +49,14 @@ pub fn bind(hosts: &[String], port: u16, token: &Secret) -> Result<Vec<std::net:
             Ok(listener) => listeners.push(listener),
             Err(e) => {
                 if let Some(earlier) = failed.replace(e) {
-                    tracing::error!("{earlier}");
+                    crate::log::error!("{earlier}");
                 }
             }
         }
     }
     match failed {
         Some(e) if listeners.is_empty() => return Err(e),
-        Some(e) => tracing::error!("{e}"),
+        Some(e) => crate::log::error!("{e}"),
         None => {}
     }
     Ok(listeners)

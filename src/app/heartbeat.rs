@@ -79,7 +79,7 @@ async fn template(hub: &Hub) {
             hub.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event });
         }
         Ok(false) => {}
-        Err(e) => tracing::warn!("no HEARTBEAT.md was written: {e}"),
+        Err(e) => crate::log::warn!("no HEARTBEAT.md was written: {e}"),
     }
 }
 
@@ -89,7 +89,7 @@ async fn beat(hub: &Hub) {
     let Some(tasks) = smol::unblock(move || tasks(&workspace)).await else { return };
     let chat = hub.last_chat().filter(|chat| hub.outbox.channel(&chat.channel).is_some());
     let Some(from) = chat else {
-        tracing::info!("heartbeat: nobody has written yet, so there is no chat to tell");
+        crate::log::info!("heartbeat: nobody has written yet, so there is no chat to tell");
         return;
     };
     if hub.has_open(HEARTBEAT, HEARTBEAT) {
@@ -112,7 +112,7 @@ fn tasks(workspace: &Path) -> Option<String> {
     match read::bounded(&workspace.join("HEARTBEAT.md"), HEARTBEAT_FILE_BYTES, End::Head) {
         Ok(piece) => piece.and_then(|p| listed(&p.text).map(str::to_owned)),
         Err(e) => {
-            tracing::warn!("heartbeat: {e}");
+            crate::log::warn!("heartbeat: {e}");
             None
         }
     }

@@ -32,7 +32,10 @@ impl Home {
         {
             Ok(file) => file,
             Err(e) => {
-                tracing::error!("{}: {e}; a second gateway would not be noticed", path.display());
+                crate::log::error!(
+                    "{}: {e}; a second gateway would not be noticed",
+                    path.display()
+                );
                 return Ok(Home { _lock: None });
             }
         };

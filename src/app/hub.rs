@@ -157,7 +157,7 @@ impl Hub {
         // What still runs is cut off here and goes on after the next start, from its last recorded step.
         for turn in self.running.borrow().iter() {
             poison::forgive(self, turn.id);
-            tracing::warn!(
+            crate::log::warn!(
                 "a turn of {} was still running and goes on after the next start",
                 turn.session
             );
@@ -347,7 +347,7 @@ impl Hub {
                 match channel.placeholder(&to, taken.message.message).await {
                     Ok(0) => {}
                     Ok(message) => self.outbox.note_placeholder(taken.id, message),
-                    Err(e) => tracing::info!("no placeholder was shown: {e}"),
+                    Err(e) => crate::log::info!("no placeholder was shown: {e}"),
                 }
                 channel.typing(&to).await;
             }

@@ -65,7 +65,7 @@ impl Hub {
         let now = crate::sys::clock::unix_now();
         let saved = smol::unblock(move || state::save_last_chat(&workspace, &chat, now)).await;
         if let Err(e) = saved {
-            tracing::info!("{e}");
+            crate::log::info!("{e}");
         }
     }
 

@@ -51,7 +51,7 @@ impl Hub {
         }
         self.summarising.borrow_mut().push(session.to_owned());
         if let Err(e) = self.agent.summarise(session).await {
-            tracing::warn!("session {session} was not summarised: {e}");
+            crate::log::warn!("session {session} was not summarised: {e}");
         }
         self.summarising.borrow_mut().retain(|s| s != session);
     }
@@ -100,7 +100,7 @@ impl Hub {
 /// What of a heartbeat's answer reaches the chat: nothing when all is well, or when no model could be asked.
 fn heartbeat(answer: Answer) -> String {
     if answer.failed {
-        tracing::warn!("heartbeat: {}", answer.text);
+        crate::log::warn!("heartbeat: {}", answer.text);
         return String::new();
     }
     let bare = answer.text.trim_matches(|c: char| !c.is_alphanumeric());

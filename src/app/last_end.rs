@@ -48,7 +48,7 @@ pub async fn tell(hub: &Hub) {
         "⚠️ I had ended ({line}) and was started again. state/crash.txt has the details."
     ));
     if let Err(e) = atomic::write_later(told, head.into_bytes(), 0o600).await {
-        tracing::warn!("the owner may be told of the same end again: {e}");
+        crate::log::warn!("the owner may be told of the same end again: {e}");
     }
 }
 

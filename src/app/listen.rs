@@ -22,13 +22,13 @@ impl Gateway {
             Ok(listeners) => listeners,
             Err(e) => {
                 // The assistant is worth more than its health page.
-                tracing::error!("{e}; /health and /ready are not served");
+                crate::log::error!("{e}; /health and /ready are not served");
                 return Ok(());
             }
         };
         for listener in listeners {
             let address = listener.local_addr()?;
-            tracing::info!("listening on http://{address}/health");
+            crate::log::info!("listening on http://{address}/health");
             let told = match (health::is_local(address), gateway.token.is_empty()) {
                 (true, true) => "alive or not, no token set for more",
                 (true, false) => "alive or not, more with gateway.token",

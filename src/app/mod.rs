@@ -170,7 +170,7 @@ impl Gateway {
         let sessions = Sessions::new(&config.agent.workspace);
         let (journal, notes) = Journal::open(&config.home.join("state"), sessions.dir())?;
         for note in notes {
-            tracing::warn!("{note}");
+            crate::log::warn!("{note}");
         }
         let http = Client::new()?;
         let models = models(&config, &http, options.allow_empty)?;
@@ -178,7 +178,7 @@ impl Gateway {
         let channels: Vec<Rc<AnyChannel>> =
             AnyChannel::all(&config, &agent.http)?.into_iter().map(Rc::new).collect();
         if channels.is_empty() {
-            tracing::warn!(
+            crate::log::warn!(
                 "no channel is enabled; set channel_list.telegram.enabled and its token"
             );
         }
@@ -262,7 +262,7 @@ impl Gateway {
         spawn(Box::pin(pulse::give_back_pages(self.hub.clone())));
         let hub = self.hub.clone();
         spawn(Box::pin(async move { last_end::tell(&hub).await }));
-        tracing::info!(
+        crate::log::info!(
             "picoclaw {} answers on {} channel(s), model {}",
             crate::command::version::VERSION,
             self.channels.len(),
@@ -275,13 +275,13 @@ impl Gateway {
                     Ok(()) => break Stop::Reload,
                     Err(e) => {
                         let text = format!("the configuration was not reloaded: {e}");
-                        tracing::error!("{text}");
+                        crate::log::error!("{text}");
                         self.hub.notify(&format!("⚠️ {text}"));
                     }
                 },
             }
         };
-        tracing::info!("stopping: running turns get {} s", SHUTDOWN.as_secs());
+        crate::log::info!("stopping: running turns get {} s", SHUTDOWN.as_secs());
         self.hub.close(SHUTDOWN).await;
         let flush = self.outbox.drain(Duration::from_secs(2));
         flush.await;

@@ -39,9 +39,9 @@ pub async fn run(hub: Rc<Hub>, minute: u32) {
         } else {
             note(&hub, today * 4 + tries + 1).await;
             match hub.agent.consolidate(today).await {
-                Ok(Some(done)) => tracing::info!("consolidation: {done}"),
-                Ok(None) => tracing::info!("consolidation: no new notes"),
-                Err(e) => tracing::warn!("consolidation: {e}; the notes are taken tomorrow"),
+                Ok(Some(done)) => crate::log::info!("consolidation: {done}"),
+                Ok(None) => crate::log::info!("consolidation: no new notes"),
+                Err(e) => crate::log::warn!("consolidation: {e}; the notes are taken tomorrow"),
             }
             note(&hub, today * 4 + DONE).await;
             finished = today;

@@ -210,15 +210,15 @@ impl Outbox {
         let (sessions, from, to) =
             (self.sessions.clone(), format!("{channel}:{old}"), format!("{channel}:{new}"));
         match smol::unblock(move || sessions.rename(&from, &to)).await {
-            Ok(()) => tracing::info!("chat {old} became {new}; its session moved along"),
-            Err(e) => tracing::error!("chat {old} became {new}: {e}"),
+            Ok(()) => crate::log::info!("chat {old} became {new}; its session moved along"),
+            Err(e) => crate::log::error!("chat {old} became {new}: {e}"),
         }
     }
 
     /// Tries until the server has taken or for good refused the reply.
     async fn send(&self, reply: &Outbound, placeholder: i64) {
         let Some(channel) = self.channel(&reply.to.channel) else {
-            tracing::warn!("a reply to {} has no such channel and is dropped", reply.to.channel);
+            crate::log::warn!("a reply to {} has no such channel and is dropped", reply.to.channel);
             self.refused.set(self.refused.get() + 1);
             return;
         };
@@ -233,11 +233,11 @@ impl Outbox {
                 }
                 (_, Some(pause)) => {
                     // What may have arrived is sent again: at least once, never silently lost.
-                    tracing::info!("a reply is sent again in {} ms: {e}", pause.as_millis());
+                    crate::log::info!("a reply is sent again in {} ms: {e}", pause.as_millis());
                     async_io::Timer::after(pause).await;
                 }
                 (_, None) => {
-                    tracing::warn!("a reply was refused for good: {e}");
+                    crate::log::warn!("a reply was refused for good: {e}");
                     self.refused.set(self.refused.get() + 1);
                     return;
                 }

@@ -31,7 +31,7 @@ pub fn blame(hub: &Hub) {
             .collect()
     });
     for (id, attempts) in tried {
-        tracing::warn!("message {id} was being answered when the program crashed");
+        crate::log::warn!("message {id} was being answered when the program crashed");
         hub.journal.record(&Frame::Attempt { id, count: attempts + CRASH_WEIGHT - 1 });
     }
 }
@@ -49,7 +49,7 @@ pub async fn set_aside(hub: &Hub, id: u64) -> String {
         // The journal lets go of it now, so the chat gets the whole story.
         Err(e) => format!("It could not be kept ({e})."),
     };
-    tracing::error!("message {id} is set aside: its tries ended in crashes. {place}");
+    crate::log::error!("message {id} is set aside: its tries ended in crashes. {place}");
     format!(
         "⚠️ I set your message aside: each time I tried to answer it, I crashed or was cut off. {place} Please say it \
          differently."

@@ -36,7 +36,7 @@ impl Hub {
     pub fn notify(&self, text: &str) {
         if let Some(to) = self.last_chat() {
             if let Err(e) = self.speaker()(Outbound { to, text: text.into(), reply_to: 0 }) {
-                tracing::warn!("a notice was not sent: {e}");
+                crate::log::warn!("a notice was not sent: {e}");
             }
         }
     }

@@ -42,7 +42,7 @@ impl Tasks {
             if begun.elapsed() > HEALTHY {
                 pause = PAUSES.0;
             }
-            tracing::error!("{name}: {why}; it is started again in {} s", pause.as_secs());
+            crate::log::error!("{name}: {why}; it is started again in {} s", pause.as_secs());
             if let Some(task) = self.0.borrow_mut().get_mut(index) {
                 task.restarts += 1;
                 task.last_error = why;

@@ -28,7 +28,7 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
     let secrets = config::disguised(loaded.secrets());
     log::hide(secrets.clone());
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        crate::log::warn!("{warning}");
     }
     let mut config = loaded.config;
     if let Some(host) = &args.host {
@@ -45,13 +45,13 @@ fn load(options: &LoadOptions) -> Result<(Loaded, String)> {
     match config::load(options) {
         Ok(loaded) => {
             if let Err(e) = config::save_last_good(&loaded.config.home, &loaded) {
-                tracing::warn!("the configuration could not be kept as the last good one: {e}");
+                crate::log::warn!("the configuration could not be kept as the last good one: {e}");
             }
             Ok((loaded, "current".into()))
         }
         Err(errors) => {
             for line in errors.to_string().lines() {
-                tracing::error!("{line}");
+                crate::log::error!("{line}");
             }
             let home = options.home()?;
             match config::load_last_good(&home) {
@@ -60,7 +60,7 @@ fn load(options: &LoadOptions) -> Result<(Loaded, String)> {
                         "the configuration has errors, so the last good one is in force; see `picoclaw config check`: {}",
                         errors.to_string().lines().next().unwrap_or_default()
                     );
-                    tracing::warn!("{state}");
+                    crate::log::warn!("{state}");
                     Ok((loaded, state))
                 }
                 Err(_) => {

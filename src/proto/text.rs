@@ -2,6 +2,15 @@
 //!
 //! Counts characters (Unicode scalar values), as upstream counts runes; never splits one.
 
+/// Bytes that should be JSON, as text. All JSON is read from text: serde_json's reader of bytes would make a second copy
+/// of every parser.
+///
+/// # Errors
+/// Where the first byte is that is no UTF-8.
+pub fn utf8(bytes: &[u8]) -> serde_json::Result<&str> {
+    std::str::from_utf8(bytes).map_err(serde::de::Error::custom)
+}
+
 /// At most `max` characters; longer text ends in `...` where there is room for it (`max` above 3).
 pub fn truncate(text: &str, max: usize) -> String {
     if at_char(text, max) == text.len() {

@@ -169,18 +169,24 @@ impl Models {
                 muted.set(shown.get());
                 if failure.class == Class::Clock {
                     if !std::mem::replace(&mut waits, true) {
-                        tracing::warn!("the clock is not set yet: the model is asked when it is");
+                        crate::log::warn!(
+                            "the clock is not set yet: the model is asked when it is"
+                        );
                     }
                     Timer::after(limits::CLOCK_POLL).await;
                     continue;
                 }
                 tries += 1;
                 let Some(pause) = pause(&failure, tries, &self.config) else { break failure };
-                tracing::warn!(model = %self.label(model), "retry {tries}: {failure}");
+                crate::log::warn!("retry {tries}: {failure} model={}", self.label(model));
                 Timer::after(pause).await;
                 entry.wait(rpm).await;
             };
-            tracing::warn!(model = %self.label(model), class = failure.class.name(), "{failure}");
+            crate::log::warn!(
+                "{failure} model={} class={}",
+                self.label(model),
+                failure.class.name()
+            );
             if matches!(failure.class, Class::Format | Class::ContextOverflow) {
                 return Err(failure);
             }
@@ -233,7 +239,7 @@ impl Models {
             self.config.models[first].fallbacks.iter().chain(&self.config.agent.fallbacks)
         {
             if add(fallback).is_none() {
-                tracing::warn!("fallback `{fallback}` is not in model_list");
+                crate::log::warn!("fallback `{fallback}` is not in model_list");
             }
         }
         Ok(order)
@@ -291,7 +297,7 @@ impl Models {
 impl Entry {
     fn new(provider: Result<AnyProvider, String>, model: &ModelConfig) -> Entry {
         if let Err(why) = &provider {
-            tracing::warn!(model = %model.model_name, "{why}");
+            crate::log::warn!("{why} model={}", model.model_name);
         }
         Entry {
             provider,

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::job::Job;
 use crate::error::{Context, Error, Result};
 use crate::limits::{CRON_FILE_BYTES, CRON_JOB_BYTES};
+use crate::proto::text;
 use crate::store::atomic;
 
 /// What becomes of a job that passes by.
@@ -118,7 +119,7 @@ fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
 }
 
 fn walk(bytes: &[u8], each: Each<'_>) -> serde_json::Result<()> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let mut reader = serde_json::Deserializer::from_str(text::utf8(bytes)?);
     Document(each).deserialize(&mut reader)?;
     reader.end()
 }

@@ -187,7 +187,7 @@ pub async fn search(http: &Client, config: &Config, query: &str) -> Result<Vec<H
 
 /// `{"results": [{"slug", "summary", "version"}]}`; entries without a slug are left out.
 fn hits(body: &[u8]) -> Option<Vec<Hit>> {
-    let value: Value = serde_json::from_slice(body).ok()?;
+    let value: Value = text::utf8(body).and_then(serde_json::from_str).ok()?;
     let hit = |r: &Value| {
         let word = |key: &str, max| text::one_line(r[key].as_str().unwrap_or(""), max);
         let slug = word("slug", 100);

@@ -65,7 +65,7 @@ pub fn recover(config: &Config) {
         || config.agent.workspace.join(".skills").exists()
     {
         if let Err(e) = Site::of(config).open() {
-            tracing::warn!("skills: {e}");
+            crate::log::warn!("skills: {e}");
         }
     }
 }
@@ -268,13 +268,13 @@ impl Bench {
             match self.place(&name) {
                 Ok(place) if !place.exists() => match place.take_over(&entry.path(), false) {
                     Ok(()) => {
-                        tracing::warn!("skill {name}: put back after an interrupted replacement")
+                        crate::log::warn!("skill {name}: put back after an interrupted replacement")
                     }
-                    Err(e) => tracing::warn!("skill {name} stays in {}: {e}", old.display()),
+                    Err(e) => crate::log::warn!("skill {name} stays in {}: {e}", old.display()),
                 },
                 // The new one is there, whole.
                 Ok(_) => drop(remove(&entry.path())),
-                Err(e) => tracing::warn!("skill {name} stays in {}: {e}", old.display()),
+                Err(e) => crate::log::warn!("skill {name} stays in {}: {e}", old.display()),
             }
         }
         // Not empty where something could not be put back.

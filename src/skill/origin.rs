@@ -44,7 +44,7 @@ impl Origin {
     /// The origin of the skill in `folder`; `None` for one that was written here, or where the file cannot be read.
     pub fn of(folder: &Path) -> Option<Origin> {
         let bytes = atomic::read_bounded(&folder.join(FILE), BYTES).ok()??;
-        let value: Value = serde_json::from_slice(&bytes).ok()?;
+        let value: Value = text::utf8(&bytes).and_then(serde_json::from_str).ok()?;
         // Anybody may have written it: one line each.
         let word = |key: &str| text::one_line(value[key].as_str().unwrap_or(""), 300);
         Some(Origin {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::atomic;
 use super::lines::{count_lines, last_lines, skip_lines};
 use crate::error::{Context, Error, Result};
+use crate::proto::text;
 
 use crate::limits::{
     SESSION_LINE_BYTES, SESSION_MESSAGES, SESSION_SPARE_LINES, SESSION_TAIL_BYTES,
@@ -109,7 +110,8 @@ impl Sessions {
         let path = self.meta_path(key)?;
         match atomic::read_bounded(&path, SESSION_TAIL_BYTES)? {
             None => Ok(Meta { key: key.into(), ..Meta::default() }),
-            Some(bytes) => serde_json::from_slice(&bytes)
+            Some(bytes) => text::utf8(&bytes)
+                .and_then(serde_json::from_str)
                 .with_context(|| format!("cannot read {}", path.display())),
         }
     }
@@ -174,7 +176,8 @@ impl Sessions {
         let Some(bytes) = atomic::read_bounded(&path, 16 * SESSION_TAIL_BYTES)? else {
             return Ok(Tail::default());
         };
-        let old: V0 = serde_json::from_slice(&bytes)
+        let old: V0 = text::utf8(&bytes)
+            .and_then(serde_json::from_str)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let mut lines = Vec::with_capacity(bytes.len());
         for message in &old.messages {
@@ -286,7 +289,7 @@ pub fn parse_lines(bytes: &[u8], cut: bool) -> Tail {
             tail.corrupt += usize::from(!line.is_empty());
             continue;
         }
-        match serde_json::from_slice::<Message>(line) {
+        match text::utf8(line).and_then(serde_json::from_str::<Message>) {
             Ok(message) => tail.messages.push(message),
             Err(_) => tail.corrupt += 1,
         }

@@ -8,6 +8,7 @@ use super::session::{Meta, Sessions, Tail};
 use crate::error::{Context, Result};
 use crate::limits::{FRESH_SESSION_BYTES, SESSION_LINE_BYTES, SESSION_TAIL_BYTES};
 use crate::message::Message;
+use crate::proto::text;
 
 /// The part of a session that still counts and is in reach.
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ impl Sessions {
             // The first line may be a piece of one.
             let whole = n > 0 || from == first;
             if whole && !line.is_empty() && line.len() <= SESSION_LINE_BYTES {
-                if let Ok(message) = serde_json::from_slice(line) {
+                if let Ok(message) = text::utf8(line).and_then(serde_json::from_str) {
                     messages.push((at, message));
                 }
             }

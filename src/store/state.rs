@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::atomic;
 use crate::bus::Address;
 use crate::error::{Context, Result};
+use crate::proto::text;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -26,7 +27,7 @@ fn path(workspace: &Path) -> PathBuf {
 pub fn last_chat(workspace: &Path) -> Option<Address> {
     let read = |path: &Path| atomic::read_bounded(path, 64 * 1024).ok().flatten();
     let bytes = read(&path(workspace)).or_else(|| read(&workspace.join("state.json")))?;
-    let file: File = serde_json::from_slice(&bytes).ok()?;
+    let file: File = text::utf8(&bytes).and_then(serde_json::from_str).ok()?;
     let (channel, chat) = file.last_channel.split_once(':')?;
     let chat = if file.last_chat_id.is_empty() { chat } else { &file.last_chat_id };
     Some(Address { channel: channel.into(), chat: chat.into(), topic: String::new() })

@@ -180,7 +180,7 @@ impl Journal {
         inner.ledger.apply(frame);
         let generation = inner.generation;
         if inner.keeps_frames && !frame::encode(frame, generation, &mut inner.buffer) {
-            tracing::error!("a frame over the limit is not in the journal");
+            crate::log::error!("a frame over the limit is not in the journal");
         }
         inner.next_ticket()
     }
@@ -306,7 +306,7 @@ impl Journal {
         match result {
             Ok(()) => {
                 if self.durability.back() {
-                    tracing::warn!("the disk takes writes again: durability: on");
+                    crate::log::warn!("the disk takes writes again: durability: on");
                 }
             }
             Err(e) => self.report(&e),
@@ -315,7 +315,7 @@ impl Journal {
 
     fn report(&self, e: &Error) {
         if self.durability.lost(e.as_str()) {
-            tracing::error!("{e}; messages are still answered, but durability: off");
+            crate::log::error!("{e}; messages are still answered, but durability: off");
         }
     }
 }
@@ -376,7 +376,7 @@ impl Inner {
         self.lines = job.lines;
         while self.lines.iter().map(|l| l.bytes.len()).sum::<usize>() > UNSAVED_BYTES {
             let lost = self.lines.remove(0);
-            tracing::error!("{} bytes of session {} had no room", lost.bytes.len(), lost.session);
+            crate::log::error!("{} bytes of {} had no room", lost.bytes.len(), lost.session);
         }
         for session in job.dirty {
             if !self.dirty.contains(&session) {

@@ -67,9 +67,9 @@ pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), Stri
         ));
     };
     let asked = format!("The assistant wants to use {name}.\nWhy you are asked: {why}.\n\n{shown}");
-    tracing::info!("approval asked for {name}: {why}");
+    crate::log::info!("approval asked for {name}: {why}");
     let verdict = ask(asked).await;
-    tracing::info!("approval of {name}: {verdict:?}");
+    crate::log::info!("approval of {name}: {verdict:?}");
     let answer = match verdict {
         Verdict::Yes => return Ok(()),
         Verdict::No => "the user said no",

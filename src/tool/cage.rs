@@ -85,7 +85,7 @@ const TEMPORARY: &str = "tmp";
 pub fn sweep(home: &Path) {
     match fs::remove_dir_all(home.join(TEMPORARY)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("old temporary files of commands stay: {e}");
+            crate::log::warn!("old temporary files of commands stay: {e}");
         }
         _ => {}
     }
@@ -131,7 +131,7 @@ impl Plan {
             match Leaf::new(Path::new(&tools)) {
                 Ok(leaf) => cage.leaf = Some(leaf),
                 // The other limits still hold, and so does the group of the daemon.
-                Err(e) => tracing::warn!("a command has no control group of its own: {e}"),
+                Err(e) => crate::log::warn!("a command has no control group of its own: {e}"),
             }
         }
         let mut variables = Vec::new();
@@ -199,7 +199,7 @@ impl Plan {
             walls.read(root)?;
         }
         if let Some(folder) = walls.left_closed() {
-            tracing::warn!(
+            crate::log::warn!(
                 "commands see only a part of {}: too much lies beside the daemon's files; another PICOCLAW_HOME opens it",
                 folder.display()
             );

@@ -47,7 +47,7 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
         Ok(Some(both)) => Found { hits: both.hits, ..found },
         Ok(None) => found,
         Err(e) => {
-            tracing::info!("memory_search goes by words alone: {e}");
+            crate::log::info!("memory_search goes by words alone: {e}");
             found
         }
     };

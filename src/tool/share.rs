@@ -38,11 +38,11 @@ pub fn prepare(config: &Config) {
         let _ = walk.folder(skills, 0);
     }
     match done {
-        Ok(()) if walk.left == 0 => tracing::warn!(
+        Ok(()) if walk.left == 0 => crate::log::warn!(
             "the workspace has more than {SHARED_ENTRIES} entries; commands may not reach all of them"
         ),
         Ok(()) => {}
-        Err(e) => tracing::warn!("commands may not reach the workspace: {e}"),
+        Err(e) => crate::log::warn!("commands may not reach the workspace: {e}"),
     }
 }
 

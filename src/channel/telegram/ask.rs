@@ -186,7 +186,7 @@ impl Telegram {
                 Err(error) => error.for_send(false),
             };
             let Some(pause) = error.retry_in(attempt) else {
-                tracing::warn!("{}: a question was not sent: {error}", self.name);
+                crate::log::warn!("{}: a question was not sent: {error}", self.name);
                 return false;
             };
             Timer::after(pause.max(Duration::from_millis(100))).await;

@@ -55,7 +55,7 @@ impl Telegram {
     /// A bot that does nothing until it runs. `paired` is shared by all bots of the process.
     pub fn new(config: &TelegramConfig, client: Client, paired: Rc<RefCell<Paired>>) -> Telegram {
         if access::open_to_all(&config.allow_from) {
-            tracing::warn!("{}: allow_from holds \"*\": everybody may talk to it", config.name);
+            crate::log::warn!("{}: allow_from holds \"*\": everybody may talk to it", config.name);
         }
         Telegram {
             name: config.name.clone(),
@@ -88,7 +88,7 @@ impl Telegram {
             Timer::after(Duration::from_secs(pause)).await;
             match self.api.call("setMyCommands", &body).await {
                 Ok(_) => break,
-                Err(e) => tracing::debug!("{}: command menu not set: {e}", self.name),
+                Err(e) => crate::log::debug!("{}: command menu not set: {e}", self.name),
             }
         }
         drop(body);

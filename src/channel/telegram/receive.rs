@@ -36,7 +36,7 @@ impl Telegram {
             let error = match self.round(&mut poller, &mut me, &mut last_update, intake).await {
                 Ok(()) => {
                     if !self.health.is_running() {
-                        tracing::info!("{}: receiving again", self.name);
+                        crate::log::info!("{}: receiving again", self.name);
                     }
                     self.health.ok();
                     continue;
@@ -46,22 +46,22 @@ impl Telegram {
             let step = poller.failed(&error, random() as u8);
             if self.health.failed(step.state, error.to_string()) {
                 if step.state == State::TokenRefused {
-                    tracing::error!("{}: {error}; trying again every 5 minutes", self.name);
+                    crate::log::error!("{}: {error}; trying again every 5 minutes", self.name);
                 } else {
-                    tracing::warn!("{}: cannot receive: {error}", self.name);
+                    crate::log::warn!("{}: cannot receive: {error}", self.name);
                 }
             }
             if step.skipped {
                 count(&self.health.skipped);
                 let skipped = poller.next - 1;
-                tracing::error!("{}: update {skipped} cannot be read, skipped", self.name);
+                crate::log::error!("{}: update {skipped} cannot be read, skipped", self.name);
                 // The confirmation is as good as a message's: it must survive a restart.
                 intake.submit(&self.name, Vec::new(), poller.next).await;
             }
             if step.delete_webhook {
-                tracing::warn!("{}: removing the webhook that keeps polling out", self.name);
+                crate::log::warn!("{}: removing the webhook that keeps polling out", self.name);
                 if let Err(e) = self.api.call("deleteWebhook", "{}").await {
-                    tracing::warn!("{}: webhook not removed: {e}", self.name);
+                    crate::log::warn!("{}: webhook not removed: {e}", self.name);
                 }
             }
             Timer::after(step.pause).await;
@@ -79,7 +79,7 @@ impl Telegram {
             Some(me) => me,
             None => {
                 let me = me.insert(self.who_am_i().await?);
-                tracing::info!("{}: connected as @{}", self.name, me.username);
+                crate::log::info!("{}: connected as @{}", self.name, me.username);
                 self.health.username.borrow_mut().clone_from(&me.username);
                 self.health.ok();
                 me
@@ -108,7 +108,7 @@ impl Telegram {
                     count(&self.health.skipped);
                     unreadable = true;
                     if let Some(id) = wire::first_number(raw.get().as_bytes(), "update_id") {
-                        tracing::error!("{}: update {id} cannot be read, skipped", self.name);
+                        crate::log::error!("{}: update {id} cannot be read, skipped", self.name);
                         next = next.max(id.saturating_add(1));
                     }
                     continue;
@@ -147,13 +147,13 @@ impl Telegram {
         // The body can be large; what follows can take long.
         drop(bytes);
         for (old, new) in moves {
-            tracing::info!("{}: chat {old} is now {new}", self.name);
+            crate::log::info!("{}: chat {old} is now {new}", self.name);
             intake.migrated(&self.name, &old, &new).await;
         }
         if !saved {
             let json = self.paired.borrow().to_json();
             if let Err(e) = intake.save_paired(json).await {
-                tracing::error!("{}: paired users not saved: {e}", self.name);
+                crate::log::error!("{}: paired users not saved: {e}", self.name);
                 asides.iter_mut().for_each(|aside| {
                     if let Aside::Tell { text, .. } = aside {
                         if text == PAIRED {
@@ -178,7 +178,7 @@ impl Telegram {
         for aside in asides {
             if let Err(e) = self.tell(aside).await {
                 // A courtesy: not worth holding up the messages.
-                tracing::debug!("{}: {e}", self.name);
+                crate::log::debug!("{}: {e}", self.name);
                 break;
             }
         }
@@ -229,13 +229,13 @@ impl Telegram {
         // Without random bytes there is no code, and nobody pairs.
         if let Some(code) = super::entropy().and_then(|e| pairing.renew(now, &paired, e)) {
             let minutes = limits::PAIRING_LIFE.as_secs() / 60;
-            tracing::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
+            crate::log::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
         }
         let text = match command::parse(&message.text) {
             Some(command::Command::Pair(code)) if !code.is_empty() => {
                 match pairing.attempt(id, code, now, &mut paired) {
                     Attempt::Paired => {
-                        tracing::warn!("{}: user {id} paired", self.name);
+                        crate::log::warn!("{}: user {id} paired", self.name);
                         PAIRED.to_string()
                     }
                     Attempt::Wrong(left) => {

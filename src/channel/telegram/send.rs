@@ -110,7 +110,7 @@ impl Telegram {
             let body = Object::new().chat(&message.to.chat);
             let body = body.int("message_id", delivery.placeholder).end();
             if let Err(e) = self.api.call("deleteMessage", &body).await {
-                tracing::debug!("{}: placeholder stays: {e}", self.name);
+                crate::log::debug!("{}: placeholder stays: {e}", self.name);
             }
         }
         Ok(())
@@ -142,7 +142,7 @@ impl Telegram {
                 Next::Fail(error) => {
                     if let SendError::Permanent(why) = &error {
                         count(&self.health.refused);
-                        tracing::warn!("{}: chat {}: {why}", self.name, message.to.chat);
+                        crate::log::warn!("{}: chat {}: {why}", self.name, message.to.chat);
                     }
                     return Err(error);
                 }

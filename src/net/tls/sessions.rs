@@ -2,6 +2,7 @@
 //!
 //! rustls's own store keeps eight tickets a server; ours keeps as many as we open connections at a time.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_rustls::rustls::NamedGroup;
@@ -13,16 +14,22 @@ use rustls_pki_types::ServerName;
 use crate::limits::{TLS_SERVERS, TLS_TICKETS};
 
 /// Servers, the one used last at the end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Sessions(Mutex<Vec<Server>>);
 
-#[derive(Debug)]
 struct Server {
     name: ServerName<'static>,
     group: Option<NamedGroup>,
     tls12: Option<Tls12ClientSessionValue>,
     /// The newest last.
     tls13: Vec<Tls13ClientSessionValue>,
+}
+
+/// Tickets are secrets.
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
 }
 
 impl Sessions {

@@ -76,7 +76,7 @@ impl Folder {
     fn cannot_save(&mut self, e: &dyn std::fmt::Display) {
         let text =
             format!("the index cannot be saved ({e}); only a part of the notes was searched");
-        tracing::warn!("memory in {}: {text}", self.dir.display());
+        crate::log::warn!("memory in {}: {text}", self.dir.display());
         self.trouble = Some(text);
     }
 
@@ -232,7 +232,7 @@ impl Folder {
                 }
                 Err(e) if is_broken(&e) => return Err(e),
                 Err(e) => {
-                    tracing::info!("the index of the memory was not merged: {e}");
+                    crate::log::info!("the index of the memory was not merged: {e}");
                     self.segments.extend(parts);
                     return Ok(());
                 }

@@ -59,7 +59,7 @@ pub fn search(dir: &Path, workspace: &Path, query: &str, limit: usize) -> Found 
                 return found;
             }
             Err(e) => {
-                tracing::warn!("the index of the memory is broken ({e}); it is made anew");
+                crate::log::warn!("the index of the memory is broken ({e}); it is made anew");
                 folder.set_aside();
                 found.notes = vec![format!("the index was broken ({e}) and is made anew")];
             }

@@ -48,7 +48,7 @@ pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit
     if engine == Engine::Duckduckgo {
         return Ok(duckduckgo(&String::from_utf8_lossy(body), count));
     }
-    let answer: Answer = serde_json::from_slice(body).map_err(|e| {
+    let answer: Answer = text::utf8(body).and_then(serde_json::from_str).map_err(|e| {
         Error::new(format!("the answer is not what {} documents: {e}", engine.name()))
     })?;
     let items = answer.web.and_then(|w| w.results).or(answer.results).unwrap_or_default();
