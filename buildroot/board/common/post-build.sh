@@ -86,7 +86,8 @@ done
 # The image's own init scripts take their place.
 for script in S01seedrng S01syslogd S02klogd S02sysctl S10mdev S30cgroupfs2 S40network S40xtables \
 	S41ifplugd S50crond S50dropbear; do
-	rm -f "$target/etc/init.d/$script"
+	# One of them may have the name of ours.
+	[ -e "$tree/boards/common/rootfs/etc/init.d/$script" ] || rm -f "$target/etc/init.d/$script"
 done
 rm -f "$target/etc/fstab"
 sed -i "s/@CONSOLE@/$CONSOLE/g; s/@CONSOLE_BAUD@/$CONSOLE_BAUD/g" "$target/etc/inittab"
