@@ -113,13 +113,12 @@ PICOCLAW_WATCHDOG_TIMEOUT=$WATCHDOG_TIMEOUT
 PICOCLAW_TOOLS_MEMORY_MAX=$TOOLS_MEMORY_MAX
 SETTINGS
 
-# Every program that init scripts call.
-for program in bin/sh bin/mount usr/bin/logger sbin/udhcpc sbin/start-stop-daemon sbin/e2fsck sbin/resize2fs \
-	sbin/tune2fs sbin/mke2fs sbin/fsck.fat usr/bin/picoclaw; do
+# Every program of the image: BusyBox's applets, and what init scripts call besides.
+for program in $(cat "$tree/boards/common/applets") sh e2fsck resize2fs tune2fs mke2fs fsck.fat picoclaw; do
 	found=''
 	for folder in bin sbin usr/bin usr/sbin; do
-		path=$target/$folder/$(basename "$program")
+		path=$target/$folder/$program
 		if [ -e "$path" ] || [ -L "$path" ]; then found=1; fi
 	done
-	[ -n "$found" ] || fail "the target has no $(basename "$program"), which init scripts use: compare your configuration with configs/picoclaw_${board}_defconfig"
+	[ -n "$found" ] || fail "the target has no $program, which the image needs: compare your configuration with configs/picoclaw_${board}_defconfig, BusyBox's with board/common/busybox.config"
 done
