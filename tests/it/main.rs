@@ -49,6 +49,7 @@ mod secrets;
 mod skills;
 mod ssrf;
 mod steering;
+mod steps;
 mod subagents;
 mod summary;
 mod supervise;
