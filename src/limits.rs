@@ -248,6 +248,8 @@ pub const ATTEMPTS: u32 = 9;
 pub const CRASH_WEIGHT: u32 = 3;
 /// Bytes of an answer that reach the chat; the rest stays in the session file, and the chat is told.
 pub const REPLY_BYTES: usize = 40 * 1024;
+/// Seconds between two writes of the chat that wrote last, where several take turns.
+pub const LAST_CHAT_SAVE: i64 = 3600;
 /// Bytes of session lines kept in memory while the disk refuses them.
 pub const UNSAVED_BYTES: usize = 64 * 1024;
 /// Bytes of a session's tail that a turn reads.

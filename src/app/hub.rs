@@ -11,6 +11,7 @@ use smol::future::or;
 
 use super::files;
 use super::internal::{COMMAND, DELIVER, Ended};
+use super::last_chat::LastChat;
 use super::outbox::Outbox;
 use super::poison;
 use super::replies;
@@ -23,7 +24,6 @@ use crate::channel::command::{self, Command};
 use crate::limits::{ASIDES, QUEUE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Stage};
-use crate::store::state;
 use crate::store::writer::Journal;
 
 /// A turn under way.
@@ -53,7 +53,7 @@ pub struct Hub {
     /// Sessions that are being summarised.
     pub(super) summarising: RefCell<Vec<String>>,
     mem_limit: Option<usize>,
-    pub(super) last_chat: RefCell<Option<Address>>,
+    pub(super) last_chat: RefCell<LastChat>,
     /// How jobs ended, for the scheduler.
     pub(super) ended: (Sender<Ended>, Receiver<Ended>),
     /// Calls that wait for sub-agents, and how the last ones ended.
@@ -90,7 +90,7 @@ impl Hub {
     pub fn new(agent: Rc<Agent>, outbox: Rc<Outbox>, mem_limit: Option<usize>) -> Hub {
         let journal = agent.journal.clone();
         let open = |e: &&Entry| e.stage == Stage::Open;
-        let last_chat = state::last_chat(&agent.config.agent.workspace);
+        let last_chat = LastChat::read(&agent.config.agent.workspace);
         let waiting = journal.ledger(|l| l.entries().filter(open).map(|e| e.id).collect());
         Hub {
             agent,
@@ -134,7 +134,7 @@ impl Hub {
 
     /// The chat that wrote last, for notices.
     pub fn last_chat(&self) -> Option<Address> {
-        self.last_chat.borrow().clone()
+        self.last_chat.borrow().get()
     }
 
     pub(super) fn kick(&self) {

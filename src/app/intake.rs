@@ -1,16 +1,17 @@
 //! How messages get into the hub: taken over once, safe on disk before their channel hears so.
 
 use super::hub::Hub;
+use super::last_chat;
 use super::replies;
 use super::session_key::session_key;
-use crate::bus::{Address, Inbound};
+use crate::bus::Inbound;
 use crate::channel::Intake;
 use crate::channel::command::{self, Command};
 use crate::error::Result;
 use crate::limits::{JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE};
 use crate::store::frame::Frame;
 use crate::store::ledger::Ledger;
-use crate::store::state;
+use crate::sys::clock;
 
 impl Hub {
     /// Takes one message over; returns its number, 0 when it was known.
@@ -23,7 +24,8 @@ impl Hub {
         if command != Some(Command::Stop) {
             self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
         }
-        self.note_chat(&message.from).await;
+        let chat = self.last_chat.borrow_mut().note(&message.from, clock::unix_now());
+        last_chat::save(&self.agent.config.agent.workspace, chat).await;
         let session = session_key(&self.agent.config.session, &message);
         let id = self.journal.ledger(Ledger::next_id);
         let too_long = message.text.len() > MESSAGE_BYTES;
@@ -53,20 +55,6 @@ impl Hub {
             None => self.start(id),
         }
         id
-    }
-
-    /// Keeps the chat for notices, also over a restart; written only when it is another one.
-    async fn note_chat(&self, from: &Address) {
-        let chat = Address { topic: String::new(), ..from.clone() };
-        if self.last_chat.replace(Some(chat.clone())).as_ref() == Some(&chat) {
-            return;
-        }
-        let workspace = self.agent.config.agent.workspace.clone();
-        let now = crate::sys::clock::unix_now();
-        let saved = smol::unblock(move || state::save_last_chat(&workspace, &chat, now)).await;
-        if let Err(e) = saved {
-            crate::log::info!("{e}");
-        }
     }
 
     /// Tells the chat once when the disk stops taking writes, and once when it takes them again.

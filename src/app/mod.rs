@@ -11,6 +11,7 @@ pub mod home;
 pub mod hub;
 mod intake;
 pub mod internal;
+mod last_chat;
 pub mod last_end;
 mod listen;
 mod nightly;
@@ -285,6 +286,8 @@ impl Gateway {
         self.hub.close(SHUTDOWN).await;
         let flush = self.outbox.drain(Duration::from_secs(2));
         flush.await;
+        let chat = self.hub.last_chat.borrow_mut().due(crate::sys::clock::unix_now());
+        last_chat::save(&self.config.agent.workspace, chat).await;
         self.hub.journal.finish().await;
         // Left behind it would only say that nobody answers.
         for path in control::paths(&self.config.home) {
