@@ -183,7 +183,6 @@ pub const WEB_SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minutes between two heartbeats at least (behaviour.md 7A).
 pub const HEARTBEAT_MIN: u32 = 5;
-
 /// Cron jobs that are kept; about 24 bytes each in memory, the rest stays in the file.
 pub const CRON_JOBS: usize = 1000;
 /// Bytes of jobs.json.
@@ -230,7 +229,6 @@ pub const CRON_LATE: i64 = 120;
 pub const CRON_STEP_BACK: i64 = 26 * 3600;
 /// Bytes of a zone file; the largest have about 4 kB.
 pub const ZONE_FILE_BYTES: u64 = 64 * 1024;
-
 /// Bytes of a journal file at most: what is open ([`JOURNAL_OPEN_BYTES`]) and an answer for each turn that runs.
 pub const JOURNAL_BYTES: u64 = 248 * 1024;
 /// Bytes of a journal file usually: it is compacted when this is full.

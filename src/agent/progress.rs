@@ -6,7 +6,6 @@ use std::rc::Rc;
 use super::history;
 use super::turn::{Agent, Turn};
 use crate::error::Result;
-use crate::limits::JOURNAL_LINES_BYTES;
 use crate::message::Message;
 use crate::proto::date;
 use crate::store::frame::Frame;
@@ -62,13 +61,12 @@ impl Progress<'_> {
 
     /// Records results, and with them the end of what they were handed by.
     pub(super) async fn record_results(&mut self, handed: Option<&Unrecorded>) {
-        let carried = self.lines.len() <= JOURNAL_LINES_BYTES;
-        let ticket = self.record(Vec::new());
-        let Some(handed) = handed.filter(|h| !h.borrow().is_empty()) else { return };
-        if let (Some(ticket), false) = (ticket, carried) {
-            // Long lines are not in the journal: the result is in its file before the journal lets go of its source.
+        if let (Some(ticket), true) = (self.record(Vec::new()), self.turn.id != 0) {
+            // A kill while the model is asked must not make an outcome unknown that was known, and the journal must not
+            // let go of a result's source before the result is there.
             self.agent.journal.written(ticket).await;
         }
+        let Some(handed) = handed.filter(|h| !h.borrow().is_empty()) else { return };
         for entry in handed.take() {
             self.agent.journal.record(&Frame::Finished { id: entry.id });
         }
