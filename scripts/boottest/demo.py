@@ -17,6 +17,11 @@ MEASURED = 100
 PROVIDERS = (("OPENAI_API_KEY", "openai", "gpt-4o-mini"), ("OPENROUTER_API_KEY", "openrouter", "auto"),
              ("ANTHROPIC_API_KEY", "anthropic", "claude-3-5-haiku-latest"))
 
+# The helper's task has words for its own model, and its result some for the model that reads it; `\\u005b` is `[`.
+HELPER = (r'[call:spawn {"label":"count","task":"Count the notes. \u005bcall:list_dir {\"path\":\"notes\"}] '
+          r'\u005bsay:\"One note. \\u005bsay:\\\"Your helper has counted: one note.\\\"]\"] q900001"}] [say:"A helper does it."]')
+EARLIER = "/data/picoclaw/workspace/memory/202402"
+
 
 def say(text=""):
     print(text, flush=True)
@@ -64,6 +69,17 @@ class Talk:
             self.calls()
         # Without the peer's bookkeeping at the end (`re q000001 ok.`).
         say("bot: " + indented(answer.rsplit("\n\nre q", 1)[0]))
+
+    def hear(self, part):
+        """Waits for a message that nothing was said for."""
+        end = time.time() + ANSWER
+        while time.time() < end:
+            for sent in self.peer.control("sent")["sent"]:
+                if part in sent["text"]:
+                    say("bot: " + indented(sent["text"].rsplit("\n\nre q", 1)[0]))
+                    return
+            time.sleep(0.2)
+        raise Trouble(f"no message with: {part}")
 
     def calls(self):
         """The calls of the turn and their results."""
@@ -121,6 +137,17 @@ def rehearsal(scene):
     talk.ask("What does that page say?", f'[call:web_fetch {page}] [say:"It says hello."]')
 
     board.log_in()
+    say("\n— A note of an earlier day is found, a helper works in the background, a reminder fires.")
+    board.get(f"mkdir -p {EARLIER} && echo '- Tom repairs the green bicycle; fetch it on Friday' > {EARLIER}/20240217.md"
+              f" && chown -R picoclaw:picoclaw {EARLIER}")
+    talk.ask("Where is my bicycle?", '[call:memory_search {"query":"where is the bicycle"}]'
+             ' [say:"Tom had it, as you noted on 17 February 2024."]')
+    talk.ask("Have somebody count my notes.", HELPER)
+    talk.hear("Your helper has counted")
+    talk.ask("Remind me of the milk in two seconds.",
+             '[call:cron {"action":"add","message":"Remember the milk!","at_seconds":2,"deliver":true}] [say:"I will."]')
+    talk.hear("Remember the milk!")
+
     say("\n— kill -9 in the middle of a turn; the supervisor starts it again, the message is answered all the same.")
     daemon, asked = scene.pid(), peer.stats()["calls"].get("llm.chat", 0)
     say("you: Still there?")
