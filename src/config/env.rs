@@ -14,6 +14,7 @@ use super::layers::{Layer, LayerKind, LoadOptions};
 use super::problem::{Findings, Problem};
 use super::providers;
 use super::tree::{Kind as Shape, Node, Origin};
+use crate::proto::text::number;
 
 /// Variables that say where to look; nearly always set, and nothing to look up for them.
 const HOMES: &[&str] = &["PICOCLAW_HOME", "PICOCLAW_CONFIG", "PICOCLAW_MEM_LIMIT"];
@@ -159,9 +160,9 @@ impl Reader<'_> {
                 Ok(n) => leaf(n.into()),
                 Err(_) => self.fault(variable, "a whole number is needed"),
             },
-            Kind::Num(..) => match text.parse::<f64>() {
-                Ok(n) if n.is_finite() => leaf(n.into()),
-                _ => self.fault(variable, "a number is needed"),
+            Kind::Num(..) => match number(text) {
+                Some(n) => leaf(n.into()),
+                None => self.fault(variable, "a number is needed"),
             },
             Kind::List | Kind::Secrets => {
                 let items = split_list(text).into_iter().map(|t| Node::leaf(origin, t)).collect();

@@ -9,6 +9,7 @@ use super::problem::Findings;
 use super::providers;
 use super::shapes;
 use super::tree::{self, Node};
+use crate::proto::text;
 
 /// Types of the channels by name, gathered over all layers: an overlay need not repeat `type`.
 pub type ChannelTypes = std::collections::BTreeMap<String, String>;
@@ -267,7 +268,7 @@ fn scalar_fault(value: &Value, kind: Kind) -> Option<(String, String)> {
             };
             let quoted = value
                 .as_str()
-                .is_some_and(|s| s.parse::<f64>().is_ok() || s == "true" || s == "false");
+                .is_some_and(|s| text::number(s).is_some() || s == "true" || s == "false");
             let hint =
                 if quoted && !matches!(kind, Kind::Text) { "write it without quotes" } else { "" };
             let given = if value.is_number() && matches!(kind, Kind::Int(..)) {

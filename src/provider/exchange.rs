@@ -12,6 +12,7 @@ use crate::config::{ModelConfig, Secret};
 use crate::limits;
 use crate::net::http::{Client, Request, Response};
 use crate::proto::sse::Events;
+use crate::proto::text;
 use crate::proto::url::Url;
 
 /// Where an entry of `model_list` is reached.
@@ -187,8 +188,7 @@ pub fn cut(text: &str) -> String {
 
 /// `Retry-After` in seconds (RFC 9110, 10.2.3); its date form is left unread, for the clock may be wrong.
 fn seconds(value: &str) -> Option<Duration> {
-    let seconds: f64 = value.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    Duration::try_from_secs_f64(text::number(value)?).ok()
 }
 
 /// The body is a web page: a wrong `api_base`, a captive portal, a gateway's error page.
