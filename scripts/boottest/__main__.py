@@ -16,6 +16,7 @@ from .scene import Lab, Scene
 # The longest first; seconds after which a scene is ended.
 SCENES = {
     "figures": (figures.figures, 1500),
+    "busy": (figures.busy, 900),
     "watchdog": (power.watchdog, 900),
     "first": (first.first, 900),
     "invalid": (trouble.invalid, 900),
@@ -34,6 +35,7 @@ ABOUT = {
     "disk": "a full data partition, a read-only one, a write-protected card",
     "invalid": "an invalid configuration on the first boot, a wrong token",
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
+    "busy": "1,000 messages with a heartbeat, a job and ten sub-agents: memory",
     "cuts": "power cuts at random moments; only with --only (scripts/campaign power)",
 }
 

@@ -10,6 +10,7 @@ import time
 
 from .figures import memory
 from .machine import Trouble
+from .peer import HELPER
 from .scene import ANSWER, BOOT, Lab, Scene
 
 MEASURED = 100
@@ -17,9 +18,6 @@ MEASURED = 100
 PROVIDERS = (("OPENAI_API_KEY", "openai", "gpt-4o-mini"), ("OPENROUTER_API_KEY", "openrouter", "auto"),
              ("ANTHROPIC_API_KEY", "anthropic", "claude-3-5-haiku-latest"))
 
-# The helper's task has words for its own model, and its result some for the model that reads it; `\\u005b` is `[`.
-HELPER = (r'[call:spawn {"label":"count","task":"Count the notes. \u005bcall:list_dir {\"path\":\"notes\"}] '
-          r'\u005bsay:\"One note. \\u005bsay:\\\"Your helper has counted: one note.\\\"]\"] q900001"}] [say:"A helper does it."]')
 EARLIER = "/data/picoclaw/workspace/memory/202402"
 
 

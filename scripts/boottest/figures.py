@@ -4,7 +4,8 @@ import pathlib
 import re
 import time
 
-from .machine import ROOT
+from .machine import ROOT, Trouble
+from .peer import HELPER
 
 MESSAGES = 1000
 # Seconds of idleness that are watched; an hour is reckoned from them.
@@ -69,6 +70,54 @@ def figures(s):
     budget(s)
 
 
+def busy(s):
+    """The same with everything at work: a heartbeat, jobs, ten sub-agents."""
+    s.lay(s.peer.config({"heartbeat": {"interval": 5}}))
+    s.start()
+    s.check("answers", s.ask("hello"))
+    # The next heartbeat is due when the last one is five minutes old; the clock is set to it while nobody runs.
+    s.board.get("echo '- [say:HEARTBEAT_OK] look whether the card is full' >> /data/picoclaw/workspace/HEARTBEAT.md")
+    polls = s.peer.polls()
+    s.board.run("/etc/init.d/S95picoclaw stop; date -s @$(($(date +%s) + 400)); /etc/init.d/S95picoclaw start", 60)
+    s.polled(polls)
+    beat = until(lambda: "Heartbeat: nobody is writing" in json.dumps(s.peer.control("requests", last=20)), 60)
+    s.check("a heartbeat asked the model", beat)
+    daemon = s.pid()
+    s.check("a job that repeats is set", s.ask(
+        'Water! [call:cron {"action":"add","message":"Drink something","every_seconds":60,"deliver":true}] [say:"Set."]'))
+    for number in range(1, 11):
+        s.ask(f"Count my notes, {number}. {HELPER}")
+        if not until(lambda: heard(s, "Your helper has counted") >= number, 60):
+            raise Trouble(f"sub-agent {number} did not report")
+    s.check("ten sub-agents reported", True)
+    books = s.peer.drive(MESSAGES, timeout=120, tool_every=10, settle=2)
+    s.check("the job fired", until(lambda: heard(s, "Drink something"), 90))
+    s.check(f"{MESSAGES} messages, none lost, none twice", (books["lost"], books["duplicated"]) == (0, 0), books)
+    s.check("by the same daemon", s.pid() == daemon)
+    # As after any message: two seconds of rest.
+    time.sleep(2)
+    at_rest = memory(s)
+    s.tell(f"        with everything at work {json.dumps(at_rest)}")
+    s.figure("busy_vmrss_kb", at_rest["vmrss_kb"])
+    limit = limits()["VMRSS_KB"]
+    s.check(f"busy_vmrss_kb: {at_rest['vmrss_kb']}, at most {limit}", at_rest["vmrss_kb"] <= limit)
+
+
+def until(holds, seconds):
+    """Waits for a condition; whether it came."""
+    end = time.time() + seconds
+    while not holds():
+        if time.time() > end:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+def heard(s, words):
+    """How many of the bot's messages have these words."""
+    return sum(words in sent["text"] for sent in s.peer.control("sent")["sent"])
+
+
 def idle(s):
     """Nobody says anything."""
     # The file system's afterthoughts first: it writes what is 30 s old, and looks each 5 s.
@@ -91,11 +140,16 @@ def idle(s):
     s.figure("idle_seconds_watched", round(seconds))
 
 
-def budget(s):
+def limits():
     """The figures that are to be reached: tests/budget.conf, BOARD_*."""
-    limits = dict(re.findall(r"^BOARD_(\w+)=(\d+)", (ROOT / "tests/budget.conf").read_text(), re.M))
-    for name, limit in limits.items():
+    found = re.findall(r"^BOARD_(\w+)=(\d+)", (ROOT / "tests/budget.conf").read_text(), re.M)
+    return {name: int(limit) for name, limit in found}
+
+
+def budget(s):
+    """They are reached."""
+    for name, limit in limits().items():
         value = s.lab.figures.get(name.lower())
-        s.check(f"{name.lower()}: {value}, at most {limit}", value is not None and value <= int(limit))
+        s.check(f"{name.lower()}: {value}, at most {limit}", value is not None and value <= limit)
     growth = s.lab.figures["vmrss_kb"] - s.lab.figures["vmrss_kb_after_100"]
     s.check(f"flat from 100 to {MESSAGES} messages (grew by {growth} kB)", growth <= 32)

@@ -10,6 +10,10 @@ from .machine import Trouble
 OWNER = 1001
 # The guest's name for this machine's loopback in QEMU's user network.
 HOST = "10.0.2.2"
+# Lets the model start a sub-agent, which counts the notes; the turn with its report ends in "Your helper has counted".
+# The helper's task has words for its own model, and its result some for the model that reads it; `\\u005b` is `[`.
+HELPER = (r'[call:spawn {"label":"count","task":"Count the notes. \u005bcall:list_dir {\"path\":\"notes\"}] '
+          r'\u005bsay:\"One note. \\u005bsay:\\\"Your helper has counted: one note.\\\"]\"] q900001"}] [say:"A helper does it."]')
 
 
 class Peer:

@@ -50,7 +50,7 @@ pub fn watchdog_timeout(device: &File, seconds: u32) -> io::Result<u32> {
 pub fn set_clock(time: SystemTime) -> io::Result<()> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let value = libc::timespec {
-        tv_sec: since.as_secs() as libc::time_t,
+        tv_sec: since.as_secs() as _,
         tv_nsec: since.subsec_nanos() as libc::c_long,
     };
     // SAFETY: the pointer lives for the call.

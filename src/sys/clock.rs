@@ -9,7 +9,7 @@ pub fn unix_now() -> i64 {
 
 /// Seconds that local time is ahead of UTC at `unix`, by TZ and the system's zone files (localtime_r(3)).
 pub fn utc_offset(unix: i64) -> i32 {
-    let time = unix as libc::time_t;
+    let time = unix as _;
     // SAFETY: both pointers are to live values of the right type, and localtime_r keeps neither. It reads the
     // environment, which this program never changes.
     unsafe {

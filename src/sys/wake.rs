@@ -72,7 +72,7 @@ pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u16, Signa
         slot.fd = fd.as_raw_fd();
     }
     let time = libc::timespec {
-        tv_sec: timeout.as_secs().min(86_400) as libc::time_t,
+        tv_sec: timeout.as_secs().min(86_400) as _,
         tv_nsec: timeout.subsec_nanos() as libc::c_long,
     };
     // SAFETY: all-zero is a valid sigset_t, the pointers live for the call, and `polled` has 16 entries, of which
