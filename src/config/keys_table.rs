@@ -86,7 +86,7 @@ pub static KEYS: &[Key] = &[
     foreign("agents.defaults.routing"),
     key(
         "agents.defaults.steering_mode",
-        Word(&["one-at-a-time", "all"]),
+        Word(&["", "one-at-a-time", "all"]),
         "\"one-at-a-time\"",
         "how many messages that arrive during a turn steer it between two tool calls",
     ),

@@ -6,8 +6,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -140,12 +142,7 @@ impl Home {
     /// [`Home::command`], started as a user without rights where the tests run as root; the home becomes that user's.
     #[track_caller]
     pub fn command_of_nobody<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        // A copy: the folder of the build may be closed to others, as /root is.
-        let copy = self.dir.join("program");
-        fs::copy(program(), &copy).expect("a copy of the program");
-        let mut command = Command::new(copy);
-        command.args(arguments);
-        self.furnish(&mut command);
+        let mut command = self.command(arguments);
         if let Some(user) = self.give_away() {
             std::os::unix::process::CommandExt::uid(&mut command, user);
             std::os::unix::process::CommandExt::gid(&mut command, user);
@@ -196,10 +193,30 @@ impl Drop for Home {
     }
 }
 
-/// The program under test: `PICOCLAW_BIN` (a release build, say), else the one built with these tests.
+/// The program under test: `PICOCLAW_BIN` (a release build, say), else the one built with these tests. Every user can start
+/// it.
 pub fn program() -> PathBuf {
-    let built = || PathBuf::from(env!("CARGO_BIN_EXE_picoclaw"));
-    std::env::var_os("PICOCLAW_BIN").map_or_else(built, PathBuf::from)
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let built = || PathBuf::from(env!("CARGO_BIN_EXE_picoclaw"));
+        reachable(std::env::var_os("PICOCLAW_BIN").map_or_else(built, PathBuf::from))
+    });
+    program.clone()
+}
+
+/// The folder of the build may be closed to others, as /root is: then a copy, one for all runs.
+fn reachable(program: PathBuf) -> PathBuf {
+    let open = |folder: &Path| fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 1 == 1);
+    if !rustix::process::geteuid().is_root() || program.ancestors().skip(1).all(open) {
+        return program;
+    }
+    let folder = std::env::temp_dir().join("picoclaw-it-program");
+    let _ = fs::create_dir(&folder);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("its folder");
+    let (new, copy) = (folder.join(format!("new-{}", std::process::id())), folder.join("picoclaw"));
+    fs::copy(&program, &new).expect("a copy of the program");
+    fs::rename(new, &copy).expect("in its place");
+    copy
 }
 
 /// What a command came to.
