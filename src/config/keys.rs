@@ -255,7 +255,10 @@ fn takes(kind: Kind) -> String {
         Kind::Secret => "secret".to_owned(),
         Kind::Secrets => "list of secrets".to_owned(),
         Kind::List => "list".to_owned(),
-        Kind::Word(words) => words.join(", "),
+        Kind::Word(words) => {
+            let named: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
+            named.join(", ")
+        }
         Kind::Free => "JSON".to_owned(),
         Kind::Foreign | Kind::ForeignNoted => "not used".to_owned(),
     }
