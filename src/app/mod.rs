@@ -17,7 +17,7 @@ mod listen;
 mod nightly;
 pub mod outbox;
 mod poison;
-mod pulse;
+pub mod pulse;
 pub mod replies;
 mod say;
 pub mod session_key;

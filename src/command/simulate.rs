@@ -95,6 +95,7 @@ async fn measure(
     executor.spawn(async move { journal.run().await }).detach();
     executor.spawn(outbox.run(executor.clone())).detach();
     executor.spawn(hub.clone().run(executor.clone())).detach();
+    executor.spawn(app::pulse::give_back_pages(hub.clone())).detach();
     phases.push(Phase::now("bus-created", 0.0));
     let begun = Instant::now();
     for n in 0..burst {
