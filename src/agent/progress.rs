@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::history;
 use super::turn::{Agent, Turn};
 use crate::error::Result;
+use crate::limits::JOURNAL_LINES_BYTES;
 use crate::message::Message;
 use crate::proto::date;
 use crate::store::frame::Frame;
@@ -46,6 +47,11 @@ impl Progress<'_> {
         message.created_at = Some(date::rfc3339(clock::unix_now()));
         push_line(&mut self.lines, &message);
         self.messages.push(message);
+    }
+
+    /// What was pushed is too long to be carried by the journal.
+    pub(super) fn recorded_apart(&self) -> bool {
+        self.lines.len() > JOURNAL_LINES_BYTES
     }
 
     /// Records what was pushed; `started` are the calls that begin now.

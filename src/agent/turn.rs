@@ -225,8 +225,12 @@ impl Agent {
                 progress.tainted.set(true);
             }
             progress.push(Message::text(Role::User, approval::marked(text)));
-            // In one write: it is in the turn, and no longer a message of its own.
-            progress.record(Vec::new());
+            // In one write: it is in the turn, and no longer a message of its own. What is too long for the journal has to
+            // be in the session's file first; a kill between the two leaves both.
+            let long = progress.recorded_apart();
+            if let (Some(ticket), true) = (progress.record(Vec::new()), long) {
+                self.journal.synced(ticket).await;
+            }
             self.journal.record(&Frame::Finished { id: *id });
         }
         !taken.is_empty()

@@ -144,11 +144,13 @@ fn kills_around_steering_lose_nothing() {
     let peer = peer(false);
     let home = mode(&peer, "all");
     let mut markers = Vec::new();
+    // More than the journal carries: it is safe in the session's file alone.
+    let long = format!("and this {}", "長".repeat(3_000));
     for round in 0..6 {
         let daemon = Daemon::start(&home, &peer);
         markers.push(say(&peer, "[tool:list_dir x2] [delay:60]"));
         std::thread::sleep(Duration::from_millis(30 + 25 * round));
-        markers.extend((0..2).map(|_| say(&peer, "this too")));
+        markers.extend(["this too", &long].map(|text| say(&peer, text)));
         std::thread::sleep(Duration::from_millis(20 + 30 * round));
         daemon.kill9();
     }
