@@ -167,7 +167,7 @@ def rehearsal(scene):
     board.log_in()
 
     say(f"\n— {MEASURED} messages more, one after the other.")
-    books = peer.drive(MEASURED, tool_every=10, timeout=ANSWER)
+    books = peer.drive(MEASURED, tool_every=10, timeout=ANSWER, settle=2)
     rows = costs(scene)
     for label, value in (("added latency p50, ms", books["added_ms"]["p50"]), ("added latency p99, ms", books["added_ms"]["p99"]),
                          ("answered", books["replied"]), ("lost", books["lost"]), ("answered twice", books["duplicated"])):
