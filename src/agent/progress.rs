@@ -95,6 +95,8 @@ impl Agent {
         let fresh = turn.message.is_fresh();
         let resumed = turn.resumed;
         let anew = fresh && turn.resumed.is_none();
+        // Looked at before the file is read: what is written meanwhile is told apart by its place.
+        let unsaved = self.journal.unsaved(&file);
         let tail = smol::unblock(move || match anew {
             true => sessions.start_over(&key),
             false => sessions.tail_with(&key, resumed),
@@ -111,9 +113,8 @@ impl Agent {
                 tail.corrupt
             );
         }
-        let unsaved = self.journal.unsaved(&file);
-        if !unsaved.is_empty() {
-            tail.messages.append(&mut parse_lines(&unsaved, false).messages);
+        for (_, bytes) in unsaved.iter().filter(|(end, _)| *end > tail.end) {
+            tail.messages.append(&mut parse_lines(bytes, false).messages);
         }
         let lines = if tail.torn { vec![b'\n'] } else { Vec::new() };
         let mut running = match resumed {

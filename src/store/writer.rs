@@ -46,6 +46,8 @@ struct Inner {
     generation: u32,
     buffer: Vec<u8>,
     lines: Vec<Lines>,
+    /// Lines that a job has, which nobody knows to be in their file yet.
+    under_way: Vec<Lines>,
     /// Session files with lines that are only safe through the journal.
     dirty: Vec<String>,
     recorded: u64,
@@ -210,15 +212,11 @@ impl Journal {
         inner.next_ticket()
     }
 
-    /// Session lines that are not in their file yet (a job is under way, or the disk refuses them).
-    pub fn unsaved(&self, session: &str) -> Vec<u8> {
+    /// Session lines that may not be in their file yet, each with the place where it ends there.
+    pub fn unsaved(&self, session: &str) -> Vec<(u64, Vec<u8>)> {
         let inner = self.inner.borrow();
-        inner
-            .lines
-            .iter()
-            .filter(|l| l.session == session)
-            .flat_map(|l| l.bytes.iter().copied())
-            .collect()
+        let own = inner.under_way.iter().chain(&inner.lines).filter(|l| l.session == session);
+        own.map(|l| (l.offset + l.bytes.len() as u64, l.bytes.clone())).collect()
     }
 
     /// Waits until everything up to `ticket` was handed to the kernel, or could not be.
@@ -352,11 +350,12 @@ impl Inner {
                 frame::encode(f, generation, buffer);
             });
         }
+        self.under_way = std::mem::take(&mut self.lines);
         Some(Job {
             files,
             frames: std::mem::take(&mut self.buffer),
             snapshot,
-            lines: std::mem::take(&mut self.lines),
+            lines: self.under_way.clone(),
             dirty: std::mem::take(&mut self.dirty),
             sessions: sessions.to_path_buf(),
             sync: self.sync_wanted > self.synced || snapshot,
@@ -372,6 +371,7 @@ impl Inner {
         }
         self.failed = !ok;
         // Lines that did not reach their file stand in front of newer ones; the oldest go when there are too many.
+        self.under_way = Vec::new();
         job.lines.append(&mut self.lines);
         self.lines = job.lines;
         while self.lines.iter().map(|l| l.bytes.len()).sum::<usize>() > UNSAVED_BYTES {

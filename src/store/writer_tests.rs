@@ -83,7 +83,7 @@ fn a_disk_that_refuses_is_survived_and_told() {
         assert!(journal.durability().off().is_some());
         let ticket = journal.record_lines(1, "s.jsonl", 0, b"{}\n".to_vec(), vec![]);
         journal.written(ticket).await;
-        assert_eq!(journal.unsaved("s.jsonl"), b"{}\n");
+        assert_eq!(journal.unsaved("s.jsonl"), [(3, b"{}\n".to_vec())]);
         std::fs::remove_file(dir.join("state")).expect("remove");
         std::fs::remove_file(dir.join("sessions")).expect("remove");
         assert!(journal.synced(journal.record(&received(2))).await);
@@ -104,6 +104,20 @@ fn unsaved_lines_are_bounded() {
             let ticket = journal.record_lines(0, "s.jsonl", 0, vec![b'x'; 8000], vec![]);
             journal.written(ticket).await;
         }
-        assert!(journal.unsaved("s.jsonl").len() <= UNSAVED_BYTES);
+        let unsaved = journal.unsaved("s.jsonl");
+        assert!(unsaved.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() <= UNSAVED_BYTES);
     });
+}
+
+#[test]
+fn lines_are_unsaved_until_their_job_has_ended() {
+    let dir = scratch("writer-under-way");
+    let journal = open(&dir);
+    journal.record_lines(0, "s.jsonl", 7, b"{}\n".to_vec(), vec![]);
+    let job = journal.inner.borrow_mut().job(&dir).expect("a job");
+    assert_eq!(journal.unsaved("s.jsonl"), [(10, b"{}\n".to_vec())]);
+    journal.record_lines(0, "s.jsonl", 10, b"[]\n".to_vec(), vec![]);
+    journal.inner.borrow_mut().settle(job, 1, false);
+    let both = [(10, b"{}\n".to_vec()), (13, b"[]\n".to_vec())];
+    assert_eq!(journal.unsaved("s.jsonl"), both);
 }
