@@ -157,6 +157,17 @@ impl Files {
         Ok(())
     }
 
+    /// Where frames may be written while the `under_way` bytes before them are: they join by [`Files::join`].
+    pub fn ahead(&self, under_way: usize) -> Ahead {
+        let at = self.at + under_way as u64;
+        Ahead { path: self.dir.join(NAMES[self.current]), at, end: self.length.max(at) }
+    }
+
+    /// What [`Ahead::write`] wrote belongs to the file.
+    pub fn join(&mut self, ahead: &Ahead) {
+        self.at = self.at.max(ahead.at);
+    }
+
     /// Starts the other file with `snapshot` (frames encoded for generation + 1); it is on the card on return.
     /// Returns how many syncs that took.
     ///
@@ -211,6 +222,34 @@ impl Files {
         self.at = (HEADER + snapshot.len()) as u64;
         self.length = length;
         Ok(syncs)
+    }
+}
+
+/// A place behind a write that is under way. A kill before that one reached the kernel leaves a gap, which recovery takes
+/// for the end of the journal.
+#[derive(Clone)]
+pub struct Ahead {
+    path: PathBuf,
+    at: u64,
+    end: u64,
+}
+
+impl Ahead {
+    /// Whether `more` bytes fit.
+    pub fn has_room(&self, more: usize) -> bool {
+        self.at + more as u64 <= self.end
+    }
+
+    /// Hands frames to the kernel; they are on the card with the next sync.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let name = || format!("cannot write {}", self.path.display());
+        let file = OpenOptions::new().write(true).open(&self.path).with_context(name)?;
+        file.write_all_at(bytes, self.at).with_context(name)?;
+        self.at += bytes.len() as u64;
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ pub mod disk;
 pub mod fold;
 pub mod frame;
 pub mod index;
+mod job;
 pub mod journal;
 pub mod ledger;
 pub mod lines;

@@ -1,16 +1,19 @@
-//! The journal at work: frames are recorded at once in memory and written together by one job at a time
-//! on the blocking thread, so that a stalling card never stops the loop.
-//!
-//! [`Journal::run`] must be polled for anything to reach the disk.
+//! The journal at work: frames are recorded at once in memory and written together by one job at a time on the blocking
+//! thread, so that a stalling card never stops the loop. [`Journal::run`] must be polled for anything to reach the disk.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::task::{Poll, Waker};
+
+use smol::future::or;
 
 use super::disk::Durability;
 use super::frame::{self, Frame};
-use super::journal::Files;
+pub use super::job::Costs;
+use super::job::Job;
+use super::journal::{Ahead, Files};
 use super::ledger::{Ledger, TORN};
 use super::lines::{self, Lines};
 use crate::error::{Error, Result};
@@ -19,15 +22,6 @@ use crate::limits::{JOURNAL_LINES_BYTES, UNSAVED_BYTES};
 /// A place in the order of recorded frames; see [`Journal::written`] and [`Journal::synced`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
-
-/// Costs, for `status` and the benchmark.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Costs {
-    /// fsync and fdatasync calls.
-    pub syncs: u64,
-    /// Bytes handed to the file system.
-    pub bytes: u64,
-}
 
 /// See the module.
 pub struct Journal {
@@ -54,57 +48,15 @@ struct Inner {
     tried: u64,
     synced: u64,
     sync_wanted: u64,
+    /// Where a reply's acceptance is written while a job syncs.
+    ahead: Option<Ahead>,
+    /// There is one in the buffer.
+    hurried: bool,
+    /// It could not be written.
+    passing_failed: bool,
     /// The last job failed: what is on disk may be torn, so the next one starts a file.
     failed: bool,
     wakers: Vec<Waker>,
-}
-
-/// One job for the blocking thread.
-struct Job {
-    files: Option<Files>,
-    frames: Vec<u8>,
-    snapshot: bool,
-    lines: Vec<Lines>,
-    dirty: Vec<String>,
-    sessions: PathBuf,
-    sync: bool,
-    costs: Costs,
-}
-
-impl Job {
-    fn run(&mut self) -> Result<()> {
-        if !self.snapshot && !self.frames.is_empty()
-            || self.sync && !self.snapshot && self.files.is_some()
-        {
-            if let Some(files) = &mut self.files {
-                files.append(&self.frames, self.sync)?;
-                self.costs.bytes += self.frames.len() as u64;
-                self.costs.syncs += u64::from(self.sync);
-            }
-        }
-        while let Some(lines) = self.lines.first() {
-            lines::append(&self.sessions, lines)?;
-            self.costs.bytes += lines.bytes.len() as u64;
-            self.costs.syncs += u64::from(lines.sync);
-            if !lines.sync && !self.dirty.contains(&lines.session) {
-                self.dirty.push(lines.session.clone());
-            }
-            self.lines.remove(0);
-        }
-        // Without a journal to carry the lines, or with one that is about to drop them, the files must stand alone.
-        if self.snapshot || self.files.is_none() && self.sync {
-            while let Some(session) = self.dirty.last() {
-                lines::sync(&self.sessions, session)?;
-                self.costs.syncs += 1;
-                self.dirty.pop();
-            }
-        }
-        if let (true, Some(files)) = (self.snapshot, &mut self.files) {
-            self.costs.syncs += files.compact(&self.frames)?;
-            self.costs.bytes += self.frames.len() as u64;
-        }
-        Ok(())
-    }
 }
 
 impl Journal {
@@ -184,6 +136,8 @@ impl Journal {
         if inner.keeps_frames && !frame::encode(frame, generation, &mut inner.buffer) {
             crate::log::error!("a frame over the limit is not in the journal");
         }
+        // Dying before the kernel has these sends a reply twice.
+        inner.hurried |= matches!(frame, Frame::Delivered { .. } | Frame::Finished { .. });
         inner.next_ticket()
     }
 
@@ -289,11 +243,21 @@ impl Journal {
             let Some(job) = inner.job(&self.sessions) else { return };
             (job, inner.recorded)
         };
-        let (job, result) = smol::unblock(move || {
+        let mut work = pin!(smol::unblock(move || {
             let result = job.run();
             (job, result)
-        })
-        .await;
+        }));
+        let (job, result) = loop {
+            let over = async { Some(work.as_mut().await) };
+            let passing = async {
+                self.wait(Inner::may_pass).await;
+                None
+            };
+            match or(over, passing).await {
+                Some(ended) => break ended,
+                None => self.write_ahead().await,
+            }
+        };
         let mut costs = self.costs.get();
         costs.syncs += job.costs.syncs;
         costs.bytes += job.costs.bytes;
@@ -308,6 +272,28 @@ impl Journal {
                 }
             }
             Err(e) => self.report(&e),
+        }
+    }
+
+    /// Writes what stands in the buffer behind the job that is under way.
+    async fn write_ahead(&self) {
+        let (mut ahead, frames) = {
+            let mut inner = self.inner.borrow_mut();
+            let Some(ahead) = inner.ahead.take() else { return };
+            inner.hurried = false;
+            (ahead, std::mem::take(&mut inner.buffer))
+        };
+        let bytes = frames.len() as u64;
+        let written = smol::unblock(move || ahead.write(&frames).map(|()| ahead)).await;
+        let mut inner = self.inner.borrow_mut();
+        match written {
+            Ok(ahead) => {
+                inner.ahead = Some(ahead);
+                let costs = self.costs.get();
+                self.costs.set(Costs { bytes: costs.bytes + bytes, ..costs });
+            }
+            // The next job begins a file with all that is alive.
+            Err(_) => inner.passing_failed = true,
         }
     }
 
@@ -335,6 +321,10 @@ impl Inner {
         self.recorded > self.tried || self.sync_wanted > self.synced && !self.failed
     }
 
+    fn may_pass(&self) -> bool {
+        self.hurried && self.ahead.as_ref().is_some_and(|a| a.has_room(self.buffer.len()))
+    }
+
     fn job(&mut self, sessions: &Path) -> Option<Job> {
         if self.keeps_frames && self.files.is_none() {
             return None;
@@ -351,6 +341,12 @@ impl Inner {
             });
         }
         self.under_way = std::mem::take(&mut self.lines);
+        let sync = self.sync_wanted > self.synced || snapshot;
+        self.ahead = match &files {
+            Some(files) if sync && !snapshot => Some(files.ahead(self.buffer.len())),
+            _ => None,
+        };
+        self.hurried = false;
         Some(Job {
             files,
             frames: std::mem::take(&mut self.buffer),
@@ -358,18 +354,21 @@ impl Inner {
             lines: self.under_way.clone(),
             dirty: std::mem::take(&mut self.dirty),
             sessions: sessions.to_path_buf(),
-            sync: self.sync_wanted > self.synced || snapshot,
+            sync,
             costs: Costs::default(),
         })
     }
 
     fn settle(&mut self, mut job: Job, upto: u64, ok: bool) {
         self.files = job.files;
+        if let (Some(files), Some(ahead)) = (&mut self.files, self.ahead.take()) {
+            files.join(&ahead);
+        }
         self.tried = upto;
         if ok && (job.sync || job.snapshot) {
             self.synced = upto;
         }
-        self.failed = !ok;
+        self.failed = !ok || std::mem::take(&mut self.passing_failed);
         // Lines that did not reach their file stand in front of newer ones; the oldest go when there are too many.
         self.under_way = Vec::new();
         job.lines.append(&mut self.lines);

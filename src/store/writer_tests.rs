@@ -1,7 +1,6 @@
 use super::*;
 use crate::bus::Inbound;
 use crate::store::disk::scratch;
-use smol::future::or;
 
 fn received(id: u64) -> Frame {
     Frame::Received {
@@ -120,4 +119,67 @@ fn lines_are_unsaved_until_their_job_has_ended() {
     journal.inner.borrow_mut().settle(job, 1, false);
     let both = [(10, b"{}\n".to_vec()), (13, b"[]\n".to_vec())];
     assert_eq!(journal.unsaved("s.jsonl"), both);
+}
+
+#[test]
+fn an_acceptance_passes_the_sync_that_is_under_way() {
+    let dir = scratch("writer-ahead");
+    let journal = open(&dir);
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(1))).await);
+        assert!(journal.synced(journal.record(&received(2))).await);
+    });
+    let ticket = journal.record(&received(3));
+    journal.inner.borrow_mut().sync_wanted = ticket.0;
+    let mut job = journal.inner.borrow_mut().job(&dir.join("sessions")).expect("a job");
+    assert!(!journal.inner.borrow().may_pass());
+    journal.record(&received(4));
+    assert!(!journal.inner.borrow().may_pass(), "only a reply's acceptance is in a hurry");
+    journal.record(&Frame::Finished { id: 1 });
+    assert!(journal.inner.borrow().may_pass());
+    smol::block_on(journal.write_ahead());
+    assert!(!journal.inner.borrow().may_pass());
+
+    let open_now = || open_copy(&dir);
+    assert_eq!(open_now(), [1, 2], "behind a gap it does not count yet");
+    job.run().expect("write");
+    assert_eq!(open_now(), [2, 3, 4]);
+    journal.inner.borrow_mut().settle(job, ticket.0, true);
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(5))).await);
+    });
+    assert_eq!(open_now(), [2, 3, 4, 5]);
+}
+
+/// What a kill at this moment would leave open.
+fn open_copy(dir: &Path) -> Vec<u64> {
+    let copy = scratch("writer-ahead-copy");
+    std::fs::create_dir_all(copy.join("state")).expect("folder");
+    for name in ["journal.a", "journal.b"] {
+        let _ = std::fs::copy(dir.join("state").join(name), copy.join("state").join(name));
+    }
+    open(&copy).ledger(|l| l.entries().map(|e| e.id).collect())
+}
+
+#[test]
+fn a_passing_write_that_fails_begins_a_new_file() {
+    let dir = scratch("writer-ahead-fails");
+    let journal = open(&dir);
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(1))).await);
+    });
+    let ticket = journal.record(&received(2));
+    journal.inner.borrow_mut().sync_wanted = ticket.0;
+    let mut job = journal.inner.borrow_mut().job(&dir.join("sessions")).expect("a job");
+    job.run().expect("write");
+    journal.record(&Frame::Finished { id: 1 });
+    std::fs::rename(dir.join("state"), dir.join("away")).expect("rename");
+    smol::block_on(journal.write_ahead());
+    std::fs::rename(dir.join("away"), dir.join("state")).expect("rename");
+    journal.inner.borrow_mut().settle(job, ticket.0, true);
+    assert!(journal.inner.borrow().failed);
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(3))).await);
+    });
+    assert_eq!(open(&dir).ledger(|l| l.entries().map(|e| e.id).collect::<Vec<_>>()), [2, 3]);
 }
