@@ -2,8 +2,10 @@
 
 use argh::FromArgs;
 
+mod auth;
 mod skills;
 
+pub use auth::*;
 pub use skills::*;
 
 /// An AI assistant in one megabyte.
@@ -37,6 +39,8 @@ pub enum Command {
     Cron(Cron),
     /// See the type.
     Skills(Skills),
+    /// See the type.
+    Auth(Auth),
     /// See the type.
     Simulate(Simulate),
 }
@@ -274,8 +278,10 @@ pub struct Simulate {
 }
 
 /// Names of all subcommands, for the hint.
-const COMMANDS: [&str; 9] =
-    ["gateway", "agent", "status", "version", "onboard", "config", "cron", "skills", "simulate"];
+const COMMANDS: [&str; 10] = [
+    "gateway", "agent", "status", "version", "onboard", "config", "cron", "skills", "auth",
+    "simulate",
+];
 
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.
 pub fn parse() -> Result<Args, std::process::ExitCode> {

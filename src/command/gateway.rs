@@ -54,7 +54,7 @@ fn load(options: &LoadOptions) -> Result<(Loaded, String)> {
                 crate::log::error!("{line}");
             }
             let home = options.home()?;
-            match config::load_last_good(&home) {
+            match config::load_last_good(&home, options) {
                 Ok(loaded) => {
                     let state = format!(
                         "the configuration has errors, so the last good one is in force; see `picoclaw config check`: {}",
@@ -63,7 +63,11 @@ fn load(options: &LoadOptions) -> Result<(Loaded, String)> {
                     crate::log::warn!("{state}");
                     Ok((loaded, state))
                 }
-                Err(_) => {
+                Err(e) => {
+                    // That there is none yet is no news.
+                    if home.join(config::LAST_GOOD).exists() {
+                        crate::log::error!("the last good configuration cannot be used: {e}");
+                    }
                     // Nothing of us will run, so this is the only word on picoclaw.status.txt.
                     let told = format!("The assistant does not start: {errors}");
                     Supervisor::from_environment().announce(&told);

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod ask;
+pub mod auth;
 pub mod config;
 pub mod cron;
 pub mod gateway;

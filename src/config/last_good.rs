@@ -1,13 +1,14 @@
 //! The configuration of the last successful start, kept so that a daemon survives a broken edit.
 //!
-//! It holds secrets: mode 0600, replaced as a whole or not at all, never read for anything but a start.
+//! It holds secrets, encrypted ones as they are: mode 0600, replaced as a whole or not at all, never read for anything but a start.
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::layers::{Layer, LayerKind, read_bounded};
+use super::enc::Keys;
+use super::layers::{Layer, LayerKind, LoadOptions, read_bounded};
 use super::load::{Loaded, finish, parse};
 use super::merge::{Unknown, merge_layer};
 use super::problem::Findings;
@@ -39,8 +40,8 @@ pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
     replace(&path, &bytes).with_context(|| format!("cannot save {}", path.display()))
 }
 
-/// Loads what [`save_last_good`] saved; neither files nor variables are looked at.
-pub fn load_last_good(home: &Path) -> Result<Loaded> {
+/// Loads what [`save_last_good`] saved; neither files nor variables are looked at, but for what opens `enc://` values.
+pub fn load_last_good(home: &Path, options: &LoadOptions) -> Result<Loaded> {
     let path = home.join(LAST_GOOD);
     let bytes = read_bounded(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes)
@@ -58,7 +59,7 @@ pub fn load_last_good(home: &Path) -> Result<Loaded> {
         merge_layer(&mut tree, patch, Unknown::Add);
     }
     let layers = vec![Layer::built_in(), layer];
-    Ok(finish(tree, layers, home, &|p| PathBuf::from(p), false, findings)?)
+    Ok(finish(tree, layers, home, &|p| PathBuf::from(p), Keys::of(options), false, findings)?)
 }
 
 /// Writes a file so that after a power cut the old or the new one is there: temp, fsync, rename, fsync of the folder.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::build;
+use super::enc::Keys;
 use super::env;
 use super::inspect::{self, ChannelTypes};
 use super::layers::{self, Layer, LayerKind, LoadOptions, Place};
@@ -31,6 +32,9 @@ pub struct Loaded {
     /// The layers that were read, lowest first; the first is the built-in one.
     pub layers: Vec<Layer>,
     pub(super) tree: Node,
+    /// The tree before `enc://` values were decrypted, where there are any.
+    sealed: Option<Node>,
+    passphrase: String,
 }
 
 impl Loaded {
@@ -44,15 +48,16 @@ impl Loaded {
     pub fn secrets(&self) -> Vec<String> {
         let mut out = Vec::new();
         collect(&self.tree, "", &mut out);
+        out.push(self.passphrase.clone());
         out.retain(|s| s.len() > SHORT_SECRET);
         out.sort();
         out.dedup();
         out
     }
 
-    /// The merged configuration in the shape of schema version 3, secrets included.
+    /// The merged configuration in the shape of schema version 3, secrets included; what was encrypted still is.
     pub(super) fn to_json(&self) -> Value {
-        self.tree.to_value()
+        self.sealed.as_ref().unwrap_or(&self.tree).to_value()
     }
 }
 
@@ -134,7 +139,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
         fill_secrets(&mut tree, &patch, &layers, &mut findings);
     }
     let expand = |path: &str| options.expand(path);
-    finish(tree, layers, &home, &expand, options.allow_empty, findings)
+    finish(tree, layers, &home, &expand, Keys::of(options), options.allow_empty, findings)
 }
 
 /// The last steps, which a saved last good configuration shares.
@@ -143,16 +148,24 @@ pub(super) fn finish(
     layers: Vec<Layer>,
     home: &Path,
     expand: &dyn Fn(&str) -> PathBuf,
+    keys: Keys,
     allow_empty: bool,
     mut findings: Findings,
 ) -> Result<Loaded, ConfigErrors> {
     let version = version_of(&tree, &layers, &mut findings);
-    security::resolve(&mut tree, &layers, &mut findings);
+    let sealed = security::resolve(&mut tree, &layers, &keys, &mut findings);
     let mut ctx = Context { layers: &layers, version, allow_empty, findings: &mut findings };
     let config = build::build(&tree, home, expand, &mut ctx);
     match findings.take_errors() {
         Some(errors) => Err(errors),
-        None => Ok(Loaded { config, warnings: findings.warnings, layers, tree }),
+        None => Ok(Loaded {
+            config,
+            warnings: findings.warnings,
+            layers,
+            tree,
+            sealed,
+            passphrase: keys.passphrase,
+        }),
     }
 }
 

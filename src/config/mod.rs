@@ -7,6 +7,7 @@ use std::time::Duration;
 mod build;
 mod channels;
 mod disguise;
+pub mod enc;
 mod env;
 mod inspect;
 pub mod keys;

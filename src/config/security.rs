@@ -1,4 +1,4 @@
-//! Secrets that stand elsewhere: `.security.yml` beside a `config.json`, and `file://` values.
+//! Secrets that stand elsewhere or in another form: `.security.yml` beside a `config.json`, `file://` and `enc://` values.
 //!
 //! A `.security.yml` adds secrets to models and channels that a config names; it never adds a model or channel.
 //! Sections: `model_list` (`<model_name>` or `<model_name>:<n>`), `channel_list` or `channels`, `web`, `skills`, `providers`.
@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::enc::{self, Keys};
 use super::inspect::suggestion;
 use super::keys::{self, Found};
 use super::layers::{self, Layer, LayerKind};
@@ -97,17 +98,48 @@ fn convert(node: &yaml::Yaml, layer: u16) -> Option<Node> {
     Some(Node { origin, kind })
 }
 
-/// Replaces `file://` secrets by the files' contents; `enc://` is an error.
-pub(super) fn resolve(root: &mut Node, layers: &[Layer], findings: &mut Findings) {
-    walk(root, &mut Vec::new(), layers, findings);
+/// Replaces `file://` secrets by the files' contents and `enc://` ones by what they mean. Where there are any of the
+/// latter, the tree with only the former replaced is given back: it is the one that may be kept on a disk.
+pub(super) fn resolve(
+    root: &mut Node,
+    layers: &[Layer],
+    keys: &Keys,
+    findings: &mut Findings,
+) -> Option<Node> {
+    let mut encrypted = 0;
+    let mut files = |text: &str, dir: Option<&Path>| match text.strip_prefix("file://") {
+        Some(name) => Some(of_file(name, dir)),
+        None => {
+            encrypted += usize::from(text.starts_with(enc::PREFIX));
+            None
+        }
+    };
+    walk(root, &mut Vec::new(), layers, findings, &mut files);
+    if encrypted == 0 {
+        return None;
+    }
+    let kept = root.clone();
+    walk(root, &mut Vec::new(), layers, findings, &mut |text, _| {
+        Some(keys.open(text.strip_prefix(enc::PREFIX)?).map_err(|e| e.to_string()))
+    });
+    Some(kept)
 }
 
-fn walk(node: &mut Node, path: &mut Vec<String>, layers: &[Layer], findings: &mut Findings) {
+/// The secret a text in a file of this folder stands for, or an error that does not hold it; `None` for the text itself.
+type Meaning<'a> = &'a mut dyn FnMut(&str, Option<&Path>) -> Option<Result<String, String>>;
+
+fn walk(
+    node: &mut Node,
+    path: &mut Vec<String>,
+    layers: &[Layer],
+    findings: &mut Findings,
+    meaning: Meaning<'_>,
+) {
     match &mut node.kind {
         Kind::Map(members) => {
             for (name, child) in members {
                 path.push(name.to_string());
-                walk(child, path, layers, findings);
+                walk(child, path, layers, findings, meaning);
                 path.pop();
             }
         }
@@ -118,15 +150,13 @@ fn walk(node: &mut Node, path: &mut Vec<String>, layers: &[Layer], findings: &mu
                 if entries {
                     path.push(i.to_string());
                 }
-                walk(item, path, layers, findings);
+                walk(item, path, layers, findings, meaning);
                 if entries {
                     path.pop();
                 }
             }
         }
-        Kind::Leaf(Value::String(text))
-            if text.starts_with("file://") || text.starts_with("enc://") =>
-        {
+        Kind::Leaf(Value::String(text)) if text.contains("://") => {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
             if !matches!(keys::find(&parts), Found::Key(key) if key.secret()) {
                 return;
@@ -135,20 +165,20 @@ fn walk(node: &mut Node, path: &mut Vec<String>, layers: &[Layer], findings: &mu
             let dir = layer
                 .filter(|l| !matches!(l.kind, LayerKind::BuiltIn | LayerKind::Environment))
                 .map(|l| l.dir.as_path());
-            match secret_of(text, dir) {
-                Ok(secret) => *text = secret,
-                Err(message) => findings.error(layers, node.origin, &path.join("."), message, ""),
+            match meaning(text, dir) {
+                None => {}
+                Some(Ok(secret)) => *text = secret,
+                Some(Err(message)) => {
+                    findings.error(layers, node.origin, &path.join("."), message, "")
+                }
             }
         }
         Kind::Leaf(_) => {}
     }
 }
 
-/// The secret a value stands for; the error never holds it.
-fn secret_of(text: &str, dir: Option<&Path>) -> Result<String, String> {
-    let Some(name) = text.strip_prefix("file://") else {
-        return Err("encrypted values (enc://) are not supported by this build; write the value itself, or file://name".to_owned());
-    };
+/// The secret in a file; the error never holds it.
+fn of_file(name: &str, dir: Option<&Path>) -> Result<String, String> {
     let dir = dir.ok_or("file:// works only in a configuration file")?;
     if name.is_empty() {
         return Err("file:// needs a file name".to_owned());

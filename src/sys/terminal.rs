@@ -12,7 +12,7 @@ pub fn forget_input() -> std::io::Result<()> {
     Ok(termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush)?)
 }
 
-/// Raw mode on standard input.
+/// Another mode on standard input, raw for instance.
 pub struct Raw(Termios);
 
 impl Raw {
@@ -24,6 +24,15 @@ impl Raw {
         // Output stays as it is: other code prints whole lines meanwhile.
         raw.output_modes = before.output_modes;
         termios::tcsetattr(std::io::stdin(), OptionalActions::Drain, &raw).ok()?;
+        Some(Raw(before))
+    }
+
+    /// What is typed is not shown; otherwise lines as usual.
+    pub fn hide() -> Option<Raw> {
+        let before = termios::tcgetattr(std::io::stdin()).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_modes -= termios::LocalModes::ECHO;
+        termios::tcsetattr(std::io::stdin(), OptionalActions::Flush, &hidden).ok()?;
         Some(Raw(before))
     }
 }

@@ -189,7 +189,7 @@ fn security_errors_have_their_line() {
     let at = "home/.security.yml:4:7: channel_list.telegram.settings.token: ";
     check(
         &token("enc://AAAA"),
-        &format!("{at}encrypted values (enc://) are not supported by this build"),
+        &format!("{at}this is no encrypted value: enc:// and base64 are needed"),
     );
     check(&token("file://empty"), &format!("{at}empty is empty"));
     check(&token("file://"), &format!("{at}file:// needs a file name"));
@@ -271,7 +271,7 @@ fn the_last_good_configuration_is_kept() {
         .file("home/.security.yml", SECURITY)
         .file("home/tg.token", "123:abc")
         .env("PICOCLAW_GATEWAY_PORT", "5");
-    assert!(config::load_last_good(&folder.home()).is_err());
+    assert!(config::load_last_good(&folder.home(), &folder.options).is_err());
     let loaded = folder.good();
     config::save_last_good(&folder.home(), &loaded).unwrap();
     config::save_last_good(&folder.home(), &loaded).unwrap();
@@ -282,14 +282,19 @@ fn the_last_good_configuration_is_kept() {
         .file("home/config.json", "{ broken, broken")
         .file("home/.security.yml", "also: [broken");
     assert!(folder.load().is_err());
-    let last = config::load_last_good(&folder.home()).unwrap();
+    let last = config::load_last_good(&folder.home(), &folder.options).unwrap();
     assert_eq!(format!("{:?}", last.config), format!("{:?}", loaded.config));
     assert_eq!(
         (last.config.telegram[0].token.expose(), last.secrets()),
         ("123:abc", loaded.secrets())
     );
     let folder = folder.file(&path, "{\"version\": 9, \"x\": ");
-    assert!(config::load_last_good(&folder.home()).unwrap_err().to_string().contains("not JSON"));
+    assert!(
+        config::load_last_good(&folder.home(), &folder.options)
+            .unwrap_err()
+            .to_string()
+            .contains("not JSON")
+    );
 }
 
 #[test]

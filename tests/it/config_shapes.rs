@@ -365,7 +365,7 @@ fn the_first_model_is_the_default() {
 /// Loads a text through the function that reads no other file.
 fn survives(folder: &Folder, text: &[u8]) {
     std::fs::write(folder.path("home/state/config.last-good.json"), text).unwrap();
-    if let Err(e) = picoclaw::config::load_last_good(&folder.home()) {
+    if let Err(e) = picoclaw::config::load_last_good(&folder.home(), &folder.options) {
         assert!(!e.as_str().is_empty());
     }
 }

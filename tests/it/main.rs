@@ -24,6 +24,7 @@ mod cron;
 mod cron_command;
 mod delivery;
 mod durability;
+mod encrypted;
 mod escapes;
 mod full_disk;
 mod fuzz_smoke;

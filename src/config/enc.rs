@@ -1,0 +1,208 @@
+//! `enc://` values (behaviour.md 2B): base64 of salt, nonce and AES-256-GCM ciphertext. The key is made of a passphrase,
+//! which only the environment has, and a key file, which lies apart from the configuration: neither alone opens anything.
+//!
+//! Never writes a plain value, and no error holds one.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::{digest, hkdf, hmac};
+
+use super::last_good::replace;
+use super::layers::{LoadOptions, read_bounded};
+use crate::error::{Context, Error, Result};
+
+/// What such a value begins with.
+pub const PREFIX: &str = "enc://";
+/// The variable with the passphrase.
+pub const PASSPHRASE: &str = "PICOCLAW_KEY_PASSPHRASE";
+/// The variable that names another key file than `~/.ssh/picoclaw_ed25519.key`.
+pub const KEY_FILE: &str = "PICOCLAW_SSH_KEY_PATH";
+
+const INFO: &[u8] = b"picoclaw-credential-v1";
+const SALT: usize = 16;
+const NONCE: usize = 12;
+
+/// Where the key comes from; nothing is read before a value needs it.
+pub struct Keys {
+    /// Empty for none.
+    pub passphrase: String,
+    /// The key file; any content does, an SSH key usually.
+    pub file: PathBuf,
+}
+
+impl Keys {
+    /// What the environment says.
+    pub fn of(options: &LoadOptions) -> Keys {
+        let file = options.var(KEY_FILE).unwrap_or("~/.ssh/picoclaw_ed25519.key");
+        Keys {
+            passphrase: options.var(PASSPHRASE).unwrap_or_default().to_owned(),
+            file: options.expand(file),
+        }
+    }
+
+    /// Makes a key file where there is none; true when it did.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn make_file(&self) -> Result<bool> {
+        if std::fs::symlink_metadata(&self.file).is_ok() {
+            return Ok(false);
+        }
+        let name = || format!("cannot make the key file {}", self.file.display());
+        if let Some(dir) = self.file.parent() {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)
+                .with_context(name)?;
+        }
+        let text = STANDARD.encode(random::<48>()?) + "\n";
+        replace(&self.file, text.as_bytes()).with_context(name)?;
+        Ok(true)
+    }
+
+    /// `enc://...` of a value; random bytes make each one different.
+    ///
+    /// # Errors
+    /// No key file, no random bytes.
+    pub fn seal(&self, plain: &str) -> Result<String> {
+        let mut bytes = random::<{ SALT + NONCE }>()?.to_vec();
+        let (key, nonce) = self.key(&bytes)?;
+        let mut text = plain.as_bytes().to_vec();
+        key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text)
+            .map_err(|_| Error::new("cannot encrypt"))?;
+        bytes.append(&mut text);
+        Ok(format!("{PREFIX}{}", STANDARD.encode(bytes)))
+    }
+
+    /// The value behind `enc://`, given without that.
+    ///
+    /// # Errors
+    /// What is missing or wrong, and what to do about it.
+    pub fn open(&self, sealed: &str) -> Result<String> {
+        let mut bytes = STANDARD.decode(sealed.trim()).unwrap_or_default();
+        if bytes.len() <= SALT + NONCE + AES_256_GCM.tag_len() {
+            return Err(Error::new(
+                "this is no encrypted value: enc:// and base64 are needed; make it with `picoclaw auth encrypt`",
+            ));
+        }
+        if self.passphrase.is_empty() {
+            return Err(Error::new(format!(
+                "the value is encrypted, and {PASSPHRASE} is not set; set it where the program is started"
+            )));
+        }
+        let (key, nonce) = self.key(&bytes)?;
+        let plain = key.open_within(nonce, Aad::empty(), &mut bytes, SALT + NONCE..).ok();
+        let plain = plain.and_then(|p| std::str::from_utf8(p).ok());
+        Ok(plain.ok_or_else(|| {
+            Error::new(format!(
+                "cannot be decrypted: {PASSPHRASE} or {} is not what it was encrypted with, or the value is damaged; \
+                 set the right one, or make it anew with `picoclaw auth encrypt`",
+                self.file.display()
+            ))
+        })?.to_owned())
+    }
+
+    /// Key and nonce for what begins with this salt and this nonce.
+    fn key(&self, head: &[u8]) -> Result<(LessSafeKey, Nonce)> {
+        let file = read_bounded(&self.file).map_err(|e| {
+            Error::new(format!(
+                "the key file {} cannot be read ({e}); bring it here from where the value was made, or name it in {KEY_FILE}",
+                self.file.display()
+            ))
+        })?;
+        let file = digest::digest(&digest::SHA256, &file);
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, file.as_ref());
+        let secret = hmac::sign(&mac, self.passphrase.as_bytes());
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &head[..SALT]).extract(secret.as_ref());
+        let fault = |_| Error::new("no key");
+        let key = UnboundKey::from(salt.expand(&[INFO], &AES_256_GCM).map_err(fault)?);
+        let nonce = Nonce::try_assume_unique_for_key(&head[SALT..SALT + NONCE]).map_err(fault)?;
+        Ok((LessSafeKey::new(key), nonce))
+    }
+}
+
+/// From the kernel. Less than 256 bytes come whole or not at all (getrandom(2)).
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .context("no random bytes")?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by another implementation of the format (Python's hashlib and cryptography).
+    const SEALED: &str =
+        "AAECAwQFBgcICQoLDA0OD2RlZmdoaWprbG1ub2kyn228zb+i01Hf6sNEtX74BJ/c51wbEmIivGNBRsAkeU4=";
+    const FILE: &str =
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nnot a real one\n-----END OPENSSH PRIVATE KEY-----\n";
+
+    fn keys(name: &str, passphrase: &str) -> Keys {
+        let dir = std::env::temp_dir().join(format!("picoclaw-enc-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("key");
+        std::fs::write(&file, FILE).unwrap();
+        Keys { passphrase: passphrase.to_owned(), file }
+    }
+
+    #[test]
+    fn the_format_is_upstreams() {
+        let mut keys = keys("vector", "correct horse ä");
+        assert_eq!(keys.open(SEALED).unwrap(), "sk-test-0123456789");
+        assert_eq!(keys.open(&format!(" {SEALED}\n")).unwrap(), "sk-test-0123456789");
+        let again = keys.seal("a secret, ä").unwrap();
+        assert_ne!(again, keys.seal("a secret, ä").unwrap());
+        assert_eq!(keys.open(again.strip_prefix(PREFIX).unwrap()).unwrap(), "a secret, ä");
+        keys.passphrase.push('x');
+        let e = keys.open(SEALED).unwrap_err().to_string();
+        assert!(e.contains("cannot be decrypted") && e.contains(PASSPHRASE), "{e}");
+        keys.passphrase.pop();
+        std::fs::write(&keys.file, "another key").unwrap();
+        assert!(keys.open(SEALED).unwrap_err().to_string().contains("cannot be decrypted"));
+        std::fs::remove_file(&keys.file).unwrap();
+        let e = keys.open(SEALED).unwrap_err().to_string();
+        assert!(e.contains("cannot be read") && e.contains(KEY_FILE), "{e}");
+        std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_is_damaged_opens_nothing() {
+        let mut keys = keys("damaged", "correct horse ä");
+        let good = STANDARD.decode(SEALED).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            assert!(keys.open(&STANDARD.encode(bad)).is_err(), "{at}");
+            assert!(keys.open(&STANDARD.encode(&good[..at])).is_err(), "{at}");
+        }
+        for text in ["", "AAAA", "not base64!", "ä", &SEALED[1..]] {
+            assert!(keys.open(text).is_err(), "{text}");
+        }
+        keys.passphrase.clear();
+        let e = keys.open(SEALED).unwrap_err().to_string();
+        assert!(e.contains("is not set"), "{e}");
+        std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_for_nobody_else() {
+        use std::os::unix::fs::PermissionsExt;
+        let mut keys = keys("made", "p");
+        assert!(!keys.make_file().unwrap());
+        let top = keys.file.parent().unwrap().to_path_buf();
+        keys.file = top.join("new/.ssh/key");
+        assert!(keys.make_file().unwrap());
+        assert!(!keys.make_file().unwrap());
+        let mode = |p: &std::path::Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&keys.file), mode(keys.file.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(std::fs::read(&keys.file).unwrap().len(), 65);
+        std::fs::remove_dir_all(top).unwrap();
+    }
+}
