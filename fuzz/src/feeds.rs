@@ -3,8 +3,8 @@
 //! The fuzz targets call these without end; `tests/it/fuzz_smoke.rs` calls them on stable, briefly, in every test run.
 
 use picoclaw::proto::{
-    addr, charset, date, elf, excerpt, frontmatter, html, http1, json_pos, line_editor, markdown,
-    percent, shell, sntp, split, sse, text, tz, url, utf16, yaml,
+    addr, charset, date, elf, excerpt, frontmatter, html, http1, json, json_pos, line_editor,
+    markdown, percent, shell, sntp, split, sse, text, tz, url, utf16, yaml,
 };
 
 /// Name, feed, and the sources whose test tables hold its seeds.
@@ -22,6 +22,7 @@ pub const FEEDS: &[Feed] = &[
     ("gzip", super::archives::feed_gzip, &["src/proto/gzip.rs"]),
     ("html", feed_html, &["src/proto/html/tests.rs"]),
     ("http1", feed_http1, &["src/proto/http1_tests.rs"]),
+    ("json", feed_json, &["src/proto/json.rs", "src/channel/telegram/inbound/tests.rs"]),
     ("json_pos", feed_json_pos, &["src/proto/json_pos.rs"]),
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
@@ -216,6 +217,38 @@ fn response(data: &[u8], piece: usize) -> Result<Option<(u16, Vec<u8>)>, &'stati
         }
     }
     Ok(Some((head.status, out)))
+}
+
+/// What is JSON is read as serde_json reads it.
+fn feed_json(data: &[u8]) {
+    fn same(json: json::Json<'_>, value: &serde_json::Value) {
+        use serde_json::Value;
+        match value {
+            Value::Array(list) => {
+                assert_eq!(json.items().count(), list.len());
+                json.items().zip(list).for_each(|(json, value)| same(json, value));
+            }
+            // Of equal keys serde_json takes the last.
+            Value::Object(map) => map.keys().for_each(|key| {
+                json.get(key);
+            }),
+            Value::String(text) => assert_eq!(&*json.str(), text),
+            Value::Bool(b) => assert_eq!(json.bool(), *b),
+            Value::Number(n) => match (n.as_i64(), n.as_u64()) {
+                (Some(i), _) => assert_eq!(json.int(), i),
+                (_, Some(u)) => assert_eq!(json.uint(), u),
+                _ => {}
+            },
+            Value::Null => assert!(json.is_null()),
+        }
+    }
+    let text = lossy(data);
+    let odd = json::Odd::default();
+    let read = json::Json::parse(&text, &odd);
+    if let Ok(value) = serde_json::from_str(&text) {
+        same(read.expect("JSON"), &value);
+        assert_eq!(odd.get(), None);
+    }
 }
 
 fn feed_json_pos(data: &[u8]) {

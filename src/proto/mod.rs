@@ -11,6 +11,7 @@ pub mod frontmatter;
 pub mod gzip;
 pub mod html;
 pub mod http1;
+pub mod json;
 pub mod json_pos;
 pub mod line_editor;
 pub mod markdown;

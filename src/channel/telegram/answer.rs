@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::wire::{self, Answer, Refusal};
+use super::wire;
 use crate::channel::SendError;
 use crate::limits;
 use crate::net::http::{HttpError, HttpErrorKind};
+use crate::proto::json::{Json, Odd};
 
 /// Why a call has no result. No text holds the token or a URL.
 #[derive(Clone, Debug)]
@@ -47,20 +48,20 @@ pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), 
         return Ok(());
     }
     let text = wire::text(body);
-    let refusal: Refusal = serde_json::from_str(&text).unwrap_or_default();
+    let (description, retry, chat) = refusal(&text).unwrap_or_default();
     // What is no JSON comes from something between the Bot API and us and says nothing.
-    let why = if refusal.description.is_empty() {
+    let why = if description.is_empty() {
         format!("status {status}")
     } else {
-        crate::proto::text::truncate(&refusal.description, limits::ERROR_BODY_BYTES)
+        crate::proto::text::truncate(&description, limits::ERROR_BODY_BYTES)
     };
-    if refusal.parameters.migrate_to_chat_id != 0 {
-        return Err(CallError::Migrated(refusal.parameters.migrate_to_chat_id));
+    if chat != 0 {
+        return Err(CallError::Migrated(chat));
     }
     Err(match status {
         429 => {
             let header = || retry_after.and_then(|s| s.trim().parse().ok()).unwrap_or(1);
-            let stated = Some(refusal.parameters.retry_after).filter(|s| *s > 0);
+            let stated = Some(retry).filter(|s| *s > 0);
             let seconds = stated.unwrap_or_else(header).max(1);
             let pause = Duration::from_secs(seconds).min(limits::TELEGRAM_RETRY_AFTER);
             CallError::RateLimited(pause)
@@ -74,15 +75,55 @@ pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), 
     })
 }
 
-/// `result` of a body whose status was 200, read as `T`.
-pub fn result<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, CallError> {
-    let why = match serde_json::from_str::<Answer<T>>(text) {
-        Ok(Answer { ok: true, result: Some(result) }) => return Ok(result),
+/// Description, seconds to wait and the chat's new id.
+fn refusal(text: &str) -> Option<(String, u64, i64)> {
+    let odd = Odd::default();
+    let json = Json::parse(text, &odd).ok()?;
+    let parameters = json.get("parameters");
+    let found = (
+        json.get("description").string(),
+        parameters.get("retry_after").uint(),
+        parameters.get("migrate_to_chat_id").int(),
+    );
+    odd.get().is_none().then_some(found)
+}
+
+/// What `read` finds in `result` of a body whose status was 200.
+///
+/// # Errors
+/// [`CallError::Garbled`] where there is no result, or `read` came upon another type than it asked for.
+pub fn result<T>(text: &str, read: impl FnOnce(Json<'_>) -> T) -> Result<T, CallError> {
+    let odd = Odd::default();
+    let value = read(frame(text, &odd)?);
+    if odd.get().is_some() { Err(garbled(text, Garble::Bad)) } else { Ok(value) }
+}
+
+/// The list getUpdates brought.
+pub fn updates<'a>(text: &'a str, odd: &'a Odd<'a>) -> Result<Json<'a>, CallError> {
+    let list = frame(text, odd)?;
+    if list.is_list() { Ok(list) } else { Err(garbled(text, Garble::Bad)) }
+}
+
+/// The result of a call that sent or edited a message.
+pub fn message_id(text: &str) -> Result<i64, CallError> {
+    result(text, |sent| sent.get("message_id").int())
+}
+
+fn frame<'a>(text: &'a str, odd: &'a Odd<'a>) -> Result<Json<'a>, CallError> {
+    let why = match Json::parse(text, odd) {
+        Ok(answer) => match answer.get("result").some() {
+            Some(result) if answer.get("ok").bool() => return Ok(result),
+            _ => Garble::Bad,
+        },
         Err(e) if e.is_eof() => Garble::Cut,
-        _ => Garble::Bad,
+        Err(_) => Garble::Bad,
     };
+    Err(garbled(text, why))
+}
+
+fn garbled(text: &str, why: Garble) -> CallError {
     let head = text.as_bytes().iter().copied().take(limits::ERROR_BODY_BYTES).collect();
-    Err(CallError::Garbled { status: 200, why, head })
+    CallError::Garbled { status: 200, why, head }
 }
 
 impl CallError {
@@ -229,7 +270,7 @@ mod tests {
     fn results() {
         assert!(check(200, None, b"anything").is_ok());
         assert!(matches!(check(302, None, b""), Err(CallError::Garbled { status: 302, .. })));
-        let garble = |text| match result::<bool>(text) {
+        let garble = |text| match result(text, |answer| answer.bool()) {
             Ok(_) => None,
             Err(CallError::Garbled { why, .. }) => Some(why),
             Err(e) => panic!("{e}"),

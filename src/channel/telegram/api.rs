@@ -10,7 +10,7 @@ use async_io::Timer;
 
 use super::answer::{self, CallError, Garble};
 use super::pace::Pace;
-use super::wire::{self, Object, Sent};
+use super::wire::{self, Object};
 use crate::bus::Attachment;
 use crate::channel::SendError;
 use crate::config::TelegramConfig;
@@ -111,14 +111,17 @@ impl Api {
         let body = Object::new().str("file_id", &file.id).end();
         let bytes = self.call("getFile", &body).await.map_err(|e| e.for_send(true))?;
         let text = wire::text(&bytes);
-        let found: Sent = answer::result(&text).map_err(|e| e.for_send(true))?;
-        if found.file_size > limits::TELEGRAM_FILE_BYTES {
+        let found = answer::result(&text, |found| {
+            (found.get("file_path").string(), found.get("file_size").uint())
+        });
+        let (path, size) = found.map_err(|e| e.for_send(true))?;
+        if size > limits::TELEGRAM_FILE_BYTES {
             return Err(too_large());
         }
-        if !is_plain_path(&found.file_path) {
+        if !is_plain_path(&path) {
             return Err(SendError::Permanent("the server names no path for the file".into()));
         }
-        let url = self.url("/file/bot", &found.file_path);
+        let url = self.url("/file/bot", &path);
         let request = Request { proxy: &self.proxy, ..Request::get(&url) };
         let http = |e| CallError::Http(e).for_send(true);
         let mut response = self.client.send(request).await.map_err(http)?;

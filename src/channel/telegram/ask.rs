@@ -11,7 +11,7 @@ use smol::future::or;
 
 use super::answer;
 use super::send::topic;
-use super::wire::{self, Object, Sent};
+use super::wire::{self, Object};
 use super::{Telegram, entropy};
 use crate::bus::{Address, Verdict};
 use crate::limits::APPROVALS;
@@ -172,7 +172,7 @@ impl Telegram {
         for attempt in 0u32.. {
             self.api.turn(&to.chat).await;
             let sent = match self.api.call("sendMessage", body).await {
-                Ok(bytes) => answer::result::<Sent>(&wire::text(&bytes)).map(|s| s.message_id),
+                Ok(bytes) => answer::message_id(&wire::text(&bytes)),
                 Err(e) => Err(e),
             };
             let error = match sent {

@@ -8,11 +8,11 @@
 
 use super::ask::Press;
 use super::content;
-use super::wire::{Entity, Message, Update, User};
 use crate::bus::{Address, Inbound, Sender};
 use crate::channel::{command, group};
 use crate::config::GroupTrigger;
 use crate::limits;
+use crate::proto::json::Json;
 use crate::proto::{text, utf16};
 
 /// Who we are (getMe).
@@ -39,92 +39,102 @@ pub enum Event {
     Nothing,
 }
 
-/// Reads one update. `name` is the channel's.
-pub fn event(update: Update, name: &str, me: &Me, rule: &GroupTrigger) -> Event {
-    if let Some(pressed) = update.callback_query {
-        return Event::Button(Press {
-            id: pressed.id.into_owned(),
-            user: pressed.from.id,
-            chat: pressed.message.map_or(0, |message| message.chat.id),
-            data: pressed.data.into_owned(),
-        });
+/// Reads one update: its number and what it means; `None` where it has no number, or a field that is looked at has another type
+/// than the Bot API's. `name` is the channel's.
+pub fn update(update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<(i64, Event)> {
+    let id = update.get("update_id").some()?.int();
+    let event = event(id, update, name, me, rule).unwrap_or(Event::Nothing);
+    (!update.is_odd()).then_some((id, event))
+}
+
+fn event(id: i64, update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<Event> {
+    if let Some(pressed) = update.get("callback_query").some() {
+        return Some(Event::Button(Press {
+            id: pressed.get("id").string(),
+            user: pressed.get("from").get("id").int(),
+            chat: pressed.get("message").get("chat").get("id").int(),
+            data: pressed.get("data").string(),
+        }));
     }
-    let (message, edited) = match (update.message, update.edited_message) {
-        (Some(message), _) => (message, false),
-        (None, Some(message)) => (message, true),
-        _ => return Event::Nothing,
-    };
-    let chat = message.chat.id;
-    if message.migrate_to_chat_id != 0 {
-        return Event::Migrated(chat, message.migrate_to_chat_id);
+    let message = update.get("message");
+    let edited = message.is_null();
+    let message = if edited { update.get("edited_message").some()? } else { message };
+    let chat = message.get("chat");
+    let chat_id = chat.get("id").int();
+    let (to, from) =
+        (message.get("migrate_to_chat_id").int(), message.get("migrate_from_chat_id").int());
+    if to != 0 {
+        return Some(Event::Migrated(chat_id, to));
     }
-    if message.migrate_from_chat_id != 0 {
-        return Event::Migrated(message.migrate_from_chat_id, chat);
+    if from != 0 {
+        return Some(Event::Migrated(from, chat_id));
     }
-    let Some(sender) = sender(&message) else { return Event::Nothing };
-    let in_group = match &*message.chat.kind {
+    let sender = sender(message)?;
+    let group = match &*chat.get("type").str() {
         "private" => false,
         "group" | "supergroup" => true,
-        _ => return Event::Nothing,
+        _ => return None,
     };
-    let Some(text) = text(&message, edited, in_group, me, rule) else { return Event::Nothing };
-    let topic = if message.is_topic_message && message.message_thread_id != 0 {
-        message.message_thread_id.to_string()
+    let text = text(message, edited, group, me, rule)?;
+    let thread = message.get("message_thread_id").int();
+    let topic = if message.get("is_topic_message").bool() && thread != 0 {
+        thread.to_string()
     } else {
         String::new()
     };
-    Event::Message(Inbound {
-        event: update.update_id,
-        message: message.message_id,
-        from: Address { channel: name.into(), chat: chat.to_string(), topic },
+    Some(Event::Message(Inbound {
+        event: id,
+        message: message.get("message_id").int(),
+        from: Address { channel: name.into(), chat: chat_id.to_string(), topic },
         sender,
         text,
-        attachments: content::attachments(&message),
-        date: if edited { message.edit_date } else { message.date },
-        group: in_group,
-    })
+        attachments: content::attachments(message),
+        date: message.get(if edited { "edit_date" } else { "date" }).int(),
+        group,
+    }))
 }
 
-fn sender(message: &Message) -> Option<Sender> {
-    let from = match (&message.sender_chat, &message.from) {
+fn sender(message: Json) -> Option<Sender> {
+    let from = match message.get("sender_chat").some() {
         // A group's anonymous administrator or a channel: there is no person to name.
-        (Some(chat), _) if !message.is_automatic_forward => chat,
-        (None, Some(user)) if !user.is_bot => user,
-        _ => return None,
+        Some(chat) if !message.get("is_automatic_forward").bool() => chat,
+        Some(_) => return None,
+        None => message.get("from").some().filter(|user| !user.get("is_bot").bool())?,
     };
     Some(Sender {
         platform: "telegram".into(),
-        id: from.id.to_string(),
-        username: from.username.clone().into_owned(),
+        id: from.get("id").int().to_string(),
+        username: from.get("username").string(),
         name: content::name(from),
     })
 }
 
 /// The text for the agent; `None` when the message is not for the bot or has nothing in it.
 fn text(
-    message: &Message,
+    message: Json,
     edited: bool,
     in_group: bool,
     me: &Me,
     rule: &GroupTrigger,
 ) -> Option<String> {
-    let (written, entities) = if message.text.is_empty() {
-        (&*message.caption, &message.caption_entities)
-    } else {
-        (&*message.text, &message.entities)
-    };
-    let (stripped, mentioned) = address(written, entities, me)?;
-    let answers_us = message
-        .reply_to_message
-        .as_ref()
-        .filter(|m| is_reply(m))
-        .is_some_and(|m| m.from.as_ref().is_some_and(|from| from.id == me.id && me.id != 0));
+    let mut written = message.get("text").str();
+    let mut entities = "entities";
+    if written.is_empty() {
+        written = message.get("caption").str();
+        entities = "caption_entities";
+    }
+    let (stripped, mentioned) = address(&written, message.get(entities), me)?;
+    // In a forum every message "replies" to the one that opened the topic.
+    let earlier = message.get("reply_to_message").some();
+    let earlier = earlier.filter(|earlier| earlier.get("forum_topic_created").is_null());
+    let answers_us = earlier.is_some_and(|earlier| is_user(earlier.get("from"), me.id));
     let said = stripped.trim();
     let said = if in_group { group::trigger(rule, mentioned || answers_us, said)? } else { said };
     if edited {
-        let age = message.edit_date.saturating_sub(message.date);
+        let age = message.get("edit_date").int().saturating_sub(message.get("date").int());
         let old = age > limits::EDITED_MESSAGE_AGE.as_secs() as i64;
-        if old || said.is_empty() || message.location.is_some() || command::parse(said).is_some() {
+        let moving = !message.get("location").is_null();
+        if old || said.is_empty() || moving || command::parse(said).is_some() {
             return None;
         }
     } else if command::parse(said).is_some() {
@@ -133,13 +143,14 @@ fn text(
     }
     let mut out = String::new();
     if edited {
-        out.push_str(&format!("[edited, replaces message {}]\n", message.message_id));
+        let replaced = message.get("message_id").int();
+        out.push_str(&format!("[edited, replaces message {replaced}]\n"));
     }
-    if let Some(origin) = &message.forward_origin {
+    if let Some(origin) = message.get("forward_origin").some() {
         out.push_str(&format!("[forwarded from {}]\n", content::origin(origin)));
     }
-    if let Some(earlier) = message.reply_to_message.as_ref().filter(|m| is_reply(m)) {
-        content::quote(earlier, message.quote.as_ref(), me.id, &mut out);
+    if let Some(earlier) = earlier {
+        content::quote(earlier, message.get("quote"), me.id, &mut out);
     }
     let start = out.len();
     out.push_str(said);
@@ -152,24 +163,20 @@ fn text(
     (!empty).then(|| text::readable(&out)).filter(|text| !text.trim().is_empty())
 }
 
-/// In a forum every message "replies" to the one that opened the topic.
-fn is_reply(message: &Message) -> bool {
-    message.forum_topic_created.is_none()
-}
-
 /// The text without our own name, and whether it stood there; `None` when it is a command for another bot.
-fn address(text: &str, entities: &[Entity], me: &Me) -> Option<(String, bool)> {
+fn address(text: &str, entities: Json, me: &Me) -> Option<(String, bool)> {
     let mut mentioned = false;
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     let is_me = |name: &str| !me.username.is_empty() && name.eq_ignore_ascii_case(&me.username);
-    for entity in entities {
-        let part = utf16::slice(text, entity.offset, entity.length);
-        let start = utf16::floor(text, entity.offset);
+    for entity in entities.items() {
+        let offset = entity.get("offset").uint() as usize;
+        let part = utf16::slice(text, offset, entity.get("length").uint() as usize);
+        let start = utf16::floor(text, offset);
         let end = start + part.len();
-        let cut = match &*entity.kind {
+        let cut = match &*entity.get("type").str() {
             "mention" if part.strip_prefix('@').is_some_and(is_me) => (start, end),
-            "text_mention" if is_user(&entity.user, me.id) => (start, end),
+            "text_mention" if is_user(entity.get("user"), me.id) => (start, end),
             "bot_command" => match part.split_once('@') {
                 Some((name, bot)) if is_me(bot) => (start + name.len(), end),
                 Some(_) if text[..start].trim().is_empty() => return None,
@@ -189,8 +196,8 @@ fn address(text: &str, entities: &[Entity], me: &Me) -> Option<(String, bool)> {
     Some((out, mentioned))
 }
 
-fn is_user(user: &Option<User>, id: i64) -> bool {
-    id != 0 && user.as_ref().is_some_and(|user| user.id == id)
+fn is_user(user: Json, id: i64) -> bool {
+    id != 0 && user.get("id").int() == id
 }
 
 #[cfg(test)]

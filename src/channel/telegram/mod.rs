@@ -17,6 +17,7 @@ use crate::config::{GroupTrigger, TelegramConfig};
 use crate::error::Context;
 use crate::limits;
 use crate::net::http::Client;
+use crate::proto::json::{Json, Odd};
 
 pub mod answer;
 mod api;
@@ -98,8 +99,11 @@ impl Telegram {
 
 /// What one update (the JSON of it) means to the bot `me` of the channel `name`.
 pub fn read_update(json: &str, name: &str, me: &Me, rule: &GroupTrigger) -> crate::Result<Event> {
-    let update = serde_json::from_str(json).context("not an update")?;
-    Ok(inbound::event(update, name, me, rule))
+    let odd = Odd::default();
+    let update = Json::parse(json, &odd).context("not an update")?;
+    inbound::update(update, name, me, rule).map(|(_, event)| event).ok_or_else(|| {
+        crate::Error::new(format!("not an update: unexpected {}", odd.get().unwrap_or("content")))
+    })
 }
 
 impl Channel for Telegram {

@@ -3,18 +3,18 @@
 use std::time::Instant;
 
 use async_io::Timer;
-use serde_json::value::RawValue;
 
 use super::answer::{self, CallError, Garble};
 use super::health::{State, count};
 use super::inbound::{self, Event, Me};
 use super::poll::Poller;
-use super::wire::{self, Object, Sent, Update};
+use super::wire::{self, Object};
 use super::{Telegram, random};
 use crate::bus::Inbound;
 use crate::channel::pairing::{self, Attempt, Greeting};
 use crate::channel::{Intake, access, command};
 use crate::limits;
+use crate::proto::json::Odd;
 
 /// What is told to people outside of any turn, after their messages are safe.
 enum Aside {
@@ -102,23 +102,26 @@ impl Telegram {
         let mut unreadable = false;
         {
             let text = wire::text(&bytes);
-            for raw in answer::result::<Vec<&RawValue>>(&text)? {
+            let odd = Odd::default();
+            let updates = answer::updates(&text, &odd)?;
+            for update in updates.items() {
                 // One update that cannot be read does not hold up those beside it.
-                let Ok(update) = serde_json::from_str::<Update>(raw.get()) else {
+                let odd = Odd::default();
+                let read = inbound::update(update.apart(&odd), &self.name, me, &self.group);
+                let Some((id, event)) = read else {
                     count(&self.health.skipped);
                     unreadable = true;
-                    if let Some(id) = wire::first_number(raw.get().as_bytes(), "update_id") {
+                    if let Some(id) = wire::first_number(update.raw().as_bytes(), "update_id") {
                         crate::log::error!("{}: update {id} cannot be read, skipped", self.name);
                         next = next.max(id.saturating_add(1));
                     }
                     continue;
                 };
-                let id = update.update_id;
                 if id < poller.next {
                     continue;
                 }
                 next = next.max(id.saturating_add(1));
-                match inbound::event(update, &self.name, me, &self.group) {
+                match event {
                     Event::Nothing => {}
                     Event::Button(press) => {
                         let reaction = self.asks.press(&press);
@@ -188,8 +191,10 @@ impl Telegram {
     async fn who_am_i(&self) -> Result<Me, CallError> {
         let bytes = self.api.call("getMe", "{}").await?;
         let text = wire::text(&bytes);
-        let me: Sent = answer::result(&text)?;
-        Ok(Me { id: me.id, username: me.username.into_owned() })
+        answer::result(&text, |me| Me {
+            id: me.get("id").int(),
+            username: me.get("username").string(),
+        })
     }
 
     async fn tell(&self, aside: Aside) -> Result<(), CallError> {

@@ -3,7 +3,7 @@
 use super::Telegram;
 use super::answer::{self, CallError};
 use super::health::count;
-use super::wire::{self, Object, Sent};
+use super::wire::{self, Object};
 use crate::bus::{Address, Outbound};
 use crate::channel::{Delivery, SendError};
 use crate::limits;
@@ -129,8 +129,8 @@ impl Telegram {
             let body = request(message, part, form, first, placeholder);
             let method = if form.edit { "editMessageText" } else { "sendMessage" };
             let error = match self.api.call(method, &body).await {
-                Ok(bytes) => match answer::result::<Sent>(&wire::text(&bytes)) {
-                    Ok(sent) => return Ok(sent.message_id),
+                Ok(bytes) => match answer::message_id(&wire::text(&bytes)) {
+                    Ok(id) => return Ok(id),
                     Err(e) => e,
                 },
                 Err(e) => e,
@@ -174,7 +174,7 @@ mod tests {
     #[track_caller]
     fn check(form: Form, status: u16, body: &str, want: Next) {
         let error = match answer::check(status, None, body.as_bytes()) {
-            Ok(()) => answer::result::<Sent>(body).err().expect("an error"),
+            Ok(()) => answer::message_id(body).expect_err("an error"),
             Err(e) => e,
         };
         assert_eq!(next(form, error, 5), want, "{status} {body}");

@@ -1,12 +1,14 @@
 use super::*;
+use crate::proto::json::Odd;
 
 fn me() -> Me {
     Me { id: 9, username: "pico_bot".into() }
 }
 
 fn read(update: &str, rule: &GroupTrigger) -> Event {
-    let update: Update = serde_json::from_str(update).expect("an update");
-    event(update, "telegram", &me(), rule)
+    let odd = Odd::default();
+    let json = Json::parse(update, &odd).expect("JSON");
+    super::update(json, "telegram", &me(), rule).expect("an update").1
 }
 
 fn private(fields: &str) -> Event {
@@ -206,4 +208,54 @@ fn topics_migrations_buttons_and_the_rest() {
     assert_eq!(read(bot, &all), Event::Nothing);
     let admin = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"group"},"text":"x","sender_chat":{"id":-1},"from":{"id":1,"is_bot":true}}}"#;
     assert!(matches!(read(admin, &all), Event::Message(m) if m.sender.id == "-1"));
+}
+
+#[test]
+fn unknown_missing_and_odd_fields() {
+    let read = |text: &str| {
+        let odd = Odd::default();
+        let json = Json::parse(text, &odd).expect("JSON");
+        super::update(json, "telegram", &me(), &GroupTrigger::default())
+            .map(|(id, event)| (id, words(event)))
+    };
+    let message = |fields: &str| {
+        read(&format!(
+            r#"{{"update_id":2,"message":{{"new":1,"chat":{{"id":5,"type":"private"}},"from":{{"id":5}},{fields}}}}}"#
+        ))
+    };
+    assert_eq!(read(r#"{"update_id":1,"boost":{"x":[1]}}"#), Some((1, None)));
+    assert_eq!(message(r#""text":"a\nb""#), Some((2, Some("a\nb".into()))));
+    assert_eq!(message(r#""text":null,"caption":"c""#), Some((2, Some("c".into()))));
+    for odd in [
+        "7",
+        "\"x\"",
+        "[]",
+        "null",
+        r#"{"message":null}"#,
+        r#"{"update_id":"2"}"#,
+        r#"{"update_id":2,"message":"x"}"#,
+    ] {
+        assert_eq!(read(odd), None, "{odd}");
+    }
+    for odd in [
+        r#""text":7"#,
+        r#""text":"x","reply_to_message":[]"#,
+        r#""photo":{}"#,
+        r#""text":"x","date":"x""#,
+        r#""text":"a\ud800""#,
+    ] {
+        assert_eq!(message(odd), None, "{odd}");
+    }
+}
+
+#[test]
+fn degrees_have_six_digits() {
+    check(
+        r#""location":{"latitude":-0.0000005,"longitude":-122.41941555}"#,
+        Some("[location: -0.000001, -122.419416]"),
+    );
+    check(
+        r#""location":{"latitude":1e-7,"longitude":179.9999999}"#,
+        Some("[location: 0.000000, 180.000000]"),
+    );
 }

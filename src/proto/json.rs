@@ -1,0 +1,217 @@
+//! Reading JSON that others wrote, by name, where it stands: no tree, no type a shape.
+//!
+//! A reader derived by serde costs one to twelve kilobytes of program for each shape; a look at a member costs a call. What is
+//! missing or null is empty, zero, false. What has another type than asked for is that as well, and is kept in [`Odd`], so that
+//! whoever reads decides at the end whether a text of unexpected types counts.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use serde_json::value::RawValue;
+
+use super::{json_pos, text};
+
+/// The first value that had another type than was asked for, as it stands in the text.
+pub type Odd<'a> = Cell<Option<&'a str>>;
+
+/// One value. Looking a member up walks over the members in front of it.
+#[derive(Clone, Copy)]
+pub struct Json<'a> {
+    /// JSON without blanks around it.
+    text: &'a str,
+    odd: &'a Odd<'a>,
+}
+
+impl<'a> Json<'a> {
+    /// The value of a text.
+    ///
+    /// # Errors
+    /// serde_json's, where the text is no JSON.
+    pub fn parse(text: &'a str, odd: &'a Odd<'a>) -> serde_json::Result<Json<'a>> {
+        let raw: &RawValue = serde_json::from_str(text)?;
+        Ok(Json { text: raw.get(), odd })
+    }
+
+    /// The same value with a place of its own for what is odd.
+    pub fn apart<'b>(self, odd: &'b Odd<'b>) -> Json<'b>
+    where
+        'a: 'b,
+    {
+        Json { text: self.text, odd }
+    }
+
+    /// Has any value so far had another type than was asked for?
+    pub fn is_odd(self) -> bool {
+        self.odd.get().is_some()
+    }
+
+    /// As it stands in the text.
+    pub fn raw(self) -> &'a str {
+        self.text
+    }
+
+    /// Is it null, or missing?
+    pub fn is_null(self) -> bool {
+        self.text == "null"
+    }
+
+    /// Is it an array?
+    pub fn is_list(self) -> bool {
+        self.text.starts_with('[')
+    }
+
+    /// Itself, unless it is null or missing.
+    pub fn some(self) -> Option<Json<'a>> {
+        (!self.is_null()).then_some(self)
+    }
+
+    /// A member of an object; the first of several.
+    pub fn get(self, key: &str) -> Json<'a> {
+        let found = self.values('{').find(|item| item.key.as_deref() == Some(key));
+        Json { text: found.map_or("null", |item| &self.text[item.value..item.end]), ..self }
+    }
+
+    /// The elements of an array.
+    pub fn items(self) -> impl Iterator<Item = Json<'a>> {
+        self.values('[').map(move |item| Json { text: &self.text[item.value..item.end], ..self })
+    }
+
+    fn values(self, open: char) -> json_pos::Items<'a> {
+        if self.text.starts_with(open) {
+            return json_pos::items(self.text, 0);
+        }
+        self.expect(self.is_null());
+        json_pos::items("", 0)
+    }
+
+    /// A string; borrowed unless there is an escape in it.
+    pub fn str(self) -> Cow<'a, str> {
+        let inner = self.text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match inner {
+            Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+            // An escape can still be half of a surrogate pair.
+            Some(_) => Cow::Owned(self.read(serde_json::from_str(self.text).ok())),
+            None => self.read(None),
+        }
+    }
+
+    /// [`Json::str`], owned.
+    pub fn string(self) -> String {
+        self.str().into_owned()
+    }
+
+    /// An integer.
+    pub fn int(self) -> i64 {
+        self.read(self.text.parse().ok())
+    }
+
+    /// An integer that is not negative.
+    pub fn uint(self) -> u64 {
+        self.read(self.text.parse().ok())
+    }
+
+    /// A number.
+    pub fn float(self) -> f64 {
+        self.read(text::number(self.text))
+    }
+
+    /// True or false.
+    pub fn bool(self) -> bool {
+        self.read(self.text.parse().ok())
+    }
+
+    fn read<T: Default>(self, value: Option<T>) -> T {
+        self.expect(value.is_some() || self.is_null());
+        value.unwrap_or_default()
+    }
+
+    fn expect(self, as_asked: bool) {
+        if !as_asked && self.odd.get().is_none() {
+            self.odd.set(Some(self.text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: PartialEq + std::fmt::Debug>(
+        text: &str,
+        read: impl Fn(Json<'_>) -> T,
+        want: T,
+        want_odd: Option<&str>,
+    ) {
+        let odd = Odd::default();
+        let json = Json::parse(text, &odd).expect("JSON");
+        assert_eq!(read(json), want, "{text}");
+        assert_eq!(odd.get(), want_odd, "{text}");
+    }
+
+    #[test]
+    fn values_are_found_by_name() {
+        let text =
+            r#" {"a": {"b": [1, {"c": "x\ny"}]}, "n": null, "t" : true, "u\u0063": -7, "a": 2} "#;
+        check(
+            text,
+            |j| j.get("a").get("b").raw().to_string(),
+            r#"[1, {"c": "x\ny"}]"#.into(),
+            None,
+        );
+        check(
+            text,
+            |j| j.get("a").get("b").items().nth(1).map(|i| i.get("c").string()),
+            Some("x\ny".into()),
+            None,
+        );
+        check(text, |j| (j.get("t").bool(), j.get("uc").int()), (true, -7), None);
+        check(text, |j| (j.get("n").is_null(), j.get("n").string()), (true, String::new()), None);
+        check(text, |j| j.get("none").get("deeper").get("a").int(), 0, None);
+        check(text, |j| j.get("n").items().count(), 0, None);
+        check(
+            text,
+            |j| (j.get("n").some().is_none(), j.get("t").some().is_some()),
+            (true, true),
+            None,
+        );
+    }
+
+    #[test]
+    fn what_is_odd_is_kept() {
+        check(
+            r#"{"a":7,"b":"x"}"#,
+            |j| (j.get("a").string(), j.get("b").int()),
+            (String::new(), 0),
+            Some("7"),
+        );
+        check(r#"{"a":7}"#, |j| j.get("a").get("b").int(), 0, Some("7"));
+        check(r#"{"a":{}}"#, |j| j.get("a").items().count(), 0, Some("{}"));
+        check(r#"{"a":-1}"#, |j| j.get("a").uint(), 0, Some("-1"));
+        check(r#"{"a":1.5}"#, |j| j.get("a").int(), 0, Some("1.5"));
+        check(
+            r#"{"a":99999999999999999999}"#,
+            |j| j.get("a").int(),
+            0,
+            Some("99999999999999999999"),
+        );
+        check(r#"{"a":"\ud800"}"#, |j| j.get("a").string(), String::new(), Some(r#""\ud800""#));
+        check("7", |j| j.get("a").bool(), false, Some("7"));
+    }
+
+    #[test]
+    fn what_is_no_json_has_no_value() {
+        for text in ["", "{", "{\"a\":}", "[1,]", "\"", "nul", "{} x", "\u{1}"] {
+            assert!(Json::parse(text, &Odd::default()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_apart_keeps_its_own_oddities() {
+        let (all, one) = (Odd::default(), Odd::default());
+        let json = Json::parse("[7]", &all).expect("JSON");
+        let element = json.items().next().expect("one");
+        assert_eq!(element.apart(&one).string(), "");
+        assert_eq!((all.get(), one.get()), (None, Some("7")));
+    }
+}
