@@ -10,7 +10,7 @@ import tempfile
 import threading
 import traceback
 
-from . import cuts, figures, first, power, trouble
+from . import cuts, figures, first, hardware, power, trouble
 from .scene import Lab, Scene
 
 # The longest first; seconds after which a scene is ended.
@@ -23,6 +23,7 @@ SCENES = {
     "power": (power.power, 900),
     "disk": (trouble.disk, 900),
     "offline": (trouble.offline, 600),
+    "hardware": (hardware.hardware, 600),
 }
 # Played only when asked for; its time grows with what is asked.
 CAMPAIGNS = {"cuts": (cuts.cuts, 900)}
@@ -36,6 +37,7 @@ ABOUT = {
     "invalid": "an invalid configuration on the first boot, a wrong token",
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
     "busy": "1,000 messages with a heartbeat, a job and ten sub-agents: memory",
+    "hardware": "the card in QEMU's sifive_u: on SPI, with pins, an SPI flash, a UART on USB",
     "cuts": "power cuts at random moments; only with --only (scripts/campaign power)",
 }
 

@@ -20,8 +20,8 @@ class Card:
         self.fat = f"{self.disk}@@{FAT_OFFSET}"
         with open(self.disk, "rb") as f:
             table = f.read(512)
-        # Third entry of the partition table: first sector.
-        self.data = struct.unpack_from("<I", table, 446 + 2 * 16 + 8)[0] * 512
+        # Second and third entry of the partition table: first sector.
+        self.root, self.data = (struct.unpack_from("<I", table, 446 + n * 16 + 8)[0] * 512 for n in (1, 2))
 
     @staticmethod
     def copy(master, disk, megabytes=256):

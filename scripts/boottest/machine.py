@@ -43,7 +43,7 @@ class Machine:
             path.unlink(missing_ok=True)
         with open(self.folder / "qemu.log", "ab") as log:
             self.process = subprocess.Popen(
-                [ROOT / "scripts/qemu", "--disk", disk, "--serial", serial, "--qmp", qmp, *options],
+                self.command(disk, serial, qmp, options),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_us)
         self.started = time.time()
         try:
@@ -55,6 +55,10 @@ class Machine:
         self.knobs.readline()
         self.order("qmp_capabilities")
         threading.Thread(target=self.listen, daemon=True).start()
+
+    def command(self, disk, serial, qmp, options):
+        """What starts it; console and knobs are Unix sockets at these paths."""
+        return [ROOT / "scripts/qemu", "--disk", disk, "--serial", serial, "--qmp", qmp, *options]
 
     def connect(self, path):
         end = time.time() + 30

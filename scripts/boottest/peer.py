@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -58,6 +59,21 @@ class Peer:
     def told(self, text, seconds):
         """The first message of the bot with these words, None when there is none."""
         return self.control("wait", timeout=seconds, text=text)["text"]
+
+    def question(self, seconds, after=0):
+        """The first message with buttons beyond so many messages, None when there is none."""
+        end = time.time() + seconds
+        while time.time() < end:
+            asked = [m for m in self.control("sent")["sent"][after:] if m["buttons"]]
+            if asked:
+                return asked[0]
+            time.sleep(0.2)
+        return None
+
+    def press(self, question, button):
+        """Presses the button of that number under a question."""
+        self.control("press", chat=question["chat"], message_id=question["message_id"],
+                     data=question["buttons"][button][1])
 
     def polls(self):
         return self.stats()["calls"].get("tg.getUpdates", 0)

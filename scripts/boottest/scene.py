@@ -34,6 +34,9 @@ class Lab:
 
 
 class Scene:
+    # What the card is put into.
+    machine = Machine
+
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         self.folder = lab.folder / name
@@ -84,7 +87,7 @@ class Scene:
         self.boots += 1
         how = () if uboot else ("--append", arguments or "picoclaw.test")
         self.tell(f"power on ({self.boots})")
-        self.board = Machine(self.card.disk, self.folder / f"boot{self.boots}", *how, *options)
+        self.board = self.machine(self.card.disk, self.folder / f"boot{self.boots}", *how, *options)
         return self.board
 
     def polled(self, since, seconds=BOOT):

@@ -3,6 +3,7 @@
 //! | what | in | out |
 //! |---|---|---|
 //! | `say` | chat, user, text, unmarked | marker, message_id |
+//! | `press` | chat, user, message_id, data of a button | update_id |
 //! | `update` | update (an object, without number) | update_id |
 //! | `wait` | marker, or replied: N, or calls + n, or text + chat; timeout (seconds) | found, text |
 //! | `stats`, `reset` | | the books |
@@ -20,7 +21,7 @@ use crate::drive::Drive;
 use crate::http::{Outcome, Request};
 use crate::ledger::Marker;
 use crate::peer::Inner;
-use crate::telegram::say::Say;
+use crate::telegram::say::{Say, press};
 use crate::{dns, sntp};
 
 /// Serves `/control/`; `None` for other paths.
@@ -53,6 +54,14 @@ fn command(
             }
             let (marker, id) = shared.change(|w| say.enqueue(w));
             Ok(json!({ "marker": marker.to_string(), "message_id": id }))
+        }
+        "press" => {
+            let chat = v["chat"].as_i64().unwrap_or(1001);
+            let user = v["user"].as_i64().unwrap_or(chat);
+            let message = v["message_id"].as_i64().ok_or("message_id: not a number")?;
+            Ok(
+                json!({ "update_id": inner.shared.change(|w| press(w, chat, user, message, &text(v, "data"))) }),
+            )
         }
         "update" => {
             let id = shared.change(|w| w.telegram.enqueue(v["update"].clone()));

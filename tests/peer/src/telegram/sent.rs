@@ -40,6 +40,7 @@ impl Sent {
             "method": self.method, "chat": self.chat, "message_id": self.message_id,
             "text": self.text, "parse_mode": self.parse_mode, "topic": self.topic,
             "reply_to": self.reply_to, "upload": self.upload.as_ref().map(|u| &u.0),
+            "buttons": self.buttons,
         })
     }
 }
