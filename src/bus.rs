@@ -49,6 +49,9 @@ pub const SUBAGENT: &str = "(subagent)";
 /// [`Sender::platform`] of what a sub-agent tells the conversation that started it.
 pub const REPORT: &str = "(report)";
 
+/// [`Sender::platform`] of a camera.
+pub const CAMERA: &str = "maixcam";
+
 /// The turn that a sub-agent's task or report comes from.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct Origin {
@@ -91,6 +94,11 @@ impl Inbound {
     /// Nobody wrote it: a job, the heartbeat or a sub-agent did. It shows no "typing" and is no command.
     pub fn is_internal(&self) -> bool {
         matches!(self.sender.platform.as_str(), CRON | HEARTBEAT | SUBAGENT | REPORT)
+    }
+
+    /// No person said it: nobody stands behind its turn who could be asked, and its chat is nobody's last one.
+    pub fn is_unattended(&self) -> bool {
+        self.is_internal() || self.sender.platform == CAMERA
     }
 
     /// Its turn begins without what was said before.

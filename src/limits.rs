@@ -6,12 +6,14 @@ use std::time::Duration;
 
 #[cfg(feature = "embeddings")]
 mod embed;
+mod line;
 mod memory;
 mod skill;
 mod subagent;
 
 #[cfg(feature = "embeddings")]
 pub use embed::*;
+pub use line::*;
 pub use memory::*;
 pub use skill::*;
 pub use subagent::*;
@@ -347,8 +349,6 @@ pub const LOG_LINE_BYTES: usize = 1024;
 /// Log lines kept in memory for a crash report.
 pub const LOG_RING_LINES: usize = 20;
 
-/// Connections of the health server and of the control socket at one time.
-pub const LOCAL_CLIENTS: usize = 8;
 /// Seconds that running turns get to finish on SIGTERM.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);
 

@@ -24,6 +24,7 @@ pub const FEEDS: &[Feed] = &[
     ("http1", feed_http1, &["src/proto/http1_tests.rs"]),
     ("json", feed_json, &["src/proto/json.rs", "src/channel/telegram/inbound/tests.rs"]),
     ("json_pos", feed_json_pos, &["src/proto/json_pos.rs"]),
+    ("json_stream", super::streams::feed_json_stream, &["src/proto/json_stream.rs"]),
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
     ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),

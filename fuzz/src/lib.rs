@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod feeds;
 pub mod notes;
+pub mod streams;
 pub mod wires;
 
 /// Feeds one input to the feed of this name.

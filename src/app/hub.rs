@@ -77,7 +77,7 @@ pub(super) struct Taken {
 impl Taken {
     /// No person started it, neither directly nor through a sub-agent.
     pub(super) fn is_unattended(&self) -> bool {
-        self.origin.as_ref().map_or(self.message.is_internal(), |o| o.unattended)
+        self.origin.as_ref().map_or(self.message.is_unattended(), |o| o.unattended)
     }
 
     fn is_subagent(&self) -> bool {

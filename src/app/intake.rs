@@ -10,7 +10,7 @@ use crate::channel::command::{self, Command};
 use crate::error::Result;
 use crate::limits::{JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE};
 use crate::store::frame::Frame;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::sys::clock;
 
 impl Hub {
@@ -24,8 +24,10 @@ impl Hub {
         if command != Some(Command::Stop) {
             self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
         }
-        let chat = self.last_chat.borrow_mut().note(&message.from, clock::unix_now());
-        last_chat::save(&self.agent.config.agent.workspace, chat).await;
+        if !message.is_unattended() {
+            let chat = self.last_chat.borrow_mut().note(&message.from, clock::unix_now());
+            last_chat::save(&self.agent.config.agent.workspace, chat).await;
+        }
         let session = session_key(&self.agent.config.session, &message);
         let id = self.journal.ledger(Ledger::next_id);
         let too_long = message.text.len() > MESSAGE_BYTES;
@@ -94,6 +96,11 @@ impl Intake for Hub {
                 self.journal.finished(id).await;
             }
         }
+    }
+
+    fn open(&self, platform: &str) -> usize {
+        let waits = |e: &&Entry| e.stage == Stage::Open && e.message.sender.platform == platform;
+        self.journal.ledger(|l| l.entries().filter(waits).count())
     }
 
     async fn migrated(&self, channel: &str, old: &str, new: &str) {

@@ -12,13 +12,20 @@ use super::{Gateway, ordered};
 use crate::channel::AnyChannel;
 #[cfg(feature = "health")]
 use crate::error::Result;
+#[cfg(feature = "health")]
+use crate::net::listen;
 use crate::store::ledger::TORN;
 
 impl Gateway {
     #[cfg(feature = "health")]
     pub(super) fn listen(&self, executor: &Rc<LocalExecutor<'static>>) -> Result<()> {
         let gateway = &self.config.gateway;
-        let listeners = match health::bind(&gateway.hosts, gateway.port, &gateway.token) {
+        let listeners = match listen::bind(
+            &gateway.hosts,
+            gateway.port,
+            !gateway.token.is_empty(),
+            ("gateway", "gateway.token"),
+        ) {
             Ok(listeners) => listeners,
             Err(e) => {
                 // The assistant is worth more than its health page.
@@ -29,7 +36,7 @@ impl Gateway {
         for listener in listeners {
             let address = listener.local_addr()?;
             crate::log::info!("listening on http://{address}/health");
-            let told = match (health::is_local(address), gateway.token.is_empty()) {
+            let told = match (listen::is_local(address), gateway.token.is_empty()) {
                 (true, true) => "alive or not, no token set for more",
                 (true, false) => "alive or not, more with gateway.token",
                 (false, _) => "with gateway.token only",
@@ -101,7 +108,12 @@ impl Gateway {
                     heap: crate::sys::heap::in_use() as u64,
                     channels: channels.iter().map(channel).collect(),
                     tasks: tasks.report(),
-                    listening: listening.borrow().clone(),
+                    listening: listening
+                        .borrow()
+                        .iter()
+                        .cloned()
+                        .chain(channels.iter().map(|c| c.listening()).filter(|l| !l.is_empty()))
+                        .collect(),
                     cron: state.as_ref().map_or("off".into(), |c| c.state()),
                     tokens: hub.agent.models.token_errors(),
                     ..seed.clone()

@@ -12,7 +12,7 @@ use smol::channel::{Receiver, Sender};
 
 use crate::bus::{Address, Inbound, Outbound, Verdict};
 use crate::channel::{AnyChannel, Delivery, SendError};
-use crate::limits::DELIVERIES;
+use crate::limits::{ABSENT_REPLIES, DELIVERIES};
 use crate::store::frame::Frame;
 use crate::store::ledger::Stage;
 use crate::store::session::Sessions;
@@ -28,6 +28,8 @@ pub struct Outbox {
     ready: RefCell<VecDeque<u64>>,
     /// Chats with a reply in flight.
     busy: RefCell<Vec<Address>>,
+    /// Of them, those that wait for somebody who is not connected, and take nobody's place.
+    absent: Cell<usize>,
     /// Placeholder messages to be replaced by the first reply: journal number, message.
     placeholders: RefCell<Vec<(u64, i64)>>,
     refused: Cell<u64>,
@@ -45,6 +47,7 @@ impl Outbox {
             sessions,
             ready: RefCell::new(ready),
             busy: RefCell::default(),
+            absent: Cell::new(0),
             placeholders: RefCell::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
@@ -141,7 +144,7 @@ impl Outbox {
     /// Takes the first ready number whose chat is free.
     fn next(&self) -> Option<(u64, Address)> {
         let busy = self.busy.borrow();
-        if busy.len() >= DELIVERIES {
+        if busy.len() - self.absent.get() >= DELIVERIES {
             return None;
         }
         let mut ready = self.ready.borrow_mut();
@@ -230,6 +233,16 @@ impl Outbox {
                 (SendError::MigratedTo(chat), _) => {
                     self.moved(&reply.to.channel, &reply.to.chat, chat).await;
                     reply.to.chat.clone_from(chat);
+                }
+                (SendError::Absent(_), Some(pause)) => {
+                    if attempt == 0 {
+                        crate::log::info!("a reply to {} waits: {e}", reply.to.channel);
+                    }
+                    let place = self.absent.get() < ABSENT_REPLIES;
+                    self.absent.set(self.absent.get() + usize::from(place));
+                    self.kick();
+                    async_io::Timer::after(pause).await;
+                    self.absent.set(self.absent.get() - usize::from(place));
                 }
                 (_, Some(pause)) => {
                     // What may have arrived is sent again: at least once, never silently lost.

@@ -10,11 +10,16 @@ use std::time::Duration;
 
 use crate::bus::{Address, Attachment, Inbound, Outbound, Verdict};
 use crate::config::Config;
+use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
 use crate::net::http::Client;
 
 pub mod access;
 pub mod command;
 pub mod group;
+#[cfg(feature = "maixcam")]
+mod line;
+#[cfg(feature = "maixcam")]
+pub mod maixcam;
 pub mod media;
 pub mod paired;
 pub mod pairing;
@@ -36,6 +41,10 @@ pub trait Channel {
     fn is_healthy(&self) -> bool;
     /// Where people find it (`https://t.me/NAME`); empty while that is not known.
     fn link(&self) -> String;
+    /// The socket that it listens on, `ADDRESS: what is told whom`; empty where it has none of its own.
+    fn listening(&self) -> String {
+        String::new()
+    }
     /// The code that pairs a stranger now; empty when none is open.
     fn pairing_code(&self) -> String;
     /// Receives for ever; returns only when there is nothing left to receive from (end of input).
@@ -69,6 +78,8 @@ pub trait Intake {
     /// are on disk (or, while nothing can be written, answered), so that every event below `next` may be confirmed.
     /// Waits while the queue is full. `batch` may be empty: then only `next` has moved.
     async fn submit(&self, channel: &str, batch: Vec<Inbound>, next: i64);
+    /// Messages of a platform that wait for the end of their turns.
+    fn open(&self, platform: &str) -> usize;
     /// The chat has another id from now on; session and open deliveries move. Told again, it changes nothing.
     async fn migrated(&self, channel: &str, old: &str, new: &str);
     /// Writes [`paired::Paired::to_json`] to `state/paired.json`.
@@ -98,6 +109,8 @@ pub enum SendError {
     /// The connection ended when the message was on its way: the platform may have it. Sent again, it is there at
     /// least once.
     Unknown(String),
+    /// Nobody is connected who could take it; somebody may be soon.
+    Absent(&'static str),
     /// The chat has this id now; send it there.
     MigratedTo(String),
 }
@@ -120,6 +133,7 @@ impl SendError {
         match self {
             SendError::Permanent(_) | SendError::MigratedTo(_) => None,
             SendError::RateLimited(pause) => Some(*pause),
+            SendError::Absent(_) => (attempt < ABSENT_TRIES).then_some(ABSENT_PAUSE),
             SendError::Temporary(_) | SendError::Unknown(_) => {
                 Some(Duration::from_millis((500 << attempt.min(7)).min(60_000)))
             }
@@ -131,6 +145,7 @@ impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SendError::Permanent(why) | SendError::Temporary(why) => f.write_str(why),
+            SendError::Absent(why) => f.write_str(why),
             SendError::Unknown(why) => write!(f, "{why}; it may have arrived"),
             SendError::RateLimited(pause) => write!(f, "too fast, pause of {} s", pause.as_secs()),
             SendError::MigratedTo(chat) => write!(f, "the chat is now {chat}"),
@@ -170,6 +185,10 @@ macro_rules! channels {
             /// See [`Channel::link`].
             pub fn link(&self) -> String {
                 match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.link(),)* }
+            }
+            /// See [`Channel::listening`].
+            pub fn listening(&self) -> String {
+                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.listening(),)* }
             }
             /// See [`Channel::pairing_code`].
             pub fn pairing_code(&self) -> String {
@@ -214,6 +233,8 @@ macro_rules! channels {
 channels! {
     #[cfg(feature = "telegram")]
     Telegram(telegram::Telegram),
+    #[cfg(feature = "maixcam")]
+    MaixCam(maixcam::MaixCam),
     Sim(sim::Sim),
 }
 
@@ -238,6 +259,10 @@ impl AnyChannel {
                 let bot = telegram::Telegram::new(bot, client.clone(), paired.clone());
                 channels.push(AnyChannel::Telegram(bot));
             }
+        }
+        #[cfg(feature = "maixcam")]
+        for cameras in config.maixcam.iter().filter(|cameras| cameras.enabled) {
+            channels.push(AnyChannel::MaixCam(maixcam::MaixCam::new(cameras)));
         }
         #[cfg(not(feature = "telegram"))]
         let _ = (config, client, &mut channels);
@@ -271,6 +296,9 @@ mod tests {
             [500, 1000, 32_000, 60_000, 60_000]
         );
         assert_eq!(SendError::Permanent("x".into()).retry_in(0), None);
+        let absent = SendError::Absent("x");
+        assert_eq!(absent.retry_in(ABSENT_TRIES - 1), Some(ABSENT_PAUSE));
+        assert_eq!(absent.retry_in(ABSENT_TRIES), None);
         let slow = SendError::RateLimited(Duration::from_secs(9));
         assert_eq!(slow.retry_in(3), Some(Duration::from_secs(9)));
     }

@@ -63,6 +63,10 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
                 };
                 lines.entry("channels", &bot.name, json!(state));
             }
+            for cameras in &loaded.config.maixcam {
+                let state = if cameras.enabled { "enabled" } else { "disabled" };
+                lines.entry("channels", &cameras.name, json!(state));
+            }
             ExitCode::SUCCESS
         }
         Err(errors) => {

@@ -28,6 +28,7 @@ pub fn text(json: bool) -> String {
 fn features() -> Vec<&'static str> {
     let all = [
         ("telegram", cfg!(feature = "telegram")),
+        ("maixcam", cfg!(feature = "maixcam")),
         ("anthropic", cfg!(feature = "anthropic")),
         ("web", cfg!(feature = "web")),
         ("health", cfg!(feature = "health")),

@@ -52,13 +52,16 @@ pub(super) fn build(
     let top = ctx.scope(root, "");
     let mut agent = agent(top, home, expand);
     let models = models::build(root, &mut agent, ctx);
+    let gateway = gateway(top, ctx);
+    let channels = channels::build(root, gateway.port, ctx);
     Config {
         home: home.to_path_buf(),
         version: ctx.version,
         agent,
         models,
-        telegram: channels::build(root, ctx),
-        gateway: gateway(top, ctx),
+        telegram: channels.telegram,
+        maixcam: channels.maixcam,
+        gateway,
         tools: tools(top, ctx),
         session: session(top, ctx),
         heartbeat: heartbeat(top),

@@ -5,9 +5,12 @@ use super::scope::{Context, Scope};
 use super::secret::Secret;
 use super::shapes::is_placeholder;
 use super::tree::Node;
-use super::{GroupTrigger, TelegramConfig};
+use super::{GroupTrigger, MaixCamConfig, TelegramConfig};
 
-/// Channel types of the Go original; only `telegram` is built.
+/// Types whose settings are known in full.
+pub(super) const BUILT: &[&str] = &["telegram", "maixcam"];
+
+/// Channel types of the Go original.
 pub(super) const TYPES: &[&str] = &[
     "telegram",
     "pico",
@@ -39,14 +42,26 @@ const PAIRING_CODE_MIN: usize = 8;
 /// Longest one.
 const PAIRING_CODE_MAX: usize = 64;
 
-/// Every Telegram bot of the list, switched on or not.
-pub(super) fn build(root: &Node, ctx: &mut Context<'_>) -> Vec<TelegramConfig> {
-    let mut bots = Vec::new();
+/// Port for cameras where none is named: upstream's default is the gateway's own.
+const MAIXCAM_PORT: u16 = 18791;
+
+/// Every channel of the list, switched on or not.
+#[derive(Default)]
+pub(super) struct Channels {
+    pub telegram: Vec<TelegramConfig>,
+    pub maixcam: Vec<MaixCamConfig>,
+}
+
+/// Reads the list. `gateway` is the port of the gateway itself.
+pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channels {
+    let mut built = Channels::default();
     for (name, node) in root.get("channel_list").map(Node::entries).unwrap_or_default() {
         let scope = ctx.scope(node, "channel_list.*.");
         let kind = node.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name);
         if kind == "telegram" {
-            bots.push(telegram(name, scope, ctx));
+            built.telegram.push(telegram(name, scope, ctx));
+        } else if kind == "maixcam" && cfg!(feature = "maixcam") {
+            built.maixcam.push(maixcam(name, scope, root, gateway, ctx));
         } else if !TYPES.contains(&kind) {
             let origin = node.get("type").map_or(node.origin, |n| n.origin);
             ctx.error(
@@ -64,7 +79,54 @@ pub(super) fn build(root: &Node, ctx: &mut Context<'_>) -> Vec<TelegramConfig> {
             );
         }
     }
-    bots
+    built
+}
+
+fn maixcam(
+    name: &str,
+    scope: Scope<'_>,
+    root: &Node,
+    gateway: u16,
+    ctx: &mut Context<'_>,
+) -> MaixCamConfig {
+    let enabled = scope.truth("enabled");
+    let mut port = u16::try_from(scope.int("settings.port")).unwrap_or_default();
+    // What the Go original writes into every file.
+    if port == gateway && gateway != MAIXCAM_PORT {
+        port = MAIXCAM_PORT;
+        if enabled {
+            let message = format!("{name}: port {gateway} is the gateway's; {port} is used");
+            ctx.warn(scope.origin("settings.port"), "channel_list", message, "set settings.port");
+        }
+    }
+    let allow_addr = scope.list("settings.allow_addr");
+    for entry in &allow_addr {
+        if entry.split('/').next().is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
+            let message = format!("{name}: `{entry}` is no address and no network");
+            let cure = "write 192.168.1.20 or 192.168.1.0/24";
+            ctx.error(scope.origin("settings.allow_addr"), "allow_addr", message, cure);
+        }
+    }
+    let chat = scope.text("settings.chat");
+    let parts = chat.split_once(':').map(|(channel, id)| (channel.to_owned(), id.to_owned()));
+    let known = |(channel, id): &(String, String)| {
+        !id.is_empty() && root.at("channel_list").is_some_and(|list| list.get(channel).is_some())
+    };
+    if !chat.is_empty() && !parts.as_ref().is_some_and(known) {
+        let message = format!("{name}: `{chat}` names no chat of a channel in channel_list");
+        let cure = "write CHANNEL:CHAT, like telegram:123456789";
+        ctx.error(scope.origin("settings.chat"), "chat", message, cure);
+    }
+    MaixCamConfig {
+        name: name.to_owned(),
+        enabled,
+        host: scope.text("settings.host"),
+        port,
+        token: Secret::new(scope.text("settings.token")),
+        allow_addr,
+        allow_from: scope.list("allow_from"),
+        chat: parts,
+    }
 }
 
 fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConfig {

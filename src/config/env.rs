@@ -1,7 +1,7 @@
 //! The environment as the highest layer: one variable for each key of the table, under the Go original's names.
 //!
 //! An empty variable counts as not set. Lists are split at commas (also the full-width one). Names in objects are taken
-//! from what the lower layers have, besides `telegram` and the known providers.
+//! from what the lower layers have, besides the channels of this program and the known providers.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ pub(super) fn read(
 fn names_for(section: &str, merged: &Node) -> Vec<String> {
     let list = merged.get(section);
     let mut names: Vec<String> = match section {
-        "channel_list" => vec!["telegram".to_owned()],
+        "channel_list" => channels::BUILT.iter().map(|b| (*b).to_owned()).collect(),
         "providers" => providers::names().map(str::to_owned).collect(),
         _ => Vec::new(),
     };
@@ -211,7 +211,7 @@ impl Reader<'_> {
                 continue;
             }
             let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
-            let is_foreign = |t: &&str| **t != *"telegram" && channel.starts_with(*t);
+            let is_foreign = |t: &&str| !channels::BUILT.contains(t) && channel.starts_with(*t);
             if channels::TYPES.iter().any(is_foreign) {
                 continue;
             }

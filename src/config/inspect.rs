@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::channels::BUILT;
 use super::keys::{self, Found, Key, Kind};
 use super::layers::Layer;
 use super::nearest::nearest;
@@ -13,9 +14,6 @@ use crate::proto::text;
 
 /// Types of the channels by name, gathered over all layers: an overlay need not repeat `type`.
 pub type ChannelTypes = std::collections::BTreeMap<String, String>;
-
-/// The channel type whose settings are known in full.
-const BUILT_CHANNEL: &str = "telegram";
 
 /// Adds what a layer says about channel types.
 pub fn gather_types(root: &Node, types: &mut ChannelTypes) {
@@ -79,7 +77,7 @@ impl Walk<'_> {
     fn foreign_setting(&self, path: &[&str]) -> bool {
         let ["channel_list", name, "settings", rest @ ..] = path else { return false };
         let kind = self.types.get(*name).map_or(*name, String::as_str);
-        kind != BUILT_CHANNEL && !rest.is_empty() && rest.first() != Some(&"streaming")
+        !BUILT.contains(&kind) && !rest.is_empty() && rest.first() != Some(&"streaming")
     }
 
     fn section<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) {

@@ -237,7 +237,12 @@ pub static KEYS: &[Key] = &[
     foreign("providers.*.request_timeout"),
     // Channels.
     key("channel_list.*.enabled", Bool, "false", "the channel is started"),
-    key("channel_list.*.type", Text, "", "what it is; empty means its name. Built: telegram"),
+    key(
+        "channel_list.*.type",
+        Text,
+        "",
+        "what it is; empty means its name. Built: telegram, maixcam, pico",
+    ),
     key(
         "channel_list.*.allow_from",
         List,
@@ -270,7 +275,12 @@ pub static KEYS: &[Key] = &[
         "its texts, one is picked",
     ),
     foreign("channel_list.*.reasoning_channel_id"),
-    key("channel_list.*.settings.token", Secret, "", "Telegram: bot token"),
+    key(
+        "channel_list.*.settings.token",
+        Secret,
+        "",
+        "Telegram: bot token; MaixCam and Pico: what clients must show",
+    ),
     key(
         "channel_list.*.settings.base_url",
         Url,
@@ -283,6 +293,20 @@ pub static KEYS: &[Key] = &[
         Secret,
         "",
         "Telegram: pairing code the owner chooses, at least 8 characters",
+    ),
+    key("channel_list.*.settings.host", Text, "\"127.0.0.1\"", "MaixCam: address to listen on"),
+    key("channel_list.*.settings.port", Int(1, 65535), "18791", "MaixCam: port of it"),
+    key(
+        "channel_list.*.settings.allow_addr",
+        List,
+        "[]",
+        "MaixCam: addresses and networks (192.168.1.0/24) whose cameras need no token",
+    ),
+    key(
+        "channel_list.*.settings.chat",
+        Text,
+        "",
+        "MaixCam: chat that hears of its events, CHANNEL:CHAT; empty means the camera itself",
     ),
     key(
         "channel_list.*.settings.streaming.throttle_seconds",

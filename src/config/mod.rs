@@ -54,6 +54,8 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     /// Enabled and disabled Telegram bots, one for each `channel_list` entry of that type.
     pub telegram: Vec<TelegramConfig>,
+    /// Listeners for MaixCam cameras, likewise.
+    pub maixcam: Vec<MaixCamConfig>,
     /// `gateway`.
     pub gateway: GatewayConfig,
     /// `tools`.
@@ -184,6 +186,27 @@ pub struct TelegramConfig {
     pub typing: bool,
     /// Placeholder texts, one picked at random; empty for none.
     pub placeholder: Vec<String>,
+}
+
+/// One listener for MaixCam cameras.
+#[derive(Clone, Debug, Default)]
+pub struct MaixCamConfig {
+    /// Key in `channel_list`; `maixcam` in old files.
+    pub name: String,
+    /// Is started.
+    pub enabled: bool,
+    /// Address to listen on; loopback by default.
+    pub host: String,
+    /// 18791 by default; upstream's is the gateway's own.
+    pub port: u16,
+    /// What cameras must show, or empty.
+    pub token: Secret,
+    /// Addresses and networks whose cameras need not show it.
+    pub allow_addr: Vec<String>,
+    /// Where nobody stands in it, every camera that was let in may talk.
+    pub allow_from: Vec<String>,
+    /// Channel and chat that hear of its events; `None` is the camera itself.
+    pub chat: Option<(String, String)>,
 }
 
 /// `group_trigger`: neither set means every message of an allowed sender.

@@ -3,12 +3,14 @@
 //! - [`http`]: the client and its types; `response`: reading what comes back.
 //! - `dial`: from a route to a connected stream; `tunnel`: the proxies' handshakes.
 //! - `stream`: a TCP or TLS connection with time limits; `pool`: idle ones; [`tls`]: roots and clock.
+//! - [`listen`]: the sockets on which others come to us.
 //! - [`proxy`]: which proxy a request takes; `resolve`: names to addresses.
 //!
 //! Never puts a URL's path, query or credentials into an error: they hold bot tokens and keys.
 
 mod dial;
 pub mod http;
+pub mod listen;
 mod pool;
 pub mod proxy;
 mod resolve;

@@ -13,6 +13,7 @@ pub mod html;
 pub mod http1;
 pub mod json;
 pub mod json_pos;
+pub mod json_stream;
 pub mod line_editor;
 pub mod markdown;
 pub mod passage;

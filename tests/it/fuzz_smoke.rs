@@ -9,6 +9,8 @@ mod archives;
 mod feeds;
 #[path = "../../fuzz/src/notes.rs"]
 mod notes;
+#[path = "../../fuzz/src/streams.rs"]
+mod streams;
 #[path = "../../fuzz/src/wires.rs"]
 mod wires;
 

@@ -62,7 +62,7 @@ fn what_is_listened_on_tells_little_without_a_token_and_stands_in_the_status() {
 
 /// Sockets of a process that listen, as `status` names them; `None` where only root may look (the daemon is closed to its
 /// own user).
-fn listeners(pid: u32) -> Option<Vec<String>> {
+pub fn listeners(pid: u32) -> Option<Vec<String>> {
     let Ok(fds) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
         assert!(!rustix::process::geteuid().is_root(), "root may look");
         return None;

@@ -287,7 +287,7 @@ pub fn eventually<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> O
 }
 
 /// A port nobody listens on at the moment.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("an address").port()
 }

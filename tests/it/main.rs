@@ -34,6 +34,8 @@ mod harness_daemon;
 mod harness_disk;
 mod heartbeat;
 mod last_end;
+#[cfg(feature = "maixcam")]
+mod maixcam;
 mod memory_search;
 mod net_http;
 mod net_proxy;

@@ -1,0 +1,26 @@
+//! Feeds of what clients send to us; see `feeds.rs`.
+
+use picoclaw::proto::json_stream::Objects;
+
+/// The same objects however it is cut, none longer than the limit, each with its brackets around it.
+pub fn feed_json_stream(data: &[u8]) {
+    let whole = |step: usize| {
+        let (mut objects, mut found) = (Objects::new(64), Vec::new());
+        for mut piece in data.chunks(step) {
+            loop {
+                match objects.feed(&mut piece) {
+                    Ok(None) => break,
+                    Ok(Some(object)) => found.push(object),
+                    Err(e) => return (found, Some(e)),
+                }
+            }
+        }
+        (found, None)
+    };
+    let all = whole(data.len().max(1));
+    for object in &all.0 {
+        assert!(object.len() <= 64 && object.starts_with(b"{"));
+        assert!(object.ends_with(b"}") || object.ends_with(b"]"));
+    }
+    assert_eq!(all, whole(3));
+}

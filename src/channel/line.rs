@@ -1,0 +1,98 @@
+//! Clients that are connected to a channel of ours. What is sent to them goes out in order, with a deadline, or they go.
+//!
+//! Must never wait for a client that does not read: its queue and its time are bounded, the others get theirs.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use async_net::TcpStream;
+use smol::channel::{Receiver, Sender};
+use smol::future::or;
+use smol::io::AsyncWriteExt;
+
+use crate::limits::{LINE_QUEUE, LINE_WRITE};
+
+/// Bytes on their way out.
+pub struct Out {
+    bytes: Rc<[u8]>,
+    /// Told when the kernel has them; dropped with a client that did not take them.
+    taken: Sender<()>,
+}
+
+struct Entry {
+    number: u64,
+    chat: String,
+    queue: Sender<Out>,
+}
+
+/// The clients of a channel.
+#[derive(Default)]
+pub struct Lines {
+    open: RefCell<Vec<Entry>>,
+    next: Cell<u64>,
+}
+
+/// A client among [`Lines`] until this is dropped; what is queued then still goes out.
+pub struct Line<'a> {
+    lines: &'a Lines,
+    number: u64,
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.lines.open.borrow_mut().retain(|e| e.number != self.number);
+    }
+}
+
+impl Lines {
+    /// One more client, of a chat.
+    pub fn open(&self, chat: &str) -> (Line<'_>, Receiver<Out>) {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        let (queue, outgoing) = smol::channel::bounded(LINE_QUEUE);
+        self.open.borrow_mut().push(Entry { number, chat: chat.to_owned(), queue });
+        (Line { lines: self, number }, outgoing)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Gives the bytes to every client of a chat, and of any chat where that is empty. True when one of them took them.
+    pub async fn send(&self, chat: &str, bytes: String) -> bool {
+        self.push(|e| chat.is_empty() || e.chat == chat, bytes).recv().await.is_ok()
+    }
+
+    fn push(&self, to: impl Fn(&Entry) -> bool, bytes: String) -> Receiver<()> {
+        let bytes: Rc<[u8]> = bytes.into_bytes().into();
+        let (taken, told) = smol::channel::bounded(1);
+        for entry in self.open.borrow().iter().filter(|e| to(e)) {
+            // Full: it does not read, and its deadline is on the way.
+            let _ = entry.queue.try_send(Out { bytes: bytes.clone(), taken: taken.clone() });
+        }
+        told
+    }
+}
+
+/// Writes what is queued until there is nobody left who would queue more.
+///
+/// # Errors
+/// Half a sentence: the client did not take it. The connection is shut then, which ends its reader, too.
+pub async fn write(mut stream: TcpStream, queue: Receiver<Out>) -> Result<(), &'static str> {
+    while let Ok(out) = queue.recv().await {
+        let late = async {
+            async_io::Timer::after(LINE_WRITE).await;
+            Err("it does not read what it is sent")
+        };
+        let written = async { stream.write_all(&out.bytes).await.map_err(|_| "it is gone") };
+        if let Err(why) = or(written, late).await {
+            // Nothing to tell anybody: it is closed either way.
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            return Err(why);
+        }
+        // Nobody may be waiting any more.
+        let _ = out.taken.try_send(());
+    }
+    Ok(())
+}
