@@ -166,6 +166,8 @@ impl Lane {
     pub fn killed<T>(&mut self, kill: impl FnOnce(&mut Random) -> T) -> T {
         let before = Instant::now();
         let left = kill(&mut self.random);
+        // A reply of the killed daemon that the peer comes to later would look like one of the next.
+        assert!(self.peer.wait_alone(DRAIN), "a killed daemon's connections stay open");
         self.kills.push((before, Instant::now()));
         self.books.kills += 1;
         if self.books.kills % 250 == 0 {

@@ -363,6 +363,14 @@ impl Peer {
     pub fn offline(&self, offline: bool) {
         self.inner.set_offline(offline);
     }
+    /// Waits until no client is connected: what a killed one had sent is then in the books.
+    pub fn wait_alone(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while !self.inner.connections().is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.inner.connections().is_empty()
+    }
     /// Runs a load and reports.
     pub fn drive(&self, drive: &Drive) -> Value {
         drive.run(&self.inner.shared)
