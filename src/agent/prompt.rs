@@ -47,7 +47,7 @@ impl Prompt {
         let skills = load::summary(&loaded.skills);
         drop(loaded.skills);
         let mut read = |name: &str, limit: usize, end: End| {
-            read::bounded(&self.workspace.join(name), limit, end).unwrap_or_else(|e| {
+            read::below(&self.workspace, name, limit, end).unwrap_or_else(|e| {
                 warnings.push(format!("{name} is not in the prompt: {e}"));
                 None
             })

@@ -109,7 +109,7 @@ async fn beat(hub: &Hub) {
 }
 
 fn tasks(workspace: &Path) -> Option<String> {
-    match read::bounded(&workspace.join("HEARTBEAT.md"), HEARTBEAT_FILE_BYTES, End::Head) {
+    match read::below(workspace, "HEARTBEAT.md", HEARTBEAT_FILE_BYTES, End::Head) {
         Ok(piece) => piece.and_then(|p| listed(&p.text).map(str::to_owned)),
         Err(e) => {
             crate::log::warn!("heartbeat: {e}");

@@ -53,6 +53,33 @@ impl HeadTail {
         self.total
     }
 
+    /// Takes away what the cut left of any of these words (four bytes of one and more) at its edges: a search for
+    /// whole words would pass over a half.
+    pub fn drop_halves(&mut self, words: &[String]) {
+        if (self.head.len() + self.tail.len()) as u64 == self.total {
+            return;
+        }
+        let tail = self.tail.make_contiguous();
+        let mut skip = 0;
+        // Again, as what is taken away may have hidden a half of another.
+        loop {
+            let (mut before, mut after) = (0, 0);
+            for word in words.iter().map(|w| w.as_bytes()) {
+                let lengths = || (4..word.len()).rev();
+                let ends = lengths().find(|&n| self.head.ends_with(&word[..n]));
+                let begins = lengths().find(|&n| tail[skip..].starts_with(&word[word.len() - n..]));
+                before = before.max(ends.unwrap_or(0));
+                after = after.max(begins.unwrap_or(0));
+            }
+            if before == 0 && after == 0 {
+                break;
+            }
+            self.head.truncate(self.head.len() - before);
+            skip += after;
+        }
+        self.tail.drain(..skip);
+    }
+
     /// What was kept, with the number of missing bytes where there are any; invalid UTF-8 is replaced.
     pub fn text(mut self) -> String {
         let kept = (self.head.len() + self.tail.len()) as u64;
@@ -85,6 +112,34 @@ impl HeadTail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_leaves_no_half_of_a_word() {
+        let words = ["secret-token".to_owned()];
+        for shift in 0..=words[0].len() {
+            let mut kept = HeadTail::new(20);
+            let text = format!("{}{}", "a".repeat(20 - shift), words[0]);
+            kept.feed(text.as_bytes());
+            kept.feed("b".repeat(100).as_bytes());
+            kept.feed(words[0].as_bytes());
+            kept.feed("c".repeat(20 - shift).as_bytes());
+            kept.drop_halves(&words);
+            let said = kept.text();
+            let whole = shift == words[0].len();
+            assert_eq!(said.matches(&words[0]).count(), if whole { 2 } else { 0 }, "{said}");
+            let (head, tail) = said.split_once("bytes").unwrap_or((&said, ""));
+            assert!(whole || !head.contains("secr") && !tail.contains("oken"), "{shift}: {said}");
+        }
+        let mut kept = HeadTail::new(20);
+        kept.feed(b"aaaaaaaa-secret-toke-cut");
+        kept.feed(&[b'b'; 50]);
+        kept.drop_halves(&["secret-token".to_owned(), "toke-another".to_owned()]);
+        assert!(kept.text().starts_with("aaaaaaaa-\n"), "a half behind a half");
+        let mut kept = HeadTail::new(20);
+        kept.feed(b"it ends with secr");
+        kept.drop_halves(&words);
+        assert_eq!(kept.text(), "it ends with secr", "nothing was cut");
+    }
 
     #[test]
     fn both_ends_are_kept() {

@@ -2,11 +2,13 @@
 //!
 //! Never blocks on what is no file (a FIFO in place of a note) and never loads more than asked for.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+use crate::sys::beneath::{Fault, Root};
 
 /// Which end of a long file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +34,31 @@ pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>>
     // Opening a FIFO would wait for its writer.
     let opened =
         OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
+    match opened {
+        Ok(file) => piece(file, limit, end).map(Some),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// The same for a file below `folder`; a link in `name` that leads out of it is an error, as anybody may have put it there.
+pub fn below(folder: &Path, name: &str, limit: usize, end: End) -> io::Result<Option<Piece>> {
+    let opened = Root::open(folder)
+        .map_err(Fault::Io)
+        .and_then(|root| root.locate(Path::new(name), false))
+        .and_then(|place| place.read());
+    match opened {
+        Ok((file, _)) => piece(file, limit, end).map(Some),
+        Err(Fault::Io(e)) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
         }
-        Err(e) => return Err(e),
-    };
+        Err(Fault::Io(e)) => Err(e),
+        Err(fault) => Err(io::Error::other(format!("it {fault}"))),
+    }
+}
+
+/// At most `limit` bytes of an open file. Errors: not a regular file, I/O.
+pub fn piece(mut file: File, limit: usize, end: End) -> io::Result<Piece> {
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::other("not a regular file"));
@@ -56,7 +76,7 @@ pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>>
     }
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-    Ok(Some(Piece { text, missing }))
+    Ok(Piece { text, missing })
 }
 
 /// Takes off a character that the cut went through.
@@ -149,6 +169,24 @@ pub(crate) mod tests {
         check(0, End::Head, "", 4);
         folder.write("f", b"a\xffb\xc3");
         check(9, End::Head, "a\u{fffd}b\u{fffd}", 0);
+    }
+
+    #[test]
+    fn a_link_out_of_the_folder_is_not_followed() {
+        let folder = Folder::new("read-below");
+        folder.write("secret", "the key");
+        folder.write("inside/note", "a note");
+        let inside = folder.path.join("inside");
+        for (target, name) in [("note", "near"), ("../secret", "far"), ("..", "up")] {
+            std::os::unix::fs::symlink(target, inside.join(name)).expect("a link");
+        }
+        let got = |name: &str| below(&inside, name, 9, End::Head).map(|p| p.map(|p| p.text));
+        assert_eq!(got("note").expect("it"), Some("a note".into()));
+        assert_eq!(got("near").expect("a link inside"), Some("a note".into()));
+        assert_eq!(got("none").expect("none"), None);
+        for name in ["far", "up/secret", "../secret"] {
+            assert_eq!(got(name).expect_err(name).to_string(), "it leads out of the folder");
+        }
     }
 
     #[test]

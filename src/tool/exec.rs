@@ -68,7 +68,7 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
     let dir = judged(config, roots, command, dir).await?;
     approval::gate(ctx, EXEC.name, args).await?;
     let limit = time_limit(exec, integer(args, "timeout"));
-    execute(config, roots, command, dir, limit).await
+    execute(config, roots, &ctx.secrets, command, dir, limit).await
 }
 
 /// Runs the command of a job whose approval was checked, in the workspace; what leaves is clean of `secrets`.
@@ -81,7 +81,7 @@ pub async fn scheduled(
     let limit = config.tools.cron_timeout.min(EXEC_TIMEOUT_MAX);
     let done = async {
         let dir = judged(config, roots, command, ".").await?;
-        execute(config, roots, command, dir, limit).await
+        execute(config, roots, secrets, command, dir, limit).await
     };
     super::finish(done.await.unwrap_or_else(ToolResult::error), config, secrets)
 }
@@ -104,6 +104,7 @@ pub async fn judged(
 async fn execute(
     config: &Config,
     roots: &[PathBuf],
+    secrets: &[String],
     command: &str,
     dir: OwnedFd,
     limit: Duration,
@@ -118,7 +119,12 @@ async fn execute(
     environment.extend(more);
     let child = process::shell(OsStr::new(command), &dir, &environment, cage)
         .map_err(|e| format!("failed to start the command: {e}"))?;
-    Ok(report(process::run(child, limit).await, limit))
+    let mut outcome = process::run(child, limit).await;
+    if config.tools.filter_sensitive_data {
+        outcome.stdout.drop_halves(secrets);
+        outcome.stderr.drop_halves(secrets);
+    }
+    Ok(report(outcome, limit))
 }
 
 /// Opens the working directory and judges the command as it would run there. The descriptor is what the
