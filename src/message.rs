@@ -1,9 +1,11 @@
 //! The conversation as the model and the session file see it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::proto::json::{Json, Odd};
 
 /// Who speaks (OpenAI chat completions, `role`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions; never stored in a session.
@@ -17,31 +19,73 @@ pub enum Role {
 }
 
 /// One line of a session file; upstream's JSONL fields (behaviour.md 3B.5), unknown ones ignored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
     /// The text; empty for an assistant that only calls tools.
-    #[serde(default)]
     pub content: String,
     /// Calls the assistant makes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
     /// The call this is the result of (role `tool`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
     /// A model's reasoning text; replayed only to providers that want it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
     /// Paths or `media://` references of pictures.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
     /// RFC 3339, UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
 }
 
 impl Message {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// serde_json's where it is no JSON; what it holds instead of a message.
+    pub fn parse(line: &str) -> serde_json::Result<Message> {
+        let odd = Odd::default();
+        Message::read(Json::parse(line, &odd)?)
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// What stands there instead.
+    pub fn read(json: Json<'_>) -> serde_json::Result<Message> {
+        let role = match &*json.get("role").str() {
+            "system" => Some(Role::System),
+            "user" => Some(Role::User),
+            "assistant" => Some(Role::Assistant),
+            "tool" => Some(Role::Tool),
+            _ => None,
+        };
+        let text = |key: &str| json.get(key).some().map(Json::string);
+        let call = |call: Json<'_>| {
+            let function = call.get("function");
+            let (name, arguments) =
+                (function.get("name").string(), function.get("arguments").string());
+            ToolCall { id: call.get("id").string(), name, arguments }
+        };
+        let message = Message {
+            role: role.unwrap_or(Role::User),
+            content: json.get("content").string(),
+            tool_calls: json.get("tool_calls").items().map(call).collect(),
+            tool_call_id: text("tool_call_id"),
+            reasoning_content: text("reasoning_content"),
+            media: json.get("media").items().map(Json::string).collect(),
+            created_at: text("created_at"),
+        };
+        match (role, json.odd()) {
+            (Some(_), None) => Ok(message),
+            _ => Err(serde::de::Error::custom("no message")),
+        }
+    }
+
     /// A message of nothing but text.
     pub fn text(role: Role, content: impl Into<String>) -> Message {
         Message {
@@ -58,8 +102,8 @@ impl Message {
 
 /// A tool call as the model wrote it. On disk and on OpenAI's wire it has the form
 /// `{"id":"…","type":"function","function":{"name":"…","arguments":"{…}"}}`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "WireToolCall", into = "WireToolCall")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(into = "WireToolCall")]
 pub struct ToolCall {
     /// Pairs the call with its result.
     pub id: String,
@@ -69,39 +113,25 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct WireToolCall {
-    #[serde(default)]
     id: String,
-    #[serde(default = "function", rename = "type")]
-    kind: String,
-    #[serde(default)]
+    #[serde(rename = "type")]
+    kind: &'static str,
     function: WireFunction,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize)]
 struct WireFunction {
-    #[serde(default)]
     name: String,
-    #[serde(default)]
     arguments: String,
-}
-
-fn function() -> String {
-    "function".into()
-}
-
-impl From<WireToolCall> for ToolCall {
-    fn from(w: WireToolCall) -> ToolCall {
-        ToolCall { id: w.id, name: w.function.name, arguments: w.function.arguments }
-    }
 }
 
 impl From<ToolCall> for WireToolCall {
     fn from(c: ToolCall) -> WireToolCall {
         WireToolCall {
             id: c.id,
-            kind: function(),
+            kind: "function",
             function: WireFunction { name: c.name, arguments: c.arguments },
         }
     }
@@ -123,7 +153,7 @@ mod tests {
     #[test]
     fn session_line_round_trips_in_upstreams_form() {
         let line = r#"{"role":"assistant","content":"","tool_calls":[{"id":"a","type":"function","function":{"name":"exec","arguments":"{}"}}]}"#;
-        let message: Message = serde_json::from_str(line).expect("a session line");
+        let message = Message::parse(line).expect("a session line");
         assert_eq!(message.tool_calls[0].name, "exec");
         assert_eq!(serde_json::to_string(&message).expect("json"), line);
     }
@@ -131,6 +161,6 @@ mod tests {
     #[test]
     fn unknown_fields_of_other_versions_are_ignored() {
         let line = r#"{"role":"user","content":"hi","model_name":"x","attachments":[]}"#;
-        assert_eq!(serde_json::from_str::<Message>(line).expect("a line").content, "hi");
+        assert_eq!(Message::parse(line).expect("a line").content, "hi");
     }
 }

@@ -40,9 +40,9 @@ impl<'a> Json<'a> {
         Json { text: self.text, odd }
     }
 
-    /// Has any value so far had another type than was asked for?
-    pub fn is_odd(self) -> bool {
-        self.odd.get().is_some()
+    /// The first value so far that had another type than was asked for.
+    pub fn odd(self) -> Option<&'a str> {
+        self.odd.get()
     }
 
     /// As it stands in the text.

@@ -6,12 +6,12 @@
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
 pub mod body;
-pub mod bounded;
 pub mod chain;
 pub mod classify;
 pub mod cooldown;
 pub mod exchange;
 pub mod openai;
+pub mod reading;
 pub mod scripted;
 pub mod thinking;
 pub mod tokens;

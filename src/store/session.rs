@@ -8,11 +8,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::atomic;
 use super::lines::{count_lines, last_lines, skip_lines};
 use crate::error::{Context, Error, Result};
+use crate::proto::json::{Json, Odd};
 use crate::proto::text;
 
 use crate::limits::{
@@ -34,8 +36,7 @@ pub fn file_stem(key: &str) -> Result<String> {
 }
 
 /// `<stem>.meta.json`; fields of other versions are kept by upstream, unknown to us.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Meta {
     /// The session key, before it became a file name.
     pub key: String,
@@ -56,7 +57,35 @@ pub struct Meta {
     pub updated_at: String,
     /// Everything else a newer or other version wrote there.
     #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
+    pub rest: Map<String, Value>,
+}
+
+impl Meta {
+    /// Reads a meta file.
+    ///
+    /// # Errors
+    /// serde_json's where it is no object of JSON; a field of another type.
+    pub fn parse(text: &str) -> serde_json::Result<Meta> {
+        let odd = Odd::default();
+        let json = Json::parse(text, &odd)?;
+        let mut rest: Map<String, Value> = serde_json::from_str(text)?;
+        let known = ["key", "summary", "skip", "count", "skip_bytes", "created_at", "updated_at"];
+        known.iter().for_each(|key| drop(rest.remove(*key)));
+        let meta = Meta {
+            key: json.get("key").string(),
+            summary: json.get("summary").string(),
+            skip: json.get("skip").uint(),
+            count: json.get("count").uint(),
+            skip_bytes: json.get("skip_bytes").some().map(Json::uint),
+            created_at: json.get("created_at").string(),
+            updated_at: json.get("updated_at").string(),
+            rest,
+        };
+        match odd.get() {
+            Some(odd) => Err(serde::de::Error::custom(format_args!("unexpected {odd}"))),
+            None => Ok(meta),
+        }
+    }
 }
 
 /// What a turn starts from.
@@ -111,7 +140,7 @@ impl Sessions {
         match atomic::read_bounded(&path, SESSION_TAIL_BYTES)? {
             None => Ok(Meta { key: key.into(), ..Meta::default() }),
             Some(bytes) => text::utf8(&bytes)
-                .and_then(serde_json::from_str)
+                .and_then(Meta::parse)
                 .with_context(|| format!("cannot read {}", path.display())),
         }
     }
@@ -165,32 +194,21 @@ impl Sessions {
 
     /// A v0.1.2 session (`<stem>.json`), when there is no JSONL yet. The old file is left where it is.
     fn take_over_v0(&self, key: &str) -> Result<Tail> {
-        #[derive(Deserialize)]
-        struct V0 {
-            #[serde(default)]
-            messages: Vec<Message>,
-            #[serde(default)]
-            summary: String,
-        }
         let path = self.dir.join(format!("{}.json", file_stem(key)?));
         let Some(bytes) = atomic::read_bounded(&path, 16 * SESSION_TAIL_BYTES)? else {
             return Ok(Tail::default());
         };
-        let old: V0 = text::utf8(&bytes)
-            .and_then(serde_json::from_str)
-            .with_context(|| format!("cannot read {}", path.display()))?;
         let mut lines = Vec::with_capacity(bytes.len());
-        for message in &old.messages {
-            push_line(&mut lines, message);
-        }
-        let count = old.messages.len() as u64;
-        let meta = Meta { key: key.into(), summary: old.summary.clone(), count, ..Meta::default() };
+        let (summary, count) = text::utf8(&bytes)
+            .and_then(|text| read_v0(text, &mut lines))
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let meta = Meta { key: key.into(), summary: summary.clone(), count, ..Meta::default() };
         // JSONL first: if the power goes in between, the next start finds a session without a summary,
         // never a summary without its session.
         atomic::write(&self.dir.join(Self::file_name(key)?), &lines, 0o600)?;
         self.save_meta(key, &meta)?;
         let mut tail = parse_lines(&lines, false);
-        tail.summary = old.summary;
+        tail.summary = summary;
         tail.end = lines.len() as u64;
         Ok(tail)
     }
@@ -265,6 +283,21 @@ impl Sessions {
     }
 }
 
+/// The messages of a v0 file as session lines; its summary, and how many messages it has.
+fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<(String, u64)> {
+    let odd = Odd::default();
+    let old = Json::parse(text, &odd)?;
+    let (summary, mut count) = (old.get("summary").string(), 0);
+    for message in old.get("messages").items() {
+        push_line(lines, &Message::read(message)?);
+        count += 1;
+    }
+    match odd.get() {
+        Some(_) => Err(serde::de::Error::custom("no session")),
+        None => Ok((summary, count)),
+    }
+}
+
 /// Appends one session line to `out`.
 pub fn push_line(out: &mut Vec<u8>, message: &Message) {
     let start = out.len();
@@ -289,7 +322,7 @@ pub fn parse_lines(bytes: &[u8], cut: bool) -> Tail {
             tail.corrupt += usize::from(!line.is_empty());
             continue;
         }
-        match text::utf8(line).and_then(serde_json::from_str::<Message>) {
+        match text::utf8(line).and_then(Message::parse) {
             Ok(message) => tail.messages.push(message),
             Err(_) => tail.corrupt += 1,
         }

@@ -45,7 +45,7 @@ impl Sessions {
             // The first line may be a piece of one.
             let whole = n > 0 || from == first;
             if whole && !line.is_empty() && line.len() <= SESSION_LINE_BYTES {
-                if let Ok(message) = text::utf8(line).and_then(serde_json::from_str) {
+                if let Ok(message) = text::utf8(line).and_then(Message::parse) {
                     messages.push((at, message));
                 }
             }

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::atomic;
 use crate::bus::Address;
 use crate::error::{Context, Result};
+use crate::proto::json::{Json, Odd};
 use crate::proto::text;
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Serialize)]
 struct File {
     /// `platform:chat`.
     last_channel: String,
@@ -27,9 +27,11 @@ fn path(workspace: &Path) -> PathBuf {
 pub fn last_chat(workspace: &Path) -> Option<Address> {
     let read = |path: &Path| atomic::read_bounded(path, 64 * 1024).ok().flatten();
     let bytes = read(&path(workspace)).or_else(|| read(&workspace.join("state.json")))?;
-    let file: File = text::utf8(&bytes).and_then(serde_json::from_str).ok()?;
-    let (channel, chat) = file.last_channel.split_once(':')?;
-    let chat = if file.last_chat_id.is_empty() { chat } else { &file.last_chat_id };
+    let odd = Odd::default();
+    let file = text::utf8(&bytes).and_then(|text| Json::parse(text, &odd)).ok()?;
+    let (last, id) = (file.get("last_channel").str(), file.get("last_chat_id").str());
+    let (channel, chat) = last.split_once(':')?;
+    let chat = if id.is_empty() { chat } else { &id };
     Some(Address { channel: channel.into(), chat: chat.into(), topic: String::new() })
 }
 

@@ -14,7 +14,7 @@ use crate::rows::{rows, same, string};
 
 fn history(value: &Value) -> Vec<Message> {
     let all = value.as_array().map_or(&[][..], Vec::as_slice);
-    all.iter().map(|m| serde_json::from_value(m.clone()).expect("a message")).collect()
+    all.iter().map(|m| Message::parse(&m.to_string()).expect("a message")).collect()
 }
 
 #[test]

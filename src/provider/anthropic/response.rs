@@ -1,75 +1,23 @@
 //! An answer of the Messages API, whole or as events, as a [`ChatReply`].
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::limits;
 use crate::message::ToolCall;
+use crate::proto::json::Json;
 use crate::provider::body::is_object;
-use crate::provider::bounded::AtMost;
-use crate::provider::exchange::{Answer, broken_off, cut, error_object, malformed};
+use crate::provider::exchange::{Answer, broken_off, malformed};
 use crate::provider::openai::response::append;
+use crate::provider::reading::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
 
-/// A body, or any event: their fields do not collide.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    /// `message_start`.
-    #[serde(borrow)]
-    message: Option<Answered<'a>>,
-    /// `content_block_start` and `content_block_delta`.
-    index: Option<u32>,
-    #[serde(borrow)]
-    content_block: Option<Block<'a>>,
-    #[serde(borrow)]
-    delta: Option<Block<'a>>,
-    /// The body's own, and `message_delta`'s.
-    #[serde(borrow, default)]
-    content: AtMost<Block<'a>, 256>,
-    stop_reason: Option<String>,
-    usage: Option<Counts>,
-}
-
-#[derive(Deserialize)]
-struct Answered<'a> {
-    usage: Option<Counts>,
-    #[serde(borrow, default)]
-    content: AtMost<Block<'a>, 256>,
-}
-
-/// A block, the start of one, or a piece of one.
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(rename = "type", default)]
-    kind: String,
-    text: Option<String>,
-    thinking: Option<String>,
-    id: Option<String>,
-    name: Option<String>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    partial_json: Option<String>,
-    stop_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Counts {
-    input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-}
+/// Content blocks of an answer.
+const BLOCKS: usize = 256;
 
 /// Collects one answer.
 pub struct Reader<'a> {
     on_text: OnText<'a>,
     reply: ChatReply,
     /// Index of the block each of the reply's calls stands in.
-    indexes: Vec<u32>,
+    indexes: Vec<u64>,
     finished: bool,
 }
 
@@ -89,78 +37,81 @@ impl<'a> Reader<'a> {
         self.reply
     }
 
-    fn read<'j>(&mut self, json: &'j str) -> Result<Event<'j>, Failure> {
-        let mut event: Event<'j> = serde_json::from_str(json)
-            .map_err(|e| malformed(format_args!("{e} in `{}`", cut(json))))?;
-        if let Some(error) = event.error.filter(|e| e.get() != "null") {
-            return Err(error_object(error.get()));
-        }
-        if let Some(start) = event.message.take() {
-            self.count(start.usage);
-            for (at, block) in (0..).zip(start.content.0) {
-                self.block(at, block)?;
-            }
-        }
-        self.count(event.usage.take());
-        for (at, block) in (0..).zip(std::mem::take(&mut event.content).0) {
+    /// A body, or any event: their fields do not collide. True at the last event.
+    fn read(&mut self, text: &str) -> Result<bool, Failure> {
+        let mut last = false;
+        reading::answer(text, &mut |event| {
+            last = event.get("type").str() == "message_stop";
+            // `message_start`.
+            let start = event.get("message");
+            self.count(start.get("usage"));
+            self.blocks(start.get("content"))?;
+            // The body's own, and `message_delta`'s.
+            self.count(event.get("usage"));
+            self.blocks(event.get("content"))?;
+            let (block, delta) = (event.get("content_block"), event.get("delta"));
+            let at = event.get("index").uint();
             self.block(at, block)?;
-        }
-        let at = event.index.unwrap_or(0);
-        if let Some(block) = event.content_block.take() {
-            self.block(at, block)?;
-        }
-        let mut reason = event.stop_reason.take();
-        if let Some(mut delta) = event.delta.take() {
-            reason = reason.or(delta.stop_reason.take());
             self.block(at, delta)?;
-        }
-        if let Some(reason) = reason {
-            self.finished = true;
-            self.reply.truncated =
-                matches!(reason.as_str(), "max_tokens" | "model_context_window_exceeded");
-        }
-        Ok(event)
+            let reason = event.get("stop_reason").some().or(delta.get("stop_reason").some());
+            if let Some(reason) = reason.map(Json::str) {
+                self.finished = true;
+                self.reply.truncated =
+                    matches!(&*reason, "max_tokens" | "model_context_window_exceeded");
+            }
+            Ok(())
+        })?;
+        Ok(last)
     }
 
-    fn count(&mut self, counts: Option<Counts>) {
-        let Some(c) = counts else { return };
+    fn count(&mut self, counts: Json<'_>) {
+        if counts.is_null() {
+            return;
+        }
         let usage = self.reply.usage.get_or_insert_default();
-        let input = [c.input_tokens, c.cache_creation_input_tokens, c.cache_read_input_tokens]
+        let input = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"]
             .iter()
-            .flatten()
-            .fold(0u64, |sum, n| sum.saturating_add(*n));
+            .fold(0u64, |sum, kind| sum.saturating_add(counts.get(kind).uint()));
         // The last event repeats only the output.
         if input > 0 {
             usage.input = input;
         }
-        usage.output = c.output_tokens.unwrap_or(usage.output);
+        usage.output = counts.get("output_tokens").some().map_or(usage.output, Json::uint);
     }
 
-    fn block(&mut self, at: u32, block: Block<'_>) -> Result<(), Failure> {
-        if let Some(text) = block.text.filter(|t| !t.is_empty()) {
+    fn blocks(&mut self, blocks: Json<'_>) -> Result<(), Failure> {
+        (0..).zip(elements(blocks, BLOCKS)?).try_for_each(|(at, block)| self.block(at, block))
+    }
+
+    /// A block, the start of one, or a piece of one.
+    fn block(&mut self, at: u64, block: Json<'_>) -> Result<(), Failure> {
+        let text = block.get("text").string();
+        documented(block)?;
+        if !text.is_empty() {
             if let Some(on_text) = self.on_text {
                 on_text(&text);
             }
             append(&mut self.reply.text, text);
         }
-        append(&mut self.reply.reasoning, block.thinking.unwrap_or_default());
-        if block.kind == "tool_use" {
+        append(&mut self.reply.reasoning, block.get("thinking").string());
+        if block.get("type").str() == "tool_use" {
             if self.indexes.len() >= limits::TOOL_CALLS_PARSED {
                 let most = limits::TOOL_CALLS_PARSED;
                 return Err(malformed(format_args!("it makes more than {most} tool calls")));
             }
             // A stream starts every call with an empty object and sends the arguments after it.
-            let arguments = block.input.map(RawValue::get).filter(|json| !is_empty_object(json));
+            let arguments = Some(block.get("input").raw()).filter(|json| !is_empty_object(json));
             self.indexes.push(at);
+            let id = block.get("id").some().map_or_else(|| format!("toolu_{at}"), Json::string);
             self.reply.tool_calls.push(ToolCall {
-                id: block.id.unwrap_or_else(|| format!("toolu_{at}")),
-                name: block.name.unwrap_or_default(),
+                id,
+                name: block.get("name").string(),
                 arguments: arguments.unwrap_or_default().to_owned(),
             });
         }
-        if let Some(piece) = block.partial_json {
+        if let Some(piece) = block.get("partial_json").some() {
             match self.indexes.iter().rposition(|&i| i == at) {
-                Some(call) => append(&mut self.reply.tool_calls[call].arguments, piece),
+                Some(call) => append(&mut self.reply.tool_calls[call].arguments, piece.string()),
                 None => return Err(malformed("arguments without a call")),
             }
         }
@@ -178,13 +129,13 @@ impl Answer for Reader<'_> {
         if data.trim().is_empty() {
             return Ok(false);
         }
-        let last = self.read(data)?.kind == "message_stop";
+        let last = self.read(data)?;
         self.finished |= last;
         Ok(last)
     }
 
     fn whole(&mut self, body: &str) -> Result<(), Failure> {
-        self.read(body).map(|_| ())
+        self.read(body).map(drop)
     }
 
     fn end(&mut self) -> Result<(), Failure> {

@@ -2,71 +2,12 @@
 //! null or an array of parts, arguments may be an object instead of its text. All of that is read; what is no
 //! JSON, or stops in the middle, is a failure worth another try.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::limits;
 use crate::message::{ToolCall, Usage};
-use crate::provider::bounded::AtMost;
-use crate::provider::exchange::{Answer, broken_off, cut, error_object, malformed};
+use crate::proto::json::{Json, Odd};
+use crate::provider::exchange::{Answer, broken_off, malformed};
+use crate::provider::reading::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
-
-// Small borrowed structures: a tree of values would cost thirty times the bytes of a hostile body.
-#[derive(Deserialize)]
-struct Completion<'a> {
-    #[serde(borrow, default)]
-    choices: AtMost<Choice<'a>, 16>,
-    usage: Option<Counts>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow)]
-    message: Option<Turn<'a>>,
-    #[serde(borrow)]
-    delta: Option<Turn<'a>>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Turn<'a> {
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reasoning_content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reasoning: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    tool_calls: AtMost<Call<'a>, { limits::TOOL_CALLS_PARSED }>,
-}
-
-#[derive(Deserialize)]
-struct Call<'a> {
-    index: Option<u32>,
-    id: Option<String>,
-    #[serde(borrow)]
-    function: Option<Function<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Function<'a> {
-    name: Option<String>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Counts {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    text: Option<String>,
-}
 
 /// Collects one answer.
 pub struct Reader<'a> {
@@ -75,7 +16,7 @@ pub struct Reader<'a> {
     number: u32,
     reply: ChatReply,
     /// `index` of each of the reply's calls.
-    indexes: Vec<Option<u32>>,
+    indexes: Vec<Option<u64>>,
     finished: bool,
 }
 
@@ -96,46 +37,43 @@ impl<'a> Reader<'a> {
         self.reply
     }
 
-    fn completion(&mut self, json: &str) -> Result<(), Failure> {
-        let completion: Completion<'_> = serde_json::from_str(json)
-            .map_err(|e| malformed(format_args!("{e} in `{}`", cut(json))))?;
-        if let Some(error) = completion.error.filter(|e| e.get() != "null") {
-            return Err(error_object(error.get()));
-        }
-        if let Some(counts) = completion.usage {
-            self.reply.usage = Some(Usage {
-                input: counts.prompt_tokens.unwrap_or(0),
-                output: counts.completion_tokens.unwrap_or(0),
-            });
-        }
-        // More than one choice was never asked for.
-        let Some(choice) = completion.choices.0.into_iter().next() else {
-            return Ok(());
-        };
-        if let Some(reason) = choice.finish_reason.filter(|r| !r.is_empty()) {
-            self.finished = true;
-            self.reply.truncated = reason == "length";
-        }
-        match choice.message.or(choice.delta) {
-            Some(turn) => self.turn(turn),
-            None => Ok(()),
-        }
+    fn completion(&mut self, text: &str) -> Result<(), Failure> {
+        reading::answer(text, &mut |completion| {
+            if let Some(counts) = completion.get("usage").some() {
+                self.reply.usage = Some(Usage {
+                    input: counts.get("prompt_tokens").uint(),
+                    output: counts.get("completion_tokens").uint(),
+                });
+            }
+            // More than one choice was never asked for.
+            let Some(choice) = elements(completion.get("choices"), 16)?.next() else {
+                return Ok(());
+            };
+            let reason = choice.get("finish_reason").str();
+            if !reason.is_empty() {
+                self.finished = true;
+                self.reply.truncated = reason == "length";
+            }
+            let turn = choice.get("message").some().unwrap_or_else(|| choice.get("delta"));
+            self.turn(turn)
+        })
     }
 
-    fn turn(&mut self, turn: Turn<'_>) -> Result<(), Failure> {
-        let text = text(turn.content)?;
+    fn turn(&mut self, turn: Json<'_>) -> Result<(), Failure> {
+        let text = text(turn.get("content"))?;
+        documented(turn)?;
         if !text.is_empty() {
             if let Some(on_text) = self.on_text {
                 on_text(&text);
             }
             append(&mut self.reply.text, text);
         }
-        let mut reasoning = text_or_empty(turn.reasoning_content);
+        let mut reasoning = text_or_empty(turn.get("reasoning_content"));
         if reasoning.is_empty() {
-            reasoning = text_or_empty(turn.reasoning);
+            reasoning = text_or_empty(turn.get("reasoning"));
         }
         append(&mut self.reply.reasoning, reasoning);
-        for call in turn.tool_calls.0 {
+        for call in elements(turn.get("tool_calls"), limits::TOOL_CALLS_PARSED)? {
             self.call(call)?;
         }
         Ok(())
@@ -143,12 +81,14 @@ impl<'a> Reader<'a> {
 
     /// A call or a piece of one. Pieces belong together by index; a second id at one index is another call, for
     /// some servers give every call the index 0.
-    fn call(&mut self, piece: Call<'_>) -> Result<(), Failure> {
-        let id = piece.id.unwrap_or_default();
+    fn call(&mut self, piece: Json<'_>) -> Result<(), Failure> {
+        let id = piece.get("id").string();
+        let index = piece.get("index").some().map(Json::uint);
+        let function = piece.get("function");
         let calls = &mut self.reply.tool_calls;
-        let known = match piece.index {
-            Some(_) => self.indexes.iter().rposition(|i| *i == piece.index),
-            None if id.is_empty() && piece.function.as_ref().is_some_and(|f| f.name.is_none()) => {
+        let known = match index {
+            Some(_) => self.indexes.iter().rposition(|i| *i == index),
+            None if id.is_empty() && !function.is_null() && function.get("name").is_null() => {
                 calls.len().checked_sub(1)
             }
             None => None,
@@ -163,7 +103,7 @@ impl<'a> Reader<'a> {
             }
             None => {
                 calls.push(ToolCall::default());
-                self.indexes.push(piece.index);
+                self.indexes.push(index);
                 calls.len() - 1
             }
         };
@@ -171,18 +111,15 @@ impl<'a> Reader<'a> {
         if call.id.is_empty() {
             call.id = id;
         }
-        if let Some(function) = piece.function {
-            if call.name.is_empty() {
-                call.name = function.name.unwrap_or_default();
-            }
-            match function.arguments.map(RawValue::get) {
-                None | Some("null") => {}
-                Some(json) if json.starts_with('"') => {
-                    append(&mut call.arguments, serde_json::from_str(json).map_err(malformed)?);
-                }
-                // An object instead of its text.
-                Some(json) => call.arguments.push_str(json),
-            }
+        if call.name.is_empty() {
+            call.name = function.get("name").string();
+        }
+        let arguments = function.get("arguments");
+        if arguments.raw().starts_with('"') {
+            append(&mut call.arguments, arguments.string());
+        } else if !arguments.is_null() {
+            // An object instead of its text.
+            call.arguments.push_str(arguments.raw());
         }
         Ok(())
     }
@@ -219,19 +156,16 @@ pub(in crate::provider) fn append(to: &mut String, piece: String) {
 }
 
 /// `content`: a string, null, or an array of parts with `text` fields.
-fn text(json: Option<&RawValue>) -> Result<String, Failure> {
-    match json.map(RawValue::get) {
-        Some(json) if json.starts_with('"') => serde_json::from_str(json).map_err(malformed),
-        Some(json) if json.starts_with('[') => {
-            let AtMost(parts): AtMost<Part, 1024> =
-                serde_json::from_str(json).map_err(malformed)?;
-            Ok(parts.into_iter().filter_map(|p| p.text).collect())
-        }
-        _ => Ok(String::new()),
+fn text(content: Json<'_>) -> Result<String, Failure> {
+    if content.is_list() {
+        return Ok(elements(content, 1024)?.map(|part| part.get("text").string()).collect());
     }
+    Ok(if content.raw().starts_with('"') { content.string() } else { String::new() })
 }
 
 /// Reasoning is a courtesy: where it has a form we do not know, the answer still counts.
-fn text_or_empty(json: Option<&RawValue>) -> String {
-    text(json).unwrap_or_default()
+fn text_or_empty(content: Json<'_>) -> String {
+    let odd = Odd::default();
+    let text = text(content.apart(&odd)).unwrap_or_default();
+    if odd.get().is_none() { text } else { String::new() }
 }

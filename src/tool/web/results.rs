@@ -1,8 +1,7 @@
 //! Answers of search engines to titles, addresses and snippets.
 
-use serde::Deserialize;
-
 use super::engine::Engine;
+use crate::proto::json::{Json, Odd};
 use crate::proto::{html, percent, text};
 use crate::{Error, Result};
 
@@ -19,44 +18,29 @@ pub(super) struct Hit {
     pub(super) snippet: String,
 }
 
-/// Brave nests its list in `web`; Tavily and SearXNG do not.
-#[derive(Deserialize)]
-struct Answer {
-    web: Option<List>,
-    #[serde(default)]
-    results: Option<Vec<Item>>,
-}
-
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    results: Option<Vec<Item>>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    title: Option<String>,
-    url: Option<String>,
-    /// Tavily and SearXNG.
-    content: Option<String>,
-    /// Brave.
-    description: Option<String>,
-}
-
 /// The first `count` results of an answer's body; empty when there are none.
 pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit>> {
     if engine == Engine::Duckduckgo {
         return Ok(duckduckgo(&String::from_utf8_lossy(body), count));
     }
-    let answer: Answer = text::utf8(body).and_then(serde_json::from_str).map_err(|e| {
-        Error::new(format!("the answer is not what {} documents: {e}", engine.name()))
-    })?;
-    let items = answer.web.and_then(|w| w.results).or(answer.results).unwrap_or_default();
-    let hits = items.iter().filter_map(|item| {
-        let snippet = item.content.as_deref().or(item.description.as_deref());
-        hit(item.title.as_deref().unwrap_or(""), item.url.as_deref()?, snippet.unwrap_or(""))
+    let other = |why: &dyn std::fmt::Display| {
+        Error::new(format!("the answer is not what {} documents: {why}", engine.name()))
+    };
+    let odd = Odd::default();
+    let answer =
+        text::utf8(body).and_then(|text| Json::parse(text, &odd)).map_err(|e| other(&e))?;
+    // Brave nests its list in `web`, and calls `description` what is `content` with Tavily and SearXNG.
+    let nested = answer.get("web").get("results").some();
+    let items = nested.unwrap_or_else(|| answer.get("results")).items();
+    let hits = items.filter_map(|item| {
+        let snippet = item.get("content").some().unwrap_or_else(|| item.get("description"));
+        hit(&item.get("title").str(), &item.get("url").str(), &snippet.str())
     });
-    Ok(hits.take(count).collect())
+    let hits = hits.take(count).collect();
+    match odd.get() {
+        Some(odd) => Err(other(&format_args!("unexpected `{}`", text::truncate(odd, TITLE_CHARS)))),
+        None => Ok(hits),
+    }
 }
 
 fn hit(title: &str, url: &str, snippet: &str) -> Option<Hit> {

@@ -1,0 +1,73 @@
+//! One JSON text of a model server's answer, read by name: what both dialects do alike.
+
+use super::Failure;
+use super::exchange::{cut, error_object, malformed};
+use crate::proto::json::{Json, Odd};
+
+/// Reads one text of an answer.
+///
+/// # Errors
+/// The server's own error object; [`malformed`] where the text is no JSON, or `read` comes upon another type than it asks for.
+pub fn answer(
+    text: &str,
+    read: &mut dyn FnMut(Json<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let odd = Odd::default();
+    let json =
+        Json::parse(text, &odd).map_err(|e| malformed(format_args!("{e} in `{}`", cut(text))))?;
+    if let Some(error) = json.get("error").some() {
+        return Err(error_object(error.raw()));
+    }
+    read(json)?;
+    documented(json)
+}
+
+/// Was everything read so far of the type it is documented with?
+///
+/// # Errors
+/// The first value that was not.
+pub fn documented(json: Json<'_>) -> Result<(), Failure> {
+    match json.odd() {
+        Some(odd) => Err(malformed(format_args!("unexpected `{}`", cut(odd)))),
+        None => Ok(()),
+    }
+}
+
+/// The elements of an array, none of null.
+///
+/// # Errors
+/// More than `most`: `[{},{},…` would be work without end.
+pub fn elements(list: Json<'_>, most: usize) -> Result<impl Iterator<Item = Json<'_>>, Failure> {
+    match list.items().nth(most) {
+        Some(_) => {
+            Err(malformed(format_args!("an array that should have at most {most} elements")))
+        }
+        None => Ok(list.items()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, want: Option<usize>) {
+        let mut count = None;
+        let read = answer(json, &mut |json| {
+            count = Some(elements(json.get("a"), 3)?.count());
+            Ok(())
+        });
+        assert_eq!(read.ok().and(count), want, "{json}");
+    }
+
+    #[test]
+    fn arrays_have_an_end() {
+        check(r#"{"a":null}"#, Some(0));
+        check(r#"{"a":[]}"#, Some(0));
+        check(r#"{"a":[1,2,3]}"#, Some(3));
+        check(r#"{"a":[1,2,3,4]}"#, None);
+        check(r#"{"a":{}}"#, None);
+        check("[1,", None);
+        check("[]", None);
+    }
+}
