@@ -42,7 +42,11 @@ pub enum Command {
     /// See the type.
     Auth(Auth),
     /// See the type.
+    #[cfg(feature = "simulate")]
     Simulate(Simulate),
+    /// See the type.
+    #[cfg(feature = "simulate")]
+    Membench(Membench),
 }
 
 /// Run the daemon: answer on every enabled channel until SIGTERM or SIGINT.
@@ -263,6 +267,7 @@ pub struct CronRun {
 }
 
 /// Push BURST synthetic messages through the real pipeline, without a network, and measure memory.
+#[cfg(feature = "simulate")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "simulate")]
 pub struct Simulate {
@@ -275,12 +280,45 @@ pub struct Simulate {
     /// as one JSON object
     #[argh(switch)]
     pub json: bool,
+    /// draw memory and latency over time into this file
+    #[argh(option)]
+    pub svg: Option<String>,
+}
+
+/// Repeat the published benchmark: simulate at BURST 100 and 1000, beside the Go build's figures.
+#[cfg(feature = "simulate")]
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "membench")]
+pub struct Membench {
+    /// this burst only
+    #[argh(option)]
+    pub burst: Option<u32>,
+    /// resident kilobytes that pass (default 1024 on riscv64, 5120 elsewhere)
+    #[argh(option)]
+    pub target_kb: Option<u64>,
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+    /// draw memory and latency of the last run into this file
+    #[argh(option)]
+    pub svg: Option<String>,
 }
 
 /// Names of all subcommands, for the hint.
-const COMMANDS: [&str; 10] = [
-    "gateway", "agent", "status", "version", "onboard", "config", "cron", "skills", "auth",
+const COMMANDS: &[&str] = &[
+    "gateway",
+    "agent",
+    "status",
+    "version",
+    "onboard",
+    "config",
+    "cron",
+    "skills",
+    "auth",
+    #[cfg(feature = "simulate")]
     "simulate",
+    #[cfg(feature = "simulate")]
+    "membench",
 ];
 
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.

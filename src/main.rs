@@ -67,6 +67,9 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Cron(a)) => command::cron::run(&a),
         Some(Command::Skills(a)) => command::skills::run(&a),
         Some(Command::Auth(a)) => command::auth::run(&a),
+        #[cfg(feature = "simulate")]
+        Some(Command::Membench(a)) => command::membench::run(&a),
+        #[cfg(feature = "simulate")]
         Some(Command::Simulate(a)) => command::simulate::run(&a),
     }
 }

@@ -84,7 +84,8 @@ def options():
 
 def features(full):
     manifest = tomllib.loads(read("Cargo.toml"))
-    default, all_of = set(manifest["features"]["default"]), set(manifest["features"]) - {"default", "heap-profile"}
+    # What only a desk needs is an option of the packages, off by default, and scripts/build leaves it out as well.
+    default, all_of = set(manifest["features"]["default"]) - {"simulate"}, set(manifest["features"]) - {"default", "heap-profile"}
     have = {n.removeprefix("BR2_PACKAGE_PICOCLAW_").lower(): v for n, v in full.items() if n.startswith("BR2_PACKAGE_PICOCLAW_")}
     makefile = read("buildroot/package/picoclaw/picoclaw.mk")
     recipe = read("meta-picoclaw/recipes-core/picoclaw/picoclaw.inc")

@@ -23,6 +23,7 @@ pub mod maixcam;
 pub mod media;
 pub mod paired;
 pub mod pairing;
+#[cfg(feature = "simulate")]
 pub mod sim;
 #[cfg(feature = "telegram")]
 pub mod telegram;
@@ -235,6 +236,7 @@ channels! {
     Telegram(telegram::Telegram),
     #[cfg(feature = "maixcam")]
     MaixCam(maixcam::MaixCam),
+    #[cfg(feature = "simulate")]
     Sim(sim::Sim),
 }
 

@@ -4,9 +4,14 @@ pub mod agent;
 pub mod ask;
 pub mod auth;
 pub mod config;
+#[cfg(feature = "simulate")]
+pub mod course;
 pub mod cron;
 pub mod gateway;
+#[cfg(feature = "simulate")]
+pub mod membench;
 pub mod onboard;
+#[cfg(feature = "simulate")]
 pub mod simulate;
 pub mod skills;
 pub mod status;

@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 
 use super::cooldown::{Bucket, Cooldown};
+#[cfg(any(test, feature = "simulate"))]
+use super::scripted;
 use super::tokens::{self, Calibration};
 use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provider};
-use super::{exchange, openai, scripted};
+use super::{exchange, openai};
 use crate::config::{Config, ModelConfig};
 use crate::net::http::Client;
 use crate::{Error, limits};
@@ -53,6 +55,7 @@ impl Models {
     }
 
     /// One scripted model without a network ([`scripted`]), with everything else of `config`.
+    #[cfg(any(test, feature = "simulate"))]
     pub fn scripted(config: &Config) -> Models {
         let model = ModelConfig {
             model_name: "scripted".into(),

@@ -12,6 +12,7 @@ pub mod cooldown;
 pub mod exchange;
 pub mod openai;
 pub mod reading;
+#[cfg(any(test, feature = "simulate"))]
 pub mod scripted;
 pub mod thinking;
 pub mod tokens;
@@ -146,6 +147,7 @@ pub enum AnyProvider {
     #[cfg(feature = "anthropic")]
     Anthropic(anthropic::Anthropic),
     /// Answers from a script, without a network.
+    #[cfg(any(test, feature = "simulate"))]
     Scripted(scripted::Scripted),
 }
 
@@ -159,6 +161,7 @@ impl Provider for AnyProvider {
             AnyProvider::OpenAi(p) => p.chat(request, on_text).await,
             #[cfg(feature = "anthropic")]
             AnyProvider::Anthropic(p) => p.chat(request, on_text).await,
+            #[cfg(any(test, feature = "simulate"))]
             AnyProvider::Scripted(p) => p.chat(request, on_text).await,
         }
     }

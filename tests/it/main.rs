@@ -49,6 +49,7 @@ mod reflect;
 mod rows;
 mod scripted_server;
 mod secrets;
+mod simulate;
 mod skills;
 mod ssrf;
 mod steering;

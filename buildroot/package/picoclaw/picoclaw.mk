@@ -78,6 +78,7 @@ PICOCLAW_FEATURES = \
 	$(if $(BR2_PACKAGE_PICOCLAW_WEB),web) \
 	$(if $(BR2_PACKAGE_PICOCLAW_HEALTH),health) \
 	$(if $(BR2_PACKAGE_PICOCLAW_EMBEDDINGS),embeddings) \
+	$(if $(BR2_PACKAGE_PICOCLAW_SIMULATE),simulate) \
 	$(if $(BR2_PACKAGE_PICOCLAW_SMALLBUF),smallbuf)
 PICOCLAW_CARGO_BUILD_OPTS = --bin picoclaw --no-default-features \
 	--features "$(strip $(PICOCLAW_FEATURES))"
