@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod auth;
 #[cfg(feature = "embeddings")]
 mod embed;
 mod line;
@@ -11,6 +12,7 @@ mod memory;
 mod skill;
 mod subagent;
 
+pub use auth::*;
 #[cfg(feature = "embeddings")]
 pub use embed::*;
 pub use line::*;
@@ -282,8 +284,6 @@ pub const CONFIG_BYTES: u64 = 256 * 1024;
 pub const CONFIG_DEPTH: usize = 32;
 /// Files read from one config.d folder.
 pub const CONFIG_FILES: usize = 64;
-/// Bytes of a file that a `file://` secret names; the longest real ones are service keys of about 4 kB.
-pub const SECRET_FILE_BYTES: usize = 16 * 1024;
 /// Errors, and as many warnings, that one look at the configuration lists; the rest is counted. A person mends a few at a time.
 pub const CONFIG_PROBLEMS: usize = 20;
 

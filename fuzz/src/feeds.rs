@@ -27,6 +27,7 @@ pub const FEEDS: &[Feed] = &[
     ("json_stream", super::streams::feed_json_stream, &["src/proto/json_stream.rs"]),
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
+    ("oauth", feed_oauth, &["src/proto/oauth.rs"]),
     ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),
     ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),
@@ -313,6 +314,19 @@ fn feed_percent(data: &[u8]) {
     assert_eq!(percent::decode(&coded), text.as_bytes());
     percent::decode(&text);
     percent::query(&[(&text, &text)]);
+}
+
+fn feed_oauth(data: &[u8]) {
+    let text = lossy(data);
+    if let Some(device) = picoclaw::proto::oauth::device(&text) {
+        assert!((1..=60).contains(&device.interval));
+    }
+    for status in [200, 400, 429] {
+        let _ = picoclaw::proto::oauth::polled(status, &text);
+    }
+    if let Some(tokens) = picoclaw::proto::oauth::tokens(&text) {
+        assert!(!tokens.access.contains(['\r', '\n']) && tokens.expires_in >= 0);
+    }
 }
 
 fn feed_shell(data: &[u8]) {

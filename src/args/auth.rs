@@ -2,7 +2,7 @@
 
 use argh::FromArgs;
 
-/// Secrets: encrypt values for the configuration.
+/// Sign in with providers, and encrypt secrets for the configuration.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "auth")]
 pub struct Auth {
@@ -16,6 +16,12 @@ pub struct Auth {
 #[argh(subcommand)]
 pub enum AuthCommand {
     /// See the type.
+    Login(AuthLogin),
+    /// See the type.
+    Logout(AuthLogout),
+    /// See the type.
+    Status(AuthStatus),
+    /// See the type.
     Encrypt(AuthEncrypt),
 }
 
@@ -24,3 +30,39 @@ pub enum AuthCommand {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "encrypt")]
 pub struct AuthEncrypt {}
+
+/// Sign in with a provider: by a code that is typed in elsewhere (openai), or by a token that is pasted here or piped in.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "login")]
+pub struct AuthLogin {
+    /// openai, anthropic, ...
+    #[argh(option, short = 'p')]
+    pub provider: String,
+    /// by a code, which is what openai begins with anyway
+    #[argh(switch)]
+    pub device_code: bool,
+    /// by a token
+    #[argh(switch)]
+    pub token: bool,
+    /// by a setup token of Anthropic's, sk-ant-oat01-...
+    #[argh(switch)]
+    pub setup_token: bool,
+}
+
+/// Forget a sign-in, or all.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "logout")]
+pub struct AuthLogout {
+    /// only this one
+    #[argh(option, short = 'p')]
+    pub provider: Option<String>,
+}
+
+/// List the sign-ins: method, state, account, end.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "status")]
+pub struct AuthStatus {
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}

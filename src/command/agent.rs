@@ -18,6 +18,7 @@ use crate::limits::CLI_HISTORY;
 use crate::log;
 use crate::net::http::Client;
 use crate::proto::line_editor::{Event, LineEditor};
+use crate::store::credentials;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::sys::terminal::Raw;
@@ -30,7 +31,8 @@ pub fn run(args: &args::Agent) -> Result<ExitCode> {
     log::start(log::Target::Stderr, if args.debug { "debug" } else { "warn" });
     let loaded =
         config::load(&LoadOptions::from_process()).map_err(|e| Error::new(e.to_string()))?;
-    let secrets = config::disguised(loaded.secrets());
+    let secrets =
+        config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets()));
     log::hide(secrets.clone());
     crate::sys::process::harden();
     let config = Rc::new(loaded.config);

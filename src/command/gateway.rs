@@ -7,6 +7,7 @@ use crate::args;
 use crate::config::{self, LoadOptions, Loaded};
 use crate::error::{Error, Result};
 use crate::log;
+use crate::store::credentials;
 use crate::supervise::notify::Supervisor;
 use crate::sys::pages;
 
@@ -25,7 +26,8 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
     let level =
         std::env::var("PICOCLAW_LOG_LEVEL").unwrap_or(loaded.config.gateway.log_level.clone());
     log::set_level(if args.debug { "debug" } else { &level });
-    let secrets = config::disguised(loaded.secrets());
+    let secrets =
+        config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets()));
     log::hide(secrets.clone());
     for warning in &loaded.warnings {
         crate::log::warn!("{warning}");

@@ -43,12 +43,14 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
             lines.put("workspace", "Workspace", json!(format!("{} {mark}", workspace.display())));
             lines.put("model", "Model", json!(loaded.config.agent.model));
             for model in &loaded.config.models {
-                let set =
-                    if model.api_key.is_empty() && config::providers::needs_key(&model.provider) {
-                        "not set"
-                    } else {
-                        "✓"
-                    };
+                let set = if model.signed_in.is_some() {
+                    "not needed, signed in"
+                } else if model.api_key.is_empty() && config::providers::needs_key(&model.provider)
+                {
+                    "not set"
+                } else {
+                    "✓"
+                };
                 lines.entry(
                     "models",
                     &model.model_name,

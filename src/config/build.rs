@@ -51,7 +51,7 @@ pub(super) fn build(
 ) -> Config {
     let top = ctx.scope(root, "");
     let mut agent = agent(top, home, expand);
-    let models = models::build(root, &mut agent, ctx);
+    let models = models::build(root, home, &mut agent, ctx);
     let gateway = gateway(top, ctx);
     let channels = channels::build(root, gateway.port, ctx);
     Config {

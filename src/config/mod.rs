@@ -161,6 +161,8 @@ pub struct ModelConfig {
     pub custom_headers: Vec<(String, String)>,
     /// Replaces the User-Agent, or empty.
     pub user_agent: String,
+    /// Instead of a key: the home, whose `auth.json` says who is signed in (`auth_method`).
+    pub signed_in: Option<PathBuf>,
 }
 
 /// One Telegram bot.

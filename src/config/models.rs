@@ -2,9 +2,13 @@
 //!
 //! An entry is left out, not an error, while nothing uses it: Go's PicoClaw ships thirty without keys.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::inspect::suggestion;
+use super::layers::read_bounded;
 use super::providers::{self, Wire};
 use super::scope::{Context, Scope, Zero};
 use super::secret::Secret;
@@ -21,16 +25,18 @@ type LeftOut = Vec<(String, String)>;
 /// Builds the models and settles `agent.model` and `agent.fallbacks`.
 pub(super) fn build(
     root: &Node,
+    home: &Path,
     agent: &mut AgentConfig,
     ctx: &mut Context<'_>,
 ) -> Vec<ModelConfig> {
+    let logins = Logins::of(home);
     let mut models = Vec::new();
     let mut left_out = LeftOut::new();
     for item in root.get("model_list").map(Node::items).unwrap_or_default() {
         let scope = ctx.scope(item, "model_list.*.");
-        entry(scope, &mut models, &mut left_out, ctx);
+        entry(scope, &logins, &mut models, &mut left_out, ctx);
     }
-    choose(root, agent, &mut models, &left_out, ctx);
+    choose(root, &logins, agent, &mut models, &left_out, ctx);
     let mut fallbacks = std::mem::take(&mut agent.fallbacks);
     let origin = root.at("agents.defaults.model_fallbacks").map_or(Origin::default(), |n| n.origin);
     keep_known(&mut fallbacks, &models, &left_out, origin, "agents.defaults.model_fallbacks", ctx);
@@ -78,6 +84,7 @@ fn keep_known(
 
 fn choose(
     root: &Node,
+    logins: &Logins<'_>,
     agent: &mut AgentConfig,
     models: &mut Vec<ModelConfig>,
     left_out: &LeftOut,
@@ -125,7 +132,7 @@ fn choose(
     } else if let Some((_, reason)) = left_out.iter().find(|(n, _)| *n == wanted) {
         ctx.unfinished(origin, path, reason.clone(), "");
     } else if old {
-        match legacy(root, &wanted, &provider, ctx) {
+        match legacy(root, logins, &wanted, &provider, ctx) {
             Ok(found) => models.extend(found),
             Err(reason) => ctx.unfinished(origin, path, reason, ""),
         }
@@ -142,6 +149,28 @@ fn choose(
         } else {
             ctx.error(origin, path, message, hint);
         }
+    }
+}
+
+/// Who is signed in, as `auth.json` in the home says.
+struct Logins<'a> {
+    home: &'a Path,
+    kept: Value,
+}
+
+impl Logins<'_> {
+    /// What is broken about the file is told when a token is needed.
+    fn of(home: &Path) -> Logins<'_> {
+        let bytes = read_bounded(&home.join("auth.json")).unwrap_or_default();
+        Logins { home, kept: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
+    /// The home, where an entry without keys says `auth_method`, or somebody is signed in with its provider.
+    fn for_entry(&self, scope: Scope<'_>, provider: &str) -> Option<PathBuf> {
+        let kept = &self.kept["credentials"][provider.trim_end_matches("-messages")];
+        let said = matches!(scope.word("auth_method").as_str(), "oauth" | "token");
+        let ours = said || (kept.is_object() && scope.address("api_base").is_empty());
+        ours.then(|| self.home.to_path_buf())
     }
 }
 
@@ -167,6 +196,7 @@ fn base_of(scope: Scope<'_>, provider: &str) -> String {
 
 fn entry(
     scope: Scope<'_>,
+    logins: &Logins<'_>,
     models: &mut Vec<ModelConfig>,
     left_out: &mut LeftOut,
     ctx: &mut Context<'_>,
@@ -194,9 +224,10 @@ fn entry(
     };
     let keys = keys_of(scope);
     let api_base = base_of(scope, provider);
-    if let Err(reason) =
-        usable(&name, provider, &keys, &api_base, !scope.address("api_base").is_empty(), scope)
-    {
+    let signed_in = if keys.is_empty() { logins.for_entry(scope, provider) } else { None };
+    let keyed = !keys.is_empty() || signed_in.is_some();
+    let own_base = !scope.address("api_base").is_empty();
+    if let Err(reason) = usable(&name, provider, keyed, &api_base, own_base) {
         return left_out.push((name, reason));
     }
     let headers = headers(scope, &name, ctx);
@@ -222,6 +253,7 @@ fn entry(
         user_agent: scope.text("user_agent"),
         model_name: name,
         api_key: Secret::default(),
+        signed_in,
     };
     expand(base, keys, models);
 }
@@ -249,25 +281,19 @@ fn expand(base: ModelConfig, keys: Vec<String>, models: &mut Vec<ModelConfig>) {
 fn usable(
     name: &str,
     provider: &str,
-    keys: &[String],
+    keyed: bool,
     base: &str,
     own_base: bool,
-    scope: Scope<'_>,
 ) -> Result<(), String> {
     let built = providers::lookup(provider).is_some_and(|p| p.wire != Wire::NotBuilt);
     if !built {
         return Err(format!("{name}: provider {provider} is not supported by this build"));
     }
-    if matches!(scope.word("auth_method").as_str(), "oauth" | "token") && keys.is_empty() {
-        return Err(format!(
-            "{name}: signing in (auth_method) is not supported by this build; set api_key"
-        ));
-    }
     if base.is_empty() {
         return Err(format!("no API base configured for provider (model: {name})"));
     }
     // A server of one's own (an explicit address) may need no key.
-    if keys.is_empty() && providers::needs_key(provider) && !own_base {
+    if !keyed && providers::needs_key(provider) && !own_base {
         return Err(format!("no API key configured for model: {name}"));
     }
     Ok(())
@@ -290,6 +316,7 @@ fn headers(scope: Scope<'_>, name: &str, ctx: &mut Context<'_>) -> Vec<(String, 
 /// The entry for a v0 file's model: an explicit provider, else the first one the model's text fits and the file configures.
 fn legacy(
     root: &Node,
+    logins: &Logins<'_>,
     model: &str,
     explicit: &str,
     ctx: &Context<'_>,
@@ -309,13 +336,16 @@ fn legacy(
     let make = |id: &'static str, name: &str| -> Result<Vec<ModelConfig>, String> {
         let scope = section(id);
         let (keys, api_base) = (keys_of(scope), base_of(scope, id));
-        usable(model, id, &keys, &api_base, !scope.address("api_base").is_empty(), scope)?;
+        let signed_in = if keys.is_empty() { logins.for_entry(scope, id) } else { None };
+        let keyed = !keys.is_empty() || signed_in.is_some();
+        usable(model, id, keyed, &api_base, !scope.address("api_base").is_empty())?;
         let base = ModelConfig {
             model_name: model.to_owned(),
             provider: id.to_owned(),
             model: name.to_owned(),
             api_base,
             proxy: scope.text("proxy"),
+            signed_in,
             ..ModelConfig::default()
         };
         let mut out = Vec::new();
@@ -331,6 +361,7 @@ fn legacy(
         let scope = section(id);
         !keys_of(scope).is_empty()
             || !scope.address("api_base").is_empty()
+            || logins.for_entry(scope, id).is_some()
             || (id != "vllm" && !providers::needs_key(id))
     };
     match providers::v0_candidates(model).find(|id| configured(id)) {

@@ -16,6 +16,7 @@ pub mod json_pos;
 pub mod json_stream;
 pub mod line_editor;
 pub mod markdown;
+pub mod oauth;
 pub mod passage;
 pub mod percent;
 pub mod shell;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 
+use super::sign_in::SignedIn;
 use super::{Class, Failure, classify};
 use crate::config::{ModelConfig, Secret};
 use crate::limits;
@@ -23,6 +24,8 @@ pub struct Endpoint {
     pub headers: Vec<(String, String)>,
     /// What must not be shown.
     pub key: Secret,
+    /// Who is signed in instead of a key.
+    pub signed_in: Option<Box<SignedIn>>,
     /// Proxy URL or empty.
     pub proxy: String,
     /// Waiting for the first byte.
@@ -42,7 +45,11 @@ impl Endpoint {
             timeout => timeout,
         };
         let (key, proxy) = (model.api_key.clone(), model.proxy.clone());
-        Ok(Endpoint { url, headers: headers(model, ours)?, key, proxy, first_byte })
+        let signed_in = model.signed_in.as_ref().map(|home| {
+            let provider = model.provider.trim_end_matches("-messages").to_owned();
+            Box::new(SignedIn { home: home.clone(), provider })
+        });
+        Ok(Endpoint { url, headers: headers(model, ours)?, key, signed_in, proxy, first_byte })
     }
 }
 
@@ -63,9 +70,15 @@ pub async fn post(
     body: Vec<u8>,
     answer: &mut dyn Answer,
 ) -> Result<(), Failure> {
+    let signed = match &to.signed_in {
+        Some(signed_in) => signed_in.credential(http).await?.access,
+        None => Secret::default(),
+    };
     let sent = {
+        let ours = token_headers(signed.expose());
+        let all = to.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let headers: Vec<(&str, &str)> =
-            to.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            all.chain(ours.iter().map(|(name, value)| (*name, value.as_str()))).collect();
         let mut request = Request::post_json(&to.url, &body);
         request.headers = &headers;
         request.first_byte = to.first_byte;
@@ -77,7 +90,8 @@ pub async fn post(
     drop(body);
     let response = sent.map_err(|e| classify::transport(&e))?;
     if !(200..300).contains(&response.status) {
-        return Err(refusal(response, to).await);
+        let key = if signed.is_empty() { &to.key } else { &signed };
+        return Err(refusal(response, to, key).await);
     }
     let kind = response.header("content-type").unwrap_or_default();
     if kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
@@ -140,7 +154,22 @@ fn feed(events: &mut Events, mut input: &[u8], answer: &mut dyn Answer) -> Resul
     }
 }
 
-async fn refusal(response: Response, to: &Endpoint) -> Failure {
+/// What a token goes with; nothing without one.
+pub fn token_headers(token: &str) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    // Anthropic's API keys are pasted, too.
+    if token.starts_with("sk-ant-api") {
+        all.push(("x-api-key", token.to_owned()));
+    } else if !token.is_empty() {
+        all.push(("authorization", format!("Bearer {token}")));
+        if token.starts_with("sk-ant-oat") {
+            all.push(("anthropic-beta", "oauth-2025-04-20".to_owned()));
+        }
+    }
+    all
+}
+
+async fn refusal(response: Response, to: &Endpoint, key: &Secret) -> Failure {
     let status = response.status;
     let retry_after = response.header("retry-after").and_then(seconds);
     let body = response.head_of_body(limits::REFUSAL_BYTES).await;
@@ -149,8 +178,8 @@ async fn refusal(response: Response, to: &Endpoint) -> Failure {
         html(to, status)
     } else {
         let mut text = body.trim().to_owned();
-        if !to.key.is_empty() {
-            text = text.replace(to.key.expose(), "[redacted]");
+        if !key.is_empty() {
+            text = text.replace(key.expose(), "[redacted]");
         }
         format!("API request failed: status {status}: {}", cut(&text))
     };

@@ -14,6 +14,7 @@ pub mod openai;
 pub mod reading;
 #[cfg(any(test, feature = "simulate"))]
 pub mod scripted;
+pub mod sign_in;
 pub mod thinking;
 pub mod tokens;
 

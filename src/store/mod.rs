@@ -1,6 +1,7 @@
 //! Everything on disk: the journal, sessions, state files. Nothing here knows of channels or models.
 
 pub mod atomic;
+pub mod credentials;
 pub mod disk;
 pub mod fold;
 pub mod frame;

@@ -27,7 +27,7 @@ const OWN: &str = "access denied: the assistant's own configuration and state ar
 
 /// Files of the daemon under its home and under /etc/picoclaw.
 const OWN_NAMES: &[&str] =
-    &["config.json", "config.d", ".security.yml", "auth.json", "state", "run", "journal"];
+    &["config.json", "config.d", ".security.yml", "auth.json", ".ssh", "state", "run", "journal"];
 
 /// The daemon's files of a home and of the system.
 pub fn own(home: &Path) -> impl Iterator<Item = PathBuf> {

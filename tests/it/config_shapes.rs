@@ -178,6 +178,7 @@ fn v3_example() {
         extra_body: r#"{"a":{"b":1}}"#.into(),
         custom_headers: vec![("X-Team".into(), "pico".into())],
         user_agent: "me/1".into(),
+        signed_in: None,
     };
     assert_eq!(format!("{:?}", c.models[0]), format!("{want:?}"));
     assert_eq!((c.models[0].api_key.expose(), c.models[1].api_key.expose()), ("k1", "k2"));

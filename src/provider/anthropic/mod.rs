@@ -30,7 +30,7 @@ impl Anthropic {
         let keyed = model.custom_headers.iter().any(|(n, _)| {
             n.eq_ignore_ascii_case("authorization") || n.eq_ignore_ascii_case("x-api-key")
         });
-        if key.is_empty() && !keyed {
+        if key.is_empty() && !keyed && model.signed_in.is_none() {
             return Err(format!("no API key configured for model: {name}"));
         }
         let mut ours = vec![("anthropic-version", "2023-06-01".to_owned())];

@@ -43,6 +43,7 @@ impl OpenAi {
                 _ => ours.push(("authorization", format!("Bearer {key}"))),
             }
         } else if !keyed
+            && model.signed_in.is_none()
             && !KEYLESS.contains(&model.provider.as_str())
             && model.api_base.starts_with("https:")
         {
