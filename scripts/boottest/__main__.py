@@ -10,7 +10,7 @@ import tempfile
 import threading
 import traceback
 
-from . import cuts, figures, first, hardware, power, trouble
+from . import cuts, figures, first, hardware, power, trouble, vendor
 from .scene import Lab, Scene
 
 # The longest first; seconds after which a scene is ended.
@@ -22,6 +22,7 @@ SCENES = {
     "invalid": (trouble.invalid, 900),
     "power": (power.power, 900),
     "disk": (trouble.disk, 900),
+    "vendor": (vendor.vendor, 900),
     "offline": (trouble.offline, 600),
     "hardware": (hardware.hardware, 600),
 }
@@ -35,6 +36,7 @@ ABOUT = {
     "offline": "no network, 1970, a card that stalls",
     "disk": "a full data partition, a read-only one, a write-protected card",
     "invalid": "an invalid configuration on the first boot, a wrong token",
+    "vendor": "the overlay on a vendor's image, no cgroups, no Landlock: power cuts, memory, escapes, removal",
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
     "busy": "1,000 messages with a heartbeat, a job and ten sub-agents: memory",
     "hardware": "the card in QEMU's sifive_u: on SPI, with pins, an SPI flash, a UART on USB",
