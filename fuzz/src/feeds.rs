@@ -4,7 +4,7 @@
 
 use picoclaw::proto::{
     addr, charset, date, elf, excerpt, frontmatter, html, http1, json, json_pos, line_editor,
-    markdown, percent, shell, sntp, split, sse, text, tz, url, utf16, yaml,
+    markdown, percent, shell, split, sse, text, tz, url, utf16, yaml,
 };
 
 /// Name, feed, and the sources whose test tables hold its seeds.
@@ -27,11 +27,11 @@ pub const FEEDS: &[Feed] = &[
     ("json_stream", super::streams::feed_json_stream, &["src/proto/json_stream.rs"]),
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
-    ("oauth", feed_oauth, &["src/proto/oauth.rs"]),
+    ("oauth", super::wires::feed_oauth, &["src/proto/oauth.rs"]),
     ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),
     ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),
-    ("sntp", feed_sntp, &["src/proto/sntp.rs"]),
+    ("sntp", super::wires::feed_sntp, &["src/proto/sntp.rs"]),
     ("split", feed_split, &["src/proto/split.rs", "src/proto/markdown/tests.rs"]),
     ("sse", feed_sse, &["src/proto/sse.rs"]),
     ("tar", super::archives::feed_tar, &["src/proto/tar.rs"]),
@@ -49,7 +49,11 @@ pub const FEEDS: &[Feed] = &[
     (
         "openai",
         super::wires::feed_openai,
-        &["src/provider/openai/tests.rs", "src/provider/openai/response.rs"],
+        &[
+            "src/provider/openai/tests.rs",
+            "src/provider/responses.rs",
+            "src/provider/openai/response.rs",
+        ],
     ),
     #[cfg(feature = "anthropic")]
     ("anthropic", super::wires::feed_anthropic, &["src/provider/anthropic/tests.rs"]),
@@ -316,29 +320,8 @@ fn feed_percent(data: &[u8]) {
     percent::query(&[(&text, &text)]);
 }
 
-fn feed_oauth(data: &[u8]) {
-    let text = lossy(data);
-    if let Some(device) = picoclaw::proto::oauth::device(&text) {
-        assert!((1..=60).contains(&device.interval));
-    }
-    for status in [200, 400, 429] {
-        let _ = picoclaw::proto::oauth::polled(status, &text);
-    }
-    if let Some(tokens) = picoclaw::proto::oauth::tokens(&text) {
-        assert!(!tokens.access.contains(['\r', '\n']) && tokens.expires_in >= 0);
-    }
-}
-
 fn feed_shell(data: &[u8]) {
     shell::parse(&lossy(data));
-}
-
-fn feed_sntp(data: &[u8]) {
-    let nonce = data.last_chunk().map_or(0, |eight| u64::from_be_bytes(*eight));
-    if let Ok(answer) = sntp::answer(data, nonce, 0) {
-        sntp::offset(0, i64::MAX, &answer);
-        sntp::offset(i64::MIN, 0, &answer);
-    }
 }
 
 fn feed_split(data: &[u8]) {

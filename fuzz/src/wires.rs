@@ -30,6 +30,7 @@ pub fn feed_openai(data: &[u8]) {
     let count = std::cell::Cell::new(0);
     let on_text = |text: &str| count.set(count.get() + text.len());
     answer(&mut openai::response::Reader::new(1, Some(&on_text)), data);
+    answer(&mut picoclaw::provider::responses::Reader::new(Some(&on_text)), data);
 }
 
 #[cfg(feature = "anthropic")]
@@ -37,6 +38,27 @@ pub fn feed_anthropic(data: &[u8]) {
     let count = std::cell::Cell::new(0);
     let on_text = |text: &str| count.set(count.get() + text.len());
     answer(&mut anthropic::response::Reader::new(Some(&on_text)), data);
+}
+
+pub fn feed_oauth(data: &[u8]) {
+    let text = lossy(data);
+    if let Some(device) = picoclaw::proto::oauth::device(&text) {
+        assert!((1..=60).contains(&device.interval));
+    }
+    for status in [200, 400, 429] {
+        let _ = picoclaw::proto::oauth::polled(status, &text);
+    }
+    if let Some(tokens) = picoclaw::proto::oauth::tokens(&text) {
+        assert!(!tokens.access.contains(['\r', '\n']) && tokens.expires_in >= 0);
+    }
+}
+
+pub fn feed_sntp(data: &[u8]) {
+    let nonce = data.last_chunk().map_or(0, |eight| u64::from_be_bytes(*eight));
+    if let Ok(answer) = picoclaw::proto::sntp::answer(data, nonce, 0) {
+        picoclaw::proto::sntp::offset(0, i64::MAX, &answer);
+        picoclaw::proto::sntp::offset(i64::MIN, 0, &answer);
+    }
 }
 
 /// As one body, and each line as an event.

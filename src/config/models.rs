@@ -19,6 +19,9 @@ use super::{AgentConfig, ModelConfig};
 /// Gemini's native address, as Go's files have it; this build speaks the OpenAI-compatible one below it.
 const GEMINI_NATIVE: &str = "https://generativelanguage.googleapis.com/v1beta";
 
+/// Where ChatGPT accounts are answered.
+const CHATGPT: &str = "https://chatgpt.com/backend-api/codex";
+
 /// Entries that exist and cannot be used: name and reason.
 type LeftOut = Vec<(String, String)>;
 
@@ -165,12 +168,29 @@ impl Logins<'_> {
         Logins { home, kept: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
-    /// The home, where an entry without keys says `auth_method`, or somebody is signed in with its provider.
-    fn for_entry(&self, scope: Scope<'_>, provider: &str) -> Option<PathBuf> {
+    /// The home, where an entry without keys says `auth_method`, or somebody is signed in with its provider. Accounts of
+    /// OpenAI's that are signed in by a code have another address than its keys.
+    fn for_entry(
+        &self,
+        scope: Scope<'_>,
+        provider: &str,
+        keys: &[String],
+        base: &mut String,
+    ) -> Option<PathBuf> {
         let kept = &self.kept["credentials"][provider.trim_end_matches("-messages")];
-        let said = matches!(scope.word("auth_method").as_str(), "oauth" | "token");
-        let ours = said || (kept.is_object() && scope.address("api_base").is_empty());
-        ours.then(|| self.home.to_path_buf())
+        let (said, own_base) = (scope.word("auth_method"), !scope.address("api_base").is_empty());
+        let said = match &*said {
+            "oauth" | "token" => &said,
+            _ if own_base => return None,
+            _ => kept["auth_method"].as_str()?,
+        };
+        if !keys.is_empty() {
+            return None;
+        }
+        if provider == "openai" && said == "oauth" && !own_base {
+            CHATGPT.clone_into(base);
+        }
+        Some(self.home.to_path_buf())
     }
 }
 
@@ -223,8 +243,8 @@ fn entry(
         );
     };
     let keys = keys_of(scope);
-    let api_base = base_of(scope, provider);
-    let signed_in = if keys.is_empty() { logins.for_entry(scope, provider) } else { None };
+    let mut api_base = base_of(scope, provider);
+    let signed_in = logins.for_entry(scope, provider, &keys, &mut api_base);
     let keyed = !keys.is_empty() || signed_in.is_some();
     let own_base = !scope.address("api_base").is_empty();
     if let Err(reason) = usable(&name, provider, keyed, &api_base, own_base) {
@@ -335,8 +355,8 @@ fn legacy(
     };
     let make = |id: &'static str, name: &str| -> Result<Vec<ModelConfig>, String> {
         let scope = section(id);
-        let (keys, api_base) = (keys_of(scope), base_of(scope, id));
-        let signed_in = if keys.is_empty() { logins.for_entry(scope, id) } else { None };
+        let (keys, mut api_base) = (keys_of(scope), base_of(scope, id));
+        let signed_in = logins.for_entry(scope, id, &keys, &mut api_base);
         let keyed = !keys.is_empty() || signed_in.is_some();
         usable(model, id, keyed, &api_base, !scope.address("api_base").is_empty())?;
         let base = ModelConfig {
@@ -361,7 +381,7 @@ fn legacy(
         let scope = section(id);
         !keys_of(scope).is_empty()
             || !scope.address("api_base").is_empty()
-            || logins.for_entry(scope, id).is_some()
+            || logins.for_entry(scope, id, &[], &mut String::new()).is_some()
             || (id != "vllm" && !providers::needs_key(id))
     };
     match providers::v0_candidates(model).find(|id| configured(id)) {

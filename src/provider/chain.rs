@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 
 use super::cooldown::{Bucket, Cooldown};
+use super::responses::Responses;
 #[cfg(any(test, feature = "simulate"))]
 use super::scripted;
 use super::tokens::{self, Calibration};
@@ -350,6 +351,9 @@ fn provider(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
         p @ ("bedrock" | "github-copilot" | "antigravity" | "claude-cli" | "codex-cli"
         | "elevenlabs") => Err(format!("provider {p} is not supported")),
         _ if speaks_messages(model) => messages(model, http),
+        _ if model.signed_in.is_some() && model.api_base.ends_with("/codex") => {
+            Responses::new(model, http.clone()).map(AnyProvider::Responses)
+        }
         _ => openai::OpenAi::new(model, http.clone()).map(AnyProvider::OpenAi),
     }
 }

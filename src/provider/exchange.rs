@@ -15,6 +15,7 @@ use crate::net::http::{Client, Request, Response};
 use crate::proto::sse::Events;
 use crate::proto::text;
 use crate::proto::url::Url;
+use crate::store::credentials::Credential;
 
 /// Where an entry of `model_list` is reached.
 pub struct Endpoint {
@@ -71,11 +72,11 @@ pub async fn post(
     answer: &mut dyn Answer,
 ) -> Result<(), Failure> {
     let signed = match &to.signed_in {
-        Some(signed_in) => signed_in.credential(http).await?.access,
-        None => Secret::default(),
+        Some(signed_in) => signed_in.credential(http).await?,
+        None => Credential::default(),
     };
     let sent = {
-        let ours = token_headers(signed.expose());
+        let ours = token_headers(&signed);
         let all = to.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let headers: Vec<(&str, &str)> =
             all.chain(ours.iter().map(|(name, value)| (*name, value.as_str()))).collect();
@@ -90,7 +91,7 @@ pub async fn post(
     drop(body);
     let response = sent.map_err(|e| classify::transport(&e))?;
     if !(200..300).contains(&response.status) {
-        let key = if signed.is_empty() { &to.key } else { &signed };
+        let key = if signed.access.is_empty() { &to.key } else { &signed.access };
         return Err(refusal(response, to, key).await);
     }
     let kind = response.header("content-type").unwrap_or_default();
@@ -155,8 +156,11 @@ fn feed(events: &mut Events, mut input: &[u8], answer: &mut dyn Answer) -> Resul
 }
 
 /// What a token goes with; nothing without one.
-pub fn token_headers(token: &str) -> Vec<(&'static str, String)> {
-    let mut all = Vec::new();
+pub fn token_headers(signed: &Credential) -> Vec<(&'static str, String)> {
+    let (token, mut all) = (signed.access.expose(), Vec::new());
+    if !signed.account.is_empty() {
+        all.push(("chatgpt-account-id", signed.account.clone()));
+    }
     // Anthropic's API keys are pasted, too.
     if token.starts_with("sk-ant-api") {
         all.push(("x-api-key", token.to_owned()));

@@ -12,6 +12,7 @@ pub mod cooldown;
 pub mod exchange;
 pub mod openai;
 pub mod reading;
+pub mod responses;
 #[cfg(any(test, feature = "simulate"))]
 pub mod scripted;
 pub mod sign_in;
@@ -147,6 +148,8 @@ pub enum AnyProvider {
     /// Anthropic's Messages API.
     #[cfg(feature = "anthropic")]
     Anthropic(anthropic::Anthropic),
+    /// OpenAI's Responses API, for ChatGPT accounts.
+    Responses(responses::Responses),
     /// Answers from a script, without a network.
     #[cfg(any(test, feature = "simulate"))]
     Scripted(scripted::Scripted),
@@ -162,6 +165,7 @@ impl Provider for AnyProvider {
             AnyProvider::OpenAi(p) => p.chat(request, on_text).await,
             #[cfg(feature = "anthropic")]
             AnyProvider::Anthropic(p) => p.chat(request, on_text).await,
+            AnyProvider::Responses(p) => p.chat(request, on_text).await,
             #[cfg(any(test, feature = "simulate"))]
             AnyProvider::Scripted(p) => p.chat(request, on_text).await,
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::config_folder::Folder;
 use crate::harness::{Finished, Home, SOON, eventually, finish, peer};
 use crate::rows::{rows, string};
 use crate::wire::{Server, serve};
@@ -81,6 +82,10 @@ impl Issuer {
                     "expires_in": 3600, "account_id": "ignored" });
                 (200, tokens.to_string())
             }
+            "/backend-api/codex/responses" => (
+                200,
+                r#"{"status":"completed","output":[{"type":"message","content":[{"text":"the account answers"}]}]}"#.into(),
+            ),
             _ => (200, r#"{"choices":[{"message":{"content":"the model answers"}}]}"#.into()),
         }
     }
@@ -265,6 +270,45 @@ fn a_token_is_pasted_and_used() {
     assert_eq!(told, json!({ "anthropic": { "method": "token", "state": "active" } }));
     assert!(home.run(&["auth", "logout"]).status.success());
     assert_eq!(stored(&home), json!({}));
+}
+
+#[test]
+fn an_account_has_an_address_and_a_dialect_of_its_own() {
+    let folder = Folder::with(
+        r#"{"model_list":[{"model_name":"said","model":"openai/x","auth_method":"oauth"},{"model_name":"found","model":"openai/y"},
+            {"model_name":"key","model":"openai/z","api_key":"k"},{"model_name":"mine","model":"openai/z","api_base":"http://h/v1"},
+            {"model_name":"pasted","model":"anthropic/c"}]}"#,
+    )
+    .file("home/auth.json", r#"{"credentials":{"openai":{"access_token":"t","auth_method":"oauth"},"anthropic":{"access_token":"t","auth_method":"token"}}}"#);
+    let models = folder.good().config.models;
+    let got: Vec<(&str, &str, bool)> =
+        models.iter().map(|m| (&*m.model_name, &*m.api_base, m.signed_in.is_some())).collect();
+    let account = "https://chatgpt.com/backend-api/codex";
+    let want = [
+        ("said", account, true),
+        ("found", account, true),
+        ("key", "https://api.openai.com/v1", false),
+        // A server of one's own gets no token that it was not meant for.
+        ("mine", "http://h/v1", false),
+        ("pasted", "https://api.anthropic.com/v1", true),
+    ];
+    assert_eq!(got, want);
+
+    let (server, _) = issuer(&[DONE]);
+    let home = home(&server);
+    home.write("config.json", &home.read("config.json").replace("/v1", "/backend-api/codex"));
+    home.write("auth.json", r#"{"credentials":{"openai":{"access_token":"access-0","account_id":"acc-7","auth_method":"oauth"}}}"#);
+    let done = home.run(&["agent", "-m", "hi"]);
+    assert!(done.stdout.contains("the account answers"), "{}", done.all());
+    let asked = server.heard().pop().expect("asked").to_ascii_lowercase();
+    for want in [
+        "post /backend-api/codex/responses ",
+        "chatgpt-account-id: acc-7\r\n",
+        "authorization: bearer access-0\r\n",
+        "\"store\":false",
+    ] {
+        assert!(asked.contains(want), "{want} in {asked}");
+    }
 }
 
 #[test]
