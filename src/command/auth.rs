@@ -16,7 +16,7 @@ use crate::net::http::Client;
 use crate::proto::date;
 use crate::provider::sign_in::{self, BY_CODE};
 use crate::store::credentials::{self, Credential};
-use crate::sys::{clock, terminal};
+use crate::sys::{clock, files, terminal};
 
 /// Does what was asked.
 ///
@@ -152,6 +152,11 @@ fn encrypt(options: &LoadOptions) -> Result<()> {
     }
     let plain = secret("Secret: ")?;
     if keys.make_file()? {
+        // Root makes it for the daemon.
+        if let Some(folder) = keys.file.parent() {
+            files::hand_over(folder)?;
+        }
+        files::hand_over(&keys.file)?;
         eprintln!(
             "Made the key file {}; without it nothing can be decrypted.",
             keys.file.display()

@@ -19,9 +19,11 @@ use crate::error::{Context, Error, Result};
 pub const PREFIX: &str = "enc://";
 /// The variable with the passphrase.
 pub const PASSPHRASE: &str = "PICOCLAW_KEY_PASSPHRASE";
-/// The variable that names another key file than `~/.ssh/picoclaw_ed25519.key`.
+/// The variable that names another key file than `.ssh/picoclaw_ed25519.key` in a home.
 pub const KEY_FILE: &str = "PICOCLAW_SSH_KEY_PATH";
 
+/// Below the user's home, or below `PICOCLAW_HOME`.
+const DEFAULT_FILE: &str = ".ssh/picoclaw_ed25519.key";
 const INFO: &[u8] = b"picoclaw-credential-v1";
 const SALT: usize = 16;
 const NONCE: usize = 12;
@@ -37,11 +39,20 @@ pub struct Keys {
 impl Keys {
     /// What the environment says.
     pub fn of(options: &LoadOptions) -> Keys {
-        let file = options.var(KEY_FILE).unwrap_or("~/.ssh/picoclaw_ed25519.key");
-        Keys {
-            passphrase: options.var(PASSPHRASE).unwrap_or_default().to_owned(),
-            file: options.expand(file),
-        }
+        let file = match options.var(KEY_FILE) {
+            Some(file) => options.expand(file),
+            None => {
+                // The daemon's own home is PICOCLAW_HOME, whoever calls this.
+                let user = options.expand("~").join(DEFAULT_FILE);
+                let ours =
+                    options.var("PICOCLAW_HOME").map(|h| options.expand(h).join(DEFAULT_FILE));
+                match ours {
+                    Some(ours) if ours.exists() || !user.exists() => ours,
+                    _ => user,
+                }
+            }
+        };
+        Keys { passphrase: options.var(PASSPHRASE).unwrap_or_default().to_owned(), file }
     }
 
     /// Makes a key file where there is none; true when it did.
@@ -189,6 +200,32 @@ mod tests {
         let e = keys.open(SEALED).unwrap_err().to_string();
         assert!(e.contains("is not set"), "{e}");
         std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_key_file_lies_in_a_home() {
+        let top = std::env::temp_dir().join(format!("picoclaw-enc-{}-homes", std::process::id()));
+        let (user, ours) =
+            (top.join("user").join(DEFAULT_FILE), top.join("ours").join(DEFAULT_FILE));
+        let mut options = LoadOptions::default();
+        let mut set = |name: &str, to: String| {
+            options.env.insert(name.to_owned(), to);
+            Keys::of(&options).file
+        };
+        assert_eq!(set("HOME", top.join("user").display().to_string()), user);
+        assert_eq!(
+            set("PICOCLAW_HOME", "~/../ours".to_owned()),
+            top.join("user/../ours").join(DEFAULT_FILE)
+        );
+        let home = top.join("ours").display().to_string();
+        std::fs::create_dir_all(user.parent().unwrap()).unwrap();
+        std::fs::write(&user, "x").unwrap();
+        assert_eq!(set("PICOCLAW_HOME", home.clone()), user);
+        std::fs::create_dir_all(ours.parent().unwrap()).unwrap();
+        std::fs::write(&ours, "x").unwrap();
+        assert_eq!(set("PICOCLAW_HOME", home), ours);
+        assert_eq!(set(KEY_FILE, "~/k".to_owned()), top.join("user/k"));
+        std::fs::remove_dir_all(top).unwrap();
     }
 
     #[test]
