@@ -7,6 +7,7 @@ use std::time::Duration;
 mod auth;
 #[cfg(feature = "embeddings")]
 mod embed;
+mod hardware;
 mod line;
 mod memory;
 mod skill;
@@ -15,6 +16,7 @@ mod subagent;
 pub use auth::*;
 #[cfg(feature = "embeddings")]
 pub use embed::*;
+pub use hardware::*;
 pub use line::*;
 pub use memory::*;
 pub use skill::*;
@@ -23,12 +25,10 @@ pub use subagent::*;
 /// Entries in a queue between tasks (messages waiting for a turn, replies waiting for delivery).
 /// The seeds use 100, their `smallbuf` build 16. A full queue stops polling: Telegram keeps the rest for 24 h.
 pub const QUEUE: usize = if cfg!(feature = "smallbuf") { 16 } else { 100 };
-
 /// Replies in flight to different chats at one time; each may hold a connection.
 pub const DELIVERIES: usize = 4;
 /// Bytes of one user message that reach the agent; longer ones are refused with an answer. Telegram itself ends at 4096 characters.
 pub const MESSAGE_BYTES: usize = 32 * 1024;
-
 /// Bytes of an HTTP response head (status line and headers), request head likewise.
 pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
 /// Header fields of one response that are parsed.

@@ -37,6 +37,7 @@ pub const FEEDS: &[Feed] = &[
     ("tar", super::archives::feed_tar, &["src/proto/tar.rs"]),
     ("text", feed_text, &["src/proto/text.rs", "src/proto/utf16.rs"]),
     ("tz", feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron.rs"]),
+    ("uevent", super::wires::feed_uevent, &["src/proto/uevent.rs"]),
     ("url", feed_url, &["src/proto/url.rs"]),
     ("words", super::notes::feed_words, &["src/proto/words.rs"]),
     ("yaml", feed_yaml, &["src/proto/yaml_tests.rs"]),

@@ -181,3 +181,11 @@ pub fn feed_schema(data: &[u8]) {
         assert!(args.get("path").is_some_and(serde_json::Value::is_string));
     }
 }
+
+/// The kernel's notices: a path found lies where devices do.
+pub fn feed_uevent(data: &[u8]) {
+    if let Some(found) = picoclaw::proto::uevent::usb(data) {
+        assert!(found.path.starts_with("/devices/") && !found.path.contains("/../"));
+        assert!(found.path.len() + found.product.len() < data.len());
+    }
+}

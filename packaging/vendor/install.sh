@@ -110,6 +110,17 @@ put "$here/picoclaw" 0755 "$lib/picoclaw"
 put "$here/uninstall.sh" 0755 "$lib/uninstall.sh"
 keep "$here/files/etc/default/picoclaw" 0644 /etc/default/picoclaw
 keep "$here/files/etc/picoclaw/config.json" 0644 /etc/picoclaw/config.json
+case $vendor in
+MaixCAM) keep "$here/files/boards/maixcam.conf" 0644 /etc/picoclaw/board.conf ;;
+?*) keep "$here/files/boards/licheerv_nano.conf" 0644 /etc/picoclaw/board.conf ;;
+esac
+# Buses, lines and ports for the daemon's user.
+if [ -d "$root/etc/udev" ]; then
+	put "$here/files/etc/udev/rules.d/60-picoclaw.rules" 0644 /etc/udev/rules.d/60-picoclaw.rules
+	if [ -z "$root" ] && command -v udevadm > /dev/null; then
+		if ! { udevadm control --reload && udevadm trigger; }; then say "the rules of udev hold from the next boot on"; fi
+	fi
+fi
 mkdir -p "$root$lib/aside"
 # Skills that come with the program: replaced as a whole.
 rm -rf "$root/usr/share/picoclaw.new"

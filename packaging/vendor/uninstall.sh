@@ -36,8 +36,9 @@ if [ -e "$root/etc/init.d/S94picoclaw-go" ]; then
 	PICOCLAW_ROOT=$root PICOCLAW_LIVE=$([ -n "$root" ] || echo 1) sh "$root/etc/init.d/S94picoclaw-go" start
 fi
 step restored
-rm -f "$root/etc/init.d/S94picoclaw-go" "$root/etc/default/picoclaw" "$root/etc/picoclaw/config.json"
-rmdir "$root/etc/picoclaw" 2> /dev/null || true
+rm -f "$root/etc/init.d/S94picoclaw-go" "$root/etc/default/picoclaw" "$root/etc/picoclaw/config.json" \
+	"$root/etc/picoclaw/board.conf" "$root/etc/udev/rules.d/60-picoclaw.rules"
+rmdir "$root/etc/picoclaw" "$root/etc/udev/rules.d" 2> /dev/null || true
 rm -rf "$root$lib" "$root/usr/share/picoclaw" "$root/usr/share/picoclaw.new"
 if [ -n "$purge" ]; then
 	rm -rf "$root/var/lib/picoclaw" "$root/var/lib/picoclaw-system"

@@ -178,7 +178,7 @@ def versions():
 
 
 def installed():
-    """Every file of rootfs-overlay is installed on all routes; vendor images have neither systemd nor our udev rules."""
+    """Every file of rootfs-overlay is installed on all routes; vendor images have no systemd."""
     routes = {
         "picoclaw.mk": read("buildroot/package/picoclaw/picoclaw.mk"),
         "meta-picoclaw": read("meta-picoclaw/recipes-core/picoclaw/picoclaw.inc")
@@ -190,7 +190,7 @@ def installed():
         if path.is_dir():
             continue
         for route, text in routes.items():
-            if route == "scripts/vendor-overlay" and name.startswith("rootfs-overlay/lib/"):
+            if route == "scripts/vendor-overlay" and name.startswith("rootfs-overlay/lib/systemd/"):
                 continue
             # By its own name, or with a folder that is copied as a whole.
             parts = name.split("/")

@@ -3,6 +3,8 @@
 pub mod control;
 pub mod cron;
 mod cron_jobs;
+#[cfg(feature = "hardware")]
+mod devices;
 mod files;
 #[cfg(feature = "health")]
 pub mod health;
@@ -232,6 +234,13 @@ impl Gateway {
         }
         if !self.config.heartbeat.is_zero() {
             spawn(Box::pin(heartbeat::run(self.hub.clone(), self.config.heartbeat)));
+        }
+        #[cfg(feature = "hardware")]
+        if self.config.usb_notices {
+            let (hub, tasks) = (self.hub.clone(), self.tasks.clone());
+            spawn(Box::pin(async move {
+                tasks.keep("devices", || devices::run(hub.clone())).await;
+            }));
         }
         if let Some(minute) = self.config.consolidation {
             spawn(Box::pin(nightly::run(self.hub.clone(), minute)));

@@ -34,6 +34,11 @@ pub const TOOLS: &[&str] = &[
     "web_search",
     "find_skills",
     "install_skill",
+    "board",
+    "i2c",
+    "spi",
+    "serial",
+    "gpio",
 ];
 
 /// Largest `tools.web.fetch_limit_bytes`.
@@ -67,6 +72,7 @@ pub(super) fn build(
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
         embeddings: top.text("memory.embeddings.model"),
+        usb_notices: top.truth("devices.enabled") && top.truth("devices.monitor_usb"),
         time_servers: top.list("time.servers"),
     }
 }
@@ -234,6 +240,7 @@ fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
             })
             .collect(),
         unattended: top.list("tools.unattended"),
+        serial_ports: top.list("tools.serial.ports"),
         allow_read_paths: patterns(top, "tools.allow_read_paths", ctx),
         allow_write_paths: patterns(top, "tools.allow_write_paths", ctx),
         exec: ExecConfig {

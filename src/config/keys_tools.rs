@@ -7,6 +7,11 @@ const fn tool(path: &'static str, doc: &'static str) -> Key {
     Key { path, kind: Bool, v0: "true", v3: "true", doc }
 }
 
+/// Off from version 1 on, as upstream has it; `v0` is what v0.1.2 has.
+const fn device(path: &'static str, v0: &'static str, doc: &'static str) -> Key {
+    Key { path, kind: Bool, v0, v3: "false", doc }
+}
+
 const fn approval(path: &'static str) -> Key {
     Key {
         path,
@@ -90,7 +95,7 @@ pub static KEYS: &[Key] = &[
         "tools.unattended",
         List,
         "[]",
-        "tools that act on the machine (exec) and may be used by turns that no message started",
+        "tools that act on the machine (exec, install_skill, i2c, spi, serial, gpio) and may be used by turns that no message started",
     ),
     tool("tools.web.enabled", "web_fetch and web_search"),
     key(
@@ -228,9 +233,22 @@ pub static KEYS: &[Key] = &[
     approval("tools.subagent.approval"),
     foreign("tools.reaction"),
     foreign("tools.delegate"),
-    foreign("tools.i2c"),
-    foreign("tools.spi"),
-    foreign("tools.serial"),
+    tool("tools.board.enabled", "tool board: name, temperature and uptime of the board"),
+    approval("tools.board.approval"),
+    device("tools.i2c.enabled", "true", "tool i2c: sensors and chips on the board's buses"),
+    approval("tools.i2c.approval"),
+    device("tools.spi.enabled", "true", "tool spi"),
+    approval("tools.spi.approval"),
+    device("tools.serial.enabled", "false", "tool serial: ports on the header and on USB"),
+    approval("tools.serial.approval"),
+    key(
+        "tools.serial.ports",
+        List,
+        "[]",
+        "paths that are ports besides /dev/ttyS0 and the like, for instance below /dev/serial/by-id",
+    ),
+    device("tools.gpio.enabled", "false", "tool gpio: lines of the header"),
+    approval("tools.gpio.approval"),
     // Time.
     key(
         "time.servers",
@@ -256,7 +274,9 @@ pub static KEYS: &[Key] = &[
         "",
         "`model_name` of an entry whose server has /embeddings, for memory_search; only in builds with the feature embeddings",
     ),
-    foreign("devices"),
+    // Devices.
+    key("devices.enabled", Bool, "false", "the chat that wrote last is told what is plugged in"),
+    key("devices.monitor_usb", Bool, "true", "with the above: USB devices that come and go"),
     foreign("voice"),
     foreign("events"),
     foreign("hooks"),

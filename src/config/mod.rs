@@ -68,6 +68,8 @@ pub struct Config {
     pub consolidation: Option<u32>,
     /// `memory.embeddings.model`: entry of `model_list` whose server makes vectors, or empty.
     pub embeddings: String,
+    /// `devices.enabled` and `devices.monitor_usb`: notices when USB devices come and go.
+    pub usb_notices: bool,
     /// `time.servers`: SNTP servers in order.
     pub time_servers: Vec<String>,
 }
@@ -242,6 +244,8 @@ pub struct ToolsConfig {
     pub approvals: Vec<(String, Approval)>,
     /// `tools.unattended`: tools that nobody's turns (heartbeat, cron) may use although they act on the machine.
     pub unattended: Vec<String>,
+    /// `tools.serial.ports`: paths that are ports besides `/dev/tty*`.
+    pub serial_ports: Vec<String>,
     /// Regular expressions of paths readable outside the workspace.
     pub allow_read_paths: Vec<String>,
     /// The same for writing.

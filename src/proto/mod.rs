@@ -26,6 +26,7 @@ pub mod sse;
 pub mod tar;
 pub mod text;
 pub mod tz;
+pub mod uevent;
 pub mod url;
 pub mod utf16;
 pub mod words;

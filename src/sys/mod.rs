@@ -5,6 +5,8 @@ pub mod board;
 pub mod clock;
 pub mod crash;
 pub mod files;
+#[cfg(feature = "hardware")]
+pub mod hardware;
 pub mod heap;
 pub mod lend;
 pub mod memory;
@@ -15,6 +17,8 @@ pub mod service;
 pub mod signal;
 pub mod terminal;
 pub mod threads;
+#[cfg(feature = "hardware")]
+pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
 

@@ -36,13 +36,14 @@ const TAINTED: &str = "what the assistant has read from others may be behind it"
 const OPEN: &str = "commands are not locked in on this machine";
 const OUTSIDE: &str = "it writes outside the workspace";
 const JOB: &str = "the command will run by itself, without asking again";
+const DEVICE: &str = "it acts on what is connected to the board";
 const SKILL: &str = "what a skill says, the assistant will follow";
 
 /// Folder of the workspace with the files that came with messages.
 const MEDIA: &str = "media";
 
 /// Tools that act on the machine and not only on files and chats: not for unattended turns unless granted.
-const ACTING: &[&str] = &["exec", "install_skill"];
+const ACTING: &[&str] = &["exec", "install_skill", "i2c", "spi", "serial", "gpio"];
 
 /// May this tool be offered in such a turn at all?
 pub fn granted(config: &crate::config::Config, name: &str, unattended: bool) -> bool {
@@ -109,6 +110,7 @@ fn by_default(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str
             let open = || (ctx.chat.channel != "cli" && cage::is_open(&ctx.config)).then_some(OPEN);
             risk::find(command).or_else(outside).or_else(open).or_else(tainted)
         }
+        _ if acts_on_device(name, text(args, "action")) => Some(DEVICE),
         "message" if elsewhere(&ctx.chat, args) => tainted(),
         "write_file" | "edit_file" | "append_file"
             if leads_out(text(args, "path"), &ctx.config.agent.workspace) =>
@@ -117,6 +119,14 @@ fn by_default(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str
         }
         _ => None,
     }
+}
+
+/// Does it change something outside the machine? What only reads does not ask.
+fn acts_on_device(name: &str, action: &str) -> bool {
+    matches!(
+        (name, action),
+        ("i2c" | "serial" | "gpio", "write") | ("spi", "transfer") | ("gpio", "release")
+    )
 }
 
 fn elsewhere(chat: &Address, args: &Args) -> bool {
@@ -149,6 +159,7 @@ fn brings_foreign(name: &str, args: &Args) -> bool {
                 || command.contains(MEDIA)
                 || text(args, "working_dir").contains(MEDIA)
         }
+        "serial" => text(args, "action") == "read",
         "read_file" => Path::new(text(args, "path")).components().any(|c| c.as_os_str() == MEDIA),
         _ => false,
     }
@@ -255,9 +266,31 @@ mod tests {
             ("exec", r#"{"command":"curl https://example.org"}"#, true),
             ("exec", r#"{"command":"ls"}"#, false),
             ("write_file", r#"{"path":"media/x","content":""}"#, false),
+            ("serial", r#"{"action":"read","port":"ttyS1"}"#, true),
+            ("serial", r#"{"action":"list"}"#, false),
         ] {
             let args: Args = serde_json::from_str(args).expect("arguments");
             assert_eq!(brings_foreign(name, &args), want, "{name} {args:?}");
+        }
+    }
+
+    #[test]
+    fn what_writes_to_devices() {
+        for (name, action, want) in [
+            ("i2c", "write", true),
+            ("spi", "transfer", true),
+            ("serial", "write", true),
+            ("gpio", "write", true),
+            ("gpio", "release", true),
+            ("i2c", "read", false),
+            ("i2c", "scan", false),
+            ("spi", "read", false),
+            ("serial", "read", false),
+            ("gpio", "read", false),
+            ("gpio", "list", false),
+            ("board", "", false),
+        ] {
+            assert_eq!(acts_on_device(name, action), want, "{name} {action}");
         }
     }
 

@@ -11,6 +11,8 @@ pub mod embed;
 pub mod exec;
 pub mod file;
 pub mod guard;
+#[cfg(feature = "hardware")]
+pub mod hardware;
 pub mod memory;
 pub mod message;
 pub mod schema;
@@ -135,6 +137,16 @@ static TOOLS: &[&ToolSpec] = &[
     &subagent::SUBAGENT,
     &subagent::SPAWN_STATUS,
     &subagent::SPAWN_CANCEL,
+    #[cfg(feature = "hardware")]
+    &hardware::BOARD,
+    #[cfg(feature = "hardware")]
+    &hardware::I2C,
+    #[cfg(feature = "hardware")]
+    &hardware::SPI,
+    #[cfg(feature = "hardware")]
+    &hardware::SERIAL,
+    #[cfg(feature = "hardware")]
+    &hardware::GPIO,
     #[cfg(feature = "web")]
     &web::WEB_FETCH,
     #[cfg(feature = "web")]
@@ -200,6 +212,10 @@ async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         if let Err(why) = cron::possible(ctx, args).await {
             return ToolResult::error(why);
         }
+    }
+    #[cfg(feature = "hardware")]
+    if hardware::is(name) {
+        return Box::pin(hardware::call(ctx, name, args)).await;
     }
     // exec asks by itself, when the guard has nothing against the command.
     if name != "exec" {

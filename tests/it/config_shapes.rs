@@ -140,8 +140,8 @@ fn v0_example() {
         !brave.enabled && brave.api_key.is_empty() && c.tools.web.engines["duckduckgo"].enabled
     );
     assert_eq!(
-        (c.session.dimensions.clone(), c.tools.disabled.len()),
-        (vec!["chat".to_owned()], 0)
+        (c.session.dimensions.clone(), c.tools.disabled.join(" ")),
+        (vec!["chat".to_owned()], "serial gpio".to_owned())
     );
 }
 
@@ -202,8 +202,8 @@ fn v3_example() {
         (vec!["localhost".to_owned(), "::1".to_owned()], 18791, "warn")
     );
     assert_eq!(
-        (c.tools.disabled.clone(), c.tools.exec.timeout, c.tools.exec.env.clone()),
-        (vec!["exec".to_owned()], Duration::from_secs(60), vec!["LANG".to_owned()])
+        (c.tools.disabled.join(" "), c.tools.exec.timeout, c.tools.exec.env.clone()),
+        ("exec i2c spi serial gpio".to_owned(), Duration::from_secs(60), vec!["LANG".to_owned()])
     );
     assert_eq!(
         (c.tools.read_file_lines, c.tools.max_read_file_size, c.tools.filter_min_length),

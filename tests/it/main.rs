@@ -30,6 +30,8 @@ mod escapes;
 mod full_disk;
 mod fuzz_smoke;
 mod gateway;
+#[cfg(feature = "hardware")]
+mod hardware;
 mod harness;
 mod harness_daemon;
 mod harness_disk;

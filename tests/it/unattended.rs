@@ -60,6 +60,26 @@ fn heartbeat_and_jobs_have_no_exec() {
 }
 
 #[test]
+fn heartbeat_and_jobs_have_no_hardware_unless_it_is_granted() {
+    const CALL: &str = r#"[call:gpio {"action":"write","line":1,"value":1,"chip":"gpiochip999"}]"#;
+    let on = json!({ "gpio": { "enabled": true, "approval": "never" } });
+    for by in ["heartbeat", "cron"] {
+        let (_, _, request, text) = turn(by, CALL, &json!({ "tools": on }));
+        assert!(text.contains("tools.unattended"), "{by}: {text}");
+        let offered = request["tools"].to_string();
+        assert!(offered.contains("\"board\"") && !offered.contains("\"gpio\""), "{by}: {offered}");
+        let mut granted = json!({ "tools": on });
+        granted["tools"]["unattended"] = json!(["gpio"]);
+        let (_, _, _, text) = turn(by, CALL, &granted);
+        assert!(text.contains("there is no /dev/gpiochip999"), "{by}: {text}");
+        // What asks is refused, as nobody can be asked.
+        granted["tools"]["gpio"]["approval"] = json!("auto");
+        let (_, _, _, text) = turn(by, CALL, &granted);
+        assert!(text.contains("nobody can be asked"), "{by}: {text}");
+    }
+}
+
+#[test]
 fn what_is_granted_runs_and_what_asks_is_refused() {
     let granted = json!({ "tools": { "unattended": ["exec"] } });
     for by in ["heartbeat", "cron"] {

@@ -77,6 +77,7 @@ PICOCLAW_FEATURES = \
 	$(if $(BR2_PACKAGE_PICOCLAW_ANTHROPIC),anthropic) \
 	$(if $(BR2_PACKAGE_PICOCLAW_WEB),web) \
 	$(if $(BR2_PACKAGE_PICOCLAW_HEALTH),health) \
+	$(if $(BR2_PACKAGE_PICOCLAW_HARDWARE),hardware) \
 	$(if $(BR2_PACKAGE_PICOCLAW_EMBEDDINGS),embeddings) \
 	$(if $(BR2_PACKAGE_PICOCLAW_SIMULATE),simulate) \
 	$(if $(BR2_PACKAGE_PICOCLAW_SMALLBUF),smallbuf)
@@ -114,6 +115,9 @@ define PICOCLAW_INSTALL_SETTINGS
 	rm -rf $(TARGET_DIR)/usr/share/picoclaw
 	$(INSTALL) -d -m 0755 $(TARGET_DIR)/usr/share
 	cp -R $(@D)/rootfs-overlay/usr/share/picoclaw $(TARGET_DIR)/usr/share/picoclaw
+	$(if $(BR2_PACKAGE_HAS_UDEV),$(INSTALL) -D -m 0644 \
+		$(@D)/rootfs-overlay/lib/udev/rules.d/60-picoclaw.rules \
+		$(TARGET_DIR)/usr/lib/udev/rules.d/60-picoclaw.rules)
 	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-import
 	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-grow
 endef
@@ -127,8 +131,6 @@ endef
 define PICOCLAW_INSTALL_INIT_SYSTEMD
 	$(INSTALL) -D -m 0644 $(@D)/rootfs-overlay/lib/systemd/system/picoclaw.service \
 		$(TARGET_DIR)/usr/lib/systemd/system/picoclaw.service
-	$(INSTALL) -D -m 0644 $(@D)/rootfs-overlay/lib/udev/rules.d/60-picoclaw.rules \
-		$(TARGET_DIR)/usr/lib/udev/rules.d/60-picoclaw.rules
 endef
 
 define PICOCLAW_USERS

@@ -13,6 +13,9 @@ PICOCLAW_TOOLS_MEMORY_MAX ?= ""
 PICOCLAW_WATCHDOG ?= ""
 PICOCLAW_WATCHDOG_TIMEOUT ?= ""
 
+# Whose facts the hardware tools go by (a name of boards/); empty: unknown, and nothing is refused.
+PICOCLAW_BOARD ?= ""
+
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
@@ -26,6 +29,10 @@ do_install() {
         *) echo "PICOCLAW_$setting" >> ${D}${sysconfdir}/default/picoclaw ;;
         esac
     done
+    if [ -n "${PICOCLAW_BOARD}" ]; then
+        ${S}/scripts/board ${PICOCLAW_BOARD} > ${D}${sysconfdir}/picoclaw/board.conf
+        chmod 0644 ${D}${sysconfdir}/picoclaw/board.conf
+    fi
 }
 
 RPROVIDES:${PN} = "virtual-picoclaw-conf"

@@ -1,0 +1,51 @@
+//! board: which board this is, how warm, how long up, what it forbids.
+
+use serde_json::Value;
+
+use super::{Job, facts, line_of, names, told};
+use crate::tool::{Effect, ToolSpec};
+
+pub static BOARD: ToolSpec = ToolSpec {
+    name: "board",
+    description: "The board you live on: its name, temperatures in degrees Celsius, seconds since its start, load, and which buses and lines must not be used.",
+    schema: r#"{"type":"object","properties":{}}"#,
+    effect: Effect::Reads,
+};
+
+/// Keys of the facts that the answer has as they are.
+const RULES: [&str; 4] = ["I2C_REFUSED", "SPI_REFUSED", "UART_REFUSED", "GPIO_REFUSED"];
+
+pub(super) fn job() -> Job {
+    Job::look(|| {
+        let facts = facts::read()?;
+        let mut title = facts::value(&facts, "TITLE").to_owned();
+        if facts.is_empty() {
+            let model = line_of("/proc/device-tree/model");
+            title = ["unknown, so nothing is refused: ", model.trim_end_matches('\0')].concat();
+        }
+        let refused: Vec<&str> = RULES.iter().map(|key| facts::value(&facts, key)).collect();
+        let up = line_of("/proc/uptime");
+        let up = up.split('.').next().and_then(|s| s.parse::<u64>().ok());
+        Ok(told(vec![
+            ("board", title.trim_end_matches([':', ' ']).into()),
+            ("uptime_seconds", up.into()),
+            ("load", line_of("/proc/loadavg").into()),
+            ("temperatures", temperatures("/sys/class/thermal").into()),
+            ("refused", refused.join(" ").trim().into()),
+        ]))
+    })
+}
+
+/// Each zone of a folder of them, `cpu-thermal 47.2`.
+pub fn temperatures(folder: &str) -> Vec<Value> {
+    let mut list = Vec::new();
+    for zone in names(folder, &["thermal_zone"]) {
+        let of = |file: &str| line_of(&[folder, "/", &zone, "/", file].concat());
+        if let Ok(milli) = of("temp").parse::<i32>() {
+            let sign = if milli < 0 { "-" } else { "" };
+            let tenths = milli.unsigned_abs() / 100;
+            list.push(format!("{} {sign}{}.{}", of("type"), tenths / 10, tenths % 10).into());
+        }
+    }
+    list
+}

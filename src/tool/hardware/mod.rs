@@ -1,0 +1,136 @@
+//! i2c, spi, serial, gpio and board: the tools for what is connected to the board.
+//!
+//! A call is read and checked, held against the board's facts, asked about where it writes, and only then carried out,
+//! on a thread of its own ([`slot`]). No argument stands for a person's yes.
+
+pub mod board;
+pub mod facts;
+mod fault;
+mod gpio;
+mod i2c;
+pub mod serial;
+mod slot;
+mod spi;
+
+use serde_json::{Map, Value};
+
+use super::{Args, ToolContext, ToolResult, approval};
+use crate::limits::HARDWARE_LISTED;
+use crate::sys::offload;
+
+pub use board::BOARD;
+pub use gpio::GPIO;
+pub use i2c::I2C;
+pub use serial::SERIAL;
+pub use spi::SPI;
+
+/// A call that may be carried out as far as its arguments go.
+struct Job {
+    /// The device file; `/sys` for what only looks.
+    device: String,
+    /// Key of the board's facts that lists what is refused, or nothing.
+    rule: &'static str,
+    /// The line of a chip.
+    line: Option<u32>,
+    work: Work,
+}
+
+/// Opens the device, does it, says what came of it.
+type Work = Box<dyn FnOnce() -> Result<String, String> + Send>;
+
+impl Job {
+    /// One that opens no device.
+    fn look(work: impl FnOnce() -> Result<String, String> + Send + 'static) -> Job {
+        Job { device: "/sys".into(), rule: "", line: None, work: Box::new(work) }
+    }
+}
+
+/// One of these tools?
+pub fn is(name: &str) -> bool {
+    matches!(name, "i2c" | "spi" | "serial" | "gpio" | "board")
+}
+
+/// Runs a call of one of them.
+pub async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
+    match carried_out(ctx, name, args).await {
+        Ok(text) => ToolResult::silent(text),
+        Err(why) => ToolResult::error(why),
+    }
+}
+
+async fn carried_out(ctx: &ToolContext, name: &str, args: &Args) -> Result<String, String> {
+    let job = match name {
+        "i2c" => i2c::job(args),
+        "spi" => spi::job(args),
+        "serial" => serial::job(args, &ctx.config.tools.serial_ports),
+        "gpio" => gpio::job(args),
+        _ => Ok(board::job()),
+    }?;
+    let Job { device, rule, line, work } = job;
+    if !rule.is_empty() {
+        let asked = device.clone();
+        offload(Box::new(move || facts::allowed(rule, &asked, line))).await?;
+    }
+    approval::gate(ctx, name, args).await?;
+    slot::run(device, work).await
+}
+
+/// Names in a folder that begin with one of these, sorted, at most [`HARDWARE_LISTED`].
+fn names(folder: &str, beginnings: &[&str]) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|e| e.file_name().into_string().ok());
+    let mut names: Vec<String> =
+        names.filter(|n| beginnings.iter().any(|b| n.starts_with(b))).collect();
+    names.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    names.truncate(HARDWARE_LISTED);
+    names
+}
+
+/// First line of a small file of the kernel's, or nothing.
+fn line_of(path: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().next().unwrap_or("").trim().to_owned()
+}
+
+/// The result: an object with these members.
+fn told(members: Vec<(&str, Value)>) -> String {
+    let map: Map<String, Value> = members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    Value::Object(map).to_string()
+}
+
+/// `12 ff`
+fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 3);
+    for b in bytes {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        for digit in [b >> 4, b & 15] {
+            out.push(char::from_digit(digit.into(), 16).unwrap_or('?'));
+        }
+    }
+    out
+}
+
+/// The result of reading.
+fn read_result(key: &str, device: &str, bytes: Vec<u8>) -> String {
+    told(vec![
+        (key, device.into()),
+        ("hex", hex(&bytes).into()),
+        ("length", bytes.len().into()),
+        ("bytes", bytes.into()),
+    ])
+}
+
+/// An array of bytes, 1 to `most` of them.
+fn data(args: &Args, key: &str, most: i64) -> Result<Vec<u8>, String> {
+    let list = args.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if list.is_empty() || list.len() as i64 > most {
+        return Err(format!("{key} must be 1 to {most} bytes"));
+    }
+    let bytes = list.iter().map(|v| v.as_u64().and_then(|n| u8::try_from(n).ok()));
+    bytes.collect::<Option<_>>().ok_or_else(|| format!("{key} must be whole numbers from 0 to 255"))
+}
+
+#[cfg(test)]
+mod tests;
