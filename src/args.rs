@@ -1,11 +1,13 @@
 //! The command line (behaviour.md 1).
 
-use argh::FromArgs;
+use argh::{FromArgs, SubCommands};
 
 mod auth;
+mod home;
 mod skills;
 
 pub use auth::*;
+pub use home::*;
 pub use skills::*;
 
 /// An AI assistant in one megabyte.
@@ -33,6 +35,10 @@ pub enum Command {
     Version(Version),
     /// See the type.
     Onboard(Onboard),
+    /// See the type.
+    Backup(Backup),
+    /// See the type.
+    Restore(Restore),
     /// See the type.
     Config(Config),
     /// See the type.
@@ -304,29 +310,13 @@ pub struct Membench {
     pub svg: Option<String>,
 }
 
-/// Names of all subcommands, for the hint.
-const COMMANDS: &[&str] = &[
-    "gateway",
-    "agent",
-    "status",
-    "version",
-    "onboard",
-    "config",
-    "cron",
-    "skills",
-    "auth",
-    #[cfg(feature = "simulate")]
-    "simulate",
-    #[cfg(feature = "simulate")]
-    "membench",
-];
-
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.
 pub fn parse() -> Result<Args, std::process::ExitCode> {
     // An argument that is not UTF-8 cannot be any of ours; lossily it fails with a readable message.
     let args: Vec<String> =
         std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let files = args.first().is_some_and(|a| a == "backup" || a == "restore");
+    let args: Vec<&str> = args.iter().map(|a| if files && a == "-" { PIPE } else { a }).collect();
     if args.is_empty() {
         eprintln!("{}", help());
         return Err(std::process::ExitCode::FAILURE);
@@ -350,10 +340,11 @@ fn help() -> String {
 
 /// What to try instead of `args`.
 fn hint(args: &[&str]) -> String {
+    let names = || Command::COMMANDS.iter().map(|c| c.name);
     let command = args.iter().find(|a| !a.starts_with('-'));
     match command {
-        Some(name) if !COMMANDS.contains(name) => {
-            match crate::config::nearest::nearest(name, COMMANDS.iter().copied()) {
+        Some(name) if !names().any(|n| n == *name) => {
+            match crate::config::nearest::nearest(name, names()) {
                 Some(near) => format!("Unknown command: {name}. Did you mean `picoclaw {near}`?"),
                 None => format!("Unknown command: {name}. See `picoclaw --help`."),
             }

@@ -8,6 +8,7 @@ mod auth;
 #[cfg(feature = "embeddings")]
 mod embed;
 mod hardware;
+mod home;
 mod line;
 mod memory;
 mod skill;
@@ -17,6 +18,7 @@ pub use auth::*;
 #[cfg(feature = "embeddings")]
 pub use embed::*;
 pub use hardware::*;
+pub use home::*;
 pub use line::*;
 pub use memory::*;
 pub use skill::*;
@@ -360,8 +362,6 @@ pub const RESPAWN_THRESHOLD: u64 = 3600;
 pub const RESPAWN_DELAY: u64 = 5;
 /// Ends in a row before the supervisor rests for [`RESPAWN_THRESHOLD`].
 pub const RESPAWN_TRIES: u32 = 5;
-/// So long a starting gateway waits for the lock of its home.
-pub const HOME_LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Seconds of fresh heartbeats before the watchdog is opened, and again before its resets are forgotten.
 pub const HEALTHY_MINUTE: u64 = 60;
 /// The same where three resets kept the watchdog closed.

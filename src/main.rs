@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use picoclaw::args::{Args, Command};
+use picoclaw::config::LoadOptions;
+use picoclaw::store::swap;
 use picoclaw::{command, import, supervise};
 
 #[cfg(not(feature = "heap-profile"))]
@@ -50,6 +52,10 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
 }
 
 fn run(args: Args) -> picoclaw::Result<ExitCode> {
+    if let Ok(home) = LoadOptions::from_process().home() {
+        // A restore that was killed is finished before anybody reads what it left.
+        swap::recover(&home)?;
+    }
     match args.command {
         None => {
             println!("{}", command::version::text(false));
@@ -63,6 +69,8 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Agent(a)) => command::agent::run(&a),
         Some(Command::Status(a)) => command::status::run(&a),
         Some(Command::Onboard(_)) => command::onboard::run(),
+        Some(Command::Backup(a)) => command::backup::run(&a),
+        Some(Command::Restore(a)) => command::restore::run(&a),
         Some(Command::Config(a)) => command::config::run(&a),
         Some(Command::Cron(a)) => command::cron::run(&a),
         Some(Command::Skills(a)) => command::skills::run(&a),

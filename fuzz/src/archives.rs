@@ -1,6 +1,6 @@
 //! Feeds of what archives are made of; see `feeds.rs`.
 
-use picoclaw::proto::{crc32, gzip, tar};
+use picoclaw::proto::{crc32, gzip, pack, tar};
 
 /// The same content however it is cut.
 pub fn feed_gzip(data: &[u8]) {
@@ -46,4 +46,39 @@ pub fn feed_tar(data: &[u8]) {
     let (all, cut) = (whole(data.len().max(1)), whole(100));
     assert!(all.1 <= data.len());
     assert_eq!(all, cut);
+}
+
+/// What is written is read again: the first line is a name, the rest content.
+pub fn feed_pack(data: &[u8]) {
+    let text = String::from_utf8_lossy(data).replace('\0', "x");
+    let (name, content) = text.split_once('\n').unwrap_or((&text, ""));
+    if name.is_empty() || name.ends_with('/') {
+        return;
+    }
+    let mut plain = Vec::new();
+    assert!(pack::header(name, Some(content.len() as u64), 0o640, 7, &mut plain));
+    plain.extend_from_slice(content.as_bytes());
+    plain.resize(plain.len() + pack::padding(content.len() as u64), 0);
+    plain.extend(pack::END);
+    let mut writer = pack::Gzip::default();
+    let mut packed = pack::Gzip::HEAD.to_vec();
+    packed.extend(writer.block(&plain));
+    packed.extend(&plain);
+    packed.extend(writer.end());
+    let (mut gunzip, mut tar, mut read) =
+        (gzip::Gunzip::default(), tar::Tar::default(), Vec::new());
+    let mut input = &packed[..];
+    loop {
+        let mut piece = gunzip.feed(&mut input).expect("gzip");
+        if piece.is_empty() {
+            break;
+        }
+        while let Some(event) = tar.feed(&mut piece).expect("tar") {
+            match event {
+                tar::Event::Entry(entry) => assert_eq!(entry.path, name),
+                tar::Event::Data(data) => read.extend_from_slice(data),
+            }
+        }
+    }
+    assert!(gunzip.is_whole() && tar.is_whole() && read == content.as_bytes());
 }

@@ -28,6 +28,7 @@ pub const FEEDS: &[Feed] = &[
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
     ("oauth", super::wires::feed_oauth, &["src/proto/oauth.rs"]),
+    ("pack", super::archives::feed_pack, &["src/proto/pack.rs"]),
     ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),
     ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),

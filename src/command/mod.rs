@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod ask;
 pub mod auth;
+pub mod backup;
 pub mod config;
 #[cfg(feature = "simulate")]
 pub mod course;
@@ -11,8 +12,10 @@ pub mod gateway;
 #[cfg(feature = "simulate")]
 pub mod membench;
 pub mod onboard;
+pub mod restore;
 #[cfg(feature = "simulate")]
 pub mod simulate;
 pub mod skills;
 pub mod status;
+mod tree;
 pub mod version;

@@ -17,6 +17,7 @@ pub mod json_stream;
 pub mod line_editor;
 pub mod markdown;
 pub mod oauth;
+pub mod pack;
 pub mod passage;
 pub mod percent;
 pub mod shell;

@@ -29,8 +29,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Bytes of content that follow.
     pub size: u64,
-    /// Its owner may run it.
-    pub executable: bool,
+    /// Permission bits.
+    pub mode: u32,
 }
 
 /// What comes next.
@@ -159,7 +159,7 @@ impl Tar {
         let ustar = block[257..263] == *b"ustar\0";
         let name = field(&block[..100]);
         let prefix = if ustar { field(&block[345..500]) } else { String::new() };
-        let executable = number(&block[100..108]).unwrap_or(0) & 0o100 != 0;
+        let mode = (number(&block[100..108]).unwrap_or(0) & 0o777) as u32;
         self.inside = match flag {
             b'x' => Inside::Pax { global: false },
             b'g' => Inside::Pax { global: true },
@@ -193,7 +193,7 @@ impl Tar {
             _ => 0,
         };
         self.follow(size);
-        Ok(Some(Entry { path, kind, size, executable }))
+        Ok(Some(Entry { path, kind, size, mode }))
     }
 
     fn follow(&mut self, size: u64) {

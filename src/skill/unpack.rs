@@ -9,11 +9,10 @@ use super::sink::Sink;
 use super::source::Source;
 use crate::error::Context;
 use crate::limits::{
-    SKILL_DEPTH, SKILL_ENTRIES, SKILL_FILES, SKILL_RATIO, SKILL_RATIO_FROM, SKILL_UNPACKED_BYTES,
-    SKILLS,
+    SKILL_DEPTH, SKILL_ENTRIES, SKILL_FILES, SKILL_RATIO, SKILL_UNPACKED_BYTES, SKILLS,
 };
-use crate::proto::gzip::Gunzip;
-use crate::proto::tar::{Event, Kind, Tar};
+use crate::proto::tar::{Event, Kind};
+use crate::store::archive::{self, Bounds};
 use crate::{Error, Result};
 
 /// Bytes read at a time.
@@ -112,7 +111,7 @@ pub fn unpack(archive: &Path, found: &Found, sink: &mut Sink) -> Result<()> {
             if entry.kind == Kind::Folder {
                 return sink.skip();
             }
-            if !sink.begin(rest, entry.executable)? || entry.kind == Kind::File {
+            if !sink.begin(rest, entry.mode & 0o100 != 0)? || entry.kind == Kind::File {
                 return Ok(());
             }
             Err(Error::new(format!("{rest} is a link or a device; a skill is made of plain files")))
@@ -173,42 +172,9 @@ fn copy_below(folder: &Path, prefix: &str, depth: usize, sink: &mut Sink) -> Res
 fn walk(archive: &Path, each: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<String> {
     let name = || archive.display().to_string();
     let mut file = File::open(archive).with_context(name)?;
-    let (mut gunzip, mut tar) = (Gunzip::default(), Tar::default());
-    let mut buffer = vec![0; STEP];
-    let (mut taken, mut made, mut entries) = (0u64, 0u64, 0);
-    loop {
-        let n = file.read(&mut buffer).with_context(name)?;
-        if n == 0 {
-            break;
-        }
-        taken += n as u64;
-        let mut input = &buffer[..n];
-        loop {
-            let mut piece = gunzip.feed(&mut input).map_err(Error::new)?;
-            if piece.is_empty() {
-                break;
-            }
-            made += piece.len() as u64;
-            if made > SKILL_UNPACKED_BYTES
-                || (made > SKILL_RATIO_FROM && made / taken > SKILL_RATIO)
-            {
-                return Err(Error::new("the archive unpacks to far too much"));
-            }
-            while let Some(event) = tar.feed(&mut piece).map_err(Error::new)? {
-                if matches!(event, Event::Entry(_)) {
-                    entries += 1;
-                    if entries > SKILL_ENTRIES {
-                        return Err(Error::new(format!("more than {SKILL_ENTRIES} entries")));
-                    }
-                }
-                each(event)?;
-            }
-        }
-    }
-    if !gunzip.is_whole() || !tar.is_whole() {
-        return Err(Error::new("the archive is cut off"));
-    }
-    Ok(tar.comment().to_owned())
+    let bounds =
+        Bounds { bytes: SKILL_UNPACKED_BYTES, ratio: SKILL_RATIO, entries: SKILL_ENTRIES as u64 };
+    archive::read(&mut file, &bounds, each)
 }
 
 /// A path without `./` in front and slashes behind. No honest archive has one that leads out.

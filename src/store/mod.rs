@@ -1,5 +1,6 @@
 //! Everything on disk: the journal, sessions, state files. Nothing here knows of channels or models.
 
+pub mod archive;
 pub mod atomic;
 pub mod credentials;
 pub mod disk;
@@ -17,4 +18,5 @@ mod sample_tests;
 pub mod session;
 pub mod session_cut;
 pub mod state;
+pub mod swap;
 pub mod writer;

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod auth;
+mod backup;
 mod bad_input;
 mod campaign;
 mod config_errors;

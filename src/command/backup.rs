@@ -1,0 +1,360 @@
+//! `picoclaw backup`: the whole home as one `.tar.gz`, also while the gateway runs.
+//!
+//! What the gateway changes together (journal, sessions, jobs) is copied last, and again whatever changed, until a look
+//! at all of it finds nothing new: then the copies are of one moment, as a power cut would have left it, and recovery
+//! does the rest. docs/durability.md says why that is enough.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::tree::{self, What, join};
+use crate::args;
+use crate::config::{self, LoadOptions};
+use crate::error::{Context, Error, Result};
+use crate::limits::{BACKUP_ROUNDS, JOURNAL_BYTES};
+use crate::proto::{crc32, pack};
+use crate::store::{atomic, read, swap};
+use crate::sys::beneath::{self, Root};
+
+/// The first entry: version, and where the workspace was if not in the home.
+pub const MANIFEST: &str = "picoclaw-backup.json";
+/// Of the home: locks, sockets, what is made anew or half made.
+const NOT_SAVED: &[&str] = &[
+    "state/lock",
+    "state/skills.lock",
+    "state/control.sock",
+    "state/memory-index",
+    "state/skills.new",
+    "state/skills.tar.gz",
+    swap::BASE,
+    swap::NOT_OURS,
+];
+/// Of the workspace: what belongs together with the journal.
+const TOGETHER: &[&str] = &["sessions", "cron", "state"];
+const JOURNAL: &[&str] = &["state/journal.a", "state/journal.b"];
+
+/// Writes the backup and says what is in it.
+///
+/// # Errors
+/// A file that cannot be read, a full disk, a gateway that never stops writing. No half backup is left under its name.
+pub fn run(args: &args::Backup) -> Result<ExitCode> {
+    let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
+    let home = options.home()?;
+    let workspace = match config::load(&options) {
+        Ok(loaded) => loaded.config.agent.workspace,
+        Err(_) => {
+            eprintln!(
+                "warning: the configuration has errors (picoclaw config check); only the home is saved"
+            );
+            home.join("workspace")
+        }
+    };
+    let file = Path::new(&args.file);
+    let done = if args.file == args::PIPE {
+        let mut out = std::io::stdout();
+        if out.is_terminal() {
+            return Err(Error::new(
+                "a backup is not for the screen: name a file, or a pipe behind",
+            ));
+        }
+        save(&home, &workspace, [None; 2], &mut out)?
+    } else {
+        if !args.force && file.symlink_metadata().is_ok() {
+            let why = "is there already; choose another name, or --force replaces it";
+            return Err(Error::new(format!("{} {why}", file.display())));
+        }
+        let mut done = Done::default();
+        atomic::replace(file, 0o600, &mut |out| {
+            // It may lie in the home, and one that it replaces, too.
+            let mut new = file.as_os_str().to_os_string();
+            new.push(".tmp");
+            let own = [beneath::identity(Path::new(&new)), beneath::identity(file)];
+            done = save(&home, &workspace, own, out)
+                .map_err(|e| std::io::Error::other(e.to_string()))?;
+            Ok(())
+        })?;
+        done
+    };
+    for line in &done.left_out {
+        eprintln!("left out: {line}");
+    }
+    eprintln!("Saved {} files, {} kB.", done.files, done.bytes / 1024);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Done {
+    files: u64,
+    bytes: u64,
+    /// `PATH: why`.
+    left_out: Vec<String>,
+}
+
+/// A folder that is saved.
+struct Tree {
+    root: Root,
+    /// In the archive.
+    name: &'static str,
+    /// Where the workspace is in it; `None` where it is elsewhere.
+    workspace: Option<String>,
+}
+
+fn save(
+    home: &Path,
+    workspace: &Path,
+    own: [Option<(u64, u64)>; 2],
+    out: &mut dyn Write,
+) -> Result<Done> {
+    let root = Root::open(home).with_context(|| home.display().to_string())?;
+    let place = workspace.canonicalize().ok();
+    let inside = match &place {
+        Some(place) => place.strip_prefix(root.path()).ok().map(Path::to_path_buf),
+        None => Some(PathBuf::from("workspace")),
+    };
+    let inside = inside.map(|p| p.to_string_lossy().into_owned());
+    let elsewhere = if inside.is_none() { place } else { None };
+    let manifest = json!({"version": 1, "workspace": elsewhere}).to_string();
+    let mut trees = vec![Tree { root, name: "home", workspace: inside }];
+    if let Some(place) = &elsewhere {
+        let root = Root::open(place).with_context(|| place.display().to_string())?;
+        trees.push(Tree { root, name: "workspace", workspace: Some(String::new()) });
+    }
+    let mut archive = Archive {
+        out,
+        gzip: pack::Gzip::default(),
+        block: Vec::with_capacity(pack::BLOCK),
+        own,
+        done: Done::default(),
+    };
+    archive.begin(manifest.as_bytes())?;
+    for tree in &trees {
+        archive.folder(tree, "")?;
+        tree::walk(&tree.root, "", &mut |path, what| {
+            if tree.name == "home" && (NOT_SAVED.contains(&path) || path.starts_with(swap::ASIDE)) {
+                return Ok(false);
+            }
+            match what {
+                What::Unread(why) => return Err(Error::new(why)).context(path),
+                // Sockets come and go with the gateway.
+                What::Odd(why) => archive.done.left_out.push(format!("{path}: {why}")),
+                What::Folder => archive.folder(tree, path)?,
+                What::File if tree.is_late(path) => {}
+                What::File => archive.file(tree, path)?,
+            }
+            Ok(true)
+        })?;
+    }
+    archive.moment(&trees)?;
+    archive.end()
+}
+
+impl Tree {
+    fn is_late(&self, path: &str) -> bool {
+        self.late().iter().any(|late| {
+            path.strip_prefix(&**late).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Files and folders that are copied last.
+    fn late(&self) -> Vec<String> {
+        let journal = if self.name == "home" { JOURNAL } else { &[] };
+        let own =
+            self.workspace.iter().flat_map(|w| TOGETHER.iter().map(move |name| join(w, name)));
+        journal.iter().map(|name| (*name).to_owned()).chain(own).collect()
+    }
+}
+
+struct Archive<'w> {
+    out: &'w mut dyn Write,
+    gzip: pack::Gzip,
+    block: Vec<u8>,
+    /// Device and inode of the backup, and of the one it replaces.
+    own: [Option<(u64, u64)>; 2],
+    done: Done,
+}
+
+impl Archive<'_> {
+    fn begin(&mut self, manifest: &[u8]) -> Result<()> {
+        self.out.write_all(&pack::Gzip::HEAD)?;
+        self.head(MANIFEST, Some(manifest.len() as u64), 0o600, 0)?;
+        self.put(manifest)?;
+        self.zeros(pack::padding(manifest.len() as u64))
+    }
+
+    /// Adds all that changes together, as it was at one moment.
+    fn moment(&mut self, trees: &[Tree]) -> Result<()> {
+        // What was copied last; a session more is 16 bytes more.
+        let mut copied: HashMap<u64, u64> = HashMap::new();
+        for _ in 0..BACKUP_ROUNDS {
+            let mut same = true;
+            for tree in trees {
+                let mut look = |path: &str| -> Result<()> {
+                    let full = tree.root.path().join(path);
+                    let mut now = read::stamp(&full);
+                    if JOURNAL.contains(&path) {
+                        // Written in place, several times within a tick of the clock.
+                        let bytes = atomic::read_bounded(&full, 2 * JOURNAL_BYTES)?;
+                        now ^= u64::from(crc32::crc32(&[&bytes.unwrap_or_default()])) << 1;
+                    }
+                    let name = crate::sched::job::key(&join(tree.name, path));
+                    if now != 0 && copied.insert(name, now) != Some(now) {
+                        same = false;
+                        self.file(tree, path)?;
+                    }
+                    Ok(())
+                };
+                for late in tree.late() {
+                    if tree.root.path().join(&late).is_file() {
+                        look(&late)?;
+                        continue;
+                    }
+                    tree::walk(&tree.root, &late, &mut |path, what| match what {
+                        _ if NOT_SAVED.contains(&path) || path.ends_with(".tmp") => Ok(false),
+                        What::Unread(why) => Err(Error::new(why)).context(path),
+                        What::File => look(path).map(|()| false),
+                        What::Folder => Ok(true),
+                        What::Odd(_) => Ok(false),
+                    })?;
+                }
+            }
+            if same {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Error::new("the gateway writes without a pause; try again when it is quieter"))
+    }
+
+    fn folder(&mut self, tree: &Tree, path: &str) -> Result<()> {
+        let meta = tree.root.path().join(path).symlink_metadata().context(path)?;
+        self.head(&join(tree.name, path), None, meta.mode(), meta.mtime())
+    }
+
+    /// Adds a file; where it got shorter meanwhile, once more.
+    fn file(&mut self, tree: &Tree, path: &str) -> Result<()> {
+        for _ in 0..BACKUP_ROUNDS {
+            let (mut file, _) =
+                match tree.root.locate(Path::new(path), false).and_then(|p| p.read()) {
+                    Ok(opened) => opened,
+                    Err(fault) if tree::is_gone(&fault) => return Ok(()),
+                    Err(fault) => {
+                        return Err(Error::new(format!(
+                            "{}/{path}: {fault}; run this as its owner or root",
+                            tree.root.path().display()
+                        )));
+                    }
+                };
+            let meta = file.metadata().context(path)?;
+            if self.own.contains(&Some((meta.dev(), meta.ino()))) {
+                return Ok(());
+            }
+            let (size, mut left) = (meta.len(), meta.len());
+            self.head(&join(tree.name, path), Some(size), meta.mode(), meta.mtime())?;
+            while left > 0 {
+                // Straight into the block; what is behind its end is the next one's.
+                let (have, room) = (self.block.len(), (pack::BLOCK - self.block.len()) as u64);
+                self.block.resize(have + left.min(room) as usize, 0);
+                let n = file.read(&mut self.block[have..]).context(path)?;
+                self.block.truncate(have + n);
+                self.flush(pack::BLOCK)?;
+                left -= n as u64;
+                if n == 0 {
+                    break;
+                }
+            }
+            self.zeros(left as usize)?;
+            self.zeros(pack::padding(size))?;
+            if left == 0 {
+                self.done.files += 1;
+                self.done.bytes += size;
+                return Ok(());
+            }
+        }
+        Err(Error::new(format!("{path} gets shorter and shorter")))
+    }
+
+    fn head(&mut self, path: &str, size: Option<u64>, mode: u32, mtime: i64) -> Result<()> {
+        let mut head = Vec::new();
+        if !pack::header(path, size, mode & 0o777, mtime, &mut head) {
+            return Err(Error::new(format!("{path} is larger than 8 GB")));
+        }
+        self.put(&head)
+    }
+
+    fn zeros(&mut self, mut count: usize) -> Result<()> {
+        while count > 0 {
+            let n = count.min(pack::END.len());
+            self.put(&pack::END[..n])?;
+            count -= n;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, mut data: &[u8]) -> Result<()> {
+        while !data.is_empty() {
+            let (now, rest) = data.split_at(data.len().min(pack::BLOCK - self.block.len()));
+            self.block.extend_from_slice(now);
+            self.flush(pack::BLOCK)?;
+            data = rest;
+        }
+        Ok(())
+    }
+
+    /// Writes the block when it has `least` bytes.
+    fn flush(&mut self, least: usize) -> Result<()> {
+        if self.block.len() >= least {
+            self.out.write_all(&self.gzip.block(&self.block))?;
+            self.out.write_all(&self.block)?;
+            self.block.clear();
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Done> {
+        self.put(&pack::END)?;
+        self.flush(0)?;
+        self.out.write_all(&self.gzip.end())?;
+        self.out.flush()?;
+        Ok(self.done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::scratch;
+    use std::fs;
+
+    /// A gateway that writes whenever the backup does.
+    struct Busy(PathBuf);
+
+    impl Write for Busy {
+        fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+            let mut file = fs::OpenOptions::new().append(true).open(&self.0)?;
+            file.write_all(b"x")?;
+            Ok(data.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_home_that_never_rests_is_told() {
+        let home = scratch("backup-busy");
+        let workspace = home.join("workspace");
+        fs::create_dir_all(workspace.join("sessions")).expect("a folder");
+        let session = workspace.join("sessions/a.jsonl");
+        fs::write(&session, vec![b'x'; pack::BLOCK]).expect("a file");
+        let done = save(&home, &workspace, [None; 2], &mut Busy(session.clone()));
+        assert!(done.err().expect("an error").as_str().contains("writes without a pause"));
+        assert!(save(&home, &workspace, [None; 2], &mut Vec::new()).is_ok());
+    }
+}

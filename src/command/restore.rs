@@ -1,0 +1,183 @@
+//! `picoclaw restore`: unpacks a backup beside what is in the home, and exchanges the two when all of it is there.
+//!
+//! The old contents are kept. `store/swap.rs` says why it may be killed at any moment.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::backup::MANIFEST;
+use crate::app::home::Home;
+use crate::args;
+use crate::config::LoadOptions;
+use crate::error::{Context, Error, Result};
+use crate::limits::{RESTORE_BYTES, RESTORE_ENTRIES, RESTORE_RATIO};
+use crate::proto::tar::{Entry, Event, Kind};
+use crate::store::archive::{self, Bounds};
+use crate::store::swap::{self, Swap};
+use crate::sys::files;
+
+/// Bytes of the manifest.
+const MANIFEST_BYTES: usize = 8 * 1024;
+/// In the home, for a workspace that was elsewhere: an archive does not choose where on the disk it goes.
+const WORKSPACE: &str = "restored-workspace";
+
+/// Restores, and says where the old home is.
+///
+/// # Errors
+/// A running gateway, data in the way, an archive that is no backup or is broken, a full disk: nothing has changed then.
+pub fn run(args: &args::Restore) -> Result<ExitCode> {
+    let home = LoadOptions::from_process().home()?;
+    if swap::holds_data(&home) && !args.force {
+        let why = "holds data already; with --force it is moved aside and kept";
+        return Err(Error::new(format!("{} {why}", home.display())));
+    }
+    if !home.exists() {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&home);
+        made.and_then(|()| files::hand_over(&home)).with_context(|| home.display().to_string())?;
+    }
+    let cure = "stop the gateway first (/etc/init.d/S95picoclaw stop)";
+    let lock = Home::lock(&home).context(cure)?;
+    let mut file: Box<dyn Read> = if args.file == args::PIPE {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(&args.file).with_context(|| args.file.clone())?)
+    };
+    let new = Swap::begin(&home)?;
+    let theirs = home.metadata().with_context(|| home.display().to_string())?;
+    let mut unpacking = Unpacking {
+        new: new.place(),
+        owner: rustix::process::geteuid().is_root().then(|| (theirs.uid(), theirs.gid())),
+        manifest: None,
+        workspace: None,
+        open: None,
+        files: 0,
+    };
+    let bounds = Bounds { bytes: RESTORE_BYTES, ratio: RESTORE_RATIO, entries: RESTORE_ENTRIES };
+    let read = archive::read(&mut *file, &bounds, &mut |event| unpacking.take(event));
+    let empty = || Error::new("there is nothing in it");
+    let done = read.and_then(|_| if unpacking.files > 1 { Ok(()) } else { Err(empty()) });
+    if let Err(e) = done {
+        new.forget();
+        return Err(e.context(&args.file));
+    }
+    unpacking.open = None;
+    let aside = new.commit()?;
+    drop(lock);
+    println!("Restored {} files to {}.", unpacking.files - 1, home.display());
+    if let Some(aside) = aside {
+        println!("What was there is now {}; remove it when it is not needed.", aside.display());
+    }
+    if let Some(was) = unpacking.workspace {
+        let now = home.join(WORKSPACE);
+        println!("Its workspace was elsewhere: mv {} {was}", now.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An archive on its way to the disk.
+struct Unpacking {
+    new: PathBuf,
+    /// For root: whose the files are to be.
+    owner: Option<(u32, u32)>,
+    manifest: Option<Vec<u8>>,
+    /// Where the workspace was, if not in the home.
+    workspace: Option<String>,
+    open: Option<File>,
+    /// The manifest counts, too.
+    files: u64,
+}
+
+impl Unpacking {
+    fn take(&mut self, event: Event<'_>) -> Result<()> {
+        match event {
+            Event::Entry(entry) if self.files == 0 => {
+                if entry.path != MANIFEST || entry.size > MANIFEST_BYTES as u64 {
+                    return Err(Error::new("this is no backup that picoclaw has made"));
+                }
+                self.manifest = Some(Vec::new());
+                self.files = 1;
+                Ok(())
+            }
+            Event::Entry(entry) => {
+                if let Some(manifest) = self.manifest.take() {
+                    self.begin(&manifest)?;
+                }
+                self.entry(&entry).with_context(|| entry.path.clone())
+            }
+            Event::Data(data) => match (&mut self.manifest, &mut self.open) {
+                (Some(manifest), _) => {
+                    manifest.extend_from_slice(data);
+                    Ok(())
+                }
+                (None, Some(file)) => file.write_all(data).context("cannot unpack"),
+                (None, None) => Ok(()),
+            },
+        }
+    }
+
+    fn begin(&mut self, manifest: &[u8]) -> Result<()> {
+        let manifest: Value = serde_json::from_slice(manifest).context(MANIFEST)?;
+        if manifest["version"].as_u64() != Some(1) {
+            return Err(Error::new("the backup is of a newer picoclaw; restore it with that one"));
+        }
+        self.workspace = manifest["workspace"].as_str().map(str::to_owned);
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<()> {
+        self.open = None;
+        let path = entry.path.trim_end_matches('/');
+        let (top, rest) = path.split_once('/').unwrap_or((path, ""));
+        let bad = |part: &str| matches!(part, "" | "." | "..") || part.contains('\0');
+        if !rest.is_empty() && rest.split('/').any(bad) {
+            return Err(Error::new("the path leads out of the archive"));
+        }
+        let target = match (top, rest) {
+            ("home", "") => self.new.clone(),
+            ("home", rest) if !rest.starts_with(swap::BASE) => self.new.join(rest),
+            ("workspace", rest) => self.new.join(WORKSPACE).join(rest),
+            _ => return Err(Error::new("a backup has no such place")),
+        };
+        match entry.kind {
+            Kind::Folder => {
+                DirBuilder::new().recursive(true).mode(0o700).create(&target)?;
+                self.give(&target, entry.mode | 0o700)
+            }
+            Kind::File => {
+                let mut options = OpenOptions::new();
+                options.write(true).create(true).truncate(true).mode(0o600);
+                options.custom_flags(libc::O_NOFOLLOW);
+                // A later copy of a file stands for the earlier one.
+                let mut file = options.open(&target);
+                if let (Err(e), Some(folder)) = (&file, target.parent()) {
+                    // A folder that was made after the backup had passed it.
+                    if e.kind() == std::io::ErrorKind::NotFound {
+                        let missing: Vec<&Path> =
+                            folder.ancestors().take_while(|f| !f.exists()).collect();
+                        for folder in missing.into_iter().rev() {
+                            DirBuilder::new().mode(0o700).create(folder)?;
+                            self.give(folder, 0o700)?;
+                        }
+                        file = options.open(&target);
+                    }
+                }
+                self.open = Some(file?);
+                self.files += 1;
+                self.give(&target, entry.mode | 0o600)
+            }
+            _ => Err(Error::new("a link or a device; a backup has none")),
+        }
+    }
+
+    fn give(&self, path: &Path, mode: u32) -> Result<()> {
+        if let Some((user, group)) = self.owner {
+            lchown(path, Some(user), Some(group))?;
+        }
+        Ok(files::set_mode(path, mode)?)
+    }
+}

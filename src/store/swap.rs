@@ -1,0 +1,287 @@
+//! The contents of a home replaced as a whole: the old or the new ones are in place, whenever this is killed.
+//!
+//! What is new is made in `.restore/new`. From the moment `.restore/commit` is there, the old contents are moved to
+//! `.restore/old`, then (`.restore/moved`) the new ones to their place, name by name; whoever comes next goes on where it
+//! ended. A home may be a mount point, so it is never renamed itself.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, Error, Result};
+use crate::sys::files;
+
+/// The folder in which a home is made ready.
+pub const BASE: &str = ".restore";
+/// What a home was before is kept in it, with a number behind where there are several.
+pub const ASIDE: &str = "before-restore";
+/// ext4 has this in each root folder.
+pub const NOT_OURS: &str = "lost+found";
+
+/// New contents on their way.
+pub struct Swap {
+    home: PathBuf,
+}
+
+impl Swap {
+    /// Makes an empty folder for the new contents; half ones of before are removed.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn begin(home: &Path) -> Result<Swap> {
+        recover(home)?;
+        let swap = Swap { home: home.to_owned() };
+        swap.forget();
+        for folder in [home.join(BASE), swap.place()] {
+            let made = DirBuilder::new().mode(0o700).create(&folder);
+            made.and_then(|()| files::hand_over(&folder))
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        Ok(swap)
+    }
+
+    /// Where the new contents go.
+    pub fn place(&self) -> PathBuf {
+        self.home.join(BASE).join("new")
+    }
+
+    /// Nothing came of it. What cannot be removed now is by the next one.
+    pub fn forget(&self) {
+        let _ = fs::remove_dir_all(self.home.join(BASE));
+    }
+
+    /// Puts the new contents in place; gives where the old ones are now, if there were any.
+    ///
+    /// # Errors
+    /// The disk's. Once the decision is on the card, the next [`recover`] goes on.
+    pub fn commit(self) -> Result<Option<PathBuf>> {
+        let base = self.home.join(BASE);
+        let name = || format!("cannot replace what is in {}", self.home.display());
+        let decided = || -> std::io::Result<File> {
+            rustix::fs::syncfs(&File::open(&base)?)?;
+            let mut options = OpenOptions::new();
+            let new = base.join("commit.new");
+            let mut file = options.write(true).create(true).mode(0o600).open(&new)?;
+            // Held while this process works on it.
+            files::try_lock(&file);
+            file.write_all(b"go\n")?;
+            file.sync_all()?;
+            files::hand_over(&new)?;
+            fs::rename(new, base.join("commit"))?;
+            File::open(&base)?.sync_all()?;
+            Ok(file)
+        };
+        let _lock = decided().with_context(name)?;
+        let mut kept = None;
+        while step(&self.home, &mut kept).with_context(name)? {}
+        Ok(kept)
+    }
+}
+
+/// Goes on with a replacement that was decided and then interrupted.
+///
+/// # Errors
+/// It is under way just now; the disk's.
+pub fn recover(home: &Path) -> Result<()> {
+    let Ok(file) = File::open(home.join(BASE).join("commit")) else { return Ok(()) };
+    if !files::try_lock(&file) {
+        return Err(Error::new("a restore is under way; wait for its end"));
+    }
+    let name = || format!("cannot finish the restore of {}", home.display());
+    while step(home, &mut None).with_context(name)? {}
+    Ok(())
+}
+
+/// More than the lock that asking for it leaves behind.
+pub fn holds_data(home: &Path) -> bool {
+    let lock = home.join("state/lock");
+    contents(home).any(|name| name != "state")
+        || fs::read_dir(home.join("state"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|e| e.path() != lock)
+}
+
+/// The names that are replaced.
+fn contents(home: &Path) -> impl Iterator<Item = std::ffi::OsString> {
+    let kept = |name: &[u8]| {
+        name == BASE.as_bytes() || name == NOT_OURS.as_bytes() || name.starts_with(ASIDE.as_bytes())
+    };
+    let names = fs::read_dir(home).into_iter().flatten().flatten().map(|e| e.file_name());
+    names.filter(move |name| !kept(name.as_encoded_bytes()))
+}
+
+/// One step; false after the last.
+fn step(home: &Path, kept: &mut Option<PathBuf>) -> std::io::Result<bool> {
+    let base = home.join(BASE);
+    let (old, new, moved) = (base.join("old"), base.join("new"), base.join("moved"));
+    let there = |path: &Path| path.symlink_metadata().is_ok();
+    let sync = |path: &Path| File::open(path).and_then(|f| f.sync_all());
+    if !there(&old) {
+        DirBuilder::new().mode(0o700).create(&old)?;
+        files::hand_over(&old)?;
+        return Ok(true);
+    }
+    if !there(&moved) {
+        if let Some(name) = contents(home).next() {
+            fs::rename(home.join(&name), old.join(&name))?;
+            return Ok(true);
+        }
+        sync(home)?;
+        sync(&old)?;
+        File::create(&moved)?.sync_all()?;
+        sync(&base)?;
+        return Ok(true);
+    }
+    let next = fs::read_dir(&new).ok().and_then(|mut names| names.next());
+    if let Some(entry) = next {
+        let name = entry?.file_name();
+        if there(&home.join(&name)) {
+            // Some other command has made it meanwhile.
+            let mut late = name.clone();
+            late.push(".late");
+            fs::rename(home.join(&name), old.join(late))?;
+        }
+        fs::rename(new.join(&name), home.join(&name))?;
+        return Ok(true);
+    }
+    sync(home)?;
+    if holds_data(&old) {
+        let mut aside = home.join(ASIDE);
+        for n in 2.. {
+            if !there(&aside) {
+                break;
+            }
+            aside = home.join(format!("{ASIDE}-{n}"));
+        }
+        fs::rename(&old, &aside)?;
+        sync(home)?;
+        *kept = Some(aside);
+    }
+    // From here on it is a leftover and nothing more.
+    match fs::remove_file(base.join("commit")) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+        _ => sync(&base)?,
+    }
+    fs::remove_dir_all(&base)?;
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::scratch;
+
+    /// Every file below, `path=content`, sorted.
+    fn tree(dir: &Path) -> Vec<String> {
+        fn below(dir: &Path, at: &str, out: &mut Vec<String>) {
+            for entry in fs::read_dir(dir).expect("a folder").flatten() {
+                let name = format!("{at}{}", entry.file_name().to_string_lossy());
+                match fs::read_to_string(entry.path()) {
+                    Ok(text) => out.push(format!("{name}={text}")),
+                    Err(_) => below(&entry.path(), &format!("{name}/"), out),
+                }
+            }
+        }
+        let mut out = Vec::new();
+        below(dir, "", &mut out);
+        out.sort();
+        out
+    }
+
+    fn home(name: &str) -> PathBuf {
+        let home = scratch(name);
+        for (path, text) in
+            [("a/x", "old"), ("b", "old"), ("state/lock", ""), ("before-restore/c", "older")]
+        {
+            fs::create_dir_all(home.join(path).parent().expect("a parent")).expect("a folder");
+            fs::write(home.join(path), text).expect("a file");
+        }
+        fs::create_dir(home.join(NOT_OURS)).expect("a folder");
+        home
+    }
+
+    fn filled(home: &Path) -> Swap {
+        let swap = Swap::begin(home).expect("begun");
+        fs::create_dir(swap.place().join("a")).expect("a folder");
+        fs::write(swap.place().join("a/x"), "new").expect("a file");
+        fs::write(swap.place().join("d"), "new").expect("a file");
+        swap
+    }
+
+    const DONE: &[&str] = &[
+        "a/x=new",
+        "before-restore-2/a/x=old",
+        "before-restore-2/b=old",
+        "before-restore-2/state/lock=",
+        "before-restore/c=older",
+        "d=new",
+    ];
+
+    #[test]
+    fn contents_change_and_the_old_ones_are_kept() {
+        let home = home("swap");
+        let kept = filled(&home).commit().expect("done");
+        assert_eq!(kept, Some(home.join("before-restore-2")));
+        assert_eq!(tree(&home), DONE);
+        assert!(home.join(NOT_OURS).exists());
+    }
+
+    #[test]
+    fn wherever_it_ends_it_goes_on() {
+        for steps in 0..20 {
+            let home = home("swap-cut");
+            let before = tree(&home);
+            let swap = filled(&home);
+            // Not decided: nothing happens, and the next one begins anew.
+            recover(&home).expect("nothing to do");
+            assert_eq!(
+                tree(&home).iter().filter(|f| !f.starts_with(BASE)).collect::<Vec<_>>(),
+                before.iter().collect::<Vec<_>>()
+            );
+            fs::write(home.join(BASE).join("commit"), "go\n").expect("decided");
+            drop(swap);
+            let mut ended = false;
+            for _ in 0..steps {
+                ended = ended || !step(&home, &mut None).expect("a step");
+                if ended {
+                    break;
+                }
+            }
+            if steps == 7 {
+                // A command that did not know made a folder.
+                fs::create_dir_all(home.join("a/y")).expect("a folder");
+            }
+            recover(&home).expect("goes on");
+            if steps != 7 {
+                assert_eq!(tree(&home), DONE, "after {steps}");
+            }
+            assert!(
+                fs::read_to_string(home.join("a/x")).is_ok_and(|t| t == "new"),
+                "after {steps}"
+            );
+            recover(&home).expect("nothing left");
+        }
+    }
+
+    #[test]
+    fn an_empty_home_leaves_nothing_behind() {
+        let home = scratch("swap-empty");
+        assert_eq!(filled(&home).commit().expect("done"), None);
+        assert_eq!(tree(&home), ["a/x=new", "d=new"]);
+        assert!(!home.join(BASE).exists());
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let home = home("swap-two");
+        drop(filled(&home));
+        let commit = home.join(BASE).join("commit");
+        fs::write(&commit, "go\n").expect("decided");
+        let other = File::open(&commit).expect("open");
+        assert!(files::try_lock(&other));
+        assert!(recover(&home).expect_err("busy").as_str().contains("under way"));
+    }
+}
