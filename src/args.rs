@@ -36,6 +36,8 @@ pub enum Command {
     /// See the type.
     Onboard(Onboard),
     /// See the type.
+    Migrate(Migrate),
+    /// See the type.
     Backup(Backup),
     /// See the type.
     Restore(Restore),

@@ -69,6 +69,7 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Agent(a)) => command::agent::run(&a),
         Some(Command::Status(a)) => command::status::run(&a),
         Some(Command::Onboard(_)) => command::onboard::run(),
+        Some(Command::Migrate(a)) => command::migrate::run(&a),
         Some(Command::Backup(a)) => command::backup::run(&a),
         Some(Command::Restore(a)) => command::restore::run(&a),
         Some(Command::Config(a)) => command::config::run(&a),

@@ -1,6 +1,6 @@
-//! Feeds of what archives are made of; see `feeds.rs`.
+//! Feeds of what archives and homes of others are made of; see `feeds.rs`.
 
-use picoclaw::proto::{crc32, gzip, pack, tar};
+use picoclaw::proto::{crc32, gzip, json5, pack, tar};
 
 /// The same content however it is cut.
 pub fn feed_gzip(data: &[u8]) {
@@ -81,4 +81,13 @@ pub fn feed_pack(data: &[u8]) {
         }
     }
     assert!(gunzip.is_whole() && tar.is_whole() && read == content.as_bytes());
+}
+
+/// JSON stays what it is.
+pub fn feed_json5(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let made = json5::to_json(&text);
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&made).ok(), Some(value));
+    }
 }

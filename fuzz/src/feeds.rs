@@ -23,6 +23,7 @@ pub const FEEDS: &[Feed] = &[
     ("html", feed_html, &["src/proto/html/tests.rs"]),
     ("http1", feed_http1, &["src/proto/http1_tests.rs"]),
     ("json", feed_json, &["src/proto/json.rs", "src/channel/telegram/inbound/tests.rs"]),
+    ("json5", super::archives::feed_json5, &["src/proto/json5.rs"]),
     ("json_pos", feed_json_pos, &["src/proto/json_pos.rs"]),
     ("json_stream", super::streams::feed_json_stream, &["src/proto/json_stream.rs"]),
     ("line_editor", feed_line_editor, &["src/proto/line_editor.rs"]),

@@ -48,6 +48,7 @@ use crate::provider::Models;
 use crate::skill::install;
 use crate::skill::load::Roots;
 use crate::store::session::Sessions;
+use crate::store::session_go;
 use crate::store::writer::Journal;
 use crate::tool::cron::Order;
 use control::Reply;
@@ -115,6 +116,15 @@ pub struct Gateway {
     listening: Rc<RefCell<Vec<String>>>,
 }
 
+/// Takes over sessions that the Go original has left; without them the assistant still works.
+pub fn adopt(sessions: &Sessions) {
+    match session_go::adopt(sessions) {
+        Ok(0) => {}
+        Ok(n) => crate::log::info!("sessions of the Go version taken over: {n}"),
+        Err(e) => crate::log::warn!("{e}"),
+    }
+}
+
 /// The models of a configuration.
 ///
 /// # Errors
@@ -171,6 +181,7 @@ impl Gateway {
     fn build(options: GatewayOptions, started: Instant) -> Result<Gateway> {
         let config = Rc::new(options.config);
         let sessions = Sessions::new(&config.agent.workspace);
+        adopt(&sessions);
         let (journal, notes) = Journal::open(&config.home.join("state"), sessions.dir())?;
         for note in notes {
             crate::log::warn!("{note}");

@@ -1,4 +1,4 @@
-//! `picoclaw backup`, `restore`: a home as a whole.
+//! `picoclaw migrate`, `backup`, `restore`: a home as a whole.
 
 use argh::FromArgs;
 
@@ -28,4 +28,43 @@ pub struct Restore {
     /// the home holds data: move it aside, to HOME.before-restore
     #[argh(switch)]
     pub force: bool,
+}
+
+/// Take over the home of an OpenClaw or of the Go PicoClaw. The source is only read; what is here is kept beside, as .bak.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "migrate")]
+pub struct Migrate {
+    /// openclaw (default) or picoclaw
+    #[argh(option, default = "\"openclaw\".into()")]
+    pub from: String,
+    /// the home to read (default: OPENCLAW_HOME, ~/.openclaw or ~/.picoclaw)
+    #[argh(option)]
+    pub source_home: Option<String>,
+    /// the home to write (default: PICOCLAW_HOME or ~/.picoclaw)
+    #[argh(option)]
+    pub target_home: Option<String>,
+    /// older name of --source-home
+    #[argh(option)]
+    pub openclaw_home: Option<String>,
+    /// older name of --target-home
+    #[argh(option)]
+    pub picoclaw_home: Option<String>,
+    /// write nothing, say what would be done
+    #[argh(switch)]
+    pub dry_run: bool,
+    /// only the workspace, as it is now, conversations and jobs included
+    #[argh(switch)]
+    pub refresh: bool,
+    /// only configuration and secrets
+    #[argh(switch)]
+    pub config_only: bool,
+    /// only notes, skills, conversations, jobs
+    #[argh(switch)]
+    pub workspace_only: bool,
+    /// also over conversations and jobs that are here (kept as .bak)
+    #[argh(switch)]
+    pub force: bool,
+    /// the report as one JSON object
+    #[argh(switch)]
+    pub json: bool,
 }

@@ -36,7 +36,9 @@ pub fn run(args: &args::Agent) -> Result<ExitCode> {
     log::hide(secrets.clone());
     crate::sys::process::harden();
     let config = Rc::new(loaded.config);
-    let journal = Rc::new(Journal::sessions_only(Sessions::new(&config.agent.workspace).dir()));
+    let sessions = Sessions::new(&config.agent.workspace);
+    app::adopt(&sessions);
+    let journal = Rc::new(Journal::sessions_only(sessions.dir()));
     let http = Client::new()?;
     let models = app::models(&config, &http, false)?;
     let agent = app::agent(config.clone(), models, http, journal, secrets);

@@ -11,6 +11,7 @@ pub mod cron;
 pub mod gateway;
 #[cfg(feature = "simulate")]
 pub mod membench;
+pub mod migrate;
 pub mod onboard;
 pub mod restore;
 #[cfg(feature = "simulate")]

@@ -16,3 +16,9 @@ pub const RESTORE_BYTES: u64 = 256 << 30;
 pub const RESTORE_RATIO: u64 = 200;
 /// Files and folders of a backup.
 pub const RESTORE_ENTRIES: u64 = 2_000_000;
+/// Bytes of one file that a migration copies.
+pub const MIGRATE_FILE_BYTES: u64 = 256 << 20;
+/// Models that a migrated configuration gets.
+pub const MIGRATE_MODELS: usize = 32;
+/// Sessions under names of the Go original that one start takes over.
+pub const GO_SESSIONS: usize = 256;

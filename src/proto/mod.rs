@@ -12,6 +12,7 @@ pub mod gzip;
 pub mod html;
 pub mod http1;
 pub mod json;
+pub mod json5;
 pub mod json_pos;
 pub mod json_stream;
 pub mod line_editor;

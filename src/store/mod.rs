@@ -17,6 +17,7 @@ pub mod read;
 mod sample_tests;
 pub mod session;
 pub mod session_cut;
+pub mod session_go;
 pub mod state;
 pub mod swap;
 pub mod writer;

@@ -13,6 +13,7 @@ mod config_report;
 mod config_shapes;
 mod conformance_config;
 mod conformance_context;
+mod conformance_migrate;
 mod conformance_provider;
 mod conformance_skills;
 mod conformance_steering;
@@ -41,6 +42,8 @@ mod last_end;
 #[cfg(feature = "maixcam")]
 mod maixcam;
 mod memory_search;
+mod migrate;
+mod migrate_homes;
 mod net_http;
 mod net_proxy;
 mod net_tls;

@@ -1,0 +1,135 @@
+//! A home of the Go PicoClaw, of any version (behaviour.md 2, 7). Its files are read as they are: only the workspace's place
+//! changes. Sessions under Go's own names are taken over by the next start (`store/session_go.rs`).
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::take::{Did, Taker};
+use crate::command::tree::join;
+use crate::error::{Context, Result};
+use crate::sched;
+use crate::sys::beneath::Root;
+
+/// Files beside the configuration that count as they are.
+const BESIDE: &[&str] = &[".security.yml", "auth.json"];
+
+/// Takes over what was asked for.
+///
+/// # Errors
+/// A full disk.
+pub fn take(root: &Root, taker: &mut Taker) -> Result<()> {
+    let config = taker.text(root, "config.json", taker.config);
+    let mut parsed: Option<Value> = None;
+    if let Some(text) = &config {
+        match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+            Ok(value) => parsed = Some(value),
+            Err(e) => {
+                let why = format!("not JSON: {e}; correct it there and run this again");
+                taker.report.say(Did::Failed, "config.json", &why);
+            }
+        }
+    }
+    let pointer = "/agents/defaults/workspace";
+    let named = parsed.as_ref().and_then(|c| c.pointer(pointer)?.as_str()).map(str::to_owned);
+    let workspace = super::workspace(root, named.as_deref(), taker);
+    let mut secrets = config.filter(|_| taker.config).unwrap_or_default();
+    if let (Some(mut value), true) = (parsed, taker.config) {
+        let to = taker.target.join("config.json");
+        let defaults = value.pointer_mut("/agents/defaults").and_then(Value::as_object_mut);
+        if defaults.is_some_and(|d| d.remove("workspace").is_some()) {
+            let bytes = serde_json::to_vec_pretty(&value).context("config.json")?;
+            let note = "the workspace is the one of this home";
+            taker.put(&bytes, &to, "config.json", Did::Converted, note)?;
+        } else {
+            taker.put(secrets.as_bytes(), &to, "config.json", Did::Taken, "")?;
+        }
+    }
+    if taker.config {
+        for name in BESIDE {
+            if let Some(text) = taker.text(root, name, false) {
+                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Taken, "")?;
+                secrets.push_str(&text);
+            }
+        }
+        for name in files(&secrets) {
+            if let Some(text) = taker.text(root, name, true) {
+                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Taken, "")?;
+            }
+        }
+        taker.judge();
+    }
+    if taker.workspace {
+        let to = taker.target.join("skills");
+        taker.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
+        work(&workspace, taker)?;
+    }
+    rest(root, &workspace, &secrets, taker);
+    Ok(())
+}
+
+fn work(workspace: &Path, taker: &mut Taker) -> Result<()> {
+    let Ok(root) = Root::open(workspace) else {
+        let why = format!("{} is no folder that can be read", workspace.display());
+        taker.report.say(Did::Failed, "workspace", &why);
+        return Ok(());
+    };
+    let dest = taker.dest();
+    // Whoever has an AGENT.md never reads AGENTS.md: here that would be our template.
+    let renamed = dest.join("AGENT.md").exists() && !workspace.join("AGENT.md").exists();
+    taker.tree(&root, "", &dest, "workspace", &|path| match path {
+        "AGENTS.md" if renamed => Ok(Some("AGENT.md".into())),
+        "heartbeat.log" => Err("a log"),
+        _ if path.starts_with("sessions/seahorse.db") => Err("a database of another engine"),
+        _ if path.ends_with(".json.migrated") => Err("it stands in the .jsonl"),
+        _ => Ok(None),
+    })?;
+    let jobs = sched::file::path(workspace);
+    let mut wait = Vec::new();
+    let looked = sched::file::scan(&jobs, &mut |job| {
+        if let Some(job) = job.ok().filter(|j| !j.command().is_empty() && j.approval().is_empty()) {
+            wait.push(format!("{} ({})", job.name(), job.id()));
+        }
+    });
+    if let Err(fault) = looked {
+        taker.report.say(Did::Failed, "workspace/cron/jobs.json", &fault.to_string());
+    }
+    for job in wait {
+        let why = "its command runs after your yes: picoclaw cron enable ID";
+        taker.report.say(Did::LeftOut, &format!("approval of job {job}"), why);
+    }
+    Ok(())
+}
+
+/// Names that `file://` values of a configuration have.
+fn files(text: &str) -> impl Iterator<Item = &str> {
+    text.split("file://").skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ','));
+        Some(&rest[..end.unwrap_or(rest.len())]).filter(|name| !name.is_empty())
+    })
+}
+
+/// What else there is, and why it stays.
+fn rest(root: &Root, workspace: &Path, secrets: &str, taker: &mut Taker) {
+    let listed = root.locate(Path::new(""), false).and_then(|p| p.list(crate::limits::TREE_NAMES));
+    for entry in listed.map(|(entries, _)| entries).unwrap_or_default() {
+        let name = entry.name.to_string_lossy().into_owned();
+        let known = matches!(&*name, "config.json" | "skills" | "workspace")
+            || BESIDE.contains(&&*name)
+            || files(secrets).any(|f| f.split('/').next() == Some(&*name))
+            || workspace == root.path().join(&name);
+        if known || !(taker.config && taker.workspace) {
+            continue;
+        }
+        let why = match &*name {
+            "logs" | ".picoclaw.pid" => "of the program that wrote it",
+            "state" => "its journal; between homes of this picoclaw: backup and restore",
+            _ if name.ends_with(".bak") => "an old version",
+            _ => "not known",
+        };
+        taker.report.say(Did::LeftOut, &join("", &name), why);
+    }
+    if workspace != root.path().join("workspace") && root.path().join("workspace").exists() {
+        taker.report.say(Did::LeftOut, "workspace", "the configuration names another one");
+    }
+}

@@ -1,0 +1,148 @@
+//! `picoclaw migrate`: takes over the home of an OpenClaw or of the Go PicoClaw.
+//!
+//! The source is only read, below its folder and never through a link. At the target every file is old or new, what was there
+//! is kept beside, and a second run passes over what the first has done.
+
+mod go;
+mod openclaw;
+mod take;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use self::take::{Did, Report, Taker};
+use crate::app::home::Home;
+use crate::args;
+use crate::config::{self, LoadOptions};
+use crate::error::{Context, Error, Result};
+use crate::limits::CONFIG_BYTES;
+use crate::sys::beneath::Root;
+
+pub use openclaw::{provider, snake};
+
+/// Takes over what is asked for and reports on every file.
+///
+/// # Errors
+/// No such source, a gateway that runs, a full disk. What is wrong with one file stands in the report, and the exit status
+/// is 1.
+pub fn run(args: &args::Migrate) -> Result<ExitCode> {
+    if args.config_only && (args.workspace_only || args.refresh) {
+        return Err(Error::new("--config-only and --workspace-only exclude each other"));
+    }
+    let go = match args.from.as_str() {
+        "openclaw" => false,
+        "picoclaw" => true,
+        other => return Err(Error::new(format!("--from {other}: openclaw or picoclaw"))),
+    };
+    let mut options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
+    let given = args.source_home.as_ref().or(args.openclaw_home.as_ref()).cloned();
+    let named =
+        given.or_else(|| std::env::var("OPENCLAW_HOME").ok().filter(|v| !go && !v.is_empty()));
+    let default = if go { "~/.picoclaw" } else { "~/.openclaw" };
+    let source = options.expand(named.as_deref().unwrap_or(default));
+    let target = match args.target_home.as_ref().or(args.picoclaw_home.as_ref()) {
+        Some(target) => options.expand(target),
+        None => options.home()?,
+    };
+    let missing = || format!("no home to take over at {} (--source-home)", source.display());
+    let root = Root::open(&source).with_context(missing)?;
+    let real = target.canonicalize().unwrap_or_else(|_| target.clone());
+    if real.starts_with(root.path()) {
+        return Err(Error::new(format!(
+            "{} is the source itself, or in it: nothing to take over (--target-home)",
+            target.display()
+        )));
+    }
+    let lock = if args.dry_run {
+        None
+    } else {
+        take::folder(&target)?;
+        Some(Home::lock(&target).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?)
+    };
+    options.env.insert("PICOCLAW_HOME".into(), target.display().to_string());
+    let mut taker = Taker {
+        target,
+        options,
+        force: args.force || args.refresh,
+        dry: args.dry_run,
+        config: !(args.workspace_only || args.refresh),
+        workspace: !args.config_only,
+        report: Report::new(args.json),
+    };
+    let done = if go { go::take(&root, &mut taker) } else { openclaw::take(&root, &mut taker) };
+    // The report comes first, also where a full disk has ended it.
+    let failed = taker.report.end(args.dry_run, root.path(), &taker.target);
+    done?;
+    drop(lock);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Taker {
+    /// The folder that the assistant of the target works in.
+    fn dest(&self) -> PathBuf {
+        let own = || self.target.join("workspace");
+        config::load(&self.options).map_or_else(|_| own(), |l| l.config.agent.workspace)
+    }
+
+    /// Says what is wrong with the configuration as it is now.
+    fn judge(&mut self) {
+        if self.dry {
+            return;
+        }
+        if let Err(errors) = config::load(&self.options) {
+            for problem in errors.problems {
+                self.report.say(Did::Failed, "config.json", &problem.to_string());
+            }
+        }
+    }
+
+    /// The text of a small file of the source; `None` (and a line in the report) where there is none that can be read.
+    fn text(&mut self, root: &Root, path: &str, needed: bool) -> Option<String> {
+        let opened = root.locate(Path::new(path), false).and_then(|place| place.read());
+        let mut bytes = Vec::new();
+        let read = match opened {
+            Err(fault) if super::tree::is_gone(&fault) => {
+                if needed {
+                    self.report.say(Did::LeftOut, path, "there is none");
+                }
+                return None;
+            }
+            Err(fault) => Err(fault.to_string()),
+            Ok((file, _)) => {
+                file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())
+            }
+        };
+        let text = match read {
+            Err(why) => Err(format!("{why}; make it readable and run this again")),
+            Ok(n) if n as u64 > CONFIG_BYTES => {
+                Err(format!("larger than {} kB", CONFIG_BYTES >> 10))
+            }
+            Ok(_) => String::from_utf8(bytes)
+                .map_err(|_| "not UTF-8 text: save it as UTF-8 and run this again".to_owned()),
+        };
+        match text {
+            Ok(text) => Some(text),
+            Err(why) => {
+                self.report.say(Did::Failed, path, &why);
+                None
+            }
+        }
+    }
+}
+
+/// Where a workspace is that a configuration of `root` names: there, or (a copy of a home, another machine) in the source.
+fn workspace(root: &Root, named: Option<&str>, taker: &Taker) -> PathBuf {
+    let named = named.filter(|n| !n.is_empty()).map(|n| taker.options.expand(n));
+    let target = taker.target.join("workspace");
+    named
+        .filter(|path| path.is_dir() && path.canonicalize().ok() != target.canonicalize().ok())
+        .unwrap_or_else(|| root.path().join("workspace"))
+}
+
+/// One line of the report as JSON.
+fn line(did: &str, file: &str, note: &str) -> serde_json::Value {
+    json!({"what": did, "file": file, "note": note})
+}

@@ -1,0 +1,284 @@
+//! A home of OpenClaw (behaviour.md 7A): openclaw.json becomes our configuration, notes and skills are copied.
+//!
+//! Its conversations and jobs have forms of their own and stay; the report says so.
+
+use serde_json::{Map, Value, json};
+
+use super::take::{Did, Report, Taker};
+use crate::config::providers;
+use crate::error::{Context, Result};
+use crate::limits::MIGRATE_MODELS;
+use crate::proto::json5;
+use crate::sys::beneath::Root;
+
+/// Channels that PicoClaw has, too.
+const CHANNELS: &[&str] =
+    &["telegram", "discord", "whatsapp", "feishu", "qq", "dingtalk", "maixcam", "slack", "matrix"];
+/// Members of a channel that are common to all.
+const COMMON: &[&str] = &["enabled", "allow_from"];
+/// What an old name is called here.
+const NAMES: &[(&str, &str)] = &[
+    ("telegram.bot_token", "token"),
+    ("dingtalk.app_id", "client_id"),
+    ("dingtalk.app_secret", "client_secret"),
+];
+/// Settings of theirs that mean nothing here.
+const POLICIES: &[&str] = &["dm_policy", "group_policy", "groups", "accounts", "guilds"];
+/// Files of the workspace.
+const FILES: &[&str] =
+    &["AGENTS.md", "SOUL.md", "USER.md", "TOOLS.md", "HEARTBEAT.md", "IDENTITY.md"];
+/// What else there may be in the home, and why it stays.
+const LEFT: &[(&str, &str)] = &[
+    ("agents/main/sessions", "conversations in a form of its own"),
+    ("cron/jobs.json", "jobs in a form of its own: picoclaw cron add"),
+    ("memory", "an index in a form of its own; the notes are in the workspace"),
+];
+
+/// Our name of a provider of theirs.
+pub fn provider(name: &str) -> String {
+    match &*name.to_ascii_lowercase() {
+        "claude" => "anthropic",
+        "gpt" => "openai",
+        "gemini" => "google",
+        "grok" => "xai",
+        other => return other.to_owned(),
+    }
+    .to_owned()
+}
+
+/// `apiBase` as `api_base`.
+pub fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// Takes over what was asked for.
+///
+/// # Errors
+/// A full disk.
+pub fn take(root: &Root, taker: &mut Taker) -> Result<()> {
+    let name = match root.path().join("openclaw.json").exists() {
+        true => "openclaw.json",
+        false => "config.json",
+    };
+    let theirs = parsed(root, name, true, taker);
+    if let (Some(theirs), true) = (&theirs, taker.config) {
+        let models = parsed(root, "agents/main/agent/models.json", false, taker);
+        let profiles = parsed(root, "agents/main/agent/auth-profiles.json", false, taker);
+        let paired = parsed(root, "credentials/telegram-allowFrom.json", false, taker);
+        let more = [models, profiles, paired].map(Option::unwrap_or_default);
+        let ours = convert(theirs, &more, &mut taker.report);
+        let bytes = serde_json::to_vec_pretty(&ours).context("config.json")?;
+        let to = taker.target.join("config.json");
+        taker.put(&bytes, &to, name, Did::Converted, "as config.json")?;
+        taker.judge();
+    }
+    if !taker.workspace {
+        return Ok(());
+    }
+    for (path, why) in LEFT {
+        if root.path().join(path).exists() {
+            taker.report.say(Did::LeftOut, path, why);
+        }
+    }
+    let to = taker.target.join("skills");
+    taker.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
+    let named = theirs.as_ref().and_then(|c| c.pointer("/agents/defaults/workspace")?.as_str());
+    let workspace = super::workspace(root, named, taker);
+    let Ok(root) = Root::open(&workspace) else {
+        let why = format!("{} is no folder that can be read", workspace.display());
+        taker.report.say(Did::Failed, "workspace", &why);
+        return Ok(());
+    };
+    work(&root, taker)
+}
+
+fn work(root: &Root, taker: &mut Taker) -> Result<()> {
+    let dest = taker.dest();
+    let renamed = dest.join("AGENT.md").exists();
+    taker.tree(root, "", &dest, "workspace", &|path| {
+        let (top, rest) = path.split_once('/').unwrap_or((path, ""));
+        match top {
+            // Whoever has an AGENT.md never reads AGENTS.md: here that would be our template.
+            "AGENTS.md" if renamed => Ok(Some("AGENT.md".into())),
+            "MEMORY.md" => Ok(Some("memory/MEMORY.md".into())),
+            "memory" => Ok(note(rest)),
+            "skills" => Ok(None),
+            top if FILES.contains(&top) => Ok(None),
+            _ => Err("neither notes nor skills; copy it by hand if you need it"),
+        }
+    })
+}
+
+/// `2026-02-17.md` is `memory/202602/20260217.md` here.
+fn note(name: &str) -> Option<String> {
+    let digits: String = name.strip_suffix(".md")?.split('-').collect();
+    let day = name.len() == 13 && digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit());
+    day.then(|| format!("memory/{}/{digits}.md", &digits[..6]))
+}
+
+fn parsed(root: &Root, name: &str, needed: bool, taker: &mut Taker) -> Option<Value> {
+    let text = taker.text(root, name, needed)?;
+    match serde_json::from_str(&json5::to_json(&text)) {
+        Ok(value) => Some(snaked(value, true)),
+        Err(e) => {
+            let why = format!("not JSON: {e}; correct it there and run this again");
+            taker.report.say(Did::Failed, name, &why);
+            None
+        }
+    }
+}
+
+/// Names of members in our way of writing; those of providers and profiles are names that people gave.
+fn snaked(value: Value, rename: bool) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(name, value)| {
+                let own = matches!(&*name, "providers" | "profiles");
+                (if rename { snake(&name) } else { name }, snaked(value, !own))
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(list) => list.into_iter().map(|v| snaked(v, true)).collect(),
+        other => other,
+    }
+}
+
+/// A secret: the text, or what the variable has that it names.
+fn secret(value: &Value, what: &str, report: &mut Report) -> String {
+    let text = value.as_str().unwrap_or_default();
+    match text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
+        None if value.is_object() => {
+            report.say(Did::LeftOut, what, "it stands elsewhere: put it into config.json");
+            String::new()
+        }
+        None => text.to_owned(),
+        Some(name) => std::env::var(name).unwrap_or_else(|_| {
+            report.say(Did::LeftOut, what, &format!("the variable {name} is not set here"));
+            String::new()
+        }),
+    }
+}
+
+/// Our configuration, of schema version 3.
+fn convert(theirs: &Value, [models, profiles, paired]: &[Value; 3], report: &mut Report) -> Value {
+    let defaults = &theirs["agents"]["defaults"];
+    let model = &defaults["model"];
+    let primary = model.as_str().or_else(|| model["primary"].as_str());
+    let primary = primary.unwrap_or("anthropic/claude-sonnet-4-20250514");
+    let fallbacks = model["fallbacks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let sources = [&models["providers"], &theirs["models"]["providers"], &theirs["providers"]];
+    let mut list: Vec<Value> = Vec::new();
+    let mut add = |wanted: &str, report: &mut Report| -> Option<String> {
+        let (given, id) = wanted.split_once('/').unwrap_or(("anthropic", wanted));
+        let name = provider(given);
+        let found = |key: &str| {
+            let all = sources.iter().filter_map(|s| s.as_object());
+            all.flatten()
+                .find(|(n, p)| provider(n) == name && !p[key].is_null())
+                .map(|(_, p)| &p[key])
+        };
+        let profile = profiles["profiles"].as_object().and_then(|all| {
+            all.values()
+                .find(|p| p["provider"].as_str().map(provider) == Some(name.clone()))?
+                .get("key")
+        });
+        let base = found("base_url").or_else(|| found("api_base")).and_then(Value::as_str);
+        let key = found("api_key").or(profile).unwrap_or(&Value::Null);
+        let key = secret(key, &format!("key of {name}"), report);
+        if list.iter().any(|m| m["model_name"] == id) || list.len() == MIGRATE_MODELS {
+            return Some(id.to_owned());
+        }
+        let known = providers::canonical(&name);
+        let (provider, model) = match (known, base) {
+            (Some(known), _) => (known, id.to_owned()),
+            // A server of somebody's own speaks OpenAI's protocol.
+            (None, Some(_)) => ("openai", id.to_owned()),
+            (None, None) => {
+                report.say(Did::LeftOut, wanted, "no such provider here, and no base_url");
+                return None;
+            }
+        };
+        let mut entry = json!({"model_name": id, "provider": provider, "model": model});
+        if let Some(base) = base {
+            entry["api_base"] = base.into();
+        }
+        if !key.is_empty() {
+            entry["api_keys"] = json!([key]);
+        }
+        list.push(entry);
+        Some(id.to_owned())
+    };
+    let first = add(primary, report);
+    let others: Vec<String> = fallbacks.iter().filter_map(|f| add(f.as_str()?, report)).collect();
+    let mut agent = json!({"model_fallbacks": others});
+    if let Some(first) = first {
+        agent["model_name"] = first.into();
+    }
+    for key in ["max_tokens", "temperature", "max_tool_iterations"] {
+        if !defaults[key].is_null() {
+            agent[key] = defaults[key].clone();
+        }
+    }
+    for section in ["tools", "hooks", "cron", "session", "gateway", "plugins", "bindings"] {
+        if !theirs[section].is_null() {
+            report.say(Did::LeftOut, &format!("openclaw.json: {section}"), "it has no counterpart");
+        }
+    }
+    json!({
+        "version": 3, "agents": {"defaults": agent}, "model_list": list,
+        "channel_list": channels(&theirs["channels"], paired, report),
+    })
+}
+
+fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
+    let mut out = Map::new();
+    for (name, channel) in theirs.as_object().into_iter().flatten() {
+        let (Some(members), true) = (channel.as_object(), CHANNELS.contains(&&**name)) else {
+            report.say(Did::LeftOut, &format!("channel {name}"), "picoclaw has none");
+            continue;
+        };
+        let mut entry = json!({"enabled": true, "type": name, "settings": {}});
+        for (key, value) in members {
+            let old = [name, ".", key].concat();
+            let key = NAMES.iter().find(|(n, _)| *n == old).map_or(&**key, |(_, ours)| ours);
+            if COMMON.contains(&key) {
+                entry[key] = value.clone();
+            } else if POLICIES.contains(&key) {
+                report.say(
+                    Did::LeftOut,
+                    &format!("channel {name}: {key}"),
+                    "see allow_from, group_trigger",
+                );
+            } else if value.is_string() && key.contains("token")
+                || key.contains("secret")
+                || value.is_object()
+            {
+                let text = secret(value, &format!("channel {name}: {key}"), report);
+                entry["settings"][key] = text.into();
+            } else {
+                entry["settings"][key] = value.clone();
+            }
+        }
+        if name == "telegram" {
+            // Their groups are answered when the bot is mentioned, unless the file says otherwise.
+            let all = channel["groups"]["*"]["require_mention"].as_bool();
+            entry["group_trigger"] = json!({"mention_only": all.unwrap_or(true)});
+            let known = paired["allow_from"].as_array().cloned().unwrap_or_default();
+            if !known.is_empty() {
+                let mut allowed = entry["allow_from"].as_array().cloned().unwrap_or_default();
+                allowed.extend(known);
+                entry["allow_from"] = allowed.into();
+            }
+        }
+        out.insert(name.clone(), entry);
+    }
+    out.into()
+}

@@ -1,0 +1,294 @@
+//! One file after the other, and the report.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::command::tree::{self, What, join};
+use crate::config::LoadOptions;
+use crate::error::{Context, Error, Result};
+use crate::limits::MIGRATE_FILE_BYTES;
+use crate::store::atomic;
+use crate::sys::beneath::{Root, identity};
+use crate::sys::files;
+
+/// What became of a file.
+#[derive(Clone, Copy)]
+pub enum Did {
+    /// Copied as it is.
+    Taken,
+    /// Written in our form, or to another place.
+    Converted,
+    /// It is there already.
+    Unchanged,
+    /// What was at the target is kept under this name.
+    Kept,
+    /// Not taken, for the reason given.
+    LeftOut,
+    /// It should have been taken and was not.
+    Failed,
+}
+
+const WORDS: [&str; 6] = ["taken", "converted", "unchanged", "kept", "left out", "failed"];
+
+/// A line for each file.
+pub struct Report {
+    json: Option<Vec<Value>>,
+    counts: [u32; WORDS.len()],
+}
+
+impl Report {
+    /// Lines at once, or one JSON object at the end.
+    pub fn new(as_json: bool) -> Report {
+        Report { json: as_json.then(Vec::new), counts: [0; WORDS.len()] }
+    }
+
+    /// Adds a line.
+    pub fn say(&mut self, did: Did, file: &str, note: &str) {
+        let word = WORDS[did as usize];
+        self.counts[did as usize] += 1;
+        match &mut self.json {
+            Some(lines) => lines.push(super::line(word, file, note)),
+            None if note.is_empty() => println!("{word:9}  {file}"),
+            None => println!("{word:9}  {file}: {note}"),
+        }
+    }
+
+    /// Ends the report; true when something failed.
+    pub fn end(&mut self, dry: bool, source: &Path, target: &Path) -> bool {
+        let counts: serde_json::Map<String, Value> =
+            WORDS.iter().zip(self.counts).map(|(w, n)| ((*w).to_owned(), n.into())).collect();
+        if let Some(lines) = self.json.take() {
+            let whole = json!({"dry_run": dry, "source": source, "target": target, "files": lines, "counts": counts});
+            println!("{whole}");
+        } else {
+            let parts: Vec<String> =
+                WORDS.iter().zip(self.counts).map(|(w, n)| format!("{n} {w}")).collect();
+            let what = if dry { "Dry run, nothing is written" } else { "Migrated" };
+            println!("{what}: {}; {} -> {}", parts.join(", "), source.display(), target.display());
+        }
+        self.counts[Did::Failed as usize] > 0
+    }
+}
+
+/// A migration under way.
+pub struct Taker {
+    /// The home it goes to.
+    pub target: PathBuf,
+    /// With `PICOCLAW_HOME` set to it.
+    pub options: LoadOptions,
+    /// Conversations and jobs that are there give way, too.
+    pub force: bool,
+    /// Nothing is written.
+    pub dry: bool,
+    /// The configuration is asked for.
+    pub config: bool,
+    /// The workspace is asked for.
+    pub workspace: bool,
+    /// What became of each file.
+    pub report: Report,
+}
+
+/// Makes a folder and those above it; root's are given to the owner of the folder around them.
+pub fn folder(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.exists()).collect();
+    for path in missing.into_iter().rev().filter(|p| !p.as_os_str().is_empty()) {
+        let made = DirBuilder::new().mode(0o700).create(path);
+        made.and_then(|()| files::hand_over(path))
+            .with_context(|| format!("cannot make {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn same(file: &mut File, target: &Path) -> io::Result<bool> {
+    let mut other = File::open(target)?;
+    if other.metadata()?.len() != file.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut two) = ([0; 4096], [0; 4096]);
+    loop {
+        let n = file.read(&mut one)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut two[..n])?;
+        if one[..n] != two[..n] {
+            return Ok(false);
+        }
+    }
+}
+
+impl Taker {
+    /// Everything below `at`, to the same names below `to`; `each` may name another place for a file, or the reason why it
+    /// is left out.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn tree(
+        &mut self,
+        root: &Root,
+        at: &str,
+        to: &Path,
+        shown: &str,
+        each: &dyn Fn(&str) -> Result<Option<String>, &'static str>,
+    ) -> Result<()> {
+        tree::walk(root, at, &mut |path, what| {
+            let rest = path.strip_prefix(at).unwrap_or(path).trim_start_matches('/');
+            let name = join(shown, rest);
+            match what {
+                What::Folder => match each(rest) {
+                    Err(why) => {
+                        self.report.say(Did::LeftOut, &name, why);
+                        return Ok(false);
+                    }
+                    Ok(_) => return Ok(true),
+                },
+                What::Odd(why) => self.report.say(Did::LeftOut, &name, why),
+                What::Unread(why) => {
+                    let cure = "make it readable and run this again, or run it as root";
+                    self.report.say(Did::Failed, &name, &format!("{why}; {cure}"));
+                }
+                What::File => match each(rest) {
+                    Err(why) => self.report.say(Did::LeftOut, &name, why),
+                    Ok(None) => self.copy(root, path, &to.join(rest), &name, Did::Taken)?,
+                    Ok(Some(other)) => {
+                        self.copy(root, path, &to.join(other), &name, Did::Converted)?;
+                    }
+                },
+            }
+            Ok(true)
+        })
+    }
+
+    /// One file of the source.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn copy(
+        &mut self,
+        root: &Root,
+        path: &str,
+        target: &Path,
+        shown: &str,
+        did: Did,
+    ) -> Result<()> {
+        let (mut file, _) = match root.locate(Path::new(path), false).and_then(|p| p.read()) {
+            Ok(opened) => opened,
+            Err(fault) => {
+                let why = format!("{fault}; make it readable and run this again");
+                self.report.say(Did::Failed, shown, &why);
+                return Ok(());
+            }
+        };
+        let meta = file.metadata().context(shown)?;
+        if meta.len() > MIGRATE_FILE_BYTES {
+            let why = format!("larger than {} MB; copy it by hand", MIGRATE_FILE_BYTES >> 20);
+            self.report.say(Did::LeftOut, shown, &why);
+            return Ok(());
+        }
+        if same(&mut file, target).unwrap_or(false) {
+            self.report.say(Did::Unchanged, shown, "");
+            return Ok(());
+        }
+        let mode = meta.mode() & 0o777 | 0o600;
+        self.place(target, mode, shown, did, "", &mut |out| {
+            io::Seek::rewind(&mut file)?;
+            io::copy(&mut file, out).map(drop)
+        })
+    }
+
+    /// What was made of something in the source.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn put(
+        &mut self,
+        bytes: &[u8],
+        target: &Path,
+        shown: &str,
+        did: Did,
+        note: &str,
+    ) -> Result<()> {
+        if fs::read(target).is_ok_and(|there| there == bytes) {
+            self.report.say(Did::Unchanged, shown, "");
+            return Ok(());
+        }
+        self.place(target, 0o600, shown, did, note, &mut |out| out.write_all(bytes))
+    }
+
+    fn place(
+        &mut self,
+        target: &Path,
+        mode: u32,
+        shown: &str,
+        did: Did,
+        note: &str,
+        fill: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let there = target.symlink_metadata().is_ok();
+        let lives = ["sessions/", "cron/", "state/"];
+        let lives = shown
+            .strip_prefix("workspace/")
+            .is_some_and(|name| lives.iter().any(|p| name.starts_with(p)));
+        if there && lives && !self.force {
+            let why = "the target has gone on with its own; --force takes this and keeps that";
+            self.report.say(Did::LeftOut, shown, why);
+            return Ok(());
+        }
+        let written = if self.dry {
+            if there {
+                self.report.say(Did::Kept, shown, "what is there now, as .bak");
+            }
+            Ok(())
+        } else {
+            target.parent().map_or(Ok(()), folder).and_then(|()| {
+                if there {
+                    let kept = keep(target)?;
+                    self.report.say(Did::Kept, &kept.display().to_string(), "");
+                }
+                atomic::replace(target, mode, fill)?;
+                Ok(files::hand_over(target)?)
+            })
+        };
+        match written {
+            Ok(()) => self.report.say(did, shown, note),
+            Err(e) => {
+                self.report.say(Did::Failed, shown, e.as_str());
+                if e.as_str().contains("os error 28") {
+                    let cure = "the disk is full: make room and run this again, it goes on";
+                    return Err(Error::new(cure));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives what is at `target` a second name, `.bak` or with a number; it stays in place until it is replaced.
+fn keep(target: &Path) -> Result<PathBuf> {
+    let name = |n: u32| {
+        let mut name = target.as_os_str().to_os_string();
+        name.push(if n < 2 { ".bak".to_owned() } else { format!(".bak-{n}") });
+        PathBuf::from(name)
+    };
+    for n in 1.. {
+        let path = name(n);
+        // A run that was killed here has made it already.
+        if identity(&path).is_some() && identity(&path) == identity(target) {
+            return Ok(path);
+        }
+        match fs::hard_link(target, &path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(()) => return Ok(path),
+            // No second names on this file system.
+            Err(_) => {
+                fs::copy(target, &path).with_context(|| path.display().to_string())?;
+                return Ok(path);
+            }
+        }
+    }
+    Err(Error::new("no name is free for a copy"))
+}
