@@ -24,7 +24,7 @@ SCENES = {
     "disk": (trouble.disk, 900),
     "vendor": (vendor.vendor, 900),
     "offline": (trouble.offline, 600),
-    "hardware": (hardware.hardware, 600),
+    "hardware": (hardware.hardware, 900),
 }
 # Played only when asked for; its time grows with what is asked.
 CAMPAIGNS = {"cuts": (cuts.cuts, 900)}
@@ -39,7 +39,7 @@ ABOUT = {
     "vendor": "the overlay on a vendor's image, no cgroups, no Landlock: power cuts, memory, escapes, removal",
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
     "busy": "1,000 messages with a heartbeat, a job and ten sub-agents: memory",
-    "hardware": "the card in QEMU's sifive_u: on SPI, with pins, an SPI flash, a UART on USB",
+    "hardware": "I2C, SPI, GPIO and serial tools, USB plugged in and out: device nodes of QEMU's sifive_u",
     "cuts": "power cuts at random moments; only with --only (scripts/campaign power)",
 }
 

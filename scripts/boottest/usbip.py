@@ -12,9 +12,9 @@ VENDOR, PRODUCT = 0x1C40, 0x0534
 STRINGS = {1: "rig", 2: "I2C bridge", 3: "1"}
 DEVICE = struct.pack("<BBHBBBBHHHBBBB", 18, 1, 0x0110, 0xFF, 0, 0, 8, VENDOR, PRODUCT, 0x0205, 1, 2, 3, 1)
 CONFIGURATION = struct.pack("<BBHBBBBB", 9, 2, 18, 1, 1, 0, 0x80, 50) + struct.pack("<BBBBBBBBB", 9, 4, 0, 0, 0, 0xFF, 0, 0, 0)
-# Requests of the driver (drivers/i2c/busses/i2c-tiny-usb.c), and what the adapter can: I2C and SMBus by it.
+# Requests of the driver (drivers/i2c/busses/i2c-tiny-usb.c), and what the adapter can: I2C and SMBus by it, or says it can.
 GET_FUNCTIONS, SET_DELAY, GET_STATUS, TRANSFER = 1, 2, 3, 4
-FUNCTIONS = struct.pack("<I", 0x0EFF0009)
+FUNCTIONS, SMBUS_ONLY = 0x0EFF0009, 0x0EFF0008
 ANSWERED, REFUSED = b"\1", b"\2"
 STALL = -32
 # Guest: `sockfd 0` is the connection, since nc gives it to the program as its standard input.
@@ -45,7 +45,7 @@ class Bridge:
     """Serves one guest. `devices`: address to what answers there; `hangs`: transfers are swallowed."""
 
     def __init__(self, devices):
-        self.devices, self.hangs, self.status = devices, False, ANSWERED
+        self.devices, self.functions, self.hangs, self.status = devices, FUNCTIONS, False, ANSWERED
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.connection = None
@@ -99,7 +99,7 @@ class Bridge:
 
     def vendor(self, request, value, index, length, written):
         if request == GET_FUNCTIONS:
-            return FUNCTIONS
+            return struct.pack("<I", self.functions)
         if request == SET_DELAY:
             return b""
         if request == GET_STATUS:

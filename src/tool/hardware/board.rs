@@ -39,7 +39,7 @@ pub(super) fn job() -> Job {
 /// Each zone of a folder of them, `cpu-thermal 47.2`.
 pub fn temperatures(folder: &str) -> Vec<Value> {
     let mut list = Vec::new();
-    for zone in names(folder, &["thermal_zone"]) {
+    for zone in names(folder, &|n| n.starts_with("thermal_zone")) {
         let of = |file: &str| line_of(&[folder, "/", &zone, "/", file].concat());
         if let Ok(milli) = of("temp").parse::<i32>() {
             let sign = if milli < 0 { "-" } else { "" };

@@ -128,7 +128,7 @@ fn write(path: &str, line: u32, level: bool, pulse: Option<Duration>) -> Result<
 }
 
 fn chips() -> Result<String, String> {
-    let list = names("/dev", &["gpiochip"]).into_iter().map(|name| {
+    let list = names("/dev", &|n| n.starts_with("gpiochip")).into_iter().map(|name| {
         let chip = Chip::open(Path::new(&["/dev/", &name].concat()));
         match chip {
             Ok(chip) => format!("{name} {} ({} lines)", chip.label, chip.lines).into(),

@@ -77,7 +77,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
 }
 
 fn detect() -> Result<String, String> {
-    let list = names("/dev", &["i2c-"]).into_iter().map(|node| {
+    let list = names("/dev", &|n| n.starts_with("i2c-")).into_iter().map(|node| {
         let name = line_of(&["/sys/class/i2c-dev/", &node, "/name"].concat());
         [node.trim_start_matches("i2c-"), " ", &name].concat().trim_end().into()
     });

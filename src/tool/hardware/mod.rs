@@ -75,12 +75,11 @@ async fn carried_out(ctx: &ToolContext, name: &str, args: &Args) -> Result<Strin
     slot::run(device, work).await
 }
 
-/// Names in a folder that begin with one of these, sorted, at most [`HARDWARE_LISTED`].
-fn names(folder: &str, beginnings: &[&str]) -> Vec<String> {
+/// Names in a folder that are wanted, the shortest first, at most [`HARDWARE_LISTED`].
+fn names(folder: &str, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|e| e.file_name().into_string().ok());
-    let mut names: Vec<String> =
-        names.filter(|n| beginnings.iter().any(|b| n.starts_with(b))).collect();
+    let mut names: Vec<String> = names.filter(|n| wanted(n)).collect();
     names.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
     names.truncate(HARDWARE_LISTED);
     names

@@ -68,8 +68,7 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
         let mut ports = more.to_vec();
         return Ok(Job::look(move || {
             let console = consoles();
-            let found = names("/dev", &["tty", "rfcomm"]).into_iter();
-            ports.extend(found.filter(|n| is_port(n) && !console.split(' ').any(|c| c == n)));
+            ports.extend(names("/dev", &|n| is_port(n) && !console.split(' ').any(|c| c == n)));
             Ok(told(vec![
                 ("ports", ports.into()),
                 ("refused", facts::refused("UART_REFUSED").into()),

@@ -21,7 +21,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
     let action = text(args, "action");
     if action == "list" {
         return Ok(Job::look(|| {
-            let nodes = names("/dev", &["spidev"]).into_iter();
+            let nodes = names("/dev", &|n| n.starts_with("spidev")).into_iter();
             let list: Vec<Value> = nodes.map(|n| n.trim_start_matches("spidev").into()).collect();
             Ok(told(vec![
                 ("devices", list.into()),

@@ -191,8 +191,12 @@ fn lists_and_results() {
     for n in 0..HARDWARE_LISTED + 5 {
         std::fs::write(at.path().join(format!("spidev{n}.0")), "").expect("a file");
     }
-    let list = names(at.path().to_str().expect("text"), &["spidev"]);
+    let list = names(at.path().to_str().expect("text"), &|n| n.starts_with("spidev"));
     assert_eq!((list.len(), list[9].as_str()), (HARDWARE_LISTED, "spidev9.0"));
+    // What is not wanted takes no room.
+    std::fs::write(at.path().join("spidevice-of-a-long-name"), "").expect("a file");
+    let list = names(at.path().to_str().expect("text"), &|n| n.starts_with("spidevi"));
+    assert_eq!(list.len(), 1);
     assert_eq!(hex(&[0, 0x1f, 255]), "00 1f ff");
     assert_eq!(
         read_result("device", "0.0", vec![1, 255]),
