@@ -53,6 +53,26 @@ mod tests {
     use super::*;
     use rustix::net::{SendFlags, sendto};
 
+    /// Root may ask the kernel to say something again.
+    #[test]
+    fn the_kernels_word_arrives() {
+        let Ok(events) = Uevents::open() else {
+            eprintln!("skipped: no netlink here");
+            return;
+        };
+        if std::fs::write("/sys/class/mem/null/uevent", "change").is_err() {
+            eprintln!("skipped: not root");
+            return;
+        }
+        let pick = |m: &[u8]| m.starts_with(b"change@/devices/virtual/mem/null\0").then_some(true);
+        let late = async {
+            async_io::Timer::after(std::time::Duration::from_secs(20)).await;
+            Ok(false)
+        };
+        let came = async_io::block_on(smol::future::or(events.next(pick), late));
+        assert!(came.expect("no error"), "the kernel said nothing");
+    }
+
     #[test]
     fn only_the_kernels_word_counts() {
         let Ok(events) = Uevents::open() else {

@@ -23,10 +23,11 @@ const BAUDS: &[i64] = &[
     576_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
 ];
 
-/// Names of ports in `/dev`: a capital letter behind `tty`, so neither a console nor a pseudo terminal.
+/// Names of ports in `/dev`: a capital letter behind `tty`, so neither a console nor a pseudo terminal. On the board's own
+/// USB socket (`ttyGS0`) somebody may be logging in.
 fn is_port(name: &str) -> bool {
     let kind = name.strip_prefix("tty").and_then(|rest| rest.bytes().next());
-    kind.is_some_and(|b| b.is_ascii_uppercase())
+    kind.is_some_and(|b| b.is_ascii_uppercase()) && !name.starts_with("ttyGS")
         || name.starts_with("ttymxc")
         || name.starts_with("rfcomm")
 }

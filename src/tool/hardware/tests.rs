@@ -94,7 +94,7 @@ fn serial_arguments() {
             "!port must be the name",
         );
     }
-    for port in ["tty", "tty1", "console", "ptmx", "null", "mem", "sda", "ttyp0", "/dev/tty0"] {
+    for port in ["tty", "tty1", "console", "ptmx", "null", "mem", "sda", "ttyp0", "ttyGS0"] {
         check("serial", &format!(r#"{{"action":"read","port":"{port}"}}"#), "!is no serial port");
     }
     check("serial", r#"{"action":"read","port":"ttyS1","baud":12345}"#, "!baud must be one of 300");
