@@ -41,6 +41,7 @@ pub const FEEDS: &[Feed] = &[
     ("tz", feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron.rs"]),
     ("uevent", super::wires::feed_uevent, &["src/proto/uevent.rs"]),
     ("url", feed_url, &["src/proto/url.rs"]),
+    ("websocket", super::streams::feed_websocket, &["src/proto/websocket.rs"]),
     ("words", super::notes::feed_words, &["src/proto/words.rs"]),
     ("yaml", feed_yaml, &["src/proto/yaml_tests.rs"]),
     #[cfg(feature = "telegram")]

@@ -1,6 +1,7 @@
 //! Feeds of what clients send to us; see `feeds.rs`.
 
 use picoclaw::proto::json_stream::Objects;
+use picoclaw::proto::{http1, websocket};
 
 /// The same objects however it is cut, none longer than the limit, each with its brackets around it.
 pub fn feed_json_stream(data: &[u8]) {
@@ -23,4 +24,32 @@ pub fn feed_json_stream(data: &[u8]) {
         assert!(object.ends_with(b"}") || object.ends_with(b"]"));
     }
     assert_eq!(all, whole(3));
+}
+
+/// The same events however it is cut, none longer than the limit; and any bytes as a handshake.
+pub fn feed_websocket(data: &[u8]) {
+    let whole = |step: usize| {
+        let (mut reader, mut found) = (websocket::Reader::new(200), Vec::new());
+        for mut piece in data.chunks(step) {
+            loop {
+                match reader.feed(&mut piece) {
+                    Ok(None) => break,
+                    Ok(Some(event)) => found.push(event),
+                    Err(status) => return (found, status),
+                }
+            }
+        }
+        (found, 0)
+    };
+    let all = whole(data.len().max(1));
+    for event in &all.0 {
+        match event {
+            websocket::Event::Text(text) => assert!(text.len() <= 200),
+            websocket::Event::Ping(bytes) => assert!(bytes.len() <= 125),
+            _ => {}
+        }
+    }
+    assert_eq!(all, whole(3));
+    assert!(websocket::accept(data).is_none_or(|key| key.len() == 28));
+    http1::parameter(data, "token");
 }

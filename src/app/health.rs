@@ -17,8 +17,14 @@ use crate::limits::LOCAL_CLIENTS;
 use crate::net::listen::is_local;
 use crate::proto::http1;
 
+/// Where the Pico protocol is served; it looks after itself.
+const PICO: &[u8] = b"/pico/ws";
+
 /// What [`serve`] tells: is the gateway ready, and each check's name and whether it holds.
 pub type Checks = Rc<dyn Fn() -> Vec<(&'static str, bool)>>;
+
+/// Takes connections for the Pico protocol over, with what was read of them.
+pub type Hand = Rc<dyn Fn(TcpStream, Vec<u8>)>;
 
 /// Answers for ever.
 ///
@@ -30,6 +36,7 @@ pub async fn serve(
     started: Instant,
     token: Secret,
     checks: Checks,
+    handing: Option<Hand>,
 ) -> Result<()> {
     let listener = TcpListener::try_from(listener)?;
     let local = is_local(listener.local_addr()?);
@@ -41,11 +48,12 @@ pub async fn serve(
         }
         clients.set(clients.get() + 1);
         let (clients, checks, token) = (clients.clone(), checks.clone(), token.clone());
+        let handing = handing.clone();
         let client = async move {
             let limit = async {
                 async_io::Timer::after(Duration::from_secs(5)).await;
             };
-            or(client(stream, started, (local, token), checks), limit).await;
+            or(client(stream, started, (local, token), checks, handing), limit).await;
             clients.set(clients.get() - 1);
         };
         executor.spawn(client).detach();
@@ -57,6 +65,7 @@ async fn client(
     started: Instant,
     (local, token): (bool, Secret),
     checks: Checks,
+    handing: Option<Hand>,
 ) {
     let mut head = Vec::with_capacity(512);
     let mut buffer = [0; 512];
@@ -65,6 +74,9 @@ async fn client(
             Ok(n) if n > 0 && head.len() + n <= 4096 => head.extend_from_slice(&buffer[..n]),
             _ => return,
         }
+    }
+    if let Some(hand) = handing.filter(|_| http1::request(&head).path == PICO) {
+        return hand(stream, head);
     }
     let trust = match () {
         () if shows(&head, &token) => Trust::Full,

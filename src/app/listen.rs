@@ -10,6 +10,8 @@ use super::control::{self, ChannelReport, Report};
 use super::health;
 use super::{Gateway, ordered};
 use crate::channel::AnyChannel;
+#[cfg(feature = "pico")]
+use crate::channel::pico::Arrival;
 #[cfg(feature = "health")]
 use crate::error::Result;
 #[cfg(feature = "health")]
@@ -29,7 +31,7 @@ impl Gateway {
             Ok(listeners) => listeners,
             Err(e) => {
                 // The assistant is worth more than its health page.
-                crate::log::error!("{e}; /health and /ready are not served");
+                crate::log::error!("{e}; nothing is served there");
                 return Ok(());
             }
         };
@@ -42,6 +44,12 @@ impl Gateway {
                 (false, _) => "with gateway.token only",
             };
             self.listening.borrow_mut().push(format!("http://{address}/health: {told}"));
+            let handing = self.handing();
+            if let Some((name, _)) = &handing {
+                let told = format!("ws://{address}/pico/ws: clients that show the token of {name}");
+                self.listening.borrow_mut().push(told);
+            }
+            let handing = handing.map(|(_, hand)| hand);
             listener.set_nonblocking(true)?;
             let channels = self.channels.clone();
             let checks: health::Checks = Rc::new(move || {
@@ -56,9 +64,11 @@ impl Gateway {
                         .keep("health", || {
                             let listener = listener.try_clone();
                             let (executor, checks) = (executor2.clone(), checks.clone());
+                            let handing = handing.clone();
                             let token = token.clone();
                             async move {
-                                health::serve(listener?, executor, started, token, checks).await
+                                health::serve(listener?, executor, started, token, checks, handing)
+                                    .await
                             }
                         })
                         .await;
@@ -66,6 +76,24 @@ impl Gateway {
                 .detach();
         }
         Ok(())
+    }
+
+    /// The channel of the Pico protocol, where there is one: its name, and how it is given connections.
+    #[cfg(feature = "health")]
+    fn handing(&self) -> Option<(String, health::Hand)> {
+        #[cfg(feature = "pico")]
+        for channel in self.channels.iter().cloned() {
+            if let AnyChannel::Pico(_) = *channel {
+                let name = channel.name().to_owned();
+                let hand = move |stream, bytes| {
+                    if let AnyChannel::Pico(pico) = &*channel {
+                        pico.admit(Arrival { stream, bytes });
+                    }
+                };
+                return Some((name, Rc::new(hand)));
+            }
+        }
+        None
     }
 
     pub(super) fn serve_control(&self, executor: &Rc<LocalExecutor<'static>>) {

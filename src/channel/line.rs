@@ -44,6 +44,22 @@ impl Drop for Line<'_> {
     }
 }
 
+impl Line<'_> {
+    /// Gives the bytes to this client alone, without waiting.
+    #[cfg(feature = "pico")]
+    pub fn push(&self, bytes: Vec<u8>) {
+        self.lines.queue(|e| e.number == self.number, bytes);
+    }
+
+    /// The chat it belongs to.
+    #[cfg(feature = "pico")]
+    pub fn chat(&self) -> String {
+        let open = self.lines.open.borrow();
+        let own = open.iter().find(|e| e.number == self.number);
+        own.map(|e| e.chat.clone()).unwrap_or_default()
+    }
+}
+
 impl Lines {
     /// One more client, of a chat.
     pub fn open(&self, chat: &str) -> (Line<'_>, Receiver<Out>) {
@@ -60,12 +76,18 @@ impl Lines {
     }
 
     /// Gives the bytes to every client of a chat, and of any chat where that is empty. True when one of them took them.
-    pub async fn send(&self, chat: &str, bytes: String) -> bool {
-        self.push(|e| chat.is_empty() || e.chat == chat, bytes).recv().await.is_ok()
+    pub async fn send(&self, chat: &str, bytes: Vec<u8>) -> bool {
+        self.queue(|e| chat.is_empty() || e.chat == chat, bytes).recv().await.is_ok()
     }
 
-    fn push(&self, to: impl Fn(&Entry) -> bool, bytes: String) -> Receiver<()> {
-        let bytes: Rc<[u8]> = bytes.into_bytes().into();
+    /// The same without waiting for any of them.
+    #[cfg(feature = "pico")]
+    pub fn push(&self, chat: &str, bytes: Vec<u8>) {
+        self.queue(|e| e.chat == chat, bytes);
+    }
+
+    fn queue(&self, to: impl Fn(&Entry) -> bool, bytes: Vec<u8>) -> Receiver<()> {
+        let bytes: Rc<[u8]> = bytes.into();
         let (taken, told) = smol::channel::bounded(1);
         for entry in self.open.borrow().iter().filter(|e| to(e)) {
             // Full: it does not read, and its deadline is on the way.

@@ -333,7 +333,7 @@ impl Channel for MaixCam {
             quote(&message.text),
             quote(&message.to.chat)
         );
-        match self.lines.send("", command).await {
+        match self.lines.send("", command.into_bytes()).await {
             true => Ok(()),
             false => Err(SendError::Absent("no connected MaixCam devices")),
         }

@@ -16,13 +16,15 @@ use crate::net::http::Client;
 pub mod access;
 pub mod command;
 pub mod group;
-#[cfg(feature = "maixcam")]
+#[cfg(any(feature = "maixcam", feature = "pico"))]
 mod line;
 #[cfg(feature = "maixcam")]
 pub mod maixcam;
 pub mod media;
 pub mod paired;
 pub mod pairing;
+#[cfg(feature = "pico")]
+pub mod pico;
 #[cfg(feature = "simulate")]
 pub mod sim;
 #[cfg(feature = "telegram")]
@@ -236,6 +238,8 @@ channels! {
     Telegram(telegram::Telegram),
     #[cfg(feature = "maixcam")]
     MaixCam(maixcam::MaixCam),
+    #[cfg(feature = "pico")]
+    Pico(pico::Pico),
     #[cfg(feature = "simulate")]
     Sim(sim::Sim),
 }
@@ -265,6 +269,10 @@ impl AnyChannel {
         #[cfg(feature = "maixcam")]
         for cameras in config.maixcam.iter().filter(|cameras| cameras.enabled) {
             channels.push(AnyChannel::MaixCam(maixcam::MaixCam::new(cameras)));
+        }
+        #[cfg(feature = "pico")]
+        for pico in config.pico.iter().filter(|pico| pico.enabled) {
+            channels.push(AnyChannel::Pico(pico::Pico::new(pico)));
         }
         #[cfg(not(feature = "telegram"))]
         let _ = (config, client, &mut channels);

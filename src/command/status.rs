@@ -69,6 +69,10 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
                 let state = if cameras.enabled { "enabled" } else { "disabled" };
                 lines.entry("channels", &cameras.name, json!(state));
             }
+            for pico in &loaded.config.pico {
+                let state = if pico.enabled { "enabled" } else { "disabled" };
+                lines.entry("channels", &pico.name, json!(state));
+            }
             ExitCode::SUCCESS
         }
         Err(errors) => {

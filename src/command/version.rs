@@ -29,6 +29,7 @@ fn features() -> Vec<&'static str> {
     let all = [
         ("telegram", cfg!(feature = "telegram")),
         ("maixcam", cfg!(feature = "maixcam")),
+        ("pico", cfg!(feature = "pico")),
         ("anthropic", cfg!(feature = "anthropic")),
         ("web", cfg!(feature = "web")),
         ("health", cfg!(feature = "health")),

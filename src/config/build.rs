@@ -66,6 +66,7 @@ pub(super) fn build(
         models,
         telegram: channels.telegram,
         maixcam: channels.maixcam,
+        pico: channels.pico,
         gateway,
         tools: tools(top, ctx),
         session: session(top, ctx),

@@ -5,10 +5,10 @@ use super::scope::{Context, Scope};
 use super::secret::Secret;
 use super::shapes::is_placeholder;
 use super::tree::Node;
-use super::{GroupTrigger, MaixCamConfig, TelegramConfig};
+use super::{GroupTrigger, MaixCamConfig, PicoConfig, TelegramConfig};
 
 /// Types whose settings are known in full.
-pub(super) const BUILT: &[&str] = &["telegram", "maixcam"];
+pub(super) const BUILT: &[&str] = &["telegram", "maixcam", "pico"];
 
 /// Channel types of the Go original.
 pub(super) const TYPES: &[&str] = &[
@@ -50,6 +50,7 @@ const MAIXCAM_PORT: u16 = 18791;
 pub(super) struct Channels {
     pub telegram: Vec<TelegramConfig>,
     pub maixcam: Vec<MaixCamConfig>,
+    pub pico: Vec<PicoConfig>,
 }
 
 /// Reads the list. `gateway` is the port of the gateway itself.
@@ -62,6 +63,13 @@ pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channel
             built.telegram.push(telegram(name, scope, ctx));
         } else if kind == "maixcam" && cfg!(feature = "maixcam") {
             built.maixcam.push(maixcam(name, scope, root, gateway, ctx));
+        } else if kind == "pico" && cfg!(feature = "pico") {
+            let pico = pico(name, scope, ctx);
+            if pico.enabled && built.pico.iter().any(|p| p.enabled) {
+                let message = "there is one channel of type pico, and this is the second";
+                ctx.error(node.origin, "channel_list", message, "several clients may share it");
+            }
+            built.pico.push(pico);
         } else if !TYPES.contains(&kind) {
             let origin = node.get("type").map_or(node.origin, |n| n.origin);
             ctx.error(
@@ -129,6 +137,42 @@ fn maixcam(
     }
 }
 
+fn pico(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> PicoConfig {
+    let mut enabled = scope.truth("enabled");
+    let mut token = scope.text("settings.token");
+    if is_placeholder(&token) {
+        token.clear();
+    }
+    if enabled && token.is_empty() {
+        let message = format!("{name} is enabled and has no token");
+        let cure = "set settings.token to something long that nobody guesses";
+        ctx.unfinished(scope.node.origin, "channel_list", message, cure);
+        enabled = false;
+    }
+    let seconds =
+        |key: &str| std::time::Duration::from_secs(u64::try_from(scope.int(key)).unwrap_or(1));
+    PicoConfig {
+        name: name.to_owned(),
+        enabled,
+        token: Secret::new(token),
+        allow_token_query: scope.truth("settings.allow_token_query"),
+        allow_origins: scope.list("settings.allow_origins"),
+        allow_from: scope.list("allow_from"),
+        ping: seconds("settings.ping_interval"),
+        silence: seconds("settings.read_timeout"),
+        typing: scope.truth("typing.enabled"),
+        placeholder: placeholder(scope),
+    }
+}
+
+/// The texts of a placeholder, none where it is switched off.
+fn placeholder(scope: Scope<'_>) -> Vec<String> {
+    match scope.truth("placeholder.enabled") {
+        true => scope.list("placeholder.text"),
+        false => Vec::new(),
+    }
+}
+
 fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConfig {
     let mut enabled = scope.truth("enabled");
     let mut token = scope.text("settings.token");
@@ -174,11 +218,6 @@ fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConf
             "list ids, or leave it empty and pair",
         );
     }
-    let placeholder = if scope.truth("placeholder.enabled") {
-        scope.list("placeholder.text")
-    } else {
-        Vec::new()
-    };
     TelegramConfig {
         name: name.to_owned(),
         enabled,
@@ -192,7 +231,7 @@ fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConf
             prefixes: scope.list("group_trigger.prefixes"),
         },
         typing: scope.truth("typing.enabled"),
-        placeholder,
+        placeholder: placeholder(scope),
     }
 }
 

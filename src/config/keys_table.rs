@@ -314,6 +314,32 @@ pub static KEYS: &[Key] = &[
         "MaixCam: chat that hears of its events, CHANNEL:CHAT; empty means the camera itself",
     ),
     key(
+        "channel_list.*.settings.allow_token_query",
+        Bool,
+        "false",
+        "Pico: the token may stand in the address (?token=), where others can read it",
+    ),
+    key(
+        "channel_list.*.settings.allow_origins",
+        List,
+        "[]",
+        "Pico: origins whose pages may connect; empty means any",
+    ),
+    key(
+        "channel_list.*.settings.ping_interval",
+        Int(1, 3600),
+        "30",
+        "Pico: seconds of silence after which a client is asked whether it is there",
+    ),
+    key(
+        "channel_list.*.settings.read_timeout",
+        Int(1, 3600),
+        "60",
+        "Pico: seconds of silence after which it is closed",
+    ),
+    foreign("channel_list.*.settings.write_timeout"),
+    foreign("channel_list.*.settings.max_connections"),
+    key(
         "channel_list.*.settings.streaming.throttle_seconds",
         Int(0, ANY),
         "",

@@ -56,6 +56,8 @@ pub struct Config {
     pub telegram: Vec<TelegramConfig>,
     /// Listeners for MaixCam cameras, likewise.
     pub maixcam: Vec<MaixCamConfig>,
+    /// Channels of the Pico protocol, likewise; at most one is switched on.
+    pub pico: Vec<PicoConfig>,
     /// `gateway`.
     pub gateway: GatewayConfig,
     /// `tools`.
@@ -211,6 +213,31 @@ pub struct MaixCamConfig {
     pub allow_from: Vec<String>,
     /// Channel and chat that hear of its events; `None` is the camera itself.
     pub chat: Option<(String, String)>,
+}
+
+/// The channel of the Pico protocol.
+#[derive(Clone, Debug, Default)]
+pub struct PicoConfig {
+    /// Key in `channel_list`; `pico` in old files.
+    pub name: String,
+    /// Is served.
+    pub enabled: bool,
+    /// What clients must show; never empty where it is served.
+    pub token: Secret,
+    /// The token may stand in the query.
+    pub allow_token_query: bool,
+    /// Origins that may connect; empty means any.
+    pub allow_origins: Vec<String>,
+    /// Where nobody stands in it, every client that was let in may talk.
+    pub allow_from: Vec<String>,
+    /// Silence after which a client is asked.
+    pub ping: Duration,
+    /// Silence after which it is closed.
+    pub silence: Duration,
+    /// Show "typing" while working.
+    pub typing: bool,
+    /// Placeholder texts, one picked; empty for none.
+    pub placeholder: Vec<String>,
 }
 
 /// `group_trigger`: neither set means every message of an allowed sender.

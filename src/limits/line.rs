@@ -33,3 +33,12 @@ pub const CAMERA_OBJECT: Duration = Duration::from_secs(10);
 pub const CAMERA_EVENTS: usize = 10;
 /// Characters of what a camera says it has seen.
 pub const CAMERA_CLASS: usize = 64;
+
+/// Clients of the Pico protocol at one time (upstream: 100); each is about 4 kB, a message, and the kernel's buffers.
+pub const PICO_CLIENTS: usize = 8;
+/// Bytes of one message from a client of the Pico protocol, envelope and all.
+pub const PICO_MESSAGE_BYTES: usize = 64 * 1024;
+/// Characters of a session's name.
+pub const PICO_SESSION: usize = 64;
+/// So long a client that is being closed is listened to, without understanding.
+pub const PICO_FAREWELL: Duration = Duration::from_secs(1);

@@ -51,19 +51,38 @@ pub struct Asked<'a> {
 
 /// Reads the head of a request; what is not understood is left empty.
 pub fn request(head: &[u8]) -> Asked<'_> {
-    let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-    let mut words = lines.next().unwrap_or_default().split(|b| *b == b' ');
+    let mut words = first_line(head).split(|b| *b == b' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
-    let bearer = lines.find_map(|line| {
-        let (name, value) = line.split_at(line.iter().position(|b| *b == b':')?);
-        if !name.eq_ignore_ascii_case(b"authorization") {
-            return None;
-        }
-        let (scheme, value) = value[1..].trim_ascii().split_at_checked(7)?;
+    let bearer = field(head, b"authorization").and_then(|value| {
+        let (scheme, value) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| value.trim_ascii())
     });
     Asked { method, path, bearer }
+}
+
+fn first_line(head: &[u8]) -> &[u8] {
+    head.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii()
+}
+
+/// The first value of this name (in lower case) in the head of a request.
+pub fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).skip(1);
+    lines.take_while(|line| !line.is_empty()).find_map(|line| {
+        let (own, value) = line.split_at(line.iter().position(|b| *b == b':')?);
+        own.eq_ignore_ascii_case(name).then(|| value[1..].trim_ascii())
+    })
+}
+
+/// The decoded value of this name in the query of a request.
+pub fn parameter(head: &[u8], name: &str) -> Option<Vec<u8>> {
+    let target = first_line(head).split(|b| *b == b' ').nth(1)?;
+    let query = target.splitn(2, |b| *b == b'?').nth(1)?;
+    query.split(|b| *b == b'&').find_map(|pair| {
+        let (own, value) = pair.split_at(pair.iter().position(|b| *b == b'=')?);
+        let value = std::str::from_utf8(&value[1..]).ok()?;
+        (own == name.as_bytes()).then(|| super::percent::decode(value))
+    })
 }
 
 /// A response head.

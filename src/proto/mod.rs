@@ -31,5 +31,6 @@ pub mod tz;
 pub mod uevent;
 pub mod url;
 pub mod utf16;
+pub mod websocket;
 pub mod words;
 pub mod yaml;

@@ -7,6 +7,11 @@ pub fn unix_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }
 
+/// The same in milliseconds.
+pub fn unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
 /// Seconds that local time is ahead of UTC at `unix`, by TZ and the system's zone files (localtime_r(3)).
 pub fn utc_offset(unix: i64) -> i32 {
     let time = unix as _;

@@ -49,6 +49,10 @@ mod net_proxy;
 mod net_tls;
 mod old_kernel;
 mod pairing;
+#[cfg(feature = "pico")]
+mod pico;
+#[cfg(feature = "pico")]
+mod pico_client;
 mod poison;
 mod provider_chain;
 mod provider_http;

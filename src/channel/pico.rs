@@ -1,0 +1,381 @@
+//! The Pico protocol: JSON envelopes over a WebSocket at `/pico/ws` of the gateway's server (behaviour.md 5B.4).
+//!
+//! Never listens itself: the gateway's server hands connections over ([`Pico::admit`]). Must never answer a client that has
+//! not shown the token with anything but a refusal.
+
+use std::cell::{Cell, RefCell};
+use std::time::Instant;
+
+use async_net::TcpStream;
+use serde_json::{Value, json};
+use smol::LocalExecutor;
+use smol::channel::{Receiver, Sender};
+use smol::future::{or, zip};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::line::{self, Line, Lines};
+use super::{Channel, Delivery, Intake, SendError, access};
+use crate::bus::{self, Address, Attachment, Inbound, Outbound, Verdict};
+use crate::config::PicoConfig;
+use crate::limits;
+use crate::net::listen;
+use crate::proto::websocket::{self, Event, Reader};
+
+mod door;
+pub mod envelope;
+
+use envelope::{is_thought, verdict};
+
+/// What stands in front of a session in the id of its chat.
+const CHAT: &str = "pico:";
+/// Upstream's name for whoever is connected.
+const USER: &str = "pico-user";
+
+/// A request for `/pico/ws`: its connection, and what was read of it (the head, and what stands behind it).
+pub struct Arrival {
+    /// The client.
+    pub stream: TcpStream,
+    /// At least a whole head.
+    pub bytes: Vec<u8>,
+}
+
+/// A question that is open.
+struct Asked {
+    number: i64,
+    chat: String,
+    answer: Sender<bool>,
+}
+
+/// The channel.
+pub struct Pico {
+    config: PicoConfig,
+    lines: Lines,
+    arrivals: (Sender<Arrival>, Receiver<Arrival>),
+    asked: RefCell<Vec<Asked>>,
+    /// The last number given to a message.
+    last: Cell<i64>,
+}
+
+/// Takes the question back when whoever waits goes away.
+struct Waiting<'a>(&'a Pico, i64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.asked.borrow_mut().retain(|a| a.number != self.1);
+    }
+}
+
+/// Tells that nothing is being written any more.
+struct Typing<'a>(&'a Pico, &'a str);
+
+impl Drop for Typing<'_> {
+    fn drop(&mut self) {
+        self.0.tell(self.1, "typing.stop", &json!({}));
+    }
+}
+
+impl Pico {
+    /// A channel that does nothing until it runs.
+    pub fn new(config: &PicoConfig) -> Pico {
+        Pico {
+            config: config.clone(),
+            lines: Lines::default(),
+            arrivals: smol::channel::bounded(limits::PICO_CLIENTS),
+            asked: RefCell::default(),
+            last: Cell::default(),
+        }
+    }
+
+    /// Takes a connection over; closes it when too many wait already.
+    pub fn admit(&self, arrival: Arrival) {
+        if self.arrivals.0.try_send(arrival).is_err() {
+            crate::log::warn!("{}: too many clients at once", self.config.name);
+        }
+    }
+
+    /// A number that no other message of this channel has, also after a restart: milliseconds of the clock, if they move.
+    fn number(&self) -> i64 {
+        self.last.set(crate::sys::clock::unix_ms().max(self.last.get() + 1));
+        self.last.get()
+    }
+
+    /// A frame with an envelope; without an `id` it gets one.
+    fn envelope(&self, chat: &str, kind: &str, id: &Value, payload: &Value) -> Vec<u8> {
+        let number = self.number();
+        let id = if id.is_string() { id.clone() } else { number.to_string().into() };
+        let session = chat.strip_prefix(CHAT).unwrap_or(chat);
+        let text = json!({
+            "type": kind, "id": id, "session_id": session, "timestamp": number, "payload": payload,
+        });
+        websocket::frame(websocket::TEXT, text.to_string().as_bytes())
+    }
+
+    /// Without waiting for anybody.
+    fn tell(&self, chat: &str, kind: &str, payload: &Value) {
+        self.lines.push(chat, self.envelope(chat, kind, &Value::Null, payload));
+    }
+
+    /// Until the connection ends: why it did, when that is worth a word.
+    async fn client<I: Intake>(&self, arrival: Arrival, intake: &I) -> Result<(), &'static str> {
+        let Arrival { mut stream, bytes } = arrival;
+        listen::guard(&stream).map_err(|_| "it is gone")?;
+        let (session, head) = match door::admits(&self.config, self.lines.count(), &bytes) {
+            Ok(admitted) => admitted,
+            Err(status) => {
+                let refusal = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: 0\r\nWWW-Authenticate: Bearer\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n\r\n"
+                );
+                // It is refused whether it hears so or not; the kernel has room for it.
+                let _ = stream.write_all(refusal.as_bytes()).await;
+                return Err(status);
+            }
+        };
+        let (line, outgoing) = self.lines.open(&[CHAT, &session].concat());
+        // The first bytes of a connection: the kernel has room for them.
+        stream.write_all(head.as_bytes()).await.map_err(|_| "it is gone")?;
+        let begin =
+            bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        let writing = line::write(stream.clone(), outgoing);
+        let reading = async move {
+            let read = self.read(stream.clone(), &bytes[begin..], &line, intake).await;
+            if let Err((status, _)) = read {
+                line.push(websocket::frame(websocket::CLOSE, &status.to_be_bytes()));
+                // Closed with something unread, the kernel would take back what was just said.
+                let mut unread = [0; 512];
+                let rest = async { while let Ok(1..) = stream.read(&mut unread).await {} };
+                let enough = async {
+                    async_io::Timer::after(limits::PICO_FAREWELL).await;
+                };
+                or(rest, enough).await;
+            }
+            read.map_err(|(_, why)| why)
+        };
+        // Both to their end: the one that fails ends the other, and what is being taken over is taken over.
+        let (wrote, read) = zip(writing, reading).await;
+        wrote.and(read)
+    }
+
+    /// Reads until the end; else the status to close with, and why.
+    async fn read<I: Intake>(
+        &self,
+        mut stream: TcpStream,
+        first: &[u8],
+        line: &Line<'_>,
+        intake: &I,
+    ) -> Result<(), (u16, &'static str)> {
+        let mut reader = Reader::new(limits::PICO_MESSAGE_BYTES);
+        let mut bytes = first.to_vec();
+        let mut heard = Instant::now();
+        loop {
+            let mut input = &bytes[..];
+            let wrong = |status| match status {
+                websocket::TOO_BIG => (status, "its message is too long"),
+                _ => (status, "it breaks the protocol"),
+            };
+            while let Some(event) = reader.feed(&mut input).map_err(wrong)? {
+                match event {
+                    Event::Text(text) => self.hear(&text, line, intake).await,
+                    Event::Ping(bytes) => line.push(websocket::frame(websocket::PONG, &bytes)),
+                    Event::Pong => {}
+                    Event::Close => {
+                        let bye = websocket::NORMAL.to_be_bytes();
+                        line.push(websocket::frame(websocket::CLOSE, &bye));
+                        return Ok(());
+                    }
+                }
+            }
+            let left = self.config.silence.saturating_sub(heard.elapsed());
+            if left.is_zero() {
+                return Err((websocket::NORMAL, "it does not answer"));
+            }
+            let mut buffer = [0; 1024];
+            let reading = async { Some(stream.read(&mut buffer).await) };
+            let late = async {
+                async_io::Timer::after(left.min(self.config.ping)).await;
+                None
+            };
+            bytes.clear();
+            match or(reading, late).await {
+                None => line.push(websocket::frame(websocket::PING, b"")),
+                Some(Ok(0)) => return Ok(()),
+                Some(Ok(n)) => {
+                    heard = Instant::now();
+                    bytes.extend_from_slice(&buffer[..n]);
+                }
+                Some(Err(_)) => return Err((websocket::NORMAL, "it is gone")),
+            }
+        }
+    }
+
+    /// One envelope of a client.
+    async fn hear<I: Intake>(&self, text: &str, line: &Line<'_>, intake: &I) {
+        let chat = line.chat();
+        let envelope: Value = serde_json::from_str(text).unwrap_or_default();
+        let (id, payload) = (&envelope["id"], &envelope["payload"]);
+        let answer = |kind: &str, payload| line.push(self.envelope(&chat, kind, id, &payload));
+        let wrong = |code: &str, message: &str| {
+            let request = id.as_str().unwrap_or_default();
+            let payload = json!({ "code": code, "message": message, "request_id": request });
+            line.push(self.envelope(&chat, "error", &Value::Null, &payload));
+        };
+        let session = envelope["session_id"].as_str().unwrap_or_default();
+        if !session.is_empty() && chat.strip_prefix(CHAT) != Some(session) {
+            return wrong("invalid_message", "this connection is another session's");
+        }
+        match envelope["type"].as_str() {
+            None => return wrong("invalid_message", "an envelope is a JSON object with a type"),
+            Some("ping") => return answer("pong", json!({})),
+            Some("media.send") => return wrong("invalid_media", NO_MEDIA),
+            Some("message.send") => {}
+            Some(_) => return wrong("unknown_type", "message.send and ping are understood"),
+        }
+        if payload["media"].as_array().is_some_and(|media| !media.is_empty()) {
+            return wrong("invalid_media", NO_MEDIA);
+        }
+        if is_thought(payload) {
+            return wrong("invalid_message", "a thought is no message");
+        }
+        let content = payload["content"].as_str().unwrap_or_default().trim();
+        if content.is_empty() {
+            return wrong("empty_content", "payload.content is empty");
+        }
+        let asked = self.asked.borrow().iter().find(|a| a.chat == chat).map(|a| a.answer.clone());
+        if let (Some(answer), Some(yes)) = (asked, verdict(content)) {
+            // Full: it was answered a moment ago.
+            let _ = answer.try_send(yes);
+            return;
+        }
+        let sender =
+            bus::Sender { platform: Self::NAME.into(), id: USER.into(), ..Default::default() };
+        let list = &self.config.allow_from;
+        if !list.is_empty() && !access::allows(list, &sender) {
+            return wrong("invalid_message", "allow_from does not hold pico-user");
+        }
+        let channel = self.config.name.clone();
+        let message = Inbound {
+            from: Address { channel: channel.clone(), chat: chat.clone(), topic: String::new() },
+            sender,
+            text: content.to_owned(),
+            date: crate::sys::clock::unix_now(),
+            ..Inbound::default()
+        };
+        intake.submit(&channel, vec![message], 0).await;
+    }
+
+    async fn create(&self, to: &Address, kind: &str, payload: Value) -> Result<(), SendError> {
+        let frame = self.envelope(&to.chat, kind, &Value::Null, &payload);
+        match self.lines.send(&to.chat, frame).await {
+            true => Ok(()),
+            false => Err(SendError::Absent("no client of that session is connected")),
+        }
+    }
+}
+
+const NO_MEDIA: &str = "this build takes text only";
+
+impl Channel for Pico {
+    const NAME: &'static str = "pico";
+
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn split(&self, text: &str) -> Vec<String> {
+        vec![text.to_string()]
+    }
+
+    fn state(&self) -> String {
+        format!("running, {} client(s)", self.lines.count())
+    }
+
+    fn is_healthy(&self) -> bool {
+        true
+    }
+
+    fn link(&self) -> String {
+        String::new()
+    }
+
+    fn pairing_code(&self) -> String {
+        String::new()
+    }
+
+    async fn run<I: Intake>(&self, intake: &I) {
+        let clients = LocalExecutor::new();
+        let accept = async {
+            // The other end is ours: it is never closed.
+            while let Ok(arrival) = self.arrivals.1.recv().await {
+                let client = async move {
+                    let name = &self.config.name;
+                    let from = arrival.stream.peer_addr().map(|a| a.to_string());
+                    let from = from.unwrap_or_default();
+                    match self.client(arrival, intake).await {
+                        Ok(()) => crate::log::info!("{name}: client {from} has left"),
+                        Err(why) => crate::log::warn!("{name}: client {from} is closed: {why}"),
+                    }
+                };
+                clients.spawn(client).detach();
+            }
+        };
+        clients.run(accept).await
+    }
+
+    async fn send(&self, message: &Outbound, delivery: &mut Delivery) -> Result<(), SendError> {
+        let (kind, id) = match delivery.placeholder {
+            0 => ("message.create", self.number()),
+            shown => ("message.update", shown),
+        };
+        let payload = json!({ "content": message.text, "message_id": id.to_string() });
+        self.create(&message.to, kind, payload).await
+    }
+
+    async fn placeholder(&self, to: &Address, _: i64) -> Result<i64, SendError> {
+        let texts = &self.config.placeholder;
+        let id = self.number();
+        let Some(text) = texts.get(id.unsigned_abs() as usize % texts.len().max(1)) else {
+            return Ok(0);
+        };
+        let payload = json!({ "content": text, "message_id": id.to_string(), "placeholder": true });
+        self.create(to, "message.create", payload).await.map(|()| id)
+    }
+
+    async fn fetch(&self, _: &Attachment, _: &mut dyn std::io::Write) -> Result<u64, SendError> {
+        Err(SendError::Permanent("its clients send no files".into()))
+    }
+
+    async fn ask(&self, to: &Address, _: &str, question: &str) -> Verdict {
+        if self.asked.borrow().len() >= limits::APPROVALS {
+            return Verdict::Unreachable;
+        }
+        let (answer, answered) = smol::channel::bounded(1);
+        let number = self.number();
+        let chat = to.chat.clone();
+        self.asked.borrow_mut().push(Asked { number, chat, answer });
+        let _waiting = Waiting(self, number);
+        let content = format!("{question}\n\nAnswer yes or no.");
+        let payload = json!({ "content": content, "message_id": number.to_string() });
+        if self.create(to, "message.create", payload).await.is_err() {
+            return Verdict::Unreachable;
+        }
+        let given = async {
+            match answered.recv().await {
+                Ok(true) => Verdict::Yes,
+                _ => Verdict::No,
+            }
+        };
+        let late = async {
+            async_io::Timer::after(limits::APPROVAL_WAIT).await;
+            Verdict::Silence
+        };
+        or(given, late).await
+    }
+
+    async fn typing(&self, to: &Address) {
+        if self.config.typing {
+            self.tell(&to.chat, "typing.start", &json!({}));
+            let _typing = Typing(self, &to.chat);
+            async_io::Timer::after(limits::TYPING_FOR).await;
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,321 @@
+//! WebSocket (RFC 6455), the server's side without I/O: the handshake's words, and frames. No extensions, text only.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+use super::http1::field;
+
+/// What the key is joined with (section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Ended as agreed (section 7.4.1).
+pub const NORMAL: u16 = 1000;
+/// The client broke the protocol.
+pub const PROTOCOL: u16 = 1002;
+/// Binary, which is not understood here.
+pub const UNSUPPORTED: u16 = 1003;
+/// A text that is no UTF-8.
+pub const NOT_TEXT: u16 = 1007;
+/// Too many bytes.
+pub const TOO_BIG: u16 = 1009;
+
+const CONTINUATION: u8 = 0;
+/// Opcode of a text.
+pub const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+/// Opcode of the end.
+pub const CLOSE: u8 = 8;
+/// Opcode of a question whether the other one is there.
+pub const PING: u8 = 9;
+/// Opcode of the answer to it.
+pub const PONG: u8 = 10;
+
+/// The value of Sec-WebSocket-Accept, where the head of a GET asks for this protocol in its one version (section 4.2.1).
+pub fn accept(head: &[u8]) -> Option<String> {
+    let has = |name, word: &[u8]| {
+        let words = field(head, name).unwrap_or_default();
+        words.split(|b| *b == b',').any(|w| w.trim_ascii().eq_ignore_ascii_case(word))
+    };
+    let key = field(head, b"sec-websocket-key")?;
+    let asks = head.starts_with(b"GET ")
+        && has(b"upgrade", b"websocket")
+        && has(b"connection", b"upgrade")
+        && has(b"sec-websocket-version", b"13")
+        && STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
+    asks.then(|| STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat())))
+}
+
+/// A frame of ours: whole and without a mask.
+pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 10);
+    out.push(0x80 | opcode);
+    match payload.len() {
+        n @ 0..=125 => out.push(n as u8),
+        n @ 126..=0xffff => {
+            out.push(126);
+            out.extend_from_slice(&(n as u16).to_be_bytes());
+        }
+        n => {
+            out.push(127);
+            out.extend_from_slice(&(n as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+    out
+}
+
+/// What a client has sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A message.
+    Text(String),
+    /// To be answered with the same bytes.
+    Ping(Vec<u8>),
+    /// It is there.
+    Pong,
+    /// It is leaving.
+    Close,
+}
+
+/// A frame that has begun.
+struct Frame {
+    last: bool,
+    opcode: u8,
+    left: usize,
+    mask: [u8; 4],
+    /// Which byte of the mask is next.
+    at: usize,
+}
+
+/// Takes what a client sends in pieces of any size; holds one message and one control frame.
+pub struct Reader {
+    head: Vec<u8>,
+    frame: Option<Frame>,
+    message: Vec<u8>,
+    control: Vec<u8>,
+    /// More of the message is to come.
+    fragmented: bool,
+    most: usize,
+}
+
+impl Reader {
+    /// For messages of at most `most` bytes.
+    pub fn new(most: usize) -> Reader {
+        Reader {
+            head: Vec::new(),
+            frame: None,
+            message: Vec::new(),
+            control: Vec::new(),
+            fragmented: false,
+            most,
+        }
+    }
+
+    /// Takes bytes off the front of `input` up to the end of an event; the event when it is whole.
+    ///
+    /// # Errors
+    /// The status to close with; nothing that follows can be understood.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Event>, u16> {
+        loop {
+            let Some(frame) = &mut self.frame else {
+                let Some((byte, rest)) = input.split_first() else { return Ok(None) };
+                *input = rest;
+                self.head.push(*byte);
+                self.frame = self.begin()?;
+                continue;
+            };
+            let n = frame.left.min(input.len());
+            if n == 0 && frame.left > 0 {
+                return Ok(None);
+            }
+            let (piece, rest) = input.split_at(n);
+            *input = rest;
+            let buffer = if frame.opcode < CLOSE { &mut self.message } else { &mut self.control };
+            for byte in piece {
+                buffer.push(byte ^ frame.mask[frame.at & 3]);
+                frame.at += 1;
+            }
+            frame.left -= n;
+            if frame.left > 0 {
+                continue;
+            }
+            let (opcode, last) = (frame.opcode, frame.last);
+            self.frame = None;
+            let control = std::mem::take(&mut self.control);
+            return Ok(Some(match opcode {
+                PING => Event::Ping(control),
+                PONG => Event::Pong,
+                CLOSE => Event::Close,
+                _ if last => {
+                    self.fragmented = false;
+                    let text = String::from_utf8(std::mem::take(&mut self.message));
+                    Event::Text(text.map_err(|_| NOT_TEXT)?)
+                }
+                _ => {
+                    self.fragmented = true;
+                    continue;
+                }
+            }));
+        }
+    }
+
+    /// The frame whose head is there in full (section 5.2).
+    fn begin(&mut self) -> Result<Option<Frame>, u16> {
+        let [first, second, rest @ ..] = &self.head[..] else { return Ok(None) };
+        let (opcode, short) = (first & 0x0f, usize::from(second & 0x7f));
+        let wide = match short {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let control = opcode >= CLOSE;
+        let fine = first & 0x70 == 0
+            && second & 0x80 != 0
+            && match opcode {
+                CONTINUATION => self.fragmented,
+                TEXT | BINARY => !self.fragmented,
+                CLOSE..=PONG => first & 0x80 != 0 && short <= 125,
+                _ => false,
+            };
+        if !fine {
+            return Err(PROTOCOL);
+        }
+        if opcode == BINARY {
+            return Err(UNSUPPORTED);
+        }
+        if rest.len() < wide + 4 {
+            return Ok(None);
+        }
+        let (length, mask) = rest.split_at(wide);
+        let long = length.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+        let left = if wide == 0 { short } else { usize::try_from(long).unwrap_or(usize::MAX) };
+        if !control && left.saturating_add(self.message.len()) > self.most {
+            return Err(TOO_BIG);
+        }
+        let mask = [mask[0], mask[1], mask[2], mask[3]];
+        let last = first & 0x80 != 0;
+        self.head.clear();
+        Ok(Some(Frame { last, opcode, left, mask, at: 0 }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client's frame.
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = frame(first & 0x0f, payload);
+        out[0] = first;
+        out[1] |= 0x80;
+        let head = out.len() - payload.len();
+        let mask = [1, 2, 3, 4];
+        out.iter_mut().skip(head).enumerate().for_each(|(i, b)| *b ^= mask[i & 3]);
+        out.splice(head..head, mask);
+        out
+    }
+
+    /// The events of `bytes` however they are cut, and the status behind them.
+    #[track_caller]
+    fn check(bytes: &[u8], want: &[Event], status: u16) {
+        for step in [1, 2, 3, 7, bytes.len().max(1)] {
+            let mut reader = Reader::new(300);
+            let (mut found, mut closed) = (Vec::new(), 0);
+            'pieces: for mut piece in bytes.chunks(step) {
+                loop {
+                    match reader.feed(&mut piece) {
+                        Ok(Some(event)) => found.push(event),
+                        Ok(None) => break,
+                        Err(status) => {
+                            closed = status;
+                            break 'pieces;
+                        }
+                    }
+                }
+            }
+            assert_eq!((&found[..], closed), (want, status), "by {step}");
+        }
+    }
+
+    fn text(text: &str) -> Event {
+        Event::Text(text.into())
+    }
+
+    #[test]
+    fn the_standards_examples() {
+        let head = b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        assert_eq!(accept(head).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        check(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", &[text("Hello")], 0);
+        assert_eq!(frame(TEXT, b"Hello"), b"\x81\x05Hello");
+    }
+
+    #[test]
+    fn other_requests_are_no_handshake() {
+        let good = "GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        assert!(accept(good.as_bytes()).is_some());
+        for (from, to) in [
+            ("GET", "POST"),
+            ("WebSocket", "h2c"),
+            ("upgrade", "close"),
+            ("13", "8"),
+            ("Key: dGhl", "Key: "),
+            ("Key", "Kay"),
+        ] {
+            assert_eq!(accept(good.replace(from, to).as_bytes()), None, "{from} {to}");
+        }
+        assert_eq!(accept(b""), None);
+    }
+
+    #[test]
+    fn messages_come_in_fragments_with_control_frames_between() {
+        let bytes = [
+            masked(0x01, b"a"),
+            masked(0x89, b"there?"),
+            masked(0x00, b""),
+            masked(0x80, "é".as_bytes()),
+            masked(0x8a, b""),
+            masked(0x81, b""),
+            masked(0x88, b"\x03\xe8"),
+        ];
+        let want = [Event::Ping(b"there?".into()), text("aé"), Event::Pong, text(""), Event::Close];
+        check(&bytes.concat(), &want, 0);
+    }
+
+    #[test]
+    fn lengths() {
+        for n in [125, 126, 127, 300] {
+            let long = "x".repeat(n);
+            check(&masked(0x81, long.as_bytes()), &[text(&long)], 0);
+        }
+        check(&masked(0x81, &[b'x'; 301]), &[], TOO_BIG);
+        check(&[masked(0x01, &[b'x'; 200]), masked(0x80, &[b'x'; 101])].concat(), &[], TOO_BIG);
+        check(&[0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4], &[], TOO_BIG);
+        for n in [0, 125, 126, 65_535, 65_536] {
+            let head = frame(TEXT, &vec![0; n]).len() - n;
+            assert_eq!(
+                head,
+                if n < 126 {
+                    2
+                } else if n < 65_536 {
+                    4
+                } else {
+                    10
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_ends_it() {
+        check(b"\x81\x05Hello", &[], PROTOCOL);
+        for first in [0xc1, 0xa1, 0x91, 0x83, 0x8b, 0x80, 0x09] {
+            check(&masked(first, b"x"), &[], PROTOCOL);
+        }
+        check(&masked(0x89, &[0; 126]), &[], PROTOCOL);
+        check(&[masked(0x01, b"x"), masked(0x81, b"y")].concat(), &[], PROTOCOL);
+        check(&masked(0x82, b"x"), &[], UNSUPPORTED);
+        check(&masked(0x81, b"\xff"), &[], NOT_TEXT);
+        check(&[masked(0x81, b"x"), masked(0x81, b"\xc3")].concat(), &[text("x")], NOT_TEXT);
+    }
+}
