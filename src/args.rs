@@ -117,7 +117,11 @@ pub struct Version {
 /// Write a first configuration and workspace; what is there already stays as it is.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "onboard")]
-pub struct Onboard {}
+pub struct Onboard {
+    /// encrypt the secrets in config.json; the passphrase is PICOCLAW_KEY_PASSPHRASE, or asked for
+    #[argh(switch)]
+    pub enc: bool,
+}
 
 /// Look at the configuration.
 #[derive(FromArgs, Debug)]

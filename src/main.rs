@@ -68,7 +68,7 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Gateway(a)) => command::gateway::run(&a),
         Some(Command::Agent(a)) => command::agent::run(&a),
         Some(Command::Status(a)) => command::status::run(&a),
-        Some(Command::Onboard(_)) => command::onboard::run(),
+        Some(Command::Onboard(a)) => command::onboard::run(&a),
         Some(Command::Migrate(a)) => command::migrate::run(&a),
         Some(Command::Backup(a)) => command::backup::run(&a),
         Some(Command::Restore(a)) => command::restore::run(&a),

@@ -139,6 +139,18 @@ fn status(home: &Path, as_json: bool) -> Result<()> {
 }
 
 fn encrypt(options: &LoadOptions) -> Result<()> {
+    let keys = keys(options)?;
+    let plain = secret("Secret: ")?;
+    make_file(&keys)?;
+    println!("{}", keys.seal(&plain)?);
+    Ok(())
+}
+
+/// What encrypts: the passphrase of the environment, or one that is typed twice.
+///
+/// # Errors
+/// None of them, or two that differ.
+pub fn keys(options: &LoadOptions) -> Result<enc::Keys> {
     let mut keys = enc::Keys::of(options);
     if keys.passphrase.is_empty() {
         if !std::io::stdin().is_terminal() {
@@ -150,9 +162,15 @@ fn encrypt(options: &LoadOptions) -> Result<()> {
         }
         eprintln!("The gateway needs it in {}.", enc::PASSPHRASE);
     }
-    let plain = secret("Secret: ")?;
+    Ok(keys)
+}
+
+/// Makes the key file where there is none; root makes it for the daemon.
+///
+/// # Errors
+/// The disk's.
+pub fn make_file(keys: &enc::Keys) -> Result<()> {
     if keys.make_file()? {
-        // Root makes it for the daemon.
         if let Some(folder) = keys.file.parent() {
             files::hand_over(folder)?;
         }
@@ -162,7 +180,6 @@ fn encrypt(options: &LoadOptions) -> Result<()> {
             keys.file.display()
         );
     }
-    println!("{}", keys.seal(&plain)?);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod channels;
 mod disguise;
 pub mod enc;
 mod env;
+pub mod in_place;
 mod inspect;
 pub mod keys;
 mod keys_table;

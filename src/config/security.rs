@@ -107,7 +107,7 @@ pub(super) fn resolve(
     findings: &mut Findings,
 ) -> Option<Node> {
     let mut encrypted = 0;
-    let mut files = |text: &str, dir: Option<&Path>| match text.strip_prefix("file://") {
+    let mut files = |text: &str, dir: Option<&Path>, _: Origin| match text.strip_prefix("file://") {
         Some(name) => Some(of_file(name, dir)),
         None => {
             encrypted += usize::from(text.starts_with(enc::PREFIX));
@@ -119,14 +119,23 @@ pub(super) fn resolve(
         return None;
     }
     let kept = root.clone();
-    walk(root, &mut Vec::new(), layers, findings, &mut |text, _| {
+    walk(root, &mut Vec::new(), layers, findings, &mut |text, _, _| {
         Some(keys.open(text.strip_prefix(enc::PREFIX)?).map_err(|e| e.to_string()))
     });
     Some(kept)
 }
 
+/// Shows every secret that a key of the table has, and the place of its key or of itself in the layer.
+pub(super) fn secrets(root: &mut Node, layers: &[Layer], show: &mut dyn FnMut(&str, usize)) {
+    let mut findings = Findings::default();
+    walk(root, &mut Vec::new(), layers, &mut findings, &mut |text, _, origin| {
+        show(text, usize::try_from(origin.at).unwrap_or(usize::MAX));
+        None
+    });
+}
+
 /// The secret a text in a file of this folder stands for, or an error that does not hold it; `None` for the text itself.
-type Meaning<'a> = &'a mut dyn FnMut(&str, Option<&Path>) -> Option<Result<String, String>>;
+type Meaning<'a> = &'a mut dyn FnMut(&str, Option<&Path>, Origin) -> Option<Result<String, String>>;
 
 fn walk(
     node: &mut Node,
@@ -156,7 +165,7 @@ fn walk(
                 }
             }
         }
-        Kind::Leaf(Value::String(text)) if text.contains("://") => {
+        Kind::Leaf(Value::String(text)) => {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
             if !matches!(keys::find(&parts), Found::Key(key) if key.secret()) {
                 return;
@@ -165,7 +174,7 @@ fn walk(
             let dir = layer
                 .filter(|l| !matches!(l.kind, LayerKind::BuiltIn | LayerKind::Environment))
                 .map(|l| l.dir.as_path());
-            match meaning(text, dir) {
+            match meaning(text, dir, node.origin) {
                 None => {}
                 Some(Ok(secret)) => *text = secret,
                 Some(Err(message)) => {

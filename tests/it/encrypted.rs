@@ -134,3 +134,24 @@ fn nothing_is_encrypted_without_a_passphrase_or_a_secret() {
     let longest = "x".repeat(SECRET_FILE_BYTES);
     assert!(piped(&home, &["auth", "encrypt"], &longest).status.success());
 }
+
+#[test]
+fn onboard_encrypts_what_is_there() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let before = home.read("config.json");
+    let done = home.run(&["onboard", "--enc"]);
+    assert!(!done.status.success() && done.stderr.contains("PICOCLAW_KEY_PASSPHRASE is not set"));
+    assert_eq!(home.read("config.json"), before);
+    let home = home.env("PICOCLAW_KEY_PASSPHRASE", PASSPHRASE);
+    let done = home.run(&["onboard", "--enc"]);
+    assert!(done.stdout.contains("Encrypted 2 secrets"), "{}", done.all());
+    let now = home.read("config.json");
+    assert!(!now.contains("k-test-123456") && !now.contains("1:test"), "{now}");
+    assert_eq!(now.matches("enc://").count(), 2);
+    let daemon = Daemon::start(&home, &peer);
+    let marker = peer.say(OWNER, OWNER, "hello");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert!(home.run(&["onboard", "--enc"]).stdout.contains("Encrypted 0 secrets"));
+    assert_eq!(home.read("config.json"), now);
+}
