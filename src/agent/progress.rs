@@ -97,7 +97,7 @@ impl Agent {
         let anew = fresh && turn.resumed.is_none();
         // Looked at before the file is read: what is written meanwhile is told apart by its place.
         let unsaved = self.journal.unsaved(&file);
-        let tail = smol::unblock(move || match anew {
+        let tail = crate::sys::offload(move || match anew {
             true => sessions.start_over(&key),
             false => sessions.tail_with(&key, resumed),
         })

@@ -91,7 +91,7 @@ impl Scheduler {
     pub async fn order(&self, order: Order) -> Result<String, String> {
         let (path, now, id) = (self.path.clone(), self.now(), order.id.clone());
         let seal = self.seal();
-        let done = smol::unblock(move || desk::carry_out(&path, &seal, &order, now)).await;
+        let done = crate::sys::offload(move || desk::carry_out(&path, &seal, &order, now)).await;
         let done = done.map_err(|e| e.to_string())?;
         if done.changed {
             self.table.borrow_mut().remove(key(&id));
@@ -168,7 +168,7 @@ impl Scheduler {
         let now = self.now();
         self.skew.set(now.wall - now.mono as i64);
         let (path, fired) = (self.path.clone(), self.unrecorded.borrow().clone());
-        let found = smol::unblock(move || look(&path, now, &fired)).await;
+        let found = crate::sys::offload(move || look(&path, now, &fired)).await;
         match found {
             Ok(found) => {
                 self.unrecorded.borrow_mut().clear();
@@ -197,7 +197,7 @@ impl Scheduler {
     /// Fires a job, or passes this time over when the one before still runs.
     async fn fire(&self, key: u64, due: Option<Due>) {
         let (path, seal) = (self.path.clone(), self.seal());
-        let found = smol::unblock(move || {
+        let found = crate::sys::offload(move || {
             let job = find(&path, key)?;
             let approved = !job.command().is_empty() && seal.holds(&job);
             Some((job, approved))
@@ -230,7 +230,7 @@ impl Scheduler {
     /// Writes down that a job has fired, and when it does so next.
     async fn record(&self, key: u64, mut job: Job, now: Now) {
         let path = self.path.clone();
-        let (due, written) = smol::unblock(move || {
+        let (due, written) = crate::sys::offload(move || {
             let mut zones = Zones::default();
             let mut zone = |tz: &str| zones.find(tz);
             let written = recorded(&path, &[(key, now.wall)]);
@@ -307,7 +307,8 @@ impl Scheduler {
     /// Keeps how a firing ended, and clears up behind jobs that are gone.
     async fn ended(&self, (id, error): Ended) {
         let (path, sessions) = (self.path.clone(), self.hub.agent.sessions.clone());
-        let result = smol::unblock(move || end(&path, &sessions, &id, error.as_deref())).await;
+        let result =
+            crate::sys::offload(move || end(&path, &sessions, &id, error.as_deref())).await;
         if let Err(e) = result {
             crate::log::warn!("{e}");
         }

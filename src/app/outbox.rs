@@ -212,7 +212,7 @@ impl Outbox {
     pub async fn moved(&self, channel: &str, old: &str, new: &str) {
         let (sessions, from, to) =
             (self.sessions.clone(), format!("{channel}:{old}"), format!("{channel}:{new}"));
-        match smol::unblock(move || sessions.rename(&from, &to)).await {
+        match crate::sys::offload(move || sessions.rename(&from, &to)).await {
             Ok(()) => crate::log::info!("chat {old} became {new}; its session moved along"),
             Err(e) => crate::log::error!("chat {old} became {new}: {e}"),
         }

@@ -113,7 +113,8 @@ pub(super) fn seconds(d: Duration) -> String {
     if d.as_secs() >= 10 || d.subsec_millis() == 0 {
         format!("{} s", d.as_secs())
     } else {
-        format!("{:.1} s", d.as_secs_f32())
+        let tenths = (d.as_millis() + 50) / 100;
+        format!("{}.{} s", tenths / 10, tenths % 10)
     }
 }
 

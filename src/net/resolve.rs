@@ -82,7 +82,7 @@ impl Resolver {
             return Ok(known);
         }
         let (name, lookup) = (host.to_owned(), self.lookup);
-        let found = smol::unblock(move || {
+        let found = crate::sys::offload(move || {
             let found = lookup(&name);
             drop(turn);
             found

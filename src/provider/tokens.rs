@@ -108,11 +108,14 @@ impl Calibration {
     /// `3 % off (12 answers, 1.08 tokens for each guessed)`; `None` before the first answer.
     pub fn report(&self) -> Option<String> {
         (self.samples > 0).then(|| {
+            // As integers: nothing else prints an f32, and its printer would be another kilobyte.
+            let (off, factor) =
+                ((self.error * 100.0 + 0.5) as u32, (self.factor * 100.0 + 0.5) as u32);
             format!(
-                "{:.0} % off ({} answers, {:.2} tokens for each guessed)",
-                self.error * 100.0,
+                "{off} % off ({} answers, {}.{:02} tokens for each guessed)",
                 self.samples,
-                self.factor
+                factor / 100,
+                factor % 100
             )
         })
     }

@@ -243,7 +243,7 @@ impl Journal {
             let Some(job) = inner.job(&self.sessions) else { return };
             (job, inner.recorded)
         };
-        let mut work = pin!(smol::unblock(move || {
+        let mut work = pin!(crate::sys::offload(move || {
             let result = job.run();
             (job, result)
         }));
@@ -284,7 +284,7 @@ impl Journal {
             (ahead, std::mem::take(&mut inner.buffer))
         };
         let bytes = frames.len() as u64;
-        let written = smol::unblock(move || ahead.write(&frames).map(|()| ahead)).await;
+        let written = crate::sys::offload(move || ahead.write(&frames).map(|()| ahead)).await;
         let mut inner = self.inner.borrow_mut();
         match written {
             Ok(ahead) => {

@@ -10,6 +10,7 @@ pub mod hardware;
 pub mod heap;
 pub mod lend;
 pub mod memory;
+mod offload;
 pub mod pages;
 pub mod process;
 pub mod process_image;
@@ -22,12 +23,7 @@ pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
 
+pub use offload::{Offloaded, offload};
+
 #[cfg(test)]
 pub(crate) mod scratch;
-
-/// Runs blocking work (files on a slow card, fsync) off the loop's thread.
-///
-/// Boxed, so that the thread pool's machinery is compiled once for each result, not for each caller.
-pub async fn offload<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> T {
-    smol::unblock(work).await
-}
