@@ -22,7 +22,7 @@ use crate::limits;
 use crate::net::listen;
 use crate::proto::addr::ip_is_listed;
 use crate::proto::json_stream::Objects;
-use crate::proto::text::one_line;
+use crate::proto::text::{one_line, utf8};
 
 /// The chat that upstream's events come from.
 const CHAT: &str = "default";
@@ -140,7 +140,7 @@ impl MaixCam {
     }
 
     fn is_auth(&self, object: &[u8]) -> bool {
-        let object: Value = serde_json::from_slice(object).unwrap_or_default();
+        let object: Value = utf8(object).and_then(serde_json::from_str).unwrap_or_default();
         let token = object["token"].as_str().unwrap_or_default();
         object["type"] == "auth" && self.config.token.is(token.as_bytes())
     }
@@ -152,7 +152,7 @@ impl MaixCam {
     ) -> std::result::Result<(), &'static str> {
         let name = &self.config.name;
         let object: Value =
-            serde_json::from_slice(object).map_err(|_| "what it sent is no JSON")?;
+            utf8(object).and_then(serde_json::from_str).map_err(|_| "what it sent is no JSON")?;
         match object["type"].as_str().unwrap_or_default() {
             "person_detected" => {}
             kind @ ("heartbeat" | "status" | "auth") => {

@@ -15,6 +15,7 @@ use super::secret::Secret;
 use super::shapes::is_placeholder;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig};
+use crate::proto::text;
 
 /// Gemini's native address, as Go's files have it; this build speaks the OpenAI-compatible one below it.
 const GEMINI_NATIVE: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -165,7 +166,7 @@ impl Logins<'_> {
     /// What is broken about the file is told when a token is needed.
     fn of(home: &Path) -> Logins<'_> {
         let bytes = read_bounded(&home.join("auth.json")).unwrap_or_default();
-        Logins { home, kept: serde_json::from_slice(&bytes).unwrap_or_default() }
+        Logins { home, kept: text::utf8(&bytes).and_then(serde_json::from_str).unwrap_or_default() }
     }
 
     /// The home, where an entry without keys says `auth_method`, or somebody is signed in with its provider. Accounts of

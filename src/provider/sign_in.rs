@@ -153,7 +153,7 @@ impl SignedIn {
 
     async fn kept(&self) -> Result<Credential, Failure> {
         let (home, provider) = (self.home.clone(), self.provider.clone());
-        let found = smol::unblock(move || credentials::get(&home, &provider)).await;
+        let found = crate::sys::offload(move || credentials::get(&home, &provider)).await;
         let found = found.map_err(|e| Failure::new(Class::Auth, e.to_string()))?;
         found.filter(|c| !c.access.is_empty()).ok_or_else(|| self.anew("nobody is signed in"))
     }
@@ -172,7 +172,7 @@ impl SignedIn {
         let path = self.home.join("state/auth.lock");
         let _lock = loop {
             let at = path.clone();
-            let file = smol::unblock(move || {
+            let file = crate::sys::offload(move || {
                 at.parent().map_or(Ok(()), std::fs::create_dir_all)?;
                 let file = std::fs::OpenOptions::new().create(true).append(true).open(at)?;
                 Ok::<_, std::io::Error>(files::try_lock(&file).then_some(file))
@@ -209,7 +209,8 @@ impl SignedIn {
             }
         };
         let (home, provider, kept) = (self.home.clone(), self.provider.clone(), new.clone());
-        let saved = smol::unblock(move || credentials::put(&home, &provider, Some(&kept))).await;
+        let saved =
+            crate::sys::offload(move || credentials::put(&home, &provider, Some(&kept))).await;
         if let Err(e) = saved {
             // The server takes the old refresh token no more.
             log::warn!("{e}; sign in again: picoclaw auth login --provider {}", self.provider);

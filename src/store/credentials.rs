@@ -11,7 +11,7 @@ use super::atomic;
 use crate::config::{SHORT_SECRET, Secret};
 use crate::error::{Error, Result};
 use crate::limits::{AUTH_EARLY, AUTH_FILE_BYTES};
-use crate::proto::date;
+use crate::proto::{date, text};
 use crate::sys::files;
 
 /// The file's name.
@@ -129,7 +129,7 @@ fn read(home: &Path) -> Result<Value> {
         crate::log::warn!("{} could be read by other users; it is closed now", path.display());
         files::set_mode(&path, 0o600)?;
     }
-    let mut root: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let mut root: Value = text::utf8(&bytes).and_then(serde_json::from_str).unwrap_or_default();
     if root["credentials"].is_null() && root.is_object() {
         root["credentials"] = json!({});
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::ToolContext;
 use crate::limits::{EMBED_BATCH, EMBED_BATCHES, EMBED_BODY_BYTES, EMBED_TIMEOUT};
 use crate::net::http::Request;
+use crate::proto::text;
 use crate::store::index::{Found, vectors};
 use crate::sys::offload;
 
@@ -86,7 +87,8 @@ async fn embed(ctx: &ToolContext, model: &str, texts: &[String]) -> Result<Vec<V
 
 /// The vectors of an answer, in the order of the texts.
 pub fn parse(bytes: &[u8], count: usize) -> Result<Vec<Vec<f32>>, String> {
-    let mut answer: Answer = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let mut answer: Answer =
+        text::utf8(bytes).and_then(serde_json::from_str).map_err(|e| e.to_string())?;
     answer.data.sort_by_key(|item| item.index);
     if answer.data.len() != count {
         return Err(format!("{} vectors for {count} texts", answer.data.len()));
