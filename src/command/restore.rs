@@ -17,6 +17,7 @@ use crate::config::LoadOptions;
 use crate::error::{Context, Error, Result};
 use crate::limits::{RESTORE_BYTES, RESTORE_ENTRIES, RESTORE_RATIO};
 use crate::proto::tar::{Entry, Event, Kind};
+use crate::proto::text::utf8;
 use crate::store::archive::{self, Bounds};
 use crate::store::swap::{self, Swap};
 use crate::sys::files;
@@ -121,7 +122,7 @@ impl Unpacking {
     }
 
     fn begin(&mut self, manifest: &[u8]) -> Result<()> {
-        let manifest: Value = serde_json::from_slice(manifest).context(MANIFEST)?;
+        let manifest: Value = utf8(manifest).and_then(serde_json::from_str).context(MANIFEST)?;
         if manifest["version"].as_u64() != Some(1) {
             return Err(Error::new("the backup is of a newer picoclaw; restore it with that one"));
         }
