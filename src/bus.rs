@@ -1,5 +1,8 @@
 //! What passes between channels and the agent.
 
+use std::fs::File;
+use std::sync::Arc;
+
 use nanoserde::{DeBin, SerBin};
 
 /// Who wrote, as the platform names them.
@@ -116,6 +119,17 @@ pub struct Outbound {
     pub text: String,
     /// Message to reply to, 0 for none.
     pub reply_to: i64,
+}
+
+/// A file to a chat.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Sent from its beginning.
+    pub file: Arc<File>,
+    /// What the chat calls it.
+    pub name: String,
+    /// Bytes of it.
+    pub bytes: u64,
 }
 
 /// What a person answered to a question.

@@ -10,6 +10,7 @@ mod embed;
 mod hardware;
 mod home;
 mod line;
+mod media;
 mod memory;
 mod skill;
 mod subagent;
@@ -20,6 +21,7 @@ pub use embed::*;
 pub use hardware::*;
 pub use home::*;
 pub use line::*;
+pub use media::*;
 pub use memory::*;
 pub use skill::*;
 pub use subagent::*;
@@ -201,8 +203,6 @@ pub const CRON_MESSAGE_BYTES: usize = 4 * 1024;
 pub const CRON_EXPR_BYTES: usize = 256;
 /// Days ahead in which a cron expression must fire: between two 29 February lie up to 8 years.
 pub const CRON_HORIZON_DAYS: i64 = 3000;
-/// Guessed tokens of a picture (behaviour.md 3B.2).
-pub const MEDIA_TOKENS: usize = 256;
 /// Messages that stay when older ones are summarised.
 pub const SUMMARY_KEEP: usize = 4;
 /// Summarised messages above which two halves are summarised on their own and then put together.
@@ -341,8 +341,6 @@ pub const TYPING_FOR: Duration = Duration::from_secs(5 * 60);
 pub const EDITED_MESSAGE_AGE: Duration = Duration::from_secs(48 * 3600);
 /// UTF-16 units of a quoted message that stand before the reply.
 pub const QUOTED_UNITS: usize = 500;
-/// Bytes of a file that the bot downloads (Bot API: getFile serves up to 20 MB).
-pub const TELEGRAM_FILE_BYTES: u64 = 20 * 1024 * 1024;
 
 /// Log lines a second before lines are dropped and counted; bursts of twice as many pass.
 pub const LOG_LINES_PER_SEC: u32 = 20;

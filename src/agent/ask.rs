@@ -30,6 +30,10 @@ impl Progress<'_> {
     }
 }
 
+fn is_refusal(class: Class) -> bool {
+    matches!(class, Class::Format | Class::Unknown)
+}
+
 impl Agent {
     /// One model call, with older turns left out when they do not fit.
     pub(super) async fn ask(
@@ -58,6 +62,7 @@ impl Agent {
                 max_tokens: agent.max_tokens,
                 temperature: agent.temperature,
                 cache_key: turn.session,
+                pictures: &[],
             };
             let calibration = self.models.calibration();
             let window = calibration.guess(agent.context_window as usize);
@@ -66,7 +71,15 @@ impl Agent {
             let dropped = history::fit(&mut progress.messages, progress.start, room);
             progress.note_dropped(dropped);
             request.messages = &progress.messages;
-            match self.models.chat(&request, None, turn.on_text).await {
+            request.pictures = &progress.pictures;
+            let shows = !progress.pictures.is_empty();
+            let model = (shows && !agent.image_model.is_empty()).then_some(&*agent.image_model);
+            match self.models.chat(&request, model, turn.on_text).await {
+                // Servers have many words for what they cannot see, and for what is too large for them.
+                Err(f) if shows && (f.status == 413 || is_refusal(f.class)) => {
+                    crate::log::warn!("the model is asked again without pictures: {f}");
+                    progress.drop_pictures();
+                }
                 Err(f) if f.class == Class::ContextOverflow && tries < agent.max_llm_retries => {
                     tries += 1;
                     let dropped = history::halve(&mut progress.messages, progress.start);

@@ -93,6 +93,7 @@ impl Agent {
             max_tokens: self.config.agent.max_tokens,
             temperature: 0.3,
             cache_key: "",
+            pictures: &[],
         };
         let late = async {
             async_io::Timer::after(FOLD_TIME).await;

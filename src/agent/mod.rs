@@ -15,4 +15,4 @@ pub mod round;
 pub mod summary;
 pub mod turn;
 
-pub use turn::{Agent, Answer, Steering, Turn};
+pub use turn::{Agent, Answer, Steering, Turn, Words};

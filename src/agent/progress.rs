@@ -7,13 +7,17 @@ use super::history;
 use super::turn::{Agent, Turn};
 use crate::error::Result;
 use crate::limits::JOURNAL_LINES_BYTES;
-use crate::message::Message;
+use crate::message::{Message, Role};
 use crate::proto::date;
+use crate::provider::Picture;
 use crate::store::frame::Frame;
 use crate::store::session::{Sessions, Tail, parse_lines, push_line};
 use crate::store::writer::Ticket;
-use crate::sys::clock;
+use crate::sys::{clock, offload};
 use crate::tool::subagent::Unrecorded;
+
+/// Behind the text of a message whose pictures the model refused.
+const UNSEEN: &str = "\n(The model in use cannot see this picture.)";
 
 /// A turn under way.
 pub(super) struct Progress<'a> {
@@ -39,6 +43,8 @@ pub(super) struct Progress<'a> {
     pub(super) tokens: u64,
     /// Model calls made.
     pub(super) rounds: u32,
+    /// What the model is shown, open while the turn runs.
+    pub(super) pictures: Vec<Picture>,
 }
 
 impl Progress<'_> {
@@ -47,6 +53,28 @@ impl Progress<'_> {
         message.created_at = Some(date::rfc3339(clock::unix_now()));
         push_line(&mut self.lines, &message);
         self.messages.push(message);
+    }
+
+    /// Opens the pictures that the turn's messages name; those of earlier turns are words by now.
+    pub(super) async fn open_pictures(&mut self) {
+        let own = self.messages[self.start..].iter().filter(|m| m.role == Role::User);
+        let paths: Vec<String> = own.flat_map(|m| m.media.iter().cloned()).collect();
+        if cfg!(feature = "media") && !paths.is_empty() {
+            let agent = &self.agent.config.agent;
+            let (workspace, most) = (agent.workspace.clone(), agent.max_media_size);
+            let open = move || Picture::open_all(&workspace, &paths, most.into());
+            self.pictures = offload(Box::new(open)).await;
+        }
+    }
+
+    /// The model in use cannot take pictures: it is told so, and asked again without them.
+    pub(super) fn drop_pictures(&mut self) {
+        self.pictures.clear();
+        for message in self.messages[self.start..].iter_mut().filter(|m| !m.media.is_empty()) {
+            // Only for this turn: the session has the picture's path.
+            message.content.push_str(UNSEEN);
+            message.media.clear();
+        }
     }
 
     /// What was pushed is too long to be carried by the journal.
@@ -141,6 +169,7 @@ impl Agent {
             tainted: Rc::new(Cell::new(turn.foreign)),
             tokens: 0,
             rounds: 0,
+            pictures: Vec::new(),
         })
     }
 }

@@ -133,6 +133,7 @@ impl Agent {
             max_tokens: SUMMARY_TOKENS,
             temperature: 0.3,
             cache_key: "",
+            pictures: &[],
         };
         for pause in [100, 200, 0] {
             match self.models.chat(&request, None, None).await {

@@ -23,7 +23,7 @@ use crate::store::frame::Frame;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::tool::approval::{self, Asker};
-use crate::tool::{self, ToolContext, subagent};
+use crate::tool::{self, FileSender, ToolContext, subagent};
 
 /// What all turns share.
 pub struct Agent {
@@ -49,6 +49,10 @@ pub struct Agent {
 
 /// One message to be answered.
 pub struct Turn<'a> {
+    /// Sends files to chats; `None` where none can be sent.
+    pub files: Option<FileSender>,
+    /// Paths of pictures that came with the message.
+    pub pictures: &'a [String],
     /// The journal's number, 0 for a turn that is not journalled (command line).
     pub id: u64,
     /// Session key.
@@ -82,12 +86,21 @@ pub struct Turn<'a> {
 pub struct Steering {
     /// Is there one?
     pub waits: Rc<dyn Fn() -> bool>,
-    /// Takes the next ones, number in the journal and text; they are the turn's from then on.
+    /// Takes the next ones, number in the journal and words; they are the turn's from then on.
     pub take: Rc<dyn Fn() -> Taking>,
 }
 
 /// What [`Steering::take`] gives, awaited.
-pub type Taking = Pin<Box<dyn Future<Output = Vec<(u64, String)>>>>;
+pub type Taking = Pin<Box<dyn Future<Output = Vec<(u64, Words)>>>>;
+
+/// A message as the model gets it.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// Its text, with marks for its files.
+    pub text: String,
+    /// Paths of its pictures.
+    pub pictures: Vec<String>,
+}
 
 /// What a turn came to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -132,10 +145,13 @@ impl Agent {
                 return Ok(Answer { text, ..Answer::default() });
             }
         } else {
-            progress.push(Message::text(Role::User, approval::marked(&turn.message.text)));
+            let text = approval::marked(&turn.message.text);
+            let media = turn.pictures.to_vec();
+            progress.push(Message { media, ..Message::text(Role::User, text) });
             // At once: a turn that is stopped leaves at least what the user said.
             progress.record(Vec::new());
         }
+        progress.open_pictures().await;
         let outcome = self.rounds(&mut progress).await;
         let mut answer = match outcome {
             Ok(answer) => answer,
@@ -159,6 +175,7 @@ impl Agent {
         let turn = progress.turn;
         let mut specs = tool::offered(&self.config, turn.unattended);
         specs.retain(|s| turn.subagents.is_some() || !subagent::is(s.name));
+        specs.retain(|s| turn.files.is_some() || s.name != "send_file");
         let said = Rc::new(Cell::new(false));
         let context = self.tool_context(progress, said.clone());
         // What the model sees counts, also what it read in earlier turns.
@@ -220,11 +237,14 @@ impl Agent {
     async fn take_steering(&self, progress: &mut Progress<'_>) -> bool {
         let Some(steering) = &progress.turn.steering else { return false };
         let taken = (steering.take)().await;
-        for (id, text) in &taken {
+        let mut pictures = false;
+        for (id, Words { text, pictures: media }) in &taken {
             if approval::is_foreign(text) {
                 progress.tainted.set(true);
             }
-            progress.push(Message::text(Role::User, approval::marked(text)));
+            pictures |= !media.is_empty();
+            let text = approval::marked(text);
+            progress.push(Message { media: media.clone(), ..Message::text(Role::User, text) });
             // In one write: it is in the turn, and no longer a message of its own. What is too long for the journal has to
             // be in the session's file first; a kill between the two leaves both.
             let long = progress.recorded_apart();
@@ -232,6 +252,9 @@ impl Agent {
                 self.journal.synced(ticket).await;
             }
             self.journal.record(&Frame::Finished { id: *id });
+        }
+        if pictures {
+            progress.open_pictures().await;
         }
         !taken.is_empty()
     }
@@ -308,6 +331,7 @@ impl Agent {
             secrets: self.secrets.clone(),
             readable_roots: self.readable_roots.clone(),
             outbox: Some(Rc::new(outbox)),
+            files: turn.files.clone(),
             standing: approval::Standing {
                 ask: turn.ask.clone(),
                 unattended: turn.unattended,

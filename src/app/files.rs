@@ -1,19 +1,23 @@
-//! Files that come with messages: into the workspace, and their paths into the text.
+//! Files that come with messages: into the workspace, their paths and what is said in them into the text.
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use async_io::Timer;
+use smol::future::or;
 
 use super::hub::Hub;
-use crate::bus::Inbound;
+use crate::agent::Words;
+use crate::bus::{Attachment, Inbound, Outbound};
 use crate::channel::{SendError, media};
-use crate::error::{Context, Result};
+use crate::error::{Error, Result};
+use crate::limits::{MEDIA_FETCH, MEDIA_FETCH_TRIES};
+#[cfg(feature = "media")]
+use crate::provider::voice;
+use crate::store::spool::{self, MEDIA, Spool};
+use crate::sys::offload;
 
-/// Folder below the workspace.
-const FOLDER: &str = "media";
-
-/// The message's text with a mark for each file: `[file:/path]`, or why it is not there.
-pub async fn text_with_files(hub: &Hub, message: &Inbound) -> String {
-    let mut text = message.text.clone();
+/// The message for the model: for each file a mark (`[file:/path]`, or why it is not there) and what is said in it; its
+/// pictures.
+pub async fn words(hub: &Hub, message: Inbound) -> Words {
+    let mut words = Words { text: message.text.clone(), pictures: Vec::new() };
     for (index, file) in message.attachments.iter().enumerate() {
         let kind = match file.kind.as_str() {
             "photo" => "image",
@@ -21,56 +25,102 @@ pub async fn text_with_files(hub: &Hub, message: &Inbound) -> String {
             "video" => "video",
             _ => "file",
         };
-        // The message's number comes first, so that the same file after a restart is the same file.
-        let number = message.message.wrapping_mul(10).wrapping_add(index as i64);
+        // The event's number comes first: messages are numbered in each chat anew, and the same file after a restart is
+        // the same file.
+        let number = message.event.wrapping_mul(10).wrapping_add(index as i64);
         let name = media::file_name(number, &file.name, &file.kind);
-        text = match download(hub, message, index, &name).await {
-            Ok(path) => media::inject(&text, &format!("[{kind}:{path}]")),
-            Err(e) => {
-                crate::log::warn!("{e}");
-                format!("{text}\n({kind} {name} could not be downloaded: {e})")
-            }
-        };
-    }
-    text
-}
-
-async fn download(hub: &Hub, message: &Inbound, index: usize, name: &str) -> Result<String> {
-    let folder = hub.agent.config.agent.workspace.join(FOLDER);
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o770)
-        .create(&folder)
-        .context("media folder")?;
-    let path = folder.join(name);
-    let channel = hub
-        .outbox
-        .channel(&message.from.channel)
-        .ok_or_else(|| crate::Error::new("its channel is gone"))?;
-    for attempt in 0u32.. {
-        let mut sink = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
-        match channel.fetch(&message.attachments[index], &mut sink).await {
-            Ok(_) => break,
-            Err(e) => {
-                discard(&path);
-                match (&e, e.retry_in(attempt)) {
-                    (SendError::Permanent(_), _) | (_, None) => {
-                        return Err(crate::Error::new(e.to_string()));
-                    }
-                    (_, Some(_)) if attempt >= 3 => return Err(crate::Error::new(e.to_string())),
-                    (_, Some(pause)) => {
-                        async_io::Timer::after(pause).await;
-                    }
-                }
-            }
+        // Boxed: turns without files need not be as large.
+        if let Err(e) = Box::pin(download(hub, &message.from.channel, file, &name)).await {
+            crate::log::warn!("{e}");
+            let why = format!("{kind} {name} could not be downloaded: {e}");
+            words.text.push_str(&format!("\n({why})"));
+            tell(hub, &message, why);
+            continue;
+        }
+        let path = hub.agent.config.agent.workspace.join(MEDIA).join(&name).display().to_string();
+        if kind == "audio" && Box::pin(hear(hub, &message, file, &path, &mut words.text)).await {
+            continue;
+        }
+        words.text = media::inject(&words.text, &format!("[{kind}:{path}]"));
+        // A picture sent as a document is a picture, too: its bytes tell.
+        if matches!(kind, "image" | "file") {
+            words.pictures.push(path);
         }
     }
-    Ok(path.display().to_string())
+    words
 }
 
-/// A part of a file is worse than none.
-fn discard(path: &Path) {
-    if let Err(e) = std::fs::remove_file(path) {
-        crate::log::warn!("{}: {e}", path.display());
+fn tell(hub: &Hub, message: &Inbound, text: String) {
+    let said = Outbound { to: message.from.clone(), text, reply_to: message.message };
+    if let Err(e) = hub.speaker()(said) {
+        crate::log::warn!("the chat was not told: {e}");
     }
+}
+
+/// Puts what is said in the place of the file's mark; false where its path is to stand in the text.
+#[cfg(feature = "media")]
+async fn hear(
+    hub: &Hub,
+    message: &Inbound,
+    file: &Attachment,
+    path: &str,
+    text: &mut String,
+) -> bool {
+    let config = &hub.agent.config;
+    let Some(writer) = voice::writer(config) else { return false };
+    let workspace = config.agent.workspace.clone();
+    let kind = &file.kind;
+    match voice::transcribe(&hub.agent.http, writer, workspace, path).await {
+        Ok(said) => {
+            *text = media::put(text, kind, &format!("[{kind} transcription: {said}]"));
+            if config.agent.echo_transcription {
+                tell(hub, message, format!("Transcript: {said}"));
+            }
+            true
+        }
+        Err(e) => {
+            crate::log::warn!("transcription failed: {e}");
+            *text = media::put(text, kind, &format!("[{kind} (transcription failed)]"));
+            false
+        }
+    }
+}
+
+#[cfg(not(feature = "media"))]
+async fn hear(_: &Hub, _: &Inbound, _: &Attachment, _: &str, _: &mut String) -> bool {
+    false
+}
+
+/// Fetches one file, with some patience for the network. A file that is there already, from before a restart, is it.
+async fn download(hub: &Hub, channel: &str, file: &Attachment, name: &str) -> Result<()> {
+    let workspace = &hub.agent.config.agent.workspace;
+    let (folder, known, size) = (workspace.clone(), name.to_owned(), file.size);
+    if offload(Box::new(move || spool::prepare(&folder, &known, size))).await? {
+        return Ok(());
+    }
+    let channel = hub.outbox.channel(channel);
+    let channel = channel.ok_or_else(|| Error::new("its channel is gone"))?;
+    let fetched = async {
+        for attempt in 1.. {
+            let mut spool = Spool::create(workspace, name).await?;
+            let e = match channel.fetch(file, &mut spool).await {
+                Ok(_) => return spool.finish().await,
+                Err(e) => e,
+            };
+            let pause = e.retry_in(attempt).filter(|_| attempt < MEDIA_FETCH_TRIES);
+            match (pause, &e) {
+                (Some(pause), e) if !matches!(e, SendError::Permanent(_)) => {
+                    crate::log::info!("{name} is fetched again: {e}");
+                    Timer::after(pause).await;
+                }
+                _ => return Err(Error::new(e.to_string())),
+            }
+        }
+        Ok(())
+    };
+    let late = async {
+        Timer::after(MEDIA_FETCH).await;
+        Err(Error::new(format!("it did not come within {} s", MEDIA_FETCH.as_secs())))
+    };
+    or(fetched, late).await
 }

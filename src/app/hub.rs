@@ -18,7 +18,7 @@ use super::replies;
 use super::session_key::session_key;
 use super::steer::{ASIDE, is_aside};
 use super::subagents::Subagents;
-use crate::agent::{Agent, Answer, Turn};
+use crate::agent::{Agent, Answer, Turn, Words};
 use crate::bus::{Address, CRON, Inbound, Origin, SUBAGENT};
 use crate::channel::command::{self, Command};
 use crate::limits::{ASIDES, QUEUE};
@@ -80,7 +80,7 @@ impl Taken {
         self.origin.as_ref().map_or(self.message.is_unattended(), |o| o.unattended)
     }
 
-    fn is_subagent(&self) -> bool {
+    pub(super) fn is_subagent(&self) -> bool {
         self.message.sender.platform == SUBAGENT
     }
 }
@@ -313,8 +313,13 @@ impl Hub {
     pub(super) async fn turn(self: &Rc<Self>, taken: &Taken) -> Answer {
         let to = taken.message.from.clone();
         let mut message = taken.message.clone();
-        if !message.attachments.is_empty() {
-            message.text = files::text_with_files(self, &message).await;
+        // What was cut off has its words in the session.
+        let words = match taken.resumed {
+            None => files::words(self, message.clone()).await,
+            Some(_) => Words::default(),
+        };
+        if taken.resumed.is_none() {
+            message.text = words.text;
         }
         let channel = self.outbox.channel(&to.channel).filter(|_| !taken.message.is_internal());
         let say = match taken.is_subagent() {
@@ -327,6 +332,8 @@ impl Hub {
         }
         let subturn = &self.agent.config.agent.subturn;
         let turn = Turn {
+            pictures: &words.pictures,
+            files: self.files(taken),
             id: taken.id,
             session: &taken.session,
             message: &message,

@@ -27,6 +27,7 @@ mod skills;
 mod steer;
 pub mod subagents;
 pub mod tasks;
+mod uploads;
 
 use std::cell::RefCell;
 use std::process::ExitCode;

@@ -58,11 +58,7 @@ impl Hub {
                     else {
                         continue;
                     };
-                    let text = match message.attachments.is_empty() {
-                        true => message.text,
-                        false => files::text_with_files(&hub, &message).await,
-                    };
-                    texts.push((id, text));
+                    texts.push((id, files::words(&hub, message).await));
                 }
                 // Taken only now: stopped while a file was on its way, they would belong to nobody.
                 let mut waiting = hub.waiting.borrow_mut();
@@ -109,6 +105,8 @@ impl Hub {
         let to = taken.message.from.clone();
         let message = Inbound { text: question.to_owned(), ..taken.message.clone() };
         let turn = Turn {
+            pictures: &[],
+            files: None,
             id: 0,
             session: &session,
             message: &message,

@@ -23,6 +23,7 @@ use crate::net::listen;
 use crate::proto::addr::ip_is_listed;
 use crate::proto::json_stream::Objects;
 use crate::proto::text::{one_line, utf8};
+use crate::store::spool::Spool;
 
 /// The chat that upstream's events come from.
 const CHAT: &str = "default";
@@ -343,7 +344,7 @@ impl Channel for MaixCam {
         Ok(0)
     }
 
-    async fn fetch(&self, _: &Attachment, _: &mut dyn std::io::Write) -> Result<u64, SendError> {
+    async fn fetch(&self, _: &Attachment, _: &mut Spool) -> Result<u64, SendError> {
         Err(SendError::Permanent("cameras send no files".into()))
     }
 

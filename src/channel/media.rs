@@ -23,6 +23,11 @@ pub fn kind(name: &str, mime: &str) -> &'static str {
 /// path yet, or at the end.
 pub fn inject(content: &str, tag: &str) -> String {
     let kind = tag.trim_start_matches('[').split(':').next().unwrap_or("");
+    put(content, kind, tag)
+}
+
+/// The same with any text for the mark of `kind`.
+pub fn put(content: &str, kind: &str, tag: &str) -> String {
     let mut from = 0;
     while let Some(found) = content[from..].find('[') {
         let start = from + found;
@@ -75,6 +80,7 @@ mod tests {
         check("[file: x", "[file:/x]", "[file: x\n[file:/x]");
         check("[images]", "[image:/x]", "[images]\n[image:/x]");
         check("", "[file:/x]", "[file:/x]");
+        assert_eq!(put("a [voice] b", "voice", "[voice: x]"), "a [voice: x] b");
     }
 
     #[test]

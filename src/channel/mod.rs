@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
-use crate::bus::{Address, Attachment, Inbound, Outbound, Verdict};
+use crate::bus::{Address, Attachment, Inbound, Outbound, Upload, Verdict};
 use crate::config::Config;
 use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
 use crate::net::http::Client;
+use crate::store::spool::Spool;
 
 pub mod access;
 pub mod command;
@@ -57,11 +58,11 @@ pub trait Channel {
     /// Shows a text that a later [`Channel::send`] replaces ([`Delivery::placeholder`]); 0 when none is configured.
     async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError>;
     /// Downloads a file that came with a message into `sink`; how many bytes. After an error `sink` holds a part.
-    async fn fetch(
-        &self,
-        file: &Attachment,
-        sink: &mut dyn std::io::Write,
-    ) -> Result<u64, SendError>;
+    async fn fetch(&self, file: &Attachment, sink: &mut Spool) -> Result<u64, SendError>;
+    /// Sends a file. After [`SendError::Unknown`] it may be there.
+    async fn upload(&self, _to: &Address, _file: &Upload) -> Result<(), SendError> {
+        Err(SendError::Permanent("this channel takes no files".into()))
+    }
     /// Asks `user` (the platform's id) in the chat `to` for a yes or no, and waits at most
     /// [`crate::limits::APPROVAL_WAIT`]. An answer of anybody else does not count. When the future is dropped the question
     /// is closed.
@@ -217,9 +218,13 @@ macro_rules! channels {
             pub async fn fetch(
                 &self,
                 file: &Attachment,
-                sink: &mut dyn std::io::Write,
+                sink: &mut Spool,
             ) -> Result<u64, SendError> {
                 match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.fetch(file, sink).await,)* }
+            }
+            /// See [`Channel::upload`].
+            pub async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError> {
+                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.upload(to, file).await,)* }
             }
             /// See [`Channel::ask`].
             pub async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {

@@ -339,7 +339,11 @@ impl Channel for Pico {
         self.create(to, "message.create", payload).await.map(|()| id)
     }
 
-    async fn fetch(&self, _: &Attachment, _: &mut dyn std::io::Write) -> Result<u64, SendError> {
+    async fn fetch(
+        &self,
+        _: &Attachment,
+        _: &mut crate::store::spool::Spool,
+    ) -> Result<u64, SendError> {
         Err(SendError::Permanent("its clients send no files".into()))
     }
 

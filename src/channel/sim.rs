@@ -2,6 +2,7 @@
 
 use super::{Channel, Delivery, Intake, SendError};
 use crate::bus::{Address, Attachment, Outbound, Verdict};
+use crate::store::spool::Spool;
 
 /// See the module.
 pub struct Sim {
@@ -55,7 +56,7 @@ impl Channel for Sim {
         Ok(0)
     }
 
-    async fn fetch(&self, _: &Attachment, _: &mut dyn std::io::Write) -> Result<u64, SendError> {
+    async fn fetch(&self, _: &Attachment, _: &mut Spool) -> Result<u64, SendError> {
         Err(SendError::Permanent("the simulation has no files".into()))
     }
 

@@ -120,6 +120,8 @@ fn ask(
         Ok(())
     };
     let turn = Turn {
+        pictures: &[],
+        files: None,
         id: 0,
         session,
         message: &message,

@@ -24,6 +24,7 @@ pub const TOOLS: &[&str] = &[
     "memory_search",
     "memory_append",
     "message",
+    "send_file",
     "cron",
     "exec",
     "spawn",
@@ -118,6 +119,7 @@ fn agent(top: Scope<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Agent
                 top.count(&at("subturn.concurrency_timeout_sec"), Zero::Default),
             )),
         },
+        ..media::read(top)
     }
 }
 

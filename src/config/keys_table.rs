@@ -68,8 +68,8 @@ pub static KEYS: &[Key] = &[
         "2",
         "seconds before the first of them; grows with each",
     ),
-    foreign("agents.defaults.image_model"),
-    foreign("agents.defaults.image_model_fallbacks"),
+    key("agents.defaults.image_model", Text, "", "`model_name` asked where pictures are in a turn"),
+    key("agents.defaults.image_model_fallbacks", List, "[]", "tried after it"),
     key(
         "agents.defaults.summarize_message_threshold",
         Int(0, ANY),
@@ -82,7 +82,12 @@ pub static KEYS: &[Key] = &[
         "75",
         "percent of context_window after which they are; 0 means 75",
     ),
-    foreign("agents.defaults.max_media_size"),
+    key(
+        "agents.defaults.max_media_size",
+        Int(0, ANY),
+        "0",
+        "bytes of a picture that a model is shown; 0 means 20971520",
+    ),
     foreign("agents.defaults.routing"),
     key(
         "agents.defaults.steering_mode",

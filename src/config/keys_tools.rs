@@ -221,7 +221,8 @@ pub static KEYS: &[Key] = &[
     foreign("tools.skills.registries.clawhub.max_zip_size"),
     foreign("tools.skills.registries.clawhub.max_response_size"),
     foreign("tools.load_image"),
-    foreign("tools.send_file"),
+    tool("tools.send_file.enabled", "tool send_file"),
+    approval("tools.send_file.approval"),
     foreign("tools.send_tts"),
     tool("tools.spawn.enabled", "tool spawn: a sub-agent in the background"),
     approval("tools.spawn.approval"),
@@ -277,7 +278,16 @@ pub static KEYS: &[Key] = &[
     // Devices.
     key("devices.enabled", Bool, "false", "the chat that wrote last is told what is plugged in"),
     key("devices.monitor_usb", Bool, "true", "with the above: USB devices that come and go"),
-    foreign("voice"),
+    // Voice.
+    key(
+        "voice.model_name",
+        Text,
+        "",
+        "`model_name` of an entry whose server has /audio/transcriptions; empty takes a groq entry with a key",
+    ),
+    key("voice.echo_transcription", Bool, "false", "the chat is shown what was understood"),
+    foreign("voice.tts_model_name"),
+    foreign("voice.elevenlabs_api_key"),
     foreign("events"),
     foreign("hooks"),
     noted("isolation"),

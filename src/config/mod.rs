@@ -17,6 +17,7 @@ mod keys_tools;
 mod last_good;
 mod layers;
 mod load;
+mod media;
 mod merge;
 mod models;
 pub mod nearest;
@@ -90,6 +91,16 @@ pub struct AgentConfig {
     pub model: String,
     /// `model_name`s to try next.
     pub fallbacks: Vec<String>,
+    /// `model_name` for turns with pictures, or empty.
+    pub image_model: String,
+    /// `model_name`s to try after it.
+    pub image_fallbacks: Vec<String>,
+    /// `voice.model_name`: what writes down voice messages, or empty.
+    pub voice_model: String,
+    /// `voice.echo_transcription`: the chat is shown what was written down.
+    pub echo_transcription: bool,
+    /// Bytes of a picture that a model is shown.
+    pub max_media_size: u32,
     /// Sent to the model.
     pub max_tokens: u32,
     /// Tokens the model can see; 0 in the file means 4 x max_tokens.

@@ -14,7 +14,7 @@ use super::scope::{Context, Scope, Zero};
 use super::secret::Secret;
 use super::shapes::is_placeholder;
 use super::tree::{Node, Origin};
-use super::{AgentConfig, ModelConfig};
+use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;
 
 /// Gemini's native address, as Go's files have it; this build speaks the OpenAI-compatible one below it.
@@ -24,7 +24,7 @@ const GEMINI_NATIVE: &str = "https://generativelanguage.googleapis.com/v1beta";
 const CHATGPT: &str = "https://chatgpt.com/backend-api/codex";
 
 /// Entries that exist and cannot be used: name and reason.
-type LeftOut = Vec<(String, String)>;
+pub(super) type LeftOut = Vec<(String, String)>;
 
 /// Builds the models and settles `agent.model` and `agent.fallbacks`.
 pub(super) fn build(
@@ -45,6 +45,7 @@ pub(super) fn build(
     let origin = root.at("agents.defaults.model_fallbacks").map_or(Origin::default(), |n| n.origin);
     keep_known(&mut fallbacks, &models, &left_out, origin, "agents.defaults.model_fallbacks", ctx);
     agent.fallbacks = fallbacks;
+    media::settle(root, agent, &models, &left_out, ctx);
     for i in 0..models.len() {
         let Some(model) = models.get_mut(i) else { break };
         let (name, mut own) = (model.model_name.clone(), std::mem::take(&mut model.fallbacks));
@@ -62,7 +63,7 @@ pub(super) fn build(
 }
 
 /// Fallbacks that name no usable model are told and left out: the chain still works.
-fn keep_known(
+pub(super) fn keep_known(
     names: &mut Vec<String>,
     models: &[ModelConfig],
     left_out: &LeftOut,

@@ -19,6 +19,7 @@ use super::resolve::{self, Resolver};
 use super::response::Exchange;
 use super::tls;
 use super::tunnel::basic;
+use super::upload::Splice;
 use crate::limits::HTTP_WRITE_BYTES;
 use crate::proto::url::{Scheme, Url};
 
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub headers: &'a [(&'a str, &'a str)],
     /// Sent with Content-Length.
     pub body: &'a [u8],
+    /// Files in the body, in the order of their places.
+    pub files: &'a [Splice],
     /// Waiting for the response's first byte.
     pub first_byte: Duration,
     /// Silence allowed after it.
@@ -59,6 +62,7 @@ impl<'a> Request<'a> {
             url,
             headers: &[],
             body: &[],
+            files: &[],
             first_byte: crate::limits::IDLE_TIMEOUT,
             idle: crate::limits::IDLE_TIMEOUT,
             total: crate::limits::HTTP_TOTAL,
@@ -210,7 +214,7 @@ impl Client {
         let guarded = request.guard.is_some();
         let mut head = head(&request, &url, &route)?;
         let mut body = request.body;
-        if head.len() + body.len() <= HTTP_WRITE_BYTES {
+        if request.files.is_empty() && head.len() + body.len() <= HTTP_WRITE_BYTES {
             head.extend_from_slice(body);
             body = &[];
         }
@@ -218,6 +222,7 @@ impl Client {
             method: request.method,
             head: &head,
             body,
+            files: request.files,
             first_byte: request.first_byte,
             idle: request.idle,
             total: request.total,
@@ -309,7 +314,9 @@ fn head(request: &Request<'_>, url: &Url, route: &Route) -> Result<Vec<u8>, Http
         put(&["Proxy-Authorization: ", &basic(user), "\r\n"]);
     }
     if !request.body.is_empty() || !matches!(request.method, "GET" | "HEAD") {
-        put(&["Content-Length: ", &request.body.len().to_string(), "\r\n"]);
+        let files: u64 = request.files.iter().map(Splice::length).sum();
+        let length = request.body.len() as u64 + files;
+        put(&["Content-Length: ", &length.to_string(), "\r\n"]);
     }
     if guarded {
         put(&["Connection: close\r\n"]);

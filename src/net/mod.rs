@@ -2,6 +2,7 @@
 //!
 //! - [`http`]: the client and its types; `response`: reading what comes back.
 //! - `dial`: from a route to a connected stream; `tunnel`: the proxies' handshakes.
+//! - [`upload`]: files inside a request.
 //! - `stream`: a TCP or TLS connection with time limits; `pool`: idle ones; [`tls`]: roots and clock.
 //! - [`listen`]: the sockets on which others come to us.
 //! - [`proxy`]: which proxy a request takes; `resolve`: names to addresses.
@@ -18,5 +19,6 @@ mod response;
 mod stream;
 pub mod tls;
 mod tunnel;
+pub mod upload;
 
 pub use tls::clock_is_set;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::dial::Route;
 use super::http::{HttpError, HttpErrorKind, Inner, seconds};
 use super::stream::Stream;
+use super::upload::Splice;
 use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES};
 use crate::proto::http1::{Body, Head, HeadReader};
 
@@ -50,6 +51,8 @@ pub(super) struct Exchange<'a> {
     pub(super) head: &'a [u8],
     /// The rest of the body.
     pub(super) body: &'a [u8],
+    /// Files in it.
+    pub(super) files: &'a [Splice],
     pub(super) first_byte: Duration,
     pub(super) idle: Duration,
     pub(super) total: Duration,
@@ -105,7 +108,16 @@ impl Exchange<'_> {
     async fn send(&self, wire: &mut Wire) -> io::Result<()> {
         let stream = wire.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         stream.write_pieces(self.head, self.idle).await?;
-        if self.body.is_empty() { Ok(()) } else { stream.write_pieces(self.body, self.idle).await }
+        let (mut rest, mut sent) = (self.body, 0);
+        for splice in self.files {
+            let (text, after) = rest.split_at(splice.at.saturating_sub(sent).min(rest.len()));
+            stream.write_pieces(text, self.idle).await?;
+            // Boxed: rare, and every request would be as large.
+            Box::pin(splice.write(stream, self.idle)).await?;
+            sent += text.len();
+            rest = after;
+        }
+        if rest.is_empty() { Ok(()) } else { stream.write_pieces(rest, self.idle).await }
     }
 
     async fn head(

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::{ChatRequest, Class, Failure};
+use super::{ChatRequest, Class, Failure, Picture};
 use crate::limits;
+use crate::message::Message;
+use crate::net::upload::Splice;
 
 /// `extra_body`: fields that replace ours of the same name, or stand behind them.
 pub type Extra = BTreeMap<String, Box<RawValue>>;
@@ -18,15 +20,26 @@ pub fn extra(text: &str) -> Result<Extra, serde_json::Error> {
     if text.trim().is_empty() { Ok(Extra::new()) } else { serde_json::from_str(text) }
 }
 
+/// What is posted: JSON, and the pictures in it.
+#[derive(Debug)]
+pub struct Post {
+    /// The JSON, with nothing in the pictures' places.
+    pub json: Vec<u8>,
+    /// Their files, sent as base64.
+    pub files: Vec<Splice>,
+}
+
 /// JSON under construction.
 pub struct Body<'a> {
     out: Vec<u8>,
     extra: &'a Extra,
+    pictures: &'a [Picture],
+    files: Vec<Splice>,
 }
 
 impl<'a> Body<'a> {
     /// An open object with room for `request`, so that the buffer grows once.
-    pub fn open(extra: &'a Extra, request: &ChatRequest<'_>) -> Body<'a> {
+    pub fn open(extra: &'a Extra, request: &ChatRequest<'a>) -> Body<'a> {
         let mut room = 1024 + request.system_static.len() + request.system_dynamic.len();
         for m in request.messages {
             room += 96 + m.content.len() + m.reasoning_content.as_ref().map_or(0, String::len);
@@ -39,7 +52,7 @@ impl<'a> Body<'a> {
         room += room / 16;
         let mut out = Vec::with_capacity(room.min(limits::MODEL_REQUEST_BYTES));
         out.push(b'{');
-        Body { out, extra }
+        Body { out, extra, pictures: request.pictures, files: Vec::new() }
     }
 
     /// JSON text as it is.
@@ -106,6 +119,19 @@ impl<'a> Body<'a> {
         self.raw(&n.to_string())
     }
 
+    /// The pictures of a message that the request has.
+    pub fn pictures_of(&self, message: &'a Message) -> impl Iterator<Item = &'a Picture> + use<'a> {
+        let all = self.pictures;
+        message.media.iter().filter_map(|path| all.iter().find(|picture| picture.path == *path))
+    }
+
+    /// The bytes of a picture as base64, in a string whose quotes the caller writes.
+    pub fn picture(&mut self, picture: &Picture) -> &mut Self {
+        let (at, file, bytes) = (self.out.len(), picture.file.clone(), picture.bytes);
+        self.files.push(Splice { at, file, bytes, base64: true });
+        self
+    }
+
     /// `arguments` of a call as an object; what the model wrote is wrapped as `{"raw": …}` where it is none,
     /// for a server would refuse the whole conversation because of it.
     pub fn arguments(&mut self, arguments: &str) -> &mut Self {
@@ -130,7 +156,7 @@ impl<'a> Body<'a> {
     }
 
     /// Adds the fields of `extra_body` and closes the object.
-    pub fn close(mut self) -> Result<Vec<u8>, Failure> {
+    pub fn close(mut self) -> Result<Post, Failure> {
         let extra = self.extra;
         for (name, value) in extra {
             self.separate().string(name).raw(":").raw(value.get());
@@ -142,7 +168,7 @@ impl<'a> Body<'a> {
                 format!("the request is longer than {} bytes", limits::MODEL_REQUEST_BYTES),
             ));
         }
-        Ok(self.out)
+        Ok(Post { json: self.out, files: self.files })
     }
 }
 
@@ -165,13 +191,14 @@ mod tests {
             max_tokens: 1,
             temperature: 0.0,
             cache_key: "",
+            pictures: &[],
         }
     }
 
     fn written(extra: &Extra, write: impl FnOnce(&mut Body<'_>)) -> String {
         let mut body = Body::open(extra, &request(&[]));
         write(&mut body);
-        String::from_utf8(body.close().expect("a body")).expect("utf-8")
+        String::from_utf8(body.close().expect("a body").json).expect("utf-8")
     }
 
     #[test]

@@ -239,9 +239,12 @@ impl Models {
             };
             return Err(Failure::new(Class::Format, message));
         };
-        for fallback in
-            self.config.models[first].fallbacks.iter().chain(&self.config.agent.fallbacks)
-        {
+        let agent = &self.config.agent;
+        let general = match &agent.image_fallbacks {
+            own if name == agent.image_model && !own.is_empty() => own,
+            _ => &agent.fallbacks,
+        };
+        for fallback in self.config.models[first].fallbacks.iter().chain(general) {
             if add(fallback).is_none() {
                 crate::log::warn!("fallback `{fallback}` is not in model_list");
             }

@@ -167,6 +167,7 @@ const ASK: ChatRequest<'static> = ChatRequest {
     max_tokens: 1,
     temperature: 0.0,
     cache_key: "",
+    pictures: &[],
 };
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 
+use super::body::Post;
 use super::sign_in::SignedIn;
 use super::{Class, Failure, classify};
 use crate::config::{ModelConfig, Secret};
@@ -68,7 +69,7 @@ pub trait Answer {
 pub async fn post(
     http: &Client,
     to: &Endpoint,
-    body: Vec<u8>,
+    body: Post,
     answer: &mut dyn Answer,
 ) -> Result<(), Failure> {
     let signed = match &to.signed_in {
@@ -80,7 +81,8 @@ pub async fn post(
         let all = to.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let headers: Vec<(&str, &str)> =
             all.chain(ours.iter().map(|(name, value)| (*name, value.as_str()))).collect();
-        let mut request = Request::post_json(&to.url, &body);
+        let mut request = Request::post_json(&to.url, &body.json);
+        request.files = &body.files;
         request.headers = &headers;
         request.first_byte = to.first_byte;
         request.idle = limits::MODEL_IDLE;

@@ -11,6 +11,7 @@ pub mod classify;
 pub mod cooldown;
 pub mod exchange;
 pub mod openai;
+pub mod picture;
 pub mod reading;
 pub mod responses;
 #[cfg(any(test, feature = "simulate"))]
@@ -18,10 +19,13 @@ pub mod scripted;
 pub mod sign_in;
 pub mod thinking;
 pub mod tokens;
+#[cfg(feature = "media")]
+pub mod voice;
 
 use std::time::Duration;
 
 pub use chain::Models;
+pub use picture::Picture;
 
 use crate::message::{Message, ToolCall, Usage};
 
@@ -41,6 +45,8 @@ pub struct ChatRequest<'a> {
     pub temperature: f64,
     /// Names the session to providers with a prompt cache key, or empty.
     pub cache_key: &'a str,
+    /// Pictures that stand where a message's `media` names them; others are not sent.
+    pub pictures: &'a [Picture],
 }
 
 /// What came back.

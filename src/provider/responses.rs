@@ -1,6 +1,6 @@
 //! OpenAI's Responses API as ChatGPT accounts reach it (behaviour.md 6A, "Codex"): always streamed, nothing kept at the server.
 
-use super::body::{self, Body, Extra};
+use super::body::{self, Body, Extra, Post};
 use super::exchange::{self, Answer, Endpoint, broken_off, error_object, malformed};
 use super::openai::response::append;
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
@@ -47,11 +47,11 @@ impl Provider for Responses {
 }
 
 /// The JSON to post. The account's server refuses a temperature and a bound on the answer.
-fn write(
+fn write<'a>(
     model: &ModelConfig,
-    extra: &Extra,
-    request: &ChatRequest<'_>,
-) -> Result<Vec<u8>, Failure> {
+    extra: &'a Extra,
+    request: &ChatRequest<'a>,
+) -> Result<Post, Failure> {
     let mut b = Body::open(extra, request);
     if b.field("model") {
         b.string(&model.model);
@@ -90,7 +90,7 @@ fn write(
 }
 
 /// A message: its text, then its calls; a result is an item of its own.
-fn items(b: &mut Body<'_>, m: &Message) {
+fn items<'a>(b: &mut Body<'a>, m: &'a Message) {
     if let (Role::Tool, Some(id)) = (m.role, &m.tool_call_id) {
         b.separate().raw("{\"type\":\"function_call_output\",\"call_id\":").string(id);
         b.raw(",\"output\":").string(&m.content).raw("}");
@@ -104,7 +104,12 @@ fn items(b: &mut Body<'_>, m: &Message) {
     if !m.content.is_empty() {
         b.separate().raw("{\"type\":\"message\",\"role\":").string(role);
         b.raw(",\"content\":[{\"type\":").string(kind);
-        b.raw(",\"text\":").string(&m.content).raw("}]}");
+        b.raw(",\"text\":").string(&m.content).raw("}");
+        for picture in b.pictures_of(m) {
+            b.raw(",{\"type\":\"input_image\",\"image_url\":\"data:").raw(picture.mime);
+            b.raw(";base64,").picture(picture).raw("\"}");
+        }
+        b.raw("]}");
     }
     for call in &m.tool_calls {
         b.separate().raw("{\"type\":\"function_call\",\"call_id\":").string(&call.id);
@@ -286,6 +291,7 @@ mod tests {
             max_tokens: 10,
             temperature: 0.5,
             cache_key: "k",
+            pictures: &[],
         };
         let model = ModelConfig {
             model: "gpt-x".into(),
@@ -293,7 +299,7 @@ mod tests {
             ..ModelConfig::default()
         };
         let body = write(&model, &Extra::new(), &request).expect("a body");
-        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        let body: serde_json::Value = serde_json::from_slice(&body.json).expect("JSON");
         assert_eq!(
             body,
             serde_json::json!({

@@ -131,6 +131,7 @@ mod tests {
             max_tokens: 1,
             temperature: 0.0,
             cache_key: "",
+            pictures: &[],
         });
         let got = match reply.tool_calls.first() {
             Some(call) => format!("{} {}", call.name, call.arguments),

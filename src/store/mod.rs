@@ -18,6 +18,7 @@ mod sample_tests;
 pub mod session;
 pub mod session_cut;
 pub mod session_go;
+pub mod spool;
 pub mod state;
 pub mod swap;
 pub mod writer;

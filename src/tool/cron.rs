@@ -155,6 +155,7 @@ mod tests {
             chat: Address { channel: chat.0.into(), chat: chat.1.into(), topic: String::new() },
             sender: Sender { platform: platform.into(), ..Sender::default() },
             outbox: None,
+            files: None,
             secrets: Rc::new([]),
             readable_roots: Rc::new([]),
             standing: Default::default(),

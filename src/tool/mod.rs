@@ -17,6 +17,8 @@ pub mod memory;
 pub mod message;
 pub mod schema;
 pub mod scope;
+#[cfg(feature = "media")]
+pub mod send;
 pub mod share;
 pub mod skills;
 pub mod subagent;
@@ -24,13 +26,15 @@ pub mod subagent;
 pub mod web;
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use crate::Result;
-use crate::bus::{Address, Outbound, Sender};
+use crate::bus::{Address, Outbound, Sender, Upload};
 use crate::config::{Config, redact};
 use crate::limits::TOOL_RESULT_BYTES;
 use crate::net::http::Client;
@@ -101,6 +105,8 @@ pub struct ToolContext {
     pub sender: Sender,
     /// Takes the message tool's messages; `None` where nothing can be sent.
     pub outbox: Option<Outbox>,
+    /// Sends files; `None` where none can be sent.
+    pub files: Option<FileSender>,
     /// Values that never appear in a result.
     pub secrets: Rc<[String]>,
     /// Folders besides the workspace that may be read (skills).
@@ -112,6 +118,10 @@ pub struct ToolContext {
     /// Runs sub-agents; `None` where there are none, as in a sub-agent.
     pub subagents: Option<subagent::Desk>,
 }
+
+/// Sends a file to a chat, now; the error says why it did not arrive, or that nobody knows.
+pub type FileSender =
+    Rc<dyn Fn(Address, Upload) -> Pin<Box<dyn Future<Output = Result<(), String>>>>>;
 
 /// Queues a message for delivery; the error says why it is not.
 pub type Outbox = Rc<dyn Fn(Outbound) -> Result<()>>;
@@ -130,6 +140,8 @@ static TOOLS: &[&ToolSpec] = &[
     &memory::MEMORY_SEARCH,
     &memory::MEMORY_APPEND,
     &message::MESSAGE,
+    #[cfg(feature = "media")]
+    &send::SEND_FILE,
     &cron::CRON_TOOL,
     &skills::FIND_SKILLS,
     &skills::INSTALL_SKILL,
@@ -237,6 +249,8 @@ async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         "memory_append" => memory::append(ctx, args).await,
         "find_skills" | "install_skill" => Box::pin(skills::call(ctx, name, args)).await,
         name if subagent::is(name) => subagent::call(ctx, name, args).await,
+        #[cfg(feature = "media")]
+        "send_file" => send::call(ctx, args).await,
         "message" => message::call(&ctx.chat, ctx.outbox.as_ref(), args),
         _ => ToolResult::error(format!("tool {name:?} is not part of this build")),
     }

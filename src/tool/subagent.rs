@@ -180,6 +180,7 @@ mod tests {
             chat: Address::default(),
             sender: Default::default(),
             outbox: None,
+            files: None,
             secrets: Rc::new([]),
             readable_roots: Rc::new([]),
             standing: Default::default(),

@@ -41,6 +41,8 @@ mod heartbeat;
 mod last_end;
 #[cfg(feature = "maixcam")]
 mod maixcam;
+#[cfg(all(feature = "telegram", feature = "media"))]
+mod media;
 mod memory_search;
 mod migrate;
 mod migrate_homes;
@@ -60,6 +62,8 @@ mod reflect;
 mod rows;
 mod scripted_server;
 mod secrets;
+#[cfg(all(feature = "telegram", feature = "media"))]
+mod send_file;
 mod simulate;
 mod skills;
 mod ssrf;
@@ -73,6 +77,8 @@ mod tool_call;
 mod tool_user;
 mod turns;
 mod unattended;
+#[cfg(all(feature = "telegram", feature = "media"))]
+mod voice;
 mod web_fetch;
 mod web_search;
 mod wire;

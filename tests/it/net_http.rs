@@ -251,6 +251,36 @@ fn requests_as_they_are_sent() {
     assert_eq!(fetch(&client, smuggle).expect_err("refused").kind, HttpErrorKind::Url);
 }
 
+#[cfg(feature = "media")]
+#[test]
+fn files_in_a_body_are_read_while_it_is_sent() {
+    use picoclaw::net::upload::Splice;
+    let server = serve(|_, peer| {
+        while peer.request().is_some() {
+            peer.answer("x");
+        }
+    });
+    let path = std::env::temp_dir().join(format!("picoclaw-upload-{}", std::process::id()));
+    let content: Vec<u8> = (0..100_000_u32).map(|i| b'a' + (i % 23) as u8).collect();
+    std::fs::write(&path, &content).expect("a file");
+    let file = std::sync::Arc::new(std::fs::File::open(&path).expect("the file"));
+    let splice = |at, bytes, base64| Splice { at, file: file.clone(), bytes, base64 };
+    let url = format!("http://{}/", server.addr);
+    let client = client();
+    let send = |body: &[u8], files: &[Splice]| {
+        fetch(&client, Request { files, ..Request::post_json(&url, body) })
+    };
+    send(b"<[>", &[splice(1, 100_000, false), splice(2, 5, true)]).expect("an answer");
+    let whole = String::from_utf8_lossy(&content);
+    let want = format!("\r\nContent-Length: 100011\r\n\r\n<{whole}[YWJjZGU=>");
+    assert!(server.heard()[0].ends_with(&want));
+    // One that has become shorter cannot be made up for.
+    let e = send(b"", &[splice(0, 100_001, true)]).expect_err("too short");
+    assert_eq!(e.kind, HttpErrorKind::Broken, "{e}");
+    send(b"again", &[]).expect("an answer");
+    std::fs::remove_file(path).expect("removed");
+}
+
 #[test]
 fn a_refusal_before_the_body_is_read_is_heard() {
     let server = serve(|_, peer| {

@@ -49,6 +49,7 @@ fn ask_streaming(models: &Models) -> (Result<ChatReply, Failure>, Vec<String>) {
         max_tokens: 10,
         temperature: 0.5,
         cache_key: "",
+        pictures: &[],
     };
     let told = RefCell::new(Vec::new());
     let on_text = |piece: &str| told.borrow_mut().push(piece.to_owned());
@@ -210,6 +211,7 @@ fn a_dropped_turn_leaves_nothing_behind() {
         max_tokens: 10,
         temperature: 0.5,
         cache_key: "",
+        pictures: &[],
     };
     let asked = async { Some(models.chat(&request, None, None).await) };
     assert!(smol::block_on(smol::future::or(asked, late)).is_none());

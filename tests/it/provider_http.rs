@@ -38,6 +38,7 @@ pub fn ask(provider: &impl Provider) -> (Result<ChatReply, Failure>, String) {
         max_tokens: 10,
         temperature: 0.5,
         cache_key: "",
+        pictures: &[],
     };
     let told = RefCell::new(String::new());
     let on_text = |piece: &str| told.borrow_mut().push_str(piece);

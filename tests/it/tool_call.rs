@@ -39,6 +39,7 @@ impl Desk {
             http: Client::new().expect("a client"),
             chat: Address { channel: "telegram".into(), chat: "7".into(), topic: String::new() },
             sender: Sender::default(),
+            files: None,
             outbox: Some(Rc::new(move |m| {
                 queue.borrow_mut().push(m);
                 Ok(())

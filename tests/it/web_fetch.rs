@@ -24,6 +24,7 @@ pub fn context(web: WebConfig, http: Client) -> ToolContext {
         chat: Address::default(),
         sender: Sender::default(),
         outbox: None,
+        files: None,
         secrets: Rc::new([]),
         readable_roots: Rc::new([]),
         standing: Default::default(),

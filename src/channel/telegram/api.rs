@@ -3,7 +3,6 @@
 //! The token is part of every URL, so no URL may reach a log or an error.
 
 use std::cell::RefCell;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
@@ -16,6 +15,7 @@ use crate::channel::SendError;
 use crate::config::TelegramConfig;
 use crate::limits;
 use crate::net::http::{Client, Request, Response};
+use crate::store::spool::Spool;
 
 const DEFAULT_BASE: &str = "https://api.telegram.org";
 const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
@@ -70,13 +70,35 @@ impl Api {
         first_byte: Duration,
         limit: usize,
     ) -> Result<Vec<u8>, CallError> {
-        let url = self.url("/bot", method);
+        let body = body.as_bytes();
+        let request = Request { headers: JSON, first_byte, ..Request::post_json("", body) };
+        self.post(method, request, limit).await
+    }
+
+    /// The same with a form that holds a file.
+    #[cfg(feature = "media")]
+    pub async fn post_form(
+        &self,
+        method: &str,
+        form: &crate::net::upload::Form,
+    ) -> Result<Vec<u8>, CallError> {
         let request = Request {
-            headers: JSON,
-            first_byte,
-            proxy: &self.proxy,
-            ..Request::post_json(&url, body.as_bytes())
+            headers: &[("Content-Type", &form.kind)],
+            files: &form.files,
+            first_byte: limits::TELEGRAM_UPLOAD,
+            ..Request::post_json("", &form.body)
         };
+        self.post(method, request, limits::TELEGRAM_ANSWER_BYTES).await
+    }
+
+    async fn post(
+        &self,
+        method: &str,
+        request: Request<'_>,
+        limit: usize,
+    ) -> Result<Vec<u8>, CallError> {
+        let url = self.url("/bot", method);
+        let request = Request { url: &url, proxy: &self.proxy, ..request };
         let response = self.client.send(request).await.map_err(CallError::Http)?;
         let result = accept(response, limit).await;
         if let Err(CallError::RateLimited(pause)) = &result {
@@ -103,8 +125,9 @@ impl Api {
 
     /// getFile and the download: writes the file's bytes to `sink`, returns how many. At most
     /// [`limits::TELEGRAM_FILE_BYTES`]; after an error `sink` holds a part of the file.
-    pub async fn fetch(&self, file: &Attachment, sink: &mut dyn Write) -> Result<u64, SendError> {
-        let too_large = || SendError::Permanent("the file is larger than a bot may fetch".into());
+    pub async fn fetch(&self, file: &Attachment, sink: &mut Spool) -> Result<u64, SendError> {
+        let too_large =
+            || SendError::Permanent("it is larger than the 20 MB that bots may fetch".into());
         if file.size > limits::TELEGRAM_FILE_BYTES {
             return Err(too_large());
         }
@@ -122,7 +145,8 @@ impl Api {
             return Err(SendError::Permanent("the server names no path for the file".into()));
         }
         let url = self.url("/file/bot", &path);
-        let request = Request { proxy: &self.proxy, ..Request::get(&url) };
+        let (first_byte, idle) = (limits::MEDIA_FETCH_IDLE, limits::MEDIA_FETCH_IDLE);
+        let request = Request { proxy: &self.proxy, first_byte, idle, ..Request::get(&url) };
         let http = |e| CallError::Http(e).for_send(true);
         let mut response = self.client.send(request).await.map_err(http)?;
         if response.status != 200 {
@@ -135,8 +159,8 @@ impl Api {
             if written > limits::TELEGRAM_FILE_BYTES {
                 return Err(too_large());
             }
-            let stored = sink.write_all(chunk);
-            stored.map_err(|e| SendError::Permanent(format!("the file cannot be stored: {e}")))?;
+            let stored = sink.write(chunk).await;
+            stored.map_err(|e| SendError::Permanent(format!("it cannot be stored: {e}")))?;
         }
         Ok(written)
     }

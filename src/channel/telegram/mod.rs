@@ -18,6 +18,7 @@ use crate::error::Context;
 use crate::limits;
 use crate::net::http::Client;
 use crate::proto::json::{Json, Odd};
+use crate::store::spool::Spool;
 
 pub mod answer;
 mod api;
@@ -29,6 +30,8 @@ mod pace;
 mod poll;
 mod receive;
 mod send;
+#[cfg(feature = "media")]
+mod upload;
 mod wire;
 
 pub use ask::Press;
@@ -153,12 +156,13 @@ impl Channel for Telegram {
         self.show_placeholder(to, reply_to).await
     }
 
-    async fn fetch(
-        &self,
-        file: &Attachment,
-        sink: &mut dyn std::io::Write,
-    ) -> Result<u64, SendError> {
+    async fn fetch(&self, file: &Attachment, sink: &mut Spool) -> Result<u64, SendError> {
         self.api.fetch(file, sink).await
+    }
+
+    #[cfg(feature = "media")]
+    async fn upload(&self, to: &Address, file: &crate::bus::Upload) -> Result<(), SendError> {
+        self.send_upload(to, file).await
     }
 
     async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {

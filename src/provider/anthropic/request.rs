@@ -2,7 +2,7 @@
 
 use crate::config::ModelConfig;
 use crate::message::{Message, Role};
-use crate::provider::body::{Body, Extra};
+use crate::provider::body::{Body, Extra, Post};
 use crate::provider::thinking::Level;
 use crate::provider::{ChatRequest, Class, Failure};
 
@@ -10,11 +10,11 @@ use crate::provider::{ChatRequest, Class, Failure};
 const LEAST_BUDGET: u32 = 1024;
 
 /// The JSON to post.
-pub fn body(
+pub fn body<'a>(
     model: &ModelConfig,
-    extra: &Extra,
-    request: &ChatRequest<'_>,
-) -> Result<Vec<u8>, Failure> {
+    extra: &'a Extra,
+    request: &ChatRequest<'a>,
+) -> Result<Post, Failure> {
     if request.max_tokens == 0 && !extra.contains_key("max_tokens") {
         return Err(Failure::new(Class::Format, "max_tokens is required by the Messages API"));
     }
@@ -93,11 +93,11 @@ fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) ->
 }
 
 /// Messages of one side that follow each other become one, as the API's alternation wants.
-fn messages(b: &mut Body<'_>, all: &[Message]) {
+fn messages<'a>(b: &mut Body<'a>, all: &'a [Message]) {
     for run in all.chunk_by(|a, b| is_answer(a) == is_answer(b)) {
         let answers = run.first().is_some_and(is_answer);
         match run {
-            [only] if only.role == Role::User => {
+            [only] if only.role == Role::User && b.pictures_of(only).next().is_none() => {
                 b.separate().raw("{\"role\":\"user\",\"content\":").string(&only.content).raw("}");
             }
             // An empty message is refused, and says nothing.
@@ -118,13 +118,16 @@ fn is_answer(message: &Message) -> bool {
     message.role == Role::Assistant
 }
 
-fn blocks(b: &mut Body<'_>, message: &Message) {
+fn blocks<'a>(b: &mut Body<'a>, message: &'a Message) {
     if let (Role::Tool, Some(id)) = (message.role, &message.tool_call_id) {
         b.separate().raw("{\"type\":\"tool_result\",\"tool_use_id\":").string(&call_id(id));
         b.raw(",\"content\":").string(&message.content).raw("}");
         return;
     }
-    // Pictures become blocks here once a body can be sent from a file.
+    for picture in b.pictures_of(message) {
+        b.separate().raw("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":");
+        b.string(picture.mime).raw(",\"data\":\"").picture(picture).raw("\"}}");
+    }
     if !message.content.is_empty() {
         b.separate();
         text_block(b, &message.content);

@@ -54,13 +54,14 @@ fn ask(messages: &[Message]) -> ChatRequest<'_> {
         max_tokens: 100,
         temperature: 0.5,
         cache_key: "",
+        pictures: &[],
     }
 }
 
 fn json_of(model: &ModelConfig, request: &ChatRequest<'_>) -> Value {
     let extra = body::extra(&model.extra_body).expect("an object");
     let bytes = request::body(model, &extra, request).expect("a body");
-    serde_json::from_slice(&bytes).expect("JSON")
+    serde_json::from_slice(&bytes.json).expect("JSON")
 }
 
 fn model() -> ModelConfig {

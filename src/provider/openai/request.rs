@@ -2,16 +2,16 @@
 
 use crate::config::ModelConfig;
 use crate::message::{Message, Role};
-use crate::provider::body::{Body, Extra};
+use crate::provider::body::{Body, Extra, Post};
 use crate::provider::thinking::{self, Level};
 use crate::provider::{ChatRequest, Failure, exchange};
 
 /// The JSON to post.
-pub fn body(
+pub fn body<'a>(
     model: &ModelConfig,
-    extra: &Extra,
-    request: &ChatRequest<'_>,
-) -> Result<Vec<u8>, Failure> {
+    extra: &'a Extra,
+    request: &ChatRequest<'a>,
+) -> Result<Post, Failure> {
     let mut b = Body::open(extra, request);
     if b.field("model") {
         b.string(&model.model);
@@ -75,7 +75,7 @@ fn system(b: &mut Body<'_>, request: &ChatRequest<'_>) {
     b.escaped(fixed).escaped(between).escaped(changing).raw("\"}");
 }
 
-fn write(b: &mut Body<'_>, message: &Message, replays: bool) {
+fn write<'a>(b: &mut Body<'a>, message: &'a Message, replays: bool) {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -103,10 +103,19 @@ fn write(b: &mut Body<'_>, message: &Message, replays: bool) {
     b.raw("}");
 }
 
-/// The text. `message.media` is not sent: a picture as a data URL is larger than this program; it belongs here, as
-/// an array of parts, once a body can be sent from a file.
-fn content(b: &mut Body<'_>, message: &Message) {
-    b.string(&message.content);
+/// The text; with pictures an array of parts, each picture a data URL.
+fn content<'a>(b: &mut Body<'a>, message: &'a Message) {
+    let mut pictures = b.pictures_of(message).peekable();
+    if pictures.peek().is_none() {
+        b.string(&message.content);
+        return;
+    }
+    b.raw("[{\"type\":\"text\",\"text\":").string(&message.content).raw("}");
+    for picture in pictures {
+        b.raw(",{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:").raw(picture.mime);
+        b.raw(";base64,").picture(picture).raw("\"}}");
+    }
+    b.raw("]");
 }
 
 /// Servers that refuse a conversation whose reasoning is missing; others charge for it.

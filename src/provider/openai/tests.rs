@@ -34,13 +34,14 @@ fn ask(messages: &[Message]) -> ChatRequest<'_> {
         max_tokens: 100,
         temperature: 0.7,
         cache_key: "telegram:1",
+        pictures: &[],
     }
 }
 
 fn json_of(model: &ModelConfig, request: &ChatRequest<'_>) -> Value {
     let extra = body::extra(&model.extra_body).expect("an object");
     let bytes = request::body(model, &extra, request).expect("a body");
-    serde_json::from_slice(&bytes).expect("JSON")
+    serde_json::from_slice(&bytes.json).expect("JSON")
 }
 
 /// The body of a bare "hi", without `model` and `messages`.

@@ -11,6 +11,7 @@
 
 mod file;
 mod folder;
+mod incoming;
 mod walk;
 
 use std::ffi::{OsStr, OsString};

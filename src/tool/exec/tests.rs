@@ -25,6 +25,7 @@ fn context(config: &Config, channel: &str) -> ToolContext {
         chat: Address { channel: channel.into(), chat: "7".into(), ..Address::default() },
         sender: Default::default(),
         outbox: None,
+        files: None,
         secrets: std::rc::Rc::new([]),
         readable_roots: std::rc::Rc::new([]),
         standing: Default::default(),

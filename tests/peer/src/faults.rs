@@ -1,6 +1,6 @@
 //! Rules that break things: `SIDE:METHOD:KIND:P[:key=value]...`
 //!
-//! `SIDE` is `tg`, `llm` or `*`; `METHOD` a Bot API method, `chat`, `messages`, `models` or `*`; `P` the
+//! `SIDE` is `tg`, `llm` or `*`; `METHOD` a Bot API method, `file` (a download), `chat`, `messages`, `models` or `*`; `P` the
 //! probability from 0 to 1. Kinds:
 //!
 //! | kind | what happens |
@@ -12,6 +12,8 @@
 //! | `reset` | as drop_before, but with a TCP reset |
 //! | `malformed` | processed, the JSON or the event stream is cut in the middle |
 //! | `garbled` | processed, the answer holds bytes that are no UTF-8 |
+//! | `cut` | processed, the connection closes in the middle of the answer's body |
+//! | `stall` | processed, in the middle of the answer's body nothing more comes |
 //! | `hang` | not processed, never answered |
 //! | `hang_after` | processed, never answered |
 //! | `slow` | processed after `delay=2` seconds |
@@ -37,6 +39,8 @@ pub enum Kind {
     Reset,
     Malformed,
     Garbled,
+    Cut,
+    Stall,
     Hang,
     HangAfter,
     Slow(Duration),
@@ -82,6 +86,8 @@ impl Rule {
             "reset" => Kind::Reset,
             "malformed" => Kind::Malformed,
             "garbled" => Kind::Garbled,
+            "cut" => Kind::Cut,
+            "stall" => Kind::Stall,
             "hang" => Kind::Hang,
             "hang_after" => Kind::HangAfter,
             "slow" => Kind::Slow(Duration::try_from_secs_f64(delay).ok()?),

@@ -69,6 +69,8 @@ pub enum Outcome {
     Reply(Response),
     /// 200 with a chunked event stream; `end` false breaks it off.
     Stream { events: Vec<Vec<u8>>, gap: Duration, end: bool },
+    /// A response that ends in the middle of its body: at once, or after a long silence.
+    Cut { response: Response, stall: bool },
     /// The connection is closed without a byte.
     Close,
     /// The connection is reset without a byte.
@@ -229,6 +231,20 @@ pub fn write_response<S: Write>(stream: &mut S, response: &Response, keep: bool)
         stream.write_all(&out)?;
         stream.write_all(&response.body)?;
     }
+    stream.flush()
+}
+
+/// Writes a response's head and half of its body.
+pub fn write_half<S: Write>(stream: &mut S, response: &Response) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+        response.status,
+        reason(response.status),
+        response.content_type,
+        response.body.len(),
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&response.body[..response.body.len() / 2])?;
     stream.flush()
 }
 

@@ -258,6 +258,10 @@ impl Peer {
     pub fn sent(&self) -> Vec<Sent> {
         self.inner.shared.look(|w| w.telegram.sent.iter().cloned().collect())
     }
+    /// The file that the bot sent last.
+    pub fn last_upload(&self) -> Vec<u8> {
+        self.inner.shared.look(|w| w.last_upload.clone())
+    }
     /// What a chat shows: texts of messages, oldest first, edits in place.
     pub fn texts(&self, chat: i64) -> Vec<String> {
         let mut shown: Vec<(i64, String)> = Vec::new();

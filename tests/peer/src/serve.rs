@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::faults::Kind;
-use crate::http::{Outcome, Reader, Request, Response, write_response, write_stream};
+use crate::http::{Outcome, Reader, Request, Response, write_half, write_response, write_stream};
 use crate::model::{self, Served};
 use crate::peer::Inner;
 use crate::world::Shared;
@@ -115,6 +115,13 @@ fn exchanges<S: Read + Write>(
         let written = match &outcome {
             Outcome::Reply(response) => write_response(stream, response, !request.close),
             Outcome::Stream { events, gap, end } => write_stream(stream, events, *gap, *end),
+            Outcome::Cut { response, stall } => {
+                let written = write_half(stream, response);
+                if *stall {
+                    hang(&inner.shared, &alive);
+                }
+                written
+            }
             Outcome::Close | Outcome::Reset => Ok(()),
         };
         if let Some(marker) = marker {
@@ -122,7 +129,9 @@ fn exchanges<S: Read + Write>(
         }
         written?;
         match outcome {
-            Outcome::Close | Outcome::Stream { end: false, .. } => return Ok(End::Drop),
+            Outcome::Close | Outcome::Cut { .. } | Outcome::Stream { end: false, .. } => {
+                return Ok(End::Drop);
+            }
             Outcome::Reset => return Ok(End::Reset),
             _ if request.close => return Ok(End::Polite),
             _ => {}
@@ -198,6 +207,10 @@ pub fn with_fault(
                 events[middle] = b"data: {\"id\": \"\xff\xc3\"}\n\n".to_vec();
                 Outcome::Stream { events, gap, end }
             }
+            other => other,
+        },
+        Kind::Cut | Kind::Stall => match process() {
+            Outcome::Reply(response) => Outcome::Cut { response, stall: kind == Kind::Stall },
             other => other,
         },
         Kind::Malformed => match process() {

@@ -41,6 +41,8 @@ pub struct World {
     pub request_bytes: (u64, u64),
     /// Requests a real model server would have refused, with its words.
     pub refused: Vec<String>,
+    /// The file that was sent last.
+    pub last_upload: Vec<u8>,
     /// Paths that give a file, or lead to another address.
     pub files: BTreeMap<String, File>,
     /// A drive is running.
@@ -61,6 +63,7 @@ impl World {
             requests: VecDeque::new(),
             request_bytes: (0, 0),
             refused: Vec::new(),
+            last_upload: Vec::new(),
             files: BTreeMap::new(),
             driving: false,
             stopping: false,

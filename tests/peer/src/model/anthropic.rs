@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::openai::fits;
+use super::picture;
 use super::script::Oddity;
 use super::{Answer, Ask, Turn, pieces, spoil};
 use crate::http::{Outcome, Request, Response};
@@ -79,7 +80,15 @@ fn turn(message: &Value, i: usize, open: &mut Vec<String>) -> Result<Turn, Strin
                 turn.text.push_str(text);
                 turn.text.push(' ');
             }
-            ("image" | "document", "user") | ("thinking" | "redacted_thinking", "assistant") => {}
+            ("image", "user") => {
+                let source = &block["source"];
+                let text = |key: &str| source[key].as_str().unwrap_or_default();
+                if text("type") != "base64" {
+                    return Err(format!("messages.{i}.content.image.source: invalid"));
+                }
+                picture::check(text("media_type"), text("data"))?;
+            }
+            ("document", "user") | ("thinking" | "redacted_thinking", "assistant") => {}
             ("tool_use", "assistant") => {
                 let id = block["id"].as_str().unwrap_or("");
                 if id.is_empty() || !block["input"].is_object() {

@@ -7,6 +7,7 @@ mod anthropic;
 mod ask;
 mod embeddings;
 mod openai;
+mod picture;
 pub mod script;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use crate::faults::{Kind, Side};
 use crate::http::{Outcome, Request, Response};
 use crate::ledger::Marker;
+use crate::telegram::params::Params;
 use crate::world::Shared;
 pub use ask::{Ask, Turn};
 use script::{Args, Oddity, Script};
@@ -172,7 +174,7 @@ impl Wire {
                 return Ok(Outcome::json(200, &json!({ "object": "list", "data": [model] })));
             }
             Wire::Transcriptions => {
-                return Ok(Outcome::json(200, &json!({ "text": "words of a voice" })));
+                return transcription(shared, request);
             }
             Wire::Embeddings => {
                 let body = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -222,6 +224,21 @@ impl Wire {
             (_, true) => openai::stream(&ask, &body, &answer, settings.gap),
         })
     }
+}
+
+/// The words of a recording stand in it, behind `OggS`, unless it is made of anything else.
+fn transcription(shared: &Shared, request: &Request) -> Result<Outcome, (u16, String)> {
+    let params = Params::read(request).map_err(|_| (400, "no form".to_owned()))?;
+    let file = params.upload("file").ok_or((400, "'file' is a required property".to_owned()))?;
+    let model = params.text("model").unwrap_or_default();
+    let known = ["flac", "m4a", "mp3", "mp4", "oga", "ogg", "wav", "webm"];
+    if model.is_empty() || !known.iter().any(|end| file.name.ends_with(end)) {
+        return Err((400, "Unrecognized file format, or no model".to_owned()));
+    }
+    let seen = json!({ "model": model, "file": file.name, "bytes": file.bytes });
+    shared.look(|w| w.keep_request(seen, file.bytes));
+    let words = file.content.strip_prefix(b"OggS").and_then(|w| std::str::from_utf8(w).ok());
+    Ok(Outcome::json(200, &json!({ "text": words.unwrap_or("words of a voice") })))
 }
 
 fn answer(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::script::Oddity;
-use super::{Answer, Ask, Turn, pieces, spoil};
+use super::{Answer, Ask, Turn, picture, pieces, spoil};
 use crate::http::{Outcome, Response};
 
 /// Reads a request or says what is wrong with it.
@@ -67,6 +67,15 @@ fn unanswered(ids: &[String]) -> String {
 
 fn turn(message: &Value, i: usize, open: &mut Vec<String>) -> Result<Turn, String> {
     let role = message["role"].as_str().unwrap_or("");
+    for part in message["content"].as_array().map_or(&[][..], Vec::as_slice) {
+        match part["type"].as_str() {
+            Some("image_url") => {
+                picture::check_url(part["image_url"]["url"].as_str().unwrap_or_default())?;
+            }
+            Some("text" | "refusal") => {}
+            other => return Err(format!("invalid 'messages[{i}].content[].type': {other:?}")),
+        }
+    }
     let text =
         text(&message["content"]).ok_or_else(|| format!("invalid 'messages[{i}].content'"))?;
     if role == "tool" {

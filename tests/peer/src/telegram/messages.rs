@@ -66,7 +66,10 @@ pub fn call(world: &mut World, method: &str, params: &Params) -> Result<Value, R
         _ => {
             let field = method.trim_start_matches("send").to_ascii_lowercase();
             let upload = match params.upload(&field) {
-                Some(upload) => Some((upload.name.clone(), upload.bytes)),
+                Some(upload) => {
+                    world.last_upload.clone_from(&upload.content);
+                    Some((upload.name.clone(), upload.bytes))
+                }
                 None => params.text(&field).filter(|f| !f.is_empty()).map(|f| (f, 0)),
             };
             let upload = upload

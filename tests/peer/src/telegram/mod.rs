@@ -2,7 +2,7 @@
 
 mod markup;
 pub(crate) mod messages;
-mod params;
+pub(crate) mod params;
 pub mod say;
 pub mod sent;
 mod updates;
@@ -153,10 +153,12 @@ impl Telegram {
 pub fn serve(shared: &Shared, request: &Request, alive: &dyn Fn() -> bool) -> Option<Outcome> {
     if let Some(rest) = request.path.strip_prefix("/file/bot") {
         let (token, path) = rest.split_once('/')?;
-        return Some(Outcome::Reply(shared.look(|w| {
+        let fault = shared.look(|w| {
             w.count("tg.file".to_owned());
-            download(&w.telegram, token, path)
-        })));
+            w.faults.strike(Side::Telegram, "file")
+        });
+        let give = || Outcome::Reply(shared.look(|w| download(&w.telegram, token, path)));
+        return Some(crate::serve::with_fault(fault, shared, alive, refuse_by_fault, give));
     }
     let (token, method) = request.path.strip_prefix("/bot")?.split_once('/')?;
     let fault = shared.look(|w| {

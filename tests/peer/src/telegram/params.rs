@@ -12,6 +12,7 @@ use crate::http::{Request, find, pairs};
 pub struct Upload {
     pub name: String,
     pub bytes: usize,
+    pub content: Vec<u8>,
 }
 
 /// The parameters.
@@ -63,7 +64,10 @@ impl Params {
             let name = attribute("name")?;
             match attribute("filename") {
                 Some(file) => {
-                    self.uploads.insert(name, Upload { name: file, bytes: end });
+                    self.uploads.insert(
+                        name,
+                        Upload { name: file, bytes: end, content: content[..end].to_vec() },
+                    );
                 }
                 None => {
                     let text = String::from_utf8(content[..end].to_vec()).ok()?;

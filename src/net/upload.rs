@@ -1,0 +1,139 @@
+//! Files inside a request's body, read in pieces while they are sent: a 20 MB picture costs two small buffers.
+
+use std::fs::File;
+use std::sync::Arc;
+
+/// A file at a place of a request's body.
+#[derive(Clone, Debug)]
+pub struct Splice {
+    /// Bytes of [`super::http::Request::body`] that go before it.
+    pub at: usize,
+    /// Read from its beginning, whatever its position.
+    pub file: Arc<File>,
+    /// Bytes of it that are sent; a file that has become shorter breaks the request off.
+    pub bytes: u64,
+    /// As base64 (RFC 4648, section 4), else as it is.
+    pub base64: bool,
+}
+
+impl Splice {
+    /// Bytes it takes in the body.
+    pub fn length(&self) -> u64 {
+        if self.base64 { self.bytes.div_ceil(3) * 4 } else { self.bytes }
+    }
+}
+
+#[cfg(not(feature = "media"))]
+impl Splice {
+    /// Nothing of this build puts a file into a request.
+    pub(super) async fn write(
+        &self,
+        _: &mut super::stream::Stream,
+        _: std::time::Duration,
+    ) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// A form with one file at its end (RFC 7578).
+#[cfg(feature = "media")]
+pub struct Form {
+    /// Content-Type of the request.
+    pub kind: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// The file in it.
+    pub files: [Splice; 1],
+}
+
+#[cfg(feature = "media")]
+impl Form {
+    /// `fields` as they are, then the file as `field`, under `name`.
+    pub fn new(
+        fields: &[(&str, &str)],
+        field: &str,
+        name: &str,
+        file: Arc<File>,
+        bytes: u64,
+    ) -> Form {
+        let mut number = [0_u8; 12];
+        // A kernel that has no random bytes yet leaves zeros, which no file is likely to hold in this form either.
+        let _ = rustix::rand::getrandom(&mut number, rustix::rand::GetRandomFlags::empty());
+        let mut mark = String::from("--picoclaw");
+        for byte in number {
+            mark.push(char::from(b'a' + (byte >> 4)));
+            mark.push(char::from(b'a' + (byte & 15)));
+        }
+        // What would end the name, or the line.
+        let name = name.replace(|c: char| c.is_control() || c == '"' || c == '\\', "_");
+        let mut body = String::new();
+        let mut part = |parts: &[&str]| parts.iter().for_each(|p| body.push_str(p));
+        const DISPOSITION: &str = "\r\nContent-Disposition: form-data; name=\"";
+        for (key, value) in fields {
+            part(&[&mark, DISPOSITION, key, "\"\r\n\r\n", value, "\r\n"]);
+        }
+        part(&[&mark, DISPOSITION, field, "\"; filename=\"", &name]);
+        part(&["\"\r\nContent-Type: application/octet-stream\r\n\r\n"]);
+        let at = body.len();
+        body.push_str("\r\n");
+        body.push_str(&mark);
+        body.push_str("--\r\n");
+        Form {
+            kind: ["multipart/form-data; boundary=", &mark[2..]].concat(),
+            body: body.into_bytes(),
+            files: [Splice { at, file, bytes, base64: false }],
+        }
+    }
+}
+
+#[cfg(feature = "media")]
+mod write {
+    use std::io;
+    use std::os::unix::fs::FileExt;
+    use std::time::Duration;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::super::stream::Stream;
+    use super::Splice;
+    use crate::limits::{HTTP_WRITE_BYTES, UPLOAD_READ_BYTES};
+    use crate::sys::offload;
+
+    /// So many bytes become one written piece; a multiple of three, so that padding comes at the end alone.
+    const STEP: usize = HTTP_WRITE_BYTES / 4 * 3;
+
+    impl Splice {
+        /// Sends the file, waiting no longer than `idle` for each piece.
+        pub(in super::super) async fn write(
+            &self,
+            stream: &mut Stream,
+            idle: Duration,
+        ) -> io::Result<()> {
+            let mut buf = vec![0; UPLOAD_READ_BYTES];
+            let mut text = vec![0; if self.base64 { HTTP_WRITE_BYTES } else { 0 }];
+            let mut at = 0;
+            while at < self.bytes {
+                let left = usize::try_from(self.bytes - at).unwrap_or(usize::MAX);
+                let (n, file) = (left.min(UPLOAD_READ_BYTES), self.file.clone());
+                let read = offload(Box::new(move || {
+                    let done = file.read_exact_at(&mut buf[..n], at);
+                    done.map(|()| buf)
+                }));
+                buf = read.await?;
+                if !self.base64 {
+                    stream.write_pieces(&buf[..n], idle).await?;
+                }
+                for piece in buf[..n].chunks(STEP).filter(|_| self.base64) {
+                    // It has room for a whole step.
+                    let length = STANDARD
+                        .encode_slice(piece, &mut text)
+                        .map_err(|_| io::ErrorKind::InvalidData)?;
+                    stream.write_pieces(&text[..length], idle).await?;
+                }
+                at += n as u64;
+            }
+            Ok(())
+        }
+    }
+}

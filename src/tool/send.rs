@@ -1,0 +1,54 @@
+//! send_file: a file of the workspace to the chat, read while it is sent.
+//!
+//! Sent at once and not through the journal: a call that a restart cut off is reported as unknown, never repeated.
+
+use std::sync::Arc;
+
+use super::schema::text;
+use super::scope::{Scope, Want, fault};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use crate::bus::Upload;
+use crate::limits::SEND_FILE_BYTES;
+use crate::proto::text::one_line;
+use crate::sys::offload;
+
+pub static SEND_FILE: ToolSpec = ToolSpec {
+    name: "send_file",
+    description: "Send a file of the workspace to the user: pictures, music, video and voice notes (*voice*.ogg) as such, everything else as a document.",
+    schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"filename":{"type":"string","description":"Name the user sees; the file's own if left out"}},"required":["path"]}"#,
+    effect: Effect::Writes,
+};
+
+/// Runs one call.
+pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
+    match send(ctx, args).await {
+        Ok(name) => ToolResult::silent(format!("File sent: {name}")),
+        Err(e) => ToolResult::error(e),
+    }
+}
+
+async fn send(ctx: &ToolContext, args: &Args) -> Result<String, String> {
+    let Some(files) = &ctx.files else {
+        return Err("files cannot be sent from here; tell where the file is".into());
+    };
+    let path = text(args, "path").to_owned();
+    let name = match text(args, "filename") {
+        "" => path.as_str(),
+        name => name,
+    };
+    let name = one_line(name.rsplit('/').next().unwrap_or(name), 100);
+    let scope = Scope::new(&ctx.config, &ctx.readable_roots)?;
+    let open = move || {
+        let (file, _) = scope.place(&path, Want::Read)?.read().map_err(|e| fault(&path, &e))?;
+        let bytes = file.metadata().map_err(|e| e.to_string())?.len();
+        match bytes {
+            0 => Err(format!("{path} is empty")),
+            1..=SEND_FILE_BYTES => Ok((file, bytes)),
+            _ => Err(format!("{path} has {bytes} bytes; at most {SEND_FILE_BYTES} can be sent")),
+        }
+    };
+    let (file, bytes) = offload(Box::new(open)).await?;
+    let upload = Upload { file: Arc::new(file), name: name.clone(), bytes };
+    files(ctx.chat.clone(), upload).await.map_err(|e| format!("{name} was not sent: {e}"))?;
+    Ok(name)
+}
