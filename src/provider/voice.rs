@@ -83,7 +83,9 @@ pub async fn transcribe(
 /// # Errors
 /// It is none, or nothing was said.
 pub fn parse(answer: &[u8]) -> Result<String, String> {
-    let answer: Value = serde_json::from_slice(answer).map_err(|e| e.to_string())?;
+    let answer: Value = crate::proto::text::utf8(answer)
+        .and_then(serde_json::from_str)
+        .map_err(|e| e.to_string())?;
     let text = one_line(answer["text"].as_str().ok_or("the answer has no text")?, VOICE_CHARS);
     match text.trim() {
         "" => Err("nothing was heard".to_owned()),
