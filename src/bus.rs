@@ -42,6 +42,10 @@ pub struct Attachment {
     pub size: u64,
 }
 
+/// [`Address::channel`] of the command line; its chats are session keys, its topics the command lines attached to the
+/// daemon. No other channel is called that.
+pub const CLI: &str = "cli";
+
 /// [`Sender::platform`] of a scheduled job's message; no channel is called that.
 pub const CRON: &str = "(cron)";
 /// [`Sender::platform`] of the heartbeat's message.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 mod auth;
+mod cli;
 #[cfg(feature = "embeddings")]
 mod embed;
 mod hardware;
@@ -16,6 +17,7 @@ mod skill;
 mod subagent;
 
 pub use auth::*;
+pub use cli::*;
 #[cfg(feature = "embeddings")]
 pub use embed::*;
 pub use hardware::*;
@@ -352,8 +354,6 @@ pub const LOG_RING_LINES: usize = 20;
 /// Seconds that running turns get to finish on SIGTERM.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);
 
-/// Lines of command-line history kept (the seeds' 100).
-pub const CLI_HISTORY: usize = 100;
 /// Respawn of the daemon: a run of this many seconds forgets earlier failures (procd's threshold).
 pub const RESPAWN_THRESHOLD: u64 = 3600;
 /// Seconds between an end of the daemon and its next start.

@@ -30,6 +30,7 @@ pub const FEEDS: &[Feed] = &[
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
     ("oauth", super::wires::feed_oauth, &["src/proto/oauth.rs"]),
     ("pack", super::archives::feed_pack, &["src/proto/pack.rs"]),
+    ("packet", super::wires::feed_packet, &["src/proto/packet.rs"]),
     ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),
     ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),

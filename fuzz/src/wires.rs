@@ -8,7 +8,8 @@ use picoclaw::app::control::{Reply, Report};
 #[cfg(feature = "telegram")]
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
-use picoclaw::proto::bin;
+use picoclaw::limits::CLI_PACKET_BYTES;
+use picoclaw::proto::{bin, packet};
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
 use picoclaw::provider::exchange::Answer;
@@ -187,5 +188,21 @@ pub fn feed_uevent(data: &[u8]) {
     if let Some(found) = picoclaw::proto::uevent::usb(data) {
         assert!(found.path.starts_with("/devices/") && !found.path.contains("/../"));
         assert!(found.path.len() + found.product.len() < data.len());
+    }
+}
+
+/// As one stream; what was read is written and read again.
+pub fn feed_packet(data: &[u8]) {
+    let mut packets = packet::Packets::default();
+    for part in data.chunks(7) {
+        packets.feed(part);
+        while let Ok(Some(found)) = packets.take() {
+            assert!(found.text.len() <= CLI_PACKET_BYTES);
+            let mut wire = Vec::new();
+            packet::write(&mut wire, found.kind, found.number, &found.text);
+            let mut again = packet::Packets::default();
+            again.feed(&wire);
+            assert_eq!(again.take(), Ok(Some(found)));
+        }
     }
 }

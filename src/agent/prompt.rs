@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::bus::{Address, Sender};
+use crate::bus::{Address, CLI, Sender};
 use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
 use crate::proto::{date, frontmatter, text};
 use crate::skill::load::{self, Roots};
@@ -280,7 +280,9 @@ pub fn dynamic_part(turn: &Turn<'_>) -> String {
     };
     line("Channel: ", &turn.chat.channel);
     line("Chat ID: ", &turn.chat.chat);
-    line("Topic: ", &turn.chat.topic);
+    if turn.chat.channel != CLI {
+        line("Topic: ", &turn.chat.topic);
+    }
     let name = if turn.sender.name.is_empty() { &turn.sender.username } else { &turn.sender.name };
     match (name.is_empty(), turn.sender.id.is_empty()) {
         (_, true) => line("Current sender: ", name),

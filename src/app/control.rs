@@ -30,8 +30,17 @@ pub const RELOAD: u8 = b'R';
 /// An [`crate::tool::cron::Order`] follows; the answer is a [`Reply`].
 pub const CRON: u8 = b'C';
 
+/// What follows are packets both ways ([`crate::proto::packet`]): a command line that stays.
+pub const AGENT: u8 = b'A';
+
+/// Goes on with a command line.
+pub type Attaching = Rc<dyn Fn(AsyncStream) -> Pin<Box<dyn Future<Output = ()>>>>;
+
 /// Answers one request: the opcode and what followed it.
 pub type Answering = Rc<dyn Fn(u8, Vec<u8>) -> Pin<Box<dyn Future<Output = Vec<u8>>>>>;
+
+/// What a closed connection without any answer means.
+pub const REFUSED: &str = "the running gateway refused: only root and its own user may ask";
 
 /// Told where the socket is.
 pub type Bound = Rc<dyn Fn(&Path)>;
@@ -130,14 +139,17 @@ pub fn paths(home: &Path) -> [PathBuf; 2] {
     [home.join("state/control.sock"), supervise::run_folder().join("user/control.sock")]
 }
 
+/// The daemon of `home`, if one is running there.
+pub fn connect(home: &Path) -> Option<UnixStream> {
+    paths(home).iter().find_map(|p| UnixStream::connect(p).ok())
+}
+
 /// Asks the daemon of `home`; `None` when none is running there.
 ///
 /// # Errors
 /// A daemon that does not answer within ten seconds, or refuses.
 pub fn ask(home: &Path, request: u8, body: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Some(mut stream) = paths(home).iter().find_map(|p| UnixStream::connect(p).ok()) else {
-        return Ok(None);
-    };
+    let Some(mut stream) = connect(home) else { return Ok(None) };
     let exchange = (|| -> std::io::Result<Vec<u8>> {
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         stream.write_all(&[request])?;
@@ -149,7 +161,7 @@ pub fn ask(home: &Path, request: u8, body: &[u8]) -> Result<Option<Vec<u8>>> {
     })();
     let answer = exchange.context("the running gateway does not answer")?;
     if answer.is_empty() {
-        return Err(Error::new("the running gateway refused: only root and its own user may ask"));
+        return Err(Error::new(REFUSED));
     }
     Ok(Some(answer))
 }
@@ -162,6 +174,7 @@ pub async fn serve(
     home: &Path,
     executor: Rc<LocalExecutor<'static>>,
     answer: Answering,
+    attach: Attaching,
     bound: Bound,
 ) -> Result<()> {
     let [path, in_ram] = paths(home);
@@ -178,13 +191,17 @@ pub async fn serve(
             continue;
         }
         clients.set(clients.get() + 1);
-        let (clients, answer) = (clients.clone(), answer.clone());
+        let (clients, answer, attach) = (clients.clone(), answer.clone(), attach.clone());
         let client = async move {
             let limit = async {
                 async_io::Timer::after(Duration::from_secs(10)).await;
+                None
             };
-            or(client(stream, &answer), limit).await;
+            let stays = or(client(stream, &answer), limit).await;
             clients.set(clients.get() - 1);
+            if let Some(stream) = stays {
+                attach(stream).await;
+            }
         };
         executor.spawn(client).detach();
     }
@@ -209,16 +226,20 @@ fn is_friend(stream: &AsyncStream) -> bool {
     }
 }
 
-async fn client(mut stream: AsyncStream, answer: &Answering) {
+/// Answers one request; gives back the connection of a command line that stays.
+async fn client(mut stream: AsyncStream, answer: &Answering) -> Option<AsyncStream> {
     let mut request = [0; 1];
     let mut body = Vec::new();
-    if stream.read_exact(&mut request).await.is_ok()
-        && (&mut stream).take(CONTROL_REQUEST_BYTES).read_to_end(&mut body).await.is_ok()
-    {
+    stream.read_exact(&mut request).await.ok()?;
+    if request[0] == AGENT {
+        return Some(stream);
+    }
+    if (&mut stream).take(CONTROL_REQUEST_BYTES).read_to_end(&mut body).await.is_ok() {
         let answer = answer(request[0], body).await;
         // A client that went away gets nothing, and nothing is lost.
         let _ = stream.write_all(&answer).await;
     }
+    None
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::session_key::session_key;
 use super::steer::{ASIDE, is_aside};
 use super::subagents::Subagents;
 use crate::agent::{Agent, Answer, Turn, Words};
-use crate::bus::{Address, CRON, Inbound, Origin, SUBAGENT};
+use crate::bus::{Address, CLI, CRON, Inbound, Origin, SUBAGENT};
 use crate::channel::command::{self, Command};
 use crate::limits::{ASIDES, QUEUE};
 use crate::store::frame::Frame;
@@ -294,6 +294,9 @@ impl Hub {
                 };
                 let answer = or(stop, turn).await;
                 long = answer.summarise;
+                if let (true, Some(cli)) = (answer.failed, self.outbox.cli()) {
+                    cli.failed(&taken.message);
+                }
                 if internal { self.internal(&taken, answer) } else { answer.text }
             }
         };
@@ -303,7 +306,11 @@ impl Hub {
 
     /// Records the answer and hands it on.
     pub(super) async fn answered(&self, id: u64, to: &Address, text: &str) {
-        let replies = if text.is_empty() { Vec::new() } else { self.outbox.split(to, text) };
+        let mut replies = if text.is_empty() { Vec::new() } else { self.outbox.split(to, text) };
+        if to.channel == CLI {
+            let number = self.journal.ledger(|l| l.get(id).map_or(0, |e| e.message.message));
+            replies.iter_mut().for_each(|reply| reply.reply_to = number);
+        }
         let ticket = self.journal.record(&Frame::Answered { id, replies });
         // A reply may only go out when the message it answers is safe; that was asked for before the turn began.
         self.journal.written(ticket).await;

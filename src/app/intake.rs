@@ -4,7 +4,7 @@ use super::hub::Hub;
 use super::last_chat;
 use super::replies;
 use super::session_key::session_key;
-use crate::bus::Inbound;
+use crate::bus::{CLI, Inbound};
 use crate::channel::Intake;
 use crate::channel::command::{self, Command};
 use crate::error::Result;
@@ -24,7 +24,8 @@ impl Hub {
         if command != Some(Command::Stop) {
             self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
         }
-        if !message.is_unattended() {
+        // Nobody may be at the command line when there is something to tell.
+        if !message.is_unattended() && message.from.channel != CLI {
             let chat = self.last_chat.borrow_mut().note(&message.from, clock::unix_now());
             last_chat::save(&self.agent.config.agent.workspace, chat).await;
         }
@@ -57,6 +58,15 @@ impl Hub {
             None => self.start(id),
         }
         id
+    }
+
+    /// Takes a message of the command line over; returns its number, and why it is not on the card, or nothing.
+    pub(super) async fn take_local(&self, message: Inbound) -> (u64, String) {
+        let id = self.take(message).await;
+        self.journal.synced(self.journal.last()).await;
+        let off = self.journal.durability().off();
+        self.tell_durability(off.clone());
+        (id, off.unwrap_or_default())
     }
 
     /// Tells the chat once when the disk stops taking writes, and once when it takes them again.

@@ -161,6 +161,11 @@ impl Gateway {
                 if request == control::CRON { ordered(cron, &body).await } else { answer(request) }
             })
         });
+        let attached = self.hub.clone();
+        let executor3 = executor.clone();
+        let attach: control::Attaching = Rc::new(move |stream| {
+            Box::pin(super::attend::attend(attached.clone(), executor3.clone(), stream))
+        });
         let (home, tasks, executor2) =
             (self.config.home.clone(), self.tasks.clone(), executor.clone());
         let listening = self.listening.clone();
@@ -174,7 +179,8 @@ impl Gateway {
             .spawn(async move {
                 tasks
                     .keep("control", || {
-                        control::serve(&home, executor2.clone(), answer.clone(), bound.clone())
+                        let (answer, attach) = (answer.clone(), attach.clone());
+                        control::serve(&home, executor2.clone(), answer, attach, bound.clone())
                     })
                     .await;
             })

@@ -1,5 +1,6 @@
 //! Wires a gateway together and takes it apart again.
 
+mod attend;
 pub mod control;
 pub mod cron;
 mod cron_jobs;
@@ -40,6 +41,7 @@ use smol::LocalExecutor;
 use crate::agent::Agent;
 use crate::agent::prompt::Prompt;
 use crate::channel::AnyChannel;
+use crate::channel::cli::Cli;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
@@ -197,7 +199,9 @@ impl Gateway {
                 "no channel is enabled; set channel_list.telegram.enabled and its token"
             );
         }
-        let outbox = Rc::new(Outbox::new(agent.journal.clone(), sessions, channels.clone()));
+        let mut reached = channels.clone();
+        reached.push(Rc::new(AnyChannel::Cli(Cli::default())));
+        let outbox = Rc::new(Outbox::new(agent.journal.clone(), sessions, reached));
         let limit = std::env::var("PICOCLAW_MEM_LIMIT").ok();
         let limit = match limit.as_deref().map(home::parse_size) {
             Some(None) => {

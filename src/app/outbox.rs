@@ -11,6 +11,7 @@ use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender};
 
 use crate::bus::{Address, Inbound, Outbound, Verdict};
+use crate::channel::cli::Cli;
 use crate::channel::{AnyChannel, Delivery, SendError};
 use crate::limits::{ABSENT_REPLIES, DELIVERIES};
 use crate::store::frame::Frame;
@@ -57,6 +58,13 @@ impl Outbox {
     /// The channel of this name.
     pub fn channel(&self, name: &str) -> Option<Rc<AnyChannel>> {
         self.channels.iter().find(|c| c.name() == name).cloned()
+    }
+
+    /// The command lines at the control socket.
+    pub fn cli(&self) -> Option<Cli> {
+        self.channels
+            .iter()
+            .find_map(|c| if let AnyChannel::Cli(c) = &**c { Some(c.clone()) } else { None })
     }
 
     /// Asks who wrote the message, where it was written.

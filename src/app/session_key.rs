@@ -1,6 +1,6 @@
 //! Which session a message belongs to: `channel:chat`, finer or coarser by `session.dimensions`. Pure.
 
-use crate::bus::{CRON, HEARTBEAT, Inbound};
+use crate::bus::{CLI, CRON, HEARTBEAT, Inbound};
 use crate::config::SessionConfig;
 
 /// A job's own session.
@@ -14,6 +14,9 @@ pub fn session_key(config: &SessionConfig, message: &Inbound) -> String {
         CRON => return cron(&message.sender.id),
         HEARTBEAT => return "heartbeat".into(),
         _ => {}
+    }
+    if message.from.channel == CLI {
+        return message.from.chat.clone();
     }
     let has = |name: &str| config.dimensions.iter().any(|d| d == name);
     let from = &message.from;

@@ -12,7 +12,7 @@ use super::hub::{Hub, Taken};
 use super::poison;
 use super::session_key::session_key;
 use crate::agent::{Answer, Steering, Turn};
-use crate::bus::{Inbound, Sender};
+use crate::bus::{CLI, Inbound, Sender};
 use crate::channel::command::{self, Command};
 use crate::limits::STEERING;
 use crate::store::frame::Frame;
@@ -32,7 +32,11 @@ fn steers(entry: &Entry, sender: &Sender) -> bool {
     let message = &entry.message;
     let same = message.sender.platform == sender.platform && message.sender.id == sender.id;
     let untouched = entry.attempts == 0 && entry.progress.is_none();
-    same && untouched && !message.is_internal() && command::parse(&message.text).is_none()
+    // Each command line waits for an answer of its own.
+    same && message.from.channel != CLI
+        && untouched
+        && !message.is_internal()
+        && command::parse(&message.text).is_none()
 }
 
 impl Hub {

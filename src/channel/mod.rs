@@ -15,6 +15,7 @@ use crate::net::http::Client;
 use crate::store::spool::Spool;
 
 pub mod access;
+pub mod cli;
 pub mod command;
 pub mod group;
 #[cfg(any(feature = "maixcam", feature = "pico"))]
@@ -247,6 +248,7 @@ channels! {
     Pico(pico::Pico),
     #[cfg(feature = "simulate")]
     Sim(sim::Sim),
+    Cli(cli::Cli),
 }
 
 impl AnyChannel {

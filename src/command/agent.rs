@@ -1,67 +1,94 @@
-//! `picoclaw agent`: the same agent on the command line.
+//! `picoclaw agent`: the assistant on the command line. A running gateway answers, over its control socket; without one
+//! the same agent runs here.
 
-use std::cell::Cell;
-use std::io::{BufRead, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+mod here;
+mod input;
+mod there;
+
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use smol::future::or;
 
-use crate::agent::{Agent, Answer, Turn};
-use crate::app;
+use crate::agent::Answer;
 use crate::args;
-use crate::bus::{Address, Inbound, Outbound, Sender};
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
-use crate::limits::CLI_HISTORY;
 use crate::log;
-use crate::net::http::Client;
-use crate::proto::line_editor::{Event, LineEditor};
-use crate::store::credentials;
-use crate::store::session::Sessions;
-use crate::store::writer::Journal;
-use crate::sys::terminal::Raw;
+use here::Here;
+use input::{Input, Key};
+use there::There;
 
-/// Answers one message or holds a conversation.
-///
-/// # Errors
-/// A configuration with errors, no model.
-pub fn run(args: &args::Agent) -> Result<ExitCode> {
-    log::start(log::Target::Stderr, if args.debug { "debug" } else { "warn" });
-    let loaded =
-        config::load(&LoadOptions::from_process()).map_err(|e| Error::new(e.to_string()))?;
-    let secrets =
-        config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets()));
-    log::hide(secrets.clone());
-    crate::sys::process::harden();
-    let config = Rc::new(loaded.config);
-    let sessions = Sessions::new(&config.agent.workspace);
-    app::adopt(&sessions);
-    let journal = Rc::new(Journal::sessions_only(sessions.dir()));
-    let http = Client::new()?;
-    let models = app::models(&config, &http, false)?;
-    let agent = app::agent(config.clone(), models, http, journal, secrets);
-    agent.cron.replace(Some(super::cron::desk(&config)));
-    if let Some(model) = &args.model {
-        agent.models.set_default(model)?;
+/// Who answers.
+enum Side {
+    Here(Box<Here>),
+    There(There),
+}
+
+impl Side {
+    /// Says `text`; prints what comes before the answer, unless `quiet`.
+    async fn say(&mut self, text: &str, quiet: bool) -> Result<Answer> {
+        match self {
+            Side::Here(here) => here.say(text, quiet).await,
+            Side::There(there) => there.say(text, quiet).await,
+        }
     }
-    match &args.message {
-        Some(text) => one_shot(&agent, args, text),
-        None => {
-            let history = config.home.join("state/cli_history");
-            interactive(&agent, args, &history)
+
+    /// What is left to do when an answer stands on the screen.
+    async fn rest(&self, answer: &Answer) {
+        if let Side::Here(here) = self {
+            here.shorten(answer).await;
+        }
+    }
+
+    fn model(&self) -> String {
+        match self {
+            Side::Here(here) => here.model(),
+            Side::There(there) => there.model.clone(),
         }
     }
 }
 
-fn one_shot(agent: &Agent, args: &args::Agent, text: &str) -> Result<ExitCode> {
-    let said = Rc::new(Cell::new(false));
-    let answer = ask(agent, &args.session, text, &said, args.json)?;
+/// Answers one message or holds a conversation.
+///
+/// # Errors
+/// A configuration with errors, no model; a gateway that refuses, or ends before it has answered.
+pub fn run(args: &args::Agent) -> Result<ExitCode> {
+    log::start(log::Target::Stderr, if args.debug { "debug" } else { "warn" });
+    crate::sys::process::harden();
+    let home = LoadOptions::from_process().home()?;
+    async_io::block_on(async {
+        // A gateway's model is everybody's, so one of its own is asked from here.
+        let there = match args.model {
+            None => There::connect(&home, &args.session, args.message.is_none()).await?,
+            Some(_) => None,
+        };
+        let mut side = match there {
+            Some(there) => Side::There(there),
+            None => Side::Here(Box::new(local(args)?)),
+        };
+        match &args.message {
+            Some(text) => one_shot(&mut side, args, text).await,
+            None => interactive(&mut side, Input::new(home.join("state/cli_history"))?).await,
+        }
+    })
+}
+
+fn local(args: &args::Agent) -> Result<Here> {
+    let loaded =
+        config::load(&LoadOptions::from_process()).map_err(|e| Error::new(e.to_string()))?;
+    let here = Here::new(loaded, args.session.clone())?;
+    if let Some(model) = &args.model {
+        here.agent.models.set_default(model)?;
+    }
+    Ok(here)
+}
+
+async fn one_shot(side: &mut Side, args: &args::Agent, text: &str) -> Result<ExitCode> {
+    let answer = side.say(text, args.json).await?;
     if args.json {
         let value = serde_json::json!({
             "answer": answer.text, "failed": answer.failed, "session": args.session,
-            "model": &*agent.models.current(),
+            "model": side.model(),
         });
         println!("{value}");
     } else if answer.failed {
@@ -69,21 +96,25 @@ fn one_shot(agent: &Agent, args: &args::Agent, text: &str) -> Result<ExitCode> {
     } else {
         println!("\n🦞 {}", answer.text);
     }
-    shorten(agent, &args.session, &answer);
-    Ok(if answer.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    side.rest(&answer).await;
+    Ok(match side {
+        // As a shell says it of SIGINT.
+        Side::There(there) if there.stopped => ExitCode::from(130),
+        _ if answer.failed => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
 }
 
-fn interactive(agent: &Agent, args: &args::Agent, history: &Path) -> Result<ExitCode> {
+async fn interactive(side: &mut Side, mut input: Input) -> Result<ExitCode> {
     println!("🦞 picoclaw {}: `exit` or Ctrl-C leaves", super::version::VERSION);
-    let mut input = Input::new(history.to_path_buf());
-    while let Some(line) = input.line("🦞 You: ") {
+    while let Some(line) = next_line(side, &mut input).await? {
         match line.trim() {
             "" => continue,
             "exit" | "quit" => break,
             text => {
-                let answer = ask(agent, &args.session, text, &Rc::new(Cell::new(false)), false)?;
+                let answer = side.say(text, false).await?;
                 println!("\n🦞 {}\n", answer.text);
-                shorten(agent, &args.session, &answer);
+                side.rest(&answer).await;
             }
         }
     }
@@ -91,144 +122,32 @@ fn interactive(agent: &Agent, args: &args::Agent, history: &Path) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// One turn, with what it wrote on the card when this returns.
-fn ask(
-    agent: &Agent,
-    session: &str,
-    text: &str,
-    said: &Rc<Cell<bool>>,
-    quiet: bool,
-) -> Result<Answer> {
-    let message = Inbound {
-        from: Address { channel: "cli".into(), chat: "direct".into(), ..Address::default() },
-        sender: Sender { platform: "cli".into(), id: "cli".into(), ..Sender::default() },
-        text: text.into(),
-        ..Inbound::default()
-    };
-    let said = said.clone();
-    let say = move |out: Outbound| {
-        if out.to.channel != "cli" {
-            return Err(Error::new(format!(
-                "channel {:?} is only reachable through the gateway",
-                out.to.channel
-            )));
-        }
-        said.set(true);
-        if !quiet {
-            println!("\n🦞 {}", out.text);
-        }
-        Ok(())
-    };
-    let turn = Turn {
-        pictures: &[],
-        files: None,
-        id: 0,
-        session,
-        message: &message,
-        resumed: None,
-        started: &[],
-        say: Rc::new(say),
-        ask: Some(Rc::new(|question| Box::pin(crate::command::ask::ask(question)))),
-        unattended: false,
-        on_text: None,
-        subagents: None,
-        budget: 0,
-        foreign: false,
-        steering: None,
-    };
-    async_io::block_on(async {
-        let writing = async {
-            agent.journal.run().await;
-            Err(Error::new("the session writer ended"))
-        };
-        let turn = async {
-            let answer = agent.run(&turn).await;
-            // Before the writer is dropped: a job cut off in the middle would lose its lines.
-            agent.journal.finish().await;
-            answer
-        };
-        let answer = or(turn, writing).await;
-        if let Some(why) = agent.journal.durability().off() {
-            eprintln!("warning: the conversation was not saved: {why}");
-        }
-        answer
-    })
-}
-
-/// Summarises a conversation that has become long; the answer stands on the screen already.
-fn shorten(agent: &Agent, session: &str, answer: &Answer) {
-    if !answer.summarise {
-        return;
-    }
-    if let Err(e) = async_io::block_on(agent.summarise(session)) {
-        eprintln!("warning: the conversation was not summarised: {e}");
-    }
-}
-
-/// Lines from a terminal, edited, or from a pipe.
-struct Input {
-    editor: Option<LineEditor>,
-    file: PathBuf,
-}
-
-impl Input {
-    fn new(file: PathBuf) -> Input {
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let terminal = std::io::stdin().is_terminal();
-        let editor = terminal
-            .then(|| LineEditor::new(text.lines().map(str::to_string).collect(), CLI_HISTORY));
-        Input { editor, file }
-    }
-
-    /// The next line; `None` at the end.
-    fn line(&mut self, prompt: &str) -> Option<String> {
-        let raw = self.editor.as_ref().and_then(|_| Raw::enter());
-        let (Some(editor), Some(raw)) = (&mut self.editor, raw) else { return plain_line(prompt) };
-        draw(prompt, "", 0);
-        for byte in std::io::stdin().lock().bytes() {
-            match editor.feed(byte.ok()?) {
-                Some(Event::Changed) => {
-                    let (line, cursor) = editor.view();
-                    draw(prompt, &line, cursor);
-                }
-                Some(Event::Line(line)) => {
-                    drop(raw);
-                    println!();
-                    let text = editor.history().join("\n") + "\n";
-                    // A history that cannot be kept is no reason to stop a conversation.
-                    let _ = crate::store::atomic::write(&self.file, text.as_bytes(), 0o600);
-                    return Some(line);
-                }
-                Some(Event::Leave) => {
-                    drop(raw);
-                    println!();
-                    return None;
-                }
-                None => {}
+/// The next line; what the gateway says meanwhile is printed above it. `None` at the end.
+async fn next_line(side: &mut Side, input: &mut Input) -> Result<Option<String>> {
+    loop {
+        let raw = input.open();
+        let key = async { Ok(Step::Key(input.key().await)) };
+        let told = async {
+            match side {
+                Side::Here(_) => std::future::pending().await,
+                Side::There(there) => there.hear().await.map(Step::Heard),
             }
+        };
+        let heard = match or(key, told).await? {
+            Step::Heard(heard) => heard,
+            Step::Key(Key::Line(line)) => return Ok(Some(line)),
+            Step::Key(Key::End) => return Ok(None),
+        };
+        input.hide();
+        drop(raw);
+        let Side::There(there) = side else { return Ok(None) };
+        if !there.show(heard).await? {
+            return Ok(None);
         }
-        None
     }
 }
 
-fn plain_line(prompt: &str) -> Option<String> {
-    print!("{prompt}");
-    // Not shown is no error: the line is what counts.
-    let _ = std::io::stdout().flush();
-    let mut line = String::new();
-    match std::io::stdin().lock().read_line(&mut line) {
-        Ok(n) if n > 0 => Some(line.trim_end_matches(['\r', '\n']).to_string()),
-        _ => None,
-    }
-}
-
-/// Draws prompt and line and puts the cursor back to its place (ECMA-48: EL, CUB).
-fn draw(prompt: &str, line: &str, cursor: usize) {
-    let back = line.chars().count() - cursor;
-    let mut text = format!("\r\x1b[K{prompt}{line}");
-    if back > 0 {
-        text.push_str(&format!("\x1b[{back}D"));
-    }
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+enum Step {
+    Key(Key),
+    Heard(there::Heard),
 }

@@ -37,6 +37,9 @@ pub(super) const TYPES: &[&str] = &[
     "wecom_aibot",
 ];
 
+/// `bus::CLI`: what comes from there counts as said by whoever has the machine.
+const CLI: &str = "cli";
+
 /// Shortest pairing code an owner may choose: tries are limited, guesses must stay hopeless.
 const PAIRING_CODE_MIN: usize = 8;
 /// Longest one.
@@ -59,6 +62,14 @@ pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channel
     for (name, node) in root.get("channel_list").map(Node::entries).unwrap_or_default() {
         let scope = ctx.scope(node, "channel_list.*.");
         let kind = node.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name);
+        if **name == *CLI {
+            ctx.error(
+                node.origin,
+                "channel_list",
+                "the name `cli` is the command line's",
+                "choose another",
+            );
+        }
         if kind == "telegram" {
             built.telegram.push(telegram(name, scope, ctx));
         } else if kind == "maixcam" && cfg!(feature = "maixcam") {

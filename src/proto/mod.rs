@@ -19,6 +19,7 @@ pub mod line_editor;
 pub mod markdown;
 pub mod oauth;
 pub mod pack;
+pub mod packet;
 pub mod passage;
 pub mod percent;
 pub mod shell;

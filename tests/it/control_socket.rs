@@ -33,6 +33,7 @@ fn no_command_is_answered_whatever_it_does_to_its_descent() {
     for (n, script) in [
         format!("{ask}; echo tried"),
         format!("sh -c 'sh -c \"{ask}\"'; echo tried"),
+        format!("PICOCLAW_HOME={} ./pico agent -m 'hello from a tool'; echo tried", home.path("").display()),
         // A session of its own, its parents gone: the daemon takes it in.
         format!(
             "(setsid sh -c '{ask} > out 2>&1; echo tried > done' &) ; while ! [ -e done ]; do sleep 0.1; done; cat out done"
@@ -57,6 +58,14 @@ fn no_command_is_answered_whatever_it_does_to_its_descent() {
         assert!(text.contains(&end) && !text.contains("running, PID"), "{script}\n{text}");
     }
     assert!(daemon.log().contains("tried the control socket"), "{}", daemon.log());
+    let asked = |r: &serde_json::Value| {
+        r["messages"].as_array().is_some_and(|m| {
+            m.iter().any(|m| {
+                m["role"] == "user" && m["content"].to_string().contains("hello from a tool")
+            })
+        })
+    };
+    assert!(!peer.requests().iter().any(asked), "a command spoke as the owner");
     // Another user of the machine, who can reach the folder.
     if user.is_some() {
         for (name, mode) in [("", 0o755), ("state", 0o755), ("state/control.sock", 0o666)] {

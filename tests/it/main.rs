@@ -6,6 +6,7 @@ mod auth;
 mod backup;
 mod bad_input;
 mod campaign;
+mod command_line;
 mod config_errors;
 mod config_files;
 mod config_folder;

@@ -1,0 +1,96 @@
+//! A command line at the control socket: its messages go the way of all others, journal first.
+//!
+//! The connection may break at any time; the turn goes on, and the session has the answer.
+
+use std::rc::Rc;
+
+use async_net::unix::UnixStream;
+use smol::LocalExecutor;
+use smol::future::or;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::hub::Hub;
+use crate::bus::{CLI, Inbound, Sender};
+use crate::limits::{CLI_PATIENCE, CLI_SESSION_BYTES};
+use crate::proto::packet::{
+    self, DONE, HELLO, NO, Packet, Packets, REFUSED, SAY, TAKEN, WELCOME, YES,
+};
+use crate::store::session::Sessions;
+use crate::sys::clock;
+
+/// Stays with it until it leaves.
+pub async fn attend(hub: Rc<Hub>, executor: Rc<LocalExecutor<'static>>, mut stream: UnixStream) {
+    let Some(cli) = hub.outbox.cli() else { return };
+    let mut packets = Packets::default();
+    let late = async {
+        async_io::Timer::after(CLI_PATIENCE).await;
+        None
+    };
+    let hello = or(next(&mut stream, &mut packets), late).await;
+    let Some(Packet { kind: HELLO, number: flags, text: session }) = hello else { return };
+    let fits = session.len() <= CLI_SESSION_BYTES && Sessions::file_name(&session).is_ok();
+    let client = match fits {
+        true => cli.attach(session, flags).ok_or("too many command lines are attached already"),
+        false => Err("this is no session key"),
+    };
+    let client = match client {
+        Ok(client) => client,
+        Err(why) => {
+            let mut packet = Vec::new();
+            packet::write(&mut packet, REFUSED, 0, why);
+            // It may have gone already.
+            let _ = stream.write_all(&packet).await;
+            return;
+        }
+    };
+    client.tell(WELCOME, 0, &hub.agent.models.current());
+    let (writer, output) = (client.clone(), stream.clone());
+    executor.spawn(async move { writer.write(output).await }).detach();
+    while let Some(Packet { kind, number, text }) = next(&mut stream, &mut packets).await {
+        match kind {
+            SAY if !text.trim().is_empty() => {
+                let sender = Sender { platform: CLI.into(), id: CLI.into(), ..Sender::default() };
+                let message = Inbound {
+                    message: number.into(),
+                    from: client.address().clone(),
+                    sender,
+                    text,
+                    date: clock::unix_now(),
+                    ..Inbound::default()
+                };
+                let (id, off) = hub.take_local(message).await;
+                client.tell(TAKEN, number, &off);
+                // As many at most as the journal has entries.
+                let (hub, client) = (hub.clone(), client.clone());
+                let done = async move {
+                    hub.journal.finished(id).await;
+                    let failed = if client.has_failed(number) { "failed" } else { "" };
+                    client.tell(DONE, number, failed);
+                };
+                executor.spawn(done).detach();
+            }
+            YES | NO => client.answer(number, kind == YES),
+            _ => break,
+        }
+    }
+    cli.detach(&client);
+}
+
+/// The next packet; `None` at the end, or when what comes is none.
+async fn next(stream: &mut UnixStream, packets: &mut Packets) -> Option<Packet> {
+    loop {
+        match packets.take() {
+            Ok(Some(packet)) => return Some(packet),
+            Ok(None) => {}
+            Err(what) => {
+                crate::log::warn!("a command line sent {what} and is dropped");
+                return None;
+            }
+        }
+        let mut part = [0; 1024];
+        match stream.read(&mut part).await {
+            Ok(n) if n > 0 => packets.feed(&part[..n]),
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The agent in this process, for when no gateway runs.
+
+use std::rc::Rc;
+
+use smol::future::or;
+
+use crate::agent::{Agent, Answer, Turn};
+use crate::app;
+use crate::bus::{Address, CLI, Inbound, Outbound, Sender};
+use crate::config::{self, Loaded};
+use crate::error::{Error, Result};
+use crate::log;
+use crate::net::http::Client;
+use crate::store::credentials;
+use crate::store::session::Sessions;
+use crate::store::writer::Journal;
+
+/// See the module.
+pub struct Here {
+    pub agent: Agent,
+    session: String,
+}
+
+impl Here {
+    /// # Errors
+    /// No model.
+    pub fn new(loaded: Loaded, session: String) -> Result<Here> {
+        let secrets =
+            config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets()));
+        log::hide(secrets.clone());
+        let config = Rc::new(loaded.config);
+        let sessions = Sessions::new(&config.agent.workspace);
+        app::adopt(&sessions);
+        let journal = Rc::new(Journal::sessions_only(sessions.dir()));
+        let http = Client::new()?;
+        let models = app::models(&config, &http, false)?;
+        let agent = app::agent(config.clone(), models, http, journal, secrets);
+        agent.cron.replace(Some(crate::command::cron::desk(&config)));
+        Ok(Here { agent, session })
+    }
+
+    pub fn model(&self) -> String {
+        self.agent.models.current().to_string()
+    }
+
+    /// One turn, with what it wrote on the card when this returns.
+    pub async fn say(&self, text: &str, quiet: bool) -> Result<Answer> {
+        let agent = &self.agent;
+        let message = Inbound {
+            from: Address { channel: CLI.into(), chat: self.session.clone(), ..Address::default() },
+            sender: Sender { platform: CLI.into(), id: CLI.into(), ..Sender::default() },
+            text: text.into(),
+            ..Inbound::default()
+        };
+        let say = move |out: Outbound| {
+            if out.to.channel != CLI {
+                return Err(Error::new(format!(
+                    "channel {:?} is only reachable through the gateway",
+                    out.to.channel
+                )));
+            }
+            if !quiet {
+                println!("\n🦞 {}", out.text);
+            }
+            Ok(())
+        };
+        let turn = Turn {
+            pictures: &[],
+            files: None,
+            id: 0,
+            session: &self.session,
+            message: &message,
+            resumed: None,
+            started: &[],
+            say: Rc::new(say),
+            ask: Some(Rc::new(|question| Box::pin(crate::command::ask::ask(question)))),
+            unattended: false,
+            on_text: None,
+            subagents: None,
+            budget: 0,
+            foreign: false,
+            steering: None,
+        };
+        let writing = async {
+            agent.journal.run().await;
+            Err(Error::new("the session writer ended"))
+        };
+        let turn = async {
+            let answer = agent.run(&turn).await;
+            // Before the writer is dropped: a job cut off in the middle would lose its lines.
+            agent.journal.finish().await;
+            answer
+        };
+        let answer = or(turn, writing).await;
+        if let Some(why) = agent.journal.durability().off() {
+            eprintln!("warning: the conversation was not saved: {why}");
+        }
+        answer
+    }
+
+    /// Summarises a conversation that has become long; the answer stands on the screen already.
+    pub async fn shorten(&self, answer: &Answer) {
+        if !answer.summarise {
+            return;
+        }
+        if let Err(e) = self.agent.summarise(&self.session).await {
+            eprintln!("warning: the conversation was not summarised: {e}");
+        }
+    }
+}
