@@ -32,6 +32,8 @@ pub enum Command {
     /// See the type.
     Status(Status),
     /// See the type.
+    Doctor(Doctor),
+    /// See the type.
     Version(Version),
     /// See the type.
     Onboard(Onboard),
@@ -100,6 +102,15 @@ pub struct Agent {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "status")]
 pub struct Status {
+    /// as one JSON object
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Look at configuration, network, clock, limits and disk, and say what to do; exit status 1 when something is wrong.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "doctor")]
+pub struct Doctor {
     /// as one JSON object
     #[argh(switch)]
     pub json: bool,

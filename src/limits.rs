@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod auth;
 mod cli;
+mod doctor;
 #[cfg(feature = "embeddings")]
 mod embed;
 mod hardware;
@@ -18,6 +19,7 @@ mod subagent;
 
 pub use auth::*;
 pub use cli::*;
+pub use doctor::*;
 #[cfg(feature = "embeddings")]
 pub use embed::*;
 pub use hardware::*;
@@ -225,8 +227,6 @@ pub const CRON_UNRECORDED: usize = 100;
 pub const HEARTBEAT_FILE_BYTES: usize = 8 * 1024;
 /// Bytes of a session without history (jobs, heartbeat) after which its file starts anew.
 pub const FRESH_SESSION_BYTES: u64 = 64 * 1024;
-/// Bytes of a request on the control socket.
-pub const CONTROL_REQUEST_BYTES: u64 = 32 * 1024;
 /// Bytes of a list of jobs; the rest is counted.
 pub const CRON_LIST_BYTES: usize = 40 * 1024;
 /// Seconds between two firings of an `every` job at least: each may cost a model call.

@@ -68,6 +68,7 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Gateway(a)) => command::gateway::run(&a),
         Some(Command::Agent(a)) => command::agent::run(&a),
         Some(Command::Status(a)) => command::status::run(&a),
+        Some(Command::Doctor(a)) => command::doctor::run(&a),
         Some(Command::Onboard(a)) => command::onboard::run(&a),
         Some(Command::Migrate(a)) => command::migrate::run(&a),
         Some(Command::Backup(a)) => command::backup::run(&a),

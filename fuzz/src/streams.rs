@@ -1,7 +1,7 @@
 //! Feeds of what clients send to us; see `feeds.rs`.
 
 use picoclaw::proto::json_stream::Objects;
-use picoclaw::proto::{http1, websocket};
+use picoclaw::proto::{http1, line_editor, websocket};
 
 /// The same objects however it is cut, none longer than the limit, each with its brackets around it.
 pub fn feed_json_stream(data: &[u8]) {
@@ -52,4 +52,15 @@ pub fn feed_websocket(data: &[u8]) {
     assert_eq!(all, whole(3));
     assert!(websocket::accept(data).is_none_or(|key| key.len() == 28));
     http1::parameter(data, "token");
+}
+
+/// Keys of a terminal.
+pub fn feed_line_editor(data: &[u8]) {
+    let mut editor = line_editor::LineEditor::new(vec!["one".into(), "zwölf".into()], 4);
+    for byte in data {
+        editor.feed(*byte);
+        let (line, cursor) = editor.view();
+        assert!(cursor <= line.chars().count());
+        assert!(editor.history().len() <= 4);
+    }
 }

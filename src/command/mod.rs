@@ -8,6 +8,7 @@ pub mod config;
 #[cfg(feature = "simulate")]
 pub mod course;
 pub mod cron;
+pub mod doctor;
 pub mod gateway;
 #[cfg(feature = "simulate")]
 pub mod membench;

@@ -83,7 +83,7 @@ fn cause(e: &io::Error) -> String {
 }
 
 /// The addresses of `host`, at least one.
-async fn addresses(
+pub(super) async fn addresses(
     client: &Inner,
     route: &Route,
     host: &str,

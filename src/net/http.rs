@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_rustls::rustls::ClientConfig;
 
-use super::dial::{Route, dial};
+use super::dial::{Route, addresses, dial};
 use super::pool::Pool;
 use super::proxy::{self, Proxies};
 use super::resolve::{self, Resolver};
@@ -246,6 +246,14 @@ impl Client {
         // Boxed because it is large and rare, while this future lives as long as the request.
         let stream = Box::pin(dial(&self.0, &route, request.guard)).await?;
         run(stream).await.map_err(|f| f.error)
+    }
+
+    /// Looks the name up that a request to `url` begins with: the server's, or its proxy's.
+    pub async fn resolve(&self, url: &str, proxy: &str) -> Result<Rc<[IpAddr]>, HttpError> {
+        let url = Url::parse(url).map_err(url_error)?;
+        let route = self.route(&url, proxy)?;
+        let host = route.proxy.as_ref().map_or(&*route.host, |p| &p.host);
+        addresses(&self.0, &route, host).await
     }
 
     fn route(&self, url: &Url, own_proxy: &str) -> Result<Route, HttpError> {

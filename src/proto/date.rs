@@ -104,6 +104,21 @@ pub fn rfc3339(unix: i64) -> String {
     )
 }
 
+/// Unix seconds of an HTTP date (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`; the old forms give `None`.
+pub fn parse_http(text: &str) -> Option<i64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let mut parts = text.split_once(", ")?.1.split([' ', ':']);
+    let day = parts.next()?;
+    let month = parts.next().filter(|m| m.len() == 3).and_then(|m| MONTHS.find(m))?;
+    if month % 3 != 0 {
+        return None;
+    }
+    let (year, hour) = (parts.next()?, parts.next()?);
+    let (minute, second) = (parts.next()?, parts.next()?);
+    let month = month / 3 + 1;
+    parse_rfc3339(&format!("{year}-{month:02}-{day}T{hour}:{minute}:{second}Z"))
+}
+
 /// Unix seconds of an RFC 3339 moment (`T`, `t` or a blank between; fraction dropped; `Z` or `±hh:mm`).
 /// A leap second counts as the second before it. `None` for anything else.
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
@@ -163,6 +178,17 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn http_dates() {
+        assert_eq!(parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for bad in
+            ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 anF 1994 08:49:37 GMT", "Sun, 06", ""]
+        {
+            let found = parse_http(bad);
+            assert!(found.is_none(), "{bad}: {found:?}");
+        }
+    }
 
     #[track_caller]
     fn check(unix: i64, text: &str, weekday: &str) {

@@ -26,6 +26,21 @@ pub fn hand_over(path: &Path) -> std::io::Result<()> {
     std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))
 }
 
+/// Bytes that a file system has left for this user, and whether it is mounted read-only.
+///
+/// # Errors
+/// The kernel's.
+pub fn space(path: &Path) -> std::io::Result<(u64, bool)> {
+    let found = rustix::fs::statvfs(path)?;
+    let read_only = found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    Ok((found.f_bavail.saturating_mul(found.f_frsize), read_only))
+}
+
+/// Files and sockets that a process may have open (RLIMIT_NOFILE); `None` for as many as it likes.
+pub fn most_open() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 /// The process at the other end of a Unix socket, if it is root's or this process's own user's (unix(7), SO_PEERCRED).
 pub fn friend(socket: &impl AsFd) -> Option<u32> {
     let own = rustix::process::geteuid();

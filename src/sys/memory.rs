@@ -16,8 +16,17 @@ pub fn of_self() -> Memory {
 
 /// Bytes of memory that this machine has; `None` where there is no procfs.
 pub fn of_machine() -> Option<u64> {
+    machine("MemTotal:")
+}
+
+/// Bytes that programs could still have; `None` where that is not known.
+pub fn available() -> Option<u64> {
+    machine("MemAvailable:")
+}
+
+fn machine(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 

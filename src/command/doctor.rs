@@ -1,0 +1,209 @@
+//! `picoclaw doctor`: looks at all that an assistant needs, and says what to do about what is missing. Changes nothing;
+//! a file of its own, written to try the disk, is gone afterwards.
+
+mod disk;
+mod reach;
+
+use std::borrow::Cow;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::app::control::{self, Report};
+use crate::args;
+use crate::config::{self, Config, LoadOptions, Loaded};
+use crate::error::Result;
+use crate::limits::{DOCTOR_FILES, DOCTOR_MEMORY};
+use crate::log;
+use crate::proto::{bin, date};
+use crate::store::credentials;
+use crate::sys::{clock, files, memory};
+use crate::tool::cage;
+
+/// What became of one look.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Grade {
+    Good,
+    /// Works, but not as well as it could.
+    Odd,
+    Bad,
+}
+use Grade::{Bad, Good, Odd};
+
+/// Says things as they are found.
+pub struct Findings {
+    json: Option<Vec<Value>>,
+    secrets: Vec<String>,
+    failed: bool,
+}
+
+impl Findings {
+    /// `cure` is what to do; shown where something is to be done.
+    pub fn note(&mut self, grade: Grade, check: &str, what: &str, cure: &str) {
+        self.failed |= grade == Bad;
+        let what: Cow<str> = config::redact(what, &self.secrets, 0);
+        let cure = if grade == Good { "" } else { cure };
+        let (mark, state) = match grade {
+            Good => ("✓", "ok"),
+            Odd => ("!", "warning"),
+            Bad => ("✗", "failed"),
+        };
+        match &mut self.json {
+            Some(all) => {
+                all.push(json!({ "check": check, "state": state, "what": what, "do": cure }));
+            }
+            None => {
+                println!("{mark} {check}: {what}");
+                if !cure.is_empty() {
+                    println!("    → {cure}");
+                }
+            }
+        }
+    }
+}
+
+/// Exit status 1 when something fails.
+///
+/// # Errors
+/// There is no home to look at.
+pub fn run(args: &args::Doctor) -> Result<ExitCode> {
+    log::start(log::Target::Stderr, "error");
+    let options = LoadOptions::from_process();
+    let home = options.home()?;
+    let mut out = Findings { json: args.json.then(Vec::new), secrets: Vec::new(), failed: false };
+    let loaded = configuration(&mut out, &options, &home);
+    let config = loaded.as_ref().map_or_else(
+        || Config { home: home.clone(), ..Config::default() },
+        |loaded| loaded.config.clone(),
+    );
+    if let Some(loaded) = &loaded {
+        modes(&mut out, loaded);
+    }
+    let now = clock::unix_now();
+    let set = crate::net::clock_is_set();
+    let shown = date::rfc3339(now);
+    out.note(if set { Good } else { Bad }, "clock", &shown, CLOCK);
+    async_io::block_on(async {
+        reach::look(&mut out, &config, set).await;
+        disk::look(&mut out, &config).await;
+    });
+    limits(&mut out, &config);
+    gateway(&mut out, &home);
+    if let Some(checks) = out.json {
+        println!("{}", json!({ "ok": !out.failed, "checks": checks }));
+    } else if !out.failed {
+        println!("Nothing stands in the way.");
+    }
+    Ok(if out.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What helps against a wrong clock.
+pub const CLOCK: &str = "set the time (`date -s`), or let it be set: time.servers in the configuration, UDP port 123 open";
+
+/// The configuration in force after a start now: this one, or the last good one.
+fn configuration(out: &mut Findings, options: &LoadOptions, home: &Path) -> Option<Loaded> {
+    let warned = |out: &mut Findings, problems: &[config::Problem]| {
+        for problem in problems {
+            out.note(Odd, "config", &problem.to_string(), "");
+        }
+    };
+    match config::load(options) {
+        Ok(loaded) => {
+            out.secrets = config::disguised(credentials::with_tokens(home, loaded.secrets()));
+            let read = loaded.layers.iter().map(|l| &*l.name).collect::<Vec<_>>().join(", ");
+            out.note(Good, "config", &read, "");
+            warned(out, &loaded.warnings);
+            Some(loaded)
+        }
+        Err(errors) => {
+            for problem in &errors.problems {
+                let cure = "correct it; `picoclaw config keys` lists what there is";
+                out.note(Bad, "config", &problem.to_string(), cure);
+            }
+            warned(out, &errors.warnings);
+            let last = config::load_last_good(home, options).ok();
+            if let Some(last) = &last {
+                out.secrets = config::disguised(credentials::with_tokens(home, last.secrets()));
+                out.note(Odd, "config", "the last good configuration is looked at below", "");
+            }
+            last
+        }
+    }
+}
+
+/// Who may read the files that hold secrets.
+fn modes(out: &mut Findings, loaded: &Loaded) {
+    let secrets = loaded.secrets();
+    let holds = |text: &str| secrets.iter().any(|s| text.contains(&**s));
+    let read = loaded.layers.iter().filter(|l| holds(&l.text)).map(|l| l.name.clone().into());
+    let kept = ["auth.json", "state/paired.json"].map(|name| loaded.config.home.join(name));
+    let mut good = true;
+    for path in read.chain(kept) {
+        let Ok(found) = std::fs::metadata(&path) else { continue };
+        if found.mode() & 0o007 != 0 {
+            let shown = path.display();
+            let what = format!(
+                "{shown}: everybody on this machine may read it ({:o})",
+                found.mode() & 0o777
+            );
+            out.note(Bad, "secrets", &what, &format!("chmod 600 {shown}"));
+            good = false;
+        }
+    }
+    if good {
+        out.note(Good, "secrets", "no file with one is open to others", "");
+    }
+}
+
+fn limits(out: &mut Findings, config: &Config) {
+    let files = files::most_open();
+    let few = files.is_some_and(|most| most < DOCTOR_FILES);
+    let what = files.map_or("no limit of open files".into(), |n| format!("{n} open files"));
+    let grade = if few { Bad } else { Good };
+    out.note(grade, "limits", &what, "raise it (`ulimit -n 256`) where the gateway is started");
+    if let Some(free) = memory::available() {
+        let what = format!("{} kB of memory available", free / 1024);
+        let cure = "stop other programs, or add swap (zram): commands of the assistant will fail";
+        out.note(if free < DOCTOR_MEMORY { Odd } else { Good }, "memory", &what, cure);
+    }
+    let open = cage::is_open(config);
+    let cure = "commands from chats ask first; a kernel with Landlock (5.13) holds them";
+    out.note(if open { Odd } else { Good }, "tools", &cage::describe(config), cure);
+    let told = std::fs::read_to_string(crate::supervise::run_folder().join("limits.json"));
+    let told = told.as_deref().map_or("none in force (not started by the supervisor)", str::trim);
+    out.note(Good, "supervisor limits", told, "");
+}
+
+/// What a running gateway says of itself.
+fn gateway(out: &mut Findings, home: &Path) {
+    let report = match control::ask(home, control::STATUS, &[]) {
+        Ok(None) => return out.note(Good, "gateway", "not running", ""),
+        Ok(Some(bytes)) => bin::decode::<Report>(Report::SHAPE, &bytes)
+            .ok_or_else(|| "it is of another version".to_owned()),
+        Err(e) => Err(e.to_string()),
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(e) => return out.note(Bad, "gateway", &e, "restart it"),
+    };
+    out.note(Good, "gateway", &format!("running, PID {}", report.pid), "");
+    if report.config != "current" {
+        out.note(Bad, "gateway", &report.config, "correct it and reload (SIGHUP)");
+    }
+    if report.durability != "on" {
+        let what = format!("durability {}", report.durability);
+        out.note(Bad, "gateway", &what, "what it says now may be lost; see `disk` above");
+    }
+    for channel in &report.channels {
+        let grade = if channel.state == "running" { Good } else { Bad };
+        let cure = "see the checks of its server above, and the log";
+        out.note(grade, "channel", &format!("{}: {}", channel.name, channel.state), cure);
+    }
+    for task in report.tasks.iter().filter(|t| t.restarts > 0) {
+        let what =
+            format!("{} ended {} times, last: {}", task.name, task.restarts, task.last_error);
+        out.note(Odd, "task", &what, "");
+    }
+}

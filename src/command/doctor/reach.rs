@@ -1,0 +1,198 @@
+//! Servers: does each configured one answer, over TLS that holds, and does it take our key?
+
+use std::rc::Rc;
+
+use smol::LocalExecutor;
+use smol::future::or;
+
+use super::Findings;
+use super::Grade::{self, Bad, Good, Odd};
+use crate::config::{Config, ModelConfig};
+use crate::limits::{DOCTOR_CLOCK, DOCTOR_SERVERS, DOCTOR_WAIT};
+use crate::net::http::{Client, HttpError, HttpErrorKind, Request};
+use crate::proto::date;
+use crate::provider::exchange::{self, Endpoint};
+use crate::sys::clock;
+
+/// One server to be asked.
+struct Server {
+    name: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    proxy: String,
+    /// A 401 means that what we sent is wrong.
+    keyed: bool,
+}
+
+/// Grade, check, what, what to do, and how far the server's clock is from ours.
+type Found = (Grade, &'static str, String, &'static str, Option<i64>);
+
+const SILENT: &str = "is the network up, a proxy needed, or a firewall in the way?";
+
+/// Asks all of them side by side; certificates are not judged while the clock is not `set`.
+pub async fn look(out: &mut Findings, config: &Config, set: bool) {
+    let client = match Client::new() {
+        Ok(client) => client,
+        Err(e) => {
+            let cure = "correct the variable, or unset it";
+            return out.note(Bad, "environment", &e.to_string(), cure);
+        }
+    };
+    let mut servers = servers(out, config);
+    if servers.len() > DOCTOR_SERVERS {
+        let what = format!("{} servers, the first {DOCTOR_SERVERS} are asked", servers.len());
+        out.note(Odd, "network", &what, "");
+        servers.truncate(DOCTOR_SERVERS);
+    }
+    let executor = Rc::new(LocalExecutor::new());
+    let mut tasks = Vec::new();
+    for server in servers {
+        let client = client.clone();
+        tasks.push(executor.spawn(async move {
+            // With a time limit of its own: a dead resolver and a dead server are two things.
+            let found = match client.resolve(&server.url, &server.proxy).await {
+                Ok(found) => found,
+                Err(e) => return failed(&server, &e),
+            };
+            let late = async {
+                async_io::Timer::after(DOCTOR_WAIT).await;
+                let (name, limit) = (&server.name, DOCTOR_WAIT.as_secs());
+                let what = format!("{name} at {found:?}: no answer within {limit} s");
+                (Bad, "network", what, SILENT, None)
+            };
+            or(ask(&client, &server), late).await
+        }));
+    }
+    let mut skew = None;
+    let mut named = !tasks.is_empty();
+    let asked = async {
+        for task in tasks {
+            let (grade, check, what, cure, away) = task.await;
+            named &= check != "dns";
+            out.note(grade, check, &what, cure);
+            skew = skew.or(away);
+        }
+    };
+    executor.run(asked).await;
+    if named {
+        out.note(Good, "dns", "every server's name was found", "");
+    }
+    if let Some(away) = skew.filter(|s| set && s.abs() > DOCTOR_CLOCK) {
+        let what = format!("{} s away from the servers'", away.abs());
+        out.note(Bad, "clock", &what, super::CLOCK);
+    }
+}
+
+fn servers(out: &mut Findings, config: &Config) -> Vec<Server> {
+    let mut all: Vec<Server> = Vec::new();
+    for bot in config.telegram.iter().filter(|bot| bot.enabled) {
+        let base = bot.base_url.trim_end_matches('/');
+        let base = if base.is_empty() { "https://api.telegram.org" } else { base };
+        all.push(Server {
+            name: format!("{} ({})", bot.name, exchange::host(base)),
+            url: format!("{base}/bot{}/getMe", bot.token.expose()),
+            headers: Vec::new(),
+            proxy: bot.proxy.clone(),
+            keyed: true,
+        });
+    }
+    for model in &config.models {
+        match server(model) {
+            // Several models of one account are one server.
+            Ok(server)
+                if all.iter().any(|s| s.url == server.url && s.headers == server.headers) => {}
+            Ok(server) => all.push(server),
+            Err(e) => out.note(Bad, "config", &e, "correct the model's entry in model_list"),
+        }
+    }
+    if all.is_empty() {
+        out.note(Odd, "network", "no server is configured", "`picoclaw onboard` writes an example");
+    }
+    all
+}
+
+fn server(model: &ModelConfig) -> Result<Server, String> {
+    let key = model.api_key.expose();
+    let native = model.provider.starts_with("anthropic");
+    let mut ours = Vec::new();
+    if native {
+        ours.push(("anthropic-version", "2023-06-01".to_owned()));
+    }
+    if !key.is_empty() {
+        ours.push(match &*model.provider {
+            "azure" => ("api-key", key.to_owned()),
+            _ if native && !key.starts_with("sk-ant-oat") => ("x-api-key", key.to_owned()),
+            _ => ("authorization", format!("Bearer {key}")),
+        });
+    }
+    let base = model.api_base.trim_end_matches('/');
+    let base = if native && !base.ends_with("/v1") { format!("{base}/v1") } else { base.into() };
+    let to = Endpoint::new(model, exchange::endpoint(&base, "/models"), ours)?;
+    Ok(Server {
+        name: format!("{} ({})", model.model_name, exchange::host(&base)),
+        keyed: !key.is_empty(),
+        url: to.url,
+        headers: to.headers,
+        proxy: to.proxy,
+    })
+}
+
+async fn ask(client: &Client, server: &Server) -> Found {
+    let name = &server.name;
+    let headers: Vec<(&str, &str)> = server.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let request = Request { headers: &headers, proxy: &server.proxy, ..Request::get(&server.url) };
+    let response = match client.send(request).await {
+        Ok(response) => response,
+        Err(e) => return failed(server, &e),
+    };
+    let away = response.header("date").and_then(date::parse_http).map(|t| t - clock::unix_now());
+    let what = format!("{name}: answers with status {}", response.status);
+    match response.status {
+        401 | 403 | 404
+            if server.keyed && (server.headers.is_empty() || response.status != 404) =>
+        {
+            let what = format!("{name}: refuses our key or token (status {})", response.status);
+            (
+                Bad,
+                "key",
+                what,
+                "put in a new one: api_keys of the model, or the bot's token from @BotFather",
+                away,
+            )
+        }
+        407 => (Bad, "proxy", what, "the proxy wants a user and a password in its URL", away),
+        500.. => (Odd, "network", what, "the server is in trouble; try again later", away),
+        _ => (Good, "network", what, "", away),
+    }
+}
+
+fn failed(server: &Server, e: &HttpError) -> Found {
+    let (check, cure) = about(e);
+    (Bad, check, format!("{}: {e}", server.name), cure, None)
+}
+
+/// The check that an error belongs to, and the cure.
+fn about(e: &HttpError) -> (&'static str, &'static str) {
+    match e.kind {
+        HttpErrorKind::Resolve => (
+            "dns",
+            "is the name right, the network up (`ip addr`), and a name server in /etc/resolv.conf that answers?",
+        ),
+        HttpErrorKind::Clock => ("tls", super::CLOCK),
+        HttpErrorKind::Url | HttpErrorKind::Guarded => ("config", "correct the URL"),
+        HttpErrorKind::Connect if e.message.contains("TLS: ") => (
+            "tls",
+            "is the clock right, is it the right server, does a proxy put in its own certificate? SSL_CERT_FILE adds roots",
+        ),
+        HttpErrorKind::Connect if e.message.contains("proxy ") => {
+            ("proxy", "is the proxy's URL right, and does it let this server through?")
+        }
+        HttpErrorKind::Connect | HttpErrorKind::Timeout => (
+            "network",
+            "is the address right (api_base, base_url, proxy), does the server run, is a firewall in the way?",
+        ),
+        HttpErrorKind::Broken | HttpErrorKind::Protocol => {
+            ("network", "something else than the server answers there: is the port right?")
+        }
+    }
+}
