@@ -12,7 +12,7 @@ use super::Findings;
 use super::Grade::{Bad, Good, Odd};
 use crate::config::Config;
 use crate::limits::{DOCTOR_DISK, DOCTOR_FLUSH, DOCTOR_OWNERS, DOCTOR_WAIT};
-use crate::sys::files;
+use crate::sys::{files, offload};
 
 /// Looks at the home and the workspace.
 pub async fn look(out: &mut Findings, config: &Config) {
@@ -24,7 +24,7 @@ pub async fn look(out: &mut Findings, config: &Config) {
     for folder in folders {
         let shown = folder.display().to_string();
         let at = folder.clone();
-        let tried = async { Ok(smol::unblock(move || (flush(&at), files::space(&at))).await) };
+        let tried = async { Ok(offload(move || (flush(&at), files::space(&at))).await) };
         let late = async {
             async_io::Timer::after(DOCTOR_WAIT).await;
             Err(())
