@@ -2,6 +2,7 @@
 //!
 //! The connection may break at any time; the turn goes on, and the session has the answer.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use async_net::unix::UnixStream;
@@ -44,8 +45,9 @@ pub async fn attend(hub: Rc<Hub>, executor: Rc<LocalExecutor<'static>>, mut stre
         }
     };
     client.tell(WELCOME, 0, &hub.agent.models.current());
+    let spawn = |task: Pin<Box<dyn Future<Output = ()>>>| executor.spawn(task).detach();
     let (writer, output) = (client.clone(), stream.clone());
-    executor.spawn(async move { writer.write(output).await }).detach();
+    spawn(Box::pin(async move { writer.write(output).await }));
     while let Some(Packet { kind, number, text }) = next(&mut stream, &mut packets).await {
         match kind {
             SAY if !text.trim().is_empty() => {
@@ -67,7 +69,7 @@ pub async fn attend(hub: Rc<Hub>, executor: Rc<LocalExecutor<'static>>, mut stre
                     let failed = if client.has_failed(number) { "failed" } else { "" };
                     client.tell(DONE, number, failed);
                 };
-                executor.spawn(done).detach();
+                spawn(Box::pin(done));
             }
             YES | NO => client.answer(number, kind == YES),
             _ => break,

@@ -74,10 +74,8 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
     let home = options.home()?;
     let mut out = Findings { json: args.json.then(Vec::new), secrets: Vec::new(), failed: false };
     let loaded = configuration(&mut out, &options, &home);
-    let config = loaded.as_ref().map_or_else(
-        || Config { home: home.clone(), ..Config::default() },
-        |loaded| loaded.config.clone(),
-    );
+    let none = Config { home: home.clone(), ..Config::default() };
+    let config = loaded.as_ref().map_or(&none, |loaded| &loaded.config);
     if let Some(loaded) = &loaded {
         modes(&mut out, loaded);
     }
@@ -86,10 +84,10 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
     let shown = date::rfc3339(now);
     out.note(if set { Good } else { Bad }, "clock", &shown, CLOCK);
     async_io::block_on(async {
-        reach::look(&mut out, &config, set).await;
-        disk::look(&mut out, &config).await;
+        reach::look(&mut out, config, set).await;
+        disk::look(&mut out, config).await;
     });
-    limits(&mut out, &config);
+    limits(&mut out, config);
     gateway(&mut out, &home);
     if let Some(checks) = out.json {
         println!("{}", json!({ "ok": !out.failed, "checks": checks }));

@@ -1,8 +1,9 @@
 //! Servers: does each configured one answer, over TLS that holds, and does it take our key?
 
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
-use smol::LocalExecutor;
 use smol::future::or;
 
 use super::Findings;
@@ -27,6 +28,9 @@ struct Server {
 /// Grade, check, what, what to do, and how far the server's clock is from ours.
 type Found = (Grade, &'static str, String, &'static str, Option<i64>);
 
+/// One of them on its way.
+type Asked<'a> = Pin<Box<dyn Future<Output = Found> + 'a>>;
+
 const SILENT: &str = "is the network up, a proxy needed, or a firewall in the way?";
 
 /// Asks all of them side by side; certificates are not judged while the clock is not `set`.
@@ -44,36 +48,15 @@ pub async fn look(out: &mut Findings, config: &Config, set: bool) {
         out.note(Odd, "network", &what, "");
         servers.truncate(DOCTOR_SERVERS);
     }
-    let executor = Rc::new(LocalExecutor::new());
-    let mut tasks = Vec::new();
-    for server in servers {
-        let client = client.clone();
-        tasks.push(executor.spawn(async move {
-            // With a time limit of its own: a dead resolver and a dead server are two things.
-            let found = match client.resolve(&server.url, &server.proxy).await {
-                Ok(found) => found,
-                Err(e) => return failed(&server, &e),
-            };
-            let late = async {
-                async_io::Timer::after(DOCTOR_WAIT).await;
-                let (name, limit) = (&server.name, DOCTOR_WAIT.as_secs());
-                let what = format!("{name} at {found:?}: no answer within {limit} s");
-                (Bad, "network", what, SILENT, None)
-            };
-            or(ask(&client, &server), late).await
-        }));
-    }
+    let asked: Vec<Asked<'_>> =
+        servers.iter().map(|server| Box::pin(look_at(&client, server)) as Asked<'_>).collect();
     let mut skew = None;
-    let mut named = !tasks.is_empty();
-    let asked = async {
-        for task in tasks {
-            let (grade, check, what, cure, away) = task.await;
-            named &= check != "dns";
-            out.note(grade, check, &what, cure);
-            skew = skew.or(away);
-        }
-    };
-    executor.run(asked).await;
+    let mut named = !asked.is_empty();
+    for (grade, check, what, cure, away) in side_by_side(asked).await {
+        named &= check != "dns";
+        out.note(grade, check, &what, cure);
+        skew = skew.or(away);
+    }
     if named {
         out.note(Good, "dns", "every server's name was found", "");
     }
@@ -81,6 +64,40 @@ pub async fn look(out: &mut Findings, config: &Config, set: bool) {
         let what = format!("{} s away from the servers'", away.abs());
         out.note(Bad, "clock", &what, super::CLOCK);
     }
+}
+
+/// What all come to, in order.
+async fn side_by_side(mut asked: Vec<Asked<'_>>) -> Vec<Found> {
+    let mut found: Vec<Option<Found>> = asked.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        let mut open = false;
+        for (future, slot) in asked.iter_mut().zip(&mut found) {
+            if slot.is_none() {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(done) => *slot = Some(done),
+                    Poll::Pending => open = true,
+                }
+            }
+        }
+        if open { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    found.into_iter().flatten().collect()
+}
+
+async fn look_at(client: &Client, server: &Server) -> Found {
+    // With a time limit of its own: a dead resolver and a dead server are two things.
+    let found = match client.resolve(&server.url, &server.proxy).await {
+        Ok(found) => found,
+        Err(e) => return failed(server, &e),
+    };
+    let late = async {
+        async_io::Timer::after(DOCTOR_WAIT).await;
+        let (name, limit) = (&server.name, DOCTOR_WAIT.as_secs());
+        let what = format!("{name} at {found:?}: no answer within {limit} s");
+        (Bad, "network", what, SILENT, None)
+    };
+    or(ask(client, server), late).await
 }
 
 fn servers(out: &mut Findings, config: &Config) -> Vec<Server> {
