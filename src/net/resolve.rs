@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +47,10 @@ impl Resolver {
     pub(super) async fn resolve(&self, host: &str) -> io::Result<Rc<[IpAddr]>> {
         if let Ok(ip) = host.parse() {
             return Ok([ip].into());
+        }
+        // RFC 6761, 6.3: never asked of anyone. A small system may have no /etc/hosts.
+        if host.eq_ignore_ascii_case("localhost") {
+            return Ok([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into());
         }
         if let Some(known) = self.known(host, true) {
             return Ok(known);
@@ -173,6 +177,15 @@ mod tests {
         assert_eq!(ask("up"), Some(vec![ip("192.0.2.2")]));
         assert_eq!(ask("down too"), None);
         assert_eq!(ask("empty"), None);
+    }
+
+    #[test]
+    fn localhost_is_this_machine_whatever_the_resolver_says() {
+        let resolver = Resolver::new(lookup);
+        for host in ["localhost", "LocalHost"] {
+            let found = smol::block_on(resolver.resolve(host)).expect("addresses");
+            assert_eq!(found.to_vec(), [ip("127.0.0.1"), ip("::1")]);
+        }
     }
 
     #[test]
