@@ -13,13 +13,12 @@ use smol::future::or;
 use smol::io::AsyncWriteExt;
 
 use super::{Channel, Delivery, Intake, SendError};
-use crate::bus::{Address, Attachment, CLI, Inbound, Outbound, Verdict};
+use crate::bus::{Address, CLI, Inbound, Outbound, Verdict};
 use crate::limits::{
     APPROVAL_WAIT, APPROVALS, CLI_CLIENTS, CLI_PART_BYTES, CLI_PATIENCE, CLI_UNREAD_BYTES,
 };
 use crate::proto::packet::{self, ASK, ASKS, CLOSED, STAYS, TEXT, WORKS};
 use crate::proto::text;
-use crate::store::spool::Spool;
 use crate::sys::clock;
 
 /// See the module. A clone is the same one.
@@ -179,18 +178,6 @@ impl Channel for Cli {
         format!("{} attached", self.0.borrow().len())
     }
 
-    fn is_healthy(&self) -> bool {
-        true
-    }
-
-    fn link(&self) -> String {
-        String::new()
-    }
-
-    fn pairing_code(&self) -> String {
-        String::new()
-    }
-
     async fn run<I: Intake>(&self, _: &I) {
         std::future::pending().await
     }
@@ -208,14 +195,6 @@ impl Channel for Cli {
             }
         }
         Ok(())
-    }
-
-    async fn placeholder(&self, _: &Address, _: i64) -> Result<i64, SendError> {
-        Ok(0)
-    }
-
-    async fn fetch(&self, _: &Attachment, _: &mut Spool) -> Result<u64, SendError> {
-        Err(SendError::Permanent("the command line sends no files".into()))
     }
 
     async fn ask(&self, to: &Address, _: &str, question: &str) -> Verdict {

@@ -15,7 +15,7 @@ use smol::io::AsyncReadExt;
 
 use super::line::{self, Lines};
 use super::{Channel, Delivery, Intake, SendError, access};
-use crate::bus::{Address, Attachment, CAMERA, Inbound, Outbound, Sender, Verdict};
+use crate::bus::{Address, CAMERA, Inbound, Outbound, Sender, Verdict};
 use crate::config::MaixCamConfig;
 use crate::error::Result;
 use crate::limits;
@@ -23,7 +23,6 @@ use crate::net::listen;
 use crate::proto::addr::ip_is_listed;
 use crate::proto::json_stream::Objects;
 use crate::proto::text::{one_line, utf8};
-use crate::store::spool::Spool;
 
 /// The chat that upstream's events come from.
 const CHAT: &str = "default";
@@ -281,10 +280,6 @@ impl Channel for MaixCam {
         !self.bound.borrow().is_empty()
     }
 
-    fn link(&self) -> String {
-        String::new()
-    }
-
     fn listening(&self) -> String {
         let bound = self.bound.borrow();
         let MaixCamConfig { token, allow_addr, .. } = &self.config;
@@ -295,10 +290,6 @@ impl Channel for MaixCam {
             (true, true) => "cameras on this machine, no token set",
         };
         if bound.is_empty() { String::new() } else { format!("tcp://{bound}: {told}") }
-    }
-
-    fn pairing_code(&self) -> String {
-        String::new()
     }
 
     async fn run<I: Intake>(&self, intake: &I) {
@@ -338,14 +329,6 @@ impl Channel for MaixCam {
             true => Ok(()),
             false => Err(SendError::Absent("no connected MaixCam devices")),
         }
-    }
-
-    async fn placeholder(&self, _: &Address, _: i64) -> Result<i64, SendError> {
-        Ok(0)
-    }
-
-    async fn fetch(&self, _: &Attachment, _: &mut Spool) -> Result<u64, SendError> {
-        Err(SendError::Permanent("cameras send no files".into()))
     }
 
     async fn ask(&self, _: &Address, _: &str, _: &str) -> Verdict {

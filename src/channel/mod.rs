@@ -43,23 +43,33 @@ pub trait Channel {
     /// How it is doing, in words.
     fn state(&self) -> String;
     /// It receives.
-    fn is_healthy(&self) -> bool;
+    fn is_healthy(&self) -> bool {
+        true
+    }
     /// Where people find it (`https://t.me/NAME`); empty while that is not known.
-    fn link(&self) -> String;
+    fn link(&self) -> String {
+        String::new()
+    }
     /// The socket that it listens on, `ADDRESS: what is told whom`; empty where it has none of its own.
     fn listening(&self) -> String {
         String::new()
     }
     /// The code that pairs a stranger now; empty when none is open.
-    fn pairing_code(&self) -> String;
+    fn pairing_code(&self) -> String {
+        String::new()
+    }
     /// Receives for ever; returns only when there is nothing left to receive from (end of input).
     async fn run<I: Intake>(&self, intake: &I);
     /// Delivers a message. After an error the same `delivery` makes the next call go on where this one ended.
     async fn send(&self, message: &Outbound, delivery: &mut Delivery) -> Result<(), SendError>;
     /// Shows a text that a later [`Channel::send`] replaces ([`Delivery::placeholder`]); 0 when none is configured.
-    async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError>;
+    async fn placeholder(&self, _to: &Address, _reply_to: i64) -> Result<i64, SendError> {
+        Ok(0)
+    }
     /// Downloads a file that came with a message into `sink`; how many bytes. After an error `sink` holds a part.
-    async fn fetch(&self, file: &Attachment, sink: &mut Spool) -> Result<u64, SendError>;
+    async fn fetch(&self, _file: &Attachment, _sink: &mut Spool) -> Result<u64, SendError> {
+        Err(SendError::Permanent("nobody sends files on this channel".into()))
+    }
     /// Sends a file. After [`SendError::Unknown`] it may be there.
     async fn upload(&self, _to: &Address, _file: &Upload) -> Result<(), SendError> {
         Err(SendError::Permanent("this channel takes no files".into()))

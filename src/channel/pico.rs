@@ -15,7 +15,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::line::{self, Line, Lines};
 use super::{Channel, Delivery, Intake, SendError, access};
-use crate::bus::{self, Address, Attachment, Inbound, Outbound, Verdict};
+use crate::bus::{self, Address, Inbound, Outbound, Verdict};
 use crate::config::PicoConfig;
 use crate::limits;
 use crate::net::listen;
@@ -288,18 +288,6 @@ impl Channel for Pico {
         format!("running, {} client(s)", self.lines.count())
     }
 
-    fn is_healthy(&self) -> bool {
-        true
-    }
-
-    fn link(&self) -> String {
-        String::new()
-    }
-
-    fn pairing_code(&self) -> String {
-        String::new()
-    }
-
     async fn run<I: Intake>(&self, intake: &I) {
         let clients = LocalExecutor::new();
         let accept = async {
@@ -337,14 +325,6 @@ impl Channel for Pico {
         };
         let payload = json!({ "content": text, "message_id": id.to_string(), "placeholder": true });
         self.create(to, "message.create", payload).await.map(|()| id)
-    }
-
-    async fn fetch(
-        &self,
-        _: &Attachment,
-        _: &mut crate::store::spool::Spool,
-    ) -> Result<u64, SendError> {
-        Err(SendError::Permanent("its clients send no files".into()))
     }
 
     async fn ask(&self, to: &Address, _: &str, question: &str) -> Verdict {

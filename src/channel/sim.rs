@@ -1,8 +1,7 @@
 //! The channel of `simulate`: tells of replies, receives nothing.
 
 use super::{Channel, Delivery, Intake, SendError};
-use crate::bus::{Address, Attachment, Outbound, Verdict};
-use crate::store::spool::Spool;
+use crate::bus::{Address, Outbound, Verdict};
 
 /// See the module.
 pub struct Sim {
@@ -31,18 +30,6 @@ impl Channel for Sim {
         "running".into()
     }
 
-    fn is_healthy(&self) -> bool {
-        true
-    }
-
-    fn link(&self) -> String {
-        String::new()
-    }
-
-    fn pairing_code(&self) -> String {
-        String::new()
-    }
-
     async fn run<I: Intake>(&self, _: &I) {
         std::future::pending().await
     }
@@ -50,14 +37,6 @@ impl Channel for Sim {
     async fn send(&self, reply: &Outbound, _: &mut Delivery) -> Result<(), SendError> {
         (self.told)(&reply.text);
         Ok(())
-    }
-
-    async fn placeholder(&self, _: &Address, _: i64) -> Result<i64, SendError> {
-        Ok(0)
-    }
-
-    async fn fetch(&self, _: &Attachment, _: &mut Spool) -> Result<u64, SendError> {
-        Err(SendError::Permanent("the simulation has no files".into()))
     }
 
     async fn ask(&self, _: &Address, _: &str, _: &str) -> Verdict {
