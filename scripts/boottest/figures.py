@@ -11,6 +11,9 @@ MESSAGES = 1000
 # Seconds of idleness that are watched; an hour is reckoned from them.
 IDLE = 240
 SETTLE = 80
+# How much may be added between 100 and 1,000 messages: a leak is in RssAnon. VmRSS also has the pages of the
+# program that the last turn happened to touch, which differ by tens of kB from one turn to the next.
+GROWTH_KB = {"rssanon_kb": 16, "vmrss_kb": 64}
 
 
 def field(text, name):
@@ -28,6 +31,17 @@ def memory(s):
             "vmhwm_kb": field(status, "VmHWM"), "total_pss_kb": pss}
 
 
+def at_rest(s):
+    """`memory` two seconds after an answer: of three such moments the median by VmRSS, and no answer lost."""
+    readings = []
+    for _ in range(3):
+        books = s.peer.drive(1, timeout=120, tool_every=0, settle=2)
+        if books["lost"] or books["duplicated"]:
+            raise Trouble(f"a single message: {books}")
+        readings.append(memory(s))
+    return sorted(readings, key=lambda found: found["vmrss_kb"])[1]
+
+
 def card_writes(s, part="vda"):
     """Writes and bytes that have reached the card (Documentation/block/stat.rst: fields 5 and 7, sectors of 512)."""
     folder = "vda" if part == "vda" else f"vda/{part}"
@@ -41,16 +55,16 @@ def figures(s):
     s.check("answers", s.ask("hello"))
     daemon = s.pid()
     books = s.peer.drive(100, timeout=120, tool_every=10, settle=2)
-    early = memory(s)
+    early = at_rest(s)
     s.tell(f"        after 100 messages {json.dumps(early)}")
     s.board.get("sync")
     before, costs = card_writes(s), s.state()
     begun = time.time()
     more = s.peer.drive(MESSAGES - 100, timeout=120, tool_every=10, settle=2)
     seconds = time.time() - begun
-    late = memory(s)
     s.board.get("sync")
     after, spent = card_writes(s), s.state()
+    late = at_rest(s)
     n = MESSAGES - 100
     s.tell(f"        after {MESSAGES} messages {json.dumps(late)}, {seconds / n * 1000:.0f} ms a message")
     lost = books["lost"] + more["lost"]
@@ -59,6 +73,7 @@ def figures(s):
     for name in ("vmrss_kb", "rssanon_kb", "total_pss_kb"):
         s.figure(name, late[name])
     s.figure("vmrss_kb_after_100", early["vmrss_kb"])
+    s.figure("rssanon_kb_after_100", early["rssanon_kb"])
     peak = s.board.read("/sys/fs/cgroup/picoclaw/daemon/memory.peak").strip()
     s.figure("cgroup_peak_kb", int(peak) // 1024 if peak else None)
     s.figure("image_bytes", pathlib.Path(s.lab.image).stat().st_size)
@@ -94,13 +109,11 @@ def busy(s):
     s.check("the job fired", until(lambda: heard(s, "Drink something"), 90))
     s.check(f"{MESSAGES} messages, none lost, none twice", (books["lost"], books["duplicated"]) == (0, 0), books)
     s.check("by the same daemon", s.pid() == daemon)
-    # As after any message: two seconds of rest.
-    time.sleep(2)
-    at_rest = memory(s)
-    s.tell(f"        with everything at work {json.dumps(at_rest)}")
-    s.figure("busy_vmrss_kb", at_rest["vmrss_kb"])
+    found = at_rest(s)
+    s.tell(f"        with everything at work {json.dumps(found)}")
+    s.figure("busy_vmrss_kb", found["vmrss_kb"])
     limit = limits()["VMRSS_KB"]
-    s.check(f"busy_vmrss_kb: {at_rest['vmrss_kb']}, at most {limit}", at_rest["vmrss_kb"] <= limit)
+    s.check(f"busy_vmrss_kb: {found['vmrss_kb']}, at most {limit}", found["vmrss_kb"] <= limit)
 
 
 def until(holds, seconds):
@@ -151,5 +164,6 @@ def budget(s):
     for name, limit in limits().items():
         value = s.lab.figures.get(name.lower())
         s.check(f"{name.lower()}: {value}, at most {limit}", value is not None and value <= limit)
-    growth = s.lab.figures["vmrss_kb"] - s.lab.figures["vmrss_kb_after_100"]
-    s.check(f"flat from 100 to {MESSAGES} messages (grew by {growth} kB)", growth <= 32)
+    for name, limit in GROWTH_KB.items():
+        growth = s.lab.figures[name] - s.lab.figures[f"{name}_after_100"]
+        s.check(f"{name}: flat from 100 to {MESSAGES} messages (grew by {growth} kB, at most {limit})", growth <= limit)
