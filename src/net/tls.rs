@@ -19,6 +19,7 @@ use crate::error::Context;
 use crate::limits::{TLS_CERT_FILE_BYTES, TLS_EXTRA_ROOTS};
 use crate::{Error, Result};
 
+mod roots;
 mod sessions;
 mod verifier;
 
@@ -97,7 +98,7 @@ fn extra_roots(path: &Path) -> Result<Vec<TrustAnchor<'static>>> {
         }
         usable += 1;
         let known = roots.roots.split_last().is_some_and(|(new, old)| {
-            old.contains(new) || webpki_roots::TLS_SERVER_ROOTS.contains(new)
+            old.contains(new) || roots::named(&new.subject).contains(new)
         });
         if known {
             roots.roots.pop();

@@ -1,11 +1,10 @@
 //! Who a server is: rustls's own check (without lists of revoked certificates, which nobody gives us), with a set of
 //! roots that lives for one handshake.
 //!
-//! rustls wants the roots as one list on the heap. The built-in ones are constants of the program; their list would
-//! take 12 kB for ever, and is made in microseconds.
+//! rustls wants the roots as one list on the heap: of the built-in ones it gets those that the server's certificates name.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, iter};
 
 use futures_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
@@ -19,6 +18,9 @@ use futures_rustls::rustls::crypto::{
 use futures_rustls::rustls::server::ParsedCertificate;
 use futures_rustls::rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls_webpki::EndEntityCert;
+
+use super::roots;
 
 /// Trusts the built-in roots and `extra`.
 pub(super) struct Verifier {
@@ -34,11 +36,20 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    fn roots(&self) -> RootCertStore {
-        let built_in = webpki_roots::TLS_SERVER_ROOTS;
-        let mut roots = Vec::with_capacity(built_in.len() + self.extra.len());
-        roots.extend_from_slice(built_in);
-        roots.extend_from_slice(&self.extra);
+    /// The roots that may have signed one of `certificates`.
+    fn roots<'a>(
+        &self,
+        certificates: impl Iterator<Item = &'a CertificateDer<'a>>,
+    ) -> RootCertStore {
+        let mut roots = self.extra.clone();
+        for certificate in certificates {
+            let Ok(parsed) = EndEntityCert::try_from(certificate) else { continue };
+            let built_in = roots::named(parsed.issuer());
+            // A server may show many certificates of one signer.
+            if built_in.first().is_some_and(|root| !roots.contains(root)) {
+                roots.extend(built_in);
+            }
+        }
         RootCertStore { roots }
     }
 }
@@ -56,7 +67,7 @@ impl ServerCertVerifier for Verifier {
         let algorithms = self.provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(
             &certificate,
-            &self.roots(),
+            &self.roots(iter::once(end_entity).chain(intermediates)),
             intermediates,
             now,
             algorithms,
