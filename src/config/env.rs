@@ -102,17 +102,17 @@ impl Reader<'_> {
                 continue;
             }
             for name in names_for(section, merged) {
-                let own = |k: &&keys::Key| k.path.split('.').next() == Some(section);
+                let own = |k: &keys::Key| k.path.split('.').next() == Some(section);
                 for key in keys::all().filter(own) {
                     let fill = |p| if p == "*" { name.as_str() } else { p };
                     let path: Vec<&str> = key.path.split('.').map(fill).collect();
-                    self.key(key, &path);
+                    self.key(&key, &path);
                 }
             }
         }
         for key in keys::all().filter(|k| !k.path.contains('*')) {
             let path: Vec<&str> = key.path.split('.').collect();
-            self.key(key, &path);
+            self.key(&key, &path);
         }
     }
 

@@ -66,7 +66,7 @@ impl Walk<'_> {
             return;
         }
         match keys::find(path) {
-            Found::Key(key) => self.value(node, key, path),
+            Found::Key(key) => self.value(node, &key, path),
             Found::Section => self.section(node, path),
             Found::Inside => {}
             Found::Unknown => self.unknown(node, path),
@@ -249,10 +249,10 @@ fn scalar_fault(value: &Value, kind: Kind) -> Option<(String, String)> {
         }
         Kind::Word(words) if value.is_string() => {
             let text = value.as_str().unwrap_or_default().trim();
-            if words.iter().any(|w| w.eq_ignore_ascii_case(text)) {
+            if words.split('|').any(|w| w.eq_ignore_ascii_case(text)) {
                 return None;
             }
-            let known: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
+            let known: Vec<&str> = words.split('|').filter(|w| !w.is_empty()).collect();
             Some((
                 format!("`{text}` is not one of {}", known.join(", ")),
                 suggestion(text, known.iter().copied()),

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::{keys_table, keys_tools};
+use super::keys_pack;
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,8 +31,8 @@ pub enum Kind {
     Secrets,
     /// Strings and numbers mixed; one counts as a list of one.
     List,
-    /// One of these, in any case.
-    Word(&'static [&'static str]),
+    /// One of these, in any case, with `|` between them.
+    Word(&'static str),
     /// Any JSON.
     Free,
     /// A key of the Go original that this build does not use; anything below it is accepted.
@@ -42,6 +42,7 @@ pub enum Kind {
 }
 
 /// One key.
+#[derive(Clone, Copy, PartialEq)]
 pub struct Key {
     /// Canonical path.
     pub path: &'static str,
@@ -86,14 +87,14 @@ pub(super) const fn noted(path: &'static str) -> Key {
 }
 
 /// Every key, section by section.
-pub fn all() -> impl Iterator<Item = &'static Key> {
-    keys_table::KEYS.iter().chain(keys_tools::KEYS)
+pub fn all() -> impl Iterator<Item = Key> {
+    keys_pack::all()
 }
 
 /// What the table says about a path.
 pub enum Found {
     /// A key.
-    Key(&'static Key),
+    Key(Key),
     /// Keys stand below it.
     Section,
     /// Below a key that takes anything.
@@ -123,7 +124,7 @@ fn relation(pattern: &str, path: &[&str]) -> Option<Ordering> {
 
 /// The table's word on a canonical path.
 pub fn find(path: &[&str]) -> Found {
-    let mut best: Option<&'static Key> = None;
+    let mut best: Option<Key> = None;
     let (mut section, mut inside) = (false, false);
     for key in all() {
         match relation(key.path, path) {
@@ -159,7 +160,7 @@ pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
 }
 
 /// The key with exactly this pattern.
-pub fn by_pattern(pattern: &str) -> Option<&'static Key> {
+pub fn by_pattern(pattern: &str) -> Option<Key> {
     all().find(|k| k.path == pattern)
 }
 
@@ -205,7 +206,7 @@ pub fn write_markdown(out: &mut dyn Write) -> std::io::Result<()> {
     for key in all().filter(|k| !k.foreign()) {
         let parts: Vec<&str> =
             key.path.split('.').map(|p| if p == "*" { "<NAME>" } else { p }).collect();
-        let variable = if variable_allowed(key) {
+        let variable = if variable_allowed(&key) {
             variable(&parts).replace("_NAME_", "<NAME>_")
         } else {
             String::new()
@@ -256,7 +257,7 @@ fn takes(kind: Kind) -> String {
         Kind::Secrets => "list of secrets".to_owned(),
         Kind::List => "list".to_owned(),
         Kind::Word(words) => {
-            let named: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
+            let named: Vec<&str> = words.split('|').filter(|w| !w.is_empty()).collect();
             named.join(", ")
         }
         Kind::Free => "JSON".to_owned(),

@@ -4,7 +4,7 @@ use super::keys::{ANY, Key, Kind, foreign, key, noted, two};
 use Kind::{Bool, Free, Int, List, Num, Proxy, Secret, Secrets, Text, Url, Word};
 
 /// See [`super::keys::all`].
-pub static KEYS: &[Key] = &[
+pub const KEYS: &[Key] = &[
     key(
         "version",
         Int(0, ANY),
@@ -91,7 +91,7 @@ pub static KEYS: &[Key] = &[
     foreign("agents.defaults.routing"),
     key(
         "agents.defaults.steering_mode",
-        Word(&["", "one-at-a-time", "all"]),
+        Word("|one-at-a-time|all"),
         "\"one-at-a-time\"",
         "how many messages that arrive during a turn steer it between two tool calls",
     ),
@@ -141,16 +141,11 @@ pub static KEYS: &[Key] = &[
         "false",
         "the two keys about skills below hold",
     ),
-    key(
-        "agents.defaults.turn_profile.history.mode",
-        Word(&["default", "off"]),
-        "",
-        "accepted; not used",
-    ),
+    key("agents.defaults.turn_profile.history.mode", Word("default|off"), "", "accepted; not used"),
     foreign("agents.defaults.turn_profile.system_prompt"),
     key(
         "agents.defaults.turn_profile.skills.mode",
-        Word(&["default", "off", "custom"]),
+        Word("default|off|custom"),
         "\"default\"",
         "which skills the agent sees: all, none, or those of allow",
     ),
@@ -211,7 +206,7 @@ pub static KEYS: &[Key] = &[
     key("model_list.*.streaming.enabled", Bool, "false", "read the answer as it is written"),
     key(
         "model_list.*.thinking_level",
-        Word(&["", "off", "low", "medium", "high", "xhigh", "adaptive"]),
+        Word("|off|low|medium|high|xhigh|adaptive"),
         "",
         "how much the model thinks",
     ),
@@ -221,7 +216,7 @@ pub static KEYS: &[Key] = &[
     key("model_list.*.enabled", Bool, "true", "the entry counts"),
     key(
         "model_list.*.auth_method",
-        Word(&["", "oauth", "token"]),
+        Word("|oauth|token"),
         "",
         "signed in with `picoclaw auth login` instead of a key",
     ),
@@ -238,7 +233,7 @@ pub static KEYS: &[Key] = &[
     key("providers.*.proxy", Proxy, "", "old files: proxy for it"),
     key(
         "providers.*.auth_method",
-        Word(&["", "oauth", "token"]),
+        Word("|oauth|token"),
         "",
         "old files: signed in with `picoclaw auth login`",
     ),
@@ -375,7 +370,7 @@ pub static KEYS: &[Key] = &[
     ),
     two(
         "gateway.log_level",
-        Word(&["debug", "info", "warn", "warning", "error", "fatal"]),
+        Word("debug|info|warn|warning|error|fatal"),
         "\"info\"",
         "\"warn\"",
         "what is logged; PICOCLAW_LOG_LEVEL wins",

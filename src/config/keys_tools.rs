@@ -15,7 +15,7 @@ const fn device(path: &'static str, v0: &'static str, doc: &'static str) -> Key 
 const fn approval(path: &'static str) -> Key {
     Key {
         path,
-        kind: Word(&["auto", "never", "ask"]),
+        kind: Word("auto|never|ask"),
         v0: "\"auto\"",
         v3: "\"auto\"",
         doc: "whether calls wait for the user's yes; auto asks for what is risky and after untrusted text",
@@ -23,7 +23,7 @@ const fn approval(path: &'static str) -> Key {
 }
 
 /// See [`super::keys::all`].
-pub static KEYS: &[Key] = &[
+pub const KEYS: &[Key] = &[
     // Tools.
     key(
         "tools.allow_read_paths",
@@ -41,7 +41,7 @@ pub static KEYS: &[Key] = &[
     ),
     tool("tools.read_file.enabled", "tool read_file"),
     approval("tools.read_file.approval"),
-    key("tools.read_file.mode", Word(&["bytes", "lines"]), "\"bytes\"", "how read_file counts"),
+    key("tools.read_file.mode", Word("bytes|lines"), "\"bytes\"", "how read_file counts"),
     key(
         "tools.read_file.max_read_file_size",
         Int(0, ANY),
@@ -87,7 +87,7 @@ pub static KEYS: &[Key] = &[
     key("tools.exec.env", List, "[]", "variables a command gets besides the built-in few"),
     key(
         "tools.exec.cage",
-        Word(&["auto", "none"]),
+        Word("auto|none"),
         "\"auto\"",
         "auto locks commands in as far as the kernel can; none does not, and exec from chats then asks",
     ),
@@ -100,19 +100,9 @@ pub static KEYS: &[Key] = &[
     tool("tools.web.enabled", "web_fetch and web_search"),
     key(
         "tools.web.provider",
-        Word(&[
-            "auto",
-            "brave",
-            "duckduckgo",
-            "tavily",
-            "searxng",
-            "kagi",
-            "sogou",
-            "gemini",
-            "perplexity",
-            "glm_search",
-            "baidu_search",
-        ]),
+        Word(
+            "auto|brave|duckduckgo|tavily|searxng|kagi|sogou|gemini|perplexity|glm_search|baidu_search",
+        ),
         "\"auto\"",
         "search engine; auto takes the first usable one",
     ),
@@ -125,7 +115,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "tools.web.format",
-        Word(&["markdown", "plaintext"]),
+        Word("markdown|plaintext"),
         "\"markdown\"",
         "what web_fetch makes of HTML",
     ),

@@ -12,6 +12,7 @@ mod env;
 pub mod in_place;
 mod inspect;
 pub mod keys;
+mod keys_pack;
 mod keys_table;
 mod keys_tools;
 mod last_good;

@@ -93,7 +93,7 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
             .or_else(|| node.map(Node::to_value))
             .unwrap_or_else(|| key.default(loaded.config.version));
         if node.is_some() || !value.is_null() {
-            push(&mut lines, key.path.to_owned(), key, value, node, loaded);
+            push(&mut lines, key.path.to_owned(), &key, value, node, loaded);
         }
     }
     for section in ["model_list", "providers", "channel_list", "session"] {
@@ -155,7 +155,7 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
                     push(
                         lines,
                         format!("{section}.{name}.{map}.{inner}"),
-                        key,
+                        &key,
                         node.to_value(),
                         Some(node),
                         loaded,
@@ -169,7 +169,7 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
                 .or_else(|| model.and_then(|m| settled(below, m)))
                 .unwrap_or_else(|| key.default(loaded.config.version));
             if node.is_some() || (ours && !value.is_null()) {
-                push(lines, format!("{section}.{name}.{below}"), key, value, node, loaded);
+                push(lines, format!("{section}.{name}.{below}"), &key, value, node, loaded);
             }
         }
         if let (true, Some(key)) =
@@ -180,7 +180,7 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
                 push(
                     lines,
                     format!("session.identity_links.{person}"),
-                    key,
+                    &key,
                     node.to_value(),
                     Some(node),
                     loaded,

@@ -1,0 +1,171 @@
+//! The tables of keys as the program holds them: their texts one behind the other, and a few bytes a key that say where each ends
+//! and what the key takes. Packed by the compiler: as structures of pointers the tables would take 19 kB more.
+
+use super::keys::{Key, Kind};
+use super::{keys_table, keys_tools};
+
+/// Room while packing; the compiler says when it is too little.
+const ROOM: usize = 32 * 1024;
+
+const TABLES: Packed = {
+    let mut packed = Packed { texts: [0; ROOM], texts_len: 0, forms: [0; ROOM], forms_len: 0 };
+    packed.table(keys_table::KEYS);
+    packed.table(keys_tools::KEYS);
+    packed
+};
+
+static TEXTS: &str = match std::str::from_utf8(&TEXT_BYTES) {
+    Ok(texts) => texts,
+    Err(_) => panic!("keys are text"),
+};
+static TEXT_BYTES: [u8; TABLES.texts_len] = head(&TABLES.texts);
+static FORMS: [u8; TABLES.forms_len] = head(&TABLES.forms);
+
+struct Packed {
+    texts: [u8; ROOM],
+    texts_len: usize,
+    forms: [u8; ROOM],
+    forms_len: usize,
+}
+
+impl Packed {
+    const fn table(&mut self, keys: &[Key]) {
+        let mut i = 0;
+        while i < keys.len() {
+            self.key(&keys[i]);
+            i += 1;
+        }
+    }
+
+    const fn key(&mut self, key: &Key) {
+        self.text(key.path);
+        self.text(key.v0);
+        self.text(key.v3);
+        self.text(key.doc);
+        let tag = match key.kind {
+            Kind::Bool => 0,
+            Kind::Int(..) => 1,
+            Kind::Num(..) => 2,
+            Kind::Text => 3,
+            Kind::Url => 4,
+            Kind::Proxy => 5,
+            Kind::Secret => 6,
+            Kind::Secrets => 7,
+            Kind::List => 8,
+            Kind::Word(_) => 9,
+            Kind::Free => 10,
+            Kind::Foreign => 11,
+            Kind::ForeignNoted => 12,
+        };
+        self.form(&[tag]);
+        match key.kind {
+            Kind::Int(low, high) => {
+                self.form(&low.to_le_bytes());
+                self.form(&high.to_le_bytes());
+            }
+            Kind::Num(low, high) => {
+                self.form(&low.to_le_bytes());
+                self.form(&high.to_le_bytes());
+            }
+            Kind::Word(words) => self.text(words),
+            _ => {}
+        }
+    }
+
+    /// A text behind the others, and its length.
+    const fn text(&mut self, text: &str) {
+        assert!(text.len() <= u8::MAX as usize, "a text of the table is too long");
+        copy(text.as_bytes(), &mut self.texts, self.texts_len);
+        self.texts_len += text.len();
+        self.form(&[text.len() as u8]);
+    }
+
+    const fn form(&mut self, bytes: &[u8]) {
+        copy(bytes, &mut self.forms, self.forms_len);
+        self.forms_len += bytes.len();
+    }
+}
+
+const fn copy(from: &[u8], to: &mut [u8; ROOM], at: usize) {
+    let mut i = 0;
+    while i < from.len() {
+        to[at + i] = from[i];
+        i += 1;
+    }
+}
+
+const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
+    let mut head = [0; N];
+    let mut i = 0;
+    while i < N {
+        head[i] = bytes[i];
+        i += 1;
+    }
+    head
+}
+
+/// Goes through the keys.
+pub(super) struct Keys {
+    texts: &'static str,
+    forms: &'static [u8],
+}
+
+/// All of them, section by section.
+pub(super) fn all() -> Keys {
+    Keys { texts: TEXTS, forms: &FORMS }
+}
+
+impl Keys {
+    fn text(&mut self) -> &'static str {
+        let [len] = self.form();
+        let (text, rest) = self.texts.split_at(usize::from(len));
+        self.texts = rest;
+        text
+    }
+
+    fn form<const N: usize>(&mut self) -> [u8; N] {
+        let Some((form, rest)) = self.forms.split_first_chunk() else { return [0; N] };
+        self.forms = rest;
+        *form
+    }
+}
+
+impl Iterator for Keys {
+    type Item = Key;
+
+    fn next(&mut self) -> Option<Key> {
+        if self.forms.is_empty() {
+            return None;
+        }
+        let (path, v0, v3, doc) = (self.text(), self.text(), self.text(), self.text());
+        let [tag] = self.form();
+        let kind = match tag {
+            0 => Kind::Bool,
+            1 => Kind::Int(i64::from_le_bytes(self.form()), i64::from_le_bytes(self.form())),
+            2 => Kind::Num(f64::from_le_bytes(self.form()), f64::from_le_bytes(self.form())),
+            3 => Kind::Text,
+            4 => Kind::Url,
+            5 => Kind::Proxy,
+            6 => Kind::Secret,
+            7 => Kind::Secrets,
+            8 => Kind::List,
+            9 => Kind::Word(self.text()),
+            10 => Kind::Free,
+            11 => Kind::Foreign,
+            _ => Kind::ForeignNoted,
+        };
+        Some(Key { path, kind, v0, v3, doc })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_comes_back_as_it_was() {
+        let written = keys_table::KEYS.iter().chain(keys_tools::KEYS);
+        assert!(all().eq(written.copied()), "packed or read wrongly");
+        assert!(all().count() > 200);
+    }
+}
