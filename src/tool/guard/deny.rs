@@ -3,6 +3,7 @@
 
 use super::Reason;
 use crate::proto::shell::{Simple, Word};
+use crate::proto::text::listed;
 
 /// Commands that run their arguments as a command: name, options with a value of their own, words before the command.
 const WRAPPERS: &[(&str, &str, usize)] = &[
@@ -29,44 +30,26 @@ const WRAPPERS: &[(&str, &str, usize)] = &[
     ("toybox", "", 0),
 ];
 
-pub(super) const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"];
+pub(super) const SHELLS: &str = "sh bash dash ash zsh ksh mksh fish";
 
 /// Never, whatever the arguments.
-const NEVER: &[&str] = &[
-    "sudo",
-    "doas",
-    "su",
-    "shutdown",
-    "reboot",
-    "poweroff",
-    "halt",
-    "format",
-    "diskpart",
-    "mkfs",
-    "mke2fs",
-    "chown",
-    "kill",
-    "pkill",
-    "killall",
-    "eval",
-    "wipefs",
-    "blkdiscard",
-];
+const NEVER: &str = "sudo doas su shutdown reboot poweroff halt format diskpart mkfs mke2fs chown kill pkill \
+    killall eval wipefs blkdiscard";
 
 /// Denied together with one of the words: command, words.
-const WITH: &[(&str, &[&str])] = &[
-    ("git", &["push", "force"]),
-    ("docker", &["run", "exec"]),
-    ("podman", &["run", "exec"]),
-    ("apt", &["install", "remove", "purge"]),
-    ("apt-get", &["install", "remove", "purge"]),
-    ("yum", &["install", "remove"]),
-    ("dnf", &["install", "remove"]),
-    ("init", &["0", "6"]),
-    ("telinit", &["0", "6"]),
-    ("systemctl", &["reboot", "poweroff", "halt", "kexec"]),
-    ("del", &["/f", "/q"]),
-    ("rmdir", &["/s"]),
+const WITH: &[(&str, &str)] = &[
+    ("git", "push force"),
+    ("docker", "run exec"),
+    ("podman", "run exec"),
+    ("apt", "install remove purge"),
+    ("apt-get", "install remove purge"),
+    ("yum", "install remove"),
+    ("dnf", "install remove"),
+    ("init", "0 6"),
+    ("telinit", "0 6"),
+    ("systemctl", "reboot poweroff halt kexec"),
+    ("del", "/f /q"),
+    ("rmdir", "/s"),
 ];
 
 /// Judges one simple command; gives the scripts it hands to a shell, to be judged likewise.
@@ -87,9 +70,8 @@ fn judge(words: &[Word], command: &Simple, scripts: &mut Vec<String>) -> Result<
     }
     let path = first.text.to_ascii_lowercase();
     let name = path.rsplit('/').next().unwrap_or("");
-    let has =
-        |list: &[&str]| args.iter().any(|a| list.contains(&a.text.to_ascii_lowercase().as_str()));
-    let bad = NEVER.contains(&name)
+    let has = |list: &str| args.iter().any(|a| listed(list, &a.text.to_ascii_lowercase()));
+    let bad = listed(NEVER, name)
         || name.starts_with("mkfs.")
         || WITH.iter().any(|(n, with)| *n == name && subcommand(name, args, &has, with))
         || match name {
@@ -99,15 +81,13 @@ fn judge(words: &[Word], command: &Simple, scripts: &mut Vec<String>) -> Result<
             "ssh" => {
                 args.iter().any(|a| a.text.split_once('@').is_some_and(|(u, _)| !u.is_empty()))
             }
-            "npm" => {
-                has(&["install", "i", "add"]) && options(args).any(|o| o == "-g" || o == "--global")
-            }
-            "pip" | "pip3" => has(&["install"]) && has(&["--user"]),
+            "npm" => has("install i add") && options(args).any(|o| o == "-g" || o == "--global"),
+            "pip" | "pip3" => has("install") && has("--user"),
             "source" | "." => args.first().is_some_and(|a| a.text.ends_with(".sh")),
             "tee" | "cp" | "mv" | "install" | "shred" | "fdisk" | "sfdisk" | "parted" => {
                 args.iter().any(|a| block_device(&a.text))
             }
-            _ => SHELLS.contains(&name) && (command.piped || command.here_document.is_some()),
+            _ => listed(SHELLS, name) && (command.piped || command.here_document.is_some()),
         };
     let nested = inner(name, args, command, scripts);
     if bad || here_document(command) { Err(Reason::Dangerous) } else { nested }
@@ -128,7 +108,7 @@ fn inner(
     command: &Simple,
     scripts: &mut Vec<String>,
 ) -> Result<(), Reason> {
-    if SHELLS.contains(&name) {
+    if listed(SHELLS, name) {
         if let Some(at) = args.iter().position(|a| short(&a.text, "c")) {
             let script = args[at + 1..].iter().find(|a| !a.text.starts_with(['-', '+']));
             scripts.extend(script.map(|s| s.text.clone()));
@@ -194,7 +174,7 @@ pub(super) fn wrapped<'a>(
 }
 
 /// For git and docker the first word that is no option counts: `git log push` is harmless.
-fn subcommand(name: &str, args: &[Word], has: &dyn Fn(&[&str]) -> bool, with: &[&str]) -> bool {
+fn subcommand(name: &str, args: &[Word], has: &dyn Fn(&str) -> bool, with: &str) -> bool {
     if !matches!(name, "git" | "docker" | "podman") {
         return has(with);
     }
@@ -203,7 +183,7 @@ fn subcommand(name: &str, args: &[Word], has: &dyn Fn(&[&str]) -> bool, with: &[
         if matches!(&*word.text, "-C" | "-c" | "--git-dir" | "--work-tree" | "-H" | "--context") {
             rest.next();
         } else if !word.text.starts_with('-') {
-            return with.contains(&&*word.text);
+            return listed(with, &word.text);
         }
     }
     false

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::deny::{self, SHELLS};
 use crate::limits::SHELL_DEPTH;
 use crate::proto::shell::{self, Simple, Word};
+use crate::proto::text::listed;
 
 const PACKAGES: &str = "it installs or removes software";
 const LISTENS: &str = "it listens on the network";
@@ -17,156 +18,74 @@ const REMOTE: &str = "it sends to another machine";
 const UNREADABLE: &str = "what it runs cannot be told";
 
 /// Whatever the arguments.
-const ALWAYS: &[(&str, &[&str])] = &[
+const ALWAYS: &[(&str, &str)] = &[
     (
         PACKAGES,
-        &[
-            "apt",
-            "apt-get",
-            "aptitude",
-            "dpkg",
-            "opkg",
-            "apk",
-            "dnf",
-            "yum",
-            "rpm",
-            "zypper",
-            "pacman",
-            "snap",
-            "flatpak",
-            "emerge",
-            "nix-env",
-            "brew",
-            "easy_install",
-        ],
+        "apt apt-get aptitude dpkg opkg apk dnf yum rpm zypper pacman snap flatpak emerge \
+        nix-env brew easy_install",
     ),
     (
         LISTENS,
-        &[
-            "sshd",
-            "dropbear",
-            "httpd",
-            "nginx",
-            "lighttpd",
-            "telnetd",
-            "ftpd",
-            "tftpd",
-            "udpsvd",
-            "tcpsvd",
-            "inetd",
-            "vsftpd",
-            "dnsmasq",
-            "ngrok",
-            "cloudflared",
-        ],
+        "sshd dropbear httpd nginx lighttpd telnetd ftpd tftpd udpsvd tcpsvd inetd vsftpd \
+        dnsmasq ngrok cloudflared",
     ),
     (
         SERVICES,
-        &[
-            "systemctl",
-            "service",
-            "rc-service",
-            "rc-update",
-            "update-rc.d",
-            "start-stop-daemon",
-            "initctl",
-            "telinit",
-            "crontab",
-            "at",
-            "batch",
-            "systemd-run",
-        ],
+        "systemctl service rc-service rc-update update-rc.d start-stop-daemon initctl telinit \
+        crontab at batch systemd-run",
     ),
     (
         NETWORK,
-        &[
-            "iptables",
-            "ip6tables",
-            "nft",
-            "ufw",
-            "firewall-cmd",
-            "nmcli",
-            "wpa_cli",
-            "wpa_supplicant",
-            "hostapd",
-            "iw",
-            "rfkill",
-            "brctl",
-            "udhcpc",
-            "dhclient",
-        ],
+        "iptables ip6tables nft ufw firewall-cmd nmcli wpa_cli wpa_supplicant hostapd iw rfkill \
+        brctl udhcpc dhclient",
     ),
     (
         ACCOUNTS,
-        &[
-            "passwd", "chpasswd", "useradd", "usermod", "userdel", "adduser", "deluser",
-            "addgroup", "groupadd", "groupmod", "visudo", "chsh",
-        ],
+        "passwd chpasswd useradd usermod userdel adduser deluser addgroup groupadd groupmod \
+        visudo chsh",
     ),
     (
         HARDWARE,
-        &[
-            "insmod",
-            "modprobe",
-            "rmmod",
-            "devmem",
-            "devmem2",
-            "i2cset",
-            "i2ctransfer",
-            "gpioset",
-            "spidev_test",
-            "flashcp",
-            "flash_erase",
-            "nandwrite",
-            "mtd",
-            "fw_setenv",
-            "mount",
-            "umount",
-            "losetup",
-            "hwclock",
-            "rtcwake",
-            "watchdog",
-        ],
+        "insmod modprobe rmmod devmem devmem2 i2cset i2ctransfer gpioset spidev_test flashcp \
+        flash_erase nandwrite mtd fw_setenv mount umount losetup hwclock rtcwake watchdog",
     ),
-    (REMOTE, &["ssh", "scp", "sftp", "rsync", "ftp", "tftp", "telnet", "mail", "sendmail", "mutt"]),
+    (REMOTE, "ssh scp sftp rsync ftp tftp telnet mail sendmail mutt"),
 ];
 
 /// Together with one of the words: command, words.
-const WITH: &[(&str, &str, &[&str])] = &[
-    (PACKAGES, "pip", &["install", "uninstall"]),
-    (PACKAGES, "pip3", &["install", "uninstall"]),
-    (PACKAGES, "pipx", &["install", "run", "inject"]),
-    (PACKAGES, "uv", &["install", "add", "tool", "run"]),
-    (PACKAGES, "npm", &["install", "i", "add", "ci", "exec", "x"]),
-    (PACKAGES, "npx", &[]),
-    (PACKAGES, "yarn", &["add", "install", "dlx"]),
-    (PACKAGES, "pnpm", &["add", "install", "i", "dlx"]),
-    (PACKAGES, "gem", &["install"]),
-    (PACKAGES, "picoclaw", &["skills"]),
-    (PACKAGES, "cargo", &["install"]),
-    (PACKAGES, "go", &["install", "get"]),
-    (LISTENS, "python", &["http.server", "SimpleHTTPServer"]),
-    (LISTENS, "python3", &["http.server"]),
-    (LISTENS, "php", &["-S"]),
-    (LISTENS, "iperf", &["-s", "--server"]),
-    (LISTENS, "iperf3", &["-s", "--server"]),
-    (NETWORK, "ip", &["add", "del", "delete", "set", "change", "replace", "flush", "exec"]),
-    (NETWORK, "route", &["add", "del"]),
-    (NETWORK, "ifconfig", &["up", "down", "netmask", "hw", "add", "del"]),
-    (HARDWARE, "sysctl", &["-w", "--write", "-p", "--load"]),
-    (HARDWARE, "date", &["-s", "--set"]),
-    (REMOTE, "git", &["clone", "fetch", "pull", "remote"]),
-    (REMOTE, "wget", &["--post-data", "--post-file", "--body-data", "--body-file"]),
+const WITH: &[(&str, &str, &str)] = &[
+    (PACKAGES, "pip", "install uninstall"),
+    (PACKAGES, "pip3", "install uninstall"),
+    (PACKAGES, "pipx", "install run inject"),
+    (PACKAGES, "uv", "install add tool run"),
+    (PACKAGES, "npm", "install i add ci exec x"),
+    (PACKAGES, "npx", ""),
+    (PACKAGES, "yarn", "add install dlx"),
+    (PACKAGES, "pnpm", "add install i dlx"),
+    (PACKAGES, "gem", "install"),
+    (PACKAGES, "picoclaw", "skills"),
+    (PACKAGES, "cargo", "install"),
+    (PACKAGES, "go", "install get"),
+    (LISTENS, "python", "http.server SimpleHTTPServer"),
+    (LISTENS, "python3", "http.server"),
+    (LISTENS, "php", "-S"),
+    (LISTENS, "iperf", "-s --server"),
+    (LISTENS, "iperf3", "-s --server"),
+    (NETWORK, "ip", "add del delete set change replace flush exec"),
+    (NETWORK, "route", "add del"),
+    (NETWORK, "ifconfig", "up down netmask hw add del"),
+    (HARDWARE, "sysctl", "-w --write -p --load"),
+    (HARDWARE, "date", "-s --set"),
+    (REMOTE, "git", "clone fetch pull remote"),
+    (REMOTE, "wget", "--post-data --post-file --body-data --body-file"),
 ];
 
 /// Options of curl that send something.
-const CURL: &[&str] = &["--data", "--form", "--upload-file", "--json", "--request", "--url-query"];
+const CURL: &str = "--data --form --upload-file --json --request --url-query";
 
 /// Programs that bring in text of others.
-const FETCHERS: &[&str] = &[
-    "curl", "wget", "lynx", "links", "elinks", "w3m", "aria2c", "nc", "ncat", "netcat", "socat",
-    "ftpget", "nslookup", "dig", "yt-dlp",
-];
+const FETCHERS: &str =
+    "curl wget lynx links elinks w3m aria2c nc ncat netcat socat ftpget nslookup dig yt-dlp";
 
 /// Why `line` asks first; `None` when it does not.
 pub fn find(line: &str) -> Option<&'static str> {
@@ -177,7 +96,7 @@ pub fn find(line: &str) -> Option<&'static str> {
 pub fn fetches(line: &str) -> bool {
     let fetcher = |command: &Simple, words: &[Word]| {
         let name = name(words);
-        let hit = FETCHERS.contains(&&*name)
+        let hit = listed(FETCHERS, &name)
             || judge(command, words).is_some_and(|why| why == REMOTE || why == PACKAGES);
         hit.then_some(REMOTE)
     };
@@ -185,10 +104,8 @@ pub fn fetches(line: &str) -> bool {
 }
 
 /// Commands whose absolute arguments are places they write to, or may.
-const WRITERS: &[&str] = &[
-    "tee", "cp", "mv", "install", "ln", "touch", "mkdir", "rm", "rmdir", "chmod", "chgrp",
-    "truncate", "sed", "patch", "dd", "tar", "unzip", "split",
-];
+const WRITERS: &str =
+    "tee cp mv install ln touch mkdir rm rmdir chmod chgrp truncate sed patch dd tar unzip split";
 
 /// Does `line` name a place outside of `workspace` that it writes to? For an unrestricted workspace, where paths are not
 /// judged otherwise.
@@ -203,7 +120,7 @@ pub fn writes_outside(line: &str, workspace: &Path) -> bool {
     };
     let writer = |command: &Simple, words: &[Word]| {
         let hit = command.redirects.iter().any(|r| r.write && outside(&r.target.text))
-            || (WRITERS.contains(&&*name(words)) && words[1..].iter().any(|w| outside(&w.text)));
+            || (listed(WRITERS, &name(words)) && words[1..].iter().any(|w| outside(&w.text)));
         hit.then_some(UNREADABLE)
     };
     script(line, 0, &writer).is_some()
@@ -256,13 +173,12 @@ fn name(words: &[Word]) -> String {
 fn judge(command: &Simple, words: &[Word]) -> Option<&'static str> {
     let name = name(words);
     let args = words.get(1..).unwrap_or(&[]);
-    let has = |list: &[&str]| {
-        list.is_empty()
-            || args
-                .iter()
-                .any(|a| list.iter().any(|l| a.text == **l || a.text.starts_with(&format!("{l}="))))
+    // `--form` is also `--form=x`.
+    let has = |list: &str| {
+        let hit = |a: &Word| listed(list, a.text.split('=').next().unwrap_or(""));
+        list.is_empty() || args.iter().any(hit)
     };
-    let always = ALWAYS.iter().find(|(_, names)| names.contains(&&*name)).map(|(why, _)| *why);
+    let always = ALWAYS.iter().find(|(_, names)| listed(names, &name)).map(|(why, _)| *why);
     let with = || WITH.iter().find(|(_, n, with)| *n == name && has(with)).map(|(why, ..)| *why);
     // Started by its full name from where services are kept.
     let path = words.first().map_or("", |w| &*w.text);
@@ -278,9 +194,7 @@ fn judge(command: &Simple, words: &[Word]) -> Option<&'static str> {
         "curl" if options(args, "dFTX", "") || has(CURL) => Some(REMOTE),
         "kill" | "renice" => Some(SERVICES),
         // An interpreter that reads its program from a pipe: what came from the net runs.
-        name if (SHELLS.contains(&name) || is_interpreter(name)) && command.piped => {
-            Some(UNREADABLE)
-        }
+        name if (listed(SHELLS, name) || is_interpreter(name)) && command.piped => Some(UNREADABLE),
         _ => None,
     })
 }
