@@ -1,19 +1,12 @@
 //! Zones by name: from the system's zone files, else from a compact table in the program. Blocks on the disk.
 
-use std::path::PathBuf;
-
 use crate::config::nearest::nearest;
 use crate::error::{Error, Result};
-use crate::limits::ZONE_FILE_BYTES;
 use crate::proto::tz::Zone;
-use crate::store::atomic::read_bounded;
 use crate::sys::clock;
 
-/// Rules of most of the world's zones, for systems without zone files: 9 kB that are only touched when they are searched.
+/// Rules of most of the world's zones, for systems without zone files: 7 kB that are only touched when they are searched.
 const TABLE: &str = include_str!("zones.txt");
-
-/// Where systems keep zone files.
-const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// A clock to read an expression by.
 #[derive(Clone, Debug)]
@@ -53,36 +46,32 @@ impl LocalClock {
 }
 
 fn named(name: &str) -> Option<Zone> {
-    from_system(name).or_else(|| from_table(name))
+    clock::zone_file(name).or_else(|| from_table(name))
 }
 
-fn from_system(name: &str) -> Option<Zone> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
-    if name.len() > 64 || name.starts_with('/') || !name.bytes().all(plain) {
-        return None;
-    }
-    let own = std::env::var_os("TZDIR").map(PathBuf::from);
-    own.into_iter().chain(FOLDERS.map(PathBuf::from)).find_map(|folder| {
-        // A file that cannot be read is as good as none: the next folder or the table has it.
-        let bytes = read_bounded(&folder.join(name), ZONE_FILE_BYTES).ok().flatten()?;
-        Zone::from_tzif(&bytes)
-    })
-}
-
+/// The rules, each with the words behind it.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once(' '))
 }
 
+/// The names in the words of a line: `Asia/Oral,Qatar` has two.
+fn names(words: &'static str) -> impl Iterator<Item = String> {
+    words.split(' ').flat_map(|word| {
+        let (area, places) = word.split_at(word.find('/').map_or(0, |at| at + 1));
+        places.split(',').map(move |place| [area, place].concat())
+    })
+}
+
 fn from_table(name: &str) -> Option<Zone> {
     let (rule, _) =
-        lines().find(|(_, names)| names.split(' ').any(|n| n.eq_ignore_ascii_case(name)))?;
+        lines().find(|(_, words)| names(words).any(|n| n.eq_ignore_ascii_case(name)))?;
     Zone::from_posix(rule)
 }
 
 fn unknown(name: &str) -> Error {
     let shown = crate::proto::text::one_line(name, 64);
-    let near = nearest(name, lines().flat_map(|(_, names)| names.split(' ')));
-    Error::new(match near {
+    let known: Vec<String> = lines().flat_map(|(_, words)| names(words)).collect();
+    Error::new(match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("unknown time zone `{shown}`; did you mean {near}?"),
         None => format!("unknown time zone `{shown}`; write a name like Europe/Berlin, or UTC"),
     })
@@ -95,6 +84,7 @@ mod tests {
     #[test]
     fn every_rule_of_the_table_is_one() {
         assert!(lines().count() > 80);
+        assert!(lines().flat_map(|(_, words)| names(words)).count() > 400);
         for (rule, names) in lines() {
             assert!(Zone::from_posix(rule).is_some(), "{rule}");
             assert!(!names.is_empty(), "{rule}");
@@ -104,8 +94,8 @@ mod tests {
     #[test]
     fn table_and_system_agree_on_the_years_to_come() {
         let (mut compared, mut differ) = (0, Vec::new());
-        for name in lines().flat_map(|(_, names)| names.split(' ')) {
-            let (Some(system), Some(table)) = (from_system(name), from_table(name)) else {
+        for name in lines().flat_map(|(_, words)| names(words)) {
+            let (Some(system), Some(table)) = (clock::zone_file(&name), from_table(&name)) else {
                 continue;
             };
             compared += 1;
