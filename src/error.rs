@@ -20,7 +20,7 @@ impl Error {
 
     /// Puts `context` and a colon in front.
     pub fn context(self, context: impl fmt::Display) -> Error {
-        Error::new(format!("{context}: {}", self.0))
+        joined(&context, &self.0)
     }
 
     /// The whole sentence.
@@ -59,11 +59,18 @@ pub trait Context<T> {
 
 impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
     fn context(self, context: impl fmt::Display) -> Result<T> {
-        self.map_err(|e| Error::new(format!("{context}: {e}")))
+        self.map_err(|e| joined(&context, &e))
     }
     fn with_context<C: fmt::Display>(self, context: impl FnOnce() -> C) -> Result<T> {
-        self.map_err(|e| Error::new(format!("{}: {e}", context())))
+        self.map_err(|e| joined(&context(), &e))
     }
+}
+
+/// One function for all that is put in front of a cause.
+#[cold]
+#[inline(never)]
+fn joined(context: &dyn fmt::Display, cause: &dyn fmt::Display) -> Error {
+    Error::new(format!("{context}: {cause}"))
 }
 
 #[cfg(test)]

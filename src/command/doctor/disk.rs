@@ -85,7 +85,7 @@ fn flush(folder: &Path) -> io::Result<Duration> {
     let path = folder.join(format!(".doctor-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let begin = Instant::now();
-    let wrote = file.write_all(&[b'x'; 4096]).and_then(|()| file.sync_all());
+    let wrote = file.write_all("x".repeat(4096).as_bytes()).and_then(|()| file.sync_all());
     let took = begin.elapsed();
     let removed = fs::remove_file(&path);
     wrote.and(removed).map(|()| took)
