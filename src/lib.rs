@@ -17,6 +17,32 @@
 
 #![deny(unsafe_code)]
 
+/// As std's, which panics when nobody reads any more: `picoclaw config keys | head -1` ends quietly.
+#[macro_export]
+macro_rules! print {
+    ($($text:tt)*) => { $crate::sys::terminal::say(format_args!($($text)*)) };
+}
+
+/// See [`print!`].
+#[macro_export]
+macro_rules! println {
+    () => { $crate::print!("\n") };
+    ($($text:tt)*) => { $crate::print!("{}\n", format_args!($($text)*)) };
+}
+
+/// As std's, which panics when nobody reads any more; a command's work is worth more than its remarks.
+#[macro_export]
+macro_rules! eprint {
+    ($($text:tt)*) => { $crate::sys::terminal::remark(format_args!($($text)*)) };
+}
+
+/// See [`eprint!`].
+#[macro_export]
+macro_rules! eprintln {
+    () => { $crate::eprint!("\n") };
+    ($($text:tt)*) => { $crate::eprint!("{}\n", format_args!($($text)*)) };
+}
+
 pub mod agent;
 pub mod app;
 pub mod args;

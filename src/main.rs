@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use picoclaw::args::{Args, Command};
 use picoclaw::config::LoadOptions;
 use picoclaw::store::swap;
-use picoclaw::{command, import, supervise};
+use picoclaw::{command, eprintln, import, println, supervise};
 
 #[cfg(not(feature = "heap-profile"))]
 #[global_allocator]

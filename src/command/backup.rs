@@ -21,6 +21,7 @@ use crate::limits::{BACKUP_ROUNDS, JOURNAL_BYTES};
 use crate::proto::{crc32, pack};
 use crate::store::{atomic, read, swap};
 use crate::sys::beneath::{self, Root};
+use crate::sys::terminal::Output;
 
 /// The first entry: version, and where the workspace was if not in the home.
 pub const MANIFEST: &str = "picoclaw-backup.json";
@@ -57,13 +58,12 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
     };
     let file = Path::new(&args.file);
     let done = if args.file == args::PIPE {
-        let mut out = std::io::stdout();
-        if out.is_terminal() {
+        if std::io::stdout().is_terminal() {
             return Err(Error::new(
                 "a backup is not for the screen: name a file, or a pipe behind",
             ));
         }
-        save(&home, &workspace, [None; 2], &mut out)?
+        save(&home, &workspace, [None; 2], &mut Output)?
     } else {
         if !args.force && file.symlink_metadata().is_ok() {
             let why = "is there already; choose another name, or --force replaces it";

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::args::{self, ConfigCommand};
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
+use crate::sys::terminal;
 
 /// Carries out the subcommand.
 ///
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 /// Standard output is gone.
 pub fn run(args: &args::Config) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
-    let mut out = std::io::stdout().lock();
+    let mut out = terminal::Output;
     let good = match &args.command {
         ConfigCommand::Check(a) => config::check(&options, a.json, &mut out)?,
         ConfigCommand::Show(a) => {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::args;
 use crate::config::{self, LoadOptions, in_place};
 use crate::error::Result;
-use crate::sys::files;
+use crate::sys::{files, terminal};
 
 /// Writes a first configuration and workspace; with `--enc` its secrets are encrypted, also of one that was there.
 ///
@@ -14,7 +14,7 @@ use crate::sys::files;
 pub fn run(args: &args::Onboard) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let keys = if args.enc { Some(super::auth::keys(&options)?) } else { None };
-    config::onboard(&options, &mut std::io::stdout().lock())?;
+    config::onboard(&options, &mut terminal::Output)?;
     if let Some(keys) = keys {
         let file = options.config_file()?;
         super::auth::make_file(&keys)?;

@@ -1,15 +1,52 @@
-//! The controlling terminal in raw mode (termios(3)), given back when dropped.
+//! What commands print; the controlling terminal in raw mode (termios(3)), given back when dropped.
 
-use std::io::Write;
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
 
 use rustix::termios::{self, OptionalActions, Termios};
+
+/// Ended because nobody reads: as a shell says it of SIGPIPE, which the daemon's sockets must not have.
+const NOBODY_READS: i32 = 128 + 13;
+
+/// Standard output. Writing to it never fails: the process ends instead, quietly where the other end was closed.
+pub struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write_all(bytes).unwrap_or_else(|e| end(&e));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().unwrap_or_else(|e| end(&e));
+        Ok(())
+    }
+}
+
+fn end(e: &io::Error) -> ! {
+    if e.kind() == ErrorKind::BrokenPipe {
+        std::process::exit(NOBODY_READS);
+    }
+    remark(format_args!("Error: standard output: {e}\n"));
+    std::process::exit(1);
+}
+
+/// `print!` in this crate.
+pub fn say(text: Arguments) {
+    let _ = Output.write_fmt(text);
+}
+
+/// `eprint!` in this crate.
+pub fn remark(text: Arguments) {
+    let _ = io::stderr().write_fmt(text);
+}
 
 /// Throws away what was typed and not read yet.
 ///
 /// # Errors
 /// Standard input is no terminal.
-pub fn forget_input() -> std::io::Result<()> {
-    Ok(termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush)?)
+pub fn forget_input() -> io::Result<()> {
+    Ok(termios::tcflush(io::stdin(), termios::QueueSelector::IFlush)?)
 }
 
 /// Another mode on standard input, raw for instance.
@@ -18,21 +55,21 @@ pub struct Raw(Termios);
 impl Raw {
     /// `None` when standard input is no terminal.
     pub fn enter() -> Option<Raw> {
-        let before = termios::tcgetattr(std::io::stdin()).ok()?;
+        let before = termios::tcgetattr(io::stdin()).ok()?;
         let mut raw = before.clone();
         raw.make_raw();
         // Output stays as it is: other code prints whole lines meanwhile.
         raw.output_modes = before.output_modes;
-        termios::tcsetattr(std::io::stdin(), OptionalActions::Drain, &raw).ok()?;
+        termios::tcsetattr(io::stdin(), OptionalActions::Drain, &raw).ok()?;
         Some(Raw(before))
     }
 
     /// What is typed is not shown; otherwise lines as usual.
     pub fn hide() -> Option<Raw> {
-        let before = termios::tcgetattr(std::io::stdin()).ok()?;
+        let before = termios::tcgetattr(io::stdin()).ok()?;
         let mut hidden = before.clone();
         hidden.local_modes -= termios::LocalModes::ECHO;
-        termios::tcsetattr(std::io::stdin(), OptionalActions::Flush, &hidden).ok()?;
+        termios::tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
         Some(Raw(before))
     }
 }
@@ -40,7 +77,7 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         // The terminal may be gone; there is nobody to tell.
-        let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.0);
-        let _ = std::io::stdout().flush();
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
+        let _ = io::stdout().flush();
     }
 }

@@ -6,6 +6,7 @@ mod auth;
 mod backup;
 mod bad_input;
 mod campaign;
+mod closed_output;
 mod command_line;
 mod command_line_bounds;
 mod config_errors;
