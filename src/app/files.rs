@@ -1,5 +1,7 @@
 //! Files that come with messages: into the workspace, their paths and what is said in them into the text.
 
+use std::time::Duration;
+
 use async_io::Timer;
 use smol::future::or;
 
@@ -8,11 +10,27 @@ use crate::agent::Words;
 use crate::bus::{Attachment, Inbound, Outbound};
 use crate::channel::{SendError, media};
 use crate::error::{Error, Result};
-use crate::limits::{MEDIA_FETCH, MEDIA_FETCH_TRIES};
+use crate::limits::{MEDIA_FETCH, MEDIA_FETCH_IDLE, MEDIA_FETCH_TRIES, VOICE_TIMEOUT};
 #[cfg(feature = "media")]
 use crate::provider::voice;
 use crate::store::spool::{self, MEDIA, Spool};
 use crate::sys::offload;
+
+/// How long the files of a message are waited for; what is here by default holds, tests are less patient.
+pub struct Patience {
+    /// For one file to come, all tries together.
+    pub fetch: Duration,
+    /// For the next piece of it.
+    pub idle: Duration,
+    /// For what is said in it, each try.
+    pub voice: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { fetch: MEDIA_FETCH, idle: MEDIA_FETCH_IDLE, voice: VOICE_TIMEOUT }
+    }
+}
 
 /// The message for the model: for each file a mark (`[file:/path]`, or why it is not there) and what is said in it; its
 /// pictures.
@@ -70,7 +88,7 @@ async fn hear(
     let Some(writer) = voice::writer(config) else { return false };
     let workspace = config.agent.workspace.clone();
     let kind = &file.kind;
-    match voice::transcribe(&hub.agent.http, writer, workspace, path).await {
+    match voice::transcribe(&hub.agent.http, writer, workspace, path, hub.patience.voice).await {
         Ok(said) => {
             *text = media::put(text, kind, &format!("[{kind} transcription: {said}]"));
             if config.agent.echo_transcription {
@@ -103,7 +121,7 @@ async fn download(hub: &Hub, channel: &str, file: &Attachment, name: &str) -> Re
     let fetched = async {
         for attempt in 1.. {
             let mut spool = Spool::create(workspace, name).await?;
-            let e = match channel.fetch(file, &mut spool).await {
+            let e = match channel.fetch(file, &mut spool, hub.patience.idle).await {
                 Ok(_) => return spool.finish().await,
                 Err(e) => e,
             };
@@ -119,8 +137,8 @@ async fn download(hub: &Hub, channel: &str, file: &Attachment, name: &str) -> Re
         Ok(())
     };
     let late = async {
-        Timer::after(MEDIA_FETCH).await;
-        Err(Error::new(format!("it did not come within {} s", MEDIA_FETCH.as_secs())))
+        Timer::after(hub.patience.fetch).await;
+        Err(Error::new(format!("it did not come within {} s", hub.patience.fetch.as_secs())))
     };
     or(fetched, late).await
 }

@@ -53,6 +53,8 @@ pub struct Hub {
     /// Sessions that are being summarised.
     pub(super) summarising: RefCell<Vec<String>>,
     mem_limit: Option<usize>,
+    /// For files that come with messages.
+    pub patience: files::Patience,
     pub(super) last_chat: RefCell<LastChat>,
     /// How jobs ended, for the scheduler.
     pub(super) ended: (Sender<Ended>, Receiver<Ended>),
@@ -103,6 +105,7 @@ impl Hub {
             told_off: Cell::new(false),
             summarising: RefCell::default(),
             mem_limit,
+            patience: files::Patience::default(),
             last_chat: RefCell::new(last_chat),
             ended: smol::channel::bounded(QUEUE),
             subagents: Subagents::default(),

@@ -6,7 +6,7 @@ pub mod cron;
 mod cron_jobs;
 #[cfg(feature = "hardware")]
 mod devices;
-mod files;
+pub mod files;
 #[cfg(feature = "health")]
 pub mod health;
 pub mod heartbeat;

@@ -66,8 +66,14 @@ pub trait Channel {
     async fn placeholder(&self, _to: &Address, _reply_to: i64) -> Result<i64, SendError> {
         Ok(0)
     }
-    /// Downloads a file that came with a message into `sink`; how many bytes. After an error `sink` holds a part.
-    async fn fetch(&self, _file: &Attachment, _sink: &mut Spool) -> Result<u64, SendError> {
+    /// Downloads a file that came with a message into `sink`, unless nothing comes for `_idle`; how many bytes. After an
+    /// error `sink` holds a part.
+    async fn fetch(
+        &self,
+        _file: &Attachment,
+        _sink: &mut Spool,
+        _idle: Duration,
+    ) -> Result<u64, SendError> {
         Err(SendError::Permanent("nobody sends files on this channel".into()))
     }
     /// Sends a file. After [`SendError::Unknown`] it may be there.
@@ -230,8 +236,9 @@ macro_rules! channels {
                 &self,
                 file: &Attachment,
                 sink: &mut Spool,
+                idle: Duration,
             ) -> Result<u64, SendError> {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.fetch(file, sink).await,)* }
+                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.fetch(file, sink, idle).await,)* }
             }
             /// See [`Channel::upload`].
             pub async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError> {

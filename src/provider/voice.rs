@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::exchange;
 use crate::config::{Config, ModelConfig};
-use crate::limits::{VOICE_ANSWER_BYTES, VOICE_CHARS, VOICE_TIMEOUT, VOICE_TRIES};
+use crate::limits::{VOICE_ANSWER_BYTES, VOICE_CHARS, VOICE_TRIES};
 use crate::net::http::{Client, Request};
 use crate::net::upload::Form;
 use crate::proto::text::one_line;
@@ -27,7 +28,7 @@ pub fn writer(config: &Config) -> Option<(&ModelConfig, &str)> {
     Some((entry, if groq { "whisper-large-v3" } else { &entry.model }))
 }
 
-/// What is said in a file of `media/`, on one line of at most [`VOICE_CHARS`] characters.
+/// What is said in a file of `media/`, on one line of at most [`VOICE_CHARS`] characters; each try takes `limit` at most.
 ///
 /// # Errors
 /// Why that is not known, without a key.
@@ -36,6 +37,7 @@ pub async fn transcribe(
     (entry, model): (&ModelConfig, &str),
     workspace: PathBuf,
     path: &str,
+    limit: Duration,
 ) -> Result<String, String> {
     let name = path.to_owned();
     let opened = offload(Box::new(move || spool::open(&workspace, &name)));
@@ -58,8 +60,8 @@ pub async fn transcribe(
         request.files = &form.files;
         request.headers = &headers;
         request.proxy = &entry.proxy;
-        request.total = VOICE_TIMEOUT;
-        request.first_byte = VOICE_TIMEOUT;
+        request.total = limit;
+        request.first_byte = limit;
         let response = match http.send(request).await {
             Ok(response) => response,
             Err(e) => {

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use picoclaw::config::LoadOptions;
 use picoclaw_peer::{Peer, PeerOptions};
 use serde_json::{Value, json};
 
@@ -111,6 +112,15 @@ impl Home {
     pub fn env(mut self, key: &str, value: &str) -> Home {
         self.environment.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// What this process reads its configuration with.
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions {
+            env: self.environment.iter().cloned().collect(),
+            etc: self.path("etc"),
+            ..LoadOptions::default()
+        }
     }
 
     /// A path in the home; the empty one is the home itself.

@@ -56,6 +56,8 @@ mod net_tls;
 mod old_kernel;
 mod pairing;
 #[cfg(feature = "pico")]
+#[cfg(all(feature = "telegram", feature = "media"))]
+mod patience;
 mod pico;
 #[cfg(feature = "pico")]
 mod pico_client;

@@ -124,8 +124,14 @@ impl Api {
     }
 
     /// getFile and the download: writes the file's bytes to `sink`, returns how many. At most
-    /// [`limits::TELEGRAM_FILE_BYTES`]; after an error `sink` holds a part of the file.
-    pub async fn fetch(&self, file: &Attachment, sink: &mut Spool) -> Result<u64, SendError> {
+    /// [`limits::TELEGRAM_FILE_BYTES`], none of them later than `idle` after the one before; after an error `sink` holds a
+    /// part of the file.
+    pub async fn fetch(
+        &self,
+        file: &Attachment,
+        sink: &mut Spool,
+        idle: Duration,
+    ) -> Result<u64, SendError> {
         let too_large =
             || SendError::Permanent("it is larger than the 20 MB that bots may fetch".into());
         if file.size > limits::TELEGRAM_FILE_BYTES {
@@ -145,8 +151,7 @@ impl Api {
             return Err(SendError::Permanent("the server names no path for the file".into()));
         }
         let url = self.url("/file/bot", &path);
-        let (first_byte, idle) = (limits::MEDIA_FETCH_IDLE, limits::MEDIA_FETCH_IDLE);
-        let request = Request { proxy: &self.proxy, first_byte, idle, ..Request::get(&url) };
+        let request = Request { proxy: &self.proxy, first_byte: idle, idle, ..Request::get(&url) };
         let http = |e| CallError::Http(e).for_send(true);
         let mut response = self.client.send(request).await.map_err(http)?;
         if response.status != 200 {

@@ -156,8 +156,13 @@ impl Channel for Telegram {
         self.show_placeholder(to, reply_to).await
     }
 
-    async fn fetch(&self, file: &Attachment, sink: &mut Spool) -> Result<u64, SendError> {
-        self.api.fetch(file, sink).await
+    async fn fetch(
+        &self,
+        file: &Attachment,
+        sink: &mut Spool,
+        idle: Duration,
+    ) -> Result<u64, SendError> {
+        self.api.fetch(file, sink, idle).await
     }
 
     #[cfg(feature = "media")]
