@@ -6,15 +6,15 @@ use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::config::secret;
-use crate::limits::{LOG_LINE_BYTES, LOG_LINES_PER_SEC};
+use crate::config::{SHORT_SECRET, disguised, secret};
+use crate::limits::{AUTH_HIDDEN, LOG_LINE_BYTES, LOG_LINES_PER_SEC};
 use crate::proto::date;
 
 /// Where lines go.
@@ -33,7 +33,9 @@ static STATE: Mutex<State> = Mutex::new(State::new());
 struct State {
     target: Target,
     socket: Option<UnixDatagram>,
-    secrets: Vec<String>,
+    /// Those of the configuration first.
+    secrets: Option<Arc<[String]>>,
+    configured: usize,
     /// Lines that may still be written now.
     tokens: u32,
     since: Option<Instant>,
@@ -45,7 +47,8 @@ impl State {
         State {
             target: Target::Stderr,
             socket: None,
-            secrets: Vec::new(),
+            secrets: None,
+            configured: 0,
             tokens: 2 * LOG_LINES_PER_SEC,
             since: None,
             dropped: 0,
@@ -75,7 +78,7 @@ impl State {
     }
 
     fn write(&mut self, level: Level, line: &str) {
-        let line = shown(line, &self.secrets);
+        let line = shown(line, self.secrets.as_deref().unwrap_or_default());
         if self.target == Target::Syslog {
             if self.socket.is_none() {
                 self.socket =
@@ -144,9 +147,29 @@ pub fn parse_level(level: &str) -> Option<u8> {
     })
 }
 
-/// Values that are blanked in every line from now on.
+/// Values that are blanked in every line from now on, instead of those before.
 pub fn hide(secrets: Vec<String>) {
-    state().secrets = secrets;
+    let mut state = state();
+    state.configured = secrets.len();
+    state.secrets = Some(secrets.into());
+}
+
+/// One more, in all its forms: a token that was got meanwhile. Of all such forms the last [`AUTH_HIDDEN`] are kept.
+pub fn hide_too(value: &str) {
+    let mut state = state();
+    let all = state.secrets.as_deref().unwrap_or_default();
+    if value.len() <= SHORT_SECRET || all.iter().any(|s| s == value) {
+        return;
+    }
+    let new = disguised(vec![value.to_owned()]);
+    let (configured, old) = all.split_at(state.configured);
+    let old = &old[(old.len() + new.len()).saturating_sub(AUTH_HIDDEN).min(old.len())..];
+    state.secrets = Some([configured, old, &new].concat().into());
+}
+
+/// All of them at this moment.
+pub fn hidden() -> Arc<[String]> {
+    state().secrets.clone().unwrap_or_default()
 }
 
 /// Lines dropped by the rate limit so far.

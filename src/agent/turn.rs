@@ -39,8 +39,6 @@ pub struct Agent {
     pub sessions: Sessions,
     /// The system prompt.
     pub prompt: RefCell<Prompt>,
-    /// Values that never reach a model or a chat.
-    pub secrets: Rc<[String]>,
     /// Keeps the cron jobs; set by whoever runs the agent.
     pub cron: RefCell<Option<tool::cron::Desk>>,
     /// Skill folders the file tools may read.
@@ -328,7 +326,7 @@ impl Agent {
             http: self.http.clone(),
             chat: turn.message.from.clone(),
             sender: turn.message.sender.clone(),
-            secrets: self.secrets.clone(),
+            secrets: crate::log::hidden,
             readable_roots: self.readable_roots.clone(),
             outbox: Some(Rc::new(outbox)),
             files: turn.files.clone(),

@@ -75,7 +75,7 @@ impl Hub {
         });
         self.journal.synced(ticket).await;
         let agent = &self.agent;
-        let run = exec::scheduled(&agent.config, &agent.readable_roots, &agent.secrets, line);
+        let run = exec::scheduled(&agent.config, &agent.readable_roots, line);
         let done = Box::pin(run).await;
         let text = format!("Scheduled command '{shown}' executed:\n{}", done.for_model);
         if done.is_error { failed(text) } else { Answer { text, ..Answer::default() } }

@@ -67,8 +67,6 @@ pub struct GatewayOptions {
     pub config: Config,
     /// `current`, or why the last good one is in force.
     pub config_state: String,
-    /// Values never shown.
-    pub secrets: Vec<String>,
     /// Start although no model can be used.
     pub allow_empty: bool,
 }
@@ -142,13 +140,7 @@ pub fn models(config: &Rc<Config>, http: &Client, allow_empty: bool) -> Result<M
 }
 
 /// The agent of a configuration.
-pub fn agent(
-    config: Rc<Config>,
-    models: Models,
-    http: Client,
-    journal: Rc<Journal>,
-    secrets: Vec<String>,
-) -> Agent {
+pub fn agent(config: Rc<Config>, models: Models, http: Client, journal: Rc<Journal>) -> Agent {
     let workspace = &config.agent.workspace;
     let roots = Roots::of(&config);
     let readable: Vec<_> = roots.readable().iter().map(|p| p.to_path_buf()).collect();
@@ -157,7 +149,6 @@ pub fn agent(
         sessions: Sessions::new(&config.agent.workspace),
         readable_roots: readable.into(),
         prompt: RefCell::new(prompt),
-        secrets: secrets.into(),
         models,
         http,
         journal,
@@ -191,7 +182,7 @@ impl Gateway {
         }
         let http = Client::new()?;
         let models = models(&config, &http, options.allow_empty)?;
-        let agent = Rc::new(agent(config.clone(), models, http, Rc::new(journal), options.secrets));
+        let agent = Rc::new(agent(config.clone(), models, http, Rc::new(journal)));
         let channels: Vec<Rc<AnyChannel>> =
             AnyChannel::all(&config, &agent.http)?.into_iter().map(Rc::new).collect();
         if channels.is_empty() {

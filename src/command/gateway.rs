@@ -26,9 +26,7 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
     let level =
         std::env::var("PICOCLAW_LOG_LEVEL").unwrap_or(loaded.config.gateway.log_level.clone());
     log::set_level(if args.debug { "debug" } else { &level });
-    let secrets =
-        config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets()));
-    log::hide(secrets.clone());
+    log::hide(config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets())));
     for warning in &loaded.warnings {
         crate::log::warn!("{warning}");
     }
@@ -39,7 +37,7 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
         }
         config.gateway.hosts = host.split(',').map(|h| h.trim().to_string()).collect();
     }
-    app::gateway(GatewayOptions { config, config_state, secrets, allow_empty: args.allow_empty })
+    app::gateway(GatewayOptions { config, config_state, allow_empty: args.allow_empty })
 }
 
 /// The configuration to run with and what `status` says of it.

@@ -101,7 +101,7 @@ pub fn run(args: &args::Simulate) -> Result<ExitCode> {
     let (journal, _) =
         Journal::open(&scratch.0.join("state"), Sessions::new(&config.agent.workspace).dir())?;
     let models = Models::scripted(&config);
-    let agent = Rc::new(app::agent(config, models, Client::new()?, Rc::new(journal), Vec::new()));
+    let agent = Rc::new(app::agent(config, models, Client::new()?, Rc::new(journal)));
     let executor = Rc::new(LocalExecutor::new());
     let replies = Rc::new(Replies {
         count: Cell::new(0),

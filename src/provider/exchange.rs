@@ -49,7 +49,7 @@ impl Endpoint {
         let (key, proxy) = (model.api_key.clone(), model.proxy.clone());
         let signed_in = model.signed_in.as_ref().map(|home| {
             let provider = model.provider.trim_end_matches("-messages").to_owned();
-            Box::new(SignedIn { home: home.clone(), provider })
+            Box::new(SignedIn::new(home.clone(), provider))
         });
         Ok(Endpoint { url, headers: headers(model, ours)?, key, signed_in, proxy, first_byte })
     }

@@ -2,6 +2,7 @@
 //!
 //! No token is printed, and none is used past its end without a word about it.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -132,11 +133,27 @@ pub struct SignedIn {
     pub home: PathBuf,
     /// The provider's name there.
     pub provider: String,
+    /// Renewed, and not on the card: the refresh token that is there, which the server takes no more, and what it gave
+    /// instead.
+    unsaved: RefCell<Option<(Secret, Credential)>>,
 }
 
 impl SignedIn {
-    /// A credential that holds: as it is kept, or renewed and kept.
+    /// Of this provider, with `auth.json` in `home`.
+    pub fn new(home: PathBuf, provider: String) -> SignedIn {
+        SignedIn { home, provider, unsaved: RefCell::default() }
+    }
+
+    /// A credential that holds: as it is kept, or renewed and kept. No log line and no tool result shows it from now on.
     pub async fn credential(&self, http: &Client) -> Result<Credential, Failure> {
+        let held = self.held(http).await?;
+        for token in [&held.access, &held.refresh] {
+            log::hide_too(token.expose());
+        }
+        Ok(held)
+    }
+
+    async fn held(&self, http: &Client) -> Result<Credential, Failure> {
         let found = self.kept().await?;
         if !found.ends(clock::unix_now()) {
             return Ok(found);
@@ -155,6 +172,14 @@ impl SignedIn {
         let (home, provider) = (self.home.clone(), self.provider.clone());
         let found = crate::sys::offload(move || credentials::get(&home, &provider)).await;
         let found = found.map_err(|e| Failure::new(Class::Auth, e.to_string()))?;
+        let unsaved = self.unsaved.take();
+        if let (Some((old, new)), Some(found)) = (unsaved, &found) {
+            // Unless somebody has signed in anew meanwhile.
+            if old == found.refresh {
+                self.keep(old, &new).await;
+                return Ok(new);
+            }
+        }
         found.filter(|c| !c.access.is_empty()).ok_or_else(|| self.anew("nobody is signed in"))
     }
 
@@ -208,14 +233,22 @@ impl SignedIn {
                 return Err(Failure { status, ..Failure::new(Class::Timeout, text) });
             }
         };
-        let (home, provider, kept) = (self.home.clone(), self.provider.clone(), new.clone());
-        let saved =
-            crate::sys::offload(move || credentials::put(&home, &provider, Some(&kept))).await;
-        if let Err(e) = saved {
-            // The server takes the old refresh token no more.
-            log::warn!("{e}; sign in again: picoclaw auth login --provider {}", self.provider);
-        }
+        self.keep(found.refresh, &new).await;
         Ok(new)
+    }
+
+    /// On the card before it is used: the server takes the `old` refresh token no more.
+    async fn keep(&self, old: Secret, new: &Credential) {
+        let (home, provider, kept) = (self.home.clone(), self.provider.clone(), new.clone());
+        let there = self.unsaved.take().map_or(old, |(there, _)| there);
+        self.unsaved.replace(Some((there, new.clone())));
+        match crate::sys::offload(move || credentials::put(&home, &provider, Some(&kept))).await {
+            Ok(_) => drop(self.unsaved.take()),
+            Err(e) => log::warn!(
+                "{e}; make room before the next start, or sign in again then: picoclaw auth login --provider {}",
+                self.provider
+            ),
+        }
     }
 }
 

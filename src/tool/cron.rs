@@ -156,7 +156,7 @@ mod tests {
             sender: Sender { platform: platform.into(), ..Sender::default() },
             outbox: None,
             files: None,
-            secrets: Rc::new([]),
+            secrets: Default::default,
             readable_roots: Rc::new([]),
             standing: Default::default(),
             cron: Some(desk),

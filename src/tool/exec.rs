@@ -68,22 +68,18 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
     let dir = judged(config, roots, command, dir).await?;
     approval::gate(ctx, EXEC.name, args).await?;
     let limit = time_limit(exec, integer(args, "timeout"));
-    execute(config, roots, &ctx.secrets, command, dir, limit).await
+    execute(config, roots, &(ctx.secrets)(), command, dir, limit).await
 }
 
-/// Runs the command of a job whose approval was checked, in the workspace; what leaves is clean of `secrets`.
-pub async fn scheduled(
-    config: &Config,
-    roots: &[PathBuf],
-    secrets: &[String],
-    command: &str,
-) -> ToolResult {
+/// Runs the command of a job whose approval was checked, in the workspace; what leaves is clean of secrets.
+pub async fn scheduled(config: &Config, roots: &[PathBuf], command: &str) -> ToolResult {
+    let secrets = crate::log::hidden();
     let limit = config.tools.cron_timeout.min(EXEC_TIMEOUT_MAX);
     let done = async {
         let dir = judged(config, roots, command, ".").await?;
-        execute(config, roots, secrets, command, dir, limit).await
+        execute(config, roots, &secrets, command, dir, limit).await
     };
-    super::finish(done.await.unwrap_or_else(ToolResult::error), config, secrets)
+    super::finish(done.await.unwrap_or_else(ToolResult::error), config, &secrets)
 }
 
 /// The folder a command starts in, when guard and scope have nothing against the command there.

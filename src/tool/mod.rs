@@ -30,6 +30,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -108,7 +109,7 @@ pub struct ToolContext {
     /// Sends files; `None` where none can be sent.
     pub files: Option<FileSender>,
     /// Values that never appear in a result.
-    pub secrets: Rc<[String]>,
+    pub secrets: fn() -> Arc<[String]>,
     /// Folders besides the workspace that may be read (skills).
     pub readable_roots: Rc<[PathBuf]>,
     /// Who stands behind the turn.
@@ -208,7 +209,7 @@ pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult 
         )),
         Err(e) => ToolResult::error(e),
     };
-    finish(result, &ctx.config, &ctx.secrets)
+    finish(result, &ctx.config, &(ctx.secrets)())
 }
 
 /// Arguments that may go to the tool.

@@ -181,7 +181,7 @@ mod tests {
             sender: Default::default(),
             outbox: None,
             files: None,
-            secrets: Rc::new([]),
+            secrets: Default::default,
             readable_roots: Rc::new([]),
             standing: Default::default(),
             cron: None,

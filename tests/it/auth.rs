@@ -15,22 +15,24 @@ use crate::wire::{Server, serve};
 
 /// What the server that signs in does; a model server as well.
 #[derive(Default)]
-struct Issuer {
+pub struct Issuer {
     /// Status and body for each question in turn; the last again and again.
     polls: Vec<(u16, &'static str)>,
     /// Refresh tokens that were used.
-    used: Vec<String>,
+    pub used: Vec<String>,
     /// Tokens given so far.
     given: u32,
     /// Answers to renewals wait for this long.
     slow: Duration,
+    /// What the model answers first, each once.
+    pub says: Vec<String>,
 }
 
-const DONE: (u16, &str) =
+pub const DONE: (u16, &str) =
     (200, r#"{"authorization_code":"the-code","code_verifier":"the-verifier"}"#);
 const LATER: (u16, &str) = (403, r#"{"error":{"code":"deviceauth_authorization_unknown"}}"#);
 
-fn issuer(polls: &[(u16, &'static str)]) -> (Server, Arc<Mutex<Issuer>>) {
+pub fn issuer(polls: &[(u16, &'static str)]) -> (Server, Arc<Mutex<Issuer>>) {
     let state = Arc::new(Mutex::new(Issuer { polls: polls.to_vec(), ..Issuer::default() }));
     let shared = Arc::clone(&state);
     let server = serve(move |_, peer| {
@@ -86,6 +88,7 @@ impl Issuer {
                 200,
                 r#"{"status":"completed","output":[{"type":"message","content":[{"text":"the account answers"}]}]}"#.into(),
             ),
+            _ if !self.says.is_empty() => (200, self.says.remove(0)),
             _ => (200, r#"{"choices":[{"message":{"content":"the model answers"}}]}"#.into()),
         }
     }
@@ -111,12 +114,12 @@ fn piped(home: &Home, arguments: &[&str], input: &str) -> Finished {
 }
 
 #[track_caller]
-fn stored(home: &Home) -> Value {
+pub fn stored(home: &Home) -> Value {
     serde_json::from_str::<Value>(&home.read("auth.json")).expect("JSON")["credentials"].clone()
 }
 
 /// Makes what is kept end at this moment.
-fn expire(home: &Home, at: &str) {
+pub fn expire(home: &Home, at: &str) {
     let mut all: Value = serde_json::from_str(&home.read("auth.json")).expect("JSON");
     all["credentials"]["openai"]["expires_at"] = at.into();
     home.write("auth.json", &all.to_string());

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod auth;
+mod auth_renewed;
 mod backup;
 mod bad_input;
 mod campaign;

@@ -53,7 +53,7 @@ impl Inside {
             let models = Models::new(config.clone(), http.clone());
             let channels = AnyChannel::all(&config, &http).expect("channels");
             let channels: Vec<Rc<AnyChannel>> = channels.into_iter().map(Rc::new).collect();
-            let agent = picoclaw::app::agent(config, models, http, journal, Vec::new());
+            let agent = picoclaw::app::agent(config, models, http, journal);
             let journal = agent.journal.clone();
             let outbox = Rc::new(Outbox::new(journal.clone(), sessions, channels.clone()));
             let mut hub = Hub::new(Rc::new(agent), outbox.clone(), None);
@@ -90,7 +90,8 @@ impl Drop for Inside {
 #[track_caller]
 fn asked(peer: &Peer, marker: &picoclaw_peer::Marker) -> String {
     assert!(peer.wait_reply(marker, SOON).is_some(), "{marker}: {:?}", peer.texts(OWNER));
-    let is = |request: &serde_json::Value| request["messages"].to_string().contains(&marker.to_string());
+    let is =
+        |request: &serde_json::Value| request["messages"].to_string().contains(&marker.to_string());
     peer.requests().into_iter().rev().find(is).expect("a request").to_string()
 }
 

@@ -44,7 +44,7 @@ impl Desk {
                 queue.borrow_mut().push(m);
                 Ok(())
             })),
-            secrets: ["4711:token-of-the-bot".to_owned()].into(),
+            secrets: || ["4711:token-of-the-bot".to_owned()].into(),
             readable_roots: [folder.join("skills")].into(),
             standing: Standing::default(),
             cron: None,

@@ -25,7 +25,7 @@ pub fn context(web: WebConfig, http: Client) -> ToolContext {
         sender: Sender::default(),
         outbox: None,
         files: None,
-        secrets: Rc::new([]),
+        secrets: Default::default,
         readable_roots: Rc::new([]),
         standing: Default::default(),
         cron: None,

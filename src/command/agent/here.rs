@@ -25,16 +25,17 @@ impl Here {
     /// # Errors
     /// No model.
     pub fn new(loaded: Loaded, session: String) -> Result<Here> {
-        let secrets =
-            config::disguised(credentials::with_tokens(&loaded.config.home, loaded.secrets()));
-        log::hide(secrets.clone());
+        log::hide(config::disguised(credentials::with_tokens(
+            &loaded.config.home,
+            loaded.secrets(),
+        )));
         let config = Rc::new(loaded.config);
         let sessions = Sessions::new(&config.agent.workspace);
         app::adopt(&sessions);
         let journal = Rc::new(Journal::sessions_only(sessions.dir()));
         let http = Client::new()?;
         let models = app::models(&config, &http, false)?;
-        let agent = app::agent(config.clone(), models, http, journal, secrets);
+        let agent = app::agent(config.clone(), models, http, journal);
         agent.cron.replace(Some(crate::command::cron::desk(&config)));
         Ok(Here { agent, session })
     }

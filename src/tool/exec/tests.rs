@@ -26,7 +26,7 @@ fn context(config: &Config, channel: &str) -> ToolContext {
         sender: Default::default(),
         outbox: None,
         files: None,
-        secrets: std::rc::Rc::new([]),
+        secrets: Default::default,
         readable_roots: std::rc::Rc::new([]),
         standing: Default::default(),
         cron: None,
