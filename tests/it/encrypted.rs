@@ -7,7 +7,7 @@ use picoclaw::config::LAST_GOOD;
 use picoclaw::limits::SECRET_FILE_BYTES;
 use serde_json::json;
 
-use crate::harness::{Finished, Home, OWNER, SOON, finish, peer};
+use crate::harness::{Finished, Home, OWNER, SOON, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
 
 const PASSPHRASE: &str = "opens-the-door-77";
@@ -115,6 +115,50 @@ fn what_cannot_be_opened_says_where_why_and_what_to_do() {
     command.env("PICOCLAW_KEY_PASSPHRASE", "wrong-one");
     let done = finish(command);
     assert!(!done.status.success() && done.stderr.contains("the key file"), "{}", done.stderr);
+}
+
+#[test]
+fn a_reload_that_cannot_open_the_secrets_changes_nothing_and_says_so() {
+    let peer = peer(false);
+    let home = Home::new(&peer).env("PICOCLAW_KEY_PASSPHRASE", PASSPHRASE);
+    let key = piped(&home, &["auth", "encrypt"], "k-test-123456").stdout.trim().to_owned();
+    let good = home.read("config.json").replace("k-test-123456", &key);
+    home.write("config.json", &good);
+    let daemon = Daemon::start(&home, &peer);
+    let answers = |text: &str| {
+        let marker = peer.say(OWNER, OWNER, text);
+        assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    };
+    answers("hello");
+    let reload = |want: &str| {
+        let before = peer.texts(OWNER).len();
+        daemon.signal(rustix::process::Signal::HUP);
+        let told = |text: &String| text.contains("was not reloaded") && text.contains(want);
+        let said = eventually(SOON, || peer.texts(OWNER)[before..].iter().any(told).then_some(()));
+        assert!(said.is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
+        answers("still there?");
+    };
+    // Made with other words.
+    let mut command = home.command(&["auth", "encrypt"]);
+    home.write("input", "k-test-123456");
+    command.stdin(Stdio::from(fs::File::open(home.path("input")).expect("a file")));
+    command.env("PICOCLAW_KEY_PASSPHRASE", "other words");
+    let other = finish(command).stdout.trim().to_owned();
+    home.write("config.json", &good.replace(&key, &other));
+    reload("model_list[0].api_keys[0]: cannot be decrypted");
+    home.write("config.json", &good);
+    // Another key file, and none.
+    let file = home.path(".ssh/picoclaw_ed25519.key");
+    let kept = fs::read(&file).expect("a key file");
+    fs::write(&file, "another").expect("written");
+    reload("cannot be decrypted");
+    fs::remove_file(&file).expect("removed");
+    reload("the key file");
+    fs::write(&file, kept).expect("written");
+    daemon.signal(rustix::process::Signal::HUP);
+    let again = eventually(SOON, || (daemon.log().matches("answers on").count() > 1).then_some(()));
+    assert!(again.is_some(), "{}", daemon.log());
+    answers("and after it?");
 }
 
 #[test]
