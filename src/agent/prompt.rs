@@ -11,7 +11,7 @@ use std::rc::Rc;
 use crate::bus::{Address, CLI, Sender};
 use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
 use crate::proto::{date, frontmatter, text};
-use crate::skill::load::{self, Roots};
+use crate::skill::load::{self, Roots, Skill};
 use crate::store::memory;
 use crate::store::read::{self, End, Piece};
 
@@ -42,17 +42,18 @@ impl Prompt {
         }
         // The old text goes before the new one is made, unless a turn still holds it.
         self.cached = None;
-        let loaded = load::load(&self.roots);
+        let mut loaded = load::load(&self.roots);
         let mut warnings = loaded.warnings;
-        let skills = load::summary(&loaded.skills);
-        drop(loaded.skills);
+        let list = load::summary(&loaded.skills);
+        // They are in the list now, and would be as long again.
+        loaded.skills.iter_mut().for_each(|skill| skill.description = String::new());
         let mut read = |name: &str, limit: usize, end: End| {
             read::below(&self.workspace, name, limit, end).unwrap_or_else(|e| {
                 warnings.push(format!("{name} is not in the prompt: {e}"));
                 None
             })
         };
-        let text: Rc<str> = render(&self.workspace, &skills, day, &mut read).into();
+        let text: Rc<str> = render(&self.workspace, (&list, &loaded.skills), day, &mut read).into();
         self.warnings = warnings;
         self.cached = Some((stamp, Rc::clone(&text)));
         text
@@ -93,13 +94,19 @@ impl Prompt {
 type Reader<'a> = &'a mut dyn FnMut(&str, usize, End) -> Option<Piece>;
 
 /// The static part. Files come in one at a time, so no more than one of them is in memory beside it.
-fn render(workspace: &Path, skills: &str, day: i64, read: Reader<'_>) -> String {
+fn render(
+    workspace: &Path,
+    (list, skills): (&str, &[Skill]),
+    day: i64,
+    read: Reader<'_>,
+) -> String {
     // Bootstrap files leave room for what comes after them.
-    let reserved = skills.len() + PROMPT_FILE_BYTES;
+    let reserved = list.len() + PROMPT_FILE_BYTES;
+    let mut active = Vec::new();
     let mut page = Page { out: identity(workspace), reserved, read };
     match page.file("AGENT.md") {
         Some(agent) if frontmatter::split(&agent.text).0.is_some() => {
-            page.definition(&agent);
+            active = page.definition(&agent);
             page.bootstrap(&["SOUL.md", "USER.md"]);
         }
         agent => {
@@ -109,12 +116,14 @@ fn render(workspace: &Path, skills: &str, day: i64, read: Reader<'_>) -> String 
             page.bootstrap(&["AGENTS.md", "SOUL.md", "USER.md", "IDENTITY.md"]);
         }
     }
-    if !skills.is_empty() {
+    if !list.is_empty() {
         page.section(
             "# Skills\n\nSkills extend what you can do. Before you use one, read its file with read_file.\n\n",
         );
-        page.out.push_str(skills);
+        page.out.push_str(list);
     }
+    page.reserved = PROMPT_FILE_BYTES;
+    page.active(workspace, &active, skills);
     page.reserved = 0;
     page.memory(day);
     page.out
@@ -174,10 +183,11 @@ impl Page<'_> {
         }
     }
 
-    /// AGENT.md with front matter: the agent's definition.
-    fn definition(&mut self, agent: &Piece) {
+    /// AGENT.md with front matter: the agent's definition; the skills that it names.
+    fn definition(&mut self, agent: &Piece) -> Vec<String> {
         let (block, body) = frontmatter::split(&agent.text);
-        let fields = frontmatter::fields(block.unwrap_or(""));
+        let block = block.unwrap_or("");
+        let fields = frontmatter::fields(block);
         let mut heading = String::from("## AGENT.md");
         for (field, label) in [("name", "Name"), ("description", "Description")] {
             if let Some(value) = frontmatter::get(&fields, field) {
@@ -185,6 +195,28 @@ impl Page<'_> {
             }
         }
         self.push(&heading, "AGENT.md", body, agent.missing);
+        frontmatter::list(block, "skills")
+    }
+
+    /// Skills that the agent always goes by: their whole text, each once.
+    fn active(&mut self, workspace: &Path, names: &[String], skills: &[Skill]) {
+        let mut heading =
+            "\n\n---\n\n# Active Skills\n\nThese skills are in force; follow them where they fit.";
+        let is = |skill: &Skill| names.iter().any(|n| n.eq_ignore_ascii_case(&skill.name));
+        for skill in skills.iter().filter(|s| is(s)) {
+            let limit = PROMPT_FILE_BYTES.min(self.room());
+            let path = skill.path.to_string_lossy();
+            let piece = match skill.path.strip_prefix(workspace) {
+                Ok(inside) => (self.read)(&inside.to_string_lossy(), limit, End::Head),
+                // Of the machine's owner, out of the tools' reach; load tells what cannot be read.
+                Err(_) => read::bounded(&skill.path, limit, End::Head).ok().flatten(),
+            };
+            let Some(piece) = piece else { continue };
+            self.out.push_str(std::mem::replace(&mut heading, "\n\n---"));
+            self.out.push_str("\n\n### Skill: ");
+            self.out.push_str(&skill.name);
+            self.content(&path, frontmatter::split(&piece.text).1, piece.missing);
+        }
     }
 
     /// A section of a file, with a note when it is not whole.

@@ -15,7 +15,14 @@ fn rendered(files: &[(&str, &str)], skills: &str) -> String {
         };
         Some(Piece { text: text.into(), missing: (content.len() - text.len()) as u64 })
     };
-    render(Path::new("/w"), skills, DAY, &mut read)
+    let skill = |name: &str, source| Skill {
+        name: name.into(),
+        description: "d".into(),
+        path: Path::new("/w/skills").join(name).join("SKILL.md"),
+        source,
+    };
+    let found = [skill("tea", "workspace"), skill("coffee", "workspace")];
+    render(Path::new("/w"), (skills, &found), DAY, &mut read)
 }
 
 /// What follows the identity.
@@ -64,6 +71,43 @@ fn a_definition_replaces_the_old_files() {
         ],
         "\n\n---\n\n## AGENT.md\nName: Pico\nDescription: helps\n\nBody\n\n---\n\n## SOUL.md\n\ns",
     );
+}
+
+#[test]
+fn a_definition_names_skills_that_are_always_followed() {
+    let agent = |list: &str| format!("---\nname: Pico\n{list}\n---\nBody");
+    let skill = "---\nname: tea\ndescription: d\n---\nBrew it.";
+    let start = "\n\n---\n\n## AGENT.md\nName: Pico\n\nBody";
+    let active =
+        "\n\n---\n\n# Active Skills\n\nThese skills are in force; follow them where they fit.";
+    for list in ["skills: [Tea, none, tea]", "skills:\n  - none\n  - tea"] {
+        let files = [("AGENT.md", &*agent(list)), ("skills/tea/SKILL.md", skill)];
+        check(&files, &format!("{start}{active}\n\n### Skill: tea\n\nBrew it."));
+    }
+    let files = [
+        ("AGENT.md", &*agent("skills: [tea, coffee]")),
+        ("skills/tea/SKILL.md", skill),
+        ("skills/coffee/SKILL.md", "Grind."),
+    ];
+    let both = "\n\n### Skill: tea\n\nBrew it.\n\n---\n\n### Skill: coffee\n\nGrind.";
+    check(&files, &format!("{start}{active}{both}"));
+    for list in ["skills: []", "skills: tea", "tools: [tea]"] {
+        check(&[("AGENT.md", &*agent(list)), ("skills/tea/SKILL.md", skill)], start);
+    }
+    // However long they are, the prompt is bounded, and memory has its place.
+    let long = "x".repeat(PROMPT_FILE_BYTES);
+    let agent = agent("skills: [tea, coffee]");
+    let files = [
+        ("AGENT.md", &*agent),
+        ("SOUL.md", &*long),
+        ("USER.md", &*long),
+        ("skills/tea/SKILL.md", &*long),
+        ("skills/coffee/SKILL.md", &*long),
+        ("memory/MEMORY.md", "likes tea"),
+    ];
+    let got = rendered(&files, "");
+    assert!(got.len() <= PROMPT_STATIC_BYTES && got.ends_with("likes tea"), "{}", got.len());
+    assert!(got.contains("more bytes: read /w/skills/coffee/SKILL.md]"));
 }
 
 #[test]

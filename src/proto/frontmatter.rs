@@ -73,6 +73,32 @@ pub fn get<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
+/// The texts of the list that a block has under this name, written `[a, b]` or as lines with `-`; empty without one.
+pub fn list<'a>(block: &'a str, name: &str) -> Vec<String> {
+    if let Ok(Value::Object(map)) = serde_json::from_str(block) {
+        let items = map.get(name).and_then(Value::as_array).into_iter().flatten();
+        return items.filter_map(Value::as_str).map(str::to_owned).collect();
+    }
+    let mut lines = block.lines();
+    let own =
+        |line: &'a str| Some(line.split_once(':').filter(|(key, _)| unquoted(key) == name)?.1);
+    let Some(value) = lines.find_map(own) else { return Vec::new() };
+    let item = |text: &str| unquoted(without_comment(text.trim()).trim());
+    let items: Vec<String> = match value.trim().strip_prefix('[') {
+        Some(begun) => {
+            let rest = lines.map(without_comment);
+            let whole: String = std::iter::once(without_comment(begun)).chain(rest).collect();
+            whole.split(']').next().unwrap_or("").split(',').map(item).collect()
+        }
+        None if without_comment(value.trim()).is_empty() => {
+            let inside = lines.map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+            inside.map_while(|l| l.strip_prefix('-')).map(item).collect()
+        }
+        None => Vec::new(),
+    };
+    items.into_iter().filter(|text| !text.is_empty()).take(FIELDS).collect()
+}
+
 fn plain(value: Value) -> String {
     match value {
         Value::String(text) => text,
@@ -248,6 +274,35 @@ mod tests {
         let fields = fields("a: 1\na: 2\nb:\n");
         assert_eq!(get(&fields, "a"), Some("2"));
         assert_eq!(get(&fields, "b"), None);
+    }
+
+    #[track_caller]
+    fn check_list(block: &str, want: &[&str]) {
+        assert_eq!(list(block, "s"), want, "{block:?}");
+    }
+
+    #[test]
+    fn lists() {
+        check_list("a: b\ns: [x, \"y z\", 'q', ]\nc: d", &["x", "y z", "q"]);
+        check_list("s: [x, # c\n  y\n]\nc: [d]", &["x", "y"]);
+        check_list("s:\n  - x # c\n\n  # none\n  - \"y\"\nc:\n  - d", &["x", "y"]);
+        check_list("s: # these\n- x\n-\ty\nc: d", &["x", "y"]);
+        check_list("\"s\": [x]", &["x"]);
+        check_list(r#"{"s": ["x", 3, "y"]}"#, &["x", "y"]);
+        for none in [
+            "",
+            "s",
+            "s:",
+            "s: x",
+            "s: []",
+            "a:\n  s: [x]",
+            "t: [x]",
+            "{\"s\": \"x\"}",
+            "s: {a: b}",
+        ] {
+            check_list(none, &[]);
+        }
+        assert_eq!(list(&format!("s: [{}]", "x,".repeat(1000)), "s").len(), FIELDS);
     }
 
     #[test]
