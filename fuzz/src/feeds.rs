@@ -4,7 +4,7 @@
 
 use picoclaw::proto::{
     addr, charset, date, elf, excerpt, frontmatter, html, http1, json, json_pos, markdown, percent,
-    shell, split, sse, text, tz, url, utf16, yaml,
+    shell, split, sse, text, url, utf16, yaml,
 };
 
 /// Name, feed, and the sources whose test tables hold its seeds.
@@ -13,10 +13,12 @@ pub type Feed = (&'static str, fn(&[u8]), &'static [&'static str]);
 /// All of them; `fuzz_targets/` has a file for each.
 pub const FEEDS: &[Feed] = &[
     ("addr", feed_addr, &["src/proto/addr.rs"]),
+    ("backup", super::guests::feed_backup, &["tests/it/backup.rs", "src/command/restore.rs"]),
     ("charset", feed_charset, &["src/proto/charset.rs", "src/proto/html/tests.rs"]),
     ("control", super::wires::feed_control, &["src/proto/bin.rs"]),
     ("date", feed_date, &["src/proto/date.rs"]),
     ("elf", feed_elf, &["src/proto/elf.rs"]),
+    ("enc", super::guests::feed_enc, &["src/config/enc.rs"]),
     ("excerpt", feed_excerpt, &["src/proto/excerpt.rs"]),
     ("frontmatter", feed_frontmatter, &["src/proto/frontmatter.rs"]),
     ("gzip", super::archives::feed_gzip, &["src/proto/gzip.rs"]),
@@ -28,6 +30,13 @@ pub const FEEDS: &[Feed] = &[
     ("json_stream", super::streams::feed_json_stream, &["src/proto/json_stream.rs"]),
     ("line_editor", super::streams::feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
+    ("openclaw", super::guests::feed_openclaw, &["tests/it/migrate_homes.rs"]),
+    #[cfg(feature = "maixcam")]
+    ("maixcam", super::guests::feed_maixcam, &["src/channel/maixcam_tests.rs"]),
+    #[cfg(feature = "media")]
+    ("media", super::guests::feed_media, &["src/provider/voice.rs", "src/channel/media.rs"]),
+    #[cfg(feature = "pico")]
+    ("pico", super::guests::feed_pico, &["tests/it/pico.rs"]),
     ("oauth", super::wires::feed_oauth, &["src/proto/oauth.rs"]),
     ("pack", super::archives::feed_pack, &["src/proto/pack.rs"]),
     ("packet", super::wires::feed_packet, &["src/proto/packet.rs"]),
@@ -39,7 +48,7 @@ pub const FEEDS: &[Feed] = &[
     ("sse", feed_sse, &["src/proto/sse.rs"]),
     ("tar", super::archives::feed_tar, &["src/proto/tar.rs"]),
     ("text", feed_text, &["src/proto/text.rs", "src/proto/utf16.rs"]),
-    ("tz", feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron.rs"]),
+    ("tz", super::wires::feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron.rs"]),
     ("uevent", super::wires::feed_uevent, &["src/proto/uevent.rs"]),
     ("url", feed_url, &["src/proto/url.rs"]),
     ("websocket", super::streams::feed_websocket, &["src/proto/websocket.rs"]),
@@ -78,28 +87,16 @@ pub const FEEDS: &[Feed] = &[
     ("schema", super::wires::feed_schema, &["src/tool/schema.rs"]),
 ];
 
-/// Zones as files and as POSIX rules, and cron expressions in them: the next time is later, and the zone says so.
-fn feed_tz(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let zones = [tz::Zone::from_tzif(bytes), tz::Zone::from_posix(&text)];
-    for zone in zones.into_iter().flatten() {
-        for unix in [i64::from(i32::MIN), 0, 1_700_000_000, i64::from(u32::MAX)] {
-            let offset = |at| zone.offset(at);
-            tz::instant(unix, &offset);
-        }
-    }
-    if let Ok(expression) = picoclaw::sched::cron::Expr::parse(&text) {
-        if let Some(next) = expression.next(1_700_000_000, &|_| 0) {
-            assert!(next > 1_700_000_000, "{text} fires in the past");
-        }
-    }
-}
-
 /// Seeds that no test table has as a string.
 pub fn made(name: &str) -> Vec<Vec<u8>> {
     let mut seeds = vec![Vec::new(), vec![0; 64], (0..=255).collect()];
     if name == "journal" {
         seeds.extend(super::wires::journal_seeds());
+    }
+    if name == "backup" {
+        let lines =
+            "home/ \nhome/config.json {}\nhome/a/b/c x\nworkspace/../d y\nhome/a/b z\n/etc/e";
+        seeds.extend([lines.into(), super::guests::backup(lines)]);
     }
     if name == "memory_index" {
         seeds.push(super::notes::index_segment(&[("one two", 1), ("two three two", 2)]));
@@ -180,6 +177,7 @@ fn feed_frontmatter(data: &[u8]) {
     let (block, body) = frontmatter::split(&text);
     assert!(text.ends_with(body));
     frontmatter::fields(block.unwrap_or(&text));
+    assert!(frontmatter::list(block.unwrap_or(&text), "skills").iter().all(|n| !n.is_empty()));
     picoclaw::skill::frontmatter::declared("folder", &text);
 }
 

@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod feeds;
+pub mod guests;
 pub mod notes;
 pub mod streams;
 pub mod wires;

@@ -9,7 +9,7 @@ use picoclaw::app::control::{Reply, Report};
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
 use picoclaw::limits::CLI_PACKET_BYTES;
-use picoclaw::proto::{bin, packet};
+use picoclaw::proto::{bin, packet, tz};
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
 use picoclaw::provider::exchange::Answer;
@@ -203,6 +203,23 @@ pub fn feed_packet(data: &[u8]) {
             let mut again = packet::Packets::default();
             again.feed(&wire);
             assert_eq!(again.take(), Ok(Some(found)));
+        }
+    }
+}
+
+/// Zones as files and as POSIX rules, and cron expressions in them: the next time is later, and the zone says so.
+pub fn feed_tz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let zones = [tz::Zone::from_tzif(bytes), tz::Zone::from_posix(&text)];
+    for zone in zones.into_iter().flatten() {
+        for unix in [i64::from(i32::MIN), 0, 1_700_000_000, i64::from(u32::MAX)] {
+            let offset = |at| zone.offset(at);
+            tz::instant(unix, &offset);
+        }
+    }
+    if let Ok(expression) = picoclaw::sched::cron::Expr::parse(&text) {
+        if let Some(next) = expression.next(1_700_000_000, &|_| 0) {
+            assert!(next > 1_700_000_000, "{text} fires in the past");
         }
     }
 }

@@ -232,8 +232,8 @@ async fn next(
     }
 }
 
-/// Upstream's words for a person event.
-fn text(event: &Value, left_out: u64) -> String {
+/// Upstream's words for a person event; so many before it were left out.
+pub fn text(event: &Value, left_out: u64) -> String {
     let data = &event["data"];
     let class = data["class_name"].as_str().filter(|c| !c.is_empty()).unwrap_or("person");
     let number = |key: &str, times: f64| {

@@ -24,7 +24,7 @@ use crate::proto::websocket::{self, Event, Reader};
 mod door;
 pub mod envelope;
 
-use envelope::{is_thought, verdict};
+use envelope::{Said, verdict};
 
 /// What stands in front of a session in the id of its chat.
 const CHAT: &str = "pico:";
@@ -210,37 +210,19 @@ impl Pico {
     /// One envelope of a client.
     async fn hear<I: Intake>(&self, text: &str, line: &Line<'_>, intake: &I) {
         let chat = line.chat();
-        let envelope: Value = serde_json::from_str(text).unwrap_or_default();
-        let (id, payload) = (&envelope["id"], &envelope["payload"]);
-        let answer = |kind: &str, payload| line.push(self.envelope(&chat, kind, id, &payload));
+        let (id, said) = envelope::read(text, chat.strip_prefix(CHAT).unwrap_or(&chat));
         let wrong = |code: &str, message: &str| {
             let request = id.as_str().unwrap_or_default();
             let payload = json!({ "code": code, "message": message, "request_id": request });
             line.push(self.envelope(&chat, "error", &Value::Null, &payload));
         };
-        let session = envelope["session_id"].as_str().unwrap_or_default();
-        if !session.is_empty() && chat.strip_prefix(CHAT) != Some(session) {
-            return wrong("invalid_message", "this connection is another session's");
-        }
-        match envelope["type"].as_str() {
-            None => return wrong("invalid_message", "an envelope is a JSON object with a type"),
-            Some("ping") => return answer("pong", json!({})),
-            Some("media.send") => return wrong("invalid_media", NO_MEDIA),
-            Some("message.send") => {}
-            Some(_) => return wrong("unknown_type", "message.send and ping are understood"),
-        }
-        if payload["media"].as_array().is_some_and(|media| !media.is_empty()) {
-            return wrong("invalid_media", NO_MEDIA);
-        }
-        if is_thought(payload) {
-            return wrong("invalid_message", "a thought is no message");
-        }
-        let content = payload["content"].as_str().unwrap_or_default().trim();
-        if content.is_empty() {
-            return wrong("empty_content", "payload.content is empty");
-        }
+        let content = match said {
+            Said::Ping => return line.push(self.envelope(&chat, "pong", &id, &json!({}))),
+            Said::Wrong(code, message) => return wrong(code, message),
+            Said::Message(content) => content,
+        };
         let asked = self.asked.borrow().iter().find(|a| a.chat == chat).map(|a| a.answer.clone());
-        if let (Some(answer), Some(yes)) = (asked, verdict(content)) {
+        if let (Some(answer), Some(yes)) = (asked, verdict(&content)) {
             // Full: it was answered a moment ago.
             let _ = answer.try_send(yes);
             return;
@@ -255,7 +237,7 @@ impl Pico {
         let message = Inbound {
             from: Address { channel: channel.clone(), chat: chat.clone(), topic: String::new() },
             sender,
-            text: content.to_owned(),
+            text: content,
             date: crate::sys::clock::unix_now(),
             ..Inbound::default()
         };
@@ -270,8 +252,6 @@ impl Pico {
         }
     }
 }
-
-const NO_MEDIA: &str = "this build takes text only";
 
 impl Channel for Pico {
     const NAME: &'static str = "pico";

@@ -50,34 +50,46 @@ pub fn run(args: &args::Restore) -> Result<ExitCode> {
     };
     let new = Swap::begin(&home)?;
     let theirs = home.metadata().with_context(|| home.display().to_string())?;
-    let mut unpacking = Unpacking {
-        new: new.place(),
-        owner: rustix::process::geteuid().is_root().then(|| (theirs.uid(), theirs.gid())),
-        manifest: None,
-        workspace: None,
-        open: None,
-        files: 0,
+    let owner = rustix::process::geteuid().is_root().then(|| (theirs.uid(), theirs.gid()));
+    let unpacked = unpack(&mut *file, new.place(), owner);
+    let (files, workspace) = match unpacked {
+        Ok(unpacked) => unpacked,
+        Err(e) => {
+            new.forget();
+            return Err(e.context(&args.file));
+        }
     };
-    let bounds = Bounds { bytes: RESTORE_BYTES, ratio: RESTORE_RATIO, entries: RESTORE_ENTRIES };
-    let read = archive::read(&mut *file, &bounds, &mut |event| unpacking.take(event));
-    let empty = || Error::new("there is nothing in it");
-    let done = read.and_then(|_| if unpacking.files > 1 { Ok(()) } else { Err(empty()) });
-    if let Err(e) = done {
-        new.forget();
-        return Err(e.context(&args.file));
-    }
-    unpacking.open = None;
     let aside = new.commit()?;
     drop(lock);
-    println!("Restored {} files to {}.", unpacking.files - 1, home.display());
+    println!("Restored {} files to {}.", files, home.display());
     if let Some(aside) = aside {
         println!("What was there is now {}; remove it when it is not needed.", aside.display());
     }
-    if let Some(was) = unpacking.workspace {
+    if let Some(was) = workspace {
         let now = home.join(WORKSPACE);
         println!("Its workspace was elsewhere: mv {} {was}", now.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Unpacks a backup into a folder, for root as `owner`'s; how many files it has, and where its workspace was, if that was not
+/// in the home.
+///
+/// # Errors
+/// No backup, a broken one, one with nothing in it or too much; the disk's.
+pub fn unpack(
+    file: &mut dyn Read,
+    into: PathBuf,
+    owner: Option<(u32, u32)>,
+) -> Result<(u64, Option<String>)> {
+    let mut unpacking =
+        Unpacking { new: into, owner, manifest: None, workspace: None, open: None, files: 0 };
+    let bounds = Bounds { bytes: RESTORE_BYTES, ratio: RESTORE_RATIO, entries: RESTORE_ENTRIES };
+    archive::read(file, &bounds, &mut |event| unpacking.take(event))?;
+    match unpacking.files {
+        0 | 1 => Err(Error::new("there is nothing in it")),
+        n => Ok((n - 1, unpacking.workspace)),
+    }
 }
 
 /// An archive on its way to the disk.

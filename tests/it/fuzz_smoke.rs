@@ -7,6 +7,8 @@
 mod archives;
 #[path = "../../fuzz/src/feeds.rs"]
 mod feeds;
+#[path = "../../fuzz/src/guests.rs"]
+mod guests;
 #[path = "../../fuzz/src/notes.rs"]
 mod notes;
 #[path = "../../fuzz/src/streams.rs"]

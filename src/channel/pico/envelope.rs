@@ -2,6 +2,50 @@
 
 use serde_json::Value;
 
+/// What an envelope asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A sign of life.
+    Ping,
+    /// Words for the agent.
+    Message(String),
+    /// Code and text of the error that answers it.
+    Wrong(&'static str, &'static str),
+}
+
+/// Reads what a client of `session` sent; its id, null without one.
+pub fn read(text: &str, session: &str) -> (Value, Said) {
+    let mut envelope: Value = serde_json::from_str(text).unwrap_or_default();
+    let said = said(&envelope, session).unwrap_or_else(|(code, text)| Said::Wrong(code, text));
+    (envelope.get_mut("id").map(Value::take).unwrap_or_default(), said)
+}
+
+fn said(envelope: &Value, session: &str) -> Result<Said, (&'static str, &'static str)> {
+    const NO_MEDIA: (&str, &str) = ("invalid_media", "this build takes text only");
+    let theirs = envelope["session_id"].as_str().unwrap_or_default();
+    if !theirs.is_empty() && theirs != session {
+        return Err(("invalid_message", "this connection is another session's"));
+    }
+    let payload = &envelope["payload"];
+    match envelope["type"].as_str() {
+        None => return Err(("invalid_message", "an envelope is a JSON object with a type")),
+        Some("ping") => return Ok(Said::Ping),
+        Some("media.send") => return Err(NO_MEDIA),
+        Some("message.send") => {}
+        Some(_) => return Err(("unknown_type", "message.send and ping are understood")),
+    }
+    if payload["media"].as_array().is_some_and(|media| !media.is_empty()) {
+        return Err(NO_MEDIA);
+    }
+    if is_thought(payload) {
+        return Err(("invalid_message", "a thought is no message"));
+    }
+    match payload["content"].as_str().unwrap_or_default().trim() {
+        "" => Err(("empty_content", "payload.content is empty")),
+        content => Ok(Said::Message(content.to_owned())),
+    }
+}
+
 /// Is what stands in a payload a thought and no answer?
 pub fn is_thought(payload: &Value) -> bool {
     let kind = payload["kind"].as_str().unwrap_or_default();

@@ -4,8 +4,8 @@
 //! is kept beside, and a second run passes over what the first has done.
 
 mod go;
-mod openclaw;
-mod take;
+pub mod openclaw;
+pub mod take;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -125,14 +125,22 @@ fn note(name: &str) -> Option<String> {
 
 fn parsed(root: &Root, name: &str, needed: bool, taker: &mut Taker) -> Option<Value> {
     let text = taker.text(root, name, needed)?;
-    match serde_json::from_str(&json5::to_json(&text)) {
-        Ok(value) => Some(snaked(value, true)),
+    match read(&text) {
+        Ok(value) => Some(value),
         Err(e) => {
             let why = format!("not JSON: {e}; correct it there and run this again");
             taker.report.say(Did::Failed, name, &why);
             None
         }
     }
+}
+
+/// A file of theirs, its members named in our way.
+///
+/// # Errors
+/// It is no JSON5.
+pub fn read(text: &str) -> serde_json::Result<Value> {
+    Ok(snaked(serde_json::from_str(&json5::to_json(text))?, true))
 }
 
 /// Names of members in our way of writing; those of providers and profiles are names that people gave.
@@ -167,8 +175,12 @@ fn secret(value: &Value, what: &str, report: &mut Report) -> String {
     }
 }
 
-/// Our configuration, of schema version 3.
-fn convert(theirs: &Value, [models, profiles, paired]: &[Value; 3], report: &mut Report) -> Value {
+/// Our configuration, of schema version 3, from openclaw.json and their files of models, keys and paired users.
+pub fn convert(
+    theirs: &Value,
+    [models, profiles, paired]: &[Value; 3],
+    report: &mut Report,
+) -> Value {
     let defaults = &theirs["agents"]["defaults"];
     let model = &defaults["model"];
     let primary = model.as_str().or_else(|| model["primary"].as_str());
