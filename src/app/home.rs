@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_home_has_one_gateway() {
-        let dir = crate::store::disk::scratch("home");
+        let dir = crate::sys::scratch::Scratch::named("home");
         let first = Home::lock(&dir).expect("first");
         let e = Home::lock(&dir).err().expect("second is refused");
         assert!(e.as_str().contains(&format!("(PID: {})", std::process::id())), "{e}");

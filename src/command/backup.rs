@@ -329,7 +329,7 @@ impl Archive<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
     use std::fs;
 
     /// A gateway that writes whenever the backup does.
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_home_that_never_rests_is_told() {
-        let home = scratch("backup-busy");
+        let home = Scratch::named("backup-busy");
         let workspace = home.join("workspace");
         fs::create_dir_all(workspace.join("sessions")).expect("a folder");
         let session = workspace.join("sessions/a.jsonl");

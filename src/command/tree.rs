@@ -81,7 +81,7 @@ fn below(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     fn seen(dir: &Path) -> Vec<String> {
         let mut out = Vec::new();
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_there_is() {
-        let dir = scratch("tree");
+        let dir = Scratch::named("tree");
         for path in ["b/x", "a", "closed/y"] {
             fs::create_dir_all(dir.join(path).parent().expect("a parent")).expect("a folder");
             fs::write(dir.join(path), "").expect("a file");
@@ -113,11 +113,11 @@ mod tests {
 
     #[test]
     fn bounds() {
-        let dir = scratch("tree-deep");
+        let dir = Scratch::named("tree-deep");
         let deep = vec!["d"; TREE_DEPTH + 2].join("/");
         fs::create_dir_all(dir.join(&deep)).expect("folders");
         assert!(seen(&dir).last().is_some_and(|l| l.contains("! more than")));
-        let wide = scratch("tree-wide");
+        let wide = Scratch::named("tree-wide");
         for n in 0..=TREE_NAMES {
             fs::File::create(wide.join(n.to_string())).expect("a file");
         }

@@ -1,21 +1,25 @@
 use super::*;
-use crate::store::disk::scratch;
+use crate::sys::scratch::Scratch;
 
 const NOW: Now = Now { wall: 1_777_636_800, trusted: true, mono: 50 }; // 2026-05-01T12:00Z
 
-struct Desk(std::path::PathBuf);
+struct Desk {
+    path: std::path::PathBuf,
+    _home: Scratch,
+}
 
 impl Desk {
     fn new(name: &str) -> Desk {
-        Desk(scratch(name).join("cron/jobs.json"))
+        let home = Scratch::named(name);
+        Desk { path: home.join("cron/jobs.json"), _home: home }
     }
 
     fn give(&self, order: Order) -> Result<String, String> {
-        carry_out(&self.0, &self.seal(), &order, NOW).map(|d| d.text).map_err(|e| e.to_string())
+        carry_out(&self.path, &self.seal(), &order, NOW).map(|d| d.text).map_err(|e| e.to_string())
     }
 
     fn seal(&self) -> Seal {
-        let home = self.0.parent().expect("a folder");
+        let home = self.path.parent().expect("a folder");
         std::fs::create_dir_all(home.join("state")).expect("a folder");
         Seal::new(home)
     }
@@ -34,7 +38,7 @@ impl Desk {
 
     fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
-        file::scan(&self.0, &mut |job| jobs.push(job.expect("a job"))).expect("readable");
+        file::scan(&self.path, &mut |job| jobs.push(job.expect("a job"))).expect("readable");
         jobs
     }
 }
@@ -90,7 +94,7 @@ fn refused(change: impl FnOnce(&mut Order), want: &str) {
     change(&mut order);
     let e = desk.give(order).expect_err(want);
     assert!(e.contains(want), "{e}");
-    assert!(!desk.0.exists(), "nothing is written for {want}");
+    assert!(!desk.path.exists(), "nothing is written for {want}");
 }
 
 #[test]
@@ -113,11 +117,11 @@ fn refusals_say_why() {
 fn one_time_jobs_need_a_clock() {
     let desk = Desk::new("desk-clock");
     let dark = Now { wall: 5, trusted: false, mono: 5 };
-    let e = carry_out(&desk.0, &desk.seal(), &Order { action: "add".into(), ..tea() }, dark)
+    let e = carry_out(&desk.path, &desk.seal(), &Order { action: "add".into(), ..tea() }, dark)
         .expect_err("no clock");
     assert!(e.as_str().contains("clock is not set"), "{e}");
     let every = Order { action: "add".into(), at_seconds: 0, every_seconds: 60, ..tea() };
-    carry_out(&desk.0, &desk.seal(), &every, dark).expect("an interval needs none");
+    carry_out(&desk.path, &desk.seal(), &every, dark).expect("an interval needs none");
     assert_eq!(desk.jobs()[0].next(), None);
 }
 
@@ -129,9 +133,9 @@ fn jobs_are_switched_and_removed() {
     let other = desk.add(daily());
     assert_eq!(desk.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
     assert!(!desk.jobs()[0].enabled() && desk.jobs()[1].enabled());
-    let before = std::fs::metadata(&desk.0).expect("file").modified().expect("time");
+    let before = std::fs::metadata(&desk.path).expect("file").modified().expect("time");
     assert_eq!(desk.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
-    assert_eq!(before, std::fs::metadata(&desk.0).expect("file").modified().expect("time"));
+    assert_eq!(before, std::fs::metadata(&desk.path).expect("file").modified().expect("time"));
     assert_eq!(desk.on("enable", &id).expect("on"), "✓ Job 'tea' enabled");
     assert_eq!(desk.jobs()[0].next(), Some(1_777_680_000));
     let update = Order {
@@ -146,7 +150,7 @@ fn jobs_are_switched_and_removed() {
     assert_eq!(desk.on("remove", &id).expect_err("gone"), format!("✗ Job {id} not found"));
     assert_eq!(desk.jobs().len(), 1);
     let run = Order { action: "run".into(), id: other.clone(), ..Order::default() };
-    let done = carry_out(&desk.0, &desk.seal(), &run, NOW).expect("found");
+    let done = carry_out(&desk.path, &desk.seal(), &run, NOW).expect("found");
     assert_eq!((done.run, done.changed), (Some(key(&other)), false));
 }
 
@@ -172,8 +176,8 @@ fn there_is_an_end_to_jobs_and_lists() {
     let desk = Desk::new("desk-many");
     let one = json!({"id": "x", "name": "n".repeat(60), "enabled": true, "schedule": {"kind": "every", "everyMs": 60_000}});
     let jobs: Vec<Value> = (0..CRON_JOBS).map(|_| one.clone()).collect();
-    std::fs::create_dir_all(desk.0.parent().expect("a folder")).expect("made");
-    std::fs::write(&desk.0, json!({"version": 1, "jobs": jobs}).to_string()).expect("write");
+    std::fs::create_dir_all(desk.path.parent().expect("a folder")).expect("made");
+    std::fs::write(&desk.path, json!({"version": 1, "jobs": jobs}).to_string()).expect("write");
     let list = desk.on("list", "").expect("a list");
     assert!(list.len() < CRON_LIST_BYTES + 100 && list.contains("… and "), "{}", list.len());
     let e = desk.give(Order { action: "add".into(), ..tea() }).expect_err("full");
@@ -183,11 +187,11 @@ fn there_is_an_end_to_jobs_and_lists() {
 #[test]
 fn a_broken_file_is_told_and_kept() {
     let desk = Desk::new("desk-broken");
-    std::fs::create_dir_all(desk.0.parent().expect("a folder")).expect("made");
-    std::fs::write(&desk.0, "{\"jobs\":[").expect("write");
+    std::fs::create_dir_all(desk.path.parent().expect("a folder")).expect("made");
+    std::fs::write(&desk.path, "{\"jobs\":[").expect("write");
     for action in ["list", "add"] {
         let e = desk.give(Order { action: action.into(), ..tea() }).expect_err("broken");
         assert!(e.starts_with("jobs.json is broken"), "{e}");
     }
-    assert_eq!(std::fs::read_to_string(&desk.0).expect("kept"), "{\"jobs\":[");
+    assert_eq!(std::fs::read_to_string(&desk.path).expect("kept"), "{\"jobs\":[");
 }

@@ -216,7 +216,7 @@ pub fn set_aside(path: &Path, now: i64) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     const OLD: &str = r#"{
   "version": 1, "later": {"x": [1, 2]},
@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn what_nobody_touches_stays_as_it_was() {
-        let path = scratch("jobs").join("jobs.json");
+        let home = Scratch::named("jobs");
+        let path = home.join("jobs.json");
         std::fs::write(&path, OLD).expect("write");
         assert_eq!(names(&path), "first ??second ");
         let edit = &mut |job: &mut Job| match job.id() {
@@ -262,7 +263,8 @@ mod tests {
 
     #[test]
     fn absent_and_empty_files_are_made() {
-        let path = scratch("jobs-new").join("cron/jobs.json");
+        let home = Scratch::named("jobs-new");
+        let path = home.join("cron/jobs.json");
         assert_eq!(names(&path), "");
         let job = Job::parse(r#"{"id":"c","name":"n"}"#).expect("a job");
         rewrite(&path, &mut |_| Edit::Keep, Some(&job)).expect("written");
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn broken_files_are_kept() {
-        let dir = scratch("jobs-broken");
+        let dir = Scratch::named("jobs-broken");
         let path = dir.join("jobs.json");
         for bad in ["{", "[]", r#"{"jobs":[{"id":"a"}"#, r#"{"jobs":[]} x"#, "\0", r#"{"jobs":3}"#]
         {

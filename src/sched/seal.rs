@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn only_what_was_approved_holds() {
-        let dir = crate::store::disk::scratch("seal");
+        let dir = crate::sys::scratch::Scratch::named("seal");
         std::fs::create_dir(dir.join("state")).expect("a folder");
         let seal = Seal::new(&dir);
         let to = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };

@@ -1,10 +1,12 @@
 use super::*;
 use crate::skill::unpack::archive;
+use crate::sys::scratch::{Held, Scratch};
 
-fn site(name: &str) -> Site {
-    let dir = crate::store::disk::scratch(name);
-    fs::create_dir(dir.join("home")).expect("a folder");
-    Site { home: dir.join("home"), workspace: dir.join("home/workspace") }
+fn site(name: &str) -> Held<Site> {
+    Scratch::named(name).hold(|dir| {
+        fs::create_dir(dir.join("home")).expect("a folder");
+        Site { home: dir.join("home"), workspace: dir.join("home/workspace") }
+    })
 }
 
 fn text(name: &str, words: &str) -> String {

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn written_and_read_back() {
-        let dir = crate::store::disk::scratch("origin");
+        let dir = crate::sys::scratch::Scratch::named("origin");
         assert_eq!(Origin::of(&dir), None);
         let origin = Origin {
             registry: "github".into(),

@@ -182,11 +182,13 @@ fn judge(path: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::{Held, Scratch};
 
-    fn sink(name: &str) -> Sink {
-        let dir = crate::store::disk::scratch(name);
-        fs::create_dir(dir.join("in")).expect("a folder");
-        Sink::new(dir.join("in"), &dir, false).expect("a sink")
+    fn sink(name: &str) -> Held<Sink> {
+        Scratch::named(name).hold(|dir| {
+            fs::create_dir(dir.join("in")).expect("a folder");
+            Sink::new(dir.join("in"), dir, false).expect("a sink")
+        })
     }
 
     #[test]
@@ -196,7 +198,7 @@ mod tests {
             eprintln!("skipped: only root can make a workspace of another group");
             return;
         }
-        let dir = crate::store::disk::scratch("sink-group");
+        let dir = Scratch::named("sink-group");
         lchown(&dir, None, Some(61_234)).expect("given away");
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o2770)).expect("a mode");
         // As in the home's `state`, which is not the group's.

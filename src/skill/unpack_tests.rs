@@ -40,7 +40,7 @@ pub fn archive(entries: &[(&str, u8, &[u8])]) -> Vec<u8> {
 
 /// Where the skill was found and which files came out, or what was wrong.
 fn unpacked(name: &str, source: &str, bytes: &[u8]) -> Result<(Found, Vec<String>)> {
-    let dir = crate::store::disk::scratch(name);
+    let dir = crate::sys::scratch::Scratch::named(name);
     fs::create_dir(dir.join("in")).expect("a folder");
     fs::write(dir.join("a"), bytes).expect("an archive");
     let source = Source::parse(source, super::super::source::GITHUB)?;

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn replaces_whole_files_and_keeps_the_old_one_on_failure() {
-        let dir = crate::store::disk::scratch("atomic");
+        let dir = crate::sys::scratch::Scratch::named("atomic");
         let path = dir.join("x.json");
         write(&path, b"one", 0o600).expect("first write");
         write(&path, b"two", 0o600).expect("second write");
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn bounded_reads_refuse_what_is_too_long_or_no_file() {
-        let dir = crate::store::disk::scratch("bounded");
+        let dir = crate::sys::scratch::Scratch::named("bounded");
         fs::write(dir.join("a"), b"12345").expect("write");
         assert_eq!(read_bounded(&dir.join("a"), 5).expect("read").as_deref(), Some(&b"12345"[..]));
         assert!(read_bounded(&dir.join("a"), 4).is_err());

@@ -146,11 +146,11 @@ fn read(home: &Path) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     #[test]
     fn credentials_are_kept_beside_what_others_wrote() {
-        let home = scratch("credentials");
+        let home = Scratch::named("credentials");
         let path = home.join(FILE);
         assert!(all(&home).expect("none").is_empty());
         let go = r#"{"x":1,"credentials":{"other":{"access_token":"t","expires_at":"0001-01-01T00:00:00Z",
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_told_and_stays() {
-        let home = scratch("credentials-broken");
+        let home = Scratch::named("credentials-broken");
         let path = home.join(FILE);
         for bad in ["", "{", "[]", "null", r#"{"credentials":[]}"#, r#"{"credentials":{"a":1}}"#] {
             std::fs::write(&path, bad).expect("written");

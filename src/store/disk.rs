@@ -22,18 +22,3 @@ impl Durability {
         self.0.borrow_mut().take().is_some()
     }
 }
-
-/// A fresh folder for one test, below the build's own temporary folder.
-#[cfg(test)]
-pub fn scratch(name: &str) -> std::path::PathBuf {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let dir = std::env::temp_dir().join(format!(
-        "picoclaw-unit-{}-{}-{name}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    ));
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).expect("a scratch folder");
-    dir
-}

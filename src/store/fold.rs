@@ -161,11 +161,11 @@ fn keep(root: &Root, bytes: &[u8], today: i64) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
     use std::fs;
 
-    fn workspace(name: &str) -> (std::path::PathBuf, Root) {
-        let dir = scratch(name);
+    fn workspace(name: &str) -> (Scratch, Root) {
+        let dir = Scratch::named(name);
         fs::create_dir_all(dir.join("memory/202602")).expect("a folder");
         let root = Root::open(&dir).expect("a workspace");
         (dir, root)

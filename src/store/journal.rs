@@ -257,7 +257,7 @@ impl Ahead {
 mod tests {
     use super::*;
     use crate::bus::Inbound;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     fn received(id: u64) -> Frame {
         Frame::Received {
@@ -290,14 +290,14 @@ mod tests {
 
     #[test]
     fn an_empty_folder_is_an_empty_journal() {
-        let dir = scratch("journal-empty");
+        let dir = Scratch::named("journal-empty");
         let r = Files::recover(&dir.join("state")).expect("recover");
         assert!(r.ledger.is_empty() && !r.torn && r.files.is_full(0));
     }
 
     #[test]
     fn thousands_of_frames_stay_under_the_limit_and_come_back() {
-        let dir = scratch("journal-many");
+        let dir = Scratch::named("journal-many");
         let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
         for id in 1..=2000 {
             put(&mut files, &mut ledger, &received(id));
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_compaction_cut_short_leaves_the_old_file_in_force() {
-        let dir = scratch("journal-cut");
+        let dir = Scratch::named("journal-cut");
         let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
         put(&mut files, &mut ledger, &received(1));
         put(&mut files, &mut ledger, &received(2));
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn sectors_of_a_compaction_may_reach_the_card_in_any_order() {
-        let dir = scratch("journal-sectors");
+        let dir = Scratch::named("journal-sectors");
         let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
         let mut compact = |ids: std::ops::Range<u64>| {
             ids.for_each(|id| ledger.apply(&received(id)));
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_torn_tail_is_cut_and_told() {
-        let dir = scratch("journal-torn");
+        let dir = Scratch::named("journal-torn");
         let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
         put(&mut files, &mut ledger, &received(1));
         let bytes = encoded(&received(2), files.generation());
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_newer_journal_is_refused_with_the_cure() {
-        let dir = scratch("journal-newer");
+        let dir = Scratch::named("journal-newer");
         let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
         put(&mut files, &mut ledger, &received(1));
         let mut bytes = encoded(&received(2), files.generation());

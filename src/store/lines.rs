@@ -198,7 +198,7 @@ fn walk_lines(file: &mut File, limit: u64) -> std::io::Result<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     fn lines(offset: u64, text: &str) -> Lines {
         Lines { session: "s.jsonl".into(), offset, bytes: text.as_bytes().to_vec(), sync: false }
@@ -206,7 +206,7 @@ mod tests {
 
     #[track_caller]
     fn check_repair(before: &str, offset: u64, text: &str, written: bool, after: &str) {
-        let dir = scratch("lines");
+        let dir = Scratch::named("lines");
         std::fs::write(dir.join("s.jsonl"), before).expect("write");
         assert_eq!(repair(&dir, &lines(offset, text)).expect("repair"), written);
         assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), after);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn zeros_at_the_end_are_cut_off() {
-        let dir = scratch("trim");
+        let dir = Scratch::named("trim");
         let zeros = "\0".repeat(1500);
         for (name, text) in
             [("a", "a\n"), ("b", ""), ("c", "c\n\0"), ("d", &zeros), ("e", &format!("e\n{zeros}"))]
@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn append_makes_the_folder_and_the_file() {
-        let dir = scratch("lines-new").join("sessions");
+        let home = Scratch::named("lines-new");
+        let dir = home.join("sessions");
         append(&dir, &lines(0, "a\n")).expect("append");
         append(&dir, &lines(2, "b\n")).expect("append");
         assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), "a\nb\n");

@@ -7,11 +7,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::disk::scratch;
 use super::frame::{self, Frame, VERSION};
 use super::journal::Files;
 use super::ledger::{Ledger, Stage};
 use crate::bus::{Address, Attachment, Inbound, Origin, Outbound, Sender};
+use crate::sys::scratch::Scratch;
 
 fn sample(version: u8) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/journal-{version}"))
@@ -91,7 +91,7 @@ fn frames() -> Vec<Frame> {
 }
 
 fn write() {
-    let dir = scratch("sample");
+    let dir = Scratch::named("sample");
     let mut files = Files::recover(&dir).expect("recover").files;
     let encoded = |frames: &[Frame]| {
         let mut bytes = Vec::new();
@@ -110,7 +110,7 @@ fn write() {
 
 #[test]
 fn a_journal_of_version_1_is_read() {
-    let dir = scratch("sample-1");
+    let dir = Scratch::named("sample-1");
     let bytes = fs::read(sample(1).join("journal.a")).expect("the sample");
     fs::write(dir.join("journal.a"), &bytes).expect("write");
     let found = Files::recover(&dir).expect("recover");

@@ -144,10 +144,10 @@ fn newlines(file: &mut File, from: u64, to: u64) -> std::io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::{Held, Scratch};
 
-    fn session(name: &str, lines: usize) -> Sessions {
-        let sessions = Sessions::new(&scratch(name));
+    fn session(name: &str, lines: usize) -> Held<Sessions> {
+        let sessions = Scratch::named(name).hold(Sessions::new);
         std::fs::create_dir_all(sessions.dir()).expect("folder");
         let line = |n| format!("{{\"role\":\"user\",\"content\":\"m{n}\"}}\n");
         let text: String = (0..lines).map(line).collect();

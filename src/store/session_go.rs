@@ -129,7 +129,7 @@ fn take(sessions: &Sessions, stem: &str, key: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     fn write(dir: &Path, name: &str, text: impl ToString) {
         fs::create_dir_all(dir.join("sessions")).expect("a folder");
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn lines_are_taken_over_once_and_in_order() {
-        let dir = scratch("go-sessions");
+        let dir = Scratch::named("go-sessions");
         let sessions = Sessions::new(&dir);
         assert_eq!(adopt(&sessions).expect("nothing"), 0);
         // Of v0.1.2, then of the first versions with JSONL, then of the newest.
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn there_is_a_bound() {
-        let dir = scratch("go-many");
+        let dir = Scratch::named("go-many");
         for n in 0..=GO_SESSIONS {
             write(&dir, &format!("sk_v1_{n}.meta.json"), scope(&format!("direct:{n}"), json!({})));
             fs::write(dir.join(format!("sessions/sk_v1_{n}.jsonl")), line("x")).expect("a file");

@@ -1,8 +1,8 @@
 use super::*;
-use crate::store::disk::scratch;
+use crate::sys::scratch::{Held, Scratch};
 
-fn sessions(name: &str) -> Sessions {
-    let sessions = Sessions::new(&scratch(name));
+fn sessions(name: &str) -> Held<Sessions> {
+    let sessions = Scratch::named(name).hold(Sessions::new);
     std::fs::create_dir_all(&sessions.dir).expect("folder");
     sessions
 }

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_last_chat_is_kept_and_upstreams_is_read() {
-        let dir = crate::store::disk::scratch("state");
+        let dir = crate::sys::scratch::Scratch::named("state");
         assert_eq!(last_chat(&dir), None);
         std::fs::write(dir.join("state.json"), r#"{"last_channel":"telegram:7","extra":1}"#)
             .expect("write");

@@ -172,7 +172,7 @@ fn step(home: &Path, kept: &mut Option<PathBuf>) -> std::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
+    use crate::sys::scratch::Scratch;
 
     /// Every file below, `path=content`, sorted.
     fn tree(dir: &Path) -> Vec<String> {
@@ -191,8 +191,8 @@ mod tests {
         out
     }
 
-    fn home(name: &str) -> PathBuf {
-        let home = scratch(name);
+    fn home(name: &str) -> Scratch {
+        let home = Scratch::named(name);
         for (path, text) in
             [("a/x", "old"), ("b", "old"), ("state/lock", ""), ("before-restore/c", "older")]
         {
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_empty_home_leaves_nothing_behind() {
-        let home = scratch("swap-empty");
+        let home = Scratch::named("swap-empty");
         assert_eq!(filled(&home).commit().expect("done"), None);
         assert_eq!(tree(&home), ["a/x=new", "d=new"]);
         assert!(!home.join(BASE).exists());

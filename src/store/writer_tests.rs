@@ -1,6 +1,6 @@
 use super::*;
 use crate::bus::Inbound;
-use crate::store::disk::scratch;
+use crate::sys::scratch::Scratch;
 
 fn received(id: u64) -> Frame {
     Frame::Received {
@@ -22,7 +22,7 @@ fn drive<T>(journal: &Journal, work: impl Future<Output = T>) -> T {
 
 #[test]
 fn what_is_synced_is_there_after_a_restart() {
-    let dir = scratch("writer");
+    let dir = Scratch::named("writer");
     let journal = open(&dir);
     drive(&journal, async {
         assert!(journal.synced(journal.record(&received(1))).await);
@@ -40,7 +40,7 @@ fn what_is_synced_is_there_after_a_restart() {
 
 #[test]
 fn many_waiters_share_a_sync() {
-    let dir = scratch("writer-group");
+    let dir = Scratch::named("writer-group");
     let journal = open(&dir);
     drive(&journal, async {
         assert!(journal.synced(journal.record(&received(1))).await);
@@ -56,7 +56,7 @@ fn many_waiters_share_a_sync() {
 
 #[test]
 fn long_lines_are_synced_in_their_own_file() {
-    let dir = scratch("writer-long");
+    let dir = Scratch::named("writer-long");
     let journal = open(&dir);
     let long = vec![b'x'; JOURNAL_LINES_BYTES + 1];
     drive(&journal, async {
@@ -71,7 +71,7 @@ fn long_lines_are_synced_in_their_own_file() {
 
 #[test]
 fn a_disk_that_refuses_is_survived_and_told() {
-    let dir = scratch("writer-off");
+    let dir = Scratch::named("writer-off");
     let journal = open(&dir);
     // A file where the folder belongs: every write fails, as on a read-only disk, also for root.
     std::fs::write(dir.join("state"), b"").expect("write");
@@ -95,7 +95,7 @@ fn a_disk_that_refuses_is_survived_and_told() {
 
 #[test]
 fn unsaved_lines_are_bounded() {
-    let dir = scratch("writer-bound");
+    let dir = Scratch::named("writer-bound");
     std::fs::write(dir.join("sessions"), b"").expect("write");
     let journal = open(&dir);
     drive(&journal, async {
@@ -110,7 +110,7 @@ fn unsaved_lines_are_bounded() {
 
 #[test]
 fn lines_are_unsaved_until_their_job_has_ended() {
-    let dir = scratch("writer-under-way");
+    let dir = Scratch::named("writer-under-way");
     let journal = open(&dir);
     journal.record_lines(0, "s.jsonl", 7, b"{}\n".to_vec(), vec![]);
     let job = journal.inner.borrow_mut().job(&dir).expect("a job");
@@ -123,7 +123,7 @@ fn lines_are_unsaved_until_their_job_has_ended() {
 
 #[test]
 fn an_acceptance_passes_the_sync_that_is_under_way() {
-    let dir = scratch("writer-ahead");
+    let dir = Scratch::named("writer-ahead");
     let journal = open(&dir);
     drive(&journal, async {
         assert!(journal.synced(journal.record(&received(1))).await);
@@ -153,7 +153,7 @@ fn an_acceptance_passes_the_sync_that_is_under_way() {
 
 /// What a kill at this moment would leave open.
 fn open_copy(dir: &Path) -> Vec<u64> {
-    let copy = scratch("writer-ahead-copy");
+    let copy = Scratch::named("writer-ahead-copy");
     std::fs::create_dir_all(copy.join("state")).expect("folder");
     for name in ["journal.a", "journal.b"] {
         let _ = std::fs::copy(dir.join("state").join(name), copy.join("state").join(name));
@@ -163,7 +163,7 @@ fn open_copy(dir: &Path) -> Vec<u64> {
 
 #[test]
 fn a_passing_write_that_fails_begins_a_new_file() {
-    let dir = scratch("writer-ahead-fails");
+    let dir = Scratch::named("writer-ahead-fails");
     let journal = open(&dir);
     drive(&journal, async {
         assert!(journal.synced(journal.record(&received(1))).await);

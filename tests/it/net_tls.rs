@@ -1,7 +1,7 @@
 //! TLS against a server whose certificate is made here.
 
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::wire::{Peer, Server, client, fetch, get, serve};
 
-/// A CA's PEM file and a server configuration with a certificate of that CA.
+/// A CA's PEM text and a server configuration with a certificate of that CA.
 struct Tls {
-    file: PathBuf,
+    name: String,
+    ca: String,
     config: Arc<ServerConfig>,
 }
 
@@ -30,8 +31,6 @@ fn tls(name: &str, versions: &[&'static SupportedProtocolVersion]) -> Tls {
     let params = CertificateParams::new(names).expect("parameters");
     let certificate =
         params.signed_by(&key, &Issuer::from_params(&authority, &ca_key)).expect("a certificate");
-    let file = std::env::temp_dir().join(format!("picoclaw-{name}-{}.pem", std::process::id()));
-    std::fs::write(&file, ca.pem()).expect("a file");
     let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
@@ -39,12 +38,22 @@ fn tls(name: &str, versions: &[&'static SupportedProtocolVersion]) -> Tls {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .expect("a configuration");
-    Tls { file, config: Arc::new(config) }
+    Tls { name: name.to_owned(), ca: ca.pem(), config: Arc::new(config) }
 }
 
 impl Tls {
     fn client(&self) -> Client {
-        trusting(&self.file).expect("a client")
+        self.client_with(Options::plain())
+    }
+
+    /// One that trusts the CA; its file is read now and here only.
+    fn client_with(&self, options: Options) -> Client {
+        let name = format!("picoclaw-{}-{}.pem", self.name, std::process::id());
+        let file = std::env::temp_dir().join(name);
+        std::fs::write(&file, &self.ca).expect("a file");
+        let client = Client::with(Options { cert_file: Some(file.clone()), ..options });
+        std::fs::remove_file(&file).expect("removed");
+        client.expect("a client")
     }
 
     /// The same connection with TLS on it.
@@ -65,12 +74,6 @@ impl Tls {
                 peer.answer(&format!("{path} {}", body.len()));
             }
         })
-    }
-}
-
-impl Drop for Tls {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.file);
     }
 }
 
@@ -127,11 +130,10 @@ fn a_name_that_the_certificate_does_not_have() {
     let tls = Arc::new(tls("name", rustls::ALL_VERSIONS));
     let server = tls.serve();
     let options = Options {
-        cert_file: Some(tls.file.clone()),
         lookup: |_| Ok(vec!["127.0.0.1:0".parse().expect("an address")]),
         ..Options::plain()
     };
-    let client = Client::with(options).expect("a client");
+    let client = tls.client_with(options);
     let url = format!("https://other.test:{}/", server.addr.port());
     let e = get(&client, &url).expect_err("another name");
     assert_eq!(e.kind, HttpErrorKind::Connect);

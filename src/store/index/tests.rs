@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::limits::{INDEX_DOCS, INDEX_UPDATE_BYTES, PASSAGE_BYTES, SEARCH_EXCERPT, SEARCH_TERMS};
-use crate::store::disk::scratch;
+use crate::sys::scratch::Scratch;
 
 struct Home {
-    dir: PathBuf,
+    dir: Scratch,
     workspace: PathBuf,
 }
 
 impl Home {
     fn new(name: &str) -> Home {
-        let dir = scratch(name);
+        let dir = Scratch::named(name);
         let workspace = dir.join("ws");
         fs::create_dir_all(&workspace).expect("a workspace");
         Home { dir, workspace }

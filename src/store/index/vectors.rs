@@ -253,13 +253,13 @@ pub fn fused(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::scratch;
     use crate::store::index::search;
+    use crate::sys::scratch::Scratch;
     use std::fs;
 
     #[test]
     fn the_nearest_are_found() {
-        let dir = scratch("vectors");
+        let dir = Scratch::named("vectors");
         let mut vectors = Vectors::open(&dir, "m");
         assert!(vectors.nearest(&[1.0, 0.0], 3).expect("none").is_empty());
         vectors
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn words_and_meaning_are_put_together() {
-        let dir = scratch("vectors-fused");
+        let dir = Scratch::named("vectors-fused");
         let (index, ws) = (dir.join("index"), dir.join("ws"));
         fs::create_dir_all(ws.join("memory")).expect("a folder");
         fs::write(
