@@ -140,6 +140,8 @@ fn a_blocked_chat_ends_its_delivery_only() {
     peer.say(other, other, "hello");
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
     answers(&peer, &daemon, "hello");
+    let refused = || daemon.log().contains("refused for good").then_some(());
+    assert!(eventually(SOON, refused).is_some(), "{}", daemon.log());
     let tries = peer.calls("tg.sendMessage");
     std::thread::sleep(QUIET);
     assert_eq!(peer.calls("tg.sendMessage"), tries, "a 403 was tried again");
