@@ -8,7 +8,7 @@ use crate::bus::{CLI, Inbound};
 use crate::channel::Intake;
 use crate::channel::command::{self, Command};
 use crate::error::Result;
-use crate::limits::{JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE};
+use crate::limits::MESSAGE_BYTES;
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::sys::clock;
@@ -22,7 +22,7 @@ impl Hub {
         let command = command::parse(&message.text);
         // What stops a turn does not wait until the queue behind that turn has room.
         if command != Some(Command::Stop) {
-            self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
+            self.outbox.room().await;
         }
         // Nobody may be at the command line when there is something to tell.
         if !message.is_unattended() && message.from.channel != CLI {

@@ -4,7 +4,6 @@
 use super::hub::{Hub, Taken};
 use crate::agent::Answer;
 use crate::bus::{CRON, HEARTBEAT, Inbound};
-use crate::limits::{JOURNAL_OPEN_BYTES, QUEUE};
 use crate::proto::text::one_line;
 use crate::store::frame::Frame;
 use crate::store::ledger::Ledger;
@@ -37,7 +36,7 @@ impl Hub {
     /// Takes an internal message over; on disk when this returns. It begins with [`Hub::start`], or, should the program
     /// end before, with the next start.
     pub async fn keep(&self, message: Inbound) -> u64 {
-        self.journal.room(|l| l.len() < QUEUE && l.bytes() < JOURNAL_OPEN_BYTES).await;
+        self.outbox.room().await;
         let id = self.journal.ledger(Ledger::next_id);
         let ticket = self.journal.record(&Frame::Received { id, message });
         self.journal.synced(ticket).await;

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender};
@@ -13,9 +13,9 @@ use smol::channel::{Receiver, Sender};
 use crate::bus::{Address, Inbound, Outbound, Verdict};
 use crate::channel::cli::Cli;
 use crate::channel::{AnyChannel, Delivery, SendError};
-use crate::limits::{ABSENT_REPLIES, DELIVERIES};
+use crate::limits::{DELIVERIES, JOURNAL_OPEN_BYTES, QUEUE};
 use crate::store::frame::Frame;
-use crate::store::ledger::Stage;
+use crate::store::ledger::{Ledger, Stage};
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::tool::approval::Asker;
@@ -29,12 +29,36 @@ pub struct Outbox {
     ready: RefCell<VecDeque<u64>>,
     /// Chats with a reply in flight.
     busy: RefCell<Vec<Address>>,
-    /// Of them, those that wait for somebody who is not connected, and take nobody's place.
-    absent: Cell<usize>,
+    /// Replies to somebody who is not connected: they are ready again later, and take nobody's place meanwhile.
+    away: RefCell<Vec<Away>>,
+    /// Messages that wait for the journal to have room; what is away gives way to them.
+    crowd: Cell<usize>,
     /// Placeholder messages to be replaced by the first reply: journal number, message.
     placeholders: RefCell<Vec<(u64, i64)>>,
     refused: Cell<u64>,
     wake: (Sender<()>, Receiver<()>),
+}
+
+/// A reply to somebody who is not connected.
+struct Away {
+    id: u64,
+    to: Address,
+    tries: u32,
+    until: Instant,
+}
+
+/// Counts as long as it lives.
+struct Crowded<'a>(&'a Cell<usize>);
+
+impl Drop for Crowded<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Does the journal take further messages?
+fn has_room(ledger: &Ledger) -> bool {
+    ledger.len() < QUEUE && ledger.bytes() < JOURNAL_OPEN_BYTES
 }
 
 impl Outbox {
@@ -48,7 +72,8 @@ impl Outbox {
             sessions,
             ready: RefCell::new(ready),
             busy: RefCell::default(),
-            absent: Cell::new(0),
+            away: RefCell::default(),
+            crowd: Cell::new(0),
             placeholders: RefCell::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
@@ -105,6 +130,20 @@ impl Outbox {
         self.refused.get()
     }
 
+    /// Waits until the journal takes a further message. Replies to those who are not connected give way to it, the oldest first.
+    pub async fn room(&self) {
+        self.crowd.set(self.crowd.get() + 1);
+        let _crowded = Crowded(&self.crowd);
+        while !self.journal.ledger(|l| has_room(l)) {
+            if let Some(oldest) = self.away.borrow_mut().iter_mut().min_by_key(|a| a.id) {
+                oldest.until = Instant::now();
+            }
+            self.kick();
+            let before = self.journal.ledger(|l| l.len());
+            self.journal.room(|l| l.len() != before || has_room(l)).await;
+        }
+    }
+
     /// Splits a text as its channel wants it.
     pub fn split(&self, to: &Address, text: &str) -> Vec<Outbound> {
         let part = |text: String| Outbound { to: to.clone(), text, reply_to: 0 };
@@ -143,18 +182,30 @@ impl Outbox {
                 };
                 executor.spawn(work).detach();
             }
-            if self.wake.1.recv().await.is_err() {
-                return;
-            }
+            let now = Instant::now();
+            let later = self.away.borrow().iter().map(|a| a.until).filter(|t| *t > now).min();
+            let back = async {
+                match later {
+                    Some(until) => async_io::Timer::at(until).await,
+                    None => std::future::pending().await,
+                };
+            };
+            // The sender lives as long as this.
+            let woken = async {
+                let _ = self.wake.1.recv().await;
+            };
+            smol::future::or(woken, back).await;
         }
     }
 
     /// Takes the first ready number whose chat is free.
     fn next(&self) -> Option<(u64, Address)> {
         let busy = self.busy.borrow();
-        if busy.len() - self.absent.get() >= DELIVERIES {
+        if busy.len() >= DELIVERIES {
             return None;
         }
+        let (away, now) = (self.away.borrow(), Instant::now());
+        let is_away = |to: &Address| away.iter().any(|a| a.to == *to && a.until > now);
         let mut ready = self.ready.borrow_mut();
         let mut passed: Vec<Address> = Vec::new();
         let mut found = None;
@@ -163,7 +214,7 @@ impl Outbox {
             match to {
                 // Nothing to deliver (an empty answer): taken and finished.
                 None => found = Some((index, Address::default())),
-                Some(to) if busy.contains(&to) || passed.contains(&to) => {
+                Some(to) if busy.contains(&to) || passed.contains(&to) || is_away(&to) => {
                     passed.push(to);
                     continue;
                 }
@@ -188,7 +239,13 @@ impl Outbox {
     async fn deliver(&self, id: u64) {
         while let Some((index, reply)) = self.pending(id) {
             let placeholder = if index == 0 { self.take_placeholder(id) } else { 0 };
-            self.send(&reply, placeholder).await;
+            if !self.send(id, &reply, placeholder).await {
+                // Before what was said there later.
+                let mut ready = self.ready.borrow_mut();
+                let at = ready.iter().position(|later| *later > id).unwrap_or(ready.len());
+                ready.insert(at, id);
+                return;
+            }
             if self.pending_after(id, index) {
                 let ticket = self.journal.record(&Frame::Delivered { id, count: index + 1 });
                 self.journal.written(ticket).await;
@@ -226,31 +283,41 @@ impl Outbox {
         }
     }
 
-    /// Tries until the server has taken or for good refused the reply.
-    async fn send(&self, reply: &Outbound, placeholder: i64) {
+    /// Tries until the server has taken or for good refused the reply; false when nobody is connected who would.
+    async fn send(&self, id: u64, reply: &Outbound, placeholder: i64) -> bool {
+        let known = {
+            let mut away = self.away.borrow_mut();
+            away.iter().position(|a| a.id == id).map(|at| away.swap_remove(at))
+        };
         let Some(channel) = self.channel(&reply.to.channel) else {
             crate::log::warn!("a reply to {} has no such channel and is dropped", reply.to.channel);
             self.refused.set(self.refused.get() + 1);
-            return;
+            return true;
         };
         let mut reply = reply.clone();
         let mut delivery = Delivery { placeholder, ..Delivery::default() };
         for attempt in 0u32.. {
-            let Err(e) = channel.send(&reply, &mut delivery).await else { return };
-            match (&e, e.retry_in(attempt)) {
+            let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
+            let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
+            let gives_way = matches!(e, SendError::Absent(_))
+                && self.crowd.get() > 0
+                && !self.journal.ledger(|l| has_room(l));
+            let pause = e.retry_in(tries).filter(|_| !gives_way);
+            match (&e, pause) {
                 (SendError::MigratedTo(chat), _) => {
                     self.moved(&reply.to.channel, &reply.to.chat, chat).await;
                     reply.to.chat.clone_from(chat);
                 }
                 (SendError::Absent(_), Some(pause)) => {
-                    if attempt == 0 {
+                    if tries == 0 {
                         crate::log::info!("a reply to {} waits: {e}", reply.to.channel);
                     }
-                    let place = self.absent.get() < ABSENT_REPLIES;
-                    self.absent.set(self.absent.get() + usize::from(place));
-                    self.kick();
-                    async_io::Timer::after(pause).await;
-                    self.absent.set(self.absent.get() - usize::from(place));
+                    if delivery.placeholder != 0 {
+                        self.note_placeholder(id, delivery.placeholder);
+                    }
+                    let (to, until) = (reply.to, Instant::now() + pause);
+                    self.away.borrow_mut().push(Away { id, to, tries: tries + 1, until });
+                    return false;
                 }
                 (_, Some(pause)) => {
                     // What may have arrived is sent again: at least once, never silently lost.
@@ -260,9 +327,10 @@ impl Outbox {
                 (_, None) => {
                     crate::log::warn!("a reply was refused for good: {e}");
                     self.refused.set(self.refused.get() + 1);
-                    return;
+                    return true;
                 }
             }
         }
+        true
     }
 }

@@ -12,12 +12,11 @@ pub const LINE_WRITE: Duration = Duration::from_secs(10);
 pub const LINE_PROBE: Duration = Duration::from_secs(30);
 /// Bytes that the kernel keeps of what a client has not read yet (twice that, by its count).
 pub const LINE_SEND_BYTES: usize = 16 * 1024;
-/// So often, and so many times, a reply to somebody who is not connected is tried again: ten minutes.
+/// So often, and so many times, a reply to somebody who is not connected is tried again: ten minutes. Until then it waits in the
+/// journal, takes no place of those to others (`DELIVERIES`), and gives way when the journal is full.
 pub const ABSENT_PAUSE: Duration = Duration::from_secs(5);
 /// See [`ABSENT_PAUSE`].
 pub const ABSENT_TRIES: u32 = 120;
-/// Replies that wait for somebody who is not connected and take no place of those to others (`DELIVERIES`); each is about 1 kB.
-pub const ABSENT_REPLIES: usize = 16;
 
 /// Cameras that are let in at one time; each is about 4 kB, and the kernel's buffers.
 pub const CAMERAS: usize = 8;

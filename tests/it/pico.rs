@@ -1,7 +1,7 @@
 //! The Pico protocol over real WebSockets: who is let in, what is said both ways, and what bad clients come to.
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use picoclaw::limits::{PICO_CLIENTS, PICO_MESSAGE_BYTES};
 use serde_json::{Value, json};
@@ -223,6 +223,45 @@ fn an_answer_waits_for_a_client_that_comes_back() {
     assert_eq!(again.hear("message.create")["payload"]["content"], "re q000831 ok.");
     stranger.stream.set_read_timeout(Some(QUIET)).expect("a limit");
     assert!(stranger.stream.read(&mut [0; 1]).is_err(), "it was given something");
+}
+
+#[test]
+fn answers_to_many_who_have_left_hold_up_nobody() {
+    let scene = start(&json!({}));
+    for n in 0..24 {
+        let mut gone = scene.client(&format!("gone-{n}"));
+        gone.say(&format!("[delay:200] q8001{n:02}"));
+        assert!(scene.peer.wait_calls("llm.chat", n + 1, SOON), "{}", scene.daemon.log());
+    }
+    std::thread::sleep(QUIET);
+    let begun = Instant::now();
+    let mut here = scene.client("here");
+    here.say("and I q800201");
+    assert_eq!(here.hear("message.create")["payload"]["content"], "re q800201 ok.");
+    assert!(begun.elapsed() < SOON, "{:?}\n{}", begun.elapsed(), scene.daemon.log());
+    // Who comes back has theirs, in the order in which it was said.
+    let mut back = scene.client("gone-23");
+    back.say("and then q800202");
+    assert_eq!(back.hear("message.create")["payload"]["content"], "re q800123 ok.");
+    assert_eq!(back.hear("message.create")["payload"]["content"], "re q800202 ok.");
+}
+
+#[test]
+fn answers_to_those_who_have_left_give_way_when_there_is_no_room() {
+    let scene = start(&json!({}));
+    for n in 0..3 {
+        scene.client(&format!("gone-{n}")).say(&format!("[delay:200] [long:30000] q80010{n}"));
+        assert!(scene.peer.wait_calls("llm.chat", n + 1, SOON), "{}", scene.daemon.log());
+    }
+    let waiting = || (scene.daemon.log().matches(" waits: ").count() == 3).then_some(());
+    assert!(eventually(SOON, waiting).is_some(), "{}", scene.daemon.log());
+    let mut here = scene.client("here");
+    here.say("and I q800201");
+    assert_eq!(here.hear("message.create")["payload"]["content"], "re q800201 ok.");
+    scene.says("a reply was refused for good");
+    // The latest still waits.
+    let mut back = scene.client("gone-2");
+    assert!(back.hear("message.create")["payload"]["content"].to_string().contains("q800102"));
 }
 
 #[test]
