@@ -14,6 +14,7 @@ pub type Feed = (&'static str, fn(&[u8]), &'static [&'static str]);
 pub const FEEDS: &[Feed] = &[
     ("addr", feed_addr, &["src/proto/addr.rs"]),
     ("backup", super::guests::feed_backup, &["tests/it/backup.rs", "src/command/restore.rs"]),
+    ("base64", super::wires::feed_base64, &["src/proto/base64.rs"]),
     ("charset", feed_charset, &["src/proto/charset.rs", "src/proto/html/tests.rs"]),
     ("control", super::wires::feed_control, &["src/proto/bin.rs"]),
     ("date", feed_date, &["src/proto/date.rs"]),

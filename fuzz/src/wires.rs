@@ -9,7 +9,7 @@ use picoclaw::app::control::{Reply, Report};
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
 use picoclaw::limits::CLI_PACKET_BYTES;
-use picoclaw::proto::{bin, packet, tz};
+use picoclaw::proto::{base64, bin, packet, tz};
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
 use picoclaw::provider::exchange::Answer;
@@ -18,6 +18,14 @@ use picoclaw::store::frame::{self, Frame};
 use picoclaw::store::{ledger, session};
 use picoclaw::tool::cron::Order;
 use picoclaw::tool::schema;
+
+pub fn feed_base64(data: &[u8]) {
+    for code in [base64::STANDARD, base64::UNPADDED, base64::URL] {
+        assert_eq!(code.decode(code.encode(data).as_bytes()).as_deref(), Some(data));
+        // What is taken is written in one way only.
+        assert!(code.decode(data).is_none_or(|bytes| code.encode(bytes).as_bytes() == data));
+    }
+}
 
 #[cfg(feature = "telegram")]
 pub fn feed_telegram_update(data: &[u8]) {

@@ -4,8 +4,7 @@
 //! Whoever wants to smuggle one out finds other forms; what keeps secrets from commands is the cage. This catches what
 //! programs do by themselves: URLs in messages, Authorization headers, dumps.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use crate::proto::base64::{UNPADDED, URL};
 
 /// Bytes of a secret, at least, to be looked for in other forms: parts of shorter ones would hit ordinary words.
 const LEAST: usize = 8;
@@ -21,7 +20,7 @@ pub fn disguised(mut secrets: Vec<String>) -> Vec<String> {
             forms(&secret, &mut secrets);
         }
     }
-    secrets.sort();
+    secrets.sort_unstable();
     secrets.dedup();
     secrets
 }
@@ -54,7 +53,7 @@ fn forms(secret: &str, out: &mut Vec<String>) {
         let mut text = vec![0; before];
         text.extend_from_slice(bytes);
         let (first, last) = ((before * 4).div_ceil(3), text.len() * 4 / 3);
-        for code in [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+        for code in [UNPADDED.encode(&text), URL.encode(&text)] {
             out.extend(code.get(first..last).map(str::to_owned));
         }
     }
@@ -88,8 +87,8 @@ mod tests {
         for before in ["", "u", "us", "use", "user"] {
             for after in ["", "1", "12", "123"] {
                 let text = format!("{before}{SECRET}{after}");
-                check(&STANDARD_NO_PAD.encode(&text));
-                check(&URL_SAFE_NO_PAD.encode(&text));
+                check(&UNPADDED.encode(&text));
+                check(&URL.encode(&text));
             }
         }
     }

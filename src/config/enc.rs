@@ -6,14 +6,13 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::{digest, hkdf, hmac};
 
 use super::last_good::replace;
 use super::layers::{LoadOptions, read_bounded};
 use crate::error::{Context, Error, Result};
+use crate::proto::base64::STANDARD;
 
 /// What such a value begins with.
 pub const PREFIX: &str = "enc://";
@@ -95,7 +94,7 @@ impl Keys {
     /// # Errors
     /// What is missing or wrong, and what to do about it.
     pub fn open(&self, sealed: &str) -> Result<String> {
-        let mut bytes = STANDARD.decode(sealed.trim()).unwrap_or_default();
+        let mut bytes = STANDARD.decode(sealed.trim().as_bytes()).unwrap_or_default();
         if bytes.len() <= SALT + NONCE + AES_256_GCM.tag_len() {
             return Err(Error::new(
                 "this is no encrypted value: enc:// and base64 are needed; make it with `picoclaw auth encrypt`",
@@ -186,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_damaged_opens_nothing() {
         let mut keys = keys("damaged", "correct horse ä");
-        let good = STANDARD.decode(SEALED).unwrap();
+        let good = STANDARD.decode(SEALED.as_bytes()).unwrap();
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;

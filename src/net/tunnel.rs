@@ -4,18 +4,17 @@
 use std::io;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::stream::Stream;
+use crate::proto::base64::STANDARD;
 use crate::proto::http1::HeadReader;
 use crate::proto::url::{Url, host_port};
 
 /// `Basic ...` (RFC 7617).
 pub(super) fn basic(user: &(String, String)) -> String {
     let mut out = String::from("Basic ");
-    STANDARD.encode_string(format!("{}:{}", user.0, user.1), &mut out);
+    STANDARD.push(format!("{}:{}", user.0, user.1).as_bytes(), &mut out);
     out
 }
 

@@ -92,12 +92,10 @@ mod write {
     use std::os::unix::fs::FileExt;
     use std::time::Duration;
 
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
     use super::super::stream::Stream;
     use super::Splice;
     use crate::limits::{HTTP_WRITE_BYTES, UPLOAD_READ_BYTES};
+    use crate::proto::base64::STANDARD;
     use crate::sys::offload;
 
     /// So many bytes become one written piece; a multiple of three, so that padding comes at the end alone.
@@ -111,7 +109,7 @@ mod write {
             idle: Duration,
         ) -> io::Result<()> {
             let mut buf = vec![0; UPLOAD_READ_BYTES];
-            let mut text = vec![0; if self.base64 { HTTP_WRITE_BYTES } else { 0 }];
+            let mut text = String::new();
             let mut at = 0;
             while at < self.bytes {
                 let left = usize::try_from(self.bytes - at).unwrap_or(usize::MAX);
@@ -125,11 +123,9 @@ mod write {
                     stream.write_pieces(&buf[..n], idle).await?;
                 }
                 for piece in buf[..n].chunks(STEP).filter(|_| self.base64) {
-                    // It has room for a whole step.
-                    let length = STANDARD
-                        .encode_slice(piece, &mut text)
-                        .map_err(|_| io::ErrorKind::InvalidData)?;
-                    stream.write_pieces(&text[..length], idle).await?;
+                    text.clear();
+                    STANDARD.push(piece, &mut text);
+                    stream.write_pieces(text.as_bytes(), idle).await?;
                 }
                 at += n as u64;
             }

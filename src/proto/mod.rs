@@ -1,6 +1,7 @@
 //! Parsers and renderers without I/O, async or state of the process. Each has a fuzz target.
 
 pub mod addr;
+pub mod base64;
 pub mod bin;
 pub mod charset;
 pub mod crc32;

@@ -1,10 +1,9 @@
 //! What the server says while somebody signs in with a device code, and the tokens it gives (behaviour.md 7A; OpenAI's form
 //! of RFC 8628). No I/O.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::base64::URL;
 use crate::limits::AUTH_INTERVAL;
 
 /// A sign-in that waits for somebody to type a code in.
@@ -109,7 +108,7 @@ pub fn tokens(body: &str) -> Option<Tokens> {
 
 /// The account that a signed token (RFC 7519) names; its signature is the server's business.
 fn account(token: &str) -> Option<String> {
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+    let claims = URL.decode(token.split('.').nth(1)?.trim_end_matches('=').as_bytes())?;
     let claims = parse(std::str::from_utf8(&claims).ok()?);
     let places = [&claims["https://api.openai.com/auth"], &claims];
     let id = places.into_iter().find_map(|p| p["chatgpt_account_id"].as_str());
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn tokens_say_whose_they_are() {
-        let jwt = |claims: &str| format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
+        let jwt = |claims: &str| format!("e30.{}.sig", URL.encode(claims));
         let body = |id: &str| {
             format!(
                 r#"{{"access_token":"a","refresh_token":"r","id_token":"{id}","expires_in":3600}}"#

@@ -1,9 +1,8 @@
 //! WebSocket (RFC 6455), the server's side without I/O: the handshake's words, and frames. No extensions, text only.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use super::base64::STANDARD;
 use super::http1::field;
 
 /// What the key is joined with (section 1.3).
@@ -42,7 +41,7 @@ pub fn accept(head: &[u8]) -> Option<String> {
         && has(b"upgrade", b"websocket")
         && has(b"connection", b"upgrade")
         && has(b"sec-websocket-version", b"13")
-        && STANDARD.decode(key).is_ok_and(|key| key.len() == 16);
+        && STANDARD.decode(key).is_some_and(|key| key.len() == 16);
     asks.then(|| STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat())))
 }
 
