@@ -1,7 +1,5 @@
 //! The tool calls of one model answer: checked, run in order or side by side, and never a third time in vain.
 
-use std::collections::HashMap;
-
 use crate::limits::{IDENTICAL_FAILURES, PARALLEL_READS, REFLECTIONS, TOOL_CALLS_PER_ANSWER};
 use crate::message::{Message, Role, ToolCall};
 use crate::tool::{self, Effect, ToolContext, ToolResult};
@@ -12,8 +10,8 @@ pub const SKIPPED: &str = "Skipped due to queued user message.";
 /// Calls that failed in this turn.
 #[derive(Default)]
 pub struct Failures {
-    /// By name and arguments.
-    calls: HashMap<(String, String), u32>,
+    /// Name and arguments, and how often.
+    calls: Vec<(ToolCall, u32)>,
     /// Rounds in a row of which nothing succeeded.
     row: u32,
     /// How often the model was asked to reflect.
@@ -22,8 +20,8 @@ pub struct Failures {
 
 impl Failures {
     fn refusal(&self, call: &ToolCall) -> Option<ToolResult> {
-        let count = *self.calls.get(&(call.name.clone(), call.arguments.clone()))?;
-        (count >= IDENTICAL_FAILURES).then(|| {
+        let (_, count) = self.calls.iter().find(|(failed, _)| same(failed, call))?;
+        (*count >= IDENTICAL_FAILURES).then(|| {
             ToolResult::error(format!(
                 "not run: the same call of {} with the same arguments has failed {count} times in this turn; \
                  change the arguments or do something else",
@@ -33,8 +31,16 @@ impl Failures {
     }
 
     fn note(&mut self, call: &ToolCall) {
-        *self.calls.entry((call.name.clone(), call.arguments.clone())).or_default() += 1;
+        match self.calls.iter_mut().find(|(failed, _)| same(failed, call)) {
+            Some((_, count)) => *count += 1,
+            None => self.calls.push((call.clone(), 1)),
+        }
     }
+}
+
+/// Is it the same tool with the same arguments?
+fn same(one: &ToolCall, other: &ToolCall) -> bool {
+    (&one.name, &one.arguments) == (&other.name, &other.arguments)
 }
 
 impl Failures {

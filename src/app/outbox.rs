@@ -18,6 +18,7 @@ use crate::store::frame::Frame;
 use crate::store::ledger::{Ledger, Stage};
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
+use crate::sys::clock::millis;
 use crate::tool::approval::Asker;
 
 /// See the module.
@@ -321,7 +322,7 @@ impl Outbox {
                 }
                 (_, Some(pause)) => {
                     // What may have arrived is sent again: at least once, never silently lost.
-                    crate::log::info!("a reply is sent again in {} ms: {e}", pause.as_millis());
+                    crate::log::info!("a reply is sent again in {} ms: {e}", millis(pause));
                     async_io::Timer::after(pause).await;
                 }
                 (_, None) => {

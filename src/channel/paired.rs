@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Context, Result};
 use crate::limits;
+use crate::proto::json::object;
 
 /// Not a channel: its value is an object.
 const USED: &str = "used_codes";
@@ -41,8 +42,9 @@ impl Paired {
                 }
                 Value::Object(codes) if key == USED => {
                     let codes = codes.into_iter();
-                    paired.used =
-                        codes.filter_map(|(k, v)| Some((k, v.as_str()?.to_string()))).collect();
+                    paired
+                        .used
+                        .extend(codes.filter_map(|(k, v)| Some((k, v.as_str()?.to_string()))));
                 }
                 _ => return Err(crate::Error::new(format!("paired users: {key} is not a list"))),
             }
@@ -52,13 +54,10 @@ impl Paired {
 
     /// The file's text.
     pub fn to_json(&self) -> String {
-        let mut all: Map<String, Value> =
-            self.users.iter().map(|(k, ids)| (k.clone(), ids.clone().into())).collect();
-        if !self.used.is_empty() {
-            let used = self.used.iter().map(|(k, v)| (k.clone(), v.clone().into()));
-            all.insert(USED.into(), Value::Object(used.collect()));
-        }
-        Value::Object(all).to_string()
+        let users = self.users.iter().map(|(k, ids)| (k.clone(), ids.clone().into()));
+        let used = object(self.used.iter().map(|(k, v)| (k.clone(), v.clone().into())));
+        let used = (!self.used.is_empty()).then(|| (USED.to_owned(), used));
+        object(users.chain(used)).to_string()
     }
 
     /// Has `id` paired with `channel`?

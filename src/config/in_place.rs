@@ -32,7 +32,7 @@ pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
         }
     });
     // From the end, so that the places in front stay where they are.
-    found.sort();
+    found.sort_unstable();
     for (at, secret) in found.iter().rev() {
         let from = at + key_length(text.get(*at..).unwrap_or_default());
         let literal = serde_json::Value::from(secret.as_str()).to_string();

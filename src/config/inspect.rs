@@ -225,11 +225,19 @@ fn scalar_fault(value: &Value, kind: Kind) -> Option<(String, String)> {
         Kind::Int(low, high) if number.is_some_and(|n| n.fract() == 0.0) => {
             let n = number.unwrap_or_default();
             let inside = n >= low as f64 && n <= high as f64;
-            if inside { None } else { plain(format!("{n} is outside {}", range(low, high))) }
+            if inside {
+                None
+            } else {
+                plain(format!("{} is outside {}", text::plain(n), range(low, high)))
+            }
         }
         Kind::Num(low, high) if number.is_some() => {
             let inside = number.is_some_and(|n| n >= low && n <= high);
-            if inside { None } else { plain(format!("outside {low} to {high}")) }
+            if inside {
+                None
+            } else {
+                plain(format!("outside {} to {}", text::plain(low), text::plain(high)))
+            }
         }
         Kind::Text | Kind::Secret if value.is_string() => None,
         Kind::Url | Kind::Proxy if value.is_string() => {

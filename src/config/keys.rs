@@ -9,6 +9,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::keys_pack;
+use crate::proto::text;
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -249,7 +250,7 @@ fn takes(kind: Kind) -> String {
             format!("whole number from {low}")
         }
         Kind::Int(low, high) => format!("whole number {low} to {high}"),
-        Kind::Num(low, high) => format!("number {low} to {high}"),
+        Kind::Num(low, high) => format!("number {} to {}", text::plain(low), text::plain(high)),
         Kind::Text => "text".to_owned(),
         Kind::Url => "http or https address".to_owned(),
         Kind::Proxy => "http, https or socks5 address".to_owned(),

@@ -39,11 +39,13 @@ impl LoadOptions {
         let wanted = |name: &str| name == "HOME" || name.starts_with("PICOCLAW_");
         let env = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        LoadOptions {
-            env: env.filter(|(k, _)| wanted(k)).collect(),
+        let mut options = LoadOptions {
+            env: BTreeMap::new(),
             etc: PathBuf::from("/etc/picoclaw"),
             allow_empty: false,
-        }
+        };
+        options.env.extend(env.filter(|(k, _)| wanted(k)));
+        options
     }
 
     /// A variable that is set and not empty.
@@ -222,7 +224,7 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
         }
         names.push(path);
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 

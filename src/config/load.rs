@@ -20,7 +20,7 @@ use super::security;
 use super::shapes;
 use super::tree::{self, Node, Origin};
 use crate::limits::CONFIG_DEPTH;
-use crate::proto::json_pos;
+use crate::proto::{json_pos, text};
 
 /// A configuration and what is known about where it came from.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Loaded {
         collect(&self.tree, "", &mut out);
         out.push(self.passphrase.clone());
         out.retain(|s| s.len() > SHORT_SECRET);
-        out.sort();
+        out.sort_unstable();
         out.dedup();
         out
     }
@@ -255,7 +255,7 @@ fn version_of(tree: &Node, layers: &[Layer], findings: &mut Findings) -> u32 {
                 layers,
                 node.origin,
                 "version",
-                format!("unsupported config version: {number}"),
+                format!("unsupported config version: {}", text::plain(number)),
                 "this build reads versions 0 to 3",
             );
             0

@@ -1,6 +1,5 @@
 //! The configuration in force, typed. How it comes together stands in [`load`].
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +30,7 @@ pub mod secret;
 mod security;
 mod shapes;
 mod tree;
+mod web;
 
 pub use build::{TOOLS, hosts};
 pub use disguise::disguised;
@@ -43,6 +43,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use report::{check, show};
 pub use secret::{FILTER_MIN_LENGTH, SHORT_SECRET, Secret, filter_min_length, redact};
 pub use shapes::{dimensions_of, scope_of};
+pub use web::{SearchEngine, WebConfig};
 
 /// Everything the program was told.
 #[derive(Clone, Debug, Default)]
@@ -358,43 +359,11 @@ pub enum Approval {
     Ask,
 }
 
-/// `tools.web`.
-#[derive(Clone, Debug, Default)]
-pub struct WebConfig {
-    /// Both web tools are offered.
-    pub enabled: bool,
-    /// `auto`, `brave`, `duckduckgo`, `tavily` or `searxng`.
-    pub provider: String,
-    /// Proxy URL or empty.
-    pub proxy: String,
-    /// Bytes of a page.
-    pub fetch_limit_bytes: usize,
-    /// `markdown` or `plaintext`.
-    pub format: String,
-    /// Hosts, addresses and CIDR ranges exempt from the guard against private addresses.
-    pub private_host_whitelist: Vec<String>,
-    /// Search engines by name (`brave`, `duckduckgo`, `tavily`, `searxng`).
-    pub engines: BTreeMap<String, SearchEngine>,
-}
-
-/// One search engine.
-#[derive(Clone, Debug, Default)]
-pub struct SearchEngine {
-    /// May be used.
-    pub enabled: bool,
-    /// Key where the engine wants one.
-    pub api_key: Secret,
-    /// Base URL where the user runs one (SearXNG), or a test's.
-    pub base_url: String,
-    /// Results asked for, 1 to 10.
-    pub max_results: u32,
-}
-
 /// `session`.
 #[derive(Clone, Debug, Default)]
 pub struct SessionConfig {
     /// What a session is made of: `chat`, `topic`, `sender`, `space`; empty is one session for all.
     pub dimensions: Vec<String>,
     /// Name -> ids that are one person.
-    pub identity_links: BTreeMap<String, Vec<String>>,
+    pub identity_links: Vec<(String, Vec<String>)>,
 }

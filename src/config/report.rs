@@ -12,6 +12,7 @@ use super::secret::{is_secret_name, url_userinfo};
 use super::tree::Node;
 use super::{Config, ModelConfig};
 use crate::error::Result;
+use crate::proto::json::object;
 
 const REDACTED: &str = "[redacted]";
 
@@ -251,14 +252,10 @@ fn hide(value: Value, secret: bool) -> Value {
             None => text.into(),
         },
         Value::Array(items) => items.into_iter().map(|i| hide(i, secret)).collect(),
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(k, v)| {
-                let s = secret || is_secret_name(&k);
-                (k, hide(v, s))
-            })
-            .collect::<Map<_, _>>()
-            .into(),
+        Value::Object(map) => object(map.into_iter().map(|(k, v)| {
+            let s = secret || is_secret_name(&k);
+            (k, hide(v, s))
+        })),
         other if secret => {
             if other.is_null() {
                 other

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::proto::json::object;
 use crate::proto::json_pos;
 
 /// Where a node was written.
@@ -136,9 +137,7 @@ impl Node {
         match &self.kind {
             Kind::Leaf(v) => v.clone(),
             Kind::List(l) => Value::Array(l.iter().map(Node::to_value).collect()),
-            Kind::Map(m) => {
-                Value::Object(m.iter().map(|(k, n)| (k.to_string(), n.to_value())).collect())
-            }
+            Kind::Map(m) => object(m.iter().map(|(k, n)| (k.to_string(), n.to_value()))),
         }
     }
     /// What a reader calls this kind of value.
@@ -159,7 +158,7 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(s) => Some(s.clone()),
         Value::Number(n) => Some(match (n.is_f64(), n.as_f64()) {
-            (true, Some(f)) => format!("{f:.0}"),
+            (true, Some(f)) => (f.round_ties_even() as i64).to_string(),
             _ => n.to_string(),
         }),
         _ => None,

@@ -179,7 +179,7 @@ mod tests {
                 .expect("boot")
                 .map(|e| e.expect("entry").file_name().into_string().expect("name"))
                 .collect();
-            names.sort();
+            names.sort_unstable();
             names
         }
         fn stored(&self) -> String {

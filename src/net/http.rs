@@ -117,7 +117,7 @@ pub(super) fn seconds(d: Duration) -> String {
     if d.as_secs() >= 10 || d.subsec_millis() == 0 {
         format!("{} s", d.as_secs())
     } else {
-        let tenths = (d.as_millis() + 50) / 100;
+        let tenths = d.as_secs() * 10 + u64::from((d.subsec_millis() + 50) / 100);
         format!("{}.{} s", tenths / 10, tenths % 10)
     }
 }

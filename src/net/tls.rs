@@ -46,7 +46,10 @@ pub(super) fn config(cert_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
     let mut provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         // Without AES instructions ChaCha20 is several times faster, and servers follow this order.
-        provider.cipher_suites.sort_by_key(|s| !is_chacha(s.suite()));
+        let suites = provider.cipher_suites.into_iter();
+        let (mut first, others): (Vec<_>, Vec<_>) = suites.partition(|s| is_chacha(s.suite()));
+        first.extend(others);
+        provider.cipher_suites = first;
     }
     let provider = Arc::new(provider);
     let verifier = Arc::new(Verifier { extra, provider: provider.clone() });

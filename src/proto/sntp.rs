@@ -96,7 +96,8 @@ pub fn offset(asked: i64, heard: i64, answer: &Answer) -> i64 {
         i128::from(answer.received) - i128::from(asked),
         i128::from(answer.sent) - i128::from(heard),
     );
-    ((there + back) / 2).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+    // Half of it; a division of 128 bits would be a kilobyte.
+    ((there + back) >> 1).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
 /// Unix nanoseconds of the timestamp at `at`, in the first era that is not before `floor`. None for zero.

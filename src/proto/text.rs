@@ -17,6 +17,24 @@ pub fn number(text: &str) -> Option<f64> {
     serde_json::from_str::<serde_json::Value>(text).ok()?.as_f64()
 }
 
+/// A number as JSON writes it (`0.7`, `1.0`), `null` where JSON has none. All floats are printed by this or [`plain`]: the
+/// standard library's printer would be 8 kB of the program.
+pub fn decimal(number: f64) -> String {
+    serde_json::Number::from_f64(number).map_or_else(|| "null".to_owned(), |n| n.to_string())
+}
+
+/// The same for people: a whole number has no fraction.
+pub fn plain(number: f64) -> String {
+    let text = decimal(number);
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
+/// In lower case, letter by letter. (`str::to_lowercase` writes a Greek sigma differently at a word's end, for which it needs
+/// 2 kB of tables.)
+pub fn lower(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
 /// Whether `word` stands in a list with blanks between its words. (A list of string slices takes 16 bytes more a word.)
 pub fn listed(list: &str, word: &str) -> bool {
     !word.is_empty() && list.split(' ').any(|w| w == word)
@@ -114,6 +132,20 @@ fn is_format(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn floats_are_printed_as_the_standard_library_does() {
+        for number in [0.0, -0.0, 0.7, 1.0, 2.0, 10.0, 0.25, -3.5, 1e15, 123_456.789, 1.0 / 3.0] {
+            assert_eq!(decimal(number), format!("{number:?}"));
+            assert_eq!(plain(number), format!("{number}"));
+        }
+        assert_eq!((decimal(f64::NAN), plain(f64::INFINITY)), ("null".into(), "null".into()));
+    }
+
+    #[test]
+    fn lower_case_knows_other_alphabets() {
+        assert_eq!(lower("RM -RF ÄÖ ΟΔΟΣ İ"), "rm -rf äö οδοσ i\u{307}");
+    }
 
     #[track_caller]
     fn check(text: &str, max: usize, want: &str) {

@@ -20,6 +20,7 @@ use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provide
 use super::{exchange, openai};
 use crate::config::{Config, ModelConfig};
 use crate::net::http::Client;
+use crate::sys::clock::millis;
 use crate::{Error, limits};
 
 /// All models, one a process (and a configuration).
@@ -289,7 +290,7 @@ impl Models {
                     text,
                     "\n  [{n}] {label}: {failure} (reason={}, {} ms)",
                     failure.class.name(),
-                    took.as_millis()
+                    millis(*took)
                 ),
                 Err(why) => write!(text, "\n  [{n}] {label}: skipped ({why})"),
             };

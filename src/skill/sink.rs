@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::source::is_part;
 use crate::error::Context;
 use crate::limits::{SKILL_BYTES, SKILL_DEPTH, SKILL_FILES, SKILL_NAME_BYTES};
-use crate::proto::text::is_visible;
+use crate::proto::text::{is_visible, lower};
 use crate::{Error, Result};
 
 /// See the module.
@@ -136,11 +136,11 @@ impl Sink {
 
     /// Notes a name; true when exactly this one is there already.
     fn claim(&mut self, path: &str) -> Result<bool> {
-        match self.names.get(&path.to_lowercase()) {
+        match self.names.get(&lower(path)) {
             Some(known) if known == path => Ok(true),
             Some(known) => Err(Error::new(format!("{path} and {known} differ only in case"))),
             None => {
-                self.names.insert(path.to_lowercase(), path.to_owned());
+                self.names.insert(lower(path), path.to_owned());
                 Ok(false)
             }
         }

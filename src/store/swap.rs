@@ -187,7 +187,7 @@ mod tests {
         }
         let mut out = Vec::new();
         below(dir, "", &mut out);
-        out.sort();
+        out.sort_unstable();
         out
     }
 

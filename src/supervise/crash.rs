@@ -133,7 +133,7 @@ mod tests {
             .expect("folder")
             .map(|e| e.expect("entry").file_name().into_string().expect("name"))
             .collect();
-        names.sort();
+        names.sort_unstable();
         assert_eq!(
             names,
             ["crash.1.txt", "crash.2.txt", "crash.3.txt", "crash.4.txt", "crash.txt"]

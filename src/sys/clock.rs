@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::limits::ZONE_FILE_BYTES;
 use crate::proto::tz::Zone;
@@ -23,6 +23,11 @@ pub fn unix_now() -> i64 {
 /// The same in milliseconds.
 pub fn unix_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+/// Whole milliseconds, for people. (`Duration::as_millis` has 128 bits, and printing those takes 2 kB.)
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Seconds that local time is ahead of UTC at `unix`, by `TZ` and the system's zone files, read once.

@@ -79,11 +79,19 @@ fn value(schema: &Value, value: &Value, path: &str, depth: usize) -> Result<(), 
         }
     }
     if let Some(n) = value.as_f64() {
-        if let Some(low) = schema["minimum"].as_f64().filter(|&low| n < low) {
-            return Err(format!("{}: {value} is below the minimum {low}", shown(path)));
+        if schema["minimum"].as_f64().is_some_and(|low| n < low) {
+            return Err(format!(
+                "{}: {value} is below the minimum {}",
+                shown(path),
+                schema["minimum"]
+            ));
         }
-        if let Some(high) = schema["maximum"].as_f64().filter(|&high| n > high) {
-            return Err(format!("{}: {value} is above the maximum {high}", shown(path)));
+        if schema["maximum"].as_f64().is_some_and(|high| n > high) {
+            return Err(format!(
+                "{}: {value} is above the maximum {}",
+                shown(path),
+                schema["maximum"]
+            ));
         }
     }
     match value {

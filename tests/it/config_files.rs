@@ -145,7 +145,7 @@ fn secrets_come_from_security_yml() {
         c.models.iter().map(|m| (m.model_name.as_str(), m.api_key.expose())).collect();
     assert_eq!(got, [("a", "k1"), ("a__key_1", "k2"), ("b", "")]);
     assert_eq!(
-        (c.telegram[0].token.expose(), c.tools.web.engines["brave"].api_key.expose()),
+        (c.telegram[0].token.expose(), c.tools.web.engine("brave").expect("set").api_key.expose()),
         ("123:abc", "brave-key")
     );
     assert_eq!(loaded.secrets(), ["123:abc", "brave-key"]);

@@ -135,9 +135,11 @@ fn v0_example() {
         (c.gateway.hosts.clone(), c.gateway.port, c.gateway.log_level.as_str()),
         (vec!["0.0.0.0".to_owned()], 18790, "info")
     );
-    let brave = &c.tools.web.engines["brave"];
+    let brave = c.tools.web.engine("brave").expect("set");
     assert!(
-        !brave.enabled && brave.api_key.is_empty() && c.tools.web.engines["duckduckgo"].enabled
+        !brave.enabled
+            && brave.api_key.is_empty()
+            && c.tools.web.engine("duckduckgo").expect("set").enabled
     );
     assert_eq!(
         (c.session.dimensions.clone(), c.tools.disabled.join(" ")),
@@ -214,12 +216,15 @@ fn v3_example() {
         ("brave", "plaintext", 10_485_760)
     );
     assert_eq!(
-        (c.tools.web.engines["brave"].max_results, c.tools.web.engines["brave"].api_key.expose()),
+        (
+            c.tools.web.engine("brave").expect("set").max_results,
+            c.tools.web.engine("brave").expect("set").api_key.expose()
+        ),
         (10, "b1")
     );
-    assert_eq!(c.tools.web.engines["searxng"].base_url, "http://sx.test");
+    assert_eq!(c.tools.web.engine("searxng").expect("set").base_url, "http://sx.test");
     assert_eq!(c.session.dimensions, ["chat", "topic"]);
-    assert_eq!(c.session.identity_links["alice"], ["telegram:1", "2"]);
+    assert_eq!(c.session.identity_links[0].1, ["telegram:1", "2"]);
     assert_eq!(c.time_servers, ["ntp.test"]);
     assert_eq!(
         folder.warnings(),

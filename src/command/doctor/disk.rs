@@ -12,6 +12,7 @@ use super::Findings;
 use super::Grade::{Bad, Good, Odd};
 use crate::config::Config;
 use crate::limits::{DOCTOR_DISK, DOCTOR_FLUSH, DOCTOR_OWNERS, DOCTOR_WAIT};
+use crate::sys::clock::millis;
 use crate::sys::{files, offload};
 
 /// Looks at the home and the workspace.
@@ -33,7 +34,7 @@ pub async fn look(out: &mut Findings, config: &Config) {
             Ok((Ok(took), space)) => {
                 let free = space.map_or(u64::MAX, |(free, _)| free);
                 let what =
-                    format!("{shown}: {} kB free, flushed in {} ms", free / 1024, took.as_millis());
+                    format!("{shown}: {} kB free, flushed in {} ms", free / 1024, millis(took));
                 let (grade, cure) = if free < DOCTOR_DISK {
                     (Bad, "make room: old sessions, media and logs; see `df`")
                 } else if took > DOCTOR_FLUSH {

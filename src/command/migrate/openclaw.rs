@@ -8,6 +8,7 @@ use super::take::{Did, Report, Taker};
 use crate::config::providers;
 use crate::error::{Context, Result};
 use crate::limits::MIGRATE_MODELS;
+use crate::proto::json::object;
 use crate::proto::json5;
 use crate::sys::beneath::Root;
 
@@ -146,14 +147,10 @@ pub fn read(text: &str) -> serde_json::Result<Value> {
 /// Names of members in our way of writing; those of providers and profiles are names that people gave.
 fn snaked(value: Value, rename: bool) -> Value {
     match value {
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(name, value)| {
-                let own = matches!(&*name, "providers" | "profiles");
-                (if rename { snake(&name) } else { name }, snaked(value, !own))
-            })
-            .collect::<Map<_, _>>()
-            .into(),
+        Value::Object(map) => object(map.into_iter().map(|(name, value)| {
+            let own = matches!(&*name, "providers" | "profiles");
+            (if rename { snake(&name) } else { name }, snaked(value, !own))
+        })),
         Value::Array(list) => list.into_iter().map(|v| snaked(v, true)).collect(),
         other => other,
     }

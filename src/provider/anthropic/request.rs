@@ -2,6 +2,7 @@
 
 use crate::config::ModelConfig;
 use crate::message::{Message, Role};
+use crate::proto::text;
 use crate::provider::body::{Body, Extra, Post};
 use crate::provider::thinking::Level;
 use crate::provider::{ChatRequest, Class, Failure};
@@ -56,7 +57,7 @@ pub fn body<'a>(
     // Thinking goes with temperature 1 only, which is the default.
     if !thinks && request.temperature.is_finite() && b.field("temperature") {
         // The scale ends at 1 here, elsewhere at 2.
-        b.raw(&format!("{:?}", request.temperature.clamp(0.0, 1.0)));
+        b.raw(&text::decimal(request.temperature.clamp(0.0, 1.0)));
     }
     if model.streaming && b.field("stream") {
         b.raw("true");

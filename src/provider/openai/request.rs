@@ -2,6 +2,7 @@
 
 use crate::config::ModelConfig;
 use crate::message::{Message, Role};
+use crate::proto::text;
 use crate::provider::body::{Body, Extra, Post};
 use crate::provider::thinking::{self, Level};
 use crate::provider::{ChatRequest, Failure, exchange};
@@ -43,7 +44,7 @@ pub fn body<'a>(
     }
     if let Some(t) = temperature(&model.model, request.temperature) {
         if b.field("temperature") {
-            b.raw(&format!("{t:?}"));
+            b.raw(&text::decimal(t));
         }
     }
     if let Some(level) = Level::parse(&model.thinking_level) {

@@ -107,7 +107,7 @@ impl Walls {
         // By name and by what a link of that name leads to.
         let real = paths.iter().filter_map(|h| h.canonicalize().ok());
         self.hidden = paths.iter().cloned().chain(real).collect();
-        self.hidden.sort();
+        self.hidden.sort_unstable();
         self.hidden.dedup();
     }
 

@@ -131,7 +131,7 @@ fn list(scope: &Scope, path: &str) -> Result<ToolResult, String> {
     let (mut entries, more) = place
         .list(LIST_DIR_ENTRIES)
         .map_err(|e| format!("failed to read directory: {}", fault(path, &e)))?;
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut lines = String::new();
     for entry in &entries {
         lines.push_str(if entry.folder { "DIR:  " } else { "FILE: " });

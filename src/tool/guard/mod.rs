@@ -16,6 +16,7 @@ use super::scope::{Scope, compile};
 use crate::config::ExecConfig;
 use crate::limits::SHELL_DEPTH;
 use crate::proto::shell::{self, Simple};
+use crate::proto::text;
 
 /// Why a command is not run; stands in `Command blocked by safety guard (X)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Guard {
             return Err(Reason::Dangerous);
         }
         let line = command.trim();
-        let lower = line.to_lowercase();
+        let lower = text::lower(line);
         let whole = |r: &Regex| r.find(&lower).is_some_and(|m| m.range() == (0..lower.len()));
         if self.allow.iter().any(whole) {
             return Ok(());
@@ -85,7 +86,7 @@ impl Guard {
         }
         let script = shell::parse(line);
         let exempt = |c: &Simple| {
-            let text = line.get(c.span.0..c.span.1).unwrap_or("").to_lowercase();
+            let text = text::lower(line.get(c.span.0..c.span.1).unwrap_or(""));
             self.allow.iter().any(|r| r.is_match(&text))
         };
         // A substitution may stand anywhere, so it is exempt only when every command of the line is.

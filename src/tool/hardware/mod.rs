@@ -12,10 +12,11 @@ pub mod serial;
 mod slot;
 mod spi;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Args, ToolContext, ToolResult, approval};
 use crate::limits::HARDWARE_LISTED;
+use crate::proto::json::object;
 use crate::sys::offload;
 
 pub use board::BOARD;
@@ -93,8 +94,7 @@ fn line_of(path: &str) -> String {
 
 /// The result: an object with these members.
 fn told(members: Vec<(&str, Value)>) -> String {
-    let map: Map<String, Value> = members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-    Value::Object(map).to_string()
+    object(members.into_iter().map(|(k, v)| (k.to_owned(), v))).to_string()
 }
 
 /// `12 ff`

@@ -96,7 +96,7 @@ impl Engine {
             };
         }
         let enabled =
-            |e: &Engine| web.engines.get(e.key()).map_or(*e == Engine::Duckduckgo, |s| s.enabled);
+            |e: &Engine| web.engine(e.key()).map_or(*e == Engine::Duckduckgo, |s| s.enabled);
         AUTO.into_iter().find(|e| enabled(e) && e.missing(web).is_none()).ok_or_else(|| {
             Error::new(
                 "no search engine is set up (tools.web.brave, tavily, searxng or duckduckgo)",
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     fn missing(self, web: &WebConfig) -> Option<&'static str> {
-        let settings = web.engines.get(self.key());
+        let settings = web.engine(self.key());
         let no_key = settings.is_none_or(|s| s.api_key.is_empty());
         match self {
             Engine::Brave if no_key => Some("tools.web.brave.api_key"),

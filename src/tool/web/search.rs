@@ -48,7 +48,7 @@ async fn ask(ctx: &ToolContext, args: &Args, query: &str) -> Result<String> {
     let web = &ctx.config.tools.web;
     let range = Range::parse(args.get("range").and_then(Value::as_str).unwrap_or(""))?;
     let engine = Engine::choose(web)?;
-    let settings = web.engines.get(engine.key()).cloned().unwrap_or_default();
+    let settings = web.engine(engine.key()).cloned().unwrap_or_default();
     let default = if settings.max_results == 0 { DEFAULT_RESULTS } else { settings.max_results };
     let count = args.get("count").and_then(Value::as_u64).unwrap_or(u64::from(default));
     let count = usize::try_from(count).unwrap_or(usize::MAX).clamp(1, WEB_SEARCH_RESULTS);
