@@ -1,26 +1,27 @@
 //! Feeds for what clients, cameras and servers of others send, and for what other homes and backups hold.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::feeds::lossy;
 use picoclaw::command::migrate::openclaw;
 use picoclaw::command::migrate::take::Report;
 use picoclaw::command::restore;
 use picoclaw::config::enc::{Keys, PREFIX};
-use picoclaw::limits::{self, MIGRATE_MODELS};
+use picoclaw::limits::MIGRATE_MODELS;
 use picoclaw::proto::pack;
 
 /// Names, types and words of media, and the form that carries them.
 #[cfg(feature = "media")]
 pub fn feed_media(data: &[u8]) {
     use picoclaw::channel::media;
+    use picoclaw::limits::VOICE_CHARS;
+    use std::sync::Arc;
     let text = lossy(data);
     if let Some(head) = data.first_chunk() {
         picoclaw::provider::picture::kind(head);
     }
     if let Ok(words) = picoclaw::provider::voice::parse(data) {
-        assert!((1..=limits::VOICE_CHARS).contains(&words.chars().count()));
+        assert!((1..=VOICE_CHARS).contains(&words.chars().count()));
         assert!(!words.contains(char::is_control));
     }
     let (first, second) = text.split_once('\n').unwrap_or((&text, ""));
@@ -62,7 +63,7 @@ pub fn feed_maixcam(data: &[u8]) {
         let Ok(event) = serde_json::from_str(text) else { continue };
         let words = picoclaw::channel::maixcam::text(&event, 0);
         assert_eq!(words.lines().count(), 5, "{words}");
-        assert!(words.chars().count() < limits::CAMERA_CLASS + 200);
+        assert!(words.chars().count() < picoclaw::limits::CAMERA_CLASS + 200);
     }
 }
 

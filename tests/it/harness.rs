@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "media")]
 use picoclaw::config::LoadOptions;
 use picoclaw_peer::{Peer, PeerOptions};
 use serde_json::{Value, json};
@@ -115,6 +116,7 @@ impl Home {
     }
 
     /// What this process reads its configuration with.
+    #[cfg(feature = "media")]
     pub fn options(&self) -> LoadOptions {
         LoadOptions {
             env: self.environment.iter().cloned().collect(),

@@ -56,9 +56,9 @@ mod net_proxy;
 mod net_tls;
 mod old_kernel;
 mod pairing;
-#[cfg(feature = "pico")]
 #[cfg(all(feature = "telegram", feature = "media"))]
 mod patience;
+#[cfg(feature = "pico")]
 mod pico;
 #[cfg(feature = "pico")]
 mod pico_client;
