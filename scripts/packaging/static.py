@@ -227,8 +227,9 @@ def layers():
         text = read(f"{layer}/conf/layer.conf")
         if not re.search(r'LAYERSERIES_COMPAT_[\w-]+ = "wrynose"', text):
             say(f"{layer}: compatible with other series than wrynose")
-        if not (ROOT / layer / "README.md").exists():
-            say(f"{layer}: no README.md")
+        for name in ("README.md", "SECURITY.md"):
+            if not (ROOT / layer / name).exists() or not read(f"{layer}/{name}").strip():
+                say(f"{layer}: no {name}")
     for path in (ROOT / "meta-picoclaw/meta-picoclaw-bsp/conf/machine").glob("*.conf"):
         text = path.read_text()
         if text.index("MACHINEOVERRIDES") > text.index("\nrequire"):
