@@ -100,3 +100,42 @@ impl ServerCertVerifier for Verifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_rustls::rustls::crypto::ring;
+    use rustls_pki_types::pem::PemObject;
+
+    /// A root that many servers have: it names itself as its signer.
+    const ISRG_ROOT_X2: &str = "-----BEGIN CERTIFICATE-----
+MIICGzCCAaGgAwIBAgIQQdKd0XLq7qeAwSxs6S+HUjAKBggqhkjOPQQDAzBPMQsw
+CQYDVQQGEwJVUzEpMCcGA1UEChMgSW50ZXJuZXQgU2VjdXJpdHkgUmVzZWFyY2gg
+R3JvdXAxFTATBgNVBAMTDElTUkcgUm9vdCBYMjAeFw0yMDA5MDQwMDAwMDBaFw00
+MDA5MTcxNjAwMDBaME8xCzAJBgNVBAYTAlVTMSkwJwYDVQQKEyBJbnRlcm5ldCBT
+ZWN1cml0eSBSZXNlYXJjaCBHcm91cDEVMBMGA1UEAxMMSVNSRyBSb290IFgyMHYw
+EAYHKoZIzj0CAQYFK4EEACIDYgAEzZvVn4CDCuwJSvMWSj5cz3es3mcFDR0HttwW
++1qLFNvicWDEukWVEYmO6gbf9yoWHKS5xcUy4APgHoIYOIvXRdgKam7mAHf7AlF9
+ItgKbppbd9/w+kHsOdx1ymgHDB/qo0IwQDAOBgNVHQ8BAf8EBAMCAQYwDwYDVR0T
+AQH/BAUwAwEB/zAdBgNVHQ4EFgQUfEKWrt5LSDv6kviejM9ti6lyN5UwCgYIKoZI
+zj0EAwMDaAAwZQIwe3lORlCEwkSHRhtFcP9Ymd70/aTSVaYgLXTWNLxBo1BfASdW
+tL4ndQavEi51mI38AjEAi/V3bNTIZargCyzuFJ0nN6T5U6VR5CmD1/iQMVtCnwr1
+/q4AaOeMSQ+2b1tbFfLn
+-----END CERTIFICATE-----";
+
+    #[test]
+    fn a_root_is_found_by_the_certificates_that_name_it() {
+        let verifier = Verifier { extra: Vec::new(), provider: Arc::new(ring::default_provider()) };
+        let shown = CertificateDer::from_pem_slice(ISRG_ROOT_X2.as_bytes()).expect("PEM");
+        let roots = |shown: &[CertificateDer<'_>]| verifier.roots(shown.iter()).roots;
+        let found = roots(&[shown.clone(), shown.clone()]);
+        // Once, however many name it; as the list of all of them would have held it.
+        assert_eq!(found.len(), 1);
+        assert!(webpki_roots::TLS_SERVER_ROOTS.contains(&found[0]));
+        // And as rustls makes it of the certificate itself.
+        let mut known = RootCertStore::empty();
+        known.add(shown).expect("a root");
+        assert_eq!(found, known.roots);
+        assert!(roots(&[CertificateDer::from_slice(b"no certificate")]).is_empty());
+    }
+}
