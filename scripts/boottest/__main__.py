@@ -11,6 +11,7 @@ import threading
 import traceback
 
 from . import cuts, figures, first, hardware, power, trouble, vendor
+from .route import unpacked_kernel
 from .scene import Lab, Scene
 
 # The longest first; seconds after which a scene is ended.
@@ -42,6 +43,14 @@ ABOUT = {
     "hardware": "I2C, SPI, GPIO and serial tools, USB plugged in and out: device nodes of QEMU's sifive_u",
     "cuts": "power cuts at random moments; only with --only (scripts/campaign power)",
 }
+
+
+def bound(route):
+    """Scenes that are not about any image but scripts/image's own, with the reason."""
+    scenes = {"vendor": "it makes a vendor's system of the packages of scripts/image and lays scripts/build's program over it"}
+    if unpacked_kernel(route.kernel()) is None:
+        scenes["hardware"] = f"it needs modules of Debian's kernel {route.kernel()} from scripts/image's cache"
+    return scenes
 
 
 def play(lab, name):
@@ -77,6 +86,7 @@ def main():
     parser.add_argument("--cuts", type=int, default=3, help="power cuts of the scene of this name")
     parser.add_argument("--seed", type=int, default=7, help="of its moments")
     parser.add_argument("--image", help=argparse.SUPPRESS)
+    parser.add_argument("--foreign", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--ca", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -90,6 +100,14 @@ def main():
     lab = Lab(args.image, args.peer, args.ca, folder, sys.stderr if args.json else sys.stdout)
     lab.seed, lab.cuts = args.seed, args.cuts
     names = [n for n in [*SCENES, *CAMPAIGNS] if (n in args.only if args.only else n in SCENES)]
+    promised = f"{lab.route.ceiling} kB at most" if lab.route.ceiling else "not promised"
+    lab.tell("boot-test", f"board {lab.route.board}, program of the route {lab.route.name}: VmRSS {promised}")
+    skipped = {n: why for n, why in bound(lab.route).items() if args.foreign and n in names}
+    for name, why in skipped.items():
+        lab.tell(name, f"SKIPPED on this image: {why}")
+    names = [n for n in names if n not in skipped]
+    if not names:
+        lab.failures.append("nothing to play on this image")
     pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     scenes = [pool.submit(play, lab, name) for name in names]
     try:
@@ -105,8 +123,10 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
     for failure in lab.failures:
         print(f"FAILED {failure}", file=lab.out)
-    print(f"{lab.passed} passed, {len(lab.failures)} failed", file=lab.out, flush=True)
-    print(json.dumps({**lab.figures, "passed": lab.passed, "failed": len(lab.failures)}), flush=True)
+    told = f", skipped: {' '.join(skipped)}" if skipped else ""
+    print(f"{lab.passed} passed, {len(lab.failures)} failed{told}", file=lab.out, flush=True)
+    counts = {"passed": lab.passed, "failed": len(lab.failures), **({"skipped": sorted(skipped)} if skipped else {})}
+    print(json.dumps({**lab.figures, "route": lab.route.name, **counts}), flush=True)
     return 1 if lab.failures else 0
 
 

@@ -22,7 +22,7 @@ GADGET = "echo gadget.0 > /sys/bus/gadget/drivers/g_serial/"
 
 def hardware(s):
     s.machine = type("Board", (sifive.SiFive,), {"files": s.folder})
-    sifive.prepare(s.card, s.lab.image, s.folder, FACTS)
+    sifive.prepare(s.card, s.lab.route, s.folder, FACTS)
     config = s.peer.config()
     config["tools"].update(TOOLS)
     config["devices"] = {"enabled": True}

@@ -9,6 +9,7 @@ import time
 from .card import Card
 from .machine import PASSWORD_HASH, Machine, Trouble
 from .peer import Peer
+from .route import Route
 
 # Seconds for a board to come up and poll; a busy machine emulates slowly.
 BOOT = 300
@@ -21,6 +22,7 @@ class Lab:
 
     def __init__(self, image, peer_program, authority, folder, out):
         self.image, self.peer_program, self.authority = image, peer_program, authority
+        self.route = Route(image)
         self.folder, self.out = pathlib.Path(folder), out
         self.begun = time.time()
         self.lock = threading.Lock()

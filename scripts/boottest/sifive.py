@@ -9,8 +9,8 @@ import time
 
 from .card import call
 from .machine import Machine, Trouble
+from .route import unpacked_kernel
 
-RELEASE = re.compile(r"^linux-image-(\S+) (\S+)$", re.M)
 # To reach the card, which hangs on the SoC's second SPI bus; the network card; and what is plugged in here: an I2C bus
 # on USB, and a UART on USB whose other end is a UART of the same machine. All from the initramfs: the root file system is full.
 MODULES = ("spi-sifive", "mmc_spi", "mmc_block", "macb", "i2c-dev", "vhci-hcd", "i2c-tiny-usb", "cdc-acm", "dummy_hcd",
@@ -23,12 +23,12 @@ GPIO_ENABLED, GPIO_OUT, GPIO_PULL_UP = 0x10060008, 0x1006000C, 0x10060010
 class Kernel:
     """Debian's kernel package as scripts/image unpacked it."""
 
-    def __init__(self, image):
-        name, version = RELEASE.search((pathlib.Path(image).parent / "packages.txt").read_text()).groups()
-        home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-        cache = pathlib.Path(os.environ.get("PICOCLAW_IMAGE_CACHE") or pathlib.Path(home) / "picoclaw-image")
-        self.release = name
-        self.modules = cache / "riscv64" / f"linux-image-{name}_{version}" / "usr/lib/modules" / name
+    def __init__(self, route):
+        self.release = route.kernel()
+        tree = unpacked_kernel(self.release)
+        if tree is None:
+            raise Trouble(f"kernel {self.release} is not among what scripts/image has fetched")
+        self.modules = tree / "usr/lib/modules" / self.release
         self.needs = {}
         for line in (self.modules / "modules.dep").read_text().splitlines():
             file, _, needed = line.partition(":")
@@ -72,9 +72,9 @@ def initramfs(kernel, folder, disk):
         f.write(archive)
 
 
-def prepare(card, image, folder, facts):
+def prepare(card, route, folder, facts):
     """Puts this machine's facts on the card, and kernel and initramfs into the folder."""
-    initramfs(Kernel(image), folder, card.disk)
+    initramfs(Kernel(route), folder, card.disk)
     root = f"{card.disk}?offset={card.root}"
     read = lambda path: call("debugfs", "-R", f"cat {path}", root).decode()
     files = {"/etc/inittab": read("/etc/inittab").replace("ttyS0", CONSOLE)}
