@@ -19,37 +19,50 @@ const PAGE: usize = 4096;
 /// Bytes of the program that one page fault maps at most.
 const PIECE: usize = 16 * 1024;
 
-// SAFETY: the linker defines both in every program; only their addresses are used.
-unsafe extern "C" {
-    /// Defined by the linker: where the program file begins in memory.
-    static __executable_start: u8;
-    /// Defined by the linker: where its code ends. All before it is read-only.
-    static etext: u8;
-}
-
-/// Code and constants, in whole pages.
-fn program() -> Range<usize> {
-    let (start, end) = (&raw const __executable_start as usize, &raw const etext as usize);
-    start / PAGE * PAGE..end / PAGE * PAGE
+/// Calls with each run of whole pages that is code or constants, of the program and of the libraries it has loaded: what
+/// their headers have loaded and nobody may write. Where the constants stand, before the code or behind it, differs by linker.
+fn read_only(each: &mut dyn FnMut(Range<usize>)) {
+    unsafe extern "C" fn object(
+        info: *mut libc::dl_phdr_info,
+        _size: libc::size_t,
+        data: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: libc hands over an object's description for the time of the call, and the pointer given below.
+        let (info, each) = unsafe { (&*info, &mut *data.cast::<&mut dyn FnMut(Range<usize>)>()) };
+        for at in 0..usize::from(info.dlpi_phnum) {
+            // SAFETY: there are so many headers.
+            let header = unsafe { &*info.dlpi_phdr.add(at) };
+            if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0 {
+                let start = info.dlpi_addr as usize + header.p_vaddr as usize;
+                let end = start + header.p_memsz as usize;
+                // The last page may be shared with what follows.
+                each(start / PAGE * PAGE..end / PAGE * PAGE);
+            }
+        }
+        0
+    }
+    let mut each = each;
+    // SAFETY: the function takes what is given here, during this call only.
+    unsafe { libc::dl_iterate_phdr(Some(object), (&raw mut each).cast()) };
 }
 
 /// Makes page faults map small pieces: the kernel does not map around a fault beyond the mapping it is in, so every other
 /// piece becomes a mapping of its own, by an advice that changes nothing else (its pages are left out of core dumps, which
 /// have the program file anyway). About 90 mappings, 200 bytes of kernel memory each. To be called first thing.
 pub fn map_small_pieces() {
-    let program = program();
-    for start in program.clone().step_by(2 * PIECE) {
-        let length = PIECE.min(program.end - start);
-        // SAFETY: the range is code and constants, and the advice is about core dumps only. An error means no advice.
-        let _ = unsafe { madvise(start as *mut _, length, Advice::LinuxDontDump) };
-    }
+    read_only(&mut |pages| {
+        for start in pages.clone().step_by(2 * PIECE) {
+            let length = PIECE.min(pages.end - start);
+            // SAFETY: the range is code and constants, and the advice is about core dumps only. An error means no advice.
+            let _ = unsafe { madvise(start as *mut _, length, Advice::LinuxDontDump) };
+        }
+    });
 }
 
-/// Lets go of the program's own pages, the dead part of this thread's stack and the heap's free end. What is needed comes
+/// Lets go of the program's and its libraries' own pages, the dead part of this thread's stack and the heap's free end. What is needed comes
 /// back by page faults that do not reach the disk: about ten a call. Kernels that refuse lose nothing.
 pub fn give_back() {
-    let program = program();
-    discard(program.start, program.end);
+    read_only(&mut |pages| discard(pages.start, pages.end));
     dead_stack();
     heap::trim();
 }
@@ -65,7 +78,7 @@ fn discard(start: usize, end: usize) {
     if end <= start {
         return;
     }
-    // SAFETY: the callers name pages of a read-only file mapping, which come back as they are, or of stack below every
+    // SAFETY: the callers name pages of a file mapping that nobody writes, which come back as they are, or of stack below every
     // live frame. An error (no such advice, a hole) means that nothing, or less, was done.
     let _ = unsafe { madvise(start as *mut _, end - start, Advice::LinuxDontNeed) };
 }
@@ -73,6 +86,19 @@ fn discard(start: usize, end: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_constants_and_libraries_are_found() {
+        let (mut code, mut constant, mut library, mut data) = (false, false, false, false);
+        let written = Box::new(1_u8);
+        read_only(&mut |pages| {
+            code |= pages.contains(&(everything_works_on as fn() as usize));
+            constant |= pages.contains(&("text of the program".as_ptr() as usize));
+            library |= pages.contains(&(libc::getpid as unsafe extern "C" fn() -> i32 as usize));
+            data |= pages.contains(&(&raw const *written as usize));
+        });
+        assert!(code && constant && library && !data, "{code} {constant} {library} {data}");
+    }
 
     #[test]
     fn everything_works_on() {
