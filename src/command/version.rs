@@ -12,7 +12,7 @@ pub const REVISION: &str = match option_env!("PICOCLAW_GIT") {
 /// The lines of `version`, or one JSON object.
 pub fn text(json: bool) -> String {
     let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    let built = crate::proto::date::rfc3339(crate::net::tls::build_epoch() as i64);
+    let built = crate::proto::date::rfc3339(crate::sys::board::BUILD_TIME as i64);
     if json {
         let value = serde_json::json!({
             "version": VERSION, "git": REVISION, "build": built, "target": target, "features": features(),

@@ -17,22 +17,21 @@ use self::sessions::Sessions;
 use self::verifier::Verifier;
 use crate::error::Context;
 use crate::limits::{TLS_CERT_FILE_BYTES, TLS_EXTRA_ROOTS};
+use crate::sys::board::BUILD_TIME;
 use crate::{Error, Result};
 
 mod roots;
 mod sessions;
 mod verifier;
 
-/// When this program was built, seconds since 1970 (`SOURCE_DATE_EPOCH` where it was set).
-pub fn build_epoch() -> u64 {
-    const EPOCH: &str = env!("PICOCLAW_BUILD_EPOCH");
-    EPOCH.parse().unwrap_or(0)
-}
-
 /// Whether the clock is past the build date. A board without a battery starts in 1970, and no
 /// certificate is valid there: https waits until SNTP has set the clock.
 pub fn clock_is_set() -> bool {
-    SystemTime::now() >= UNIX_EPOCH + Duration::from_secs(build_epoch())
+    is_past_build(SystemTime::now())
+}
+
+fn is_past_build(now: SystemTime) -> bool {
+    now >= UNIX_EPOCH + Duration::from_secs(BUILD_TIME)
 }
 
 /// The configuration all connections share: the built-in roots and those of `cert_file` (PEM).
@@ -114,5 +113,19 @@ fn extra_roots(path: &Path) -> Result<Vec<TrustAnchor<'static>>> {
         None if found == 0 => Err(Error::new("no certificate in it")),
         Some(e) if usable == 0 => Err(Error::new(format!("no usable certificate in it: {e}"))),
         _ => Ok(roots.roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_the_supervisor_lifts_the_clock_to_is_good_enough() {
+        let lifted = UNIX_EPOCH + Duration::from_secs(BUILD_TIME);
+        assert!(is_past_build(lifted) && !is_past_build(lifted - Duration::from_secs(1)));
+        // The program's own date: not that of an older one, nor one to come.
+        assert!(clock_is_set());
+        assert_eq!(env!("PICOCLAW_BUILD_EPOCH"), BUILD_TIME.to_string());
     }
 }
