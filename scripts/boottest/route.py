@@ -75,9 +75,14 @@ class Route:
         return found[0] if found else None
 
 
-def unpacked_kernel(release):
-    """Debian's kernel package of this release as scripts/image unpacked it; None where it is not there."""
+def unpacked(pattern):
+    """A package as scripts/image unpacked it; None where it is not there."""
     home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     cache = pathlib.Path(os.environ.get("PICOCLAW_IMAGE_CACHE") or pathlib.Path(home) / "picoclaw-image")
-    found = sorted((cache / "riscv64").glob(f"linux-image-{release}_*")) if release else []
+    found = sorted((cache / "riscv64").glob(pattern))
     return found[-1] if found else None
+
+
+def unpacked_kernel(release):
+    """Debian's kernel package of this release."""
+    return unpacked(f"linux-image-{release}_*") if release else None

@@ -9,7 +9,7 @@ import time
 
 from .card import call
 from .machine import Machine, Trouble
-from .route import unpacked_kernel
+from .route import unpacked, unpacked_kernel
 
 # To reach the card, which hangs on the SoC's second SPI bus; the network card; and what is plugged in here: an I2C bus
 # on USB, and a UART on USB whose other end is a UART of the same machine. All from the initramfs: the root file system is full.
@@ -47,6 +47,14 @@ class Kernel:
 
     def load(self, file):
         return lzma.decompress((self.modules / file).read_bytes())
+
+
+def busybox():
+    """Debian's static one, as scripts/image unpacked it."""
+    tree = unpacked("busybox-static_*")
+    if tree is None:
+        raise Trouble("scripts/image has fetched no busybox-static")
+    return (tree / "usr/bin/busybox").read_bytes()
 
 
 def short(file):
