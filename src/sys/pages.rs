@@ -22,6 +22,7 @@ const PIECE: usize = 16 * 1024;
 /// Calls with each run of whole pages that is code or constants, of the program and of the libraries it has loaded: what
 /// their headers have loaded and nobody may write. Where the constants stand, before the code or behind it, differs by linker.
 fn read_only(each: &mut dyn FnMut(Range<usize>)) {
+    // SAFETY: to be called by libc's dl_iterate_phdr alone, with the pointer that it is given below.
     unsafe extern "C" fn object(
         info: *mut libc::dl_phdr_info,
         _size: libc::size_t,
