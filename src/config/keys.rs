@@ -89,7 +89,7 @@ pub(super) const fn noted(path: &'static str) -> Key {
 
 /// Every key, section by section.
 pub fn all() -> impl Iterator<Item = Key> {
-    keys_pack::all()
+    keys_pack::all().map(keys_pack::Entry::key)
 }
 
 /// What the table says about a path.
@@ -127,15 +127,18 @@ fn relation(pattern: &str, path: &[&str]) -> Option<Ordering> {
 pub fn find(path: &[&str]) -> Found {
     let mut best: Option<Key> = None;
     let (mut section, mut inside) = (false, false);
-    for key in all() {
-        match relation(key.path, path) {
+    for entry in keys_pack::all() {
+        match relation(entry.path(), path) {
             // A fixed name wins over `*`.
             Some(Ordering::Equal) => match best {
-                Some(b) if stars(b.path) <= stars(key.path) => {}
-                _ => best = Some(key),
+                Some(b) if stars(b.path) <= stars(entry.path()) => {}
+                _ => best = Some(entry.key()),
             },
             Some(Ordering::Greater) => section = true,
-            Some(Ordering::Less) => inside |= key.foreign() || key.kind == Kind::Free,
+            Some(Ordering::Less) => {
+                let key = entry.key();
+                inside |= key.foreign() || key.kind == Kind::Free;
+            }
             None => {}
         }
     }
@@ -154,15 +157,21 @@ fn stars(path: &str) -> usize {
 /// Names that may stand under a canonical path.
 pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
     let depth = path.len();
-    all()
-        .filter(move |k| relation(k.path, path) == Some(Ordering::Greater))
-        .filter_map(move |k| k.path.split('.').nth(depth))
+    keys_pack::all()
+        .map(keys_pack::Entry::path)
+        .filter(move |p| relation(p, path) == Some(Ordering::Greater))
+        .filter_map(move |p| p.split('.').nth(depth))
         .filter(|n| *n != "*")
 }
 
 /// The key with exactly this pattern.
 pub fn by_pattern(pattern: &str) -> Option<Key> {
-    all().find(|k| k.path == pattern)
+    below("", pattern)
+}
+
+/// The key whose pattern is `prefix`, which has its dot, and `path`.
+pub fn below(prefix: &str, path: &str) -> Option<Key> {
+    keys_pack::below(prefix, path).map(keys_pack::Entry::key)
 }
 
 impl Key {

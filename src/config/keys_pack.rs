@@ -7,8 +7,17 @@ use super::{keys_table, keys_tools};
 /// Room while packing; the compiler says when it is too little.
 const ROOM: usize = 32 * 1024;
 
+const KEYS: usize = keys_table::KEYS.len() + keys_tools::KEYS.len();
+
 const TABLES: Packed = {
-    let mut packed = Packed { texts: [0; ROOM], texts_len: 0, forms: [0; ROOM], forms_len: 0 };
+    let mut packed = Packed {
+        entries: [Entry { texts: 0, forms: 0, path: 0 }; KEYS],
+        entries_len: 0,
+        texts: [0; ROOM],
+        texts_len: 0,
+        forms: [0; ROOM],
+        forms_len: 0,
+    };
     packed.table(keys_table::KEYS);
     packed.table(keys_tools::KEYS);
     packed
@@ -20,8 +29,19 @@ static TEXTS: &str = match std::str::from_utf8(&TEXT_BYTES) {
 };
 static TEXT_BYTES: [u8; TABLES.texts_len] = head(&TABLES.texts);
 static FORMS: [u8; TABLES.forms_len] = head(&TABLES.forms);
+static ENTRIES: [Entry; KEYS] = TABLES.entries;
+
+/// Where a key stands: its path can be looked at without unpacking the rest.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    texts: u16,
+    forms: u16,
+    path: u8,
+}
 
 struct Packed {
+    entries: [Entry; KEYS],
+    entries_len: usize,
     texts: [u8; ROOM],
     texts_len: usize,
     forms: [u8; ROOM],
@@ -38,7 +58,15 @@ impl Packed {
     }
 
     const fn key(&mut self, key: &Key) {
-        self.text(key.path);
+        assert!(self.texts_len <= u16::MAX as usize && key.path.len() <= u8::MAX as usize);
+        self.entries[self.entries_len] = Entry {
+            texts: self.texts_len as u16,
+            forms: self.forms_len as u16,
+            path: key.path.len() as u8,
+        };
+        self.entries_len += 1;
+        copy(key.path.as_bytes(), &mut self.texts, self.texts_len);
+        self.texts_len += key.path.len();
         self.text(key.v0);
         self.text(key.v3);
         self.text(key.doc);
@@ -104,18 +132,56 @@ const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
     head
 }
 
-/// Goes through the keys.
-pub(super) struct Keys {
+/// All of them, section by section.
+pub(super) fn all() -> impl Iterator<Item = Entry> {
+    ENTRIES.iter().copied()
+}
+
+/// The key whose path is `prefix` and `path`. By length first: nearly all keys are told apart by it, and this is asked for every
+/// value there is.
+pub(super) fn below(prefix: &str, path: &str) -> Option<Entry> {
+    let length = prefix.len() + path.len();
+    all().find(|e| usize::from(e.path) == length && e.path().strip_prefix(prefix) == Some(path))
+}
+
+impl Entry {
+    /// Its path.
+    pub(super) fn path(self) -> &'static str {
+        TEXTS[usize::from(self.texts)..].split_at(usize::from(self.path)).0
+    }
+
+    /// The whole key.
+    pub(super) fn key(self) -> Key {
+        let (path, texts) = TEXTS[usize::from(self.texts)..].split_at(usize::from(self.path));
+        let mut rest = Rest { texts, forms: &FORMS[usize::from(self.forms)..] };
+        let (v0, v3, doc) = (rest.text(), rest.text(), rest.text());
+        let [tag] = rest.form();
+        let kind = match tag {
+            0 => Kind::Bool,
+            1 => Kind::Int(i64::from_le_bytes(rest.form()), i64::from_le_bytes(rest.form())),
+            2 => Kind::Num(f64::from_le_bytes(rest.form()), f64::from_le_bytes(rest.form())),
+            3 => Kind::Text,
+            4 => Kind::Url,
+            5 => Kind::Proxy,
+            6 => Kind::Secret,
+            7 => Kind::Secrets,
+            8 => Kind::List,
+            9 => Kind::Word(rest.text()),
+            10 => Kind::Free,
+            11 => Kind::Foreign,
+            _ => Kind::ForeignNoted,
+        };
+        Key { path, kind, v0, v3, doc }
+    }
+}
+
+/// What of a key is not yet read.
+struct Rest {
     texts: &'static str,
     forms: &'static [u8],
 }
 
-/// All of them, section by section.
-pub(super) fn all() -> Keys {
-    Keys { texts: TEXTS, forms: &FORMS }
-}
-
-impl Keys {
+impl Rest {
     fn text(&mut self) -> &'static str {
         let [len] = self.form();
         let (text, rest) = self.texts.split_at(usize::from(len));
@@ -130,34 +196,6 @@ impl Keys {
     }
 }
 
-impl Iterator for Keys {
-    type Item = Key;
-
-    fn next(&mut self) -> Option<Key> {
-        if self.forms.is_empty() {
-            return None;
-        }
-        let (path, v0, v3, doc) = (self.text(), self.text(), self.text(), self.text());
-        let [tag] = self.form();
-        let kind = match tag {
-            0 => Kind::Bool,
-            1 => Kind::Int(i64::from_le_bytes(self.form()), i64::from_le_bytes(self.form())),
-            2 => Kind::Num(f64::from_le_bytes(self.form()), f64::from_le_bytes(self.form())),
-            3 => Kind::Text,
-            4 => Kind::Url,
-            5 => Kind::Proxy,
-            6 => Kind::Secret,
-            7 => Kind::Secrets,
-            8 => Kind::List,
-            9 => Kind::Word(self.text()),
-            10 => Kind::Free,
-            11 => Kind::Foreign,
-            _ => Kind::ForeignNoted,
-        };
-        Some(Key { path, kind, v0, v3, doc })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +203,8 @@ mod tests {
     #[test]
     fn each_key_comes_back_as_it_was() {
         let written = keys_table::KEYS.iter().chain(keys_tools::KEYS);
-        assert!(all().eq(written.copied()), "packed or read wrongly");
+        assert!(all().map(Entry::key).eq(written.copied()), "packed or read wrongly");
+        assert!(all().all(|e| below("", e.path()).is_some_and(|found| found.path() == e.path())));
         assert!(all().count() > 200);
     }
 }

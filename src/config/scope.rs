@@ -25,10 +25,7 @@ impl Scope<'_> {
     }
 
     fn default(&self, path: &str) -> Value {
-        // By length first: nearly all keys are told apart by it, and this is asked for every value there is.
-        let length = self.prefix.len() + path.len();
-        let key = keys::all()
-            .find(|k| k.path.len() == length && k.path.strip_prefix(self.prefix) == Some(path));
+        let key = keys::below(self.prefix, path);
         key.map_or(Value::Null, |k| k.default(self.version))
     }
 
