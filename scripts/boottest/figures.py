@@ -11,9 +11,9 @@ MESSAGES = 1000
 # Seconds of idleness that are watched; an hour is reckoned from them.
 IDLE = 240
 SETTLE = 80
-# How much may be added between 100 and 1,000 messages: a leak is in RssAnon. VmRSS also has the pages of the
-# program that the last turn happened to touch, which differ by tens of kB from one turn to the next.
-GROWTH_KB = {"rssanon_kb": 32, "vmrss_kb": 64}
+# How much may be added between 100 and 1,000 messages: a leak is in RssAnon; VmRSS also has the pages of the
+# program that the last turn happened to touch.
+GROWTH_KB = {"rssanon_kb": 16, "vmrss_kb": 32}
 
 
 def field(text, name):

@@ -60,8 +60,8 @@ pub fn map_small_pieces() {
     });
 }
 
-/// Lets go of the program's and its libraries' own pages, the dead part of this thread's stack and the heap's free end. What is needed comes
-/// back by page faults that do not reach the disk: about ten a call. Kernels that refuse lose nothing.
+/// Lets go of the program's and its libraries' own pages, the dead part of this thread's stack and the heap's free end.
+/// What is needed comes back by page faults that do not reach the disk: about ten a call. Kernels that refuse lose nothing.
 pub fn give_back() {
     read_only(&mut |pages| discard(pages.start, pages.end));
     dead_stack();
@@ -79,8 +79,9 @@ fn discard(start: usize, end: usize) {
     if end <= start {
         return;
     }
-    // SAFETY: the callers name pages of a file mapping that nobody writes, which come back as they are, or of stack below every
-    // live frame. An error (no such advice, a hole) means that nothing, or less, was done.
+    // SAFETY: the callers name pages of stack below every live frame, or of a file mapping that nobody writes: these come back
+    // as they are in the file, which is as they were, since linkers refuse relocations in code unless told (`-z notext`), and
+    // neither we nor the C libraries tell them. An error (no such advice, a hole) means that nothing, or less, was done.
     let _ = unsafe { madvise(start as *mut _, end - start, Advice::LinuxDontNeed) };
 }
 
