@@ -41,15 +41,15 @@ ABOUT = {
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
     "busy": "1,000 messages with a heartbeat, a job and ten sub-agents: memory",
     "hardware": "I2C, SPI, GPIO and serial tools, USB plugged in and out: device nodes of QEMU's sifive_u",
-    "cuts": "power cuts at random moments; only with --only (scripts/campaign power)",
+    "cuts": "power cuts at random moments; only with --only (scripts/check/campaign power)",
 }
 
 
 def bound(route):
-    """Scenes that are not about any image but scripts/image's own, with the reason."""
-    scenes = {"vendor": "it makes a vendor's system of the packages of scripts/image and lays scripts/build's program over it"}
+    """Scenes that are not about any image but scripts/image/make's own, with the reason."""
+    scenes = {"vendor": "it makes a vendor's system of the packages of scripts/image/make and lays scripts/build/board's program over it"}
     if unpacked_kernel(route.kernel()) is None:
-        scenes["hardware"] = f"it needs modules of Debian's kernel {route.kernel()} from scripts/image's cache"
+        scenes["hardware"] = f"it needs modules of Debian's kernel {route.kernel()} from scripts/image/make's cache"
     return scenes
 
 

@@ -1,4 +1,4 @@
-"""The campaign `power`: power cuts at random moments, counted. Started by scripts/campaign."""
+"""The campaign `power`: power cuts at random moments, counted. Started by scripts/check/campaign."""
 import json
 import random
 import re

@@ -1,4 +1,4 @@
-"""The board in QEMU: started by scripts/qemu, its console, its power cord, its knobs (QMP)."""
+"""The board in QEMU: started by scripts/image/qemu, its console, its power cord, its knobs (QMP)."""
 import ctypes
 import json
 import os
@@ -58,7 +58,7 @@ class Machine:
 
     def command(self, disk, serial, qmp, options):
         """What starts it; console and knobs are Unix sockets at these paths."""
-        return [ROOT / "scripts/qemu", "--disk", disk, "--serial", serial, "--qmp", qmp, *options]
+        return [ROOT / "scripts/image/qemu", "--disk", disk, "--serial", serial, "--qmp", qmp, *options]
 
     def connect(self, path):
         end = time.time() + 30

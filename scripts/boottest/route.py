@@ -9,7 +9,7 @@ import tempfile
 from .card import Card, call
 from .machine import ROOT
 
-# Figures of tests/budget.conf that are promised for scripts/build's program and scripts/image's root file system alone.
+# Figures of tests/budget.conf that are promised for scripts/build/board's program and scripts/image/make's root file system alone.
 OF_BUILD = ("VMRSS_KB", "RSSANON_KB", "TOTAL_PSS_KB", "BINARY_BYTES", "ROOT_BYTES")
 # ELF: a program at fixed addresses; the segment that names the loader.
 ET_EXEC, PT_INTERP = 2, 3
@@ -45,7 +45,7 @@ class Route:
             call("debugfs", "-R", f"dump /usr/bin/picoclaw {program}", self.root)
             interpreter, fixed = loader(program.read_bytes() if program.exists() else b"")
         if interpreter is None and fixed:
-            self.name, self.ceiling = "scripts/build", self.promised("CEILING_BUILD_KB")
+            self.name, self.ceiling = "scripts/build/board", self.promised("CEILING_BUILD_KB")
         elif interpreter is None or "ld-musl" in interpreter:
             self.name, self.ceiling = "Buildroot with musl", self.promised("CEILING_BUILDROOT_KB")
         else:
@@ -54,7 +54,7 @@ class Route:
 
     def promised(self, key):
         """A ceiling of the board's facts, as this repository has them."""
-        said = subprocess.run([ROOT / "scripts/board", self.board], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run([ROOT / "scripts/image/board-facts", self.board], capture_output=True, text=True, check=True).stdout
         return int(re.search(rf"^{key}='(\d+)'$", said, re.M)[1])
 
     def read(self, path):
@@ -62,7 +62,7 @@ class Route:
 
     def limits(self, budget):
         """What of the budget holds on this route, with its own ceiling on memory."""
-        if self.name == "scripts/build":
+        if self.name == "scripts/build/board":
             return budget
         limits = {name: limit for name, limit in budget.items() if name not in OF_BUILD}
         if self.ceiling is not None:
@@ -76,7 +76,7 @@ class Route:
 
 
 def unpacked(pattern):
-    """A package as scripts/image unpacked it; None where it is not there."""
+    """A package as scripts/image/make unpacked it; None where it is not there."""
     home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     cache = pathlib.Path(os.environ.get("PICOCLAW_IMAGE_CACHE") or pathlib.Path(home) / "picoclaw-image")
     found = sorted((cache / "riscv64").glob(pattern))

@@ -21,13 +21,13 @@ GPIO_ENABLED, GPIO_OUT, GPIO_PULL_UP = 0x10060008, 0x1006000C, 0x10060010
 
 
 class Kernel:
-    """Debian's kernel package as scripts/image unpacked it."""
+    """Debian's kernel package as scripts/image/make unpacked it."""
 
     def __init__(self, route):
         self.release = route.kernel()
         tree = unpacked_kernel(self.release)
         if tree is None:
-            raise Trouble(f"kernel {self.release} is not among what scripts/image has fetched")
+            raise Trouble(f"kernel {self.release} is not among what scripts/image/make has fetched")
         self.modules = tree / "usr/lib/modules" / self.release
         self.needs = {}
         for line in (self.modules / "modules.dep").read_text().splitlines():
@@ -50,10 +50,10 @@ class Kernel:
 
 
 def busybox():
-    """Debian's static one, as scripts/image unpacked it."""
+    """Debian's static one, as scripts/image/make unpacked it."""
     tree = unpacked("busybox-static_*")
     if tree is None:
-        raise Trouble("scripts/image has fetched no busybox-static")
+        raise Trouble("scripts/image/make has fetched no busybox-static")
     return (tree / "usr/bin/busybox").read_bytes()
 
 
@@ -150,7 +150,7 @@ class SiFive(Machine):
         return self.line
 
     def command(self, disk, serial, qmp, options):
-        # Of scripts/qemu's options only the kernel's arguments mean something here.
+        # Of scripts/image/qemu's options only the kernel's arguments mean something here.
         arguments = options[options.index("--append") + 1]
         self.line, self.uart = Line(serial), Line(self.folder / "uart")
         listen = "server=on,wait=off"

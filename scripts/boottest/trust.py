@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lets an image trust the test peer's CA: trust.py IMAGE CA. Started by scripts/image-for-peer on a copy."""
+"""Lets an image trust the test peer's CA: trust.py IMAGE CA. Started by scripts/image/make-for-peer on a copy."""
 import pathlib
 import re
 import sys

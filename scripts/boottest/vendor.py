@@ -74,7 +74,7 @@ def disk(s):
     call("debugfs", "-R", f"rdump / {fs}", work / "ours.ext4")
     binary = work / "picoclaw"
     (fs / "usr/bin/picoclaw").rename(binary)
-    made = subprocess.run([ROOT / "scripts/vendor-overlay", "--binary", binary, "--output", work / "overlay"],
+    made = subprocess.run([ROOT / "scripts/packaging/vendor-overlay", "--binary", binary, "--output", work / "overlay"],
                           check=True, capture_output=True, text=True).stdout.split()
     shutil.copy(fs / "etc/picoclaw/ca.pem", fs / "etc/ca.pem")
     for name in ("usr/sbin/picoclaw-import", "usr/sbin/picoclaw-grow", "etc/default/picoclaw", "etc/resolv.conf", "etc/shadow"):

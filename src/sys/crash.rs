@@ -1,4 +1,4 @@
-//! A last line in the log when the program breaks: signal and address, for `scripts/symbolize`.
+//! A last line in the log when the program breaks: signal and address, for `scripts/build/symbolize`.
 //!
 //! The release build is made without panic messages, so this line is all there is. It must not allocate, lock or
 //! format: it runs inside a signal handler.

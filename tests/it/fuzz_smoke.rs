@@ -1,7 +1,7 @@
 //! Each parser's fuzz feed, briefly and the same in every run: its seeds, then seeded mutations of them.
 //!
 //! Seeds are the strings of the parsers' own test tables. With PICOCLAW_FUZZ_CORPUS set they are also written
-//! there, one folder a target, which is how `scripts/fuzz` begins.
+//! there, one folder a target, which is how `scripts/check/fuzz` begins.
 
 #[path = "../../fuzz/src/archives.rs"]
 mod archives;

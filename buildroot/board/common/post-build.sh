@@ -9,7 +9,7 @@ target=$1 board=$2
 tree=$(cd "$(dirname "$0")/../../.." && pwd)
 fragments=$(dirname "$0")/../fragments
 fail() { echo "post-build: $*" >&2; exit 1; }
-facts=$("$tree/scripts/board" "$board") || fail "no facts of board $board"
+facts=$("$tree/scripts/image/board-facts" "$board") || fail "no facts of board $board"
 eval "$facts"
 setting() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$BR2_CONFIG"; }
 

@@ -71,7 +71,7 @@ PICOCLAW_CARGO_ENV = \
 	CARGO_PROFILE_RELEASE_PANIC=abort \
 	CARGO_PROFILE_RELEASE_STRIP=true
 
-# At fixed addresses, as scripts/build does it: nothing is relocated, so that constants
+# At fixed addresses, as scripts/build/board does it: nothing is relocated, so that constants
 # stay pages of the file, which cost no memory of their own.
 PICOCLAW_CARGO_ENV += \
 	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="-Crelocation-model=static"

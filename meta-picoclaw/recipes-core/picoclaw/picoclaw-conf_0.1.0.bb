@@ -43,7 +43,7 @@ do_install() {
         fi
     fi
     if [ -n "${PICOCLAW_BOARD}" ]; then
-        ${S}/scripts/board ${PICOCLAW_BOARD} > ${D}${sysconfdir}/picoclaw/board.conf
+        ${S}/scripts/image/board-facts ${PICOCLAW_BOARD} > ${D}${sysconfdir}/picoclaw/board.conf
         chmod 0644 ${D}${sysconfdir}/picoclaw/board.conf
     fi
 }

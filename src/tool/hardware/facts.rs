@@ -1,6 +1,6 @@
 //! The board's facts as far as tools go: what carries Wi-Fi, the boot medium or the console is refused.
 //!
-//! The image has them in [`FILE`] (`scripts/board NAME`, `KEY='value'` lines). Entries are `DEVICE:REASON`; for lines
+//! The image has them in [`FILE`] (`scripts/image/board-facts NAME`, `KEY='value'` lines). Entries are `DEVICE:REASON`; for lines
 //! `NAME@CHIP/LINE:REASON`, where CHIP is the controller's folder in `/sys` and NAME what the board's manual says.
 
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Campaigns: a promise tried at many random moments. `scripts/campaign` runs them; so do the tests, shortly.
+//! Campaigns: a promise tried at many random moments. `scripts/check/campaign` runs them; so do the tests, shortly.
 //!
 //! `PICOCLAW_SEED` makes a run repeatable as far as the machine's own timing allows, `PICOCLAW_COUNT` makes it long,
 //! `PICOCLAW_LANES` says how many daemons are tried side by side. The last line of each is its books as JSON.

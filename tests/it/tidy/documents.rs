@@ -88,7 +88,7 @@ fn each_dependency_has_its_reason() {
     none(complaints);
 }
 
-/// `scripts/licences --check` compares exactly; this finds the commonest slip without cargo.
+/// `scripts/generate/licences --check` compares exactly; this finds the commonest slip without cargo.
 #[test]
 fn licences_are_listed_and_permissive() {
     let list = read("docs/licences.md");
@@ -99,7 +99,7 @@ fn licences_are_listed_and_permissive() {
     for (name, version, licence) in &rows {
         if !lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")) {
             complaints.push(format!(
-                "docs/licences.md: {name} {version} is not used: run scripts/licences"
+                "docs/licences.md: {name} {version} is not used: run scripts/generate/licences"
             ));
         }
         // One of the alternatives must be fine, and of it every part.
@@ -112,7 +112,7 @@ fn licences_are_listed_and_permissive() {
     }
     for name in dependencies(&read("Cargo.toml"), "dependencies") {
         if !rows.iter().any(|(listed, _, _)| *listed == name) {
-            complaints.push(format!("docs/licences.md: no {name}: run scripts/licences"));
+            complaints.push(format!("docs/licences.md: no {name}: run scripts/generate/licences"));
         }
     }
     none(complaints);
@@ -137,8 +137,8 @@ fn the_project_is_complete() {
         "LICENSE-APACHE",
         "scripts/demo",
         "scripts/test",
-        "scripts/bench",
-        "scripts/live-test",
+        "scripts/measure/bench",
+        "scripts/check/live",
         ".ci/run",
         "fuzz/Cargo.toml",
     ];
