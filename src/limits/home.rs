@@ -22,3 +22,5 @@ pub const MIGRATE_FILE_BYTES: u64 = 256 << 20;
 pub const MIGRATE_MODELS: usize = 32;
 /// Sessions under names of the Go original that one start takes over.
 pub const GO_SESSIONS: usize = 256;
+/// Things that are no file and were put out of the way of one that is (`NAME.unfit-N`); what comes then is an error.
+pub const DIR_ASIDE: u32 = 9;

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod atomic;
 pub mod credentials;
+pub mod dir;
 pub mod disk;
 pub mod fold;
 pub mod frame;

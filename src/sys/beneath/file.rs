@@ -134,7 +134,7 @@ impl Place {
     }
 
     /// The name must still be free at this very moment.
-    fn put_new(&self, temp: &OsStr) -> Result<(), Fault> {
+    pub(super) fn put_new(&self, temp: &OsStr) -> Result<(), Fault> {
         let (dir, name) = (&self.dir, &*self.name);
         match rustix::fs::renameat_with(dir, temp, dir, name, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
@@ -192,7 +192,7 @@ impl Place {
         Ok(())
     }
 
-    fn sync_folder(&self) -> Result<(), Fault> {
+    pub(super) fn sync_folder(&self) -> Result<(), Fault> {
         // The place's own descriptor is O_PATH, which cannot be synced.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.dir, ".", flags, Mode::empty())?;
@@ -227,7 +227,7 @@ impl Place {
 }
 
 /// Only makes a collision of temporary names unlikely; O_EXCL makes it harmless.
-fn clock_noise() -> u32 {
+pub(super) fn clock_noise() -> u32 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |d| d.subsec_nanos() ^ d.as_secs() as u32)
 }

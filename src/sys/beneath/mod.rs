@@ -12,6 +12,7 @@
 mod file;
 mod folder;
 mod incoming;
+mod strict;
 mod walk;
 
 use std::ffi::{OsStr, OsString};
@@ -25,6 +26,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub use file::{Entry, Replace, Stamp};
+pub use std::fs::File;
+pub use strict::{Access, Fresh, Meta, Owners, set_mode};
 
 use crate::limits::PATH_LINKS;
 
@@ -41,6 +44,10 @@ pub enum Fault {
     Changed,
     /// It has this many names.
     Linked(u64),
+    /// It belongs to this user, who has no business here.
+    Foreign(u32),
+    /// Anybody may write to it.
+    Open,
     /// Anything else.
     Io(io::Error),
 }
@@ -53,6 +60,8 @@ impl fmt::Display for Fault {
             Fault::Exists => f.write_str("already exists"),
             Fault::Changed => f.write_str("was changed by someone else meanwhile"),
             Fault::Linked(n) => write!(f, "has {n} names (hard links)"),
+            Fault::Foreign(user) => write!(f, "belongs to user {user}"),
+            Fault::Open => f.write_str("may be written by everybody"),
             Fault::Io(e) => write!(f, "{e}"),
         }
     }
@@ -70,6 +79,7 @@ impl From<io::Error> for Fault {
     }
 }
 
+const LINK: &str = "a symbolic link";
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// A folder that paths are resolved below.
@@ -77,6 +87,10 @@ pub struct Root {
     dir: OwnedFd,
     path: PathBuf,
     openat2: bool,
+    /// Links that stay below are followed.
+    links: bool,
+    /// Permissions of folders that are made, less the umask.
+    mode: u32,
 }
 
 impl Root {
@@ -87,7 +101,7 @@ impl Root {
             Ok(path) => path,
             Err(_) => path.canonicalize()?,
         };
-        Ok(Root { dir, path, openat2: true })
+        Ok(Root { dir, path, openat2: true, links: true, mode: 0o777 })
     }
 
     /// The same folder, resolved by hand as on kernels without `openat2`.
@@ -121,6 +135,9 @@ impl Root {
             if !link {
                 return Ok(Place { dir, name, stat });
             }
+            if !self.links {
+                return Err(Fault::Not(LINK));
+            }
             let target = rustix::fs::readlinkat(&dir, &*name, Vec::new())?;
             let target = Path::new(OsStr::from_bytes(target.as_bytes()));
             path = if target.is_absolute() {
@@ -136,7 +153,8 @@ impl Root {
     fn folder(&self, path: &Path, create: bool) -> Result<OwnedFd, Fault> {
         if self.openat2 {
             let text = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+            let mut how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+            how.set(ResolveFlags::NO_SYMLINKS, !self.links);
             match rustix::fs::openat2(&self.dir, text, FOLDER, Mode::empty(), how) {
                 Ok(dir) => return Ok(dir),
                 Err(e @ (Errno::NOTDIR | Errno::ACCESS | Errno::NAMETOOLONG)) => {
@@ -222,7 +240,7 @@ fn regular(stat: &Stat) -> Result<(), Fault> {
         FileType::Fifo => "a FIFO",
         FileType::Socket => "a socket",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        FileType::Symlink => "a symbolic link",
+        FileType::Symlink => LINK,
         _ => "something unknown",
     }))
 }

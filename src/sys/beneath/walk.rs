@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::{Fault, Root, file_type};
 use crate::limits::{PATH_COMPONENTS, PATH_LINKS};
 
-/// The folder `path` below `root`; with `create`, missing folders are made (0777 less the umask).
+/// The folder `path` below `root`; with `create`, missing folders are made.
 pub(super) fn folder(root: &Root, path: &Path, create: bool) -> Result<OwnedFd, Fault> {
     let top = root.path() == Path::new("/");
     let mut stack: Vec<OwnedFd> = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn folder(root: &Root, path: &Path, create: bool) -> Result<OwnedFd, 
         let here = stack.last().unwrap_or(&root.dir);
         let step = match open_step(here, &name) {
             Err(Errno::NOENT) if create => {
-                match rustix::fs::mkdirat(here, &*name, Mode::from_raw_mode(0o777)) {
+                match rustix::fs::mkdirat(here, &*name, Mode::from_raw_mode(root.mode)) {
                     Ok(()) | Err(Errno::EXIST) => open_step(here, &name)?,
                     Err(e) => return Err(e.into()),
                 }
@@ -45,6 +45,7 @@ pub(super) fn folder(root: &Root, path: &Path, create: bool) -> Result<OwnedFd, 
                 return Err(Errno::NAMETOOLONG.into());
             }
             FileType::Directory => stack.push(step),
+            FileType::Symlink if !root.links => return Err(Fault::Not(super::LINK)),
             FileType::Symlink => {
                 links += 1;
                 if links > PATH_LINKS {

@@ -1,0 +1,343 @@
+//! The one door to the disk: a folder of ours by its descriptor, and what lies below it by relative names.
+//!
+//! Commands and file tools may write to some of these folders at any moment, so no name is trusted: no link is followed, and
+//! only a regular file with one name is opened, of an owner who belongs there, that not everybody may write to. Must never
+//! wait for what it opens, and never hand out a file that is not below the folder. Blocks on the disk.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+use crate::limits::DIR_ASIDE;
+use crate::sys::beneath::{self, Access, Fault, File, Fresh, Meta, Owners, Place, Root};
+
+/// One name of a folder.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Name {
+    /// UTF-8; others are passed over.
+    pub name: String,
+    /// A folder; a link to one is not.
+    pub folder: bool,
+}
+
+/// An open folder. Names are relative to it and may have several parts.
+pub struct Dir {
+    root: Root,
+    owners: Owners,
+}
+
+impl Dir {
+    /// Opens a folder that the owner named; links in `path` itself are followed. What is made in it is this user's alone.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &Path) -> io::Result<Dir> {
+        Dir::of(Root::open(path)?, 0o700)
+    }
+
+    /// [`Dir::open`] for a folder that commands use as well: folders made in it are as open as the umask says.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn shared(path: &Path) -> io::Result<Dir> {
+        Dir::of(Root::open(path)?, 0o777)
+    }
+
+    /// [`Dir::open`]; `None` where there is no such folder.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn find(path: &Path) -> io::Result<Option<Dir>> {
+        found(Dir::open(path))
+    }
+
+    /// [`Dir::open`]; a folder that is missing is made, with those around it, for this user alone.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make(path: &Path) -> io::Result<Dir> {
+        if let Some(dir) = Dir::find(path)? {
+            return Ok(dir);
+        }
+        let above = path.ancestors().skip(1).find(|p| p.is_dir());
+        let above = above.filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let below = path.strip_prefix(above).unwrap_or(path);
+        Dir::open(above)?
+            .folder(&below.to_string_lossy(), true)?
+            .ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// The folder that holds `path`, links followed, and the name in it.
+    ///
+    /// # Errors
+    /// The kernel's; a path without a name.
+    pub fn around(path: &Path) -> io::Result<(Dir, &str)> {
+        let (folder, name) = parts(path)?;
+        Ok((Dir::open(folder)?, name))
+    }
+
+    fn of(root: Root, mode: u32) -> io::Result<Dir> {
+        let root = root.strict(mode);
+        let owners = root.owners()?;
+        Ok(Dir { root, owners })
+    }
+
+    /// The same, its names looked up by hand as on kernels without openat2(2).
+    pub fn without_openat2(self) -> Dir {
+        Dir { root: self.root.without_openat2(), ..self }
+    }
+
+    /// Where it is, without links.
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn place(&self, name: &str) -> Result<Place, Fault> {
+        self.root.locate(Path::new(name), false)
+    }
+
+    fn place_for(&self, name: &str) -> Result<Place, Fault> {
+        self.root.locate(Path::new(name), true)
+    }
+
+    /// Where a name stands, whatever it stands for.
+    fn name(&self, name: &str) -> Result<Place, Fault> {
+        self.root.name(Path::new(name))
+    }
+
+    /// A folder in it; missing ones are made with `make`, otherwise `None`.
+    ///
+    /// # Errors
+    /// A link, a file, somebody else's; the kernel's.
+    pub fn folder(&self, name: &str, make: bool) -> io::Result<Option<Dir>> {
+        found(self.root.below(Path::new(name), make).and_then(|root| {
+            self.owners.own(&root)?;
+            Ok(Dir { root, owners: self.owners })
+        }))
+    }
+
+    /// What stands under a name, without opening it; `None` where nothing does.
+    ///
+    /// # Errors
+    /// A link on the way; the kernel's.
+    pub fn meta(&self, name: &str) -> io::Result<Option<Meta>> {
+        match self.place(name) {
+            Err(fault) => missing(fault),
+            Ok(place) => Ok(place.meta()),
+        }
+    }
+
+    /// Opens a file to read it; `None` where there is none.
+    ///
+    /// # Errors
+    /// What is there is no file of ours ([`unfit`]); the kernel's.
+    pub fn read(&self, name: &str) -> io::Result<Option<File>> {
+        found(self.place(name).and_then(|place| place.open(Access::Read, self.owners)))
+    }
+
+    /// Opens a file to read it and write anywhere; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Dir::read`].
+    pub fn change(&self, name: &str) -> io::Result<Option<File>> {
+        found(self.place(name).and_then(|place| place.open(Access::Change, self.owners)))
+    }
+
+    /// Opens a file to read it and write at its end; made with permissions `mode` where it is missing, folders included.
+    ///
+    /// # Errors
+    /// As [`Dir::read`].
+    pub fn append(&self, name: &str, mode: u32) -> io::Result<File> {
+        let place = self.place_for(name)?;
+        Ok(place.open(Access::Append(mode), self.owners)?)
+    }
+
+    /// The whole of a file; `None` where there is none.
+    ///
+    /// # Errors
+    /// Longer than `limit` bytes; as [`Dir::read`].
+    pub fn bytes(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.read(name)? else { return Ok(None) };
+        bytes_of(file, limit).map(Some)
+    }
+
+    /// Puts a file with these bytes there: written beside, synced, renamed, the folder synced. A power cut leaves the old one or
+    /// the new one. Missing folders are made.
+    ///
+    /// # Errors
+    /// A folder is there, or a link on the way; the kernel's. The old file is then whole.
+    pub fn save(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+        self.put(name, mode, true, &mut |file| file.write_all(bytes))
+    }
+
+    /// [`Dir::save`] for what can be made again: the new file is promised only some seconds later, for half the writes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_soon(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+        self.put(name, mode, false, &mut |file| file.write_all(bytes))
+    }
+
+    /// [`Dir::save`] with the content written piece by piece.
+    ///
+    /// # Errors
+    /// As there, and those of `fill`.
+    pub fn replace(&self, name: &str, mode: u32, fill: Fill<'_>) -> io::Result<()> {
+        self.put(name, mode, true, fill)
+    }
+
+    fn put(&self, name: &str, mode: u32, durable: bool, fill: Fill<'_>) -> io::Result<()> {
+        let fresh = self.place_for(name)?.fresh(mode, Some(self.owners))?;
+        let mut file = fresh.file();
+        fill(&mut file)?;
+        Ok(fresh.finish(true, durable)?)
+    }
+
+    /// Begins a file that comes in pieces, see [`Fresh`].
+    ///
+    /// # Errors
+    /// A link on the way, somebody else's folder; the kernel's.
+    pub fn begin(&self, name: &str, mode: u32) -> io::Result<Fresh> {
+        Ok(self.place_for(name)?.fresh(mode, Some(self.owners))?)
+    }
+
+    /// At most `limit` names, in the order of the disk, and whether there are more.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn list(&self, limit: usize) -> io::Result<(Vec<Name>, bool)> {
+        let (entries, more) = self.place(".")?.list(limit)?;
+        let name =
+            |e: beneath::Entry| Some(Name { name: e.name.into_string().ok()?, folder: e.folder });
+        Ok((entries.into_iter().filter_map(name).collect(), more))
+    }
+
+    /// Removes a name, of a file, a link or an empty folder; false where nothing is.
+    ///
+    /// # Errors
+    /// A link on the way; the kernel's.
+    pub fn remove(&self, name: &str) -> io::Result<bool> {
+        match self.name(name) {
+            Err(fault) => missing(fault).map(|_: Option<()>| false),
+            Ok(place) => Ok(place.remove()?),
+        }
+    }
+
+    /// Gives what is at `from` the name `to`; what is there is replaced only with `replace`.
+    ///
+    /// # Errors
+    /// A link on the way; the kernel's.
+    pub fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
+        let from = self.name(from)?;
+        Ok(from.move_to(&self.name(to)?, replace)?)
+    }
+
+    /// Puts what is no file of ours out of the way, as `NAME.unfit-N`, so that there can be a new one; the new name.
+    ///
+    /// # Errors
+    /// The kernel's; there are too many already.
+    pub fn set_aside(&self, name: &str) -> io::Result<String> {
+        for n in 1..=DIR_ASIDE {
+            let to = format!("{name}.unfit-{n}");
+            match self.rename(name, &to, false) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+                Ok(()) => return Ok(to),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// Makes a folder that must not be there yet.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_folder(&self, name: &str, mode: u32) -> io::Result<()> {
+        Ok(self.place_for(name)?.make_folder(mode)?)
+    }
+
+    /// Sets permissions of a file.
+    ///
+    /// # Errors
+    /// As [`Dir::read`]; there is none.
+    pub fn set_mode(&self, name: &str, mode: u32) -> io::Result<()> {
+        let file = self.read(name)?.ok_or(ErrorKind::NotFound)?;
+        Ok(beneath::set_mode(&file, mode)?)
+    }
+
+    /// Brings the names in it onto the card.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(self.place(".")?.sync()?)
+    }
+}
+
+/// Writes a file's content.
+pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+
+/// Begins a file that a command line names, for this user alone. Nobody can have it open, or have put something in its place
+/// that is written to: the name is given when the file is whole.
+///
+/// # Errors
+/// The kernel's.
+pub fn output(path: &Path, mode: u32) -> io::Result<Fresh> {
+    let (folder, name) = parts(path)?;
+    Ok(Root::open(folder)?.strict(mode).name(Path::new(name))?.fresh(mode, None)?)
+}
+
+fn parts(path: &Path) -> io::Result<(&Path, &str)> {
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or(ErrorKind::InvalidInput)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    Ok((folder.unwrap_or(Path::new(".")), name))
+}
+
+/// What is left of an open file.
+///
+/// # Errors
+/// Longer than `limit` bytes; the kernel's.
+pub fn bytes_of(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if length > limit {
+        return Err(io::Error::other(format!("{length} bytes, at most {limit} are read")));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Is this about what stands under the name (a link, a FIFO, a second name, a stranger's file) and not about the disk?
+pub fn unfit(e: &io::Error) -> bool {
+    e.kind() == ErrorKind::InvalidData
+}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> io::Error {
+        let cure = match fault {
+            Fault::Io(e) => return e,
+            Fault::Exists => return io::Error::new(ErrorKind::AlreadyExists, "it already exists"),
+            Fault::Outside | Fault::Not(_) | Fault::Changed => "move it away",
+            Fault::Linked(_) => "replace it by a copy",
+            Fault::Foreign(_) => "chown it",
+            Fault::Open => "chmod o-w",
+        };
+        io::Error::new(ErrorKind::InvalidData, format!("it {fault}: {cure}"))
+    }
+}
+
+fn found<T>(result: Result<T, impl Into<io::Error>>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(e) => missing(e),
+    }
+}
+
+fn missing<T>(e: impl Into<io::Error>) -> io::Result<Option<T>> {
+    let e = e.into();
+    let gone = matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    if gone { Ok(None) } else { Err(e) }
+}
+
+#[cfg(test)]
+#[path = "dir_tests.rs"]
+mod tests;

@@ -1,0 +1,343 @@
+//! Files that only this program and its owner have a hand in: no link is followed, and what was opened is looked at before it
+//! is used: a regular file with one name, of an owner who belongs there, that not everybody may write to.
+//!
+//! Must never wait (a FIFO), wake a driver (a device), or leave half a file under its name.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
+use rustix::io::Errno;
+use rustix::rand::GetRandomFlags;
+
+use super::{Fault, File, Place, Root, file_type, regular};
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be read.
+    Read,
+    /// To be read and written anywhere; it must be there.
+    Change,
+    /// To be read, and written at its end; made with these permissions where it is missing.
+    Append(u32),
+}
+
+/// Whose files are used in a folder.
+#[derive(Clone, Copy, Debug)]
+pub struct Owners {
+    /// The folder's own owner, besides root and this process's user.
+    user: u32,
+    /// Of a folder that is shared with a group (set-group-id): its members' files, too.
+    group: Option<u32>,
+}
+
+impl Owners {
+    /// A regular file with one name that is theirs alone.
+    fn check(self, stat: &Stat) -> Result<(), Fault> {
+        regular(stat)?;
+        if stat.st_nlink > 1 {
+            return Err(Fault::Linked(stat.st_nlink as u64));
+        }
+        self.owns(stat)?;
+        if stat.st_mode & 0o002 != 0 { Err(Fault::Open) } else { Ok(()) }
+    }
+
+    /// Is the folder one of theirs?
+    ///
+    /// # Errors
+    /// [`Fault::Foreign`]; the kernel's.
+    pub fn own(self, folder: &Root) -> Result<(), Fault> {
+        self.owns(&rustix::fs::fstat(&folder.dir)?)
+    }
+
+    fn owns(self, stat: &Stat) -> Result<(), Fault> {
+        let own = rustix::process::geteuid().as_raw();
+        let known = [0, own, self.user].contains(&stat.st_uid) || self.group == Some(stat.st_gid);
+        if known { Ok(()) } else { Err(Fault::Foreign(stat.st_uid)) }
+    }
+}
+
+/// What is known of a name without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// A regular file.
+    pub file: bool,
+    /// A folder.
+    pub folder: bool,
+    /// Bytes.
+    pub length: u64,
+    /// Owner.
+    pub user: u32,
+    /// Type and permissions, as stat(2) has them.
+    pub mode: u32,
+    /// Device and inode.
+    pub identity: (u64, u64),
+    /// When its content changed: seconds and nanoseconds since 1970.
+    pub changed: (i64, i64),
+    /// When anything of it changed.
+    pub touched: (i64, i64),
+}
+
+impl Meta {
+    fn of(stat: &Stat) -> Meta {
+        let kind = file_type(stat);
+        Meta {
+            file: kind == FileType::RegularFile,
+            folder: kind == FileType::Directory,
+            length: stat.st_size as u64,
+            user: stat.st_uid,
+            mode: stat.st_mode,
+            identity: (stat.st_dev, stat.st_ino),
+            changed: (stat.st_mtime, stat.st_mtime_nsec as i64),
+            touched: (stat.st_ctime, stat.st_ctime_nsec as i64),
+        }
+    }
+}
+
+impl Root {
+    /// The same folder, where no link is followed; folders are made with permissions `mode` less the umask.
+    pub fn strict(self, mode: u32) -> Root {
+        Root { links: false, mode, ..self }
+    }
+
+    /// A folder below it, with the same rules.
+    ///
+    /// # Errors
+    /// As [`Root::locate`].
+    pub fn below(&self, path: &Path, create: bool) -> Result<Root, Fault> {
+        let dir = self.folder(path, create)?;
+        Ok(Root { dir, path: self.path.join(path), ..*self })
+    }
+
+    /// Where a name stands, whatever it stands for: a link counts as itself. Only to move or remove it.
+    ///
+    /// # Errors
+    /// A link on the way; the kernel's.
+    pub fn name(&self, path: &Path) -> Result<Place, Fault> {
+        let name = path.file_name().ok_or(Fault::Outside)?.to_owned();
+        let dir = self.folder(path.parent().unwrap_or(Path::new("")), false)?;
+        let stat = rustix::fs::statat(&dir, &*name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        Ok(Place { dir, name, stat })
+    }
+
+    /// Whose files are used below it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn owners(&self) -> Result<Owners, Fault> {
+        let stat = rustix::fs::fstat(&self.dir)?;
+        let shared = stat.st_mode & 0o2020 == 0o2020;
+        Ok(Owners { user: stat.st_uid, group: shared.then_some(stat.st_gid) })
+    }
+}
+
+impl Place {
+    /// What is here, a link included; `None` where nothing is.
+    pub fn meta(&self) -> Option<Meta> {
+        self.stat.as_ref().map(Meta::of)
+    }
+
+    /// Opens the file for `access`.
+    ///
+    /// # Errors
+    /// What is here is no file of `owners` alone, or lies in a folder of somebody else; the kernel's.
+    pub fn open(&self, access: Access, owners: Owners) -> Result<File, Fault> {
+        if let Some(stat) = &self.stat {
+            // Not even opened: a driver would notice.
+            owners.check(stat)?;
+        }
+        owners.owns(&rustix::fs::fstat(&self.dir)?)?;
+        let (how, mode) = match access {
+            Access::Read => (OFlags::RDONLY, 0),
+            Access::Change => (OFlags::RDWR, 0),
+            Access::Append(mode) => (OFlags::RDWR | OFlags::APPEND | OFlags::CREATE, mode),
+        };
+        let how = how | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.dir, &*self.name, how, Mode::from_raw_mode(mode));
+        let fd = opened.map_err(|e| match e {
+            // The name was exchanged just now.
+            Errno::LOOP => Fault::Not(super::LINK),
+            Errno::ISDIR => Fault::Not("a folder"),
+            Errno::NXIO => Fault::Not("a FIFO"),
+            e => e.into(),
+        })?;
+        owners.check(&rustix::fs::fstat(&fd)?)?;
+        Ok(File::from(fd))
+    }
+
+    /// Begins a file that will be here when it is whole. In a folder of `owners`, root makes it that folder's owner's; without,
+    /// it is this process's user's in whatever folder that is.
+    ///
+    /// # Errors
+    /// The folder is somebody else's; the kernel's.
+    pub fn fresh(self, mode: u32, owners: Option<Owners>) -> Result<Fresh, Fault> {
+        let mut heir = None;
+        if let Some(owners) = owners {
+            if let Some(stat) = &self.stat {
+                // It would be replaced; whoever uses the folder shall hear of it first.
+                regular(stat)?;
+            }
+            let folder = rustix::fs::fstat(&self.dir)?;
+            owners.owns(&folder)?;
+            heir = rustix::process::geteuid().is_root().then_some((folder.st_uid, folder.st_gid));
+        }
+        let how = OFlags::RDWR | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode);
+        if let Ok(fd) = rustix::fs::openat(&self.dir, ".", how | OFlags::TMPFILE, mode) {
+            // A file without a name gets one by /proc, which is not everywhere.
+            if rustix::fs::stat(own_name(&fd)).is_ok() {
+                return Ok(Fresh { place: self, temp: None, heir, file: File::from(fd) });
+            }
+        }
+        let how = how | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let (temp, fd) = unused(|name| rustix::fs::openat(&self.dir, name, how, mode))?;
+        Ok(Fresh { place: self, temp: Some(temp), heir, file: File::from(fd) })
+    }
+
+    /// Removes the name, of a file or of an empty folder; false where nothing is.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn remove(&self) -> Result<bool, Fault> {
+        let folder = self.meta().is_some_and(|meta| meta.folder);
+        let how = if folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        match rustix::fs::unlinkat(&self.dir, &*self.name, how) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Gives what is here the place `to`; what is there is replaced only with `replace`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn move_to(&self, to: &Place, replace: bool) -> Result<(), Fault> {
+        if !replace && to.exists() {
+            return Err(Fault::Exists);
+        }
+        let how = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        let (from, name) = (&self.dir, &*self.name);
+        match rustix::fs::renameat_with(from, name, &to.dir, &*to.name, how) {
+            // Not every kernel and file system knows the flag; the name was free a moment ago.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {
+                Ok(rustix::fs::renameat(from, name, &to.dir, &*to.name)?)
+            }
+            Err(Errno::EXIST) if !replace => Err(Fault::Exists),
+            done => Ok(done?),
+        }
+    }
+
+    /// Makes a folder here.
+    ///
+    /// # Errors
+    /// [`Fault::Exists`]; the kernel's.
+    pub fn make_folder(&self, mode: u32) -> Result<(), Fault> {
+        match rustix::fs::mkdirat(&self.dir, &*self.name, Mode::from_raw_mode(mode)) {
+            Err(Errno::EXIST) => Err(Fault::Exists),
+            done => Ok(done?),
+        }
+    }
+
+    /// Brings the folder's names onto the card.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn sync(&self) -> Result<(), Fault> {
+        self.sync_folder()
+    }
+}
+
+/// Sets permissions of what is open.
+///
+/// # Errors
+/// The kernel's; a file system without permissions is fine.
+pub fn set_mode(file: &impl AsFd, mode: u32) -> Result<(), Fault> {
+    match rustix::fs::fchmod(file, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A file under way: nobody has a name for it yet, or only one that cannot be guessed. Dropped, it is gone.
+pub struct Fresh {
+    place: Place,
+    temp: Option<OsString>,
+    /// User and group that it will belong to.
+    heir: Option<(u32, u32)>,
+    file: File,
+}
+
+impl Fresh {
+    /// To be written.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives it the name it was begun for; `durable`, the name is on the card when this returns. The content is in any case.
+    ///
+    /// # Errors
+    /// [`Fault::Exists`] where something is there and `replace` is not set; the kernel's.
+    pub fn finish(mut self, replace: bool, durable: bool) -> Result<(), Fault> {
+        self.file.sync_all()?;
+        if let Some((user, group)) = self.heir {
+            let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+            // Not every file system has owners.
+            let _ = rustix::fs::fchown(&self.file, Some(user), Some(group));
+        }
+        let temp = match self.temp.take() {
+            Some(temp) => temp,
+            None => {
+                let own = own_name(&self.file);
+                let dir = &self.place.dir;
+                let link = |name: &OsStr| {
+                    rustix::fs::linkat(CWD, &*own, dir, name, AtFlags::SYMLINK_FOLLOW)
+                };
+                unused(link)?.0
+            }
+        };
+        let place = &self.place;
+        let done = if replace {
+            rustix::fs::renameat(&place.dir, &*temp, &place.dir, &*place.name).map_err(Fault::from)
+        } else {
+            place.put_new(&temp)
+        };
+        if done.is_err() {
+            self.temp = Some(temp);
+        }
+        done?;
+        if durable { self.place.sync_folder() } else { Ok(()) }
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(temp) = &self.temp {
+            let _ = rustix::fs::unlinkat(&self.place.dir, &**temp, AtFlags::empty());
+        }
+    }
+}
+
+fn own_name(fd: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+/// Tries names that nobody can guess until one is free.
+fn unused<T>(mut make: impl FnMut(&OsStr) -> Result<T, Errno>) -> Result<(OsString, T), Fault> {
+    let mut number = [0; 8];
+    loop {
+        // O_EXCL makes a number that somebody guessed harmless; the kernel may have none this early.
+        if rustix::rand::getrandom(&mut number, GetRandomFlags::NONBLOCK).is_err() {
+            number =
+                (u64::from(super::file::clock_noise()) + u64::from_ne_bytes(number)).to_ne_bytes();
+        }
+        let name = OsString::from(format!(".{:016x}.tmp", u64::from_ne_bytes(number)));
+        match make(&name) {
+            Ok(made) => return Ok((name, made)),
+            Err(Errno::EXIST) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
