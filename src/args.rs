@@ -239,7 +239,7 @@ pub struct CronAdd {
     /// time zone of the expression, e.g. Europe/Berlin
     #[argh(option, default = "String::new()")]
     pub tz: String,
-    /// shell command to run instead, in the cage; by giving it here you approve it
+    /// shell command to run instead, in the sandbox; by giving it here you approve it
     #[argh(option, default = "String::new()")]
     pub command: String,
     /// send the message as it is, without the model

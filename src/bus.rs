@@ -73,7 +73,7 @@ pub struct Origin {
     /// No person started it.
     pub unattended: bool,
     /// Text of others may be behind it.
-    pub foreign: bool,
+    pub untrusted: bool,
 }
 
 /// A message for the agent.
@@ -144,7 +144,7 @@ pub enum Verdict {
     /// No.
     No,
     /// Nothing, in the time there was.
-    Silence,
+    TimedOut,
     /// The question did not reach anybody.
     Unreachable,
 }

@@ -140,16 +140,16 @@ pub const TOOL_REQUEST_BYTES: u64 = 128 * 1024;
 /// Entries of a workspace that are opened to the commands' user at the daemon's start.
 pub const SHARED_ENTRIES: usize = 10_000;
 /// Entries of /proc looked at to count them; with more, this limit is left out.
-pub const CAGE_PROCESSES_SEEN: usize = 8192;
-/// Rules of one command's file walls; about 100 bytes of the kernel's each, 4 to 8 us to add. `/etc` of a desk has 200.
-pub const CAGE_RULES: usize = 8192;
+pub const SANDBOX_PROCESSES_SEEN: usize = 8192;
+/// Rules of one command's file rules; about 100 bytes of the kernel's each, 4 to 8 us to add. `/etc` of a development has 200.
+pub const SANDBOX_RULES: usize = 8192;
 /// Of these, entries of one folder that are allowed one by one because something beside them stays hidden; the others
 /// stay closed.
-pub const CAGE_PIECES: usize = 1024;
+pub const SANDBOX_PIECES: usize = 1024;
 /// Folders one inside the other that are taken apart around something that stays hidden.
-pub const CAGE_DEPTH: usize = 16;
+pub const SANDBOX_DEPTH: usize = 16;
 /// Threads of the daemon that a command's filter knows; it has three.
-pub const CAGE_THREADS: usize = 32;
+pub const SANDBOX_THREADS: usize = 32;
 /// Rounds of ending what commands left behind, a millisecond each: every killed parent may hand over children.
 pub const ORPHAN_ROUNDS: usize = 20;
 /// Scripts inside scripts (`sh -c "sh -c …"`) that the exec guard reads; deeper ones are refused.
@@ -367,13 +367,13 @@ pub const HEALTHY_DISARMED: u64 = 3600;
 /// Watchdog resets in a row after which it is not opened.
 pub const WATCHDOG_RESETS: u32 = 3;
 /// Seconds without a heartbeat of the daemon's main loop that are forgiven; it sends one each 10 s.
-pub const HEARTBEAT_STALE: u64 = 30;
+pub const KEEPALIVE_STALE: u64 = 30;
 /// Seconds a starting daemon gets for its first heartbeat.
-pub const HEARTBEAT_START: u64 = 180;
+pub const KEEPALIVE_START: u64 = 180;
 /// Seconds between two heartbeats of the daemon.
-pub const HEARTBEAT_EVERY: u64 = 10;
+pub const KEEPALIVE_EVERY: u64 = 10;
 /// Between two times that pages are given back while turns run; each costs about a hundred page faults, so 1 ms.
-pub const GIVE_BACK_EVERY: Duration = Duration::from_millis(500);
+pub const RELEASE_PAGES_EVERY: Duration = Duration::from_millis(500);
 /// Bytes of one message from the daemon to the supervisor: the text for the boot partition is the longest.
 pub const NOTIFY_BYTES: usize = 1024;
 /// Crash reports kept.

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::config::{SHORT_SECRET, disguised, secret};
+use crate::config::{SHORT_SECRET, secret, with_encodings};
 use crate::limits::{AUTH_HIDDEN, LOG_LINE_BYTES, LOG_LINES_PER_SEC};
 use crate::proto::date;
 
@@ -161,7 +161,7 @@ pub fn hide_too(value: &str) {
     if value.len() <= SHORT_SECRET || all.iter().any(|s| s == value) {
         return;
     }
-    let new = disguised(vec![value.to_owned()]);
+    let new = with_encodings(vec![value.to_owned()]);
     let (configured, old) = all.split_at(state.configured);
     let old = &old[(old.len() + new.len()).saturating_sub(AUTH_HIDDEN).min(old.len())..];
     state.secrets = Some([configured, old, &new].concat().into());

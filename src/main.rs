@@ -42,10 +42,10 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
     let rest = arguments.get(2..).unwrap_or_default();
     Some(match (name, arguments.get(1).map(String::as_str)) {
         ("picoclaw-import", _) | (_, Some("import")) => import::run(),
-        ("picoclaw-grow", device) => import::grow::run(device.unwrap_or_default()),
-        (_, Some("grow")) => import::grow::run(rest.first().map_or("", String::as_str)),
+        ("picoclaw-growpart", device) => import::growpart::run(device.unwrap_or_default()),
+        (_, Some("growpart")) => import::growpart::run(rest.first().map_or("", String::as_str)),
         (_, Some("supervise")) => supervise::run(),
-        (_, Some("start-tool")) => Err(supervise::tools::become_command()),
+        (_, Some("exec-child")) => Err(supervise::tools::become_command()),
         (_, Some("ask-time")) => supervise::ask_time::run(rest),
         _ => return None,
     })

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 
 /// Who speaks (OpenAI chat completions, `role`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,8 +48,8 @@ impl Message {
     /// # Errors
     /// serde_json's where it is no JSON; what it holds instead of a message.
     pub fn parse(line: &str) -> serde_json::Result<Message> {
-        let odd = Odd::default();
-        Message::read(Json::parse(line, &odd)?)
+        let mismatch = TypeMismatch::default();
+        Message::read(Json::parse(line, &mismatch)?)
     }
 
     /// Reads a message.
@@ -80,7 +80,7 @@ impl Message {
             media: json.get("media").items().map(Json::string).collect(),
             created_at: text("created_at"),
         };
-        match (role, json.odd()) {
+        match (role, json.mismatch()) {
             (Some(_), None) => Ok(message),
             _ => Err(serde::de::Error::custom("no message")),
         }

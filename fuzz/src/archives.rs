@@ -1,6 +1,6 @@
 //! Feeds of what archives and homes of others are made of; see `feeds.rs`.
 
-use picoclaw::proto::{crc32, gzip, json5, pack, tar};
+use picoclaw::proto::{crc32, gzip, json5, tar, tar_writer};
 
 /// The same content however it is cut.
 pub fn feed_gzip(data: &[u8]) {
@@ -49,19 +49,19 @@ pub fn feed_tar(data: &[u8]) {
 }
 
 /// What is written is read again: the first line is a name, the rest content.
-pub fn feed_pack(data: &[u8]) {
+pub fn feed_tar_writer(data: &[u8]) {
     let text = String::from_utf8_lossy(data).replace('\0', "x");
     let (name, content) = text.split_once('\n').unwrap_or((&text, ""));
     if name.is_empty() || name.ends_with('/') {
         return;
     }
     let mut plain = Vec::new();
-    assert!(pack::header(name, Some(content.len() as u64), 0o640, 7, &mut plain));
+    assert!(tar_writer::header(name, Some(content.len() as u64), 0o640, 7, &mut plain));
     plain.extend_from_slice(content.as_bytes());
-    plain.resize(plain.len() + pack::padding(content.len() as u64), 0);
-    plain.extend(pack::END);
-    let mut writer = pack::Gzip::default();
-    let mut packed = pack::Gzip::HEAD.to_vec();
+    plain.resize(plain.len() + tar_writer::padding(content.len() as u64), 0);
+    plain.extend(tar_writer::END);
+    let mut writer = tar_writer::Gzip::default();
+    let mut packed = tar_writer::Gzip::HEAD.to_vec();
     packed.extend(writer.block(&plain));
     packed.extend(&plain);
     packed.extend(writer.end());

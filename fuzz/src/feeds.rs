@@ -16,7 +16,7 @@ pub const FEEDS: &[Feed] = &[
     ("backup", super::guests::feed_backup, &["tests/it/backup.rs", "src/command/restore.rs"]),
     ("base64", super::wires::feed_base64, &["src/proto/base64.rs"]),
     ("charset", feed_charset, &["src/proto/charset.rs", "src/proto/html/tests.rs"]),
-    ("control", super::wires::feed_control, &["src/proto/bin.rs"]),
+    ("control", super::wires::feed_control, &["src/proto/binschema.rs"]),
     ("date", feed_date, &["src/proto/date.rs"]),
     ("elf", feed_elf, &["src/proto/elf.rs"]),
     ("enc", super::guests::feed_enc, &["src/config/enc.rs"]),
@@ -39,9 +39,9 @@ pub const FEEDS: &[Feed] = &[
     #[cfg(feature = "pico")]
     ("pico", super::guests::feed_pico, &["tests/it/pico.rs"]),
     ("oauth", super::wires::feed_oauth, &["src/proto/oauth.rs"]),
-    ("pack", super::archives::feed_pack, &["src/proto/pack.rs"]),
-    ("packet", super::wires::feed_packet, &["src/proto/packet.rs"]),
-    ("passage", super::notes::feed_passage, &["src/proto/passage.rs", "src/store/index/tests.rs"]),
+    ("tar_writer", super::archives::feed_tar_writer, &["src/proto/tar_writer.rs"]),
+    ("packet", super::wires::feed_tar_writeret, &["src/proto/packet.rs"]),
+    ("chunker", super::notes::feed_chunker, &["src/proto/chunker.rs", "src/store/index/tests.rs"]),
     ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),
     ("sntp", super::wires::feed_sntp, &["src/proto/sntp.rs"]),
@@ -53,7 +53,7 @@ pub const FEEDS: &[Feed] = &[
     ("uevent", super::wires::feed_uevent, &["src/proto/uevent.rs"]),
     ("url", feed_url, &["src/proto/url.rs"]),
     ("websocket", super::streams::feed_websocket, &["src/proto/websocket.rs"]),
-    ("words", super::notes::feed_words, &["src/proto/words.rs"]),
+    ("tokenizer", super::notes::feed_tokenizer, &["src/proto/tokenizer.rs"]),
     ("yaml", feed_yaml, &["src/proto/yaml_tests.rs"]),
     #[cfg(feature = "telegram")]
     (
@@ -256,11 +256,11 @@ fn feed_json(data: &[u8]) {
         }
     }
     let text = lossy(data);
-    let odd = json::Odd::default();
-    let read = json::Json::parse(&text, &odd);
+    let mismatch = json::TypeMismatch::default();
+    let read = json::Json::parse(&text, &mismatch);
     if let Ok(value) = serde_json::from_str(&text) {
         same(read.expect("JSON"), &value);
-        assert_eq!(odd.get(), None);
+        assert_eq!(mismatch.get(), None);
     }
 }
 

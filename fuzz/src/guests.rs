@@ -8,7 +8,7 @@ use picoclaw::command::migrate::take::Report;
 use picoclaw::command::restore;
 use picoclaw::config::enc::{Keys, PREFIX};
 use picoclaw::limits::MIGRATE_MODELS;
-use picoclaw::proto::pack;
+use picoclaw::proto::tar_writer;
 
 /// Names, types and words of media, and the form that carries them.
 #[cfg(feature = "media")]
@@ -73,18 +73,18 @@ pub fn feed_enc(data: &[u8]) {
     // Any file does for a key.
     let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     let keys = Keys { passphrase: "p".to_owned(), file };
-    assert!(keys.open(&text).is_err());
+    assert!(keys.decrypt(&text).is_err());
     if text.is_empty() {
         return;
     }
-    let sealed = keys.seal(&text).expect("a key file");
+    let sealed = keys.encrypt(&text).expect("a key file");
     let sealed = sealed.strip_prefix(PREFIX).expect("marked");
-    assert_eq!(keys.open(sealed).ok(), Some(text));
+    assert_eq!(keys.decrypt(sealed).ok(), Some(text));
     let mut other = sealed.to_owned().into_bytes();
     let at = data.len() * 7 % other.len();
     other[at] = if other[at] == b'A' { b'B' } else { b'A' };
     // The last sign may carry bits that mean nothing; such a text is refused, too.
-    assert!(keys.open(&String::from_utf8(other).expect("text")).is_err());
+    assert!(keys.decrypt(&String::from_utf8(other).expect("text")).is_err());
 }
 
 /// Any of their four files at a time: no more entries than allowed, each of them whole.
@@ -127,19 +127,19 @@ pub fn backup(lines: &str) -> Vec<u8> {
     let mut add = |name: &str, content: &str| {
         let folder = content.is_empty() && name.ends_with('/');
         let size = (!folder).then_some(content.len() as u64);
-        assert!(pack::header(&name.replace('\0', "x"), size, 0o640, 7, &mut plain));
+        assert!(tar_writer::header(&name.replace('\0', "x"), size, 0o640, 7, &mut plain));
         plain.extend_from_slice(content.as_bytes());
-        plain.resize(plain.len() + pack::padding(content.len() as u64), 0);
+        plain.resize(plain.len() + tar_writer::padding(content.len() as u64), 0);
     };
     add("picoclaw-backup.json", r#"{"version": 1, "workspace": null}"#);
     for line in lines.lines().take(9) {
         let (name, content) = line.split_once(' ').unwrap_or((line, ""));
         add(name, content);
     }
-    plain.extend(pack::END);
-    let mut gzip = pack::Gzip::default();
-    let mut archive = pack::Gzip::HEAD.to_vec();
-    for part in plain.chunks(pack::BLOCK) {
+    plain.extend(tar_writer::END);
+    let mut gzip = tar_writer::Gzip::default();
+    let mut archive = tar_writer::Gzip::HEAD.to_vec();
+    for part in plain.chunks(tar_writer::BLOCK) {
         archive.extend(gzip.block(part));
         archive.extend(part);
     }

@@ -1,17 +1,17 @@
-//! Feeds for what the memory is searched by: passages, words, the index.
+//! Feeds for what the memory is searched by: chunks, words, the index.
 
 use super::feeds::lossy;
-use picoclaw::proto::{passage, words};
+use picoclaw::proto::{chunker, tokenizer};
 use picoclaw::store::index;
 
-pub fn feed_passage(data: &[u8]) {
-    let whole = passages(data, data.len().max(1));
-    assert_eq!(whole, passages(data, 1), "in pieces");
+pub fn feed_chunker(data: &[u8]) {
+    let whole = chunks(data, data.len().max(1));
+    assert_eq!(whole, chunks(data, 1), "in pieces");
     let mut next = 0;
     for (offset, line, text) in whole {
         let from = offset as usize;
         assert!(from >= next && data[from..].starts_with(&text), "{offset} is no such place");
-        assert!(text.len() <= picoclaw::limits::PASSAGE_BYTES);
+        assert!(text.len() <= picoclaw::limits::CHUNK_BYTES);
         assert_eq!(data[..from].iter().filter(|b| **b == b'\n').count() as u32 + 1, line);
         assert!(data[next..from].iter().all(u8::is_ascii_whitespace), "text is lost before {from}");
         next = from + text.len();
@@ -19,24 +19,24 @@ pub fn feed_passage(data: &[u8]) {
     assert!(data[next..].iter().all(u8::is_ascii_whitespace), "text is lost at the end");
 }
 
-fn passages(data: &[u8], piece: usize) -> Vec<(u64, u32, Vec<u8>)> {
+fn chunks(data: &[u8], piece: usize) -> Vec<(u64, u32, Vec<u8>)> {
     let mut found = Vec::new();
-    let mut each = |p: passage::Passage<'_>| found.push((p.offset, p.line, p.text.to_vec()));
-    let mut splitter = passage::Splitter::new(0, 0);
+    let mut each = |p: chunker::Chunk<'_>| found.push((p.offset, p.line, p.text.to_vec()));
+    let mut splitter = chunker::Splitter::new(0, 0);
     data.chunks(piece).for_each(|part| splitter.feed(part, &mut each));
     splitter.end(&mut each);
     assert_eq!(splitter.done().0, data.len() as u64);
     found
 }
 
-pub fn feed_words(data: &[u8]) {
+pub fn feed_tokenizer(data: &[u8]) {
     let text = lossy(data);
     let all = |side| {
         let mut found = Vec::new();
-        words::terms(&text, side, &mut |term| found.push(term));
+        tokenizer::terms(&text, side, &mut |term| found.push(term));
         found
     };
-    let (have, asked) = (all(words::Side::Text), all(words::Side::Query));
+    let (have, asked) = (all(tokenizer::Side::Text), all(tokenizer::Side::Query));
     assert!(asked.iter().all(|term| have.contains(term)), "{text:?} does not find itself");
     assert!(have.len() <= 2 * text.chars().count());
 }
@@ -48,7 +48,7 @@ pub fn index_segment(texts: &[(&str, u64)]) -> Vec<u8> {
         let length = text.len() as u16;
         let place =
             index::record::Place { key: *key, offset: 0, line: 1, length, terms: 0, sum: 0 };
-        run.passage(place, |emit| words::terms(text, words::Side::Text, emit));
+        run.chunk(place, |emit| tokenizer::terms(text, tokenizer::Side::Text, emit));
         run.doc(index::record::Doc { key: *key, flags: 1, ..Default::default() });
     }
     let mut bytes = Vec::new();
@@ -65,7 +65,7 @@ pub fn feed_memory_index(data: &[u8]) {
     let mut made = data.to_vec();
     if let Some(at) = made.len().checked_sub(index::record::FOOT) {
         // The foot's checksum would keep everything else from being read.
-        let sum = words::fold(words::fnv(words::FNV, &made[at..at + 60]));
+        let sum = tokenizer::hash32(tokenizer::fnv(tokenizer::FNV, &made[at..at + 60]));
         made[at + 60..].copy_from_slice(&sum.to_le_bytes());
     }
     let Ok(segment) = open(&made) else { return };
@@ -74,7 +74,7 @@ pub fn feed_memory_index(data: &[u8]) {
         let mut postings = segment.postings(list);
         let mut last = None;
         while let Ok(Some((number, count))) = postings.next() {
-            assert!(last < Some(number) && number < segment.foot.passages && count > 0);
+            assert!(last < Some(number) && number < segment.foot.chunks && count > 0);
             last = Some(number);
         }
     }

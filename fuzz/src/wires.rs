@@ -9,7 +9,7 @@ use picoclaw::app::control::{Reply, Report};
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
 use picoclaw::limits::CLI_PACKET_BYTES;
-use picoclaw::proto::{base64, bin, packet, tz};
+use picoclaw::proto::{base64, binschema, packet, tz};
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
 use picoclaw::provider::exchange::Answer;
@@ -154,7 +154,7 @@ pub fn feed_journal(data: &[u8]) {
     scan(data, 1);
     // Most damage ends at the checksum; this stands behind one that fits.
     let mut sealed = Vec::new();
-    frame::seal(data, 1, &mut sealed);
+    frame::encode_raw(data, 1, &mut sealed);
     scan(&sealed, 1);
 }
 
@@ -165,9 +165,9 @@ fn scan(bytes: &[u8], generation: u32) {
 }
 
 pub fn feed_control(data: &[u8]) {
-    let _ = bin::decode::<Report>(Report::SHAPE, data);
-    let _ = bin::decode::<Reply>(Reply::SHAPE, data);
-    let _ = bin::decode::<Order>(Order::SHAPE, data);
+    let _ = binschema::decode::<Report>(Report::SHAPE, data);
+    let _ = binschema::decode::<Reply>(Reply::SHAPE, data);
+    let _ = binschema::decode::<Order>(Order::SHAPE, data);
 }
 
 pub fn feed_session(data: &[u8]) {
@@ -200,7 +200,7 @@ pub fn feed_uevent(data: &[u8]) {
 }
 
 /// As one stream; what was read is written and read again.
-pub fn feed_packet(data: &[u8]) {
+pub fn feed_tar_writeret(data: &[u8]) {
     let mut packets = packet::Packets::default();
     for part in data.chunks(7) {
         packets.feed(part);

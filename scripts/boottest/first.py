@@ -58,7 +58,7 @@ def rights(s, board):
 def pairing(s):
     s.peer.command("hello")
     s.check("a stranger is told how to pair", s.peer.told("I do not know you yet", 60))
-    found = s.in_status_file(r"(?s)Taken from this card: picoclaw.json.*https://t.me/peer_bot.*Pairing code: (\w{8})")
+    found = s.in_status_file(r"(?s)Imported from this card: picoclaw.json.*https://t.me/peer_bot.*Pairing code: (\w{8})")
     s.check("picoclaw.status.txt names what was taken, the bot and its pairing code", found, s.card.status())
     if found:
         s.peer.command(f"/pair {found[1]}")

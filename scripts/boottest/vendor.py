@@ -77,7 +77,7 @@ def disk(s):
     made = subprocess.run([ROOT / "scripts/packaging/vendor-overlay", "--binary", binary, "--output", work / "overlay"],
                           check=True, capture_output=True, text=True).stdout.split()
     shutil.copy(fs / "etc/picoclaw/ca.pem", fs / "etc/ca.pem")
-    for name in ("usr/sbin/picoclaw-import", "usr/sbin/picoclaw-grow", "etc/default/picoclaw", "etc/resolv.conf", "etc/shadow"):
+    for name in ("usr/sbin/picoclaw-import", "usr/sbin/picoclaw-growpart", "etc/default/picoclaw", "etc/resolv.conf", "etc/shadow"):
         (fs / name).unlink()
     for name in ("usr/share/picoclaw", "usr/share/zoneinfo", "etc/picoclaw", "etc/init.d", "usr/lib/riscv64-linux-gnu", "var/lib/picoclaw", "lost+found"):
         shutil.rmtree(fs / name)

@@ -18,15 +18,15 @@ impl Agent {
     /// # Errors
     /// A session key that is no file name.
     pub async fn aside(&self, turn: &Turn<'_>) -> Result<Answer> {
-        let mut progress = self.begin(turn).await?;
+        let mut state = self.begin(turn).await?;
         // A turn under way may have calls without results in there.
-        progress.messages = history::sanitize(std::mem::take(&mut progress.messages));
-        progress.start = progress.messages.len();
+        state.messages = history::sanitize(std::mem::take(&mut state.messages));
+        state.start = state.messages.len();
         let text = approval::marked(&turn.message.text) + NOTE;
-        progress.messages.push(Message::text(Role::User, text));
+        state.messages.push(Message::text(Role::User, text));
         // The same tools as always: providers want those in a request that the history calls, and their caches hit.
         let specs = crate::tool::offered(&self.config, turn.unattended);
-        Ok(match self.ask(&mut progress, &specs).await {
+        Ok(match self.ask(&mut state, &specs).await {
             Ok(mut reply) if !reply.text.trim().is_empty() => {
                 cut(&mut reply.text);
                 Answer { text: reply.text, ..Answer::default() }

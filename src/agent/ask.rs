@@ -5,15 +5,15 @@
 use std::rc::Rc;
 
 use super::history;
-use super::progress::Progress;
 use super::prompt;
 use super::turn::Agent;
+use super::turn_state::TurnState;
 use crate::proto::date;
 use crate::provider::{ChatReply, ChatRequest, Class, Failure, tokens};
 use crate::sys::clock;
 use crate::tool;
 
-impl Progress<'_> {
+impl TurnState<'_> {
     /// The model had no room for the conversation, and `dropped` of its oldest messages are left out now.
     fn compress(&mut self, dropped: usize) {
         self.note_dropped(dropped);
@@ -38,10 +38,10 @@ impl Agent {
     /// One model call, with older turns left out when they do not fit.
     pub(super) async fn ask(
         &self,
-        progress: &mut Progress<'_>,
+        state: &mut TurnState<'_>,
         specs: &[&'static tool::ToolSpec],
     ) -> Result<ChatReply, Failure> {
-        let turn = progress.turn;
+        let turn = state.turn;
         let system_static = self.static_prompt();
         let agent = &self.config.agent;
         let mut tries = 0;
@@ -52,7 +52,7 @@ impl Agent {
                 offset: clock::utc_offset(unix),
                 chat: &turn.message.from,
                 sender: &turn.message.sender,
-                summary: &progress.summary,
+                summary: &state.summary,
             });
             let mut request = ChatRequest {
                 system_static: &system_static,
@@ -68,25 +68,25 @@ impl Agent {
             let window = calibration.guess(agent.context_window as usize);
             let fixed = tokens::of_frame(&request) + calibration.guess(agent.max_tokens as usize);
             let room = window.saturating_sub(fixed);
-            let dropped = history::fit(&mut progress.messages, progress.start, room);
-            progress.note_dropped(dropped);
-            request.messages = &progress.messages;
-            request.pictures = &progress.pictures;
-            let shows = !progress.pictures.is_empty();
+            let dropped = history::fit(&mut state.messages, state.start, room);
+            state.note_dropped(dropped);
+            request.messages = &state.messages;
+            request.pictures = &state.pictures;
+            let shows = !state.pictures.is_empty();
             let model = (shows && !agent.image_model.is_empty()).then_some(&*agent.image_model);
             match self.models.chat(&request, model, turn.on_text).await {
                 // Servers have many words for what they cannot see, and for what is too large for them.
                 Err(f) if shows && (f.status == 413 || is_refusal(f.class)) => {
                     crate::log::warn!("the model is asked again without pictures: {f}");
-                    progress.drop_pictures();
+                    state.drop_pictures();
                 }
                 Err(f) if f.class == Class::ContextOverflow && tries < agent.max_llm_retries => {
                     tries += 1;
-                    let dropped = history::halve(&mut progress.messages, progress.start);
-                    if dropped == 0 && !history::shorten_results(&mut progress.messages) {
+                    let dropped = history::halve(&mut state.messages, state.start);
+                    if dropped == 0 && !history::shorten_results(&mut state.messages) {
                         return Err(f);
                     }
-                    progress.compress(dropped);
+                    state.compress(dropped);
                 }
                 other => return other,
             }

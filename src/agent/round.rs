@@ -65,7 +65,7 @@ pub fn writes(name: &str) -> bool {
 }
 
 /// What stands around the calls of a turn.
-pub struct Around<'a> {
+pub struct TurnHooks<'a> {
     /// Gets what the chat is to see at once.
     pub show: &'a dyn Fn(&str),
     /// A message waits: calls that have not begun are left out.
@@ -77,13 +77,13 @@ pub async fn run(
     context: &ToolContext,
     calls: &[ToolCall],
     failures: &mut Failures,
-    around: &Around<'_>,
+    hooks: &TurnHooks<'_>,
 ) -> Vec<Message> {
     let mut results = Vec::with_capacity(calls.len());
     let (run, refused) = calls.split_at(calls.len().min(TOOL_CALLS_PER_ANSWER));
     if run.iter().any(|c| writes(&c.name)) {
         for call in run {
-            if !results.is_empty() && (around.steered)() {
+            if !results.is_empty() && (hooks.steered)() {
                 break;
             }
             results.push(one(context, call, failures).await);
@@ -91,7 +91,7 @@ pub async fn run(
     } else {
         // Reads only: a group at a time, so that memory stays bounded.
         for group in run.chunks(PARALLEL_READS) {
-            if !results.is_empty() && (around.steered)() {
+            if !results.is_empty() && (hooks.steered)() {
                 break;
             }
             let pending: Vec<_> = group.iter().map(|call| (call, failures.refusal(call))).collect();
@@ -140,7 +140,7 @@ pub async fn run(
         .zip(results)
         .map(|(call, result)| {
             if let (false, Some(text)) = (result.silent, &result.for_user) {
-                (around.show)(text);
+                (hooks.show)(text);
             }
             answer_to(call, result.for_model)
         })

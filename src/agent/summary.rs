@@ -49,7 +49,7 @@ impl Agent {
     pub async fn summarise(&self, session: &str) -> Result<bool> {
         self.journal.written(self.journal.last()).await;
         let (sessions, key) = (self.sessions.clone(), session.to_owned());
-        let live = crate::sys::offload(move || sessions.live(&key)).await?;
+        let live = crate::sys::spawn_blocking(move || sessions.live(&key)).await?;
         let (places, messages): (Vec<u64>, Vec<Message>) = live.messages.into_iter().unzip();
         let keep = messages.len().saturating_sub(SUMMARY_KEEP);
         let cut = history::boundary(&messages, keep);
@@ -71,7 +71,7 @@ impl Agent {
         });
         crate::log::info!("session {session}: {cut} messages are summarised");
         let (sessions, key, seen) = (self.sessions.clone(), session.to_owned(), live.meta);
-        crate::sys::offload(move || sessions.cut(&key, &seen, place, &summary)).await
+        crate::sys::spawn_blocking(move || sessions.cut(&key, &seen, place, &summary)).await
     }
 
     /// The model's summary of messages and of what was before them.

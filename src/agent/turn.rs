@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::history;
-use super::progress::Progress;
 use super::prompt::Prompt;
-use super::round::{self, Around, Failures};
+use super::round::{self, Failures, TurnHooks};
+use super::turn_state::TurnState;
 use crate::bus::{Inbound, Outbound, SUBAGENT};
 use crate::config::Config;
 use crate::error::Result;
@@ -40,7 +40,7 @@ pub struct Agent {
     /// The system prompt.
     pub prompt: RefCell<Prompt>,
     /// Keeps the cron jobs; set by whoever runs the agent.
-    pub cron: RefCell<Option<tool::cron::Desk>>,
+    pub cron: RefCell<Option<tool::cron::CronHandle>>,
     /// Skill folders the file tools may read.
     pub readable_roots: Rc<[std::path::PathBuf]>,
 }
@@ -70,11 +70,11 @@ pub struct Turn<'a> {
     /// Streamed text as it comes; used by the command line.
     pub on_text: Option<&'a dyn Fn(&str)>,
     /// Runs its sub-agents; `None` where it may have none.
-    pub subagents: Option<subagent::Desk>,
+    pub subagents: Option<subagent::SubagentHandle>,
     /// Tokens it may use, 0 for no limit.
     pub budget: u32,
     /// Text of others may be behind the message.
-    pub foreign: bool,
+    pub untrusted: bool,
     /// Where messages for the running turn come from; `None` where they wait.
     pub steering: Option<Steering>,
 }
@@ -89,11 +89,11 @@ pub struct Steering {
 }
 
 /// What [`Steering::take`] gives, awaited.
-pub type Taking = Pin<Box<dyn Future<Output = Vec<(u64, Words)>>>>;
+pub type Taking = Pin<Box<dyn Future<Output = Vec<(u64, UserContent)>>>>;
 
 /// A message as the model gets it.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub struct UserContent {
     /// Its text, with marks for its files.
     pub text: String,
     /// Paths of its pictures.
@@ -110,7 +110,7 @@ pub struct Answer {
     /// The conversation has become long; see [`Agent::summarise`].
     pub summarise: bool,
     /// Text of others may be behind it.
-    pub foreign: bool,
+    pub untrusted: bool,
     /// Model calls made.
     pub rounds: u32,
 }
@@ -136,8 +136,8 @@ impl Agent {
     /// # Errors
     /// A session key that is no file name. Everything a model or tool does wrong is an [`Answer`].
     pub async fn run(&self, turn: &Turn<'_>) -> Result<Answer> {
-        let mut progress = self.begin(turn).await?;
-        let own = &progress.messages[progress.start..];
+        let mut state = self.begin(turn).await?;
+        let own = &state.messages[state.start..];
         if turn.resumed.is_some() && !own.is_empty() {
             if let Some(text) = finished_text(own) {
                 return Ok(Answer { text, ..Answer::default() });
@@ -145,12 +145,12 @@ impl Agent {
         } else {
             let text = approval::marked(&turn.message.text);
             let media = turn.pictures.to_vec();
-            progress.push(Message { media, ..Message::text(Role::User, text) });
+            state.push(Message { media, ..Message::text(Role::User, text) });
             // At once: a turn that is stopped leaves at least what the user said.
-            progress.record(Vec::new());
+            state.record(Vec::new());
         }
-        progress.open_pictures().await;
-        let outcome = self.rounds(&mut progress).await;
+        state.open_pictures().await;
+        let outcome = self.rounds(&mut state).await;
         let mut answer = match outcome {
             Ok(answer) => answer,
             Err(failure) => {
@@ -158,27 +158,27 @@ impl Agent {
             }
         };
         if !answer.failed || !answer.text.is_empty() {
-            progress.push(Message::text(Role::Assistant, &answer.text));
+            state.push(Message::text(Role::Assistant, &answer.text));
         }
-        progress.record(Vec::new());
-        let long = progress.dropped > 0 || !answer.failed && self.is_long(&progress.messages);
+        state.record(Vec::new());
+        let long = state.dropped > 0 || !answer.failed && self.is_long(&state.messages);
         answer.summarise = long && !turn.message.is_fresh();
-        answer.foreign = progress.tainted.get();
-        answer.rounds = progress.rounds;
+        answer.untrusted = state.untrusted.get();
+        answer.rounds = state.rounds;
         Ok(answer)
     }
 
     /// Model and tools in turn until there is an answer.
-    async fn rounds(&self, progress: &mut Progress<'_>) -> Result<Answer, Failure> {
-        let turn = progress.turn;
+    async fn rounds(&self, state: &mut TurnState<'_>) -> Result<Answer, Failure> {
+        let turn = state.turn;
         let mut specs = tool::offered(&self.config, turn.unattended);
         specs.retain(|s| turn.subagents.is_some() || !subagent::is(s.name));
         specs.retain(|s| turn.files.is_some() || s.name != "send_file");
         let said = Rc::new(Cell::new(false));
-        let context = self.tool_context(progress, said.clone());
+        let context = self.tool_context(state, said.clone());
         // What the model sees counts, also what it read in earlier turns.
-        let foreign = turn.foreign || approval::holds_foreign(&progress.messages);
-        progress.tainted.set(foreign);
+        let untrusted = turn.untrusted || approval::holds_untrusted(&state.messages);
+        state.untrusted.set(untrusted);
         let mut failures = Failures::default();
         let show = |text: &str| {
             // What a sub-agent's tools show is for nobody but it.
@@ -191,12 +191,12 @@ impl Agent {
             }
         };
         let waits = || turn.steering.as_ref().is_some_and(|s| (s.waits)());
-        let around = Around { show: &show, steered: &waits };
-        self.finish_started(progress, &context, &mut failures, &around).await;
+        let hooks = TurnHooks { show: &show, steered: &waits };
+        self.finish_started(state, &context, &mut failures, &hooks).await;
         for _ in 0..self.config.agent.max_tool_iterations.max(1) {
-            let reply = self.ask(progress, &specs).await?;
-            progress.rounds += 1;
-            progress.tokens += reply.usage.as_ref().map_or(0, |u| u.input + u.output);
+            let reply = self.ask(state, &specs).await?;
+            state.rounds += 1;
+            state.tokens += reply.usage.as_ref().map_or(0, |u| u.input + u.output);
             if reply.tool_calls.is_empty() {
                 let mut text = if reply.text.is_empty() { reply.reasoning } else { reply.text };
                 if text.trim().is_empty() {
@@ -209,21 +209,21 @@ impl Agent {
                 cut(&mut text);
                 return Ok(Answer { text, ..Answer::default() });
             }
-            if turn.budget > 0 && progress.tokens >= u64::from(turn.budget) {
+            if turn.budget > 0 && state.tokens >= u64::from(turn.budget) {
                 return Ok(Answer { text: BUDGET.into(), failed: true, ..Answer::default() });
             }
             let mut reply = reply;
             let reasoning = std::mem::take(&mut reply.reasoning);
             let reasoning = (!reasoning.is_empty()).then_some(reasoning);
             reply.tool_calls.iter_mut().for_each(history::make_replayable);
-            progress.push(Message {
+            state.push(Message {
                 tool_calls: reply.tool_calls,
                 reasoning_content: reasoning,
                 ..Message::text(Role::Assistant, reply.text)
             });
-            let calls = progress.messages.last().map(|m| m.tool_calls.clone()).unwrap_or_default();
-            self.call_all(progress, &calls, &context, &mut failures, &around).await;
-            if self.take_steering(progress).await {
+            let calls = state.messages.last().map(|m| m.tool_calls.clone()).unwrap_or_default();
+            self.call_all(state, &calls, &context, &mut failures, &hooks).await;
+            if self.take_steering(state).await {
                 // Whatever was said so far, these words want an answer.
                 said.set(false);
             }
@@ -232,27 +232,27 @@ impl Agent {
     }
 
     /// Messages that have arrived become part of the turn; true when there were any.
-    async fn take_steering(&self, progress: &mut Progress<'_>) -> bool {
-        let Some(steering) = &progress.turn.steering else { return false };
+    async fn take_steering(&self, state: &mut TurnState<'_>) -> bool {
+        let Some(steering) = &state.turn.steering else { return false };
         let taken = (steering.take)().await;
         let mut pictures = false;
-        for (id, Words { text, pictures: media }) in &taken {
+        for (id, UserContent { text, pictures: media }) in &taken {
             if approval::is_foreign(text) {
-                progress.tainted.set(true);
+                state.untrusted.set(true);
             }
             pictures |= !media.is_empty();
             let text = approval::marked(text);
-            progress.push(Message { media: media.clone(), ..Message::text(Role::User, text) });
+            state.push(Message { media: media.clone(), ..Message::text(Role::User, text) });
             // In one write: it is in the turn, and no longer a message of its own. What is too long for the journal has to
             // be in the session's file first; a kill between the two leaves both.
-            let long = progress.recorded_apart();
-            if let (Some(ticket), true) = (progress.record(Vec::new()), long) {
+            let long = state.recorded_apart();
+            if let (Some(ticket), true) = (state.record(Vec::new()), long) {
                 self.journal.synced(ticket).await;
             }
             self.journal.record(&Frame::Finished { id: *id });
         }
         if pictures {
-            progress.open_pictures().await;
+            state.open_pictures().await;
         }
         !taken.is_empty()
     }
@@ -260,59 +260,54 @@ impl Agent {
     /// Runs calls, with what must not be repeated recorded on the card first.
     async fn call_all(
         &self,
-        progress: &mut Progress<'_>,
+        state: &mut TurnState<'_>,
         calls: &[ToolCall],
         context: &ToolContext,
         failures: &mut Failures,
-        around: &Around<'_>,
+        hooks: &TurnHooks<'_>,
     ) {
         let started: Vec<String> =
             calls.iter().filter(|c| round::writes(&c.name)).map(|c| c.id.clone()).collect();
-        let must_sync = !started.is_empty() && progress.turn.id != 0;
-        if let (Some(ticket), true) = (progress.record(started), must_sync) {
+        let must_sync = !started.is_empty() && state.turn.id != 0;
+        if let (Some(ticket), true) = (state.record(started), must_sync) {
             self.journal.synced(ticket).await;
         }
-        for result in round::run(context, calls, failures, around).await {
-            progress.push(result);
+        for result in round::run(context, calls, failures, hooks).await {
+            state.push(result);
         }
-        let handed = context.subagents.as_ref().map(|desk| &desk.unrecorded);
-        progress.record_results(handed).await;
+        let handed = context.subagents.as_ref().map(|handle| &handle.unrecorded);
+        state.record_results(handed).await;
     }
 
     /// After a restart: calls without a result are answered, the harmless ones by running them again.
     async fn finish_started(
         &self,
-        progress: &mut Progress<'_>,
+        state: &mut TurnState<'_>,
         context: &ToolContext,
         failures: &mut Failures,
-        around: &Around<'_>,
+        hooks: &TurnHooks<'_>,
     ) {
-        let Some(at) = progress.messages.iter().rposition(|m| m.role == Role::Assistant) else {
+        let Some(at) = state.messages.iter().rposition(|m| m.role == Role::Assistant) else {
             return;
         };
-        let has_result = |id: &str| {
-            progress.messages[at..].iter().any(|m| m.tool_call_id.as_deref() == Some(id))
-        };
-        let open: Vec<ToolCall> = progress.messages[at]
-            .tool_calls
-            .iter()
-            .filter(|c| !has_result(&c.id))
-            .cloned()
-            .collect();
-        if progress.turn.resumed.is_none() || open.is_empty() {
+        let has_result =
+            |id: &str| state.messages[at..].iter().any(|m| m.tool_call_id.as_deref() == Some(id));
+        let open: Vec<ToolCall> =
+            state.messages[at].tool_calls.iter().filter(|c| !has_result(&c.id)).cloned().collect();
+        if state.turn.resumed.is_none() || open.is_empty() {
             return;
         }
         let (unknown, again): (Vec<_>, Vec<_>) =
-            open.into_iter().partition(|c| progress.turn.started.contains(&c.id));
+            open.into_iter().partition(|c| state.turn.started.contains(&c.id));
         for call in &unknown {
             let text = if subagent::is(&call.name) { INTERRUPTED } else { UNKNOWN };
-            progress.push(round::answer_to(call, text));
+            state.push(round::answer_to(call, text));
         }
-        self.call_all(progress, &again, context, failures, around).await;
+        self.call_all(state, &again, context, failures, hooks).await;
     }
 
-    fn tool_context(&self, progress: &Progress<'_>, said: Rc<Cell<bool>>) -> ToolContext {
-        let turn = progress.turn;
+    fn tool_context(&self, state: &TurnState<'_>, said: Rc<Cell<bool>>) -> ToolContext {
+        let turn = state.turn;
         let say = turn.say.clone();
         // A sub-agent's closing words are its result, whatever it has said before.
         let counts = turn.message.sender.platform != SUBAGENT;
@@ -328,12 +323,12 @@ impl Agent {
             sender: turn.message.sender.clone(),
             secrets: crate::log::hidden,
             readable_roots: self.readable_roots.clone(),
-            outbox: Some(Rc::new(outbox)),
+            send_message: Some(Rc::new(outbox)),
             files: turn.files.clone(),
-            standing: approval::Standing {
+            trust: approval::Trust {
                 ask: turn.ask.clone(),
                 unattended: turn.unattended,
-                tainted: progress.tainted.clone(),
+                untrusted: state.untrusted.clone(),
             },
             cron: self.cron.borrow().clone(),
             subagents: turn.subagents.clone(),

@@ -100,12 +100,12 @@ pub struct Report {
 }
 
 impl Reply {
-    /// See [`crate::proto::bin`].
+    /// See [`crate::proto::binschema`].
     pub const SHAPE: &str = "bs";
 }
 
 impl Report {
-    /// See [`crate::proto::bin`].
+    /// See [`crate::proto::binschema`].
     pub const SHAPE: &str = "dqssssqqqqqqqq[S][T]s[s][s]s";
 }
 

@@ -4,21 +4,21 @@ use nanoserde::{DeBin, SerBin};
 
 use super::*;
 use crate::bus::Address;
-use crate::proto::bin;
+use crate::proto::binschema;
 use crate::tool::cron::Order;
 
 #[track_caller]
 fn check<T: SerBin + DeBin + std::fmt::Debug>(shape: &str, value: &T) {
     let bytes = value.serialize_bin();
-    let again = bin::decode::<T>(shape, &bytes).expect("its shape");
+    let again = binschema::decode::<T>(shape, &bytes).expect("its shape");
     assert_eq!(format!("{again:?}"), format!("{value:?}"));
     for cut in 0..bytes.len() {
-        assert!(bin::decode::<T>(shape, &bytes[..cut]).is_none(), "cut at {cut}");
+        assert!(binschema::decode::<T>(shape, &bytes[..cut]).is_none(), "cut at {cut}");
     }
     for at in 0..bytes.len().saturating_sub(8) {
         let mut wrong = bytes.clone();
         wrong[at..at + 8].fill(0x7f);
-        let _ = bin::decode::<T>(shape, &wrong);
+        let _ = binschema::decode::<T>(shape, &wrong);
     }
 }
 

@@ -21,10 +21,10 @@ use crate::bus::{Address, CRON, Inbound};
 use crate::limits::{CRON_LATE, CRON_UNRECORDED};
 use crate::proto::date;
 use crate::proto::text::one_line;
-use crate::sched::desk::{self, Zones};
+use crate::sched::approval_mac::ApprovalMac;
+use crate::sched::cron_store::{self, Zones};
 use crate::sched::file;
 use crate::sched::job::{Due, Job, Now, Schedule, key};
-use crate::sched::seal::Seal;
 use crate::sched::timetable::Timetable;
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
@@ -72,8 +72,8 @@ impl Scheduler {
         }
     }
 
-    fn seal(&self) -> Seal {
-        Seal::new(&self.hub.agent.config.home)
+    fn approval_mac(&self) -> ApprovalMac {
+        ApprovalMac::new(&self.hub.agent.config.home)
     }
 
     fn now(&self) -> Now {
@@ -90,8 +90,9 @@ impl Scheduler {
     /// For whoever gave it.
     pub async fn order(&self, order: Order) -> Result<String, String> {
         let (path, now, id) = (self.path.clone(), self.now(), order.id.clone());
-        let seal = self.seal();
-        let done = crate::sys::offload(move || desk::carry_out(&path, &seal, &order, now)).await;
+        let mac = self.approval_mac();
+        let done =
+            crate::sys::spawn_blocking(move || cron_store::apply(&path, &mac, &order, now)).await;
         let done = done.map_err(|e| e.to_string())?;
         if done.changed {
             self.table.borrow_mut().remove(key(&id));
@@ -168,7 +169,7 @@ impl Scheduler {
         let now = self.now();
         self.skew.set(now.wall - now.mono as i64);
         let (path, fired) = (self.path.clone(), self.unrecorded.borrow().clone());
-        let found = crate::sys::offload(move || look(&path, now, &fired)).await;
+        let found = crate::sys::spawn_blocking(move || look(&path, now, &fired)).await;
         match found {
             Ok(found) => {
                 self.unrecorded.borrow_mut().clear();
@@ -196,10 +197,10 @@ impl Scheduler {
 
     /// Fires a job, or passes this time over when the one before still runs.
     async fn fire(&self, key: u64, due: Option<Due>) {
-        let (path, seal) = (self.path.clone(), self.seal());
-        let found = crate::sys::offload(move || {
+        let (path, mac) = (self.path.clone(), self.approval_mac());
+        let found = crate::sys::spawn_blocking(move || {
             let job = find(&path, key)?;
-            let approved = !job.command().is_empty() && seal.holds(&job);
+            let approved = !job.command().is_empty() && mac.verify(&job);
             Some((job, approved))
         });
         let Some((job, approved)) = found.await else {
@@ -230,7 +231,7 @@ impl Scheduler {
     /// Writes down that a job has fired, and when it does so next.
     async fn record(&self, key: u64, mut job: Job, now: Now) {
         let path = self.path.clone();
-        let (due, written) = crate::sys::offload(move || {
+        let (due, written) = crate::sys::spawn_blocking(move || {
             let mut zones = Zones::default();
             let mut zone = |tz: &str| zones.find(tz);
             let written = recorded(&path, &[(key, now.wall)]);
@@ -308,7 +309,7 @@ impl Scheduler {
     async fn ended(&self, (id, error): Ended) {
         let (path, sessions) = (self.path.clone(), self.hub.agent.sessions.clone());
         let result =
-            crate::sys::offload(move || end(&path, &sessions, &id, error.as_deref())).await;
+            crate::sys::spawn_blocking(move || end(&path, &sessions, &id, error.as_deref())).await;
         if let Err(e) = result {
             crate::log::warn!("{e}");
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::sched::desk::Zones;
+use crate::sched::cron_store::Zones;
 use crate::sched::file::{self, Edit, Fault};
 use crate::sched::job::{Due, Job, Now, key};
 use crate::store::session::Sessions;

@@ -11,7 +11,7 @@ use super::hub::Hub;
 use crate::limits::{USB_KNOWN, USB_NOTICES, USB_TEXT_CHARS, USB_WINDOW};
 use crate::proto::text::one_line;
 use crate::proto::uevent::{capability, usb};
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 use crate::sys::uevent::Uevents;
 use crate::{Error, Result};
 
@@ -42,7 +42,7 @@ pub async fn run(hub: Rc<Hub>) -> Result<()> {
         let lines = if add {
             async_io::Timer::after(SETTLE).await;
             let folder = ["/sys", &path].concat();
-            let lines = offload(Box::new(move || described(&folder, &product))).await;
+            let lines = spawn_blocking(Box::new(move || described(&folder, &product))).await;
             known.note(path, lines.clone());
             lines
         } else {

@@ -6,7 +6,7 @@ use async_io::Timer;
 use smol::future::or;
 
 use super::hub::Hub;
-use crate::agent::Words;
+use crate::agent::UserContent;
 use crate::bus::{Attachment, Inbound, Outbound};
 use crate::channel::{SendError, media};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::limits::{MEDIA_FETCH, MEDIA_FETCH_IDLE, MEDIA_FETCH_TRIES, VOICE_TIME
 #[cfg(feature = "media")]
 use crate::provider::voice;
 use crate::store::spool::{self, MEDIA, Spool};
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 /// How long the files of a message are waited for; what is here by default holds, tests are less patient.
 pub struct Patience {
@@ -34,8 +34,8 @@ impl Default for Patience {
 
 /// The message for the model: for each file a mark (`[file:/path]`, or why it is not there) and what is said in it; its
 /// pictures.
-pub async fn words(hub: &Hub, message: Inbound) -> Words {
-    let mut words = Words { text: message.text.clone(), pictures: Vec::new() };
+pub async fn user_content(hub: &Hub, message: Inbound) -> UserContent {
+    let mut words = UserContent { text: message.text.clone(), pictures: Vec::new() };
     for (index, file) in message.attachments.iter().enumerate() {
         let kind = match file.kind.as_str() {
             "photo" => "image",
@@ -70,7 +70,7 @@ pub async fn words(hub: &Hub, message: Inbound) -> Words {
 
 fn tell(hub: &Hub, message: &Inbound, text: String) {
     let said = Outbound { to: message.from.clone(), text, reply_to: message.message };
-    if let Err(e) = hub.speaker()(said) {
+    if let Err(e) = hub.message_sender()(said) {
         crate::log::warn!("the chat was not told: {e}");
     }
 }
@@ -113,7 +113,7 @@ async fn hear(_: &Hub, _: &Inbound, _: &Attachment, _: &str, _: &mut String) -> 
 async fn download(hub: &Hub, channel: &str, file: &Attachment, name: &str) -> Result<()> {
     let workspace = &hub.agent.config.agent.workspace;
     let (folder, known, size) = (workspace.clone(), name.to_owned(), file.size);
-    if offload(Box::new(move || spool::prepare(&folder, &known, size))).await? {
+    if spawn_blocking(Box::new(move || spool::prepare(&folder, &known, size))).await? {
         return Ok(());
     }
     let channel = hub.outbox.channel(channel);

@@ -64,7 +64,7 @@ pub(super) async fn until_clock_is_set() {
 /// Writes the template where there is no file on the very first start; one that was deleted later stays away.
 async fn template(hub: &Hub) {
     let workspace = hub.agent.config.agent.workspace.clone();
-    let written = crate::sys::offload(move || {
+    let written = crate::sys::spawn_blocking(move || {
         let path = workspace.join("HEARTBEAT.md");
         if std::fs::symlink_metadata(&path).is_ok() {
             return Ok(false);
@@ -86,7 +86,7 @@ async fn template(hub: &Hub) {
 /// One heartbeat, unless there is nothing to do, nobody to tell, or the last one still runs.
 async fn beat(hub: &Hub) {
     let workspace = hub.agent.config.agent.workspace.clone();
-    let Some(tasks) = crate::sys::offload(move || tasks(&workspace)).await else { return };
+    let Some(tasks) = crate::sys::spawn_blocking(move || tasks(&workspace)).await else { return };
     let chat = hub.last_chat().filter(|chat| hub.outbox.channel(&chat.channel).is_some());
     let Some(from) = chat else {
         crate::log::info!("heartbeat: nobody has written yet, so there is no chat to tell");

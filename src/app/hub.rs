@@ -9,16 +9,16 @@ use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
+use super::commands;
 use super::files;
 use super::internal::{COMMAND, DELIVER, Ended};
 use super::last_chat::LastChat;
 use super::outbox::Outbox;
 use super::poison;
-use super::replies;
 use super::session_key::session_key;
 use super::steer::{ASIDE, is_aside};
 use super::subagents::Subagents;
-use crate::agent::{Agent, Answer, Turn, Words};
+use crate::agent::{Agent, Answer, Turn, UserContent};
 use crate::bus::{Address, CLI, CRON, Inbound, Origin, SUBAGENT};
 use crate::channel::command::{self, Command};
 use crate::limits::{ASIDES, QUEUE};
@@ -62,11 +62,11 @@ pub struct Hub {
     pub(super) subagents: Subagents,
     wake: (Sender<()>, Receiver<()>),
     /// A turn has begun.
-    stir: (Sender<()>, Receiver<()>),
+    started_turn: (Sender<()>, Receiver<()>),
 }
 
 /// What [`Hub::carry_out`] needs to know of a message: its number and what it says.
-pub(super) struct Taken {
+pub(super) struct Claimed {
     pub(super) id: u64,
     pub(super) session: String,
     pub(super) message: Inbound,
@@ -76,7 +76,7 @@ pub(super) struct Taken {
     pub(super) poison: bool,
 }
 
-impl Taken {
+impl Claimed {
     /// No person started it, neither directly nor through a sub-agent.
     pub(super) fn is_unattended(&self) -> bool {
         self.origin.as_ref().map_or(self.message.is_unattended(), |o| o.unattended)
@@ -110,7 +110,7 @@ impl Hub {
             ended: smol::channel::bounded(QUEUE),
             subagents: Subagents::default(),
             wake: smol::channel::bounded(1),
-            stir: smol::channel::bounded(1),
+            started_turn: smol::channel::bounded(1),
         }
     }
 
@@ -125,9 +125,9 @@ impl Hub {
     }
 
     /// Returns when a turn has begun since the last call.
-    pub async fn stirred(&self) {
+    pub async fn turn_started(&self) {
         // The sender lives as long as the hub.
-        let _ = self.stir.1.recv().await;
+        let _ = self.started_turn.1.recv().await;
     }
 
     /// Whether a turn runs or waits, or a conversation is being summarised.
@@ -140,7 +140,7 @@ impl Hub {
         self.last_chat.borrow().get()
     }
 
-    pub(super) fn kick(&self) {
+    pub(super) fn wake_up(&self) {
         // Full means a wake-up is under way already.
         let _ = self.wake.0.try_send(());
     }
@@ -170,25 +170,26 @@ impl Hub {
     /// Starts turns for ever.
     pub async fn run(self: Rc<Self>, executor: Rc<LocalExecutor<'static>>) {
         loop {
-            while let Some(taken) = self.next() {
+            while let Some(claimed) = self.next() {
                 let (stop, stopped) = smol::channel::bounded(1);
-                let (id, session, sub) = (taken.id, taken.session.clone(), taken.is_subagent());
+                let (id, session, sub) =
+                    (claimed.id, claimed.session.clone(), claimed.is_subagent());
                 let beside = sub || session.starts_with(ASIDE);
                 self.running.borrow_mut().push(Running { id, session, beside, stop });
                 self.turns.set(self.turns.get() + 1);
-                let _ = self.stir.0.try_send(());
+                let _ = self.started_turn.0.try_send(());
                 let hub = self.clone();
                 // Boxed once per turn: the future of a turn is large, and the executor would move it.
                 let work = Box::pin(async move {
-                    let session = taken.session.clone();
+                    let session = claimed.session.clone();
                     let long = if sub {
-                        hub.subagent(taken, stopped).await;
+                        hub.subagent(claimed, stopped).await;
                         false
                     } else {
-                        hub.carry_out(taken, stopped).await
+                        hub.carry_out(claimed, stopped).await
                     };
                     hub.running.borrow_mut().retain(|r| r.id != id);
-                    hub.kick();
+                    hub.wake_up();
                     if long {
                         hub.summarise(&session).await;
                     }
@@ -202,7 +203,7 @@ impl Hub {
     }
 
     /// The first waiting message whose session is free, if another turn may run.
-    fn next(&self) -> Option<Taken> {
+    fn next(&self) -> Option<Claimed> {
         let running = self.running.borrow();
         let most = self.agent.config.agent.max_parallel_turns.max(1) as usize;
         if self.closing.get() {
@@ -232,7 +233,7 @@ impl Hub {
                 continue;
             }
             waiting.remove(index);
-            return Some(Taken {
+            return Some(Claimed {
                 id,
                 session,
                 poison: poison::is_poison(&entry),
@@ -266,30 +267,34 @@ impl Hub {
     }
 
     /// True when the conversation has become long.
-    async fn carry_out(self: &Rc<Self>, taken: Taken, stopped: Receiver<()>) -> bool {
-        let to = taken.message.from.clone();
-        let internal = taken.message.is_internal();
-        let command = command::parse(&taken.message.text).filter(|_| !internal);
+    async fn carry_out(self: &Rc<Self>, claimed: Claimed, stopped: Receiver<()>) -> bool {
+        let to = claimed.message.from.clone();
+        let internal = claimed.message.is_internal();
+        let command = command::parse(&claimed.message.text).filter(|_| !internal);
         let mut long = false;
         let text = match command {
-            _ if taken.message.sender.platform == CRON && taken.message.sender.name == DELIVER => {
-                let text = taken.message.text.clone();
-                self.internal(&taken, Answer { text, ..Answer::default() })
+            _ if claimed.message.sender.platform == CRON
+                && claimed.message.sender.name == DELIVER =>
+            {
+                let text = claimed.message.text.clone();
+                self.internal(&claimed, Answer { text, ..Answer::default() })
             }
             // The platform too: others' names may be chosen by a model.
-            _ if taken.message.sender.platform == CRON && taken.message.sender.name == COMMAND => {
-                let answer = self.command(&taken).await;
-                self.internal(&taken, answer)
+            _ if claimed.message.sender.platform == CRON
+                && claimed.message.sender.name == COMMAND =>
+            {
+                let answer = self.command(&claimed).await;
+                self.internal(&claimed, answer)
             }
-            Some(Command::Btw(question)) => self.aside(&taken, question).await,
+            Some(Command::Btw(question)) => self.aside(&claimed, question).await,
             Some(command) => {
-                let ask = self.outbox.asker(&taken.message);
-                replies::answer(self, command, &taken.session, &to.channel, ask).await
+                let ask = self.outbox.asker(&claimed.message);
+                commands::answer(self, command, &claimed.session, &to.channel, ask).await
             }
-            None if taken.poison => poison::set_aside(self, taken.id).await,
+            None if claimed.poison => poison::set_aside(self, claimed.id).await,
             None => {
-                poison::count(self, taken.id).await;
-                let turn = self.turn(&taken);
+                poison::count(self, claimed.id).await;
+                let turn = self.turn(&claimed);
                 let stop = async {
                     // The sender lives as long as the turn is listed, so an error cannot come first.
                     let _ = stopped.recv().await;
@@ -298,12 +303,12 @@ impl Hub {
                 let answer = or(stop, turn).await;
                 long = answer.summarise;
                 if let (true, Some(cli)) = (answer.failed, self.outbox.cli()) {
-                    cli.failed(&taken.message);
+                    cli.failed(&claimed.message);
                 }
-                if internal { self.internal(&taken, answer) } else { answer.text }
+                if internal { self.internal(&claimed, answer) } else { answer.text }
             }
         };
-        self.answered(taken.id, &to, &text).await;
+        self.answered(claimed.id, &to, &text).await;
         long
     }
 
@@ -320,50 +325,50 @@ impl Hub {
         self.outbox.push(id);
     }
 
-    pub(super) async fn turn(self: &Rc<Self>, taken: &Taken) -> Answer {
-        let to = taken.message.from.clone();
-        let mut message = taken.message.clone();
+    pub(super) async fn turn(self: &Rc<Self>, claimed: &Claimed) -> Answer {
+        let to = claimed.message.from.clone();
+        let mut message = claimed.message.clone();
         // What was cut off has its words in the session.
-        let words = match taken.resumed {
-            None => files::words(self, message.clone()).await,
-            Some(_) => Words::default(),
+        let words = match claimed.resumed {
+            None => files::user_content(self, message.clone()).await,
+            Some(_) => UserContent::default(),
         };
-        if taken.resumed.is_none() {
+        if claimed.resumed.is_none() {
             message.text = words.text;
         }
-        let channel = self.outbox.channel(&to.channel).filter(|_| !taken.message.is_internal());
-        let say = match taken.is_subagent() {
-            true => self.subagent_speaker(taken, self.speaker()),
-            false => self.speaker(),
+        let channel = self.outbox.channel(&to.channel).filter(|_| !claimed.message.is_internal());
+        let say = match claimed.is_subagent() {
+            true => self.subagent_message_sender(claimed, self.message_sender()),
+            false => self.message_sender(),
         };
-        let mut person = taken.message.clone();
-        if let Some(origin) = &taken.origin {
+        let mut person = claimed.message.clone();
+        if let Some(origin) = &claimed.origin {
             person.sender.clone_from(&origin.person);
         }
         let subturn = &self.agent.config.agent.subturn;
         let turn = Turn {
             pictures: &words.pictures,
-            files: self.files(taken),
-            id: taken.id,
-            session: &taken.session,
+            files: self.files(claimed),
+            id: claimed.id,
+            session: &claimed.session,
             message: &message,
-            resumed: taken.resumed,
-            started: &taken.started,
+            resumed: claimed.resumed,
+            started: &claimed.started,
             say,
             // The sender of a job is the job: nobody who could answer.
-            ask: (!taken.is_unattended()).then(|| self.outbox.asker(&person)),
-            unattended: taken.is_unattended(),
+            ask: (!claimed.is_unattended()).then(|| self.outbox.asker(&person)),
+            unattended: claimed.is_unattended(),
             on_text: None,
-            subagents: self.desk(taken),
-            budget: if taken.is_subagent() { subturn.token_budget } else { 0 },
-            foreign: taken.origin.as_ref().is_some_and(|o| o.foreign),
-            steering: self.steering(taken),
+            subagents: self.subagent_handle(claimed),
+            budget: if claimed.is_subagent() { subturn.token_budget } else { 0 },
+            untrusted: claimed.origin.as_ref().is_some_and(|o| o.untrusted),
+            steering: self.steering(claimed),
         };
         let typing = async {
             if let Some(channel) = channel {
-                match channel.placeholder(&to, taken.message.message).await {
+                match channel.placeholder(&to, claimed.message.message).await {
                     Ok(0) => {}
-                    Ok(message) => self.outbox.note_placeholder(taken.id, message),
+                    Ok(message) => self.outbox.note_placeholder(claimed.id, message),
                     Err(e) => crate::log::info!("no placeholder was shown: {e}"),
                 }
                 channel.typing(&to).await;
@@ -386,6 +391,6 @@ impl Hub {
     /// Begins a message that is in the journal.
     pub(super) fn start(&self, id: u64) {
         self.waiting.borrow_mut().push_back(id);
-        self.kick();
+        self.wake_up();
     }
 }

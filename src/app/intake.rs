@@ -1,8 +1,8 @@
 //! How messages get into the hub: taken over once, safe on disk before their channel hears so.
 
+use super::commands;
 use super::hub::Hub;
 use super::last_chat;
-use super::replies;
 use super::session_key::session_key;
 use crate::bus::{CLI, Inbound};
 use crate::channel::Intake;
@@ -45,7 +45,7 @@ impl Hub {
             }
             Some(c) if !matches!(c, Command::Clear | Command::Skills(_) | Command::Btw(_)) => {
                 let ask = self.outbox.asker(&message);
-                Some(replies::answer(self, c, &session, &to.channel, ask).await)
+                Some(commands::answer(self, c, &session, &to.channel, ask).await)
             }
             _ if too_long => Some(format!(
                 "Your message is too long for me: {bytes} bytes, at most {MESSAGE_BYTES} are read. Send it as a file or in parts."

@@ -1,7 +1,7 @@
 //! Messages that nobody wrote: jobs and the heartbeat. They go through journal, agent and outbox like any other, so that a
 //! crash neither loses nor repeats them.
 
-use super::hub::{Hub, Taken};
+use super::hub::{Claimed, Hub};
 use crate::agent::Answer;
 use crate::bus::{CRON, HEARTBEAT, Inbound};
 use crate::proto::text::one_line;
@@ -56,18 +56,18 @@ impl Hub {
     }
 
     /// Runs a job's command, at most once: one that a restart cut off is reported.
-    pub(super) async fn command(&self, taken: &Taken) -> Answer {
-        let line = &taken.message.text;
+    pub(super) async fn command(&self, claimed: &Claimed) -> Answer {
+        let line = &claimed.message.text;
         let shown = one_line(line, 200);
         let failed = |text: String| Answer { text, failed: true, ..Answer::default() };
-        if taken.started.iter().any(|s| s == COMMAND) {
+        if claimed.started.iter().any(|s| s == COMMAND) {
             return failed(format!(
                 "Scheduled command '{shown}' was cut off by a restart; it may have done its work in part, and is not run again now."
             ));
         }
         let ticket = self.journal.record(&Frame::Step {
-            id: taken.id,
-            session: taken.session.clone(),
+            id: claimed.id,
+            session: claimed.session.clone(),
             offset: 0,
             lines: Vec::new(),
             started: vec![COMMAND.to_owned()],
@@ -81,8 +81,8 @@ impl Hub {
     }
 
     /// The answer of an internal message, after which it is told how it ended.
-    pub(super) fn internal(&self, taken: &Taken, answer: Answer) -> String {
-        let sender = &taken.message.sender;
+    pub(super) fn internal(&self, claimed: &Claimed, answer: Answer) -> String {
+        let sender = &claimed.message.sender;
         if sender.platform == HEARTBEAT {
             return heartbeat(answer);
         }

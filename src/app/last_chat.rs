@@ -58,7 +58,7 @@ pub async fn save(workspace: &Path, chat: Option<Address>) {
     let Some(chat) = chat else { return };
     let workspace = workspace.to_owned();
     let write = move || state::save_last_chat(&workspace, &chat, clock::unix_now());
-    if let Err(e) = crate::sys::offload(write).await {
+    if let Err(e) = crate::sys::spawn_blocking(write).await {
         crate::log::info!("{e}");
     }
 }

@@ -101,7 +101,7 @@ impl Gateway {
             pid: std::process::id(),
             version: crate::command::version::text(false),
             config: self.config_state.clone(),
-            tools: crate::tool::cage::describe(&self.config),
+            tools: crate::tool::sandbox::describe(&self.config),
             ..Report::default()
         };
         let (hub, outbox, channels) =

@@ -1,6 +1,7 @@
 //! Wires a gateway together and takes it apart again.
 
 mod attend;
+pub mod commands;
 pub mod control;
 pub mod cron;
 mod cron_jobs;
@@ -11,6 +12,7 @@ pub mod files;
 pub mod health;
 pub mod heartbeat;
 pub mod home;
+pub mod housekeeping;
 pub mod hub;
 mod intake;
 pub mod internal;
@@ -18,11 +20,9 @@ mod last_chat;
 pub mod last_end;
 mod listen;
 mod nightly;
+mod notify;
 pub mod outbox;
 mod poison;
-pub mod pulse;
-pub mod replies;
-mod say;
 pub mod session_key;
 mod skills;
 mod steer;
@@ -46,7 +46,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
 use crate::net::http::Client;
-use crate::proto::bin;
+use crate::proto::binschema;
 use crate::provider::Models;
 use crate::skill::install;
 use crate::skill::load::Roots;
@@ -87,7 +87,7 @@ pub fn gateway(options: GatewayOptions) -> Result<ExitCode> {
     crate::sys::process::harden();
     crate::sys::process::adopt();
     let home = Home::lock(&options.config.home)?;
-    crate::tool::cage::sweep(&options.config.home);
+    crate::tool::sandbox::sweep(&options.config.home);
     install::recover(&options.config);
     crate::tool::share::prepare(&options.config);
     let executor = Rc::new(LocalExecutor::new());
@@ -159,7 +159,7 @@ pub fn agent(config: Rc<Config>, models: Models, http: Client, journal: Rc<Journ
 
 /// Carries an order of the command line out.
 async fn ordered(cron: Option<Rc<Scheduler>>, body: &[u8]) -> Vec<u8> {
-    let done = match (cron, bin::decode(Order::SHAPE, body)) {
+    let done = match (cron, binschema::decode(Order::SHAPE, body)) {
         (Some(cron), Some(order)) => cron.order(order).await,
         (None, _) => Err("cron is switched off (tools.cron.enabled)".into()),
         (_, None) => Err("the running gateway is of another version; restart it".into()),
@@ -208,12 +208,12 @@ impl Gateway {
         let off = config.tools.disabled.iter().any(|tool| tool == "cron");
         let cron = (!off).then(|| Rc::new(Scheduler::new(hub.clone())));
         if let Some(cron) = cron.clone() {
-            let desk = move |order| {
+            let handle = move |order| {
                 let cron = cron.clone();
                 let done = async move { cron.order(order).await };
                 Box::pin(done) as std::pin::Pin<Box<dyn Future<Output = _>>>
             };
-            hub.agent.cron.replace(Some(Rc::new(desk)));
+            hub.agent.cron.replace(Some(Rc::new(handle)));
         }
         Ok(Gateway {
             config,
@@ -271,12 +271,12 @@ impl Gateway {
         if self.config_state != "current" {
             self.hub.notify(&format!("⚠️ {}", self.config_state));
         }
-        spawn(Box::pin(pulse::tell_supervisor(
+        spawn(Box::pin(housekeeping::tell_supervisor(
             self.config.clone(),
             self.config_state.clone(),
             self.channels.clone(),
         )));
-        spawn(Box::pin(pulse::give_back_pages(self.hub.clone())));
+        spawn(Box::pin(housekeeping::release_pages(self.hub.clone())));
         let hub = self.hub.clone();
         spawn(Box::pin(async move { last_end::tell(&hub).await }));
         crate::log::info!(

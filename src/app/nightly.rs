@@ -1,4 +1,4 @@
-//! Once a day, at the time the configuration names, notes are folded into MEMORY.md ([`Agent::consolidate`]).
+//! Once a day, at the time the configuration names, notes are consolidated into MEMORY.md ([`Agent::consolidate`]).
 //!
 //! A time that was missed, the device being off, is made good at the next start. The journal keeps the day and how often
 //! it was tried (as the offset of a channel called [`NIGHTLY`]): a day that ended the program twice is left alone.
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::hub::Hub;
 #[cfg(doc)]
 use crate::agent::Agent;
-use crate::limits::FOLD_TRIES;
+use crate::limits::CONSOLIDATION_TRIES;
 use crate::proto::date::{DAY, day_number};
 use crate::store::frame::Frame;
 use crate::sys::clock;
@@ -33,7 +33,7 @@ pub async fn run(hub: Rc<Hub>, minute: u32) {
         let at = due(today, minute, &clock::utc_offset);
         if now < at {
             wait(at).await;
-        } else if finished >= today || tries >= FOLD_TRIES {
+        } else if finished >= today || tries >= CONSOLIDATION_TRIES {
             finished = today;
             wait(due(today + 1, minute, &clock::utc_offset)).await;
         } else {

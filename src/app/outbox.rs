@@ -33,7 +33,7 @@ pub struct Outbox {
     /// Replies to somebody who is not connected: they are ready again later, and take nobody's place meanwhile.
     away: RefCell<Vec<Away>>,
     /// Messages that wait for the journal to have room; what is away gives way to them.
-    crowd: Cell<usize>,
+    waiters: Cell<usize>,
     /// Placeholder messages to be replaced by the first reply: journal number, message.
     placeholders: RefCell<Vec<(u64, i64)>>,
     refused: Cell<u64>,
@@ -49,16 +49,16 @@ struct Away {
 }
 
 /// Counts as long as it lives.
-struct Crowded<'a>(&'a Cell<usize>);
+struct WaiterGuard<'a>(&'a Cell<usize>);
 
-impl Drop for Crowded<'_> {
+impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
 }
 
 /// Does the journal take further messages?
-fn has_room(ledger: &Ledger) -> bool {
+fn has_capacity(ledger: &Ledger) -> bool {
     ledger.len() < QUEUE && ledger.bytes() < JOURNAL_OPEN_BYTES
 }
 
@@ -74,7 +74,7 @@ impl Outbox {
             ready: RefCell::new(ready),
             busy: RefCell::default(),
             away: RefCell::default(),
-            crowd: Cell::new(0),
+            waiters: Cell::new(0),
             placeholders: RefCell::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
@@ -133,15 +133,15 @@ impl Outbox {
 
     /// Waits until the journal takes a further message. Replies to those who are not connected give way to it, the oldest first.
     pub async fn room(&self) {
-        self.crowd.set(self.crowd.get() + 1);
-        let _crowded = Crowded(&self.crowd);
-        while !self.journal.ledger(|l| has_room(l)) {
+        self.waiters.set(self.waiters.get() + 1);
+        let _waiting = WaiterGuard(&self.waiters);
+        while !self.journal.ledger(|l| has_capacity(l)) {
             if let Some(oldest) = self.away.borrow_mut().iter_mut().min_by_key(|a| a.id) {
                 oldest.until = Instant::now();
             }
-            self.kick();
+            self.wake_up();
             let before = self.journal.ledger(|l| l.len());
-            self.journal.room(|l| l.len() != before || has_room(l)).await;
+            self.journal.room(|l| l.len() != before || has_capacity(l)).await;
         }
     }
 
@@ -162,10 +162,10 @@ impl Outbox {
     /// The replies of `id` are recorded in the journal.
     pub fn push(&self, id: u64) {
         self.ready.borrow_mut().push_back(id);
-        self.kick();
+        self.wake_up();
     }
 
-    fn kick(&self) {
+    fn wake_up(&self) {
         // Full means a wake-up is under way already.
         let _ = self.wake.0.try_send(());
     }
@@ -179,7 +179,7 @@ impl Outbox {
                 let work = async move {
                     outbox.deliver(id).await;
                     outbox.busy.borrow_mut().retain(|a| *a != to);
-                    outbox.kick();
+                    outbox.wake_up();
                 };
                 executor.spawn(work).detach();
             }
@@ -278,7 +278,7 @@ impl Outbox {
     pub async fn moved(&self, channel: &str, old: &str, new: &str) {
         let (sessions, from, to) =
             (self.sessions.clone(), format!("{channel}:{old}"), format!("{channel}:{new}"));
-        match crate::sys::offload(move || sessions.rename(&from, &to)).await {
+        match crate::sys::spawn_blocking(move || sessions.rename(&from, &to)).await {
             Ok(()) => crate::log::info!("chat {old} became {new}; its session moved along"),
             Err(e) => crate::log::error!("chat {old} became {new}: {e}"),
         }
@@ -301,8 +301,8 @@ impl Outbox {
             let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
             let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
             let gives_way = matches!(e, SendError::Absent(_))
-                && self.crowd.get() > 0
-                && !self.journal.ledger(|l| has_room(l));
+                && self.waiters.get() > 0
+                && !self.journal.ledger(|l| has_capacity(l));
             let pause = e.retry_in(tries).filter(|_| !gives_way);
             match (&e, pause) {
                 (SendError::MigratedTo(chat), _) => {

@@ -23,11 +23,11 @@ pub async fn answer(hub: &Hub, words: &str, ask: Asker) -> String {
     let done = match (what.to_ascii_lowercase().as_str(), rest) {
         ("" | "list", _) => {
             let roots = Roots::of(&hub.agent.config);
-            Ok(crate::sys::offload(move || report::list(&roots)).await)
+            Ok(crate::sys::spawn_blocking(move || report::list(&roots)).await)
         }
         ("show", name) if !name.is_empty() => {
             let (roots, name) = (Roots::of(&hub.agent.config), name.to_owned());
-            crate::sys::offload(move || report::show(&roots, &name)).await
+            crate::sys::spawn_blocking(move || report::show(&roots, &name)).await
         }
         ("search", query) if !query.is_empty() => {
             let hits = fetch::search(&hub.agent.http, &hub.agent.config, query).await;
@@ -65,7 +65,7 @@ async fn remove(hub: &Hub, name: &str, ask: Asker) -> Result<String> {
     let config = &hub.agent.config;
     let site = Site::of(config);
     let name = name.to_owned();
-    crate::sys::offload(move || {
+    crate::sys::spawn_blocking(move || {
         site.open()?.remove(&name)?;
         Ok(format!("Skill {name} removed."))
     })
@@ -76,7 +76,7 @@ fn refused(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Yes => None,
         Verdict::No => Some("Nothing was changed."),
-        Verdict::Silence => Some("Nobody answered, so nothing was changed."),
+        Verdict::TimedOut => Some("Nobody answered, so nothing was changed."),
         Verdict::Unreachable => Some("The question could not be asked, so nothing was changed."),
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use smol::future::or;
 
 use super::files;
-use super::hub::{Hub, Taken};
+use super::hub::{Claimed, Hub};
 use super::poison;
 use super::session_key::session_key;
 use crate::agent::{Answer, Steering, Turn};
@@ -41,11 +41,11 @@ fn steers(entry: &Entry, sender: &Sender) -> bool {
 
 impl Hub {
     /// What brings messages into the turn of `taken`.
-    pub(super) fn steering(self: &Rc<Self>, taken: &Taken) -> Option<Steering> {
-        if taken.message.is_internal() {
+    pub(super) fn steering(self: &Rc<Self>, claimed: &Claimed) -> Option<Steering> {
+        if claimed.message.is_internal() {
             return None;
         }
-        let (session, sender) = (taken.session.clone(), taken.message.sender.clone());
+        let (session, sender) = (claimed.session.clone(), claimed.message.sender.clone());
         let most = if self.agent.config.agent.steer_all { STEERING } else { 1 };
         let (hub, of) = (self.clone(), session.clone());
         let waits = {
@@ -62,12 +62,12 @@ impl Hub {
                     else {
                         continue;
                     };
-                    texts.push((id, files::words(&hub, message).await));
+                    texts.push((id, files::user_content(&hub, message).await));
                 }
-                // Taken only now: stopped while a file was on its way, they would belong to nobody.
+                // Claimed only now: stopped while a file was on its way, they would belong to nobody.
                 let mut waiting = hub.waiting.borrow_mut();
                 texts.retain(|(id, _)| waiting.contains(id));
-                waiting.retain(|id| !texts.iter().any(|(taken, _)| taken == id));
+                waiting.retain(|id| !texts.iter().any(|(claimed, _)| claimed == id));
                 texts
             };
             Box::pin(taking) as crate::agent::turn::Taking
@@ -100,14 +100,14 @@ impl Hub {
     }
 
     /// Answers a side question; the conversation does not learn of it.
-    pub(super) async fn aside(&self, taken: &Taken, question: &str) -> String {
-        if taken.poison {
-            return poison::set_aside(self, taken.id).await;
+    pub(super) async fn aside(&self, claimed: &Claimed, question: &str) -> String {
+        if claimed.poison {
+            return poison::set_aside(self, claimed.id).await;
         }
-        poison::count(self, taken.id).await;
-        let session = session_key(&self.agent.config.session, &taken.message);
-        let to = taken.message.from.clone();
-        let message = Inbound { text: question.to_owned(), ..taken.message.clone() };
+        poison::count(self, claimed.id).await;
+        let session = session_key(&self.agent.config.session, &claimed.message);
+        let to = claimed.message.from.clone();
+        let message = Inbound { text: question.to_owned(), ..claimed.message.clone() };
         let turn = Turn {
             pictures: &[],
             files: None,
@@ -122,7 +122,7 @@ impl Hub {
             on_text: None,
             subagents: None,
             budget: 0,
-            foreign: false,
+            untrusted: false,
             steering: None,
         };
         let typing = async {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
-use super::hub::{Hub, Taken};
+use super::hub::{Claimed, Hub};
 use super::poison;
 use crate::agent::Answer;
 use crate::bus::{Address, Inbound, Origin, Outbound, REPORT, SUBAGENT};
@@ -24,7 +24,7 @@ use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger};
 use crate::store::session::file_stem;
 use crate::sys::clock;
-use crate::tool::subagent::{Desk, Done, Ended, Handed, Order, Unrecorded};
+use crate::tool::subagent::{Done, Ended, Handed, Order, SubagentHandle, Unrecorded};
 
 /// What the hub remembers of sub-agents besides the journal.
 #[derive(Default)]
@@ -70,28 +70,28 @@ impl Subagents {
 
 impl Hub {
     /// What gives a turn its sub-agents; they have none themselves.
-    pub(super) fn desk(self: &Rc<Self>, taken: &Taken) -> Option<Desk> {
-        if taken.message.sender.platform == SUBAGENT {
+    pub(super) fn subagent_handle(self: &Rc<Self>, claimed: &Claimed) -> Option<SubagentHandle> {
+        if claimed.message.sender.platform == SUBAGENT {
             return None;
         }
-        let person = taken.origin.as_ref().map_or(&taken.message.sender, |o| &o.person);
+        let person = claimed.origin.as_ref().map_or(&claimed.message.sender, |o| &o.person);
         let origin = Origin {
-            parent: taken.session.clone(),
+            parent: claimed.session.clone(),
             own: String::new(),
             person: person.clone(),
-            depth: taken.origin.as_ref().map_or(0, |o| o.depth) + 1,
-            unattended: taken.is_unattended(),
-            foreign: false,
+            depth: claimed.origin.as_ref().map_or(0, |o| o.depth) + 1,
+            unattended: claimed.is_unattended(),
+            untrusted: false,
         };
         let unrecorded = Unrecorded::default();
-        let (hub, chat, handed) = (self.clone(), taken.message.from.clone(), unrecorded.clone());
+        let (hub, chat, handed) = (self.clone(), claimed.message.from.clone(), unrecorded.clone());
         let order = move |order| {
             let (hub, chat, handed) = (hub.clone(), chat.clone(), handed.clone());
             let origin = origin.clone();
             let done = async move {
                 match order {
-                    Order::Start { task, label, wait, foreign } => {
-                        let origin = Origin { foreign, ..origin };
+                    Order::Start { task, label, wait, untrusted } => {
+                        let origin = Origin { untrusted, ..origin };
                         let begun = hub.delegate(chat, origin, &task, label, wait).await?;
                         let waiting = match begun {
                             Ok(waiting) => waiting,
@@ -114,7 +114,7 @@ impl Hub {
             };
             Box::pin(done) as std::pin::Pin<Box<dyn Future<Output = _>>>
         };
-        Some(Desk { order: Rc::new(order), unrecorded })
+        Some(SubagentHandle { order: Rc::new(order), unrecorded })
     }
 
     /// Starts a sub-agent, on the card when this returns; its end comes over the channel, or else as a report.
@@ -156,11 +156,11 @@ impl Hub {
         let name = format!("subagent-{id}");
         // Few sessions, used again and again, leave few files behind.
         let own = (1..=most).map(|n| format!("subagents-{n}"));
-        let taken = |own: &String| {
+        let in_use = |own: &String| {
             let is = |e: &Entry| e.origin.as_ref().is_some_and(|o| o.own == *own);
             self.journal.ledger(|l| open(l).any(is))
         };
-        origin.own = { own }.find(|own| !taken(own)).unwrap_or_else(|| name.clone());
+        origin.own = { own }.find(|own| !in_use(own)).unwrap_or_else(|| name.clone());
         let scratch = file_stem(&origin.parent).unwrap_or_default();
         let text = format!(
             "You are the sub-agent {name}. Do the task below by yourself; nobody can be asked, and your last words are \
@@ -186,16 +186,16 @@ impl Hub {
     }
 
     /// Runs a sub-agent to its end and brings the result where it belongs.
-    pub(super) async fn subagent(self: &Rc<Self>, taken: Taken, stopped: Receiver<()>) {
-        let Some(origin) = taken.origin.clone() else { return };
+    pub(super) async fn subagent(self: &Rc<Self>, claimed: Claimed, stopped: Receiver<()>) {
+        let Some(origin) = claimed.origin.clone() else { return };
         let minutes = self.agent.config.agent.subturn.timeout.as_secs() / 60;
         let failed = |text: String| Answer { text, failed: true, ..Answer::default() };
-        let end = if taken.poison {
-            let why = poison::set_aside(self, taken.id).await;
+        let end = if claimed.poison {
+            let why = poison::set_aside(self, claimed.id).await;
             End::Answer(failed(why))
         } else {
-            poison::count(self, taken.id).await;
-            let turn = async { End::Answer(self.turn(&taken).await) };
+            poison::count(self, claimed.id).await;
+            let turn = async { End::Answer(self.turn(&claimed).await) };
             let late = async {
                 async_io::Timer::after(self.agent.config.agent.subturn.timeout).await;
                 End::Answer(failed(format!("it was not done after {minutes} minutes")))
@@ -212,7 +212,7 @@ impl Hub {
             End::Answer(answer) if answer.failed => "failed",
             End::Answer(_) => "completed",
         };
-        let (id, sender) = (taken.id, &taken.message.sender);
+        let (id, sender) = (claimed.id, &claimed.message.sender);
         self.subagents.note(&origin.parent, sender, state);
         let waiter = self.subagents.take_waiter(id);
         match (end, waiter) {
@@ -225,7 +225,7 @@ impl Hub {
                 let _ = recorded.recv().await;
                 self.finish(id);
             }
-            (End::Answer(answer), None) => self.report(&taken, *origin, answer, state),
+            (End::Answer(answer), None) => self.report(&claimed, *origin, answer, state),
             (End::Cancelled, _) => self.finish(id),
         }
     }
@@ -238,9 +238,9 @@ impl Hub {
     }
 
     /// A sub-agent's end becomes a turn of the conversation that started it.
-    fn report(&self, taken: &Taken, mut origin: Origin, answer: Answer, state: &str) {
-        let sender = &taken.message.sender;
-        origin.foreign |= answer.foreign;
+    fn report(&self, claimed: &Claimed, mut origin: Origin, answer: Answer, state: &str) {
+        let sender = &claimed.message.sender;
+        origin.untrusted |= answer.untrusted;
         let head = if answer.failed { "Reason" } else { "Result" };
         let text = format!(
             "Task '{}' {state} ({}). Nobody is writing; tell the user what matters of it.\n\n{head}:\n{}",
@@ -248,13 +248,13 @@ impl Hub {
             sender.id,
             keep_ends(answer.text, SUBAGENT_TASK_BYTES)
         );
-        self.tell_parent(taken.message.clone(), origin, text, taken.id);
+        self.tell_parent(claimed.message.clone(), origin, text, claimed.id);
     }
 
     /// Opens a turn of the parent; `ends` is finished in the same moment.
     fn tell_parent(&self, mut message: Inbound, origin: Origin, text: String, ends: u64) {
         // What others may have written keeps its mark in the conversation.
-        let mark = match origin.foreign {
+        let mark = match origin.untrusted {
             true => format!("[forwarded from {}]\n", message.sender.id),
             false => String::new(),
         };
@@ -267,13 +267,13 @@ impl Hub {
     }
 
     /// What the message tool of a sub-agent does: to its own chat means to its parent.
-    pub(super) fn subagent_speaker(
+    pub(super) fn subagent_message_sender(
         self: &Rc<Self>,
-        taken: &Taken,
+        claimed: &Claimed,
         say: Rc<dyn Fn(Outbound) -> Result<()>>,
     ) -> Rc<dyn Fn(Outbound) -> Result<()>> {
-        let Some(origin) = taken.origin.clone() else { return say };
-        let (hub, message) = (self.clone(), taken.message.clone());
+        let Some(origin) = claimed.origin.clone() else { return say };
+        let (hub, message) = (self.clone(), claimed.message.clone());
         let told = std::cell::Cell::new(0);
         Rc::new(move |out: Outbound| {
             if out.to != message.from {
@@ -293,7 +293,7 @@ impl Hub {
                 keep_ends(out.text, SUBAGENT_TASK_BYTES)
             );
             // What it has read by now is not known here, so that it counts as text of others.
-            let origin = Origin { foreign: true, ..(*origin).clone() };
+            let origin = Origin { untrusted: true, ..(*origin).clone() };
             hub.tell_parent(message.clone(), origin, text, 0);
             Ok(())
         })

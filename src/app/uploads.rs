@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use async_io::Timer;
 
-use super::hub::{Hub, Taken};
+use super::hub::{Claimed, Hub};
 use super::outbox::Outbox;
 use crate::bus::{Address, Upload};
 use crate::channel::SendError;
@@ -13,8 +13,8 @@ use crate::tool::FileSender;
 
 impl Hub {
     /// What sends files in the turn of `taken`; a sub-agent has its parent for that.
-    pub(super) fn files(&self, taken: &Taken) -> Option<FileSender> {
-        (!taken.is_subagent()).then(|| self.outbox.file_sender())
+    pub(super) fn files(&self, claimed: &Claimed) -> Option<FileSender> {
+        (!claimed.is_subagent()).then(|| self.outbox.file_sender())
     }
 }
 

@@ -215,7 +215,7 @@ impl Channel for Cli {
         let _open = Open(client, number);
         let late = async {
             Timer::after(APPROVAL_WAIT).await;
-            Verdict::Silence
+            Verdict::TimedOut
         };
         // It has gone with the question.
         or(async { waits.recv().await.unwrap_or(Verdict::Unreachable) }, late).await

@@ -21,7 +21,7 @@ pub type Entropy = [u8; limits::PAIRING_CODE_CHARS];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
     /// Was told before, or too many strangers are about.
-    Silence,
+    Ignored,
     /// Tell how to pair ([`HOW_TO_PAIR`]).
     Tell,
 }
@@ -93,7 +93,7 @@ impl Pairing {
                 stranger.told = true;
                 Greeting::Tell
             }
-            _ => Greeting::Silence,
+            _ => Greeting::Ignored,
         }
     }
 

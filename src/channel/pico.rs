@@ -21,8 +21,8 @@ use crate::limits;
 use crate::net::listen;
 use crate::proto::websocket::{self, Event, Reader};
 
-mod door;
 pub mod envelope;
+mod handshake;
 
 use envelope::{Said, verdict};
 
@@ -119,7 +119,7 @@ impl Pico {
     async fn client<I: Intake>(&self, arrival: Arrival, intake: &I) -> Result<(), &'static str> {
         let Arrival { mut stream, bytes } = arrival;
         listen::guard(&stream).map_err(|_| "it is gone")?;
-        let (session, head) = match door::admits(&self.config, self.lines.count(), &bytes) {
+        let (session, head) = match handshake::admits(&self.config, self.lines.count(), &bytes) {
             Ok(admitted) => admitted,
             Err(status) => {
                 let refusal = format!(
@@ -329,7 +329,7 @@ impl Channel for Pico {
         };
         let late = async {
             async_io::Timer::after(limits::APPROVAL_WAIT).await;
-            Verdict::Silence
+            Verdict::TimedOut
         };
         or(given, late).await
     }

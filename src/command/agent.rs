@@ -1,9 +1,9 @@
 //! `picoclaw agent`: the assistant on the command line. A running gateway answers, over its control socket; without one
 //! the same agent runs here.
 
-mod here;
+mod attached;
+mod in_process;
 mod input;
-mod there;
 
 use std::process::ExitCode;
 
@@ -14,36 +14,36 @@ use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
 use crate::log;
-use here::Here;
+use attached::Attached;
+use in_process::InProcess;
 use input::{Input, Key};
-use there::There;
 
 /// Who answers.
 enum Side {
-    Here(Box<Here>),
-    There(There),
+    InProcess(Box<InProcess>),
+    Attached(Attached),
 }
 
 impl Side {
     /// Says `text`; prints what comes before the answer, unless `quiet`.
     async fn say(&mut self, text: &str, quiet: bool) -> Result<Answer> {
         match self {
-            Side::Here(here) => here.say(text, quiet).await,
-            Side::There(there) => there.say(text, quiet).await,
+            Side::InProcess(here) => here.say(text, quiet).await,
+            Side::Attached(there) => there.say(text, quiet).await,
         }
     }
 
     /// What is left to do when an answer stands on the screen.
     async fn rest(&self, answer: &Answer) {
-        if let Side::Here(here) = self {
+        if let Side::InProcess(here) = self {
             here.shorten(answer).await;
         }
     }
 
     fn model(&self) -> String {
         match self {
-            Side::Here(here) => here.model(),
-            Side::There(there) => there.model.clone(),
+            Side::InProcess(here) => here.model(),
+            Side::Attached(there) => there.model.clone(),
         }
     }
 }
@@ -59,12 +59,12 @@ pub fn run(args: &args::Agent) -> Result<ExitCode> {
     async_io::block_on(async {
         // A gateway's model is everybody's, so one of its own is asked from here.
         let there = match args.model {
-            None => There::connect(&home, &args.session, args.message.is_none()).await?,
+            None => Attached::connect(&home, &args.session, args.message.is_none()).await?,
             Some(_) => None,
         };
         let mut side = match there {
-            Some(there) => Side::There(there),
-            None => Side::Here(Box::new(local(args)?)),
+            Some(there) => Side::Attached(there),
+            None => Side::InProcess(Box::new(local(args)?)),
         };
         match &args.message {
             Some(text) => one_shot(&mut side, args, text).await,
@@ -73,10 +73,10 @@ pub fn run(args: &args::Agent) -> Result<ExitCode> {
     })
 }
 
-fn local(args: &args::Agent) -> Result<Here> {
+fn local(args: &args::Agent) -> Result<InProcess> {
     let loaded =
         config::load(&LoadOptions::from_process()).map_err(|e| Error::new(e.to_string()))?;
-    let here = Here::new(loaded, args.session.clone())?;
+    let here = InProcess::new(loaded, args.session.clone())?;
     if let Some(model) = &args.model {
         here.agent.models.set_default(model)?;
     }
@@ -99,7 +99,7 @@ async fn one_shot(side: &mut Side, args: &args::Agent, text: &str) -> Result<Exi
     side.rest(&answer).await;
     Ok(match side {
         // As a shell says it of SIGINT.
-        Side::There(there) if there.stopped => ExitCode::from(130),
+        Side::Attached(there) if there.stopped => ExitCode::from(130),
         _ if answer.failed => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
@@ -129,8 +129,8 @@ async fn next_line(side: &mut Side, input: &mut Input) -> Result<Option<String>>
         let key = async { Ok(Step::Key(input.key().await)) };
         let told = async {
             match side {
-                Side::Here(_) => std::future::pending().await,
-                Side::There(there) => there.hear().await.map(Step::Heard),
+                Side::InProcess(_) => std::future::pending().await,
+                Side::Attached(there) => there.hear().await.map(Step::Heard),
             }
         };
         let heard = match or(key, told).await? {
@@ -140,7 +140,7 @@ async fn next_line(side: &mut Side, input: &mut Input) -> Result<Option<String>>
         };
         input.hide();
         drop(raw);
-        let Side::There(there) = side else { return Ok(None) };
+        let Side::Attached(there) = side else { return Ok(None) };
         if !there.show(heard).await? {
             return Ok(None);
         }
@@ -149,5 +149,5 @@ async fn next_line(side: &mut Side, input: &mut Input) -> Result<Option<String>>
 
 enum Step {
     Key(Key),
-    Heard(there::Heard),
+    Heard(attached::Heard),
 }

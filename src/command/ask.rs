@@ -33,7 +33,7 @@ pub async fn ask(question: String) -> Verdict {
     };
     if !or(typed, late).await {
         eprintln!();
-        return Verdict::Silence;
+        return Verdict::TimedOut;
     }
     // A terminal that is readable holds a whole line.
     let mut line = String::new();

@@ -142,7 +142,7 @@ fn encrypt(options: &LoadOptions) -> Result<()> {
     let keys = keys(options)?;
     let plain = secret("Secret: ")?;
     make_file(&keys)?;
-    println!("{}", keys.seal(&plain)?);
+    println!("{}", keys.encrypt(&plain)?);
     Ok(())
 }
 

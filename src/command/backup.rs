@@ -18,7 +18,7 @@ use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_ROUNDS, JOURNAL_BYTES};
-use crate::proto::{crc32, pack};
+use crate::proto::{crc32, tar_writer};
 use crate::store::{atomic, read, swap};
 use crate::sys::beneath::{self, Root};
 use crate::sys::terminal::Output;
@@ -128,8 +128,8 @@ fn save(
     }
     let mut archive = Archive {
         out,
-        gzip: pack::Gzip::default(),
-        block: Vec::with_capacity(pack::BLOCK),
+        gzip: tar_writer::Gzip::default(),
+        block: Vec::with_capacity(tar_writer::BLOCK),
         own,
         done: Done::default(),
     };
@@ -143,7 +143,7 @@ fn save(
             match what {
                 What::Unread(why) => return Err(Error::new(why)).context(path),
                 // Sockets come and go with the gateway.
-                What::Odd(why) => archive.done.left_out.push(format!("{path}: {why}")),
+                What::Skipped(why) => archive.done.left_out.push(format!("{path}: {why}")),
                 What::Folder => archive.folder(tree, path)?,
                 What::File if tree.is_late(path) => {}
                 What::File => archive.file(tree, path)?,
@@ -173,7 +173,7 @@ impl Tree {
 
 struct Archive<'w> {
     out: &'w mut dyn Write,
-    gzip: pack::Gzip,
+    gzip: tar_writer::Gzip,
     block: Vec<u8>,
     /// Device and inode of the backup, and of the one it replaces.
     own: [Option<(u64, u64)>; 2],
@@ -182,10 +182,10 @@ struct Archive<'w> {
 
 impl Archive<'_> {
     fn begin(&mut self, manifest: &[u8]) -> Result<()> {
-        self.out.write_all(&pack::Gzip::HEAD)?;
+        self.out.write_all(&tar_writer::Gzip::HEAD)?;
         self.head(MANIFEST, Some(manifest.len() as u64), 0o600, 0)?;
         self.put(manifest)?;
-        self.zeros(pack::padding(manifest.len() as u64))
+        self.zeros(tar_writer::padding(manifest.len() as u64))
     }
 
     /// Adds all that changes together, as it was at one moment.
@@ -220,7 +220,7 @@ impl Archive<'_> {
                         What::Unread(why) => Err(Error::new(why)).context(path),
                         What::File => look(path).map(|()| false),
                         What::Folder => Ok(true),
-                        What::Odd(_) => Ok(false),
+                        What::Skipped(_) => Ok(false),
                     })?;
                 }
             }
@@ -259,18 +259,19 @@ impl Archive<'_> {
             self.head(&join(tree.name, path), Some(size), meta.mode(), meta.mtime())?;
             while left > 0 {
                 // Straight into the block; what is behind its end is the next one's.
-                let (have, room) = (self.block.len(), (pack::BLOCK - self.block.len()) as u64);
+                let (have, room) =
+                    (self.block.len(), (tar_writer::BLOCK - self.block.len()) as u64);
                 self.block.resize(have + left.min(room) as usize, 0);
                 let n = file.read(&mut self.block[have..]).context(path)?;
                 self.block.truncate(have + n);
-                self.flush(pack::BLOCK)?;
+                self.flush(tar_writer::BLOCK)?;
                 left -= n as u64;
                 if n == 0 {
                     break;
                 }
             }
             self.zeros(left as usize)?;
-            self.zeros(pack::padding(size))?;
+            self.zeros(tar_writer::padding(size))?;
             if left == 0 {
                 self.done.files += 1;
                 self.done.bytes += size;
@@ -282,7 +283,7 @@ impl Archive<'_> {
 
     fn head(&mut self, path: &str, size: Option<u64>, mode: u32, mtime: i64) -> Result<()> {
         let mut head = Vec::new();
-        if !pack::header(path, size, mode & 0o777, mtime, &mut head) {
+        if !tar_writer::header(path, size, mode & 0o777, mtime, &mut head) {
             return Err(Error::new(format!("{path} is larger than 8 GB")));
         }
         self.put(&head)
@@ -290,8 +291,8 @@ impl Archive<'_> {
 
     fn zeros(&mut self, mut count: usize) -> Result<()> {
         while count > 0 {
-            let n = count.min(pack::END.len());
-            self.put(&pack::END[..n])?;
+            let n = count.min(tar_writer::END.len());
+            self.put(&tar_writer::END[..n])?;
             count -= n;
         }
         Ok(())
@@ -299,9 +300,9 @@ impl Archive<'_> {
 
     fn put(&mut self, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
-            let (now, rest) = data.split_at(data.len().min(pack::BLOCK - self.block.len()));
+            let (now, rest) = data.split_at(data.len().min(tar_writer::BLOCK - self.block.len()));
             self.block.extend_from_slice(now);
-            self.flush(pack::BLOCK)?;
+            self.flush(tar_writer::BLOCK)?;
             data = rest;
         }
         Ok(())
@@ -318,7 +319,7 @@ impl Archive<'_> {
     }
 
     fn end(mut self) -> Result<Done> {
-        self.put(&pack::END)?;
+        self.put(&tar_writer::END)?;
         self.flush(0)?;
         self.out.write_all(&self.gzip.end())?;
         self.out.flush()?;
@@ -352,7 +353,7 @@ mod tests {
         let workspace = home.join("workspace");
         fs::create_dir_all(workspace.join("sessions")).expect("a folder");
         let session = workspace.join("sessions/a.jsonl");
-        fs::write(&session, vec![b'x'; pack::BLOCK]).expect("a file");
+        fs::write(&session, vec![b'x'; tar_writer::BLOCK]).expect("a file");
         let done = save(&home, &workspace, [None; 2], &mut Busy(session.clone()));
         assert!(done.err().expect("an error").as_str().contains("writes without a pause"));
         assert!(save(&home, &workspace, [None; 2], &mut Vec::new()).is_ok());

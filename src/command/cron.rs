@@ -12,12 +12,12 @@ use crate::args::{self, CronCommand};
 use crate::bus::Address;
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
-use crate::proto::bin;
+use crate::proto::binschema;
+use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::job::Now;
-use crate::sched::seal::Seal;
-use crate::sched::{desk as orders, file};
+use crate::sched::{cron_store as orders, file};
 use crate::sys::clock;
-use crate::tool::cron::{Desk, Order};
+use crate::tool::cron::{CronHandle, Order};
 
 /// Gives the order and prints what came of it.
 ///
@@ -69,7 +69,7 @@ fn order(command: &CronCommand) -> Order {
 }
 
 /// For the agent on the command line.
-pub fn desk(config: &Rc<Config>) -> Desk {
+pub fn cron_handle(config: &Rc<Config>) -> CronHandle {
     let config = config.clone();
     Rc::new(move |order| {
         let done = give(&config, order);
@@ -80,7 +80,7 @@ pub fn desk(config: &Rc<Config>) -> Desk {
 fn give(config: &Config, order: Order) -> Result<String, String> {
     let asked = control::ask(&config.home, control::CRON, &order.serialize_bin());
     if let Some(bytes) = asked.map_err(|e| e.to_string())? {
-        let reply = bin::decode::<Reply>(Reply::SHAPE, &bytes)
+        let reply = binschema::decode::<Reply>(Reply::SHAPE, &bytes)
             .ok_or_else(|| "the running gateway is of another version; restart it".to_owned())?;
         return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
     }
@@ -94,7 +94,7 @@ fn give(config: &Config, order: Order) -> Result<String, String> {
     };
     let now = Now { wall: clock::unix_now(), trusted: crate::net::clock_is_set(), mono: 0 };
     let jobs = file::path(&config.agent.workspace);
-    let done = orders::carry_out(&jobs, &Seal::new(&config.home), &order, now);
+    let done = orders::apply(&jobs, &ApprovalMac::new(&config.home), &order, now);
     drop(lock);
     done.map(|d| d.text).map_err(|e| e.to_string())
 }

@@ -17,20 +17,20 @@ use crate::config::{self, Config, LoadOptions, Loaded};
 use crate::error::Result;
 use crate::limits::{DOCTOR_FILES, DOCTOR_MEMORY};
 use crate::log;
-use crate::proto::{bin, date};
+use crate::proto::{binschema, date};
 use crate::store::credentials;
 use crate::sys::{clock, files, memory};
-use crate::tool::cage;
+use crate::tool::sandbox;
 
 /// What became of one look.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Grade {
     Good,
     /// Works, but not as well as it could.
-    Odd,
+    Warning,
     Bad,
 }
-use Grade::{Bad, Good, Odd};
+use Grade::{Bad, Good, Warning};
 
 /// Says things as they are found.
 pub struct Findings {
@@ -47,7 +47,7 @@ impl Findings {
         let cure = if grade == Good { "" } else { cure };
         let (mark, state) = match grade {
             Good => ("✓", "ok"),
-            Odd => ("!", "warning"),
+            Warning => ("!", "warning"),
             Bad => ("✗", "failed"),
         };
         match &mut self.json {
@@ -104,12 +104,12 @@ pub const CLOCK: &str = "set the time (`date -s`), or let it be set: time.server
 fn configuration(out: &mut Findings, options: &LoadOptions, home: &Path) -> Option<Loaded> {
     let warned = |out: &mut Findings, problems: &[config::Problem]| {
         for problem in problems {
-            out.note(Odd, "config", &problem.to_string(), "");
+            out.note(Warning, "config", &problem.to_string(), "");
         }
     };
     match config::load(options) {
         Ok(loaded) => {
-            out.secrets = config::disguised(credentials::with_tokens(home, loaded.secrets()));
+            out.secrets = config::with_encodings(credentials::with_tokens(home, loaded.secrets()));
             let read = loaded.layers.iter().map(|l| &*l.name).collect::<Vec<_>>().join(", ");
             out.note(Good, "config", &read, "");
             warned(out, &loaded.warnings);
@@ -123,8 +123,9 @@ fn configuration(out: &mut Findings, options: &LoadOptions, home: &Path) -> Opti
             warned(out, &errors.warnings);
             let last = config::load_last_good(home, options).ok();
             if let Some(last) = &last {
-                out.secrets = config::disguised(credentials::with_tokens(home, last.secrets()));
-                out.note(Odd, "config", "the last good configuration is looked at below", "");
+                out.secrets =
+                    config::with_encodings(credentials::with_tokens(home, last.secrets()));
+                out.note(Warning, "config", "the last good configuration is looked at below", "");
             }
             last
         }
@@ -164,11 +165,11 @@ fn limits(out: &mut Findings, config: &Config) {
     if let Some(free) = memory::available() {
         let what = format!("{} kB of memory available", free / 1024);
         let cure = "stop other programs, or add swap (zram): commands of the assistant will fail";
-        out.note(if free < DOCTOR_MEMORY { Odd } else { Good }, "memory", &what, cure);
+        out.note(if free < DOCTOR_MEMORY { Warning } else { Good }, "memory", &what, cure);
     }
-    let open = cage::is_open(config);
+    let open = sandbox::is_open(config);
     let cure = "commands from chats ask first; a kernel with Landlock (5.13) holds them";
-    out.note(if open { Odd } else { Good }, "tools", &cage::describe(config), cure);
+    out.note(if open { Warning } else { Good }, "tools", &sandbox::describe(config), cure);
     let told = std::fs::read_to_string(crate::supervise::run_folder().join("limits.json"));
     let told = told.as_deref().map_or("none in force (not started by the supervisor)", str::trim);
     out.note(Good, "supervisor limits", told, "");
@@ -178,7 +179,7 @@ fn limits(out: &mut Findings, config: &Config) {
 fn gateway(out: &mut Findings, home: &Path) {
     let report = match control::ask(home, control::STATUS, &[]) {
         Ok(None) => return out.note(Good, "gateway", "not running", ""),
-        Ok(Some(bytes)) => bin::decode::<Report>(Report::SHAPE, &bytes)
+        Ok(Some(bytes)) => binschema::decode::<Report>(Report::SHAPE, &bytes)
             .ok_or_else(|| "it is of another version".to_owned()),
         Err(e) => Err(e.to_string()),
     };
@@ -202,6 +203,6 @@ fn gateway(out: &mut Findings, home: &Path) {
     for task in report.tasks.iter().filter(|t| t.restarts > 0) {
         let what =
             format!("{} ended {} times, last: {}", task.name, task.restarts, task.last_error);
-        out.note(Odd, "task", &what, "");
+        out.note(Warning, "task", &what, "");
     }
 }

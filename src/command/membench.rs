@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use super::simulate::{self, PUBLISHED_BURSTS};
 use crate::args;
 use crate::error::{Context, Error, Result};
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
 
 /// Runs the bursts; exit status 1 when one of them misses its target.
@@ -38,8 +38,8 @@ pub fn run(args: &args::Membench) -> Result<ExitCode> {
         all_passed &= output.status.success();
         if !args.json {
             println!("BURST={burst} picoclaw simulate");
-            let odd = Odd::default();
-            let json = Json::parse(&line, &odd).context("picoclaw simulate")?;
+            let mismatch = TypeMismatch::default();
+            let json = Json::parse(&line, &mismatch).context("picoclaw simulate")?;
             simulate::header();
             for phase in json.get("phases").items() {
                 let number = |key: &str| phase.get(key).uint();
@@ -62,8 +62,8 @@ pub fn run(args: &args::Membench) -> Result<ExitCode> {
         println!("{{\"runs\":[{}]}}", runs.join(","));
     } else {
         let rows = outputs.iter().map(|(burst, line)| {
-            let odd = Odd::default();
-            let last = Json::parse(line, &odd).ok().and_then(|json| {
+            let mismatch = TypeMismatch::default();
+            let last = Json::parse(line, &mismatch).ok().and_then(|json| {
                 json.get("phases").items().last().map(|phase| phase.get("vmrss_kb").uint())
             });
             (*burst, last.unwrap_or(0))

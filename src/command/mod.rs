@@ -5,8 +5,6 @@ pub mod ask;
 pub mod auth;
 pub mod backup;
 pub mod config;
-#[cfg(feature = "simulate")]
-pub mod course;
 pub mod cron;
 pub mod doctor;
 pub mod gateway;
@@ -19,5 +17,7 @@ pub mod restore;
 pub mod simulate;
 pub mod skills;
 pub mod status;
+#[cfg(feature = "simulate")]
+pub mod timeseries;
 mod tree;
 pub mod version;

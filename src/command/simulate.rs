@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use smol::LocalExecutor;
 
-use super::course::{self, Course};
+use super::timeseries::{self, Timeseries};
 use crate::agent::Agent;
 use crate::app;
 use crate::app::hub::Hub;
@@ -53,7 +53,7 @@ struct Replies {
     /// At most [`WINDOW`].
     open: RefCell<Vec<(String, Instant)>>,
     /// Only where a picture is wanted: reading memory all the time would be measured as well.
-    course: RefCell<Option<Course>>,
+    timeseries: RefCell<Option<Timeseries>>,
 }
 
 impl Replies {
@@ -62,15 +62,15 @@ impl Replies {
         let mut open = self.open.borrow_mut();
         if let Some(at) = open.iter().position(|(word, _)| text.ends_with(word.as_str())) {
             let (_, since) = open.swap_remove(at);
-            if let Some(course) = &mut *self.course.borrow_mut() {
-                course.replied(since.elapsed());
+            if let Some(timeseries) = &mut *self.timeseries.borrow_mut() {
+                timeseries.replied(since.elapsed());
             }
         }
     }
 
     fn look(&self) {
-        if let Some(course) = &mut *self.course.borrow_mut() {
-            course.look();
+        if let Some(timeseries) = &mut *self.timeseries.borrow_mut() {
+            timeseries.look();
         }
     }
 }
@@ -106,13 +106,14 @@ pub fn run(args: &args::Simulate) -> Result<ExitCode> {
     let replies = Rc::new(Replies {
         count: Cell::new(0),
         open: RefCell::default(),
-        course: RefCell::new(picture.is_some().then(Course::begin)),
+        timeseries: RefCell::new(picture.is_some().then(Timeseries::begin)),
     });
     let run = measure(agent, burst, executor.clone(), &mut phases, replies.clone());
     async_io::block_on(executor.run(run))?;
     let answered = replies.count.get();
-    if let (Some(file), Some(course)) = (&mut picture, &*replies.course.borrow()) {
-        let text = course::svg(&format!("picoclaw simulate, {burst} messages"), course.points());
+    if let (Some(file), Some(timeseries)) = (&mut picture, &*replies.timeseries.borrow()) {
+        let text =
+            timeseries::svg(&format!("picoclaw simulate, {burst} messages"), timeseries.points());
         file.write_all(text.as_bytes()).context("the picture")?;
     }
     let passed = report(args.json, burst, answered, target, &phases);
@@ -134,7 +135,7 @@ async fn measure(
     executor.spawn(async move { journal.run().await }).detach();
     executor.spawn(outbox.run(executor.clone())).detach();
     executor.spawn(hub.clone().run(executor.clone())).detach();
-    executor.spawn(app::pulse::give_back_pages(hub.clone())).detach();
+    executor.spawn(app::housekeeping::release_pages(hub.clone())).detach();
     phases.push(Phase::now("bus-created", 0));
     let begun = Instant::now();
     for n in 0..burst {

@@ -22,7 +22,7 @@ pub fn run(args: &args::Skills) -> Result<ExitCode> {
     log::start(log::Target::Stderr, "warn");
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
-    log::hide(config::disguised(loaded.secrets()));
+    log::hide(config::with_encodings(loaded.secrets()));
     println!("{}", text(&loaded.config, &args.command)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -10,8 +10,8 @@ use crate::args;
 use crate::command::version;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
-use crate::proto::bin;
-use crate::tool::cage;
+use crate::proto::binschema;
+use crate::tool::sandbox;
 use crate::{import, supervise};
 
 /// Prints the state; exit status 1 when the configuration has errors.
@@ -22,13 +22,14 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let loaded = config::load(&options);
     let home = options.home()?;
-    let report =
-        match control::ask(&home, control::STATUS, &[])? {
-            Some(bytes) => Some(bin::decode::<Report>(Report::SHAPE, &bytes).ok_or_else(|| {
+    let report = match control::ask(&home, control::STATUS, &[])? {
+        Some(bytes) => {
+            Some(binschema::decode::<Report>(Report::SHAPE, &bytes).ok_or_else(|| {
                 Error::new("the running gateway is of another version; restart it")
-            })?),
-            None => None,
-        };
+            })?)
+        }
+        None => None,
+    };
     let run = supervise::run_folder();
     let limits = std::fs::read_to_string(run.join("limits.json")).ok();
     let limits: Option<Value> = limits.and_then(|text| serde_json::from_str(&text).ok());
@@ -85,8 +86,8 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
             lines.put("gateway", "Gateway", json!("not running"));
             // With errors in the configuration: what it would be without one.
             let tools = match &loaded {
-                Ok(loaded) => cage::describe(&loaded.config),
-                Err(_) => cage::describe(&config::Config::default()),
+                Ok(loaded) => sandbox::describe(&loaded.config),
+                Err(_) => sandbox::describe(&config::Config::default()),
             };
             lines.put("tools", "tools", json!(tools));
         }

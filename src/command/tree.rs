@@ -15,7 +15,7 @@ pub enum What {
     /// A regular file.
     File,
     /// A link, a device, a pipe, a socket, a name that is no text: the reason.
-    Odd(&'static str),
+    Skipped(&'static str),
     /// It should have been read and cannot be: the reason.
     Unread(String),
 }
@@ -59,14 +59,14 @@ fn below(
     for entry in entries {
         let path = join(at, &entry.name.to_string_lossy());
         let what = if entry.name.to_str().is_none() {
-            What::Odd("its name is no UTF-8 text")
+            What::Skipped("its name is no UTF-8 text")
         } else if entry.folder {
             What::Folder
         } else {
             match fs::symlink_metadata(root.path().join(&path)) {
                 Ok(meta) if meta.is_file() => What::File,
-                Ok(meta) if meta.is_symlink() => What::Odd("a link"),
-                Ok(_) => What::Odd("no regular file"),
+                Ok(meta) if meta.is_symlink() => What::Skipped("a link"),
+                Ok(_) => What::Skipped("no regular file"),
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 Err(e) => What::Unread(e.to_string()),
             }
@@ -89,7 +89,7 @@ mod tests {
             out.push(match what {
                 What::Folder => format!("{path}/"),
                 What::File => path.to_owned(),
-                What::Odd(why) => format!("{path}: {why}"),
+                What::Skipped(why) => format!("{path}: {why}"),
                 What::Unread(why) => format!("{path}! {why}"),
             });
             Ok(path != "closed")

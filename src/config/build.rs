@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::inspect::suggestion;
-use super::scope::{Context, Scope, Zero};
 use super::secret::{Secret, filter_min_length};
+use super::section::{BuildContext, Section, Zero};
 use super::shapes::is_placeholder;
 use super::tree::Node;
 use super::*;
@@ -53,9 +53,9 @@ pub(super) fn build(
     root: &Node,
     home: &Path,
     expand: &dyn Fn(&str) -> PathBuf,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) -> Config {
-    let top = ctx.scope(root, "");
+    let top = ctx.section(root, "");
     let mut agent = agent(top, home, expand);
     let models = models::build(root, home, &mut agent, ctx);
     let gateway = gateway(top, ctx);
@@ -79,7 +79,7 @@ pub(super) fn build(
     }
 }
 
-fn agent(top: Scope<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> AgentConfig {
+fn agent(top: Section<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> AgentConfig {
     let at = |key: &str| format!("agents.defaults.{key}");
     let max_tokens = top.count(&at("max_tokens"), Zero::Default);
     let workspace = top.text(&at("workspace"));
@@ -124,7 +124,7 @@ fn agent(top: Scope<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Agent
 }
 
 /// Which skills the agent sees: its own list in `agents.list`, else the profile of turns.
-fn agent_skills(top: Scope<'_>) -> Option<Vec<String>> {
+fn agent_skills(top: Section<'_>) -> Option<Vec<String>> {
     let agents = top.node.at("agents.list").map(Node::items).unwrap_or_default();
     let is_default = |a: &&Node| a.get("default").is_some_and(|d| d.to_value() == true);
     let agent = agents.iter().find(is_default).or_else(|| agents.first());
@@ -141,7 +141,7 @@ fn agent_skills(top: Scope<'_>) -> Option<Vec<String>> {
     }
 }
 
-fn heartbeat(top: Scope<'_>) -> Duration {
+fn heartbeat(top: Section<'_>) -> Duration {
     let minutes = top.count("heartbeat.interval", Zero::Default).max(limits::HEARTBEAT_MIN);
     if top.truth("heartbeat.enabled") {
         Duration::from_secs(u64::from(minutes) * 60)
@@ -150,7 +150,7 @@ fn heartbeat(top: Scope<'_>) -> Duration {
     }
 }
 
-fn consolidation(top: Scope<'_>, ctx: &mut Context<'_>) -> Option<u32> {
+fn consolidation(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Option<u32> {
     const KEY: &str = "memory.consolidation.time";
     let text = top.text(KEY);
     let parts = text.split_once(':').and_then(|(h, m)| Some((h.parse().ok()?, m.parse().ok()?)));
@@ -188,7 +188,7 @@ pub fn hosts(given: &[String]) -> Result<Vec<String>, String> {
     Ok(out)
 }
 
-fn gateway(top: Scope<'_>, ctx: &mut Context<'_>) -> GatewayConfig {
+fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
     let hosts = hosts(&top.list("gateway.host")).unwrap_or_else(|message| {
         ctx.error(
             top.origin("gateway.host"),
@@ -226,7 +226,7 @@ fn gateway(top: Scope<'_>, ctx: &mut Context<'_>) -> GatewayConfig {
     }
 }
 
-fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
+fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
     let size = top.count("tools.read_file.max_read_file_size", Zero::Default) as usize;
     ToolsConfig {
         disabled: TOOLS
@@ -255,7 +255,7 @@ fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
                 top.count("tools.exec.timeout_seconds", Zero::Default),
             )),
             env: exec_env(top, ctx),
-            uncaged: top.word("tools.exec.cage") == "none",
+            unsandboxed: top.word("tools.exec.sandbox") == "none",
         },
         cron_commands: top.truth("tools.cron.allow_command"),
         cron_timeout: Duration::from_secs(
@@ -270,7 +270,7 @@ fn tools(top: Scope<'_>, ctx: &mut Context<'_>) -> ToolsConfig {
     }
 }
 
-fn skills(top: Scope<'_>) -> SkillsConfig {
+fn skills(top: Section<'_>) -> SkillsConfig {
     let at = |key: &str| ["tools.skills.registries.", key].concat();
     SkillsConfig {
         github_base: top.address(&at("github.base_url")),
@@ -283,7 +283,7 @@ fn skills(top: Scope<'_>) -> SkillsConfig {
 }
 
 /// Regular expressions; one that does not compile is an error here and not when a tool first uses it.
-fn patterns(top: Scope<'_>, path: &str, ctx: &mut Context<'_>) -> Vec<String> {
+fn patterns(top: Section<'_>, path: &str, ctx: &mut BuildContext<'_>) -> Vec<String> {
     let list = top.list(path);
     for pattern in &list {
         if let Err(e) = regex_lite::Regex::new(pattern) {
@@ -298,7 +298,7 @@ fn patterns(top: Scope<'_>, path: &str, ctx: &mut Context<'_>) -> Vec<String> {
     list
 }
 
-fn exec_env(top: Scope<'_>, ctx: &mut Context<'_>) -> Vec<String> {
+fn exec_env(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Vec<String> {
     let names = top.list("tools.exec.env");
     for name in &names {
         let good = !name.starts_with(|c: char| c.is_ascii_digit())
@@ -315,7 +315,7 @@ fn exec_env(top: Scope<'_>, ctx: &mut Context<'_>) -> Vec<String> {
     names
 }
 
-fn web(top: Scope<'_>, ctx: &mut Context<'_>) -> WebConfig {
+fn web(top: Section<'_>, ctx: &mut BuildContext<'_>) -> WebConfig {
     let mut limit = top.count("tools.web.fetch_limit_bytes", Zero::Default) as usize;
     if limit > FETCH_LIMIT {
         ctx.warn(
@@ -366,10 +366,10 @@ fn web(top: Scope<'_>, ctx: &mut Context<'_>) -> WebConfig {
     }
 }
 
-fn session(top: Scope<'_>, ctx: &mut Context<'_>) -> SessionConfig {
-    if let Some(scope) = top.node.at("session.dm_scope").filter(|n| !n.is_null()) {
+fn session(top: Section<'_>, ctx: &mut BuildContext<'_>) -> SessionConfig {
+    if let Some(node) = top.node.at("session.dm_scope").filter(|n| !n.is_null()) {
         ctx.warn(
-            scope.origin,
+            node.origin,
             "session.dm_scope",
             "unknown scope, ignored",
             "per-channel-peer, per-peer and global are known; better use dimensions",

@@ -1,8 +1,8 @@
 //! `channel_list` turned into the channels this build has.
 
 use super::inspect::suggestion;
-use super::scope::{Context, Scope};
 use super::secret::Secret;
+use super::section::{BuildContext, Section};
 use super::shapes::is_placeholder;
 use super::tree::Node;
 use super::{GroupTrigger, MaixCamConfig, PicoConfig, TelegramConfig};
@@ -57,10 +57,10 @@ pub(super) struct Channels {
 }
 
 /// Reads the list. `gateway` is the port of the gateway itself.
-pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channels {
+pub(super) fn build(root: &Node, gateway: u16, ctx: &mut BuildContext<'_>) -> Channels {
     let mut built = Channels::default();
     for (name, node) in root.get("channel_list").map(Node::entries).unwrap_or_default() {
-        let scope = ctx.scope(node, "channel_list.*.");
+        let section = ctx.section(node, "channel_list.*.");
         let kind = node.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name);
         if **name == *CLI {
             ctx.error(
@@ -71,11 +71,11 @@ pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channel
             );
         }
         if kind == "telegram" {
-            built.telegram.push(telegram(name, scope, ctx));
+            built.telegram.push(telegram(name, section, ctx));
         } else if kind == "maixcam" && cfg!(feature = "maixcam") {
-            built.maixcam.push(maixcam(name, scope, root, gateway, ctx));
+            built.maixcam.push(maixcam(name, section, root, gateway, ctx));
         } else if kind == "pico" && cfg!(feature = "pico") {
-            let pico = pico(name, scope, ctx);
+            let pico = pico(name, section, ctx);
             if pico.enabled && built.pico.iter().any(|p| p.enabled) {
                 let message = "there is one channel of type pico, and this is the second";
                 ctx.error(node.origin, "channel_list", message, "several clients may share it");
@@ -89,7 +89,7 @@ pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channel
                 format!("no channel type is called `{kind}`"),
                 suggestion(kind, TYPES.iter().copied()),
             );
-        } else if scope.truth("enabled") {
+        } else if section.truth("enabled") {
             ctx.warn(
                 node.origin,
                 "channel_list",
@@ -103,30 +103,30 @@ pub(super) fn build(root: &Node, gateway: u16, ctx: &mut Context<'_>) -> Channel
 
 fn maixcam(
     name: &str,
-    scope: Scope<'_>,
+    section: Section<'_>,
     root: &Node,
     gateway: u16,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) -> MaixCamConfig {
-    let enabled = scope.truth("enabled");
-    let mut port = u16::try_from(scope.int("settings.port")).unwrap_or_default();
+    let enabled = section.truth("enabled");
+    let mut port = u16::try_from(section.int("settings.port")).unwrap_or_default();
     // What the Go original writes into every file.
     if port == gateway && gateway != MAIXCAM_PORT {
         port = MAIXCAM_PORT;
         if enabled {
             let message = format!("{name}: port {gateway} is the gateway's; {port} is used");
-            ctx.warn(scope.origin("settings.port"), "channel_list", message, "set settings.port");
+            ctx.warn(section.origin("settings.port"), "channel_list", message, "set settings.port");
         }
     }
-    let allow_addr = scope.list("settings.allow_addr");
+    let allow_addr = section.list("settings.allow_addr");
     for entry in &allow_addr {
         if entry.split('/').next().is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
             let message = format!("{name}: `{entry}` is no address and no network");
             let cure = "write 192.168.1.20 or 192.168.1.0/24";
-            ctx.error(scope.origin("settings.allow_addr"), "allow_addr", message, cure);
+            ctx.error(section.origin("settings.allow_addr"), "allow_addr", message, cure);
         }
     }
-    let chat = scope.text("settings.chat");
+    let chat = section.text("settings.chat");
     let parts = chat.split_once(':').map(|(channel, id)| (channel.to_owned(), id.to_owned()));
     let known = |(channel, id): &(String, String)| {
         !id.is_empty() && root.at("channel_list").is_some_and(|list| list.get(channel).is_some())
@@ -134,63 +134,63 @@ fn maixcam(
     if !chat.is_empty() && !parts.as_ref().is_some_and(known) {
         let message = format!("{name}: `{chat}` names no chat of a channel in channel_list");
         let cure = "write CHANNEL:CHAT, like telegram:123456789";
-        ctx.error(scope.origin("settings.chat"), "chat", message, cure);
+        ctx.error(section.origin("settings.chat"), "chat", message, cure);
     }
     MaixCamConfig {
         name: name.to_owned(),
         enabled,
-        host: scope.text("settings.host"),
+        host: section.text("settings.host"),
         port,
-        token: Secret::new(scope.text("settings.token")),
+        token: Secret::new(section.text("settings.token")),
         allow_addr,
-        allow_from: scope.list("allow_from"),
+        allow_from: section.list("allow_from"),
         chat: parts,
     }
 }
 
-fn pico(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> PicoConfig {
-    let mut enabled = scope.truth("enabled");
-    let mut token = scope.text("settings.token");
+fn pico(name: &str, section: Section<'_>, ctx: &mut BuildContext<'_>) -> PicoConfig {
+    let mut enabled = section.truth("enabled");
+    let mut token = section.text("settings.token");
     if is_placeholder(&token) {
         token.clear();
     }
     if enabled && token.is_empty() {
         let message = format!("{name} is enabled and has no token");
         let cure = "set settings.token to something long that nobody guesses";
-        ctx.unfinished(scope.node.origin, "channel_list", message, cure);
+        ctx.unfinished(section.node.origin, "channel_list", message, cure);
         enabled = false;
     }
     let seconds =
-        |key: &str| std::time::Duration::from_secs(u64::try_from(scope.int(key)).unwrap_or(1));
+        |key: &str| std::time::Duration::from_secs(u64::try_from(section.int(key)).unwrap_or(1));
     PicoConfig {
         name: name.to_owned(),
         enabled,
         token: Secret::new(token),
-        allow_token_query: scope.truth("settings.allow_token_query"),
-        allow_origins: scope.list("settings.allow_origins"),
-        allow_from: scope.list("allow_from"),
+        allow_token_query: section.truth("settings.allow_token_query"),
+        allow_origins: section.list("settings.allow_origins"),
+        allow_from: section.list("allow_from"),
         ping: seconds("settings.ping_interval"),
         silence: seconds("settings.read_timeout"),
-        typing: scope.truth("typing.enabled"),
-        placeholder: placeholder(scope),
+        typing: section.truth("typing.enabled"),
+        placeholder: placeholder(section),
     }
 }
 
 /// The texts of a placeholder, none where it is switched off.
-fn placeholder(scope: Scope<'_>) -> Vec<String> {
-    match scope.truth("placeholder.enabled") {
-        true => scope.list("placeholder.text"),
+fn placeholder(section: Section<'_>) -> Vec<String> {
+    match section.truth("placeholder.enabled") {
+        true => section.list("placeholder.text"),
         false => Vec::new(),
     }
 }
 
-fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConfig {
-    let mut enabled = scope.truth("enabled");
-    let mut token = scope.text("settings.token");
+fn telegram(name: &str, section: Section<'_>, ctx: &mut BuildContext<'_>) -> TelegramConfig {
+    let mut enabled = section.truth("enabled");
+    let mut token = section.text("settings.token");
     if is_placeholder(&token) {
         token.clear();
     }
-    let origin = scope.node.at("settings.token").map_or(scope.node.origin, |n| n.origin);
+    let origin = section.node.at("settings.token").map_or(section.node.origin, |n| n.origin);
     if enabled && token.is_empty() {
         ctx.unfinished(
             origin,
@@ -207,7 +207,7 @@ fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConf
             "they look like 123456789:AAbb...",
         );
     }
-    let code = scope.text("settings.pairing_code");
+    let code = section.text("settings.pairing_code");
     let length = code.chars().count();
     if !code.is_empty()
         && (!(PAIRING_CODE_MIN..=PAIRING_CODE_MAX).contains(&length)
@@ -216,14 +216,14 @@ fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConf
         let message = format!(
             "a pairing code has {PAIRING_CODE_MIN} to {PAIRING_CODE_MAX} characters and no blanks"
         );
-        ctx.error(scope.origin("settings.pairing_code"), "pairing_code", message, "");
+        ctx.error(section.origin("settings.pairing_code"), "pairing_code", message, "");
     }
     // Anybody can register a user name that an example file shows.
-    let mut allow_from = scope.list("allow_from");
+    let mut allow_from = section.list("allow_from");
     allow_from.retain(|a| !is_placeholder(a));
     if enabled && allow_from.iter().any(|a| a == "*") {
         ctx.warn(
-            scope.origin("allow_from"),
+            section.origin("allow_from"),
             "allow_from",
             format!("{name} answers everybody (`*`)"),
             "list ids, or leave it empty and pair",
@@ -233,16 +233,16 @@ fn telegram(name: &str, scope: Scope<'_>, ctx: &mut Context<'_>) -> TelegramConf
         name: name.to_owned(),
         enabled,
         token: Secret::new(token),
-        base_url: scope.address("settings.base_url"),
-        proxy: scope.text("settings.proxy"),
+        base_url: section.address("settings.base_url"),
+        proxy: section.text("settings.proxy"),
         allow_from,
         pairing_code: Secret::new(code),
         group: GroupTrigger {
-            mention_only: scope.truth("group_trigger.mention_only"),
-            prefixes: scope.list("group_trigger.prefixes"),
+            mention_only: section.truth("group_trigger.mention_only"),
+            prefixes: section.list("group_trigger.prefixes"),
         },
-        typing: scope.truth("typing.enabled"),
-        placeholder: placeholder(scope),
+        typing: section.truth("typing.enabled"),
+        placeholder: placeholder(section),
     }
 }
 

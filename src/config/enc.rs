@@ -79,7 +79,7 @@ impl Keys {
     ///
     /// # Errors
     /// No key file, no random bytes.
-    pub fn seal(&self, plain: &str) -> Result<String> {
+    pub fn encrypt(&self, plain: &str) -> Result<String> {
         let mut bytes = random::<{ SALT + NONCE }>()?.to_vec();
         let (key, nonce) = self.key(&bytes)?;
         let mut text = plain.as_bytes().to_vec();
@@ -93,7 +93,7 @@ impl Keys {
     ///
     /// # Errors
     /// What is missing or wrong, and what to do about it.
-    pub fn open(&self, sealed: &str) -> Result<String> {
+    pub fn decrypt(&self, sealed: &str) -> Result<String> {
         let mut bytes = STANDARD.decode(sealed.trim().as_bytes()).unwrap_or_default();
         if bytes.len() <= SALT + NONCE + AES_256_GCM.tag_len() {
             return Err(Error::new(
@@ -165,19 +165,19 @@ mod tests {
     #[test]
     fn the_format_is_upstreams() {
         let mut keys = keys("vector", "correct horse ä");
-        assert_eq!(keys.open(SEALED).unwrap(), "sk-test-0123456789");
-        assert_eq!(keys.open(&format!(" {SEALED}\n")).unwrap(), "sk-test-0123456789");
-        let again = keys.seal("a secret, ä").unwrap();
-        assert_ne!(again, keys.seal("a secret, ä").unwrap());
-        assert_eq!(keys.open(again.strip_prefix(PREFIX).unwrap()).unwrap(), "a secret, ä");
+        assert_eq!(keys.decrypt(SEALED).unwrap(), "sk-test-0123456789");
+        assert_eq!(keys.decrypt(&format!(" {SEALED}\n")).unwrap(), "sk-test-0123456789");
+        let again = keys.encrypt("a secret, ä").unwrap();
+        assert_ne!(again, keys.encrypt("a secret, ä").unwrap());
+        assert_eq!(keys.decrypt(again.strip_prefix(PREFIX).unwrap()).unwrap(), "a secret, ä");
         keys.passphrase.push('x');
-        let e = keys.open(SEALED).unwrap_err().to_string();
+        let e = keys.decrypt(SEALED).unwrap_err().to_string();
         assert!(e.contains("cannot be decrypted") && e.contains(PASSPHRASE), "{e}");
         keys.passphrase.pop();
         std::fs::write(&keys.file, "another key").unwrap();
-        assert!(keys.open(SEALED).unwrap_err().to_string().contains("cannot be decrypted"));
+        assert!(keys.decrypt(SEALED).unwrap_err().to_string().contains("cannot be decrypted"));
         std::fs::remove_file(&keys.file).unwrap();
-        let e = keys.open(SEALED).unwrap_err().to_string();
+        let e = keys.decrypt(SEALED).unwrap_err().to_string();
         assert!(e.contains("cannot be read") && e.contains(KEY_FILE), "{e}");
         std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
     }
@@ -189,14 +189,14 @@ mod tests {
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;
-            assert!(keys.open(&STANDARD.encode(bad)).is_err(), "{at}");
-            assert!(keys.open(&STANDARD.encode(&good[..at])).is_err(), "{at}");
+            assert!(keys.decrypt(&STANDARD.encode(bad)).is_err(), "{at}");
+            assert!(keys.decrypt(&STANDARD.encode(&good[..at])).is_err(), "{at}");
         }
         for text in ["", "AAAA", "not base64!", "ä", &SEALED[1..]] {
-            assert!(keys.open(text).is_err(), "{text}");
+            assert!(keys.decrypt(text).is_err(), "{text}");
         }
         keys.passphrase.clear();
-        let e = keys.open(SEALED).unwrap_err().to_string();
+        let e = keys.decrypt(SEALED).unwrap_err().to_string();
         assert!(e.contains("is not set"), "{e}");
         std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
     }

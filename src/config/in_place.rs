@@ -39,7 +39,7 @@ pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
         let start = text.get(from..).and_then(|rest| rest.find(&literal));
         // Written with other escapes than ours, say: the comparison below tells.
         let Some(start) = start.map(|n| n + from) else { continue };
-        let sealed = format!("\"{}\"", keys.seal(secret)?);
+        let sealed = format!("\"{}\"", keys.encrypt(secret)?);
         text.replace_range(start..start + literal.len(), &sealed);
     }
     // What is to be written means what stood there, and nothing plain is left.
@@ -122,7 +122,7 @@ mod tests {
                 for secret in secrets {
                     let at = back.find("enc://").unwrap();
                     let end = at + back[at..].find('"').unwrap();
-                    let plain = keys.open(&back[at + 6..end]).unwrap();
+                    let plain = keys.decrypt(&back[at + 6..end]).unwrap();
                     assert_eq!(plain, *secret);
                     let literal = serde_json::Value::from(plain).to_string();
                     back.replace_range(at - 1..=end, &literal);

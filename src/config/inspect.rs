@@ -62,7 +62,7 @@ impl Walk<'_> {
         if node.is_null() {
             return;
         }
-        if self.foreign_setting(path) {
+        if self.unsupported_setting(path) {
             return;
         }
         match keys::find(path) {
@@ -74,7 +74,7 @@ impl Walk<'_> {
     }
 
     /// A setting of a channel type that this build does not have: only what is dangerous to get wrong is checked.
-    fn foreign_setting(&self, path: &[&str]) -> bool {
+    fn unsupported_setting(&self, path: &[&str]) -> bool {
         let ["channel_list", name, "settings", rest @ ..] = path else { return false };
         let kind = self.types.get(*name).map_or(*name, String::as_str);
         !BUILT.contains(&kind) && !rest.is_empty() && rest.first() != Some(&"streaming")
@@ -145,8 +145,8 @@ impl Walk<'_> {
 
     fn value(&mut self, node: &Node, key: &Key, path: &[&str]) {
         let wrong = match key.kind {
-            Kind::Free | Kind::Foreign => None,
-            Kind::ForeignNoted => {
+            Kind::Free | Kind::Unsupported => None,
+            Kind::UnsupportedWarn => {
                 if node.bool_of("enabled") == Some(true) || !node.items().is_empty() {
                     self.findings.warn(
                         self.layers,

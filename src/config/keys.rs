@@ -37,9 +37,9 @@ pub enum Kind {
     /// Any JSON.
     Free,
     /// A key of the Go original that this build does not use; anything below it is accepted.
-    Foreign,
+    Unsupported,
     /// The same, and a warning tells when it is switched on.
-    ForeignNoted,
+    UnsupportedWarn,
 }
 
 /// One key.
@@ -79,12 +79,12 @@ pub(super) const fn two(
     Key { path, kind, v0, v3, doc }
 }
 
-pub(super) const fn foreign(path: &'static str) -> Key {
-    Key { path, kind: Kind::Foreign, v0: "", v3: "", doc: "" }
+pub(super) const fn unsupported(path: &'static str) -> Key {
+    Key { path, kind: Kind::Unsupported, v0: "", v3: "", doc: "" }
 }
 
 pub(super) const fn noted(path: &'static str) -> Key {
-    Key { path, kind: Kind::ForeignNoted, v0: "", v3: "", doc: "" }
+    Key { path, kind: Kind::UnsupportedWarn, v0: "", v3: "", doc: "" }
 }
 
 /// Every key, section by section.
@@ -137,7 +137,7 @@ pub fn find(path: &[&str]) -> Found {
             Some(Ordering::Greater) => section = true,
             Some(Ordering::Less) => {
                 let key = entry.key();
-                inside |= key.foreign() || key.kind == Kind::Free;
+                inside |= key.unsupported() || key.kind == Kind::Free;
             }
             None => {}
         }
@@ -182,8 +182,8 @@ impl Key {
     }
 
     /// Not used by this build.
-    pub fn foreign(&self) -> bool {
-        matches!(self.kind, Kind::Foreign | Kind::ForeignNoted)
+    pub fn unsupported(&self) -> bool {
+        matches!(self.kind, Kind::Unsupported | Kind::UnsupportedWarn)
     }
 
     /// Never shown.
@@ -213,7 +213,7 @@ pub fn variable(path: &[&str]) -> String {
 /// The table as Markdown, for `docs/`; generated, so that it cannot lie.
 pub fn write_markdown(out: &mut dyn Write) -> std::io::Result<()> {
     out.write_all(b"| key | takes | default | variable | meaning |\n|---|---|---|---|---|\n")?;
-    for key in all().filter(|k| !k.foreign()) {
+    for key in all().filter(|k| !k.unsupported()) {
         let parts: Vec<&str> =
             key.path.split('.').map(|p| if p == "*" { "<NAME>" } else { p }).collect();
         let variable = if variable_allowed(&key) {
@@ -245,7 +245,7 @@ pub fn write_markdown(out: &mut dyn Write) -> std::io::Result<()> {
 
 /// Objects of any shape and list elements have no variable.
 pub fn variable_allowed(key: &Key) -> bool {
-    !key.foreign()
+    !key.unsupported()
         && !matches!(key.kind, Kind::Free)
         && key.path != "version"
         && !key.path.starts_with("session.identity_links")
@@ -271,7 +271,7 @@ fn takes(kind: Kind) -> String {
             named.join(", ")
         }
         Kind::Free => "JSON".to_owned(),
-        Kind::Foreign | Kind::ForeignNoted => "not used".to_owned(),
+        Kind::Unsupported | Kind::UnsupportedWarn => "not used".to_owned(),
     }
 }
 
@@ -290,7 +290,7 @@ mod tests {
                     key.path
                 );
             }
-            assert!(key.foreign() || !key.doc.is_empty(), "{} has no text", key.path);
+            assert!(key.unsupported() || !key.doc.is_empty(), "{} has no text", key.path);
         }
     }
 

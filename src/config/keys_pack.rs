@@ -82,8 +82,8 @@ impl Packed {
             Kind::List => 8,
             Kind::Word(_) => 9,
             Kind::Free => 10,
-            Kind::Foreign => 11,
-            Kind::ForeignNoted => 12,
+            Kind::Unsupported => 11,
+            Kind::UnsupportedWarn => 12,
         };
         self.form(&[tag]);
         match key.kind {
@@ -168,8 +168,8 @@ impl Entry {
             8 => Kind::List,
             9 => Kind::Word(rest.text()),
             10 => Kind::Free,
-            11 => Kind::Foreign,
-            _ => Kind::ForeignNoted,
+            11 => Kind::Unsupported,
+            _ => Kind::UnsupportedWarn,
         };
         Key { path, kind, v0, v3, doc }
     }

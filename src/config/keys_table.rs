@@ -1,6 +1,6 @@
 //! The table of keys: agent, sessions, models, channels, gateway. A new key is a new line here and a field where it is used.
 
-use super::keys::{ANY, Key, Kind, foreign, key, noted, two};
+use super::keys::{ANY, Key, Kind, key, noted, two, unsupported};
 use Kind::{Bool, Free, Int, List, Num, Proxy, Secret, Secrets, Text, Url, Word};
 
 /// See [`super::keys::all`].
@@ -88,7 +88,7 @@ pub const KEYS: &[Key] = &[
         "0",
         "bytes of a picture that a model is shown; 0 means 20971520",
     ),
-    foreign("agents.defaults.routing"),
+    unsupported("agents.defaults.routing"),
     key(
         "agents.defaults.steering_mode",
         Word("|one-at-a-time|all"),
@@ -131,10 +131,10 @@ pub const KEYS: &[Key] = &[
         "30",
         "seconds a call waits while the most sub-agents run; 0 means 30",
     ),
-    foreign("agents.defaults.tool_feedback"),
-    foreign("agents.defaults.split_on_marker"),
-    foreign("agents.defaults.context_manager"),
-    foreign("agents.defaults.context_manager_config"),
+    unsupported("agents.defaults.tool_feedback"),
+    unsupported("agents.defaults.split_on_marker"),
+    unsupported("agents.defaults.context_manager"),
+    unsupported("agents.defaults.context_manager_config"),
     key(
         "agents.defaults.turn_profile.enabled",
         Bool,
@@ -142,7 +142,7 @@ pub const KEYS: &[Key] = &[
         "the two keys about skills below hold",
     ),
     key("agents.defaults.turn_profile.history.mode", Word("default|off"), "", "accepted; not used"),
-    foreign("agents.defaults.turn_profile.system_prompt"),
+    unsupported("agents.defaults.turn_profile.system_prompt"),
     key(
         "agents.defaults.turn_profile.skills.mode",
         Word("default|off|custom"),
@@ -155,7 +155,7 @@ pub const KEYS: &[Key] = &[
         "[]",
         "names of skills; `skills` of the default entry of agents.list goes before it",
     ),
-    foreign("agents.defaults.turn_profile.tools"),
+    unsupported("agents.defaults.turn_profile.tools"),
     noted("agents.list"),
     noted("agents.dispatch"),
     // Sessions.
@@ -220,9 +220,9 @@ pub const KEYS: &[Key] = &[
         "",
         "signed in with `picoclaw auth login` instead of a key",
     ),
-    foreign("model_list.*.connect_mode"),
-    foreign("model_list.*.workspace"),
-    foreign("model_list.*.tool_schema_transform"),
+    unsupported("model_list.*.connect_mode"),
+    unsupported("model_list.*.workspace"),
+    unsupported("model_list.*.tool_schema_transform"),
     key(
         "providers.*.api_keys",
         Secrets,
@@ -237,9 +237,9 @@ pub const KEYS: &[Key] = &[
         "",
         "old files: signed in with `picoclaw auth login`",
     ),
-    foreign("providers.*.connect_mode"),
-    foreign("providers.*.web_search"),
-    foreign("providers.*.request_timeout"),
+    unsupported("providers.*.connect_mode"),
+    unsupported("providers.*.web_search"),
+    unsupported("providers.*.request_timeout"),
     // Channels.
     key("channel_list.*.enabled", Bool, "false", "the channel is started"),
     key(
@@ -279,7 +279,7 @@ pub const KEYS: &[Key] = &[
         "[\"Thinking... 💭\"]",
         "its texts, one is picked",
     ),
-    foreign("channel_list.*.reasoning_channel_id"),
+    unsupported("channel_list.*.reasoning_channel_id"),
     key(
         "channel_list.*.settings.token",
         Secret,
@@ -337,8 +337,8 @@ pub const KEYS: &[Key] = &[
         "60",
         "Pico: seconds of silence after which it is closed",
     ),
-    foreign("channel_list.*.settings.write_timeout"),
-    foreign("channel_list.*.settings.max_connections"),
+    unsupported("channel_list.*.settings.write_timeout"),
+    unsupported("channel_list.*.settings.max_connections"),
     key(
         "channel_list.*.settings.streaming.throttle_seconds",
         Int(0, ANY),
@@ -351,9 +351,9 @@ pub const KEYS: &[Key] = &[
         "",
         "accepted; not used",
     ),
-    foreign("channel_list.*.settings.streaming.enabled"),
-    foreign("channel_list.*.settings.use_markdown_v2"),
-    foreign("channel_list.*.settings.media_group_delay_ms"),
+    unsupported("channel_list.*.settings.streaming.enabled"),
+    unsupported("channel_list.*.settings.use_markdown_v2"),
+    unsupported("channel_list.*.settings.media_group_delay_ms"),
     // Gateway.
     key(
         "gateway.host",
@@ -375,5 +375,5 @@ pub const KEYS: &[Key] = &[
         "\"warn\"",
         "what is logged; PICOCLAW_LOG_LEVEL wins",
     ),
-    foreign("gateway.hot_reload"),
+    unsupported("gateway.hot_reload"),
 ];

@@ -14,8 +14,8 @@ use super::inspect::{self, ChannelTypes};
 use super::layers::{self, Layer, LayerKind, LoadOptions, Place};
 use super::merge::{Unknown, fill, merge_layer, models_named};
 use super::problem::{ConfigErrors, Findings, Problem};
-use super::scope::Context;
 use super::secret::{SHORT_SECRET, is_secret_name, url_userinfo};
+use super::section::BuildContext;
 use super::security;
 use super::shapes;
 use super::tree::{self, Node, Origin};
@@ -154,7 +154,7 @@ pub(super) fn finish(
 ) -> Result<Loaded, ConfigErrors> {
     let version = version_of(&tree, &layers, &mut findings);
     let sealed = security::resolve(&mut tree, &layers, &keys, &mut findings);
-    let mut ctx = Context { layers: &layers, version, allow_empty, findings: &mut findings };
+    let mut ctx = BuildContext { layers: &layers, version, allow_empty, findings: &mut findings };
     let config = build::build(&tree, home, expand, &mut ctx);
     match findings.take_errors() {
         Some(errors) => Err(errors),

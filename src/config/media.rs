@@ -1,13 +1,13 @@
 //! Which models see and hear: `agents.defaults.image_model` and its like, `voice`.
 
 use super::models::{LeftOut, keep_known};
-use super::scope::{Context, Scope, Zero};
+use super::section::{BuildContext, Section, Zero};
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig};
 use crate::limits;
 
 /// The fields about them; all others are empty.
-pub(super) fn read(top: Scope<'_>) -> AgentConfig {
+pub(super) fn read(top: Section<'_>) -> AgentConfig {
     let at = |key: &str| ["agents.defaults.", key].concat();
     AgentConfig {
         voice_model: top.text("voice.model_name"),
@@ -25,7 +25,7 @@ pub(super) fn settle(
     agent: &mut AgentConfig,
     models: &[ModelConfig],
     left_out: &LeftOut,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) {
     let mut known = |names: &mut Vec<String>, key: &str| {
         let origin = root.at(key).map_or(Origin::default(), |n| n.origin);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 mod build;
 mod channels;
-mod disguise;
 pub mod enc;
 mod env;
 pub mod in_place;
@@ -25,15 +24,15 @@ mod onboard;
 mod problem;
 pub mod providers;
 mod report;
-mod scope;
 pub mod secret;
+mod secret_encodings;
+mod section;
 mod security;
 mod shapes;
 mod tree;
 mod web;
 
 pub use build::{TOOLS, hosts};
-pub use disguise::disguised;
 pub use env::split_list;
 pub use last_good::{LAST_GOOD, load_last_good, save_last_good};
 pub use layers::{Layer, LayerKind, LoadOptions, Place};
@@ -42,6 +41,7 @@ pub use onboard::onboard;
 pub use problem::{ConfigErrors, Problem};
 pub use report::{check, show};
 pub use secret::{FILTER_MIN_LENGTH, SHORT_SECRET, Secret, filter_min_length, redact};
+pub use secret_encodings::with_encodings;
 pub use shapes::{dimensions_of, scope_of};
 pub use web::{SearchEngine, WebConfig};
 
@@ -343,8 +343,8 @@ pub struct ExecConfig {
     pub timeout: Duration,
     /// Names of environment variables passed on besides the built-in few.
     pub env: Vec<String>,
-    /// Commands are not locked in (`tools.exec.cage: none`).
-    pub uncaged: bool,
+    /// Commands are not locked in (`tools.exec.sandbox: none`).
+    pub unsandboxed: bool,
 }
 
 /// Whether a call waits for the user's yes.

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::inspect::suggestion;
 use super::layers::read_bounded;
 use super::providers::{self, Wire};
-use super::scope::{Context, Scope, Zero};
 use super::secret::Secret;
+use super::section::{BuildContext, Section, Zero};
 use super::shapes::is_placeholder;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig, media};
@@ -31,14 +31,14 @@ pub(super) fn build(
     root: &Node,
     home: &Path,
     agent: &mut AgentConfig,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) -> Vec<ModelConfig> {
     let logins = Logins::of(home);
     let mut models = Vec::new();
     let mut left_out = LeftOut::new();
     for item in root.get("model_list").map(Node::items).unwrap_or_default() {
-        let scope = ctx.scope(item, "model_list.*.");
-        entry(scope, &logins, &mut models, &mut left_out, ctx);
+        let section = ctx.section(item, "model_list.*.");
+        entry(section, &logins, &mut models, &mut left_out, ctx);
     }
     choose(root, &logins, agent, &mut models, &left_out, ctx);
     let mut fallbacks = std::mem::take(&mut agent.fallbacks);
@@ -69,7 +69,7 @@ pub(super) fn keep_known(
     left_out: &LeftOut,
     origin: Origin,
     key: &str,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) {
     names.retain(|name| {
         if models.iter().any(|m| m.model_name == *name) {
@@ -93,9 +93,9 @@ fn choose(
     agent: &mut AgentConfig,
     models: &mut Vec<ModelConfig>,
     left_out: &LeftOut,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) {
-    let top = ctx.scope(root, "");
+    let top = ctx.section(root, "");
     let path = "agents.defaults.model_name";
     let node = root.at(path).filter(|n| n.text().is_some_and(|t| !t.trim().is_empty()));
     let origin = node.map_or(Origin::default(), |n| n.origin);
@@ -174,13 +174,14 @@ impl Logins<'_> {
     /// OpenAI's that are signed in by a code have another address than its keys.
     fn for_entry(
         &self,
-        scope: Scope<'_>,
+        section: Section<'_>,
         provider: &str,
         keys: &[String],
         base: &mut String,
     ) -> Option<PathBuf> {
         let kept = &self.kept["credentials"][provider.trim_end_matches("-messages")];
-        let (said, own_base) = (scope.word("auth_method"), !scope.address("api_base").is_empty());
+        let (said, own_base) =
+            (section.word("auth_method"), !section.address("api_base").is_empty());
         let said = match &*said {
             "oauth" | "token" => &said,
             _ if own_base => return None,
@@ -197,9 +198,9 @@ impl Logins<'_> {
 }
 
 /// Usable keys: trimmed, each once, the examples' placeholders left out.
-fn keys_of(scope: Scope<'_>) -> Vec<String> {
+fn keys_of(section: Section<'_>) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for key in scope.list("api_keys") {
+    for key in section.list("api_keys") {
         if !is_placeholder(&key) && !keys.contains(&key) {
             keys.push(key);
         }
@@ -207,8 +208,8 @@ fn keys_of(scope: Scope<'_>) -> Vec<String> {
     keys
 }
 
-fn base_of(scope: Scope<'_>, provider: &str) -> String {
-    let base = scope.address("api_base");
+fn base_of(section: Section<'_>, provider: &str) -> String {
+    let base = section.address("api_base");
     if base.is_empty() || (provider == "gemini" && base == GEMINI_NATIVE) {
         providers::default_base(provider).to_owned()
     } else {
@@ -217,62 +218,62 @@ fn base_of(scope: Scope<'_>, provider: &str) -> String {
 }
 
 fn entry(
-    scope: Scope<'_>,
+    section: Section<'_>,
     logins: &Logins<'_>,
     models: &mut Vec<ModelConfig>,
     left_out: &mut LeftOut,
-    ctx: &mut Context<'_>,
+    ctx: &mut BuildContext<'_>,
 ) {
-    if !scope.truth("enabled") {
+    if !section.truth("enabled") {
         return;
     }
-    let (name, model) = (scope.text("model_name"), scope.text("model"));
+    let (name, model) = (section.text("model_name"), section.text("model"));
     if name.is_empty() {
-        return ctx.error(scope.node.origin, "model_list", "model_name is required", "");
+        return ctx.error(section.node.origin, "model_list", "model_name is required", "");
     }
     if let Some(fault) = providers::model_fault(&model) {
-        let origin = scope.node.get("model").map_or(scope.node.origin, |n| n.origin);
+        let origin = section.node.get("model").map_or(section.node.origin, |n| n.origin);
         return ctx.error(origin, "model_list", format!("{name}: {fault}"), "");
     }
-    let Some((provider, id)) = providers::split_model(&scope.text("provider"), &model) else {
-        let given = scope.text("provider");
+    let Some((provider, id)) = providers::split_model(&section.text("provider"), &model) else {
+        let given = section.text("provider");
         let hint = suggestion(&given, providers::names());
         return ctx.error(
-            scope.origin("provider"),
+            section.origin("provider"),
             "model_list",
             format!("no provider is called `{given}`"),
             hint,
         );
     };
-    let keys = keys_of(scope);
-    let mut api_base = base_of(scope, provider);
-    let signed_in = logins.for_entry(scope, provider, &keys, &mut api_base);
+    let keys = keys_of(section);
+    let mut api_base = base_of(section, provider);
+    let signed_in = logins.for_entry(section, provider, &keys, &mut api_base);
     let keyed = !keys.is_empty() || signed_in.is_some();
-    let own_base = !scope.address("api_base").is_empty();
+    let own_base = !section.address("api_base").is_empty();
     if let Err(reason) = usable(&name, provider, keyed, &api_base, own_base) {
         return left_out.push((name, reason));
     }
-    let headers = headers(scope, &name, ctx);
+    let headers = headers(section, &name, ctx);
     let base = ModelConfig {
         provider: provider.to_owned(),
         model: id.to_owned(),
         api_base,
-        proxy: scope.text("proxy"),
-        fallbacks: scope.list("fallbacks"),
-        rpm: scope.count("rpm", Zero::Itself),
-        max_tokens_field: scope.text("max_tokens_field"),
+        proxy: section.text("proxy"),
+        fallbacks: section.list("fallbacks"),
+        rpm: section.count("rpm", Zero::Itself),
+        max_tokens_field: section.text("max_tokens_field"),
         request_timeout: Duration::from_secs(u64::from(
-            scope.count("request_timeout", Zero::Itself),
+            section.count("request_timeout", Zero::Itself),
         )),
-        streaming: scope.truth("streaming.enabled"),
-        thinking_level: scope.word("thinking_level"),
-        extra_body: scope
+        streaming: section.truth("streaming.enabled"),
+        thinking_level: section.word("thinking_level"),
+        extra_body: section
             .node
             .get("extra_body")
             .filter(|n| !n.entries().is_empty())
             .map_or_else(String::new, |n| n.to_value().to_string()),
         custom_headers: headers,
-        user_agent: scope.text("user_agent"),
+        user_agent: section.text("user_agent"),
         model_name: name,
         api_key: Secret::default(),
         signed_in,
@@ -321,9 +322,10 @@ fn usable(
     Ok(())
 }
 
-fn headers(scope: Scope<'_>, name: &str, ctx: &mut Context<'_>) -> Vec<(String, String)> {
+fn headers(section: Section<'_>, name: &str, ctx: &mut BuildContext<'_>) -> Vec<(String, String)> {
     let mut out = Vec::new();
-    for (header, node) in scope.node.get("custom_headers").map(Node::entries).unwrap_or_default() {
+    for (header, node) in section.node.get("custom_headers").map(Node::entries).unwrap_or_default()
+    {
         let value = node.text().unwrap_or_default().trim();
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if header.is_empty() || !header.bytes().all(token) || value.chars().any(char::is_control) {
@@ -341,7 +343,7 @@ fn legacy(
     logins: &Logins<'_>,
     model: &str,
     explicit: &str,
-    ctx: &Context<'_>,
+    ctx: &BuildContext<'_>,
 ) -> Result<Vec<ModelConfig>, String> {
     if let Some(fault) = providers::model_fault(model) {
         return Err(fault.to_owned());
@@ -353,20 +355,20 @@ fn legacy(
             .iter()
             .find(|(n, _)| providers::canonical(n) == Some(id))
             .map_or(&nothing, |(_, n)| n);
-        ctx.scope(node, "providers.*.")
+        ctx.section(node, "providers.*.")
     };
     let make = |id: &'static str, name: &str| -> Result<Vec<ModelConfig>, String> {
-        let scope = section(id);
-        let (keys, mut api_base) = (keys_of(scope), base_of(scope, id));
-        let signed_in = logins.for_entry(scope, id, &keys, &mut api_base);
+        let section = section(id);
+        let (keys, mut api_base) = (keys_of(section), base_of(section, id));
+        let signed_in = logins.for_entry(section, id, &keys, &mut api_base);
         let keyed = !keys.is_empty() || signed_in.is_some();
-        usable(model, id, keyed, &api_base, !scope.address("api_base").is_empty())?;
+        usable(model, id, keyed, &api_base, !section.address("api_base").is_empty())?;
         let base = ModelConfig {
             model_name: model.to_owned(),
             provider: id.to_owned(),
             model: name.to_owned(),
             api_base,
-            proxy: scope.text("proxy"),
+            proxy: section.text("proxy"),
             signed_in,
             ..ModelConfig::default()
         };
@@ -380,10 +382,10 @@ fn legacy(
         return make(id, if local { providers::v0_model_id(id, model) } else { model });
     }
     let configured = |id: &str| {
-        let scope = section(id);
-        !keys_of(scope).is_empty()
-            || !scope.address("api_base").is_empty()
-            || logins.for_entry(scope, id, &[], &mut String::new()).is_some()
+        let section = section(id);
+        !keys_of(section).is_empty()
+            || !section.address("api_base").is_empty()
+            || logins.for_entry(section, id, &[], &mut String::new()).is_some()
             || (id != "vllm" && !providers::needs_key(id))
     };
     match providers::v0_candidates(model).find(|id| configured(id)) {

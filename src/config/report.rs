@@ -88,7 +88,7 @@ pub fn show(options: &LoadOptions, only: &str, as_json: bool, out: &mut dyn Writ
 
 fn collect(loaded: &Loaded) -> Vec<Line> {
     let mut lines = Vec::new();
-    for key in keys::all().filter(|k| !k.path.contains('*') && !k.foreign()) {
+    for key in keys::all().filter(|k| !k.path.contains('*') && !k.unsupported()) {
         let node = loaded.tree.at(key.path).filter(|n| !n.is_null());
         let value = effective(key.path, &loaded.config)
             .or_else(|| node.map(Node::to_value))
@@ -100,7 +100,7 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
     for section in ["model_list", "providers", "channel_list", "session"] {
         entries(section, &mut lines, loaded);
     }
-    foreign(&loaded.tree, &mut Vec::new(), &mut lines, loaded);
+    unsupported(&loaded.tree, &mut Vec::new(), &mut lines, loaded);
     lines
 }
 
@@ -146,7 +146,8 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
         });
         let ours = section != "channel_list"
             || entry.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name) == "telegram";
-        for key in keys::all().filter(|k| !k.foreign() && k.path.split('.').next() == Some(section))
+        for key in
+            keys::all().filter(|k| !k.unsupported() && k.path.split('.').next() == Some(section))
         {
             let Some((_, below)) = key.path.split_once(".*.") else {
                 continue;
@@ -201,11 +202,16 @@ fn settled(key: &str, model: &ModelConfig) -> Option<Value> {
 }
 
 /// Keys that are set and mean nothing here.
-fn foreign<'n>(node: &'n Node, path: &mut Vec<&'n str>, lines: &mut Vec<Line>, loaded: &Loaded) {
+fn unsupported<'n>(
+    node: &'n Node,
+    path: &mut Vec<&'n str>,
+    lines: &mut Vec<Line>,
+    loaded: &Loaded,
+) {
     for (name, child) in node.entries() {
         path.push(name);
         match keys::find(path) {
-            Found::Key(key) if key.foreign() => {
+            Found::Key(key) if key.unsupported() => {
                 let value = "(not used by this build)".into();
                 lines.push(Line {
                     key: path.join("."),
@@ -213,7 +219,7 @@ fn foreign<'n>(node: &'n Node, path: &mut Vec<&'n str>, lines: &mut Vec<Line>, l
                     source: source(Some(child), loaded),
                 });
             }
-            Found::Section => foreign(child, path, lines, loaded),
+            Found::Section => unsupported(child, path, lines, loaded),
             _ => {}
         }
         path.pop();

@@ -120,7 +120,7 @@ pub(super) fn resolve(
     }
     let kept = root.clone();
     walk(root, &mut Vec::new(), layers, findings, &mut |text, _, _| {
-        Some(keys.open(text.strip_prefix(enc::PREFIX)?).map_err(|e| e.to_string()))
+        Some(keys.decrypt(text.strip_prefix(enc::PREFIX)?).map_err(|e| e.to_string()))
     });
     Some(kept)
 }

@@ -4,7 +4,7 @@
 //! `picoclaw.status.txt` says why. Nothing is ever run, sourced or used as a path.
 
 pub mod files;
-pub mod grow;
+pub mod growpart;
 pub mod status;
 pub mod table;
 
@@ -213,7 +213,8 @@ mod tests {
             "{wpa}"
         );
         assert!(
-            card.told().contains("Taken from this card: picoclaw.json, wifi.ssid, wifi.pass\r\n")
+            card.told()
+                .contains("Imported from this card: picoclaw.json, wifi.ssid, wifi.pass\r\n")
         );
         // The next start has nothing to do and still tells it.
         assert_eq!(card.take(), report);
@@ -243,15 +244,15 @@ mod tests {
         );
         assert_eq!(card.stored(), "{\"good\": 1}");
         let told = card.told();
-        assert!(told.contains("Taken from this card: picoclaw.json\r\n"), "{told}");
+        assert!(told.contains("Imported from this card: picoclaw.json\r\n"), "{told}");
         assert!(
             told.contains(
-                "NOT taken: picoclaw.json: not JSON: expected `:` at line 2 column 6\r\n"
+                "NOT imported: picoclaw.json: not JSON: expected `:` at line 2 column 6\r\n"
             ),
             "{told}"
         );
         assert!(
-            told.contains("NOT taken: wifi.ssid: a folder, where a file belongs\r\n"),
+            told.contains("NOT imported: wifi.ssid: a folder, where a file belongs\r\n"),
             "{told}"
         );
         // Mended: taken.

@@ -24,12 +24,12 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = String::new();
         if !self.taken.is_empty() {
-            text.push_str("Taken from this card: ");
+            text.push_str("Imported from this card: ");
             text.push_str(&self.taken.join(", "));
             text.push('\n');
         }
         for (name, wrong) in &self.broken {
-            text.push_str("NOT taken: ");
+            text.push_str("NOT imported: ");
             text.push_str(name);
             text.push_str(": ");
             text.push_str(wrong);
@@ -95,7 +95,7 @@ mod tests {
         report.broken = vec![("wifi.pass".into(), "5 characters".into())];
         assert_eq!(
             report.text(),
-            "Taken from this card: picoclaw.json, hostname\nNOT taken: wifi.pass: 5 characters\n"
+            "Imported from this card: picoclaw.json, hostname\nNOT imported: wifi.pass: 5 characters\n"
         );
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Numbers of a vector (the largest of OpenAI's have 3072); a byte each on the card.
 pub const EMBED_DIMENSIONS: usize = 4096;
 /// Passages with a vector, the newest; 40 bytes each while a search runs.
-pub const EMBED_PASSAGES: usize = 16 * 1024;
+pub const EMBED_CHUNKS: usize = 16 * 1024;
 /// Passages in one request for vectors.
 pub const EMBED_BATCH: usize = 32;
 /// Such requests for one search; the next one goes on.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::APPEND_FILE_BYTES;
 
-/// Bytes of one passage of a note, as the search of the memory finds it.
-pub const PASSAGE_BYTES: usize = 800;
+/// Bytes of one chunk of a note, as the search of the memory finds it.
+pub const CHUNK_BYTES: usize = 800;
 /// Bytes of memory in which a piece of the index is put together; sorted and written, it takes about half as much again.
 pub const INDEX_RUN_BYTES: usize = 128 * 1024;
 /// Bytes of notes that one search reads to bring the index up to date; the next one goes on.
@@ -20,21 +20,21 @@ pub const INDEX_DOCS: usize = 4096;
 pub const INDEX_MONTHS: usize = 8;
 /// Words of a question that are searched for.
 pub const SEARCH_TERMS: usize = 16;
-/// Passages that a search gives, and how many unless the call says so.
+/// Chunks that a search gives, and how many unless the call says so.
 pub const SEARCH_RESULTS: (usize, usize) = (20, 6);
-/// Bytes of each passage that are shown.
+/// Bytes of each chunk that are shown.
 pub const SEARCH_EXCERPT: usize = 600;
 /// Bytes that memory_append takes in one call; its file may have [`APPEND_FILE_BYTES`].
 pub const MEMORY_APPEND_BYTES: usize = 16 * 1024;
 /// Bytes of a MEMORY.md that a model is let rewrite: they are in its question and in its answer.
-pub const FOLD_MEMORY_BYTES: usize = 32 * 1024;
+pub const CONSOLIDATION_MEMORY_BYTES: usize = 32 * 1024;
 /// Bytes of daily notes in one such question; the next night goes on.
-pub const FOLD_NOTES_BYTES: usize = 32 * 1024;
-/// Days back from which notes are folded in where nothing says how far they are.
-pub const FOLD_DAYS: i64 = 30;
+pub const CONSOLIDATION_NOTES_BYTES: usize = 32 * 1024;
+/// Days back from which notes are consolidated where nothing says how far they are.
+pub const CONSOLIDATION_DAYS: i64 = 30;
 /// Lines of MEMORY.md above which an answer that lets more than half of them go is not used.
-pub const FOLD_LINES: usize = 10;
+pub const CONSOLIDATION_LINES: usize = 10;
 /// One consolidation's question and answer.
-pub const FOLD_TIME: Duration = Duration::from_secs(300);
+pub const CONSOLIDATION_TIME: Duration = Duration::from_secs(300);
 /// Times one day's consolidation is begun: again after a crash, but not for ever.
-pub const FOLD_TRIES: i64 = 2;
+pub const CONSOLIDATION_TRIES: i64 = 2;

@@ -86,7 +86,7 @@ impl Resolver {
             return Ok(known);
         }
         let (name, lookup) = (host.to_owned(), self.lookup);
-        let found = crate::sys::offload(move || {
+        let found = crate::sys::spawn_blocking(move || {
             let found = lookup(&name);
             drop(turn);
             found

@@ -96,7 +96,7 @@ mod write {
     use super::Splice;
     use crate::limits::{HTTP_WRITE_BYTES, UPLOAD_READ_BYTES};
     use crate::proto::base64::STANDARD;
-    use crate::sys::offload;
+    use crate::sys::spawn_blocking;
 
     /// So many bytes become one written piece; a multiple of three, so that padding comes at the end alone.
     const STEP: usize = HTTP_WRITE_BYTES / 4 * 3;
@@ -114,7 +114,7 @@ mod write {
             while at < self.bytes {
                 let left = usize::try_from(self.bytes - at).unwrap_or(usize::MAX);
                 let (n, file) = (left.min(UPLOAD_READ_BYTES), self.file.clone());
-                let read = offload(Box::new(move || {
+                let read = spawn_blocking(Box::new(move || {
                     let done = file.read_exact_at(&mut buf[..n], at);
                     done.map(|()| buf)
                 }));

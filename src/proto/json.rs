@@ -1,7 +1,7 @@
 //! Reading JSON that others wrote, by name, where it stands: no tree, no type a shape.
 //!
 //! A reader derived by serde costs one to twelve kilobytes of program for each shape; a look at a member costs a call. What is
-//! missing or null is empty, zero, false. What has another type than asked for is that as well, and is kept in [`Odd`], so that
+//! missing or null is empty, zero, false. What has another type than asked for is that as well, and is kept in [`TypeMismatch`], so that
 //! whoever reads decides at the end whether a text of unexpected types counts.
 
 use std::borrow::Cow;
@@ -13,14 +13,14 @@ use serde_json::{Map, Value};
 use super::{json_pos, text};
 
 /// The first value that had another type than was asked for, as it stands in the text.
-pub type Odd<'a> = Cell<Option<&'a str>>;
+pub type TypeMismatch<'a> = Cell<Option<&'a str>>;
 
 /// One value. Looking a member up walks over the members in front of it.
 #[derive(Clone, Copy)]
 pub struct Json<'a> {
     /// JSON without blanks around it.
     text: &'a str,
-    odd: &'a Odd<'a>,
+    mismatch: &'a TypeMismatch<'a>,
 }
 
 impl<'a> Json<'a> {
@@ -28,22 +28,22 @@ impl<'a> Json<'a> {
     ///
     /// # Errors
     /// serde_json's, where the text is no JSON.
-    pub fn parse(text: &'a str, odd: &'a Odd<'a>) -> serde_json::Result<Json<'a>> {
+    pub fn parse(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> serde_json::Result<Json<'a>> {
         let raw: &RawValue = serde_json::from_str(text)?;
-        Ok(Json { text: raw.get(), odd })
+        Ok(Json { text: raw.get(), mismatch })
     }
 
-    /// The same value with a place of its own for what is odd.
-    pub fn apart<'b>(self, odd: &'b Odd<'b>) -> Json<'b>
+    /// The same value with a place of its own for mismatches.
+    pub fn apart<'b>(self, mismatch: &'b TypeMismatch<'b>) -> Json<'b>
     where
         'a: 'b,
     {
-        Json { text: self.text, odd }
+        Json { text: self.text, mismatch }
     }
 
     /// The first value so far that had another type than was asked for.
-    pub fn odd(self) -> Option<&'a str> {
-        self.odd.get()
+    pub fn mismatch(self) -> Option<&'a str> {
+        self.mismatch.get()
     }
 
     /// As it stands in the text.
@@ -127,8 +127,8 @@ impl<'a> Json<'a> {
     }
 
     fn expect(self, as_asked: bool) {
-        if !as_asked && self.odd.get().is_none() {
-            self.odd.set(Some(self.text));
+        if !as_asked && self.mismatch.get().is_none() {
+            self.mismatch.set(Some(self.text));
         }
     }
 }
@@ -151,10 +151,10 @@ mod tests {
         want: T,
         want_odd: Option<&str>,
     ) {
-        let odd = Odd::default();
-        let json = Json::parse(text, &odd).expect("JSON");
+        let mismatch = TypeMismatch::default();
+        let json = Json::parse(text, &mismatch).expect("JSON");
         assert_eq!(read(json), want, "{text}");
-        assert_eq!(odd.get(), want_odd, "{text}");
+        assert_eq!(mismatch.get(), want_odd, "{text}");
     }
 
     #[test]
@@ -210,13 +210,13 @@ mod tests {
     #[test]
     fn what_is_no_json_has_no_value() {
         for text in ["", "{", "{\"a\":}", "[1,]", "\"", "nul", "{} x", "\u{1}"] {
-            assert!(Json::parse(text, &Odd::default()).is_err(), "{text}");
+            assert!(Json::parse(text, &TypeMismatch::default()).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_value_apart_keeps_its_own_oddities() {
-        let (all, one) = (Odd::default(), Odd::default());
+    fn a_value_apart_keeps_its_own_mismatchies() {
+        let (all, one) = (TypeMismatch::default(), TypeMismatch::default());
         let json = Json::parse("[7]", &all).expect("JSON");
         let element = json.items().next().expect("one");
         assert_eq!(element.apart(&one).string(), "");

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::exchange::{cut, error_object, malformed};
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 
 /// Reads one text of an answer.
 ///
@@ -12,9 +12,9 @@ pub fn answer(
     text: &str,
     read: &mut dyn FnMut(Json<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let odd = Odd::default();
-    let json =
-        Json::parse(text, &odd).map_err(|e| malformed(format_args!("{e} in `{}`", cut(text))))?;
+    let mismatch = TypeMismatch::default();
+    let json = Json::parse(text, &mismatch)
+        .map_err(|e| malformed(format_args!("{e} in `{}`", cut(text))))?;
     if let Some(error) = json.get("error").some() {
         return Err(error_object(error.raw()));
     }
@@ -27,8 +27,8 @@ pub fn answer(
 /// # Errors
 /// The first value that was not.
 pub fn documented(json: Json<'_>) -> Result<(), Failure> {
-    match json.odd() {
-        Some(odd) => Err(malformed(format_args!("unexpected `{}`", cut(odd)))),
+    match json.mismatch() {
+        Some(mismatch) => Err(malformed(format_args!("unexpected `{}`", cut(mismatch)))),
         None => Ok(()),
     }
 }

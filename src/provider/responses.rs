@@ -8,7 +8,7 @@ use crate::config::ModelConfig;
 use crate::limits;
 use crate::message::{Message, Role, ToolCall, Usage};
 use crate::net::http::Client;
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 
 /// One entry of `model_list` whose account is signed in with a device code.
 pub struct Responses {
@@ -183,8 +183,8 @@ impl Answer for Reader<'_> {
         if matches!(data.trim(), "" | "[DONE]") {
             return Ok(self.finished);
         }
-        let odd = Odd::default();
-        let event = Json::parse(data, &odd).map_err(malformed)?;
+        let mismatch = TypeMismatch::default();
+        let event = Json::parse(data, &mismatch).map_err(malformed)?;
         match &*event.get("type").str() {
             "response.output_text.delta" => self.text(event.get("delta").string()),
             "response.output_item.done" => self.item(event.get("item"), false)?,
@@ -198,8 +198,8 @@ impl Answer for Reader<'_> {
     }
 
     fn whole(&mut self, body: &str) -> Result<(), Failure> {
-        let odd = Odd::default();
-        let response = Json::parse(body, &odd).map_err(malformed)?;
+        let mismatch = TypeMismatch::default();
+        let response = Json::parse(body, &mismatch).map_err(malformed)?;
         for item in response.get("output").items() {
             self.item(item, true)?;
         }

@@ -170,7 +170,7 @@ impl SignedIn {
 
     async fn kept(&self) -> Result<Credential, Failure> {
         let (home, provider) = (self.home.clone(), self.provider.clone());
-        let found = crate::sys::offload(move || credentials::get(&home, &provider)).await;
+        let found = crate::sys::spawn_blocking(move || credentials::get(&home, &provider)).await;
         let found = found.map_err(|e| Failure::new(Class::Auth, e.to_string()))?;
         let unsaved = self.unsaved.take();
         if let (Some((old, new)), Some(found)) = (unsaved, &found) {
@@ -197,7 +197,7 @@ impl SignedIn {
         let path = self.home.join("state/auth.lock");
         let _lock = loop {
             let at = path.clone();
-            let file = crate::sys::offload(move || {
+            let file = crate::sys::spawn_blocking(move || {
                 at.parent().map_or(Ok(()), std::fs::create_dir_all)?;
                 let file = std::fs::OpenOptions::new().create(true).append(true).open(at)?;
                 Ok::<_, std::io::Error>(files::try_lock(&file).then_some(file))
@@ -242,7 +242,9 @@ impl SignedIn {
         let (home, provider, kept) = (self.home.clone(), self.provider.clone(), new.clone());
         let there = self.unsaved.take().map_or(old, |(there, _)| there);
         self.unsaved.replace(Some((there, new.clone())));
-        match crate::sys::offload(move || credentials::put(&home, &provider, Some(&kept))).await {
+        match crate::sys::spawn_blocking(move || credentials::put(&home, &provider, Some(&kept)))
+            .await
+        {
             Ok(_) => drop(self.unsaved.take()),
             Err(e) => log::warn!(
                 "{e}; make room before the next start, or sign in again then: picoclaw auth login --provider {}",

@@ -13,7 +13,7 @@ use crate::net::http::{Client, Request};
 use crate::net::upload::Form;
 use crate::proto::text::one_line;
 use crate::store::spool;
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 /// What writes down voice messages, and the model's id there: `voice.model_name`, else Groq where it has a key, as upstream
 /// has it.
@@ -40,7 +40,7 @@ pub async fn transcribe(
     limit: Duration,
 ) -> Result<String, String> {
     let name = path.to_owned();
-    let opened = offload(Box::new(move || spool::open(&workspace, &name)));
+    let opened = spawn_blocking(Box::new(move || spool::open(&workspace, &name)));
     let (file, bytes) = opened.await.map_err(|e| e.to_string())?;
     let name = path.rsplit('/').next().unwrap_or(path);
     let fields = [("model", model), ("response_format", "json")];

@@ -95,7 +95,7 @@ impl Job {
         self.text("payload", "command")
     }
 
-    /// See [`super::seal`]; empty for none.
+    /// See [`super::approval_mac`]; empty for none.
     pub fn approval(&self) -> &str {
         self.text("payload", "approval")
     }

@@ -53,7 +53,7 @@ pub async fn install(
     force: bool,
 ) -> Result<Installed> {
     let site = Site::of(config);
-    let bench = crate::sys::offload(move || site.open()).await?;
+    let bench = crate::sys::spawn_blocking(move || site.open()).await?;
     let skills = &config.tools.skills;
     let url = source.archive(base(skills), !skills.github_token.is_empty());
     let archive = url.is_some().then(|| bench.archive());
@@ -65,7 +65,7 @@ pub async fn install(
             return Err(e.context(label));
         }
     }
-    crate::sys::offload(move || {
+    crate::sys::spawn_blocking(move || {
         let done = bench.install(&source, archive.as_deref(), force, clock::unix_now());
         if let Some(path) = archive {
             let _ = std::fs::remove_file(path);
@@ -140,7 +140,7 @@ async fn save(response: &mut crate::net::http::Response, path: &Path) -> Result<
             return Err(too_long());
         }
         if done || buffer.len() >= STEP {
-            (file, buffer) = crate::sys::offload(move || write(file, buffer)).await?;
+            (file, buffer) = crate::sys::spawn_blocking(move || write(file, buffer)).await?;
         }
         if done {
             return Ok(());

@@ -70,7 +70,7 @@ pub fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::pack::{END, Gzip, header};
+    use crate::proto::tar_writer::{END, Gzip, header};
 
     /// Three empty files.
     fn three() -> Vec<u8> {

@@ -64,7 +64,7 @@ fn put(
 
 /// [`write`] on the blocking thread.
 pub async fn write_later(path: std::path::PathBuf, bytes: Vec<u8>, mode: u32) -> Result<()> {
-    crate::sys::offload(move || write(&path, &bytes, mode)).await
+    crate::sys::spawn_blocking(move || write(&path, &bytes, mode)).await
 }
 
 /// Reads at most `limit` bytes of a regular file; `None` when there is no such file.

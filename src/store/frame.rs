@@ -8,7 +8,7 @@ use nanoserde::{DeBin, SerBin};
 
 use crate::bus::{Inbound, Origin, Outbound};
 use crate::limits::JOURNAL_FRAME_BYTES;
-use crate::proto::bin;
+use crate::proto::binschema;
 pub use crate::proto::crc32::crc32;
 
 /// Version of the frames this build writes.
@@ -113,7 +113,7 @@ fn decode(payload: &[u8]) -> Option<Frame> {
     let (number, fields) = payload.split_first_chunk()?;
     let shape = SHAPES.get(usize::from(u16::from_le_bytes(*number)))?;
     // Strictly: a length from another layout must not be believed.
-    if !bin::fits(shape, fields) {
+    if !binschema::fits(shape, fields) {
         return None;
     }
     DeBin::deserialize_bin(payload).ok()
@@ -128,7 +128,7 @@ pub fn encode(frame: &Frame, generation: u32, out: &mut Vec<u8>) -> bool {
 }
 
 /// A frame around any payload, for tests of what is read.
-pub fn seal(payload: &[u8], generation: u32, out: &mut Vec<u8>) -> bool {
+pub fn encode_raw(payload: &[u8], generation: u32, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD]);
     out.extend_from_slice(payload);
@@ -292,7 +292,7 @@ mod tests {
             &[],
         ] {
             let mut bytes = Vec::new();
-            seal(payload, 1, &mut bytes);
+            encode_raw(payload, 1, &mut bytes);
             assert_eq!(read(&bytes, 1).2, Tail::Newer(VERSION), "{payload:?}");
         }
     }

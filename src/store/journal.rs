@@ -236,7 +236,7 @@ pub struct Ahead {
 
 impl Ahead {
     /// Whether `more` bytes fit.
-    pub fn has_room(&self, more: usize) -> bool {
+    pub fn has_capacity(&self, more: usize) -> bool {
         self.at + more as u64 <= self.end
     }
 

@@ -2,10 +2,10 @@
 
 pub mod archive;
 pub mod atomic;
+pub mod consolidation;
 pub mod credentials;
 pub mod dir;
 pub mod disk;
-pub mod fold;
 pub mod frame;
 pub mod index;
 mod job;

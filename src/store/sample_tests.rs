@@ -82,7 +82,7 @@ fn frames() -> Vec<Frame> {
                 person: sender(),
                 depth: 1,
                 unattended: true,
-                foreign: true,
+                untrusted: true,
             },
             ends: 4,
         },

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::atomic;
 use super::lines::{count_lines, last_lines, skip_lines};
 use crate::error::{Context, Error, Result};
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
 
 use crate::limits::{
@@ -66,8 +66,8 @@ impl Meta {
     /// # Errors
     /// serde_json's where it is no object of JSON; a field of another type.
     pub fn parse(text: &str) -> serde_json::Result<Meta> {
-        let odd = Odd::default();
-        let json = Json::parse(text, &odd)?;
+        let mismatch = TypeMismatch::default();
+        let json = Json::parse(text, &mismatch)?;
         let mut rest: Map<String, Value> = serde_json::from_str(text)?;
         let known = ["key", "summary", "skip", "count", "skip_bytes", "created_at", "updated_at"];
         known.iter().for_each(|key| drop(rest.remove(*key)));
@@ -81,8 +81,8 @@ impl Meta {
             updated_at: json.get("updated_at").string(),
             rest,
         };
-        match odd.get() {
-            Some(odd) => Err(serde::de::Error::custom(format_args!("unexpected {odd}"))),
+        match mismatch.get() {
+            Some(mismatch) => Err(serde::de::Error::custom(format_args!("unexpected {mismatch}"))),
             None => Ok(meta),
         }
     }
@@ -285,14 +285,14 @@ impl Sessions {
 
 /// The messages of a v0 file as session lines; its summary, and how many messages it has.
 fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<(String, u64)> {
-    let odd = Odd::default();
-    let old = Json::parse(text, &odd)?;
+    let mismatch = TypeMismatch::default();
+    let old = Json::parse(text, &mismatch)?;
     let (summary, mut count) = (old.get("summary").string(), 0);
     for message in old.get("messages").items() {
         push_line(lines, &Message::read(message)?);
         count += 1;
     }
-    match odd.get() {
+    match mismatch.get() {
         Some(_) => Err(serde::de::Error::custom("no session")),
         None => Ok((summary, count)),
     }

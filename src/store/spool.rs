@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::error::{Context, Error, Result};
 use crate::limits::{MEDIA_FOLDER_BYTES, MEDIA_WRITE_BYTES};
 use crate::sys::beneath::{Fault, Place, Root};
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 /// Folder of the workspace with the files that came with messages.
 pub const MEDIA: &str = "media";
@@ -41,7 +41,7 @@ impl Spool {
             let file = Arc::new(place.create().map_err(failed(&name))?);
             Ok(Spool { name, place, file, waiting: Vec::new() })
         };
-        offload(Box::new(open)).await
+        spawn_blocking(Box::new(open)).await
     }
 
     /// Adds bytes; holds back at most [`MEDIA_WRITE_BYTES`] and the last piece.
@@ -56,7 +56,7 @@ impl Spool {
     async fn flush(&mut self) -> Result<()> {
         let (file, bytes) = (self.file.clone(), std::mem::take(&mut self.waiting));
         let write = move || (&*file).write_all(&bytes).map(|()| bytes);
-        let written = offload(Box::new(write)).await;
+        let written = spawn_blocking(Box::new(write)).await;
         self.waiting = written.map_err(|e| failed(&self.name)(e.into()))?;
         self.waiting.clear();
         Ok(())
@@ -69,7 +69,7 @@ impl Spool {
     pub async fn finish(mut self) -> Result<()> {
         self.flush().await?;
         let name = move || self.place.rename(self.name.as_ref()).map_err(failed(&self.name));
-        offload(Box::new(name)).await
+        spawn_blocking(Box::new(name)).await
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::atomic;
 use crate::bus::Address;
 use crate::error::{Context, Result};
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
 
 #[derive(Serialize)]
@@ -27,8 +27,8 @@ fn path(workspace: &Path) -> PathBuf {
 pub fn last_chat(workspace: &Path) -> Option<Address> {
     let read = |path: &Path| atomic::read_bounded(path, 64 * 1024).ok().flatten();
     let bytes = read(&path(workspace)).or_else(|| read(&workspace.join("state.json")))?;
-    let odd = Odd::default();
-    let file = text::utf8(&bytes).and_then(|text| Json::parse(text, &odd)).ok()?;
+    let mismatch = TypeMismatch::default();
+    let file = text::utf8(&bytes).and_then(|text| Json::parse(text, &mismatch)).ok()?;
     let (last, id) = (file.get("last_channel").str(), file.get("last_chat_id").str());
     let (channel, chat) = last.split_once(':')?;
     let chat = if id.is_empty() { chat } else { &id };

@@ -196,9 +196,9 @@ impl Journal {
         Ticket(self.inner.borrow().recorded)
     }
 
-    /// Waits until the open messages satisfy `has_room`.
-    pub async fn room(&self, has_room: impl Fn(&Ledger) -> bool) {
-        self.wait(|inner| has_room(&inner.ledger)).await;
+    /// Waits until the open messages satisfy `has_capacity`.
+    pub async fn room(&self, has_capacity: impl Fn(&Ledger) -> bool) {
+        self.wait(|inner| has_capacity(&inner.ledger)).await;
     }
 
     /// Waits until `id` is no longer open.
@@ -243,7 +243,7 @@ impl Journal {
             let Some(job) = inner.job(&self.sessions) else { return };
             (job, inner.recorded)
         };
-        let mut work = pin!(crate::sys::offload(move || {
+        let mut work = pin!(crate::sys::spawn_blocking(move || {
             let result = job.run();
             (job, result)
         }));
@@ -284,7 +284,8 @@ impl Journal {
             (ahead, std::mem::take(&mut inner.buffer))
         };
         let bytes = frames.len() as u64;
-        let written = crate::sys::offload(move || ahead.write(&frames).map(|()| ahead)).await;
+        let written =
+            crate::sys::spawn_blocking(move || ahead.write(&frames).map(|()| ahead)).await;
         let mut inner = self.inner.borrow_mut();
         match written {
             Ok(ahead) => {
@@ -322,7 +323,7 @@ impl Inner {
     }
 
     fn may_pass(&self) -> bool {
-        self.hurried && self.ahead.as_ref().is_some_and(|a| a.has_room(self.buffer.len()))
+        self.hurried && self.ahead.as_ref().is_some_and(|a| a.has_capacity(self.buffer.len()))
     }
 
     fn job(&mut self, sessions: &Path) -> Option<Job> {

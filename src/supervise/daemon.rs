@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 
 use super::cgroup::Groups;
-use super::journal::{Journal, Lines};
+use super::log_sink::{Lines, LogSink};
 use super::report::Mode;
 use super::settings::Settings;
 use super::tools::Tools;
-use crate::sys::service::{self, Confinement, Identity, LEND_FD, NOTIFY_FD};
+use crate::sys::service::{self, Confinement, EXEC_BROKER_FD, Identity, NOTIFY_FD};
 
 /// A daemon that runs.
 pub struct Daemon {
@@ -21,7 +21,7 @@ pub struct Daemon {
     err: Option<(ChildStderr, Lines)>,
     /// Monotonic second of the start.
     pub started: u64,
-    /// A heartbeat came.
+    /// A keepalive came.
     pub beating: bool,
     /// Killed by us for being silent, at this second.
     pub shot: Option<u64>,
@@ -35,7 +35,7 @@ impl Daemon {
         mode: Mode,
         groups: Option<&Groups>,
         identity: Option<&Identity>,
-        (notify, lend): (&UnixDatagram, Option<&Tools>),
+        (notify, broker): (&UnixDatagram, Option<&Tools>),
         now: u64,
     ) -> io::Result<Daemon> {
         let procs = match groups {
@@ -60,10 +60,10 @@ impl Daemon {
         if mode == Mode::Rlimit && settings.tools_data_max != u64::MAX {
             environment.push(("PICOCLAW_TOOLS_RLIMIT_DATA", OsStr::new(&tools_data)));
         }
-        let lend_fd = LEND_FD.to_string();
-        let group = lend.map(|tools| tools.user.gid.to_string()).unwrap_or_default();
+        let broker_fd = EXEC_BROKER_FD.to_string();
+        let group = broker.map(|tools| tools.user.gid.to_string()).unwrap_or_default();
         // Our own variables are the daemon's too; these say whether there is such a user now.
-        environment.push(("PICOCLAW_TOOL_FD", OsStr::new(lend.map_or("", |_| &lend_fd))));
+        environment.push(("PICOCLAW_TOOL_FD", OsStr::new(broker.map_or("", |_| &broker_fd))));
         environment.push(("PICOCLAW_TOOL_GROUP", OsStr::new(&group)));
         let rlimit = mode == Mode::Rlimit && effective_root();
         let confinement = Confinement {
@@ -72,7 +72,7 @@ impl Daemon {
                 .then_some(settings.data_max),
             oom_score_adj: rlimit.then_some(settings.oom_score_adj),
             identity,
-            lend: lend.map(|tools| tools.theirs.as_fd()),
+            broker: broker.map(|tools| tools.theirs.as_fd()),
         };
         let mut child =
             service::start(program, &arguments, &environment, notify.as_fd(), &confinement)?;
@@ -95,11 +95,11 @@ impl Daemon {
     }
 
     /// Reads once from a pipe that is ready: 0 stdout, 1 stderr.
-    pub fn read(&mut self, which: usize, journal: &mut Journal) {
+    pub fn read(&mut self, which: usize, log: &mut LogSink) {
         let pid = self.child.id();
         let open = match which {
-            0 => self.out.as_mut().map(|(pipe, lines)| once(pipe, lines, pid, journal)),
-            _ => self.err.as_mut().map(|(pipe, lines)| once(pipe, lines, pid, journal)),
+            0 => self.out.as_mut().map(|(pipe, lines)| once(pipe, lines, pid, log)),
+            _ => self.err.as_mut().map(|(pipe, lines)| once(pipe, lines, pid, log)),
         };
         match (open, which) {
             (Some(false), 0) => self.out = None,
@@ -109,14 +109,14 @@ impl Daemon {
     }
 
     /// Reaps it if it has ended. What it wrote last is read first: the pipes hold at most 64 KiB each.
-    pub fn ended(&mut self, journal: &mut Journal) -> Option<ExitStatus> {
+    pub fn ended(&mut self, log: &mut LogSink) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok()??;
         for which in 0..2 {
             // A tool that outlived the daemon may hold the pipe open: only what is there now.
             for _ in 0..64 {
                 let Some(fd) = self.pipes()[which] else { break };
                 match crate::sys::wake::wait(&[fd], std::time::Duration::ZERO) {
-                    Ok((1, _)) => self.read(which, journal),
+                    Ok((1, _)) => self.read(which, log),
                     _ => break,
                 }
             }
@@ -136,16 +136,16 @@ fn effective_root() -> bool {
 }
 
 /// False at the end of the stream.
-fn once(pipe: &mut impl Read, lines: &mut Lines, pid: u32, journal: &mut Journal) -> bool {
+fn once(pipe: &mut impl Read, lines: &mut Lines, pid: u32, log: &mut LogSink) -> bool {
     let mut buffer = [0; 1024];
     match pipe.read(&mut buffer) {
         Ok(n) if n > 0 => {
-            lines.feed(&buffer[..n], |line| journal.daemon(pid, line));
+            lines.feed(&buffer[..n], |line| log.daemon(pid, line));
             true
         }
         Err(e) if e.kind() == io::ErrorKind::Interrupted => true,
         _ => {
-            lines.end(|line| journal.daemon(pid, line));
+            lines.end(|line| log.daemon(pid, line));
             false
         }
     }

@@ -1,4 +1,4 @@
-//! What the supervisor's loop does when it is due: start, bury, watch, feed, tell.
+//! What the supervisor's loop does when it is due: start, reap, watch, feed, tell.
 
 use std::fs;
 use std::process::ExitStatus;
@@ -11,7 +11,7 @@ use super::run::Supervisor;
 use super::settings::Wanted;
 use super::watchdog::{Action, Device};
 use crate::import::{self, status};
-use crate::limits::HEARTBEAT_START;
+use crate::limits::KEEPALIVE_START;
 use crate::sys::service::as_user;
 
 impl Supervisor {
@@ -32,7 +32,7 @@ impl Supervisor {
                 let seen = Seen::of(daemon.pid());
                 let mode = seen.confirm(self.mode, &self.settings);
                 let line = report::line(mode, &self.why, self.groups.as_ref(), &seen);
-                self.journal.say(&line);
+                self.log.write(&line);
                 let json = report::json(mode, &self.why, self.groups.as_ref(), &seen);
                 let _ = fs::write(self.settings.run.join("limits.json"), json);
                 let _ =
@@ -41,7 +41,7 @@ impl Supervisor {
                 self.daemon = Some(daemon);
             }
             Err(e) => {
-                self.journal.say(&format!("cannot start the daemon: {e}"));
+                self.log.write(&format!("cannot start the daemon: {e}"));
                 self.again(now);
             }
         }
@@ -52,11 +52,11 @@ impl Supervisor {
         self.start_at = next.at;
         let seconds = next.at.saturating_sub(now);
         if next.rest {
-            self.journal.say(&format!(
+            self.log.write(&format!(
                 "the daemon ends again and again: next try in {seconds} s, or on reload"
             ));
         } else {
-            self.journal.say(&format!("starting the daemon again in {seconds} s"));
+            self.log.write(&format!("starting the daemon again in {seconds} s"));
         }
         // A broken configuration must not make systemd start us over and over.
         self.systemd.tell("READY=1\nSTATUS=the daemon ended, to be started again");
@@ -86,13 +86,13 @@ impl Supervisor {
 
     /// Log line and crash report.
     pub(super) fn last_words(&mut self, how: &str, uptime: u64) {
-        self.journal.say(&format!("the daemon ended after {uptime} s: {how}"));
+        self.log.write(&format!("the daemon ended after {uptime} s: {how}"));
         let build_id = crash::own_build_id();
         let end = crash::End { how, uptime, build_id: &build_id, unix: crash::unix_now() };
-        let text = crash::report(&end, self.journal.last());
+        let text = crash::report(&end, self.log.last());
         let state = self.settings.home.join("state");
         if let Err(e) = as_user(self.identity.as_ref(), || crash::save(&state, &text)) {
-            self.journal.say(&format!("cannot write {}/crash.txt: {e}", state.display()));
+            self.log.write(&format!("cannot write {}/crash.txt: {e}", state.display()));
         }
     }
 
@@ -103,11 +103,11 @@ impl Supervisor {
         if self.rules.armed() || self.stopping.is_some() {
             return;
         }
-        let grace = if daemon.beating { self.settings.heartbeat } else { HEARTBEAT_START };
-        let since = self.heartbeat.unwrap_or(0).max(daemon.started);
+        let grace = if daemon.beating { self.settings.keepalive } else { KEEPALIVE_START };
+        let since = self.keepalive.unwrap_or(0).max(daemon.started);
         match daemon.shot {
             None if now.saturating_sub(since) > grace => {
-                self.journal.say(&format!("no sign of life for {grace} s: the daemon is ended"));
+                self.log.write(&format!("no sign of life for {grace} s: the daemon is ended"));
                 daemon.shot = Some(now);
                 daemon.signal(libc::SIGABRT);
             }
@@ -120,9 +120,9 @@ impl Supervisor {
         if self.settings.watchdog.as_os_str().is_empty() {
             return;
         }
-        // While stopping there is no heartbeat to wait for; the time for that is bounded.
-        let heartbeat = if self.stopping.is_some() { Some(now) } else { self.heartbeat };
-        match self.rules.step(now, heartbeat) {
+        // While stopping there is no keepalive to wait for; the time for that is bounded.
+        let keepalive = if self.stopping.is_some() { Some(now) } else { self.keepalive };
+        match self.rules.step(now, keepalive) {
             Action::Idle => {}
             Action::Arm if self.stopping.is_some() => self.rules.give_up(),
             Action::Arm => {
@@ -131,11 +131,11 @@ impl Supervisor {
                         self.device = Some(device);
                         self.feed_every = u64::from(timeout / 3).clamp(1, 10);
                         self.fed = now;
-                        self.journal.say(&format!("watchdog: on, {timeout} s"));
+                        self.log.write(&format!("watchdog: on, {timeout} s"));
                     }
                     Err(e) => {
                         self.rules.give_up();
-                        self.journal.say(&format!(
+                        self.log.write(&format!(
                             "watchdog: cannot open {}: {e}",
                             self.settings.watchdog.display()
                         ));
@@ -144,7 +144,7 @@ impl Supervisor {
             }
             Action::Feed => self.feed(now),
             Action::Starve { resets } => {
-                self.journal.say(&format!(
+                self.log.write(&format!(
                     "watchdog: the main loop is silent, no more food (reset {resets})"
                 ));
                 self.count_resets(resets);
@@ -164,14 +164,14 @@ impl Supervisor {
         }
         self.fed = now;
         if let Some(Err(e)) = self.device.as_mut().map(Device::feed) {
-            self.journal.say(&format!("watchdog: {e}"));
+            self.log.write(&format!("watchdog: {e}"));
         }
     }
 
     pub(super) fn count_resets(&mut self, resets: u32) {
         let path = self.settings.system.join("watchdog");
         if let Err(e) = import::files::store(&path, resets.to_string().as_bytes()) {
-            self.journal.say(&format!("cannot write {}: {e}", path.display()));
+            self.log.write(&format!("cannot write {}: {e}", path.display()));
         }
     }
 
@@ -189,7 +189,7 @@ impl Supervisor {
         }
         self.announced = Some(now);
         if let Err(e) = status::writable(boot, || status::write(boot, &text)) {
-            self.journal.say(&format!("cannot write {}/{}: {e}", boot.display(), status::NAME));
+            self.log.write(&format!("cannot write {}/{}: {e}", boot.display(), status::NAME));
         }
     }
 }

@@ -17,7 +17,7 @@ pub mod clock;
 pub mod crash;
 pub mod daemon;
 mod duties;
-pub mod journal;
+pub mod log_sink;
 pub mod notify;
 pub mod report;
 pub mod respawn;

@@ -65,8 +65,8 @@ impl Supervisor {
         Supervisor(socket)
     }
 
-    /// The main loop is alive: from the main loop itself, each [`crate::limits::HEARTBEAT_EVERY`] seconds.
-    pub fn heartbeat(&self) {
+    /// The main loop is alive: from the main loop itself, each [`crate::limits::KEEPALIVE_EVERY`] seconds.
+    pub fn keepalive(&self) {
         self.send("h");
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::cgroup::{self, Groups};
 use super::daemon::Daemon;
 use super::identity_of;
-use super::journal::Journal;
+use super::log_sink::LogSink;
 use super::notify::{self, Message, Systemd};
 use super::report::{self, Mode};
 use super::respawn::Respawn;
@@ -45,7 +45,7 @@ pub(super) struct Supervisor {
     pub(super) identity: Option<Identity>,
     pub(super) program: PathBuf,
     begin: Instant,
-    pub(super) journal: Journal,
+    pub(super) log: LogSink,
     pub(super) systemd: Systemd,
     pub(super) groups: Option<Groups>,
     /// Why there are no groups, or empty.
@@ -60,7 +60,7 @@ pub(super) struct Supervisor {
     /// When to start the daemon, while there is none.
     pub(super) start_at: u64,
     /// When a daemon last showed life.
-    pub(super) heartbeat: Option<u64>,
+    pub(super) keepalive: Option<u64>,
     pub(super) rules: Rules,
     pub(super) device: Option<Device>,
     pub(super) fed: u64,
@@ -94,7 +94,7 @@ impl Supervisor {
         Ok(Supervisor {
             program,
             begin: Instant::now(),
-            journal: Journal::new(settings.syslog.unwrap_or(!systemd.present())),
+            log: LogSink::new(settings.syslog.unwrap_or(!systemd.present())),
             groups: None,
             why: String::new(),
             mode: Mode::None,
@@ -104,8 +104,8 @@ impl Supervisor {
             daemon: None,
             respawn: Respawn::new(settings.respawn),
             start_at: 0,
-            heartbeat: None,
-            rules: Rules::new(resets, settings.heartbeat),
+            keepalive: None,
+            rules: Rules::new(resets, settings.keepalive),
             device: None,
             fed: 0,
             feed_every: 5,
@@ -129,18 +129,18 @@ impl Supervisor {
     /// Everything before the daemon's first start. What fails is said and lived with.
     fn prepare(&mut self) {
         if let Err(e) = self.folders() {
-            self.journal.say(&e.to_string());
+            self.log.write(&e.to_string());
         }
         self.tool_user();
-        self.time.begin(&mut self.journal);
+        self.time.begin(&mut self.log);
         if !self.settings.boot.as_os_str().is_empty() {
             match import::take(&self.settings, self.identity.as_ref()) {
                 Ok(report) => {
                     for (name, wrong) in &report.broken {
-                        self.journal.say(&format!("boot partition: {name} not taken: {wrong}"));
+                        self.log.write(&format!("boot partition: {name} not taken: {wrong}"));
                     }
                 }
-                Err(e) => self.journal.say(&format!("boot partition: {e}")),
+                Err(e) => self.log.write(&format!("boot partition: {e}")),
             }
         }
         if matches!(self.settings.limits, Wanted::Auto | Wanted::Cgroup) {
@@ -156,7 +156,7 @@ impl Supervisor {
         }
         self.mode = report::plan(&self.settings, self.groups.as_ref());
         if self.rules.refused() {
-            self.journal.say("watchdog: stays closed, three resets without a healthy minute");
+            self.log.write("watchdog: stays closed, three resets without a healthy minute");
         }
     }
 
@@ -189,11 +189,11 @@ impl Supervisor {
             Ok(Some(tools)) => {
                 // What commands make in the workspace is their group's.
                 identity.groups.push(tools.user.gid);
-                self.journal.say(&format!("commands run as user {}", self.settings.tool_user));
+                self.log.write(&format!("commands run as user {}", self.settings.tool_user));
                 self.tools = Some(tools);
             }
             Err(why) => {
-                self.journal.say(&format!(
+                self.log.write(&format!(
                     "no Landlock in this kernel, and no user for commands: {why}; commands are not held from the daemon's files"
                 ));
             }
@@ -215,13 +215,13 @@ impl Supervisor {
             if self.stopping.is_some() && self.daemon.is_none() {
                 break;
             }
-            pages::give_back();
+            pages::release();
             let timeout = self.next(now).saturating_sub(now).max(1);
             let signals = match self.wait(Duration::from_secs(timeout)) {
                 Ok(signals) => signals,
                 Err(e) => {
                     // Out of memory or descriptors: say it, and do not spin.
-                    self.journal.say(&format!("cannot wait: {e}"));
+                    self.log.write(&format!("cannot wait: {e}"));
                     std::thread::sleep(Duration::from_secs(1));
                     Signals::default()
                 }
@@ -230,7 +230,7 @@ impl Supervisor {
         }
         if let Some(device) = self.device.take() {
             if let Err(e) = device.close() {
-                self.journal.say(&format!("watchdog: cannot be stopped: {e}"));
+                self.log.write(&format!("watchdog: cannot be stopped: {e}"));
             }
         }
         self.time.end();
@@ -260,12 +260,12 @@ impl Supervisor {
                 0 => self.messages(),
                 1 | 2 => {
                     if let Some(daemon) = &mut self.daemon {
-                        daemon.read(kind - 1, &mut self.journal);
+                        daemon.read(kind - 1, &mut self.log);
                     }
                 }
                 _ => {
                     let now = self.begin.elapsed().as_secs();
-                    self.time.answered(now, &mut self.journal);
+                    self.time.answered(now, &mut self.log);
                 }
             }
         }
@@ -280,7 +280,7 @@ impl Supervisor {
             match notify::receive(&self.ours, &mut buffer) {
                 None => break,
                 Some(Some(Message::Heartbeat)) => {
-                    self.heartbeat = Some(now);
+                    self.keepalive = Some(now);
                     self.systemd.tell("WATCHDOG=1");
                     if let Some(daemon) = self.daemon.as_mut().filter(|d| !d.beating) {
                         daemon.beating = true;
@@ -325,13 +325,13 @@ impl Supervisor {
         if let Some(tools) = &mut self.tools {
             let leaves = self.groups.as_ref().map(Groups::tools);
             if let Some(word) = tools.turn(leaves.as_deref()) {
-                self.journal.say(&word);
+                self.log.write(&word);
             }
         }
-        if let Some(status) = self.daemon.as_mut().and_then(|d| d.ended(&mut self.journal)) {
+        if let Some(status) = self.daemon.as_mut().and_then(|d| d.ended(&mut self.log)) {
             self.ended(now, status);
         }
-        self.time.step(now, &mut self.journal, self.identity.as_ref());
+        self.time.step(now, &mut self.log, self.identity.as_ref());
         if let Some(since) = self.stopping {
             // Two seconds more than the daemon gives its turns.
             if let Some(daemon) =

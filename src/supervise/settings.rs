@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::respawn::Policy;
-use crate::limits::HEARTBEAT_STALE;
+use crate::limits::KEEPALIVE_STALE;
 use crate::{Error, Result};
 
 /// How the daemon is held in bounds.
@@ -64,8 +64,8 @@ pub struct Settings {
     pub watchdog: PathBuf,
     /// Seconds to ask of it.
     pub watchdog_timeout: u32,
-    /// Seconds without a heartbeat that are forgiven.
-    pub heartbeat: u64,
+    /// Seconds without a keepalive that are forgiven.
+    pub keepalive: u64,
     /// Ask time servers: yes, no, or unless systemd started us.
     pub sntp: Option<bool>,
     /// Time servers until the daemon names others.
@@ -143,7 +143,7 @@ impl Settings {
             },
             watchdog: text("PICOCLAW_WATCHDOG", "").into(),
             watchdog_timeout: number("PICOCLAW_WATCHDOG_TIMEOUT", 30, 4, 3600)? as u32,
-            heartbeat: number("PICOCLAW_HEARTBEAT", HEARTBEAT_STALE as i64, 15, 3600)? as u64,
+            keepalive: number("PICOCLAW_KEEPALIVE", KEEPALIVE_STALE as i64, 15, 3600)? as u64,
             sntp: choice("PICOCLAW_SNTP", "yes", "no")?,
             time_servers: words(&text(
                 "PICOCLAW_TIME_SERVERS",
@@ -221,6 +221,6 @@ mod tests {
             "yes",
             Err("PICOCLAW_LIMITS=yes: not auto, cgroup, rlimit or none"),
         );
-        check("PICOCLAW_HEARTBEAT", "1", Err("PICOCLAW_HEARTBEAT=1: not a number in its range"));
+        check("PICOCLAW_KEEPALIVE", "1", Err("PICOCLAW_KEEPALIVE=1: not a number in its range"));
     }
 }

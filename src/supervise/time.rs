@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::clock::{self, Schedule};
 use super::crash::unix_now;
-use super::journal::Journal;
+use super::log_sink::LogSink;
 use super::settings::Settings;
 use crate::limits::{TIME_ANSWER, TIME_SAVE, TIME_SERVERS};
 use crate::sys::board;
@@ -54,16 +54,16 @@ impl Time {
     }
 
     /// Lifts the clock to the floor.
-    pub fn begin(&mut self, journal: &mut Journal) {
+    pub fn begin(&mut self, log: &mut LogSink) {
         let _ = fs::write(&self.told, "floor\n");
         if unix_now() >= self.floor || effective_uid() != 0 {
             return;
         }
         match board::set_clock(SystemTime::UNIX_EPOCH + Duration::from_secs(self.floor)) {
             Ok(()) => {
-                journal.say("clock: was before this program's date, lifted to the last known time")
+                log.write("clock: was before this program's date, lifted to the last known time")
             }
-            Err(e) => journal.say(&format!("clock: cannot be set: {e}")),
+            Err(e) => log.write(&format!("clock: cannot be set: {e}")),
         }
     }
 
@@ -102,14 +102,14 @@ impl Time {
     }
 
     /// Asks, gives up on a child that hangs, saves.
-    pub fn step(&mut self, now: u64, journal: &mut Journal, identity: Option<&Identity>) {
+    pub fn step(&mut self, now: u64, log: &mut LogSink, identity: Option<&Identity>) {
         match &mut self.child {
             Some((child, deadline)) if now >= *deadline => {
                 let _ = child.kill();
-                self.answered(now, journal);
+                self.answered(now, log);
             }
             None if self.enabled && !self.servers.is_empty() && now >= self.schedule.next() => {
-                self.ask(now, journal, identity);
+                self.ask(now, log, identity);
             }
             _ => {}
         }
@@ -119,7 +119,7 @@ impl Time {
         }
     }
 
-    fn ask(&mut self, now: u64, journal: &mut Journal, identity: Option<&Identity>) {
+    fn ask(&mut self, now: u64, log: &mut LogSink, identity: Option<&Identity>) {
         let mut command = Command::new(&self.program);
         command.arg("ask-time").args(&self.servers);
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -134,14 +134,14 @@ impl Time {
                 self.child = Some((child, now + patience));
             }
             Err(e) => {
-                journal.say(&format!("clock: cannot ask: {e}"));
+                log.write(&format!("clock: cannot ask: {e}"));
                 self.schedule.failed(now);
             }
         }
     }
 
     /// Reads what the child said; its stdout is readable or closed.
-    pub fn answered(&mut self, now: u64, journal: &mut Journal) {
+    pub fn answered(&mut self, now: u64, log: &mut LogSink) {
         let Some((mut child, _)) = self.child.take() else { return };
         let mut text = String::new();
         if let Some(out) = child.stdout.take() {
@@ -152,19 +152,18 @@ impl Time {
             .split_once(' ')
             .and_then(|(n, server)| Some((n.parse::<i64>().ok()?, server.trim())));
         let Some((offset, server)) = offset else {
-            self.failed(now, journal, "no time server answers");
+            self.failed(now, log, "no time server answers");
             return;
         };
         match clock::correction(SystemTime::now(), offset, self.floor) {
-            Err(why) => self.failed(now, journal, why),
+            Err(why) => self.failed(now, log, why),
             Ok(None) => self.trust(now, server),
             Ok(Some(right)) => match board::set_clock(right) {
                 Ok(()) => {
-                    journal
-                        .say(&format!("clock: set by {} s from {server}", offset / 1_000_000_000));
+                    log.write(&format!("clock: set by {} s from {server}", offset / 1_000_000_000));
                     self.trust(now, server);
                 }
-                Err(e) => self.failed(now, journal, &format!("cannot be set: {e}")),
+                Err(e) => self.failed(now, log, &format!("cannot be set: {e}")),
             },
         }
     }
@@ -181,10 +180,10 @@ impl Time {
         }
     }
 
-    fn failed(&mut self, now: u64, journal: &mut Journal, why: &str) {
+    fn failed(&mut self, now: u64, log: &mut LogSink, why: &str) {
         self.schedule.failed(now);
         if self.failures == 0 {
-            journal.say(&format!("clock: {why}; trying for ever"));
+            log.write(&format!("clock: {why}; trying for ever"));
         }
         self.failures = self.failures.saturating_add(1);
     }

@@ -1,4 +1,4 @@
-//! Commands of the daemon as the user `picoclaw-tool`, where the kernel has no Landlock: see [`crate::sys::lend`].
+//! Commands of the daemon as the user `picoclaw-tool`, where the kernel has no Landlock: see [`crate::sys::exec_broker`].
 //!
 //! Root starts, signals and buries; it reads nothing of what is run. That user owns nothing: it reaches the workspace
 //! through its group, which the daemon is in, and the home is closed to it but for passing through.
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::settings::Settings;
 use super::{accounts, user};
 use crate::limits::TOOL_RUNS;
-use crate::sys::lend::{self, Lent};
+use crate::sys::exec_broker::{self, BrokeredChild};
 use crate::sys::process;
 use crate::sys::service::Identity;
 
@@ -29,7 +29,7 @@ pub struct Tools {
     ours: UnixDatagram,
     /// The daemon's end.
     pub theirs: UnixDatagram,
-    running: Vec<Lent>,
+    running: Vec<BrokeredChild>,
 }
 
 impl Tools {
@@ -63,14 +63,14 @@ impl Tools {
         tools
             .close_home()
             .map_err(|e| format!("{} cannot be closed: {e}", tools.home.display()))?;
-        lend::end_all_of(&tools.user);
+        exec_broker::end_all_of(&tools.user);
         Ok(Some(tools))
     }
 
     /// Descriptors that are readable when [`Tools::turn`] has something to do.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        std::iter::once(self.ours.as_fd()).chain(self.running.iter().map(Lent::control))
+        std::iter::once(self.ours.as_fd()).chain(self.running.iter().map(BrokeredChild::control))
     }
 
     /// Starts what is asked for and watches what runs; `leaves` is the folder of its control groups. A word for the log
@@ -78,10 +78,10 @@ impl Tools {
     pub fn turn(&mut self, leaves: Option<&Path>) -> Option<String> {
         let mut word = None;
         let before = self.running.len();
-        self.running.retain_mut(Lent::turn);
+        self.running.retain_mut(BrokeredChild::turn);
         // Bounded: a daemon gone mad must not keep us here.
         for _ in 0..TOOL_RUNS {
-            let Some(asked) = lend::receive(&self.ours) else { break };
+            let Some(asked) = exec_broker::receive(&self.ours) else { break };
             let Some(asked) = asked else { continue };
             if self.running.len() == TOOL_RUNS {
                 asked.refuse(&io::Error::from_raw_os_error(libc::EAGAIN));
@@ -100,18 +100,18 @@ impl Tools {
         }
         if before > 0 && self.running.is_empty() {
             // What has slipped out of its group.
-            lend::end_all_of(&self.user);
+            exec_broker::end_all_of(&self.user);
         }
         word
     }
 
     /// The daemon has ended: nothing of it runs on, and nothing it asked for is started.
     pub fn end(&mut self) {
-        while let Some(asked) = lend::receive(&self.ours) {
+        while let Some(asked) = exec_broker::receive(&self.ours) {
             drop(asked);
         }
-        lend::end_all_of(&self.user);
-        self.running.retain_mut(Lent::turn);
+        exec_broker::end_all_of(&self.user);
+        self.running.retain_mut(BrokeredChild::turn);
     }
 
     /// The home may be passed through by the group of the commands and listed by the daemon alone. What lies in it and is
@@ -159,7 +159,7 @@ fn close(path: &Path, owner: &Identity) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode | (now.mode() & 0o7) << 3))
 }
 
-/// `picoclaw start-tool`: the process that becomes the command; it is no root's any more. Does not return otherwise.
+/// `picoclaw exec-child`: the process that becomes the command; it is no root's any more. Does not return otherwise.
 pub fn become_command() -> crate::Error {
     crate::Error::new(format!("the command was not run: {}", process::become_command()))
 }
@@ -192,7 +192,7 @@ mod tests {
         for _ in 0..=TOOL_RUNS {
             let (control, other) = UnixStream::pair().expect("a pair");
             let fds = [null.as_fd(), other.as_fd(), null.as_fd(), null.as_fd(), null.as_fd()];
-            lend::ask(&tools.theirs, 0, fds).expect("asked");
+            exec_broker::ask(&tools.theirs, 0, fds).expect("asked");
             controls.push(control);
             assert_eq!(tools.turn(None), None);
         }

@@ -42,7 +42,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// `resets`: the count found on disk. `stale_after`: seconds without a heartbeat that are forgiven.
+    /// `resets`: the count found on disk. `stale_after`: seconds without a keepalive that are forgiven.
     pub fn new(resets: u32, stale_after: u64) -> Rules {
         Rules {
             stale_after,
@@ -75,16 +75,16 @@ impl Rules {
         self.healthy_since = None;
     }
 
-    /// Decides. `heartbeat`: when a daemon last showed life, whichever it was; None if none ever did.
-    pub fn step(&mut self, now: u64, heartbeat: Option<u64>) -> Action {
-        let fresh = heartbeat.is_some_and(|at| now.saturating_sub(at) <= self.stale_after);
+    /// Decides. `keepalive`: when a daemon last showed life, whichever it was; None if none ever did.
+    pub fn step(&mut self, now: u64, keepalive: Option<u64>) -> Action {
+        let fresh = keepalive.is_some_and(|at| now.saturating_sub(at) <= self.stale_after);
         if !fresh {
             self.healthy_since = None;
             if self.armed_at.is_none() || self.starving {
                 return Action::Idle;
             }
-            // Between an end and the next start there is no heartbeat; the grace is that of a silent loop.
-            let silent = heartbeat.or(self.armed_at).map_or(0, |at| now.saturating_sub(at));
+            // Between an end and the next start there is no keepalive; the grace is that of a silent loop.
+            let silent = keepalive.or(self.armed_at).map_or(0, |at| now.saturating_sub(at));
             if silent <= self.stale_after {
                 return Action::Feed;
             }
@@ -147,7 +147,7 @@ impl Device {
 mod tests {
     use super::*;
 
-    /// Steps second by second; `alive` says when a heartbeat comes (each 10 s). Gives what was done and when.
+    /// Steps second by second; `alive` says when a keepalive comes (each 10 s). Gives what was done and when.
     fn run(resets: u32, until: u64, alive: impl Fn(u64) -> bool) -> Vec<(u64, Action)> {
         let mut rules = Rules::new(resets, 30);
         let (mut last, mut done) = (None, Vec::new());

@@ -4,18 +4,18 @@ pub mod beneath;
 pub mod board;
 pub mod clock;
 pub mod crash;
+pub mod exec_broker;
 pub mod files;
 #[cfg(feature = "hardware")]
 pub mod hardware;
 pub mod heap;
-pub mod lend;
 pub mod memory;
-mod offload;
 pub mod pages;
 pub mod process;
 pub mod process_image;
 pub mod service;
 pub mod signal;
+mod spawn_blocking;
 pub mod terminal;
 pub mod threads;
 #[cfg(feature = "hardware")]
@@ -23,7 +23,7 @@ pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
 
-pub use offload::{Offloaded, offload};
+pub use spawn_blocking::{BlockingTask, spawn_blocking};
 
 #[cfg(test)]
 pub(crate) mod scratch;

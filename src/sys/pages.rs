@@ -62,7 +62,7 @@ pub fn map_small_pieces() {
 
 /// Lets go of the program's and its libraries' own pages, the dead part of this thread's stack and the heap's free end.
 /// What is needed comes back by page faults that do not reach the disk: about ten a call. Kernels that refuse lose nothing.
-pub fn give_back() {
+pub fn release() {
     read_only(&mut |pages| discard(pages.start, pages.end));
     dead_stack();
     heap::trim();
@@ -108,7 +108,7 @@ mod tests {
         let deep: [u8; 4096] = std::array::from_fn(|i| i as u8);
         map_small_pieces();
         for _ in 0..3 {
-            give_back();
+            release();
         }
         assert_eq!(text, "constants of the program");
         assert!(deep.iter().enumerate().all(|(i, b)| *b == i as u8));

@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 /// The descriptor that the child finds its notify socket on.
 pub const NOTIFY_FD: RawFd = 3;
-/// The descriptor of the socket for commands (see [`super::lend`]), where there is one.
-pub const LEND_FD: RawFd = 4;
+/// The descriptor of the socket for commands (see [`super::exec_broker`]), where there is one.
+pub const EXEC_BROKER_FD: RawFd = 4;
 
 /// Who the child becomes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub struct Confinement<'a> {
     pub oom_score_adj: Option<i32>,
     /// None: stay who we are (not started as root).
     pub identity: Option<&'a Identity>,
-    /// Goes to [`LEND_FD`].
-    pub lend: Option<BorrowedFd<'a>>,
+    /// Goes to [`EXEC_BROKER_FD`].
+    pub broker: Option<BorrowedFd<'a>>,
 }
 
 /// Starts `program` with a pipe on stdout and stderr, its notify socket on [`NOTIFY_FD`], no new privileges, no core
@@ -57,11 +57,11 @@ pub fn start(
     let (data, oom) = (confinement.data, confinement.oom_score_adj);
     let identity = confinement.identity.cloned();
     let notify = notify.as_raw_fd();
-    let lend = confinement.lend.map(|fd| fd.as_raw_fd());
+    let broker = confinement.broker.map(|fd| fd.as_raw_fd());
     // SAFETY: the closure runs in the forked child, which has this one thread; it makes system calls only, with
     // memory allocated before the fork, and takes no lock.
     unsafe {
-        command.pre_exec(move || prepare(cgroup, data, oom, identity.as_ref(), notify, lend));
+        command.pre_exec(move || prepare(cgroup, data, oom, identity.as_ref(), notify, broker));
     }
     command.spawn()
 }
@@ -92,7 +92,7 @@ fn prepare(
     oom: Option<i32>,
     identity: Option<&Identity>,
     notify: RawFd,
-    lend: Option<RawFd>,
+    broker: Option<RawFd>,
 ) -> io::Result<()> {
     unblock_signals()?;
     // SAFETY: plain system calls on our own descriptors and stack memory, each result checked.
@@ -113,8 +113,8 @@ fn prepare(
             // Where the kernel does not let us, the daemon starts all the same; the report reads back what holds.
             let _ = write_small(c"/proc/self/oom_score_adj", score);
         }
-        match lend {
-            Some(lend) => place(&[(notify, NOTIFY_FD), (lend, LEND_FD)])?,
+        match broker {
+            Some(broker) => place(&[(notify, NOTIFY_FD), (broker, EXEC_BROKER_FD)])?,
             None => place(&[(notify, NOTIFY_FD)])?,
         }
         match identity {
@@ -274,7 +274,7 @@ mod tests {
             data: Some(1 << 26),
             oom_score_adj: Some(7),
             identity: None,
-            lend: None,
+            broker: None,
         };
         let script = "echo -n ping >&3; cat /proc/self/oom_score_adj; ulimit -d; umask; grep -E 'NoNewPrivs|SigBlk' /proc/self/status";
         let arguments = [OsStr::new("-c"), OsStr::new(script)];

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::guard::risk;
 use super::schema::text;
-use super::{Args, ToolContext, cage};
+use super::{Args, ToolContext, sandbox};
 use crate::bus::{Address, Verdict};
 use crate::config::Approval;
 use crate::limits::APPROVAL_CHARS;
@@ -23,16 +23,16 @@ pub type Asker = Rc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Verdict>>>>;
 
 /// Who stands behind a turn, and what it has read.
 #[derive(Clone, Default)]
-pub struct Standing {
+pub struct Trust {
     /// How its user is asked; `None` where nobody can be.
     pub ask: Option<Asker>,
     /// No message started it (heartbeat, cron, consolidation).
     pub unattended: bool,
     /// It has read text that others wrote.
-    pub tainted: Rc<Cell<bool>>,
+    pub untrusted: Rc<Cell<bool>>,
 }
 
-const TAINTED: &str = "what the assistant has read from others may be behind it";
+const UNTRUSTED: &str = "what the assistant has read from others may be behind it";
 const OPEN: &str = "commands are not locked in on this machine";
 const OUTSIDE: &str = "it writes outside the workspace";
 const JOB: &str = "the command will run by itself, without asking again";
@@ -62,7 +62,7 @@ pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), Stri
             "not done: {name} needs the user's approval here ({why}), and the call is too long to be shown; make it shorter"
         ));
     }
-    let Some(ask) = &ctx.standing.ask else {
+    let Some(ask) = &ctx.trust.ask else {
         return Err(format!(
             "not done: {name} needs the user's approval here ({why}), and nobody can be asked"
         ));
@@ -74,7 +74,7 @@ pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), Stri
     let answer = match verdict {
         Verdict::Yes => return Ok(()),
         Verdict::No => "the user said no",
-        Verdict::Silence => "the user did not answer in time, which counts as no",
+        Verdict::TimedOut => "the user did not answer in time, which counts as no",
         Verdict::Unreachable => "the user could not be asked",
     };
     Err(format!(
@@ -98,7 +98,7 @@ fn reason(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str> {
 }
 
 fn by_default(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str> {
-    let tainted = || ctx.standing.tainted.get().then_some(TAINTED);
+    let untrusted = || ctx.trust.untrusted.get().then_some(UNTRUSTED);
     match name {
         "exec" => {
             let command = text(args, "command");
@@ -107,15 +107,16 @@ fn by_default(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str
                 let out = free && risk::writes_outside(command, &ctx.config.agent.workspace);
                 out.then_some(OUTSIDE)
             };
-            let open = || (ctx.chat.channel != "cli" && cage::is_open(&ctx.config)).then_some(OPEN);
-            risk::find(command).or_else(outside).or_else(open).or_else(tainted)
+            let open =
+                || (ctx.chat.channel != "cli" && sandbox::is_open(&ctx.config)).then_some(OPEN);
+            risk::find(command).or_else(outside).or_else(open).or_else(untrusted)
         }
         _ if acts_on_device(name, text(args, "action")) => Some(DEVICE),
-        "message" if elsewhere(&ctx.chat, args) => tainted(),
+        "message" if elsewhere(&ctx.chat, args) => untrusted(),
         "write_file" | "edit_file" | "append_file"
             if leads_out(text(args, "path"), &ctx.config.agent.workspace) =>
         {
-            tainted()
+            untrusted()
         }
         _ => None,
     }
@@ -145,7 +146,7 @@ fn leads_out(path: &str, workspace: &Path) -> bool {
 /// Notes what a call has brought in.
 pub fn note(ctx: &ToolContext, name: &str, arguments: &Args) {
     if brings_foreign(name, arguments) {
-        ctx.standing.tainted.set(true);
+        ctx.trust.untrusted.set(true);
     }
 }
 
@@ -184,7 +185,7 @@ pub fn marked(text: &str) -> String {
 }
 
 /// A conversation that the model is about to see holds text of others.
-pub fn holds_foreign(messages: &[Message]) -> bool {
+pub fn holds_untrusted(messages: &[Message]) -> bool {
     messages.iter().any(|m| match m.role {
         Role::User => is_foreign(&m.content),
         Role::Assistant => m.tool_calls.iter().any(|call| {

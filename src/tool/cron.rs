@@ -57,7 +57,7 @@ impl Order {
 }
 
 /// Carries orders out; the error is for the one who gave it.
-pub type Desk = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
+pub type CronHandle = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
 
 /// Does a call set a command to run later?
 pub fn sets_command(args: &Args) -> bool {
@@ -90,7 +90,7 @@ pub async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
 
 /// Runs a call.
 pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
-    let Some(desk) = &ctx.cron else { return ToolResult::error("cron is not available here") };
+    let Some(handle) = &ctx.cron else { return ToolResult::error("cron is not available here") };
     let action = text(args, "action");
     if action.is_empty() {
         return ToolResult::error("action is required");
@@ -124,7 +124,7 @@ pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
         // `approval` lets no call with a command pass unasked.
         approved: !text(args, "command").trim().is_empty(),
     };
-    match desk(order).await {
+    match handle(order).await {
         Ok(text) => ToolResult::silent(text),
         Err(e) => ToolResult::error(e),
     }
@@ -142,7 +142,7 @@ mod tests {
     #[track_caller]
     fn order(chat: (&str, &str), platform: &str, args: &str) -> Result<Order, String> {
         let taken = Rc::new(RefCell::new(None));
-        let desk: Desk = {
+        let handle: CronHandle = {
             let taken = taken.clone();
             Rc::new(move |order| {
                 taken.replace(Some(order));
@@ -154,12 +154,12 @@ mod tests {
             http: Client::new().expect("a client"),
             chat: Address { channel: chat.0.into(), chat: chat.1.into(), topic: String::new() },
             sender: Sender { platform: platform.into(), ..Sender::default() },
-            outbox: None,
+            send_message: None,
             files: None,
             secrets: Default::default,
             readable_roots: Rc::new([]),
-            standing: Default::default(),
-            cron: Some(desk),
+            trust: Default::default(),
+            cron: Some(handle),
             subagents: None,
         };
         let args = super::super::schema::parse("cron", CRON_TOOL.schema, args)?;

@@ -7,7 +7,7 @@ use crate::limits::{EMBED_BATCH, EMBED_BATCHES, EMBED_BODY_BYTES, EMBED_TIMEOUT}
 use crate::net::http::Request;
 use crate::proto::text;
 use crate::store::index::{Found, vectors};
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -21,7 +21,7 @@ struct Item {
     embedding: Vec<f32>,
 }
 
-/// Searches by words and by meaning: gives some more passages their vectors, then asks for the nearest. `None` where that
+/// Searches by words and by meaning: gives some more chunks their vectors, then asks for the nearest. `None` where that
 /// is not wanted; the caller has searched by words already.
 ///
 /// # Errors
@@ -41,7 +41,8 @@ pub async fn search(
         let (dir, ws, model) = (dir.to_owned(), workspace.clone(), model.clone());
         let (folder, name) = (dir.clone(), model.clone());
         let lacking =
-            offload(Box::new(move || vectors::missing(&dir, &ws, &model, EMBED_BATCH))).await;
+            spawn_blocking(Box::new(move || vectors::missing(&dir, &ws, &model, EMBED_BATCH)))
+                .await;
         let lacking = lacking.map_err(|e| e.to_string())?;
         if lacking.is_empty() {
             break;
@@ -49,12 +50,12 @@ pub async fn search(
         let (numbers, texts): (Vec<u64>, Vec<String>) = lacking.into_iter().unzip();
         let found = embed(ctx, &name, &texts).await?;
         let items: Vec<_> = numbers.into_iter().zip(found).collect();
-        let kept = offload(Box::new(move || vectors::keep(&folder, &name, &items))).await;
+        let kept = spawn_blocking(Box::new(move || vectors::keep(&folder, &name, &items))).await;
         kept.map_err(|e| e.to_string())?;
     }
     let wanted = embed(ctx, &model, &[query.to_owned()]).await?.pop().ok_or("no vector")?;
     let (dir, query) = (dir.to_owned(), query.to_owned());
-    let found = offload(Box::new(move || {
+    let found = spawn_blocking(Box::new(move || {
         vectors::fused(&dir, &workspace, &query, (&model, &wanted), limit)
     }))
     .await;

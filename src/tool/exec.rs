@@ -1,4 +1,4 @@
-//! exec: a shell command, judged by the guard, run in the cage, its output kept from both ends.
+//! exec: a shell command, judged by the guard, run in the sandbox, its output kept from both ends.
 //!
 //! Dropping the call's future ends the command and everything it started.
 
@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::guard::Guard;
 use super::schema::{integer, text};
 use super::scope::{Scope, Want, fault};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, cage};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, sandbox};
 use crate::config::{Config, ExecConfig};
 use crate::limits::{EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX};
 use crate::proto::excerpt::HeadTail;
-use crate::sys::offload;
 use crate::sys::process::{self, End, Exit, Outcome};
+use crate::sys::spawn_blocking;
 
 pub static EXEC: ToolSpec = ToolSpec {
     name: "exec",
@@ -94,7 +94,7 @@ pub async fn judged(
 ) -> Result<OwnedFd, String> {
     let (guard, scope) = (Guard::new(&config.tools.exec)?, Scope::new(config, roots)?);
     let (line, at) = (command.to_owned(), dir.to_owned());
-    offload(Box::new(move || folder(&guard, &scope, &line, &at))).await
+    spawn_blocking(Box::new(move || folder(&guard, &scope, &line, &at))).await
 }
 
 async fn execute(
@@ -106,14 +106,14 @@ async fn execute(
     limit: Duration,
 ) -> Result<ToolResult, String> {
     let exec = &config.tools.exec;
-    let plan = cage::Plan::new(config, roots);
-    let (cage, more) = offload(Box::new(move || plan.build()))
+    let plan = sandbox::Plan::new(config, roots);
+    let (sandbox, more) = spawn_blocking(Box::new(move || plan.build()))
         .await
         .map_err(|e| format!("the command was not run: it could not be locked in: {e}"))?;
     let mut environment = environment(exec);
     environment.retain(|(name, _)| !more.iter().any(|(n, _)| n == name));
     environment.extend(more);
-    let child = process::shell(OsStr::new(command), &dir, &environment, cage)
+    let child = process::shell(OsStr::new(command), &dir, &environment, sandbox)
         .map_err(|e| format!("failed to start the command: {e}"))?;
     let mut outcome = process::run(child, limit).await;
     if config.tools.filter_sensitive_data {

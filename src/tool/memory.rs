@@ -9,12 +9,12 @@ use crate::limits::{APPEND_FILE_BYTES, MEMORY_APPEND_BYTES, SEARCH_RESULTS};
 use crate::proto::date;
 use crate::store::index::{self, Found};
 use crate::store::memory;
-use crate::sys::{clock, offload};
+use crate::sys::{clock, spawn_blocking};
 
 pub static MEMORY_SEARCH: ToolSpec = ToolSpec {
     name: "memory_search",
     description: "Search long-term memory, all daily notes and the summaries of past conversations for words. Use it before you say that you do not know something about the user or an earlier day. It finds words, not meanings: try others when nothing fits.",
-    schema: r#"{"type":"object","properties":{"query":{"type":"string","description":"Words to look for"},"limit":{"type":"integer","minimum":1,"maximum":20,"description":"Passages to give, 6 if left out"}},"required":["query"]}"#,
+    schema: r#"{"type":"object","properties":{"query":{"type":"string","description":"Words to look for"},"limit":{"type":"integer","minimum":1,"maximum":20,"description":"Chunks to give, 6 if left out"}},"required":["query"]}"#,
     effect: Effect::Reads,
 };
 
@@ -41,7 +41,8 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let asked = query.clone();
     #[cfg(feature = "embeddings")]
     let folder = dir.clone();
-    let found = offload(Box::new(move || index::search(&dir, &workspace, &asked, limit))).await;
+    let found =
+        spawn_blocking(Box::new(move || index::search(&dir, &workspace, &asked, limit))).await;
     #[cfg(feature = "embeddings")]
     let found = match super::embed::search(ctx, &folder, &query, limit).await {
         Ok(Some(both)) => Found { hits: both.hits, ..found },
@@ -112,7 +113,7 @@ pub async fn append(ctx: &ToolContext, args: &Args) -> ToolResult {
         Ok(scope) => scope,
         Err(e) => return ToolResult::error(e),
     };
-    offload(Box::new(move || match note(&scope, &path, &head, &lines) {
+    spawn_blocking(Box::new(move || match note(&scope, &path, &head, &lines) {
         Ok(()) => ToolResult::silent(format!("Noted in {path}")),
         Err(e) => ToolResult::error(format!("not noted: {e}")),
     }))

@@ -2,7 +2,7 @@
 //! (who may be written to) are the callback's.
 
 use super::schema::{integer, text};
-use super::{Args, Effect, Outbox, ToolResult, ToolSpec};
+use super::{Args, Effect, MessageSender, ToolResult, ToolSpec};
 use crate::bus::{Address, Outbound};
 
 pub static MESSAGE: ToolSpec = ToolSpec {
@@ -12,8 +12,8 @@ pub static MESSAGE: ToolSpec = ToolSpec {
     effect: Effect::Writes,
 };
 
-/// Sends through `outbox`.
-pub fn call(chat: &Address, outbox: Option<&Outbox>, args: &Args) -> ToolResult {
+/// Sends through `sender`.
+pub fn call(chat: &Address, sender: Option<&MessageSender>, args: &Args) -> ToolResult {
     let content = text(args, "content");
     if content.trim().is_empty() {
         return ToolResult::error("content is required");
@@ -35,12 +35,12 @@ pub fn call(chat: &Address, outbox: Option<&Outbox>, args: &Args) -> ToolResult 
     if to.channel.is_empty() || to.chat.is_empty() {
         return ToolResult::error("No target channel/chat specified");
     }
-    let Some(outbox) = outbox else { return ToolResult::error("Message sending not configured") };
+    let Some(sender) = sender else { return ToolResult::error("Message sending not configured") };
     let reply_to = integer(args, "reply_to_message_id")
         .or_else(|| text(args, "reply_to_message_id").parse().ok())
         .unwrap_or(0);
     let sent = format!("Message sent to {}:{}", to.channel, to.chat);
-    match outbox(Outbound { to, text: content.to_owned(), reply_to }) {
+    match sender(Outbound { to, text: content.to_owned(), reply_to }) {
         Ok(()) => ToolResult::silent(sent),
         Err(e) => ToolResult::error(format!("sending message: {e}")),
     }
@@ -60,7 +60,7 @@ mod tests {
     #[track_caller]
     fn check(args: &str, want: &str, to: (&str, &str, &str, i64)) {
         let sent = Rc::new(RefCell::new(None));
-        let outbox: Outbox = {
+        let sender: MessageSender = {
             let sent = sent.clone();
             Rc::new(move |m| {
                 *sent.borrow_mut() = Some(m);
@@ -68,7 +68,7 @@ mod tests {
             })
         };
         let args = super::super::schema::parse("message", MESSAGE.schema, args).expect("arguments");
-        let result = call(&here(), Some(&outbox), &args);
+        let result = call(&here(), Some(&sender), &args);
         assert_eq!(result.for_model, want);
         assert_eq!(result.is_error, to.0.is_empty());
         if let Some(m) = sent.borrow().as_ref() {
@@ -115,7 +115,7 @@ mod tests {
             (unset.for_model.as_str(), unset.is_error),
             ("Message sending not configured", true)
         );
-        let full: Outbox = Rc::new(|_| Err(crate::Error::new("queue full")));
+        let full: MessageSender = Rc::new(|_| Err(crate::Error::new("queue full")));
         let refused = call(&here(), Some(&full), &args);
         assert_eq!(
             (refused.for_model.as_str(), refused.is_error),

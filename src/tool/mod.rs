@@ -1,10 +1,9 @@
 //! What the model may call: one table, one `match`.
 //!
 //! To add a tool: a file with a `static` [`ToolSpec`] and a function, a line in [`TOOLS`], an arm in `dispatch`.
-//! A tool never imports a channel; it returns, or hands messages to [`ToolContext::outbox`].
+//! A tool never imports a channel; it returns, or hands messages to [`ToolContext::sender`].
 
 pub mod approval;
-pub mod cage;
 pub mod cron;
 #[cfg(feature = "embeddings")]
 pub mod embed;
@@ -15,6 +14,7 @@ pub mod guard;
 pub mod hardware;
 pub mod memory;
 pub mod message;
+pub mod sandbox;
 pub mod schema;
 pub mod scope;
 #[cfg(feature = "media")]
@@ -105,7 +105,7 @@ pub struct ToolContext {
     /// Who started the turn.
     pub sender: Sender,
     /// Takes the message tool's messages; `None` where nothing can be sent.
-    pub outbox: Option<Outbox>,
+    pub send_message: Option<MessageSender>,
     /// Sends files; `None` where none can be sent.
     pub files: Option<FileSender>,
     /// Values that never appear in a result.
@@ -113,11 +113,11 @@ pub struct ToolContext {
     /// Folders besides the workspace that may be read (skills).
     pub readable_roots: Rc<[PathBuf]>,
     /// Who stands behind the turn.
-    pub standing: approval::Standing,
+    pub trust: approval::Trust,
     /// Keeps the cron jobs; `None` where there are none.
-    pub cron: Option<cron::Desk>,
+    pub cron: Option<cron::CronHandle>,
     /// Runs sub-agents; `None` where there are none, as in a sub-agent.
-    pub subagents: Option<subagent::Desk>,
+    pub subagents: Option<subagent::SubagentHandle>,
 }
 
 /// Sends a file to a chat, now; the error says why it did not arrive, or that nobody knows.
@@ -125,7 +125,7 @@ pub type FileSender =
     Rc<dyn Fn(Address, Upload) -> Pin<Box<dyn Future<Output = Result<(), String>>>>>;
 
 /// Queues a message for delivery; the error says why it is not.
-pub type Outbox = Rc<dyn Fn(Outbound) -> Result<()>>;
+pub type MessageSender = Rc<dyn Fn(Outbound) -> Result<()>>;
 
 /// Arguments, parsed and valid against the tool's schema.
 pub type Args = Map<String, Value>;
@@ -199,7 +199,7 @@ pub fn check(config: &Config) -> Result<()> {
 /// Dropping the future stops the call.
 pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult {
     let result = match prepare(&ctx.config, name, arguments) {
-        Ok(args) if approval::granted(&ctx.config, name, ctx.standing.unattended) => {
+        Ok(args) if approval::granted(&ctx.config, name, ctx.trust.unattended) => {
             let result = dispatch(ctx, name, &args).await;
             approval::note(ctx, name, &args);
             result
@@ -252,7 +252,7 @@ async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         name if subagent::is(name) => subagent::call(ctx, name, args).await,
         #[cfg(feature = "media")]
         "send_file" => send::call(ctx, args).await,
-        "message" => message::call(&ctx.chat, ctx.outbox.as_ref(), args),
+        "message" => message::call(&ctx.chat, ctx.send_message.as_ref(), args),
         _ => ToolResult::error(format!("tool {name:?} is not part of this build")),
     }
 }

@@ -10,7 +10,7 @@ use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
 use crate::bus::Upload;
 use crate::limits::SEND_FILE_BYTES;
 use crate::proto::text::one_line;
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 pub static SEND_FILE: ToolSpec = ToolSpec {
     name: "send_file",
@@ -47,7 +47,7 @@ async fn send(ctx: &ToolContext, args: &Args) -> Result<String, String> {
             _ => Err(format!("{path} has {bytes} bytes; at most {SEND_FILE_BYTES} can be sent")),
         }
     };
-    let (file, bytes) = offload(Box::new(open)).await?;
+    let (file, bytes) = spawn_blocking(Box::new(open)).await?;
     let upload = Upload { file: Arc::new(file), name: name.clone(), bytes };
     files(ctx.chat.clone(), upload).await.map_err(|e| format!("{name} was not sent: {e}"))?;
     Ok(name)

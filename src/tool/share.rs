@@ -11,9 +11,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags};
 use rustix::io::Result;
 
-use super::cage;
+use super::sandbox;
 use crate::config::Config;
-use crate::limits::{CAGE_DEPTH, SHARED_ENTRIES};
+use crate::limits::{SANDBOX_DEPTH, SHARED_ENTRIES};
 
 /// Folders of the workspace that stay the daemon's: conversations, jobs.
 const KEPT: &[&str] = &["sessions", "cron", "state"];
@@ -21,7 +21,7 @@ const KEPT: &[&str] = &["sessions", "cron", "state"];
 /// Opens the workspace to the commands' group (`PICOCLAW_TOOL_GROUP`), where there is one.
 pub fn prepare(config: &Config) {
     let group = std::env::var("PICOCLAW_TOOL_GROUP").ok().and_then(|n| n.parse().ok());
-    let Some(group) = group.filter(|_| cage::is_lent(config)) else { return };
+    let Some(group) = group.filter(|_| sandbox::has_exec_broker(config)) else { return };
     // The daemon's own group has no other member, so its own files stay its own.
     rustix::process::umask(Mode::from_raw_mode(0o007));
     let workspace = &config.agent.workspace;
@@ -58,7 +58,7 @@ impl Walk {
     /// Commands may change names at any moment: everything is done to what is open.
     fn folder(&mut self, folder: OwnedFd, depth: usize) -> Result<()> {
         self.share(&folder)?;
-        if depth == CAGE_DEPTH {
+        if depth == SANDBOX_DEPTH {
             return Ok(());
         }
         for entry in Dir::read_from(&folder)? {

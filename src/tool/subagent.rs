@@ -57,7 +57,7 @@ pub enum Order {
         /// The call waits for its end.
         wait: bool,
         /// Text of others may be behind the task.
-        foreign: bool,
+        untrusted: bool,
     },
     /// A list of all, or of the one of this id.
     Status(String),
@@ -102,7 +102,7 @@ type Carried = Pin<Box<dyn Future<Output = Result<Done, String>>>>;
 
 /// Carries orders of one turn out.
 #[derive(Clone)]
-pub struct Desk {
+pub struct SubagentHandle {
     /// Takes one.
     pub order: Rc<dyn Fn(Order) -> Carried>,
     /// See [`Handed`].
@@ -111,7 +111,7 @@ pub struct Desk {
 
 /// Runs a call of one of the four.
 pub async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
-    let Some(desk) = &ctx.subagents else {
+    let Some(handle) = &ctx.subagents else {
         return ToolResult::error(format!("{name} is not available here"));
     };
     let id = text(args, "task_id").trim().to_owned();
@@ -123,7 +123,7 @@ pub async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
             Err(e) => return ToolResult::error(e),
         },
     };
-    match (desk.order)(order).await {
+    match (handle.order)(order).await {
         Ok(Done::Said(text)) => {
             ToolResult { background: name == "spawn", ..ToolResult::silent(text) }
         }
@@ -155,8 +155,8 @@ fn start(ctx: &ToolContext, wait: bool, args: &Args) -> Result<Order, String> {
         "" => task,
         label => label,
     };
-    let foreign = ctx.standing.tainted.get();
-    Ok(Order::Start { task: task.to_owned(), label: one_line(label, 60), wait, foreign })
+    let untrusted = ctx.trust.untrusted.get();
+    Ok(Order::Start { task: task.to_owned(), label: one_line(label, 60), wait, untrusted })
 }
 
 #[cfg(test)]
@@ -179,13 +179,13 @@ mod tests {
             http: Client::new().expect("a client"),
             chat: Address::default(),
             sender: Default::default(),
-            outbox: None,
+            send_message: None,
             files: None,
             secrets: Default::default,
             readable_roots: Rc::new([]),
-            standing: Default::default(),
+            trust: Default::default(),
             cron: None,
-            subagents: Some(Desk { order, unrecorded: Rc::default() }),
+            subagents: Some(SubagentHandle { order, unrecorded: Rc::default() }),
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
             task: "look\nthere".into(),
             label: "look there".into(),
             wait: false,
-            foreign: false,
+            untrusted: false,
         };
         assert_eq!(orders, [want]);
         assert!(result.background && result.silent && result.for_model == "begun");

@@ -215,9 +215,9 @@ fn what_others_wrote_makes_commands_ask() {
 
 #[test]
 fn without_a_cage_chats_ask_and_status_says_so() {
-    let (peer, home, daemon) = start(&json!({ "tools": { "exec": { "cage": "none" } } }));
+    let (peer, home, daemon) = start(&json!({ "tools": { "exec": { "sandbox": "none" } } }));
     let status = home.run(&["status"]);
-    assert!(status.stdout.contains("tools: uncaged"), "{status:?}");
+    assert!(status.stdout.contains("tools: unsandboxed"), "{status:?}");
     let marker = peer.say(OWNER, OWNER, PLAIN);
     let asked = question(&peer, &daemon, 0);
     assert!(asked.text.contains("not locked in"), "{}", asked.text);

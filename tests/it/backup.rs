@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use picoclaw::proto::pack::{END, Gzip, header, padding};
+use picoclaw::proto::tar_writer::{END, Gzip, header, padding};
 use picoclaw_peer::Peer;
 use serde_json::json;
 

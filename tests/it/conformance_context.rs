@@ -3,10 +3,10 @@
 use picoclaw::agent::history::{boundary, is_boundary, is_over, turn_starts};
 use picoclaw::message::Message;
 use picoclaw::provider::tokens;
+use picoclaw::sched::approval_mac::ApprovalMac;
 use picoclaw::sched::cron::Expr;
-use picoclaw::sched::desk;
+use picoclaw::sched::cron_store;
 use picoclaw::sched::job::Now;
-use picoclaw::sched::seal::Seal;
 use picoclaw::tool::cron::Order;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn cron() {
             };
             let path = std::env::temp_dir().join("picoclaw-no-such-folder/jobs.json");
             let now = Now { wall: 1_777_636_800, trusted: true, mono: 0 };
-            let e = desk::carry_out(&path, &Seal::new(&path), &order, now)
+            let e = cron_store::apply(&path, &ApprovalMac::new(&path), &order, now)
                 .expect_err("an error")
                 .to_string();
             same(name, e.contains(string(&expected["want"])), true)

@@ -15,7 +15,7 @@ fn no_command_is_answered_whatever_it_does_to_its_descent() {
     let home = Home::patched(
         &peer,
         &json!({ "tools": { "exec": {
-            "cage": "none", "approval": "never", "enable_deny_patterns": false,
+            "sandbox": "none", "approval": "never", "enable_deny_patterns": false,
             "timeout_seconds": 20,
         } } }),
     );

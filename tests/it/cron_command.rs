@@ -1,4 +1,4 @@
-//! Jobs that run a command: only what a person approved, in the cage, never twice.
+//! Jobs that run a command: only what a person approved, in the sandbox, never twice.
 
 use picoclaw_peer::{Peer, Sent};
 use serde_json::{Value, json};

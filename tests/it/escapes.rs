@@ -1,4 +1,4 @@
-//! Ways out of the cage, each tried by a command of the real daemon. The exec guard is out of the way (the tricks stand in
+//! Ways out of the sandbox, each tried by a command of the real daemon. The exec guard is out of the way (the tricks stand in
 //! scripts, which it does not read): what is tried here is what the kernel holds.
 //!
 //! The daemon runs as a user without rights where the tests run as root. What a kernel lacks is skipped by name; what it
@@ -18,7 +18,7 @@ use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
 /// A daemon, its home, and who plays the world.
-struct Cage {
+struct Sandbox {
     peer: Peer,
     home: Home,
     daemon: Daemon,
@@ -28,9 +28,9 @@ struct Cage {
 
 static ALONE: Mutex<()> = Mutex::new(());
 
-impl Cage {
+impl Sandbox {
     #[track_caller]
-    fn new() -> Cage {
+    fn new() -> Sandbox {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let peer = peer(false);
         let home = Home::patched(
@@ -42,7 +42,7 @@ impl Cage {
         let polls = peer.calls("tg.getUpdates");
         let daemon = Daemon::spawn_command(&home, command);
         assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON), "no poll\n{}", daemon.log());
-        Cage { peer, home, daemon, _alone: alone }
+        Sandbox { peer, home, daemon, _alone: alone }
     }
 
     /// Runs a script in the workspace with `sh`; what the model got to read.
@@ -102,18 +102,19 @@ fn syscall(number: libc::c_long, arguments: &str) -> String {
 
 #[test]
 fn the_status_says_what_holds() {
-    let cage = Cage::new();
+    let sandbox = Sandbox::new();
     let found = strength();
-    let status = cage.home.run(&["status"]);
+    let status = sandbox.home.run(&["status"]);
     let line =
         status.stdout.lines().find(|l| l.starts_with("tools:")).unwrap_or_default().to_owned();
     match (found.landlock > 0, found.seccomp) {
         (true, true) => assert!(line.starts_with("tools: landlock+seccomp"), "{status:?}"),
         (true, false) => assert!(line.starts_with("tools: landlock"), "{status:?}"),
-        _ => assert!(line.starts_with("tools: uncaged"), "{status:?}"),
+        _ => assert!(line.starts_with("tools: unsandboxed"), "{status:?}"),
     }
     assert!(
-        cage.run("cat note.txt; echo $((6*7)); ls /usr/bin > list && wc -l < list; mktemp")
+        sandbox
+            .run("cat note.txt; echo $((6*7)); ls /usr/bin > list && wc -l < list; mktemp")
             .starts_with("inside\n42\n")
     );
 }
@@ -123,10 +124,10 @@ fn the_daemons_files_stay_closed() {
     if without("Landlock", strength().landlock > 0) {
         return;
     }
-    let mut cage = Cage::new();
-    let home = cage.home.path("");
+    let mut sandbox = Sandbox::new();
+    let home = sandbox.home.path("");
     let home = home.display();
-    cage.home.write("extra.txt", "loot");
+    sandbox.home.write("extra.txt", "loot");
     for script in [
         format!("cat {home}/config.json; echo tried"),
         format!("cat {home}/extra.txt; echo tried"),
@@ -141,14 +142,15 @@ fn the_daemons_files_stay_closed() {
         format!("perl -e 'open F, \"<\", \"{home}/config.json\"; print <F>'; echo tried"),
         "cat ../config.json; cat workspace/../../config.json; echo tried".to_owned(),
     ] {
-        cage.fails(&script, "allow_from");
+        sandbox.fails(&script, "allow_from");
     }
-    cage.fails(
+    sandbox.fails(
         &format!("echo x >> {home}/config.json; rm -f {home}/config.json; echo tried"),
         "allow_from",
     );
-    assert!(cage.home.read("config.json").contains("allow_from"), "the configuration was changed");
-    assert!(!cage.home.read("config.json").ends_with("x\n"));
+    let config = sandbox.home.read("config.json");
+    assert!(config.contains("allow_from"), "the configuration was changed");
+    assert!(!config.ends_with("x\n"));
 }
 
 #[test]
@@ -156,38 +158,38 @@ fn nothing_is_written_outside() {
     if without("Landlock", strength().landlock > 0) {
         return;
     }
-    let mut cage = Cage::new();
+    let mut sandbox = Sandbox::new();
     let mark = std::env::temp_dir().join(format!("picoclaw-escape-{}", std::process::id()));
     let script = format!(
         "echo x > {}; mkdir /var/tmp/escape; echo x > /dev/shm/escape; echo tried",
         mark.display()
     );
-    cage.fails(&script, "nothing");
+    sandbox.fails(&script, "nothing");
     assert!(
         !mark.exists()
             && !Path::new("/var/tmp/escape").exists()
             && !Path::new("/dev/shm/escape").exists()
     );
     assert!(
-        cage.run("f=$(mktemp) && echo kept > $f && cat $f").contains("kept"),
+        sandbox.run("f=$(mktemp) && echo kept > $f && cat $f").contains("kept"),
         "it has a place of its own"
     );
 }
 
 #[test]
 fn the_daemons_memory_and_descriptors_stay_closed() {
-    let mut cage = Cage::new();
-    let pid = cage.daemon.pid();
+    let mut sandbox = Sandbox::new();
+    let pid = sandbox.daemon.pid();
     for script in [
         format!("tr '\\0' '\\n' < /proc/{pid}/environ; echo tried"),
         format!("head -c 1 /proc/{pid}/mem | wc -c | grep 1; dd if=/proc/{pid}/mem bs=1 count=1 | wc -c | grep 1; echo tried"),
         format!("cat /proc/{pid}/maps; echo tried"),
         format!("cat /proc/{pid}/fd/*; ls -l /proc/{pid}/fd; echo tried"),
-        format!("cat /proc/{pid}/cwd/config.json /proc/{pid}/root{}; echo tried", cage.home.path("config.json").display()),
+        format!("cat /proc/{pid}/cwd/config.json /proc/{pid}/root{}; echo tried", sandbox.home.path("config.json").display()),
         "for p in /proc/[0-9]*; do cat $p/environ | tr '\\0' '\\n' | grep PICOCLAW_HOME; done; echo tried".to_owned(),
     ] {
         for loot in ["PICOCLAW_HOME=", "allow_from", "r-xp", "socket:", "\n1\n"] {
-            cage.fails(&script, loot);
+            sandbox.fails(&script, loot);
         }
     }
     if without("call filter", strength().seccomp) {
@@ -198,7 +200,7 @@ fn the_daemons_memory_and_descriptors_stay_closed() {
         syscall(libc::SYS_ptrace, "0, 0, 0, 0"),
         syscall(libc::SYS_pidfd_open, &format!("{pid}, 0")),
     ] {
-        cage.fails(&format!("{call}echo tried"), "DONE");
+        sandbox.fails(&format!("{call}echo tried"), "DONE");
     }
 }
 
@@ -207,8 +209,8 @@ fn the_daemon_cannot_be_killed() {
     if without("call filter", strength().seccomp) {
         return;
     }
-    let mut cage = Cage::new();
-    let pid = cage.daemon.pid();
+    let mut sandbox = Sandbox::new();
+    let pid = sandbox.daemon.pid();
     for script in [
         format!("kill -9 {pid}; echo tried"),
         format!("kill -STOP {pid}; echo tried"),
@@ -233,18 +235,18 @@ fn the_daemon_cannot_be_killed() {
             "perl -e 'use Fcntl; pipe R, W; print fcntl(R, F_SETOWN, {pid}) ? \"DONE\" : \"no\"'; echo tried"
         ),
     ] {
-        cage.fails(&script, "DONE");
+        sandbox.fails(&script, "DONE");
     }
 }
 
 #[test]
 fn the_control_socket_answers_no_command() {
-    let mut cage = Cage::new();
-    fs::copy(crate::harness::program(), cage.home.path("workspace/pico")).expect("a copy");
-    let home = cage.home.path("");
+    let mut sandbox = Sandbox::new();
+    fs::copy(crate::harness::program(), sandbox.home.path("workspace/pico")).expect("a copy");
+    let home = sandbox.home.path("");
     let socket = home.join("state/control.sock");
     assert!(socket.exists());
-    cage.fails(
+    sandbox.fails(
         &format!("PICOCLAW_HOME={} ./pico status; echo tried", home.display()),
         "running, PID",
     );
@@ -253,9 +255,9 @@ fn the_control_socket_answers_no_command() {
          syswrite(S, \"S\") && shutdown(S, 1) && sysread(S, $b, 100) and print \"DONE\"'; echo tried",
         socket.display()
     );
-    cage.fails(&connect, "DONE");
+    sandbox.fails(&connect, "DONE");
     // A shell of the same user is no command.
-    let status = cage.home.run(&["status"]);
+    let status = sandbox.home.run(&["status"]);
     assert!(status.stdout.contains("running, PID"), "{status:?}");
 }
 
@@ -264,11 +266,11 @@ fn services_of_the_machine_are_out_of_reach() {
     if without("call filter", strength().seccomp) {
         return;
     }
-    let mut cage = Cage::new();
+    let mut sandbox = Sandbox::new();
     let script = "perl -MSocket -e 'print socket(S, PF_UNIX, SOCK_STREAM, 0) ? \"DONE\" : \"no\"'; echo tried";
-    cage.fails(script, "DONE");
+    sandbox.fails(script, "DONE");
     let fine = "perl -MSocket -e 'print socket(S, PF_INET, SOCK_STREAM, 0) ? \"FINE\" : \"no\"'";
-    assert!(cage.run(fine).contains("FINE"));
+    assert!(sandbox.run(fine).contains("FINE"));
     for call in [
         syscall(libc::SYS_unshare, "0x10000000"),
         syscall(libc::SYS_mount, "0, 0, 0, 0, 0"),
@@ -280,14 +282,14 @@ fn services_of_the_machine_are_out_of_reach() {
         syscall(libc::SYS_perf_event_open, "0, 0, 0, 0, 0"),
         syscall(libc::SYS_userfaultfd, "0"),
     ] {
-        let got = cage.run(&call);
+        let got = sandbox.run(&call);
         assert!(got.contains("no: Operation not permitted"), "{call}: {got}");
     }
 }
 
 #[test]
 fn devices_stay_closed() {
-    let mut cage = Cage::new();
+    let mut sandbox = Sandbox::new();
     for script in [
         "head -c 1 /dev/mem | wc -c; echo tried",
         "head -c 1 /dev/kmem /dev/port | wc -c; echo tried",
@@ -296,7 +298,7 @@ fn devices_stay_closed() {
         "echo x > /dev/tty && echo DONE; echo tried",
     ] {
         for loot in ["\n1\n", "brw", "crw", "DONE"] {
-            cage.fails(script, loot);
+            sandbox.fails(script, loot);
         }
     }
 }
@@ -306,22 +308,22 @@ fn links_and_renames_gain_nothing() {
     if without("Landlock", strength().landlock > 0) {
         return;
     }
-    let cage = Cage::new();
-    cage.home.write("workspace/real/config.json", "inside");
-    cage.home.write("workspace/swap/config.json", "inside");
-    let home = cage.home.path("").display().to_string();
-    std::os::unix::fs::symlink(&home, cage.home.path("workspace/other")).expect("a link");
-    cage.home.give_away();
+    let sandbox = Sandbox::new();
+    sandbox.home.write("workspace/real/config.json", "inside");
+    sandbox.home.write("workspace/swap/config.json", "inside");
+    let home = sandbox.home.path("").display().to_string();
+    std::os::unix::fs::symlink(&home, sandbox.home.path("workspace/other")).expect("a link");
+    sandbox.home.give_away();
     // A command swaps a folder for a link to the daemon's home as fast as it can, and reads through it.
     let script = format!(
         "mkdir -p real; ln -s {home} evil; i=0; while [ $i -lt 400 ]; do ln -sfn real way; cat way/config.json; \
          ln -sfn evil way; cat way/config.json; i=$((i+1)); done; echo tried"
     );
-    let got = cage.run(&script);
+    let got = sandbox.run(&script);
     assert!(got.contains("inside") && !got.contains("allow_from"), "{got}");
     // The same from outside, against the file tools.
-    let way = cage.home.path("workspace/way");
-    let (swap, other) = (cage.home.path("workspace/swap"), cage.home.path("workspace/other"));
+    let way = sandbox.home.path("workspace/way");
+    let (swap, other) = (sandbox.home.path("workspace/swap"), sandbox.home.path("workspace/other"));
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let swapper = {
         let (way, stop) = (way.clone(), stop.clone());
@@ -338,24 +340,25 @@ fn links_and_renames_gain_nothing() {
         })
     };
     for path in ["way/config.json", "swap/config.json"].repeat(15) {
-        let read = cage.call("read_file", &json!({ "path": path }));
+        let read = sandbox.call("read_file", &json!({ "path": path }));
         assert!(!read.contains("allow_from"), "{read}");
-        cage.call("append_file", &json!({ "path": path, "content": "x" }));
+        sandbox.call("append_file", &json!({ "path": path, "content": "x" }));
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     swapper.join().expect("a thread");
-    let config: Value = serde_json::from_str(&cage.home.read("config.json")).expect("still JSON");
+    let config: Value =
+        serde_json::from_str(&sandbox.home.read("config.json")).expect("still JSON");
     assert!(config["channel_list"].is_object());
 }
 
 #[test]
 fn what_slips_out_of_the_group_is_ended() {
-    let cage = Cage::new();
+    let sandbox = Sandbox::new();
     let mark = format!("slipped-{}", std::process::id());
     let script = format!(
         "perl -MPOSIX -e 'if (!fork) {{ POSIX::setsid(); if (!fork) {{ exec \"perl\", \"-e\", \"sleep 300 # {mark}\" }} exit }} wait; sleep 1'"
     );
-    cage.run(&script);
+    sandbox.run(&script);
     let lives = || {
         fs::read_dir("/proc").expect("/proc").flatten().any(|e| {
             let line = fs::read(e.path().join("cmdline")).unwrap_or_default();
@@ -370,7 +373,7 @@ fn what_slips_out_of_the_group_is_ended() {
 
 #[test]
 fn hogs_are_held() {
-    let mut cage = Cage::new();
+    let mut sandbox = Sandbox::new();
     // Memory: three quarters of the machine.
     let info = fs::read_to_string("/proc/meminfo").expect("/proc");
     let total = info.lines().find_map(|l| l.strip_prefix("MemTotal:")).expect("a total");
@@ -380,17 +383,17 @@ fn hogs_are_held() {
         "perl -e '$x = \"a\" x {}; print \"DO\", \"NE\\n\"'; echo tried",
         kilobytes / 4 * 3 * 1024
     );
-    cage.fails(&script, "DONE");
+    sandbox.fails(&script, "DONE");
     // The kernel ends a command before the daemon, also one of a daemon that is closed to itself.
-    assert_eq!(cage.run("cat /proc/self/oom_score_adj").trim(), "500");
+    assert_eq!(sandbox.run("cat /proc/self/oom_score_adj").trim(), "500");
     // Output without end.
     let begin = Instant::now();
-    let got = cage.run("yes");
+    let got = sandbox.run("yes");
     assert!(got.contains("bytes of output") || got.contains("timed out"), "{got}");
-    assert!(begin.elapsed() < SOON && cage.daemon.memory_kb("VmHWM") < 64 * 1024);
+    assert!(begin.elapsed() < SOON && sandbox.daemon.memory_kb("VmHWM") < 64 * 1024);
     // Processes without end: the limit is the user's, so only where the daemon is not root.
-    let got = cage.run("bomb() { bomb | bomb & }; bomb; sleep 2; echo tried");
-    assert!(cage.daemon.runs(), "{got}\n{}", cage.daemon.log());
-    let calm = eventually(SOON, || cage.run("echo calm").contains("calm").then_some(()));
-    assert!(calm.is_some(), "{}", cage.daemon.log());
+    let got = sandbox.run("bomb() { bomb | bomb & }; bomb; sleep 2; echo tried");
+    assert!(sandbox.daemon.runs(), "{got}\n{}", sandbox.daemon.log());
+    let calm = eventually(SOON, || sandbox.run("echo calm").contains("calm").then_some(()));
+    assert!(calm.is_some(), "{}", sandbox.daemon.log());
 }

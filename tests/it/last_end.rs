@@ -46,13 +46,13 @@ fn status_says_what_the_boot_partition_brought() {
     let home = home.env("PICOCLAW_RUN", &run);
     home.write(
         "run/import.txt",
-        "Taken from this card: hostname\nNOT taken: picoclaw.json: not JSON\n",
+        "Imported from this card: hostname\nNOT imported: picoclaw.json: not JSON\n",
     );
     let status = home.run(&["status"]).stdout;
-    assert!(status.contains("Boot partition: NOT taken: picoclaw.json: not JSON\n"), "{status}");
+    assert!(status.contains("Boot partition: NOT imported: picoclaw.json: not JSON\n"), "{status}");
     let json = home.run(&["status", "--json"]).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(json["boot_partition"][0], "Taken from this card: hostname");
+    assert_eq!(json["boot_partition"][0], "Imported from this card: hostname");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Output};
 
-use picoclaw::command::course::CHART_POINTS;
+use picoclaw::command::timeseries::CHART_POINTS;
 use serde_json::Value;
 
 const PHASES: [&str; 5] =

@@ -1,4 +1,4 @@
-//! Ways of the model to addresses of the inside, through web_fetch: by disguise, by a name that moves, by a proxy.
+//! Ways of the model to addresses of the inside, through web_fetch: by encodings, by a name that moves, by a proxy.
 #![cfg(feature = "web")]
 
 use std::io::{self, Read, Write};

@@ -105,7 +105,7 @@ fn a_torn_tail_is_cut_and_counted() {
         daemon.term();
         let (path, generation, _, at) = journal(&home);
         let mut torn = Vec::new();
-        assert!(frame::seal(b"half a frame", generation, &mut torn));
+        assert!(frame::encode_raw(b"half a frame", generation, &mut torn));
         let file = fs::OpenOptions::new().write(true).open(path).expect("journal");
         let half = &torn[..torn.len() - 4];
         std::os::unix::fs::FileExt::write_all_at(&file, half, at as u64).expect("write");

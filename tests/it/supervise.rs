@@ -147,7 +147,7 @@ fn a_daemon_that_cannot_live_gets_its_tries_and_then_a_rest() {
 #[test]
 fn a_silent_main_loop_is_ended_where_no_watchdog_runs() {
     let hang = "printf h >&3; while :; do sleep 0.2; done";
-    let service = Service::start("hang", hang, &[("PICOCLAW_HEARTBEAT", "15")]);
+    let service = Service::start("hang", hang, &[("PICOCLAW_KEEPALIVE", "15")]);
     service.until("the first daemon", |s| !s.text("run/daemon.pid").is_empty());
     let begin = Instant::now();
     while !service.root.join("home/state/crash.txt").exists() {

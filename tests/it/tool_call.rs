@@ -9,18 +9,18 @@ use picoclaw::bus::{Address, Outbound, Sender};
 use picoclaw::config::Config;
 use picoclaw::limits::TOOL_RESULT_BYTES;
 use picoclaw::net::http::Client;
-use picoclaw::tool::approval::Standing;
+use picoclaw::tool::approval::Trust;
 use picoclaw::tool::{ToolContext, ToolResult, call};
 use smol::block_on;
 
-struct Desk {
+struct Fixture {
     folder: PathBuf,
     context: ToolContext,
     sent: Rc<RefCell<Vec<Outbound>>>,
 }
 
-impl Desk {
-    fn new(name: &str) -> Desk {
+impl Fixture {
+    fn new(name: &str) -> Fixture {
         let folder = std::env::temp_dir().join(format!("picoclaw-{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("skills/x")).expect("a folder");
         let folder = folder.canonicalize().expect("its path");
@@ -40,17 +40,17 @@ impl Desk {
             chat: Address { channel: "telegram".into(), chat: "7".into(), topic: String::new() },
             sender: Sender::default(),
             files: None,
-            outbox: Some(Rc::new(move |m| {
+            send_message: Some(Rc::new(move |m| {
                 queue.borrow_mut().push(m);
                 Ok(())
             })),
             secrets: || ["4711:token-of-the-bot".to_owned()].into(),
             readable_roots: [folder.join("skills")].into(),
-            standing: Standing::default(),
+            trust: Trust::default(),
             cron: None,
             subagents: None,
         };
-        Desk { folder, context, sent }
+        Fixture { folder, context, sent }
     }
 
     fn call(&self, name: &str, arguments: &str) -> ToolResult {
@@ -64,7 +64,7 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -72,24 +72,24 @@ impl Drop for Desk {
 
 #[test]
 fn a_session_of_work() {
-    let desk = Desk::new("work");
-    desk.check("write_file", r#"{"path":"notes/a.md","content":"one\ntwo\n"}"#, "File written");
-    desk.check(
+    let fixture = Fixture::new("work");
+    fixture.check("write_file", r#"{"path":"notes/a.md","content":"one\ntwo\n"}"#, "File written");
+    fixture.check(
         "edit_file",
         r#"{"path":"notes/a.md","old_text":"two","new_text":"2"}"#,
         "-two\n+2\n",
     );
-    desk.check("append_file", r#"{"path":"notes/a.md","content":"three\n"}"#, "Appended");
-    desk.check("list_dir", "", "DIR:  notes\n");
-    desk.check("read_file", r#"{"path":"notes/a.md","start_line":2}"#, "2|2\n3|three\n");
-    desk.check("exec", r#"{"command":"wc -l < a.md","working_dir":"notes"}"#, "3\n");
-    desk.check("message", r#"{"content":"done"}"#, "Message sent to telegram:7");
-    assert_eq!(desk.sent.borrow()[0].text, "done");
+    fixture.check("append_file", r#"{"path":"notes/a.md","content":"three\n"}"#, "Appended");
+    fixture.check("list_dir", "", "DIR:  notes\n");
+    fixture.check("read_file", r#"{"path":"notes/a.md","start_line":2}"#, "2|2\n3|three\n");
+    fixture.check("exec", r#"{"command":"wc -l < a.md","working_dir":"notes"}"#, "3\n");
+    fixture.check("message", r#"{"content":"done"}"#, "Message sent to telegram:7");
+    assert_eq!(fixture.sent.borrow()[0].text, "done");
 }
 
 #[test]
 fn bad_input_is_answered() {
-    let desk = Desk::new("bad");
+    let fixture = Fixture::new("bad");
     for (name, arguments, want) in [
         ("read_file", "path=a", "not valid JSON"),
         ("read_file", r#"{"path":"a""#, r#"expected an object with "path" (string)"#),
@@ -100,50 +100,58 @@ fn bad_input_is_answered() {
         ("read_fle", "{}", "tool \"read_fle\" not found; did you mean \"read_file\"?"),
         ("", "", "not found"),
     ] {
-        let result = desk.call(name, arguments);
+        let result = fixture.call(name, arguments);
         assert!(result.is_error && result.for_model.contains(want), "{name}: {}", result.for_model);
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    assert!(desk.call("read_file", &deep).is_error);
+    assert!(fixture.call("read_file", &deep).is_error);
     let huge = format!("{{\"path\":\"{}\"}}", "x".repeat(20 << 20));
-    assert!(desk.call("read_file", &huge).for_model.contains("split the work"));
+    assert!(fixture.call("read_file", &huge).for_model.contains("split the work"));
 }
 
 #[test]
 fn results_are_clean_and_bounded() {
-    let desk = Desk::new("clean");
-    desk.check("exec", r#"{"command":"echo key 4711:token-of-the-bot end"}"#, "key [FILTERED] end");
-    desk.check("write_file", r#"{"path":"k","content":"x 4711:token-of-the-bot"}"#, "File written");
-    desk.check("read_file", r#"{"path":"k"}"#, "x [FILTERED]");
-    let result = desk.call("exec", r#"{"command":"seq 1000000"}"#);
+    let fixture = Fixture::new("clean");
+    fixture.check(
+        "exec",
+        r#"{"command":"echo key 4711:token-of-the-bot end"}"#,
+        "key [FILTERED] end",
+    );
+    fixture.check(
+        "write_file",
+        r#"{"path":"k","content":"x 4711:token-of-the-bot"}"#,
+        "File written",
+    );
+    fixture.check("read_file", r#"{"path":"k"}"#, "x [FILTERED]");
+    let result = fixture.call("exec", r#"{"command":"seq 1000000"}"#);
     assert!(result.for_model.len() <= TOOL_RESULT_BYTES);
 }
 
 #[test]
 fn skills_are_read_but_not_written() {
-    let desk = Desk::new("skills");
-    let skill = desk.folder.join("skills/x/SKILL.md");
+    let fixture = Fixture::new("skills");
+    let skill = fixture.folder.join("skills/x/SKILL.md");
     let skill = skill.display();
-    desk.check("read_file", &format!("{{\"path\":\"{skill}\"}}"), "how to");
-    desk.check("exec", &format!("{{\"command\":\"cat {skill}\"}}"), "how to");
+    fixture.check("read_file", &format!("{{\"path\":\"{skill}\"}}"), "how to");
+    fixture.check("exec", &format!("{{\"command\":\"cat {skill}\"}}"), "how to");
     let blocked = "Command blocked by safety guard (path outside working dir)";
-    desk.check("exec", &format!("{{\"command\":\"echo x > {skill}\"}}"), blocked);
+    fixture.check("exec", &format!("{{\"command\":\"echo x > {skill}\"}}"), blocked);
     let args = format!("{{\"path\":\"{skill}\",\"content\":\"x\",\"overwrite\":true}}");
-    desk.check("write_file", &args, "access denied: path is outside the workspace");
+    fixture.check("write_file", &args, "access denied: path is outside the workspace");
     let args = format!("{{\"path\":\"{skill}\",\"old_text\":\"how\",\"new_text\":\"x\"}}");
-    desk.check("edit_file", &args, "access denied: path is outside the workspace");
+    fixture.check("edit_file", &args, "access denied: path is outside the workspace");
     assert_eq!(
-        std::fs::read_to_string(desk.folder.join("skills/x/SKILL.md")).expect("it"),
+        std::fs::read_to_string(fixture.folder.join("skills/x/SKILL.md")).expect("it"),
         "how to"
     );
 }
 
 #[test]
 fn dropping_a_call_is_quick() {
-    let desk = Desk::new("drop");
+    let fixture = Fixture::new("drop");
     let begin = Instant::now();
     block_on(smol::future::or(
-        async { drop(call(&desk.context, "exec", r#"{"command":"sleep 30"}"#).await) },
+        async { drop(call(&fixture.context, "exec", r#"{"command":"sleep 30"}"#).await) },
         async {
             async_io::Timer::after(Duration::from_millis(200)).await;
         },
@@ -154,7 +162,7 @@ fn dropping_a_call_is_quick() {
 #[test]
 fn a_call_is_small_while_it_waits() {
     // Each running turn holds one.
-    let desk = Desk::new("size");
-    let waiting = call(&desk.context, "exec", "{}");
+    let fixture = Fixture::new("size");
+    let waiting = call(&fixture.context, "exec", "{}");
     assert!(std::mem::size_of_val(&waiting) <= 2048, "{}", std::mem::size_of_val(&waiting));
 }

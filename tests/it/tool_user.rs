@@ -256,7 +256,7 @@ fn nothing_outlives_its_command_or_the_daemon() {
 fn without_such_a_user_chats_ask() {
     let Some(held) = Held::new("none") else { return };
     let status = finish(on_old_kernel(held.home.command(&["status"])));
-    assert!(status.stdout.contains("tools: uncaged"), "{status:?}");
+    assert!(status.stdout.contains("tools: unsandboxed"), "{status:?}");
     held.peer.say(OWNER, OWNER, r#"[call:exec {"command":"echo x > ran"}]"#);
     let asked = eventually(SOON + Duration::from_secs(5), || {
         held.peer.sent().into_iter().find(|s| !s.buttons.is_empty())

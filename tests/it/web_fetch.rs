@@ -23,11 +23,11 @@ pub fn context(web: WebConfig, http: Client) -> ToolContext {
         http,
         chat: Address::default(),
         sender: Sender::default(),
-        outbox: None,
+        send_message: None,
         files: None,
         secrets: Default::default,
         readable_roots: Rc::new([]),
-        standing: Default::default(),
+        trust: Default::default(),
         cron: None,
         subagents: None,
     }

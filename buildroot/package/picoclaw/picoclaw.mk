@@ -126,7 +126,7 @@ define PICOCLAW_INSTALL_SETTINGS
 		$(@D)/rootfs-overlay/lib/udev/rules.d/60-picoclaw.rules \
 		$(TARGET_DIR)/usr/lib/udev/rules.d/60-picoclaw.rules)
 	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-import
-	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-grow
+	ln -sf ../bin/picoclaw $(TARGET_DIR)/usr/sbin/picoclaw-growpart
 endef
 PICOCLAW_POST_INSTALL_TARGET_HOOKS += PICOCLAW_INSTALL_SETTINGS
 
@@ -152,7 +152,7 @@ define PICOCLAW_PERMISSIONS
 	/var/lib/picoclaw d 0750 picoclaw picoclaw - - - - -
 endef
 
-# Limits on memory and processes, the cage of tools.
+# Limits on memory and processes, the sandbox of tools.
 define PICOCLAW_LINUX_CONFIG_FIXUPS
 	$(call KCONFIG_ENABLE_OPT,CONFIG_CGROUPS)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_MEMCG)

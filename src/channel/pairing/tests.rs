@@ -14,7 +14,7 @@ fn a_stranger_is_told_once_and_the_code_is_new_once() {
     assert_eq!(pairing.renew(0, &paired, RANDOM).as_deref(), Some(CODE));
     assert_eq!(pairing.renew(5, &paired, [9; 8]), None);
     assert_eq!(pairing.greet("1", 0), Greeting::Tell);
-    assert_eq!(pairing.greet("1", 9999), Greeting::Silence);
+    assert_eq!(pairing.greet("1", 9999), Greeting::Ignored);
     assert_eq!(pairing.greet("2", 1), Greeting::Tell);
 }
 
@@ -80,7 +80,7 @@ fn sixty_four_strangers_are_remembered() {
     for n in 0..64 {
         assert_eq!(pairing.greet(&n.to_string(), 0), Greeting::Tell);
     }
-    assert_eq!(pairing.greet("64", 1), Greeting::Silence);
+    assert_eq!(pairing.greet("64", 1), Greeting::Ignored);
     assert_eq!(pairing.attempt("64", CODE, 1, &mut paired), Attempt::Refused);
     assert_eq!(pairing.greet("64", HOUR), Greeting::Tell);
     assert_eq!(pairing.strangers.len(), limits::PAIRING_STRANGERS);

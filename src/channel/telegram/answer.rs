@@ -6,7 +6,7 @@ use super::wire;
 use crate::channel::SendError;
 use crate::limits;
 use crate::net::http::{HttpError, HttpErrorKind};
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 
 /// Why a call has no result. No text holds the token or a URL.
 #[derive(Clone, Debug)]
@@ -77,15 +77,15 @@ pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), 
 
 /// Description, seconds to wait and the chat's new id.
 fn refusal(text: &str) -> Option<(String, u64, i64)> {
-    let odd = Odd::default();
-    let json = Json::parse(text, &odd).ok()?;
+    let mismatch = TypeMismatch::default();
+    let json = Json::parse(text, &mismatch).ok()?;
     let parameters = json.get("parameters");
     let found = (
         json.get("description").string(),
         parameters.get("retry_after").uint(),
         parameters.get("migrate_to_chat_id").int(),
     );
-    odd.get().is_none().then_some(found)
+    mismatch.get().is_none().then_some(found)
 }
 
 /// What `read` finds in `result` of a body whose status was 200.
@@ -93,14 +93,14 @@ fn refusal(text: &str) -> Option<(String, u64, i64)> {
 /// # Errors
 /// [`CallError::Garbled`] where there is no result, or `read` came upon another type than it asked for.
 pub fn result<T>(text: &str, read: impl FnOnce(Json<'_>) -> T) -> Result<T, CallError> {
-    let odd = Odd::default();
-    let value = read(frame(text, &odd)?);
-    if odd.get().is_some() { Err(garbled(text, Garble::Bad)) } else { Ok(value) }
+    let mismatch = TypeMismatch::default();
+    let value = read(frame(text, &mismatch)?);
+    if mismatch.get().is_some() { Err(garbled(text, Garble::Bad)) } else { Ok(value) }
 }
 
 /// The list getUpdates brought.
-pub fn updates<'a>(text: &'a str, odd: &'a Odd<'a>) -> Result<Json<'a>, CallError> {
-    let list = frame(text, odd)?;
+pub fn updates<'a>(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> Result<Json<'a>, CallError> {
+    let list = frame(text, mismatch)?;
     if list.is_list() { Ok(list) } else { Err(garbled(text, Garble::Bad)) }
 }
 
@@ -109,8 +109,8 @@ pub fn message_id(text: &str) -> Result<i64, CallError> {
     result(text, |sent| sent.get("message_id").int())
 }
 
-fn frame<'a>(text: &'a str, odd: &'a Odd<'a>) -> Result<Json<'a>, CallError> {
-    let why = match Json::parse(text, odd) {
+fn frame<'a>(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> Result<Json<'a>, CallError> {
+    let why = match Json::parse(text, mismatch) {
         Ok(answer) => match answer.get("result").some() {
             Some(result) if answer.get("ok").bool() => return Ok(result),
             _ => Garble::Bad,

@@ -153,10 +153,10 @@ impl Telegram {
         };
         let late = async {
             Timer::at(deadline).await;
-            Verdict::Silence
+            Verdict::TimedOut
         };
         let verdict = or(answered, late).await;
-        if verdict == Verdict::Silence {
+        if verdict == Verdict::TimedOut {
             if let Some(body) =
                 self.asks.close(&waiting.1).and_then(|o| edit(&o, "No answer, so no."))
             {
@@ -290,7 +290,7 @@ mod tests {
         let bot = Telegram::new(&config, client.expect("a client"), Default::default());
         let to = Address { channel: "telegram".into(), chat: "5".into(), topic: String::new() };
         let verdict = smol::block_on(bot.question(&to, "7", "Q?", Duration::from_secs(2)));
-        assert_eq!(verdict, Verdict::Silence);
+        assert_eq!(verdict, Verdict::TimedOut);
         let asked = calls.recv().expect("a question");
         assert!(asked.contains("/sendMessage") && asked.contains("inline_keyboard"), "{asked}");
         let edited = calls.recv().expect("an edit");

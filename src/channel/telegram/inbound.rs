@@ -44,7 +44,7 @@ pub enum Event {
 pub fn update(update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<(i64, Event)> {
     let id = update.get("update_id").some()?.int();
     let event = event(id, update, name, me, rule).unwrap_or(Event::Nothing);
-    update.odd().is_none().then_some((id, event))
+    update.mismatch().is_none().then_some((id, event))
 }
 
 fn event(id: i64, update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<Event> {

@@ -17,7 +17,7 @@ use crate::config::{GroupTrigger, TelegramConfig};
 use crate::error::Context;
 use crate::limits;
 use crate::net::http::Client;
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 use crate::store::spool::Spool;
 
 pub mod answer;
@@ -102,10 +102,13 @@ impl Telegram {
 
 /// What one update (the JSON of it) means to the bot `me` of the channel `name`.
 pub fn read_update(json: &str, name: &str, me: &Me, rule: &GroupTrigger) -> crate::Result<Event> {
-    let odd = Odd::default();
-    let update = Json::parse(json, &odd).context("not an update")?;
+    let mismatch = TypeMismatch::default();
+    let update = Json::parse(json, &mismatch).context("not an update")?;
     inbound::update(update, name, me, rule).map(|(_, event)| event).ok_or_else(|| {
-        crate::Error::new(format!("not an update: unexpected {}", odd.get().unwrap_or("content")))
+        crate::Error::new(format!(
+            "not an update: unexpected {}",
+            mismatch.get().unwrap_or("content")
+        ))
     })
 }
 

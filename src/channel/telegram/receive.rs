@@ -14,7 +14,7 @@ use crate::bus::Inbound;
 use crate::channel::pairing::{self, Attempt, Greeting};
 use crate::channel::{Intake, access, command};
 use crate::limits;
-use crate::proto::json::Odd;
+use crate::proto::json::TypeMismatch;
 
 /// What is told to people outside of any turn, after their messages are safe.
 enum Aside {
@@ -102,12 +102,12 @@ impl Telegram {
         let mut unreadable = false;
         {
             let text = wire::text(&bytes);
-            let odd = Odd::default();
-            let updates = answer::updates(&text, &odd)?;
+            let mismatch = TypeMismatch::default();
+            let updates = answer::updates(&text, &mismatch)?;
             for update in updates.items() {
                 // One update that cannot be read does not hold up those beside it.
-                let odd = Odd::default();
-                let read = inbound::update(update.apart(&odd), &self.name, me, &self.group);
+                let mismatch = TypeMismatch::default();
+                let read = inbound::update(update.apart(&mismatch), &self.name, me, &self.group);
                 let Some((id, event)) = read else {
                     count(&self.health.skipped);
                     unreadable = true;
@@ -253,7 +253,7 @@ impl Telegram {
             }
             _ => match pairing.greet(id, now) {
                 Greeting::Tell => pairing::HOW_TO_PAIR.into(),
-                Greeting::Silence => return None,
+                Greeting::Ignored => return None,
             },
         };
         Some(Aside::Tell { chat: message.from.chat.clone(), text })

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use smol::future::or;
 
 use super::Findings;
-use super::Grade::{Bad, Good, Odd};
+use super::Grade::{Bad, Good, Warning};
 use crate::config::Config;
 use crate::limits::{DOCTOR_DISK, DOCTOR_FLUSH, DOCTOR_OWNERS, DOCTOR_WAIT};
 use crate::sys::clock::millis;
-use crate::sys::{files, offload};
+use crate::sys::{files, spawn_blocking};
 
 /// Looks at the home and the workspace.
 pub async fn look(out: &mut Findings, config: &Config) {
@@ -25,7 +25,7 @@ pub async fn look(out: &mut Findings, config: &Config) {
     for folder in folders {
         let shown = folder.display().to_string();
         let at = folder.clone();
-        let tried = async { Ok(offload(move || (flush(&at), files::space(&at))).await) };
+        let tried = async { Ok(spawn_blocking(move || (flush(&at), files::space(&at))).await) };
         let late = async {
             async_io::Timer::after(DOCTOR_WAIT).await;
             Err(())
@@ -38,7 +38,7 @@ pub async fn look(out: &mut Findings, config: &Config) {
                 let (grade, cure) = if free < DOCTOR_DISK {
                     (Bad, "make room: old sessions, media and logs; see `df`")
                 } else if took > DOCTOR_FLUSH {
-                    (Odd, "the card is slow: worn out, or something else writes to it")
+                    (Warning, "the card is slow: worn out, or something else writes to it")
                 } else {
                     (Good, "")
                 };

@@ -7,7 +7,7 @@ use std::task::Poll;
 use smol::future::or;
 
 use super::Findings;
-use super::Grade::{self, Bad, Good, Odd};
+use super::Grade::{self, Bad, Good, Warning};
 use crate::config::{Config, ModelConfig};
 use crate::limits::{DOCTOR_CLOCK, DOCTOR_SERVERS, DOCTOR_WAIT};
 use crate::net::http::{Client, HttpError, HttpErrorKind, Request};
@@ -45,7 +45,7 @@ pub async fn look(out: &mut Findings, config: &Config, set: bool) {
     let mut servers = servers(out, config);
     if servers.len() > DOCTOR_SERVERS {
         let what = format!("{} servers, the first {DOCTOR_SERVERS} are asked", servers.len());
-        out.note(Odd, "network", &what, "");
+        out.note(Warning, "network", &what, "");
         servers.truncate(DOCTOR_SERVERS);
     }
     let asked: Vec<Asked<'_>> =
@@ -123,7 +123,12 @@ fn servers(out: &mut Findings, config: &Config) -> Vec<Server> {
         }
     }
     if all.is_empty() {
-        out.note(Odd, "network", "no server is configured", "`picoclaw onboard` writes an example");
+        out.note(
+            Warning,
+            "network",
+            "no server is configured",
+            "`picoclaw onboard` writes an example",
+        );
     }
     all
 }
@@ -178,7 +183,7 @@ async fn ask(client: &Client, server: &Server) -> Found {
             )
         }
         407 => (Bad, "proxy", what, "the proxy wants a user and a password in its URL", away),
-        500.. => (Odd, "network", what, "the server is in trouble; try again later", away),
+        500.. => (Warning, "network", what, "the server is in trouble; try again later", away),
         _ => (Good, "network", what, "", away),
     }
 }

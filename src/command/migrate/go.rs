@@ -42,19 +42,19 @@ pub fn take(root: &Root, taker: &mut Taker) -> Result<()> {
             let note = "the workspace is the one of this home";
             taker.put(&bytes, &to, "config.json", Did::Converted, note)?;
         } else {
-            taker.put(secrets.as_bytes(), &to, "config.json", Did::Taken, "")?;
+            taker.put(secrets.as_bytes(), &to, "config.json", Did::Imported, "")?;
         }
     }
     if taker.config {
         for name in BESIDE {
             if let Some(text) = taker.text(root, name, false) {
-                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Taken, "")?;
+                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Imported, "")?;
                 secrets.push_str(&text);
             }
         }
         for name in files(&secrets) {
             if let Some(text) = taker.text(root, name, true) {
-                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Taken, "")?;
+                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Imported, "")?;
             }
         }
         taker.judge();

@@ -19,7 +19,7 @@ use crate::sys::files;
 #[derive(Clone, Copy)]
 pub enum Did {
     /// Copied as it is.
-    Taken,
+    Imported,
     /// Written in our form, or to another place.
     Converted,
     /// It is there already.
@@ -146,14 +146,14 @@ impl Taker {
                     }
                     Ok(_) => return Ok(true),
                 },
-                What::Odd(why) => self.report.say(Did::LeftOut, &name, why),
+                What::Skipped(why) => self.report.say(Did::LeftOut, &name, why),
                 What::Unread(why) => {
                     let cure = "make it readable and run this again, or run it as root";
                     self.report.say(Did::Failed, &name, &format!("{why}; {cure}"));
                 }
                 What::File => match each(rest) {
                     Err(why) => self.report.say(Did::LeftOut, &name, why),
-                    Ok(None) => self.copy(root, path, &to.join(rest), &name, Did::Taken)?,
+                    Ok(None) => self.copy(root, path, &to.join(rest), &name, Did::Imported)?,
                     Ok(Some(other)) => {
                         self.copy(root, path, &to.join(other), &name, Did::Converted)?;
                     }

@@ -4,7 +4,7 @@
 
 use crate::limits;
 use crate::message::{ToolCall, Usage};
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 use crate::provider::exchange::{Answer, broken_off, malformed};
 use crate::provider::reading::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
@@ -165,7 +165,7 @@ fn text(content: Json<'_>) -> Result<String, Failure> {
 
 /// Reasoning is a courtesy: where it has a form we do not know, the answer still counts.
 fn text_or_empty(content: Json<'_>) -> String {
-    let odd = Odd::default();
-    let text = text(content.apart(&odd)).unwrap_or_default();
-    if odd.get().is_none() { text } else { String::new() }
+    let mismatch = TypeMismatch::default();
+    let text = text(content.apart(&mismatch)).unwrap_or_default();
+    if mismatch.get().is_none() { text } else { String::new() }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::os::unix::fs::FileExt;
 
-use super::record::{Doc, PASSAGE, Place, broken};
+use super::record::{CHUNK, Doc, Place, broken};
 
 /// Bytes read at a time.
 const WINDOW: usize = 512;
@@ -50,8 +50,8 @@ impl Source {
 /// Where a term's postings are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct List {
-    /// Passages it stands in.
-    pub passages: u32,
+    /// Chunks it stands in.
+    pub chunks: u32,
     /// Where they begin and end in the file.
     pub at: u64,
     /// See `at`.
@@ -138,20 +138,20 @@ impl<'a> Cursor<'a> {
         Ok(Some(Doc::parse(&self.number()?)))
     }
 
-    /// The next passage.
+    /// The next chunk.
     ///
     /// # Errors
     /// I/O.
-    pub fn passage(&mut self) -> Result<Option<Place>> {
+    pub fn chunk(&mut self) -> Result<Option<Place>> {
         if self.is_done() {
             return Ok(None);
         }
         Ok(Some(Place::parse(&self.number()?)))
     }
 
-    /// Passes over passages.
-    pub fn skip_passages(&mut self, n: u32) {
-        self.skip_to(self.place() + u64::from(n) * PASSAGE);
+    /// Passes over chunks.
+    pub fn skip_chunks(&mut self, n: u32) {
+        self.skip_to(self.place() + u64::from(n) * CHUNK);
     }
 
     /// The next term; its postings are passed over.
@@ -163,32 +163,32 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         }
         let term = u32::from_le_bytes(self.number()?);
-        let passages = self.varint()?;
+        let chunks = self.varint()?;
         let bytes = self.varint()?;
         let at = self.place();
         let end = at + u64::from(bytes);
-        if end > self.end || passages == 0 || passages > bytes {
+        if end > self.end || chunks == 0 || chunks > bytes {
             return Err(broken("a term has no postings"));
         }
         self.skip_to(end);
-        Ok(Some((term, List { passages, at, end })))
+        Ok(Some((term, List { chunks, at, end })))
     }
 }
 
-/// A term's passages, ascending.
+/// A term's chunks, ascending.
 pub struct Postings<'a> {
     cursor: Cursor<'a>,
     next: u64,
-    passages: u32,
+    chunks: u32,
 }
 
 impl<'a> Postings<'a> {
-    /// Those of a list in a segment of so many passages.
-    pub fn new(source: &'a Source, list: List, passages: u32) -> Postings<'a> {
-        Postings { cursor: Cursor::new(source, list.at, list.end), next: 0, passages }
+    /// Those of a list in a segment of so many chunks.
+    pub fn new(source: &'a Source, list: List, chunks: u32) -> Postings<'a> {
+        Postings { cursor: Cursor::new(source, list.at, list.end), next: 0, chunks }
     }
 
-    /// Passage and how often the term stands in it.
+    /// Chunk and how often the term stands in it.
     ///
     /// # Errors
     /// I/O, what is broken.
@@ -200,7 +200,7 @@ impl<'a> Postings<'a> {
         let coded = self.cursor.varint()?;
         let count = if coded & 1 == 1 { 1 } else { self.cursor.varint()? };
         self.next += u64::from(coded >> 1);
-        if coded < 2 || count == 0 || self.next > u64::from(self.passages) {
+        if coded < 2 || count == 0 || self.next > u64::from(self.chunks) {
             return Err(broken("a posting leads nowhere"));
         }
         Ok(Some((self.next as u32 - 1, count)))

@@ -154,7 +154,7 @@ impl Folder {
         Ok(newest)
     }
 
-    /// Do the passages of a document in segment `n` count no longer?
+    /// Do the chunks of a document in segment `n` count no longer?
     ///
     /// # Errors
     /// I/O.

@@ -22,7 +22,7 @@ use std::path::Path;
 use crate::sys::beneath::Root;
 use folder::Folder;
 
-/// One passage that was found.
+/// One chunk that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hit {
     /// File, relative to the workspace.
@@ -33,7 +33,7 @@ pub struct Hit {
     pub section: String,
     /// Day of the note (`2026-02-17`), day of the summary, or empty.
     pub date: String,
-    /// The passage.
+    /// The chunk.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! Which passages say most about a question: BM25 (Robertson, Walker), k1 = 1.2, b = 0.75.
+//! Which chunks say most about a question: BM25 (Robertson, Walker), k1 = 1.2, b = 0.75.
 //!
 //! The postings of all words are read side by side, so that memory does not grow with what is found.
 
@@ -9,7 +9,7 @@ use super::folder::Folder;
 use super::record::Place;
 use super::segment::Segment;
 use crate::limits::SEARCH_TERMS;
-use crate::proto::words::{self, Side, Term};
+use crate::proto::tokenizer::{self, Side, Term};
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -17,7 +17,7 @@ const B: f32 = 0.75;
 /// The terms of a question, each once.
 pub fn asked(query: &str) -> Vec<Term> {
     let mut asked = Vec::new();
-    words::terms(query, Side::Query, &mut |term| {
+    tokenizer::terms(query, Side::Query, &mut |term| {
         if asked.len() < SEARCH_TERMS && !asked.contains(&term) {
             asked.push(term);
         }
@@ -25,32 +25,30 @@ pub fn asked(query: &str) -> Vec<Term> {
     asked
 }
 
-/// The `limit` best passages and their scores, the best first; of equal ones the newest first.
+/// The `limit` best chunks and their scores, the best first; of equal ones the newest first.
 ///
 /// # Errors
 /// I/O, what is broken.
 pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, Place)>> {
     let asked = asked(query);
-    let passages: u64 = folder.segments.iter().map(|s| u64::from(s.foot.passages)).sum();
+    let chunks: u64 = folder.segments.iter().map(|s| u64::from(s.foot.chunks)).sum();
     let length: u64 = folder.segments.iter().map(|s| s.foot.length).sum();
     let mut lists: Vec<Vec<Option<List>>> = Vec::new();
     for segment in &folder.segments {
         lists.push(asked.iter().map(|term| segment.find(*term)).collect::<Result<_>>()?);
     }
-    let in_all = |i: usize| lists.iter().flat_map(|l| l[i]).map(|l| u64::from(l.passages)).sum();
+    let in_all = |i: usize| lists.iter().flat_map(|l| l[i]).map(|l| u64::from(l.chunks)).sum();
     let counts: Vec<u64> = (0..asked.len()).map(in_all).collect();
-    // What every second passage has says nothing, and would be the longest to read.
-    let common = |count: u64| count * 2 > passages && passages > 32;
+    // What every second chunk has says nothing, and would be the longest to read.
+    let common = |count: u64| count * 2 > chunks && chunks > 32;
     let any_rare = counts.iter().any(|count| *count > 0 && !common(*count));
     let weight = |count: u64| match common(count) && any_rare {
         true => 0.0,
-        false => {
-            (1.0 + (passages as f32 - count as f32 + 0.5) / (count as f32 + 0.5)).max(1.0).ln()
-        }
+        false => (1.0 + (chunks as f32 - count as f32 + 0.5) / (count as f32 + 0.5)).max(1.0).ln(),
     };
     let weights: Vec<f32> = counts.iter().map(|count| weight(*count)).collect();
     let mut top = Top { limit, found: Vec::new() };
-    let mean = (length as f32 / passages.max(1) as f32).max(1.0);
+    let mean = (length as f32 / chunks.max(1) as f32).max(1.0);
     for (n, segment) in folder.segments.iter().enumerate().rev() {
         let open = lists[n].iter().zip(&weights).filter(|(_, weight)| **weight > 0.0);
         let open = open.filter_map(|(list, weight)| Some((segment.postings((*list)?), *weight)));
@@ -64,7 +62,7 @@ pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, Plac
     Ok(top.found)
 }
 
-/// Gives `each` the passages of a segment in which any of the terms stands.
+/// Gives `each` the chunks of a segment in which any of the terms stands.
 fn score(
     segment: &Segment,
     open: Vec<(Postings<'_>, f32)>,
@@ -76,12 +74,12 @@ fn score(
         let head = postings.next()?;
         heads.push((postings, head, weight));
     }
-    let mut places: Cursor<'_> = segment.passages(0);
+    let mut places: Cursor<'_> = segment.chunks(0);
     let mut at = 0;
     while let Some(number) = heads.iter().filter_map(|(_, head, _)| head.map(|h| h.0)).min() {
-        places.skip_passages(number - at);
+        places.skip_chunks(number - at);
         at = number + 1;
-        let Some(place) = places.passage()? else { return Ok(()) };
+        let Some(place) = places.chunk()? else { return Ok(()) };
         let norm = K1 * (1.0 - B + B * f32::from(place.terms) / mean);
         let mut sum = 0.0;
         for (postings, head, weight) in &mut heads {

@@ -4,18 +4,18 @@
 //! | part | what |
 //! |---|---|
 //! | documents | 40 bytes each, by key: key u64, inode u64, mtime u64 (ns), end u32, lines u32, check u32, flags u32 |
-//! | passages | 24 bytes each: key u64, offset u32, line u32, bytes u16, terms u16, sum u32 |
-//! | terms | by term: term u32, passages varint, bytes varint, postings |
+//! | chunks | 24 bytes each: key u64, offset u32, line u32, bytes u16, terms u16, sum u32 |
+//! | terms | by term: term u32, chunks varint, bytes varint, postings |
 //! | marks | 8 bytes each, one every [`MARK_EVERY`] bytes of terms: term u32, offset in terms u32 |
 //! | foot | 64 bytes: see [`Foot`] |
 //!
-//! A posting is the distance from the passage before (from -1 the first) times two, plus one where the term stands there
+//! A posting is the distance from the chunk before (from -1 the first) times two, plus one where the term stands there
 //! once; else its count follows. All are varints. What does not add up is [`ErrorKind::InvalidData`]: nothing read here
 //! is trusted.
 
 use std::io::{Error, ErrorKind, Result};
 
-use crate::proto::words::{FNV, fnv, fold};
+use crate::proto::tokenizer::{FNV, fnv, hash32};
 
 /// First bytes of the foot; another number for another format.
 pub const MAGIC: &[u8; 8] = b"PCIDX-2\n";
@@ -23,13 +23,13 @@ pub const MAGIC: &[u8; 8] = b"PCIDX-2\n";
 pub const FOOT: usize = 64;
 /// Bytes of a document's record.
 pub const DOC: u64 = 40;
-/// Bytes of a passage's record.
-pub const PASSAGE: u64 = 24;
+/// Bytes of a chunk's record.
+pub const CHUNK: u64 = 24;
 /// Bytes of a mark.
 pub const MARK: u64 = 8;
 /// Bytes of terms between two marks.
 pub const MARK_EVERY: u64 = 2048;
-/// The document's earlier passages, in older segments, count no longer.
+/// The document's earlier chunks, in older segments, count no longer.
 pub const REPLACES: u32 = 1;
 /// The document is gone.
 pub const DEAD: u32 = 2;
@@ -85,7 +85,7 @@ impl Doc {
     }
 }
 
-/// A passage of a document.
+/// A chunk of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Its document's key.
@@ -112,8 +112,8 @@ impl Place {
     }
 
     /// As it stands in the file.
-    pub fn bytes(&self) -> [u8; PASSAGE as usize] {
-        let mut out = [0; PASSAGE as usize];
+    pub fn bytes(&self) -> [u8; CHUNK as usize] {
+        let mut out = [0; CHUNK as usize];
         out[..8].copy_from_slice(&self.key.to_le_bytes());
         out[8..12].copy_from_slice(&self.offset.to_le_bytes());
         out[12..16].copy_from_slice(&self.line.to_le_bytes());
@@ -124,7 +124,7 @@ impl Place {
     }
 
     /// Reads it.
-    pub fn parse(b: &[u8; PASSAGE as usize]) -> Place {
+    pub fn parse(b: &[u8; CHUNK as usize]) -> Place {
         Place {
             key: u64_at(b, 0),
             offset: u32_at(b, 8),
@@ -141,13 +141,13 @@ impl Place {
 pub struct Foot {
     /// Documents.
     pub docs: u32,
-    /// Passages.
-    pub passages: u32,
+    /// Chunks.
+    pub chunks: u32,
     /// Bytes of terms.
     pub terms: u32,
     /// Marks.
     pub marks: u32,
-    /// Terms of all passages together.
+    /// Terms of all chunks together.
     pub length: u64,
     /// Smallest and largest key of a document.
     pub keys: (u64, u64),
@@ -158,13 +158,13 @@ impl Foot {
     pub fn bytes(&self) -> [u8; FOOT] {
         let mut out = [0; FOOT];
         out[..8].copy_from_slice(MAGIC);
-        for (at, n) in [(8, self.docs), (12, self.passages), (16, self.terms), (20, self.marks)] {
+        for (at, n) in [(8, self.docs), (12, self.chunks), (16, self.terms), (20, self.marks)] {
             out[at..at + 4].copy_from_slice(&n.to_le_bytes());
         }
         for (at, n) in [(24, self.length), (32, self.keys.0), (40, self.keys.1)] {
             out[at..at + 8].copy_from_slice(&n.to_le_bytes());
         }
-        let sum = fold(fnv(FNV, &out[..60]));
+        let sum = hash32(fnv(FNV, &out[..60]));
         out[60..].copy_from_slice(&sum.to_le_bytes());
         out
     }
@@ -177,12 +177,12 @@ impl Foot {
         if bytes[..8] != MAGIC[..] {
             return Err(broken("it is of another version or no index"));
         }
-        if bytes[60..] != fold(fnv(FNV, &bytes[..60])).to_le_bytes() {
+        if bytes[60..] != hash32(fnv(FNV, &bytes[..60])).to_le_bytes() {
             return Err(broken("its checksum is wrong"));
         }
         Ok(Foot {
             docs: u32_at(bytes, 8),
-            passages: u32_at(bytes, 12),
+            chunks: u32_at(bytes, 12),
             terms: u32_at(bytes, 16),
             marks: u32_at(bytes, 20),
             length: u64_at(bytes, 24),
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(Doc::parse(&doc.bytes()), doc);
         let place = Place { key: 9, offset: 8, line: 7, length: 6, terms: 5, sum: 4 };
         assert_eq!(Place::parse(&place.bytes()), place);
-        let foot = Foot { docs: 1, passages: 2, terms: 3, marks: 4, length: 5, keys: (6, 7) };
+        let foot = Foot { docs: 1, chunks: 2, terms: 3, marks: 4, length: 5, keys: (6, 7) };
         let mut bytes = foot.bytes();
         assert_eq!(Foot::parse(&bytes).expect("a foot"), foot);
         bytes[9] ^= 1;

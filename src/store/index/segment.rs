@@ -3,7 +3,7 @@
 use std::io::Result;
 
 use super::cursor::{Cursor, List, Postings, Source};
-use super::record::{DOC, Doc, FOOT, Foot, MARK, PASSAGE, broken, u32_at};
+use super::record::{CHUNK, DOC, Doc, FOOT, Foot, MARK, broken, u32_at};
 #[cfg(doc)]
 use std::io::ErrorKind;
 
@@ -36,12 +36,12 @@ impl Segment {
         Ok(segment)
     }
 
-    fn passages_at(&self) -> u64 {
+    fn chunks_at(&self) -> u64 {
         u64::from(self.foot.docs) * DOC
     }
 
     fn terms_at(&self) -> u64 {
-        self.passages_at() + u64::from(self.foot.passages) * PASSAGE
+        self.chunks_at() + u64::from(self.foot.chunks) * CHUNK
     }
 
     fn marks_at(&self) -> u64 {
@@ -51,7 +51,7 @@ impl Segment {
     /// Reads on from document `n`.
     pub fn docs(&self, n: u32) -> Cursor<'_> {
         let at = u64::from(n.min(self.foot.docs)) * DOC;
-        Cursor::new(&self.source, at, self.passages_at())
+        Cursor::new(&self.source, at, self.chunks_at())
     }
 
     /// Number of the first document whose key is not below `key`.
@@ -80,9 +80,9 @@ impl Segment {
         Ok(self.docs(self.first_doc(key)?).doc()?.filter(|doc| doc.key == key))
     }
 
-    /// Reads on from passage `n`.
-    pub fn passages(&self, n: u32) -> Cursor<'_> {
-        let at = self.passages_at() + u64::from(n.min(self.foot.passages)) * PASSAGE;
+    /// Reads on from chunk `n`.
+    pub fn chunks(&self, n: u32) -> Cursor<'_> {
+        let at = self.chunks_at() + u64::from(n.min(self.foot.chunks)) * CHUNK;
         Cursor::new(&self.source, at, self.terms_at())
     }
 
@@ -120,6 +120,6 @@ impl Segment {
 
     /// Reads a term's postings.
     pub fn postings(&self, list: List) -> Postings<'_> {
-        Postings::new(&self.source, list, self.foot.passages)
+        Postings::new(&self.source, list, self.foot.chunks)
     }
 }

@@ -1,4 +1,4 @@
-//! What is indexed, where it lies, and how a passage of it is shown.
+//! What is indexed, where it lies, and how a chunk of it is shown.
 //!
 //! Files are opened below the workspace only: a link that leads out of it finds nothing.
 
@@ -12,7 +12,7 @@ use super::query::asked;
 use super::record::Place;
 use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT};
 use crate::proto::text::{floor_char, one_line};
-use crate::proto::words::{self, FNV, Side, fnv, fold};
+use crate::proto::tokenizer::{self, FNV, Side, fnv, hash32};
 use crate::store::memory::LONG_TERM;
 use crate::store::session::{Meta, Sessions};
 use crate::sys::beneath::Root;
@@ -21,7 +21,7 @@ use crate::sys::beneath::Root;
 pub const MEMORY: u64 = 1 << KIND;
 /// Keys of daily notes: and `YYYYMMDD`.
 pub const NOTE: u64 = 2 << KIND;
-/// Keys of the notes' folders: and `YYYYMM`. They have no passages.
+/// Keys of the notes' folders: and `YYYYMM`. They have no chunks.
 pub const MONTH: u64 = 3 << KIND;
 /// Keys of sessions: and a sum of their file stem.
 pub const SESSION: u64 = 4 << KIND;
@@ -127,7 +127,7 @@ pub fn open(root: &Root, path: &str) -> Option<File> {
     place.read().ok().map(|(file, _)| file)
 }
 
-/// Text of a passage, what of the file stands before it, and into `hit` where it is.
+/// Text of a chunk, what of the file stands before it, and into `hit` where it is.
 fn read(root: &Root, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
@@ -161,7 +161,7 @@ fn read(root: &Root, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(S
     Some((string(text), string(before)))
 }
 
-/// A passage as it is shown; `None` when the file has changed so that none of the words is there any more.
+/// A chunk as it is shown; `None` when the file has changed so that none of the words is there any more.
 pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
     let mut hit = Hit::default();
     let (text, before) = read(root, workspace, place, &mut hit)?;
@@ -169,7 +169,7 @@ pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<H
         hit.section = heading(&before);
     }
     // What has changed since is shown only when it still has one of the words.
-    let same = fold(fnv(FNV, text.as_bytes())) == place.sum;
+    let same = hash32(fnv(FNV, text.as_bytes())) == place.sum;
     let at = first_match(&text, &asked(query)).or(same.then_some(0))?;
     let line = text[at..].find('\n').map_or(text.len(), |n| at + n);
     let own = heading(&text[..line]);
@@ -183,25 +183,25 @@ pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<H
     Some(hit)
 }
 
-/// A passage as it was indexed; `None` when it has changed.
+/// A chunk as it was indexed; `None` when it has changed.
 #[cfg(feature = "embeddings")]
 pub fn text(root: &Root, workspace: &Path, place: Place) -> Option<String> {
     let (text, _) = read(root, workspace, place, &mut Hit::default())?;
-    (fold(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
+    (hash32(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }
 
-/// The last heading in what stands before a passage.
+/// The last heading in what stands before a chunk.
 fn heading(before: &str) -> String {
     let found = before.lines().rev().find(|line| line.starts_with('#'));
     found.map_or(String::new(), |line| one_line(line.trim_matches(['#', ' ']), 80))
 }
 
 /// Where the line with the first of the words begins.
-fn first_match(text: &str, asked: &[words::Term]) -> Option<usize> {
+fn first_match(text: &str, asked: &[tokenizer::Term]) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let mut found = false;
-        words::terms(line, Side::Text, &mut |term| found |= asked.contains(&term));
+        tokenizer::terms(line, Side::Text, &mut |term| found |= asked.contains(&term));
         if found {
             return Some(at);
         }
@@ -210,7 +210,7 @@ fn first_match(text: &str, asked: &[words::Term]) -> Option<usize> {
     None
 }
 
-/// At most [`SEARCH_EXCERPT`] bytes, all of a short passage, else from a little before the match.
+/// At most [`SEARCH_EXCERPT`] bytes, all of a short chunk, else from a little before the match.
 fn excerpt(text: &str, at: usize) -> String {
     let spare = text.len().saturating_sub(SEARCH_EXCERPT);
     let from = floor_char(text, at.saturating_sub(SEARCH_EXCERPT / 4).min(spare));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::limits::{INDEX_DOCS, INDEX_UPDATE_BYTES, PASSAGE_BYTES, SEARCH_EXCERPT, SEARCH_TERMS};
+use crate::limits::{CHUNK_BYTES, INDEX_DOCS, INDEX_UPDATE_BYTES, SEARCH_EXCERPT, SEARCH_TERMS};
 use crate::sys::scratch::Scratch;
 
 struct Home {
@@ -124,9 +124,9 @@ fn changes_are_seen_and_nothing_else_is_read() {
     home.append(note, "beta followed\n");
     home.check("beta", &[(note, 2)]);
     assert_eq!(home.segments().len(), 2, "{:?}", home.segments());
-    let passages: Vec<_> =
-        Folder::open(&home.dir.join("index")).segments.iter().map(|s| s.foot.passages).collect();
-    assert_eq!(passages, [2, 1], "only the tail was read");
+    let chunks: Vec<_> =
+        Folder::open(&home.dir.join("index")).segments.iter().map(|s| s.foot.chunks).collect();
+    assert_eq!(chunks, [2, 1], "only the tail was read");
     home.check("alpha", &[(note, 1)]);
     // Another content of the same length.
     home.write(note, "gamma here\nbeta followed\n");
@@ -259,7 +259,7 @@ fn what_somebody_changed_in_place_long_ago_is_found_in_turn() {
 #[test]
 fn what_is_too_much_for_one_search_goes_on_with_the_next() {
     let home = Home::new("index-much");
-    let line = format!("{}\n", "x".repeat(5 * PASSAGE_BYTES));
+    let line = format!("{}\n", "x".repeat(5 * CHUNK_BYTES));
     let note = line.repeat(INDEX_UPDATE_BYTES as usize / line.len() + 1) + "\nalpha\n";
     home.write("memory/202401/20240101.md", &note);
     let found = home.search("alpha");

@@ -15,8 +15,8 @@ use super::record::{DEAD, Doc, Place, REPLACES};
 use super::sources::{self, MEMORY, MONTH, NOTE, SESSION, Status};
 use super::write::Run;
 use crate::limits::{INDEX_FILE_BYTES, INDEX_MONTHS, INDEX_RUN_BYTES, INDEX_UPDATE_BYTES};
-use crate::proto::passage::Splitter;
-use crate::proto::words::{self, FNV, Side, fnv, fold};
+use crate::proto::chunker::Splitter;
+use crate::proto::tokenizer::{self, FNV, Side, fnv, hash32};
 use crate::store::memory::LONG_TERM;
 use crate::sys::beneath::Root;
 use crate::sys::clock;
@@ -204,8 +204,8 @@ impl Update<'_> {
             self.left = self.left.saturating_sub(n as u64);
             let run = &mut self.run;
             splitter.feed(&buffer[..n], &mut |p| {
-                run.passage(place(whole.key, &p), |emit| {
-                    words::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
+                run.chunk(place(whole.key, &p), |emit| {
+                    tokenizer::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
                 });
             });
             if left > 0 && (self.run.bytes() >= INDEX_RUN_BYTES || self.left == 0) {
@@ -222,8 +222,8 @@ impl Update<'_> {
         }
         let run = &mut self.run;
         splitter.end(&mut |p| {
-            run.passage(place(whole.key, &p), |emit| {
-                words::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
+            run.chunk(place(whole.key, &p), |emit| {
+                tokenizer::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
             });
         });
         let (end, lines) = splitter.done();
@@ -247,14 +247,14 @@ struct Summed<'a> {
     before: Option<Doc>,
 }
 
-fn place(key: u64, passage: &crate::proto::passage::Passage<'_>) -> Place {
+fn place(key: u64, chunk: &crate::proto::chunker::Chunk<'_>) -> Place {
     Place {
         key,
-        offset: passage.offset as u32,
-        line: passage.line,
-        length: passage.text.len() as u16,
+        offset: chunk.offset as u32,
+        line: chunk.line,
+        length: chunk.text.len() as u16,
         terms: 0,
-        sum: fold(fnv(FNV, passage.text)),
+        sum: hash32(fnv(FNV, chunk.text)),
     }
 }
 
@@ -278,5 +278,5 @@ fn check(file: &File, end: u64) -> Option<u32> {
     let length = end.min(CHECKED);
     let bytes = &mut bytes[..length as usize];
     file.read_exact_at(bytes, end - length).ok()?;
-    Some(fold(fnv(FNV, bytes)))
+    Some(hash32(fnv(FNV, bytes)))
 }

@@ -1,9 +1,9 @@
-//! What passages mean, as numbers of a model: found by nearness, and put together with what was found by words.
+//! What chunks mean, as numbers of a model: found by nearness, and put together with what was found by words.
 //!
 //! # Format (little endian)
-//! 24 bytes: magic, sum of the model's name u64, dimensions u32, checksum u32. Then one record for each passage: its
+//! 24 bytes: magic, sum of the model's name u64, dimensions u32, checksum u32. Then one record for each chunk: its
 //! [`Place::id`] u64, a scale f32, and its unit vector with an i8 for each dimension. A record stays good however the
-//! index is merged, since its number is made of the passage itself. The file is derived data: of another model, or
+//! index is merged, since its number is made of the chunk itself. The file is derived data: of another model, or
 //! broken, it is begun anew, and half a record at its end is cut off.
 
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use super::folder::Folder;
 use super::record::{Place, broken};
 use super::{Found, query, sources};
-use crate::limits::{EMBED_DIMENSIONS, EMBED_PASSAGES};
-use crate::proto::words::{FNV, fnv, fold};
+use crate::limits::{EMBED_CHUNKS, EMBED_DIMENSIONS};
+use crate::proto::tokenizer::{FNV, fnv, hash32};
 use crate::store::atomic;
 use crate::sys::beneath::Root;
 
@@ -37,7 +37,7 @@ fn head(model: u64, dimensions: usize) -> [u8; HEAD] {
     out[..8].copy_from_slice(MAGIC);
     out[8..16].copy_from_slice(&model.to_le_bytes());
     out[16..20].copy_from_slice(&(dimensions as u32).to_le_bytes());
-    let sum = fold(fnv(FNV, &out[..20]));
+    let sum = hash32(fnv(FNV, &out[..20]));
     out[20..].copy_from_slice(&sum.to_le_bytes());
     out
 }
@@ -94,7 +94,7 @@ impl Vectors {
         Ok(())
     }
 
-    /// Adds vectors of passages. Those of another length than the ones before begin the file anew.
+    /// Adds vectors of chunks. Those of another length than the ones before begin the file anew.
     ///
     /// # Errors
     /// The disk's; vectors that are too long.
@@ -106,7 +106,7 @@ impl Vectors {
         }
         let mut bytes = Vec::with_capacity(items.len() * (12 + dimensions));
         for (number, vector) in items.iter().filter(|(_, vector)| vector.len() == dimensions) {
-            // A passage that has no direction gets a record all the same, so that nobody asks for it again.
+            // A chunk that has no direction gets a record all the same, so that nobody asks for it again.
             let vector = unit(vector).unwrap_or_else(|| vec![0.0; dimensions]);
             let most = vector.iter().fold(1e-9_f32, |most, x| most.max(x.abs()));
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -143,7 +143,7 @@ impl Vectors {
         Ok(best)
     }
 
-    /// Writes the file anew when more than half of it is of passages that are gone.
+    /// Writes the file anew when more than half of it is of chunks that are gone.
     fn tidy(&self, live: &[(u64, Place)], have: usize) -> Result<()> {
         if have < 2 * live.len() + 1000 {
             return Ok(());
@@ -164,18 +164,18 @@ impl Vectors {
     }
 }
 
-/// Numbers and places of the passages that count, the newest first, at most [`EMBED_PASSAGES`].
+/// Numbers and places of the chunks that count, the newest first, at most [`EMBED_CHUNKS`].
 fn live(folder: &Folder) -> Result<Vec<(u64, Place)>> {
     let mut found = Vec::new();
     for (n, segment) in folder.segments.iter().enumerate().rev() {
-        let mut cursor = segment.passages(0);
-        // Passages of a document stand together.
+        let mut cursor = segment.chunks(0);
+        // Chunks of a document stand together.
         let mut last = (0, false);
-        while let Some(place) = cursor.passage()? {
+        while let Some(place) = cursor.chunk()? {
             if last.0 != place.key {
                 last = (place.key, folder.is_replaced(n, place.key)?);
             }
-            if !last.1 && found.len() < EMBED_PASSAGES {
+            if !last.1 && found.len() < EMBED_CHUNKS {
                 found.push((place.id(), place));
             }
         }
@@ -183,7 +183,7 @@ fn live(folder: &Folder) -> Result<Vec<(u64, Place)>> {
     Ok(found)
 }
 
-/// Passages without a vector, at most `limit`: their numbers and texts. Call it after a search, which brings the index up
+/// Chunks without a vector, at most `limit`: their numbers and texts. Call it after a search, which brings the index up
 /// to date.
 ///
 /// # Errors
@@ -208,7 +208,7 @@ pub fn missing(
     Ok(texts.take(limit).collect())
 }
 
-/// Keeps vectors of passages.
+/// Keeps vectors of chunks.
 ///
 /// # Errors
 /// As [`Vectors::add`].
@@ -308,7 +308,7 @@ mod tests {
         let found = fused(&index, &ws, "car", ("m", &[1.0, 0.1]), 5).expect("found");
         let sections: Vec<_> = found.hits.iter().map(|h| h.section.as_str()).collect();
         assert_eq!(sections, ["A", "B"]);
-        // A passage that is gone is not found, though its vector is there.
+        // A chunk that is gone is not found, though its vector is there.
         fs::write(ws.join("memory/MEMORY.md"), "# C\ntea\n").expect("written");
         search(&index, &ws, "car", 5);
         assert!(fused(&index, &ws, "car", ("m", &[1.0, 0.1]), 5).expect("found").hits.is_empty());

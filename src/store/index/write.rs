@@ -38,14 +38,14 @@ impl<'a> Writer<'a> {
         self.put(&doc.bytes())
     }
 
-    fn passage(&mut self, place: &Place) -> Result<()> {
-        self.foot.passages += 1;
+    fn chunk(&mut self, place: &Place) -> Result<()> {
+        self.foot.chunks += 1;
         self.foot.length += u64::from(place.terms);
         self.put(&place.bytes())
     }
 
     /// Begins a term; its postings follow.
-    fn term(&mut self, term: u32, passages: u32, bytes: u32) -> Result<()> {
+    fn term(&mut self, term: u32, chunks: u32, bytes: u32) -> Result<()> {
         if self.terms >= self.next_mark {
             self.next_mark = self.terms + MARK_EVERY;
             self.foot.marks += 1;
@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
         }
         self.terms += 4;
         self.put(&term.to_le_bytes())?;
-        self.varint(passages)?;
+        self.varint(chunks)?;
         self.varint(bytes)
     }
 
@@ -93,16 +93,16 @@ fn posting_bytes(step: u32, count: u32) -> u32 {
 /// A segment that is being made in memory.
 #[derive(Default)]
 pub struct Run {
-    /// Term and passage of each word.
+    /// Term and chunk of each word.
     words: Vec<u64>,
-    passages: Vec<Place>,
+    chunks: Vec<Place>,
     docs: Vec<Doc>,
 }
 
 impl Run {
     /// Bytes of memory it takes.
     pub fn bytes(&self) -> usize {
-        let (places, docs) = (self.passages.len(), self.docs.len());
+        let (places, docs) = (self.chunks.len(), self.docs.len());
         self.words.len() * 8 + places * size_of::<Place>() + docs * size_of::<Doc>()
     }
 
@@ -116,13 +116,13 @@ impl Run {
         self.docs.push(doc);
     }
 
-    /// Takes a passage and its terms.
-    pub fn passage(&mut self, mut place: Place, terms: impl FnOnce(&mut dyn FnMut(u32))) {
-        let number = self.passages.len() as u64;
+    /// Takes a chunk and its terms.
+    pub fn chunk(&mut self, mut place: Place, terms: impl FnOnce(&mut dyn FnMut(u32))) {
+        let number = self.chunks.len() as u64;
         let before = self.words.len();
         terms(&mut |term| self.words.push(u64::from(term) << 32 | number));
         place.terms = (self.words.len() - before).min(usize::from(u16::MAX)) as u16;
-        self.passages.push(place);
+        self.chunks.push(place);
     }
 
     /// Writes it.
@@ -133,17 +133,17 @@ impl Run {
         let mut writer = Writer::new(out);
         self.docs.sort_unstable_by_key(|doc| doc.key);
         self.docs.iter().try_for_each(|doc| writer.doc(doc))?;
-        self.passages.iter().try_for_each(|place| writer.passage(place))?;
+        self.chunks.iter().try_for_each(|place| writer.chunk(place))?;
         self.words.sort_unstable();
         for words in self.words.chunk_by(|a, b| a >> 32 == b >> 32) {
             // Twice: the length stands in front.
-            let (mut passages, mut bytes) = (0, 0);
+            let (mut chunks, mut bytes) = (0, 0);
             postings(words, &mut |step, count| {
-                passages += 1;
+                chunks += 1;
                 bytes += posting_bytes(step, count);
                 Ok(())
             })?;
-            writer.term((words[0] >> 32) as u32, passages, bytes)?;
+            writer.term((words[0] >> 32) as u32, chunks, bytes)?;
             postings(words, &mut |step, count| writer.posting(step, count))?;
         }
         writer.finish()
@@ -154,30 +154,30 @@ impl Run {
 fn postings(words: &[u64], each: &mut dyn FnMut(u32, u32) -> Result<()>) -> Result<()> {
     let mut next = 0;
     words.chunk_by(|a, b| a == b).try_for_each(|same| {
-        let passage = same[0] as u32 + 1;
-        let step = passage - std::mem::replace(&mut next, passage);
+        let chunk = same[0] as u32 + 1;
+        let step = chunk - std::mem::replace(&mut next, chunk);
         each(step, same.len() as u32)
     })
 }
 
-/// Where the passages of a segment go when it is merged.
+/// Where the chunks of a segment go when it is merged.
 #[derive(Default)]
 struct Move {
     /// Documents that a newer segment replaces, ascending.
     replaced: Vec<u64>,
-    /// New number of its first passage.
+    /// New number of its first chunk.
     base: u32,
-    /// First and end of passages that go, and how many have gone up to there.
+    /// First and end of chunks that go, and how many have gone up to there.
     gaps: Vec<(u32, u32, u32)>,
 }
 
 impl Move {
-    fn note_gap(&mut self, passage: u32) {
+    fn note_gap(&mut self, chunk: u32) {
         match self.gaps.last_mut() {
-            Some((_, end, gone)) if *end == passage => (*end, *gone) = (*end + 1, *gone + 1),
+            Some((_, end, gone)) if *end == chunk => (*end, *gone) = (*end + 1, *gone + 1),
             last => {
                 let gone = last.map_or(0, |(_, _, gone)| *gone);
-                self.gaps.push((passage, passage + 1, gone + 1));
+                self.gaps.push((chunk, chunk + 1, gone + 1));
             }
         }
     }
@@ -201,13 +201,13 @@ pub fn merge(parts: &[Segment], older: bool, out: &mut dyn Write) -> Result<()> 
     let mut moves: Vec<Move> = parts.iter().map(|_| Move::default()).collect();
     merge_docs(parts, older, &mut moves, &mut writer)?;
     for (part, to) in parts.iter().zip(&mut moves) {
-        to.base = writer.foot.passages;
-        let mut cursor = part.passages(0);
+        to.base = writer.foot.chunks;
+        let mut cursor = part.chunks(0);
         let mut number = 0;
-        while let Some(place) = cursor.passage()? {
+        while let Some(place) = cursor.chunk()? {
             match to.replaced.binary_search(&place.key) {
                 Ok(_) => to.note_gap(number),
-                Err(_) => writer.passage(&place)?,
+                Err(_) => writer.chunk(&place)?,
             }
             number += 1;
         }
@@ -257,14 +257,14 @@ fn merge_terms(parts: &[Segment], moves: &[Move], writer: &mut Writer<'_>) -> Re
             lists.push((i, list));
             *head = cursors[i].term()?;
         }
-        let (mut passages, mut bytes) = (0, 0);
+        let (mut chunks, mut bytes) = (0, 0);
         moved(parts, moves, &lists, &mut |step, count| {
-            passages += 1;
+            chunks += 1;
             bytes += posting_bytes(step, count);
             Ok(())
         })?;
-        if passages > 0 {
-            writer.term(term, passages, bytes)?;
+        if chunks > 0 {
+            writer.term(term, chunks, bytes)?;
             moved(parts, moves, &lists, &mut |step, count| writer.posting(step, count))?;
         }
     }

@@ -4,17 +4,17 @@ use super::*;
 use crate::store::index::cursor::Source;
 use crate::store::index::segment::Segment;
 
-/// A document, its flags and passages, the terms of each.
+/// A document, its flags and chunks, the terms of each.
 type Sample<'a> = (u64, u32, &'a [&'a [u32]]);
 
 fn segment(docs: &[Sample<'_>]) -> Segment {
     let mut run = Run::default();
-    for (key, flags, passages) in docs {
-        for (n, terms) in passages.iter().enumerate() {
+    for (key, flags, chunks) in docs {
+        for (n, terms) in chunks.iter().enumerate() {
             let place = Place { key: *key, offset: n as u32, line: 1, length: 9, terms: 0, sum: 0 };
-            run.passage(place, |emit| terms.iter().for_each(|term| emit(*term)));
+            run.chunk(place, |emit| terms.iter().for_each(|term| emit(*term)));
         }
-        run.doc(Doc { key: *key, flags: *flags, end: passages.len() as u32, ..Doc::default() });
+        run.doc(Doc { key: *key, flags: *flags, end: chunks.len() as u32, ..Doc::default() });
     }
     written(&mut |out| run.write(out))
 }
@@ -25,16 +25,16 @@ fn written(write: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<()>) -> Segm
     Segment::open(Source::Bytes(bytes), (1, 1)).expect("a segment")
 }
 
-/// Key, offset and count of a term's passages.
+/// Key, offset and count of a term's chunks.
 fn found(segment: &Segment, term: u32) -> Vec<(u64, u32, u32)> {
     let Some(list) = segment.find(term).expect("looked up") else { return Vec::new() };
     let mut postings = segment.postings(list);
     let mut all = Vec::new();
     while let Some((number, count)) = postings.next().expect("a posting") {
-        let place = segment.passages(number).passage().expect("read").expect("a passage");
+        let place = segment.chunks(number).chunk().expect("read").expect("a chunk");
         all.push((place.key, place.offset, count));
     }
-    assert_eq!(all.len(), list.passages as usize);
+    assert_eq!(all.len(), list.chunks as usize);
     all
 }
 
@@ -45,7 +45,7 @@ fn what_was_written_is_found() {
     assert_eq!(found(&s, 2), [(7, 0, 1), (7, 1, 1)]);
     assert_eq!(found(&s, u32::MAX), [(5, 0, 1)]);
     assert_eq!(found(&s, 3), []);
-    assert_eq!((s.foot.docs, s.foot.passages, s.foot.length, s.foot.keys), (2, 3, 5, (5, 7)));
+    assert_eq!((s.foot.docs, s.foot.chunks, s.foot.length, s.foot.keys), (2, 3, 5, (5, 7)));
     assert_eq!(s.doc(7).expect("read").map(|d| d.end), Some(2));
     assert_eq!(s.doc(6).expect("read"), None);
     let none = segment(&[]);
@@ -88,7 +88,7 @@ fn the_newest_counts_in_a_merger() {
 fn damage_is_noticed_or_harmless() {
     let mut run = Run::default();
     let place = Place { key: 1, offset: 0, line: 1, length: 9, terms: 0, sum: 0 };
-    run.passage(place, |emit| (0..50).for_each(|n| emit(n * 80_000_000)));
+    run.chunk(place, |emit| (0..50).for_each(|n| emit(n * 80_000_000)));
     run.doc(Doc { key: 1, flags: REPLACES, ..Doc::default() });
     let mut whole = Vec::new();
     run.write(&mut whole).expect("written");

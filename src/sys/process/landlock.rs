@@ -1,6 +1,6 @@
 //! Landlock (linux/landlock.h, since Linux 5.13): which files a command may open at all, whatever its user may.
 //!
-//! A [`Walls`] is a rule set that allows nothing but what is added. It is made before the fork and put in force by
+//! A [`LandlockRules`] is a rule set that allows nothing but what is added. It is made before the fork and put in force by
 //! the child; no descendant can leave it. By number, as C libraries have no wrappers.
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::limits::{CAGE_DEPTH, CAGE_PIECES, CAGE_RULES};
+use crate::limits::{SANDBOX_DEPTH, SANDBOX_PIECES, SANDBOX_RULES};
 use crate::sys::beneath::path_of;
 
 const VERSION: u32 = 1;
@@ -65,7 +65,7 @@ struct PathBeneathAttr {
 }
 
 /// A rule set under construction.
-pub struct Walls {
+pub struct LandlockRules {
     fd: OwnedFd,
     abi: u32,
     hidden: Vec<PathBuf>,
@@ -73,12 +73,12 @@ pub struct Walls {
     left_closed: Option<PathBuf>,
 }
 
-impl Walls {
+impl LandlockRules {
     /// Allows nothing yet.
     ///
     /// # Errors
     /// A kernel without Landlock, or out of memory.
-    pub fn new() -> io::Result<Walls> {
+    pub fn new() -> io::Result<LandlockRules> {
         let abi = abi();
         let attr = RulesetAttr {
             handled_fs: known(abi),
@@ -99,7 +99,7 @@ impl Walls {
             }
             OwnedFd::from_raw_fd(fd as RawFd)
         };
-        Ok(Walls { fd, abi, hidden: Vec::new(), rules: 0, left_closed: None })
+        Ok(LandlockRules { fd, abi, hidden: Vec::new(), rules: 0, left_closed: None })
     }
 
     /// From here on these (absolute) paths stay closed, whatever is allowed around them; replaces the earlier ones.
@@ -116,7 +116,7 @@ impl Walls {
         self.rules
     }
 
-    /// The last folder of which a part stays closed, as it holds something hidden beside more than [`CAGE_PIECES`]
+    /// The last folder of which a part stays closed, as it holds something hidden beside more than [`SANDBOX_PIECES`]
     /// other entries.
     pub fn left_closed(&self) -> Option<&Path> {
         self.left_closed.as_deref()
@@ -125,7 +125,7 @@ impl Walls {
     /// The tree at `path` may be read and its programs run. What does not exist is passed over.
     ///
     /// # Errors
-    /// More than [`CAGE_RULES`] rules, or the kernel's.
+    /// More than [`SANDBOX_RULES`] rules, or the kernel's.
     pub fn read(&mut self, path: &Path) -> io::Result<()> {
         self.add(path, EXECUTE | READ_FILE | READ_DIR, 0)
     }
@@ -133,7 +133,7 @@ impl Walls {
     /// The tree at `path` may be read and changed, except that no devices are made in it.
     ///
     /// # Errors
-    /// As [`Walls::read`].
+    /// As [`LandlockRules::read`].
     pub fn write(&mut self, path: &Path) -> io::Result<()> {
         self.add(path, known(self.abi) & !(MAKE_CHAR | MAKE_BLOCK | IOCTL_DEV), 0)
     }
@@ -141,7 +141,7 @@ impl Walls {
     /// The file at `path` may be read and written: a device.
     ///
     /// # Errors
-    /// As [`Walls::read`].
+    /// As [`LandlockRules::read`].
     pub fn device(&mut self, path: &Path) -> io::Result<()> {
         self.add(path, READ_FILE | WRITE_FILE | TRUNCATE, 0)
     }
@@ -162,7 +162,7 @@ impl Walls {
             // A rule cannot have holes: what lies beside the hidden is allowed piece by piece.
             return self.pieces(&real, rights, depth);
         }
-        if self.rules == CAGE_RULES {
+        if self.rules == SANDBOX_RULES {
             return Err(io::Error::other("too many rules"));
         }
         self.rules += 1;
@@ -182,7 +182,7 @@ impl Walls {
     }
 
     fn pieces(&mut self, folder: &Path, rights: u64, depth: usize) -> io::Result<()> {
-        if depth == CAGE_DEPTH {
+        if depth == SANDBOX_DEPTH {
             return Ok(());
         }
         let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
@@ -193,7 +193,7 @@ impl Walls {
             let leads = self.hidden.iter().any(|hidden| hidden.starts_with(&path));
             if leads {
                 self.add(&path, rights, depth + 1)?;
-            } else if beside < CAGE_PIECES {
+            } else if beside < SANDBOX_PIECES {
                 beside += 1;
                 self.add(&path, rights, depth + 1)?;
             } else {
@@ -204,7 +204,7 @@ impl Walls {
     }
 }
 
-impl AsRawFd for Walls {
+impl AsRawFd for LandlockRules {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }

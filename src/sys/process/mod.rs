@@ -1,17 +1,17 @@
-//! Commands: started in a cage and a process group of their own, watched without a thread, never left behind.
+//! Commands: started in a sandbox and a process group of their own, watched without a thread, never left behind.
 //!
 //! A [`Child`] that is dropped is killed with its whole group and reaped; so a future that is cancelled leaves
 //! neither process nor zombie. Nothing here decides what may run: that is the guard's work.
 
-mod cage;
+mod cgroup_leaf;
 mod harden;
 mod landlock;
-mod leaf;
-mod lent;
 mod peer;
+mod remote_child;
 mod run;
+mod sandbox;
 mod seccomp;
-mod trial;
+mod selftest;
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -29,15 +29,15 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
 
-pub use cage::Cage;
+pub use cgroup_leaf::CgroupLeaf;
 pub use harden::harden;
-pub use landlock::{Walls, abi as landlock_version};
-pub use leaf::Leaf;
-pub use lent::{adopt, become_command, is_lent};
+pub use landlock::{LandlockRules, abi as landlock_version};
 pub use peer::{is_tool, is_tool_behind, tasks};
+pub use remote_child::{adopt, become_command, has_exec_broker};
 pub use run::{End, Outcome, run};
+pub use sandbox::Sandbox;
 pub use seccomp::{Filter, Guarded};
-pub use trial::{Strength, strength};
+pub use selftest::{Strength, strength};
 
 /// First and longest pause between two looks at a child where the kernel has no pidfd_open (Linux 5.3).
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -59,7 +59,7 @@ enum Watch {
     Pidfd(Async<OwnedFd>),
     Timer(Timer, Duration),
     /// Not our child: the supervisor's.
-    Lent(lent::Lent),
+    Remote(remote_child::RemoteChild),
 }
 
 /// A running command.
@@ -70,27 +70,27 @@ pub struct Child {
     reaped: bool,
     stdout: Option<Async<OwnedFd>>,
     stderr: Option<Async<OwnedFd>>,
-    leaf: Option<Leaf>,
+    cgroup: Option<CgroupLeaf>,
 }
 
 /// Starts `/bin/sh -c script` in the folder `dir` with exactly this environment, standard input empty, output
-/// in pipes, as leader of a new session, inside `cage`.
+/// in pipes, as leader of a new session, inside `sandbox`.
 pub fn shell(
     script: &OsStr,
     dir: &OwnedFd,
     env: &[(OsString, OsString)],
-    mut cage: Cage,
+    mut sandbox: Sandbox,
 ) -> io::Result<Child> {
-    if cage.lent {
-        return lent::start(script, dir, env, cage);
+    if sandbox.remote {
+        return remote_child::start(script, dir, env, sandbox);
     }
-    bury();
+    reap_unreaped();
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script);
     command.env_clear().envs(env.iter().map(|(k, v)| (k, v)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let entry = cage::Entry::new(dir, &cage);
-    // SAFETY: `enter` makes only async-signal-safe calls and captures plain integers; `dir` and `cage` live
+    let entry = sandbox::Entry::new(dir, &sandbox);
+    // SAFETY: `enter` makes only async-signal-safe calls and captures plain integers; `dir` and `sandbox` live
     // until spawn returns, which is after the exec.
     unsafe { command.pre_exec(move || entry.enter()) };
     let mut child = command.spawn()?;
@@ -102,9 +102,9 @@ pub fn shell(
     };
     // From here on dropping ends the process, whatever fails.
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let leaf = cage.leaf.take();
+    let cgroup = sandbox.cgroup.take();
     let mut child =
-        Child { pid: Some(pid), watch, reaped: false, stdout: None, stderr: None, leaf };
+        Child { pid: Some(pid), watch, reaped: false, stdout: None, stderr: None, cgroup };
     child.stdout = stdout.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
     child.stderr = stderr.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
     Ok(child)
@@ -126,8 +126,8 @@ impl Child {
     fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(pid) = self.pid else {
-                let Watch::Lent(lent) = &mut self.watch else { return Poll::Ready(()) };
-                return lent.poll(cx);
+                let Watch::Remote(remote) = &mut self.watch else { return Poll::Ready(()) };
+                return remote.poll(cx);
             };
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
             match waitid(WaitId::Pid(pid), options) {
@@ -149,7 +149,7 @@ impl Child {
                     *pause = (*pause * 2).min(LOOK.1);
                     timer.set_after(*pause);
                 }
-                Watch::Lent(_) => return Poll::Ready(()),
+                Watch::Remote(_) => return Poll::Ready(()),
             }
         }
     }
@@ -160,13 +160,13 @@ impl Child {
             match (self.pid, &self.watch) {
                 // ESRCH: nobody left, which is what was wanted.
                 (Some(pid), _) => drop(kill_process_group(pid, signal)),
-                (None, Watch::Lent(lent)) => lent.signal(signal.as_raw()),
+                (None, Watch::Remote(remote)) => remote.signal(signal.as_raw()),
                 _ => {}
             }
             if signal == Signal::KILL {
                 // Also what has left the group.
-                if let Some(leaf) = &self.leaf {
-                    leaf.kill();
+                if let Some(cgroup) = &self.cgroup {
+                    cgroup.kill();
                 }
             }
         }
@@ -176,8 +176,8 @@ impl Child {
     fn reap(&mut self) -> Option<Exit> {
         let Some(pid) = self.pid else {
             // The supervisor reaps it when our end of its socket is closed.
-            let Watch::Lent(lent) = &self.watch else { return None };
-            return lent.exit();
+            let Watch::Remote(remote) = &self.watch else { return None };
+            return remote.exit();
         };
         let exit = match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
             Ok(None) | Err(Errno::INTR) => return None,
@@ -196,7 +196,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.end();
-        self.leaf = None;
+        self.cgroup = None;
         harden::over();
     }
 }
@@ -215,19 +215,19 @@ impl Child {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        UNDEAD.with_borrow_mut(|list| list.push(pid));
+        UNREAPED.with_borrow_mut(|list| list.push(pid));
     }
 }
 
 thread_local! {
     /// Killed children that hang in the kernel, reaped when the next command starts: waiting for one would
     /// block whoever waits. A blocking thread would be the only one there is.
-    static UNDEAD: RefCell<Vec<Pid>> = const { RefCell::new(Vec::new()) };
+    static UNREAPED: RefCell<Vec<Pid>> = const { RefCell::new(Vec::new()) };
 }
 
-fn bury() {
+fn reap_unreaped() {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    UNDEAD.with_borrow_mut(|list| {
+    UNREAPED.with_borrow_mut(|list| {
         list.retain(|pid| {
             matches!(waitid(WaitId::Pid(*pid), options), Ok(None) | Err(Errno::INTR))
         });

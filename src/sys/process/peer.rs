@@ -88,7 +88,7 @@ pub fn tasks() -> Option<u64> {
     let uid = rustix::process::getuid().as_raw();
     let mut count = 0u64;
     for (seen, entry) in fs::read_dir("/proc").ok()?.flatten().enumerate() {
-        if seen > crate::limits::CAGE_PROCESSES_SEEN {
+        if seen > crate::limits::SANDBOX_PROCESSES_SEEN {
             return None;
         }
         if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {

@@ -8,7 +8,7 @@ use std::io;
 
 use libc::c_long;
 
-use crate::limits::CAGE_THREADS;
+use crate::limits::SANDBOX_THREADS;
 
 /// Never, with EPERM.
 const DENIED: &[c_long] = &[
@@ -144,12 +144,12 @@ impl Guarded {
         let (pid, group) = unsafe { (libc::getpid() as u32, libc::getpgrp() as u32) };
         let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let threads = tasks.filter_map(|t| t.file_name().to_str()?.parse().ok());
-        Guarded { pid, group, threads: threads.take(CAGE_THREADS).collect() }
+        Guarded { pid, group, threads: threads.take(SANDBOX_THREADS).collect() }
     }
 }
 
 impl Guarded {
-    /// Who started this process, for one that closes its own cage.
+    /// Who started this process, for one that closes its own sandbox.
     pub fn parent() -> Guarded {
         // SAFETY: neither call has preconditions.
         let (pid, group) = unsafe {

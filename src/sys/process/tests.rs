@@ -6,30 +6,30 @@ use std::time::Instant;
 use smol::block_on;
 
 use super::*;
-use crate::limits::{CAGE_PIECES, EXEC_OUTPUT_HALF};
+use crate::limits::{EXEC_OUTPUT_HALF, SANDBOX_PIECES};
 use crate::sys::scratch::Scratch;
 
 fn start(s: &Scratch, script: &str) -> Child {
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
-    shell(OsStr::new(script), &dir, &env, Cage::default()).expect("started")
+    shell(OsStr::new(script), &dir, &env, Sandbox::default()).expect("started")
 }
 
-/// The same in a closed cage, which has the system and this folder.
+/// The same in a closed sandbox, which has the system and this folder.
 fn locked(s: &Scratch, script: &str) -> (End, String) {
-    let mut walls = Walls::new().expect("Landlock");
-    walls.hide(&[s.path().join("hidden")]);
+    let mut rules = LandlockRules::new().expect("Landlock");
+    rules.hide(&[s.path().join("hidden")]);
     for folder in ["/usr", "/bin", "/lib", "/lib64", "/etc", "/proc"] {
-        walls.read(Path::new(folder)).expect("a rule");
+        rules.read(Path::new(folder)).expect("a rule");
     }
-    walls.device(Path::new("/dev/null")).expect("a rule");
-    walls.write(s.path()).expect("a rule");
+    rules.device(Path::new("/dev/null")).expect("a rule");
+    rules.write(s.path()).expect("a rule");
     let filter = Some(Filter::new(&Guarded::this()));
-    let cage = Cage { walls: Some(walls), filter, ..Cage::default() };
+    let sandbox = Sandbox { landlock: Some(rules), filter, ..Sandbox::default() };
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
     let (end, out, err, _) =
-        finish(shell(OsStr::new(script), &dir, &env, cage).expect("started"), LONG);
+        finish(shell(OsStr::new(script), &dir, &env, sandbox).expect("started"), LONG);
     (end, out + &err)
 }
 
@@ -266,21 +266,21 @@ fn a_crowd_beside_what_is_hidden_is_opened_in_part() {
         return;
     }
     let s = Scratch::new();
-    s.file("crowd/home/secret", "");
-    for n in 0..CAGE_PIECES {
-        s.file(&format!("crowd/{n}"), "");
+    s.file("many/home/secret", "");
+    for n in 0..SANDBOX_PIECES {
+        s.file(&format!("many/{n}"), "");
     }
-    let mut walls = Walls::new().expect("Landlock");
-    walls.hide(&[s.path().join("crowd/home/secret")]);
-    walls.write(s.path()).expect("all fit");
-    assert_eq!((walls.rules(), walls.left_closed()), (CAGE_PIECES, None));
-    s.file("crowd/last", "");
+    let mut rules = LandlockRules::new().expect("Landlock");
+    rules.hide(&[s.path().join("many/home/secret")]);
+    rules.write(s.path()).expect("all fit");
+    assert_eq!((rules.rules(), rules.left_closed()), (SANDBOX_PIECES, None));
+    s.file("many/last", "");
     s.file("beside", "");
-    let mut walls = Walls::new().expect("Landlock");
-    walls.hide(&[s.path().join("crowd/home/secret")]);
-    walls.write(s.path()).expect("some stay closed");
-    assert_eq!(walls.left_closed(), Some(&*s.path().join("crowd")));
-    assert_eq!(walls.rules(), CAGE_PIECES + 1, "and what is beside the crowd");
+    let mut rules = LandlockRules::new().expect("Landlock");
+    rules.hide(&[s.path().join("many/home/secret")]);
+    rules.write(s.path()).expect("some stay closed");
+    assert_eq!(rules.left_closed(), Some(&*s.path().join("many")));
+    assert_eq!(rules.rules(), SANDBOX_PIECES + 1, "and what is beside them");
 }
 
 #[test]
@@ -315,12 +315,16 @@ fn closing_the_cage_takes_little() {
 fn limits_of_a_smaller_cage_hold() {
     let s = Scratch::new();
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
-    let cage =
-        Cage { file_bytes: 4096, address_space: Some(1 << 30), oom_score: 0, ..Cage::default() };
+    let sandbox = Sandbox {
+        file_bytes: 4096,
+        address_space: Some(1 << 30),
+        oom_score: 0,
+        ..Sandbox::default()
+    };
     let script =
         OsStr::new("head -c 100000 /dev/zero > big; wc -c < big; cat /proc/self/oom_score_adj");
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
-    let (_, out, _, _) = finish(shell(script, &dir, &env, cage).expect("started"), LONG);
+    let (_, out, _, _) = finish(shell(script, &dir, &env, sandbox).expect("started"), LONG);
     assert_eq!(out.trim(), "4096\n0");
 }
 
@@ -331,11 +335,11 @@ fn a_folder_that_is_gone_is_an_error_or_harmless() {
     std::fs::create_dir(&path).expect("a folder");
     let dir = OwnedFd::from(std::fs::File::open(&path).expect("the folder"));
     std::fs::remove_dir(&path).expect("removed");
-    if let Ok(child) = shell(OsStr::new("echo x"), &dir, &[], Cage::default()) {
+    if let Ok(child) = shell(OsStr::new("echo x"), &dir, &[], Sandbox::default()) {
         assert_eq!(finish(child, LONG).0, End::Exit(Exit::Code(0)));
     }
     let file = OwnedFd::from(std::fs::File::open(s.file("f", "")).expect("a file"));
-    assert!(shell(OsStr::new("echo x"), &file, &[], Cage::default()).is_err());
+    assert!(shell(OsStr::new("echo x"), &file, &[], Sandbox::default()).is_err());
 }
 
 #[test]
@@ -362,14 +366,14 @@ fn a_group_of_its_own_ends_with_the_command() {
         return;
     };
     let s = Scratch::new();
-    let leaf = Leaf::new(&tools).expect("a group");
-    let cage = Cage { leaf: Some(leaf), ..Cage::default() };
+    let cgroup = CgroupLeaf::new(&tools).expect("a group");
+    let sandbox = Sandbox { cgroup: Some(cgroup), ..Sandbox::default() };
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
     let script =
         "grep -c picoclaw-test /proc/self/cgroup; setsid sleep 300 & echo $! > slipped; exit 0";
     let (_, out, _, _) =
-        finish(shell(OsStr::new(script), &dir, &env, cage).expect("started"), LONG);
+        finish(shell(OsStr::new(script), &dir, &env, sandbox).expect("started"), LONG);
     assert_eq!(out, "1\n");
     let slipped = format!("/proc/{}", s.text("slipped").trim());
     for _ in 0..100 {
@@ -381,8 +385,8 @@ fn a_group_of_its_own_ends_with_the_command() {
     }
     assert!(std::fs::read(format!("{slipped}/cmdline")).map_or(true, |line| line.is_empty()));
     // Removing the last group tries the ones before again.
-    drop(Leaf::new(&tools).expect("a group"));
+    drop(CgroupLeaf::new(&tools).expect("a group"));
     std::thread::sleep(Duration::from_millis(50));
-    drop(Leaf::new(&tools).expect("a group"));
+    drop(CgroupLeaf::new(&tools).expect("a group"));
     std::fs::remove_dir(&tools).expect("nothing is left in it");
 }

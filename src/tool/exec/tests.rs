@@ -24,11 +24,11 @@ fn context(config: &Config, channel: &str) -> ToolContext {
         http: crate::net::http::Client::new().expect("a client"),
         chat: Address { channel: channel.into(), chat: "7".into(), ..Address::default() },
         sender: Default::default(),
-        outbox: None,
+        send_message: None,
         files: None,
         secrets: Default::default,
         readable_roots: std::rc::Rc::new([]),
-        standing: Default::default(),
+        trust: Default::default(),
         cron: None,
         subagents: None,
     }

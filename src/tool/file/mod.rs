@@ -14,7 +14,7 @@ use super::{Args, Effect, ToolResult, ToolSpec};
 use crate::config::Config;
 use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
 use crate::sys::beneath::{Fault, Replace};
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 pub static READ_FILE: ToolSpec = ToolSpec {
     name: "read_file",
@@ -93,7 +93,7 @@ async fn run(scope: Scope, config: &Config, name: &str, args: &Args) -> ToolResu
             Call::List
         }
     };
-    offload(Box::new(move || match blocking(&scope, &path, call) {
+    spawn_blocking(Box::new(move || match blocking(&scope, &path, call) {
         Ok(result) => result,
         Err(e) => ToolResult::error(e),
     }))

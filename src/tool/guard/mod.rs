@@ -2,7 +2,7 @@
 //! out of it.
 //!
 //! It keeps a model from doing harm by mistake and stops the plain tricks. It cannot judge what a program
-//! does once it runs (a build script, an interpreter): that is the cage's work (`sys::process::Cage`).
+//! does once it runs (a build script, an interpreter): that is the sandbox's work (`sys::process::Sandbox`).
 
 mod deny;
 mod paths;

@@ -1,5 +1,5 @@
 //! Commands that are allowed but ask first: what changes the machine beyond the workspace, opens it to others, or hands
-//! data out. Judged like the deny list, by names and options; the cage holds whether or not this recognises a command.
+//! data out. Judged like the deny list, by names and options; the sandbox holds whether or not this recognises a command.
 
 use std::path::Path;
 

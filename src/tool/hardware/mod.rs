@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{Args, ToolContext, ToolResult, approval};
 use crate::limits::HARDWARE_LISTED;
 use crate::proto::json::object;
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 pub use board::BOARD;
 pub use gpio::GPIO;
@@ -70,7 +70,7 @@ async fn carried_out(ctx: &ToolContext, name: &str, args: &Args) -> Result<Strin
     let Job { device, rule, line, work } = job;
     if !rule.is_empty() {
         let asked = device.clone();
-        offload(Box::new(move || facts::allowed(rule, &asked, line))).await?;
+        spawn_blocking(Box::new(move || facts::allowed(rule, &asked, line))).await?;
     }
     approval::gate(ctx, name, args).await?;
     slot::run(device, work).await

@@ -92,7 +92,7 @@ mod tests {
         let begin = std::time::Instant::now();
         let e = wait(60_000, Box::new(|| Ok("b".into()))).expect_err("refused");
         assert!(e.contains("/dev/i2c-9 hangs in the kernel"), "{e}");
-        assert_eq!(async_io::block_on(crate::sys::offload(Box::new(|| 7))), 7);
+        assert_eq!(async_io::block_on(crate::sys::spawn_blocking(Box::new(|| 7))), 7);
         assert!(begin.elapsed() < Duration::from_secs(10));
         release.send(()).expect("the thread waits");
         for _ in 0..500 {

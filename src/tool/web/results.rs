@@ -1,7 +1,7 @@
 //! Answers of search engines to titles, addresses and snippets.
 
 use super::engine::Engine;
-use crate::proto::json::{Json, Odd};
+use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::{html, percent, text};
 use crate::{Error, Result};
 
@@ -26,9 +26,9 @@ pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit
     let other = |why: &dyn std::fmt::Display| {
         Error::new(format!("the answer is not what {} documents: {why}", engine.name()))
     };
-    let odd = Odd::default();
+    let mismatch = TypeMismatch::default();
     let answer =
-        text::utf8(body).and_then(|text| Json::parse(text, &odd)).map_err(|e| other(&e))?;
+        text::utf8(body).and_then(|text| Json::parse(text, &mismatch)).map_err(|e| other(&e))?;
     // Brave nests its list in `web`, and calls `description` what is `content` with Tavily and SearXNG.
     let nested = answer.get("web").get("results").some();
     let items = nested.unwrap_or_else(|| answer.get("results")).items();
@@ -37,8 +37,10 @@ pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit
         hit(&item.get("title").str(), &item.get("url").str(), &snippet.str())
     });
     let hits = hits.take(count).collect();
-    match odd.get() {
-        Some(odd) => Err(other(&format_args!("unexpected `{}`", text::truncate(odd, TITLE_CHARS)))),
+    match mismatch.get() {
+        Some(mismatch) => {
+            Err(other(&format_args!("unexpected `{}`", text::truncate(mismatch, TITLE_CHARS))))
+        }
         None => Ok(hits),
     }
 }

@@ -1,4 +1,4 @@
-//! One daemon, its peer and its home under trial; what was said, and the books at the end.
+//! One daemon, its peer and its home under test: what was said, and the accounts at the end.
 
 use std::collections::BTreeMap;
 use std::path::Path;

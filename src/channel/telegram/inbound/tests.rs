@@ -1,13 +1,13 @@
 use super::*;
-use crate::proto::json::Odd;
+use crate::proto::json::TypeMismatch;
 
 fn me() -> Me {
     Me { id: 9, username: "pico_bot".into() }
 }
 
 fn read(update: &str, rule: &GroupTrigger) -> Event {
-    let odd = Odd::default();
-    let json = Json::parse(update, &odd).expect("JSON");
+    let mismatch = TypeMismatch::default();
+    let json = Json::parse(update, &mismatch).expect("JSON");
     super::update(json, "telegram", &me(), rule).expect("an update").1
 }
 
@@ -211,10 +211,10 @@ fn topics_migrations_buttons_and_the_rest() {
 }
 
 #[test]
-fn unknown_missing_and_odd_fields() {
+fn unknown_missing_and_mismatched_fields() {
     let read = |text: &str| {
-        let odd = Odd::default();
-        let json = Json::parse(text, &odd).expect("JSON");
+        let mismatch = TypeMismatch::default();
+        let json = Json::parse(text, &mismatch).expect("JSON");
         super::update(json, "telegram", &me(), &GroupTrigger::default())
             .map(|(id, event)| (id, words(event)))
     };
@@ -226,7 +226,7 @@ fn unknown_missing_and_odd_fields() {
     assert_eq!(read(r#"{"update_id":1,"boost":{"x":[1]}}"#), Some((1, None)));
     assert_eq!(message(r#""text":"a\nb""#), Some((2, Some("a\nb".into()))));
     assert_eq!(message(r#""text":null,"caption":"c""#), Some((2, Some("c".into()))));
-    for odd in [
+    for mismatch in [
         "7",
         "\"x\"",
         "[]",
@@ -235,16 +235,16 @@ fn unknown_missing_and_odd_fields() {
         r#"{"update_id":"2"}"#,
         r#"{"update_id":2,"message":"x"}"#,
     ] {
-        assert_eq!(read(odd), None, "{odd}");
+        assert_eq!(read(mismatch), None, "{mismatch}");
     }
-    for odd in [
+    for mismatch in [
         r#""text":7"#,
         r#""text":"x","reply_to_message":[]"#,
         r#""photo":{}"#,
         r#""text":"x","date":"x""#,
         r#""text":"a\ud800""#,
     ] {
-        assert_eq!(message(odd), None, "{odd}");
+        assert_eq!(message(mismatch), None, "{mismatch}");
     }
 }
 

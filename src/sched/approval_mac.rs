@@ -17,19 +17,19 @@ const KEY: usize = 32;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Seal(PathBuf);
+pub struct ApprovalMac(PathBuf);
 
-impl Seal {
+impl ApprovalMac {
     /// With the key of this home.
-    pub fn new(home: &Path) -> Seal {
-        Seal(home.join("state/cron.key"))
+    pub fn new(home: &Path) -> ApprovalMac {
+        ApprovalMac(home.join("state/cron.key"))
     }
 
     /// The mark of a command for a chat. Makes the key when there is none.
     ///
     /// # Errors
     /// The disk's.
-    pub fn make(&self, command: &str, to: &Address) -> Result<String> {
+    pub fn sign(&self, command: &str, to: &Address) -> Result<String> {
         let key = match self.key()? {
             Some(key) => key,
             None => {
@@ -45,7 +45,7 @@ impl Seal {
     }
 
     /// Was the job's command approved?
-    pub fn holds(&self, job: &Job) -> bool {
+    pub fn verify(&self, job: &Job) -> bool {
         let wanted = match self.key() {
             Ok(Some(key)) => mark(&key, job.command(), &job.to()),
             _ => return false,
@@ -78,23 +78,23 @@ mod tests {
 
     #[test]
     fn only_what_was_approved_holds() {
-        let dir = crate::sys::scratch::Scratch::named("seal");
+        let dir = crate::sys::scratch::Scratch::named("mac");
         std::fs::create_dir(dir.join("state")).expect("a folder");
-        let seal = Seal::new(&dir);
+        let mac = ApprovalMac::new(&dir);
         let to = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };
         let job = |command: &str, chat: &str, approval: &str| {
             let payload = json!({"command": command, "channel": "telegram", "to": chat, "approval": approval});
             Job::parse(&json!({"id": "1", "payload": payload}).to_string()).expect("a job")
         };
-        assert!(!seal.holds(&job("ls", "5", "")), "no key yet");
-        let mark = seal.make("ls", &to).expect("a mark");
-        assert_eq!(seal.make("ls", &to).expect("again"), mark, "the key stays");
-        assert!(seal.holds(&job("ls", "5", &mark)));
-        assert!(!seal.holds(&job("ls -a", "5", &mark)));
-        assert!(!seal.holds(&job("ls", "6", &mark)));
-        assert!(!seal.holds(&job("ls", "5", "")));
+        assert!(!mac.verify(&job("ls", "5", "")), "no key yet");
+        let mark = mac.sign("ls", &to).expect("a mark");
+        assert_eq!(mac.sign("ls", &to).expect("again"), mark, "the key stays");
+        assert!(mac.verify(&job("ls", "5", &mark)));
+        assert!(!mac.verify(&job("ls -a", "5", &mark)));
+        assert!(!mac.verify(&job("ls", "6", &mark)));
+        assert!(!mac.verify(&job("ls", "5", "")));
         std::fs::write(dir.join("state/cron.key"), "short").expect("written");
-        assert!(!seal.holds(&job("ls", "5", &mark)));
-        assert!(seal.make("ls", &to).expect_err("broken").as_str().contains("remove it"));
+        assert!(!mac.verify(&job("ls", "5", &mark)));
+        assert!(mac.sign("ls", &to).expect_err("broken").as_str().contains("remove it"));
     }
 }

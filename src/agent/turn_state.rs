@@ -13,14 +13,14 @@ use crate::provider::Picture;
 use crate::store::frame::Frame;
 use crate::store::session::{Sessions, Tail, parse_lines, push_line};
 use crate::store::writer::Ticket;
-use crate::sys::{clock, offload};
+use crate::sys::{clock, spawn_blocking};
 use crate::tool::subagent::Unrecorded;
 
 /// Behind the text of a message whose pictures the model refused.
 const UNSEEN: &str = "\n(The model in use cannot see this picture.)";
 
 /// A turn under way.
-pub(super) struct Progress<'a> {
+pub(super) struct TurnState<'a> {
     agent: &'a Agent,
     pub(super) turn: &'a Turn<'a>,
     /// File name of the session.
@@ -38,7 +38,7 @@ pub(super) struct Progress<'a> {
     /// Where the running turn begins in `messages`.
     pub(super) start: usize,
     /// What the model has seen holds text of others.
-    pub(super) tainted: Rc<Cell<bool>>,
+    pub(super) untrusted: Rc<Cell<bool>>,
     /// Tokens used, as the provider counts them.
     pub(super) tokens: u64,
     /// Model calls made.
@@ -47,7 +47,7 @@ pub(super) struct Progress<'a> {
     pub(super) pictures: Vec<Picture>,
 }
 
-impl Progress<'_> {
+impl TurnState<'_> {
     /// Takes a message into the conversation and into the lines to record.
     pub(super) fn push(&mut self, mut message: Message) {
         message.created_at = Some(date::rfc3339(clock::unix_now()));
@@ -63,7 +63,7 @@ impl Progress<'_> {
             let agent = &self.agent.config.agent;
             let (workspace, most) = (agent.workspace.clone(), agent.max_media_size);
             let open = move || Picture::open_all(&workspace, &paths, most.into());
-            self.pictures = offload(Box::new(open)).await;
+            self.pictures = spawn_blocking(Box::new(open)).await;
         }
     }
 
@@ -115,7 +115,7 @@ impl Progress<'_> {
 
 impl Agent {
     /// Reads the session and what a restart left of the turn.
-    pub(super) async fn begin<'a>(&'a self, turn: &'a Turn<'a>) -> Result<Progress<'a>> {
+    pub(super) async fn begin<'a>(&'a self, turn: &'a Turn<'a>) -> Result<TurnState<'a>> {
         let file = Sessions::file_name(turn.session)?;
         let sessions = self.sessions.clone();
         let key = turn.session.to_string();
@@ -125,7 +125,7 @@ impl Agent {
         let anew = fresh && turn.resumed.is_none();
         // Looked at before the file is read: what is written meanwhile is told apart by its place.
         let unsaved = self.journal.unsaved(&file);
-        let tail = crate::sys::offload(move || match anew {
+        let tail = crate::sys::spawn_blocking(move || match anew {
             true => sessions.start_over(&key),
             false => sessions.tail_with(&key, resumed),
         })
@@ -156,7 +156,7 @@ impl Agent {
         }
         let start = messages.len();
         messages.append(&mut running);
-        Ok(Progress {
+        Ok(TurnState {
             agent: self,
             turn,
             file,
@@ -166,7 +166,7 @@ impl Agent {
             summary: tail.summary,
             dropped: 0,
             start,
-            tainted: Rc::new(Cell::new(turn.foreign)),
+            untrusted: Rc::new(Cell::new(turn.untrusted)),
             tokens: 0,
             rounds: 0,
             pictures: Vec::new(),

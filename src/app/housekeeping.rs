@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::hub::Hub;
 use crate::channel::AnyChannel;
 use crate::config::Config;
-use crate::limits::{GIVE_BACK_EVERY, HEARTBEAT_EVERY};
+use crate::limits::{KEEPALIVE_EVERY, RELEASE_PAGES_EVERY};
 use crate::supervise::notify::Supervisor;
 use crate::sys::pages;
 
@@ -21,7 +21,7 @@ pub async fn tell_supervisor(
     supervisor.time_servers(&config.time_servers);
     let mut announced = String::new();
     loop {
-        supervisor.heartbeat();
+        supervisor.keepalive();
         let mut lines = String::new();
         if config_state != "current" {
             lines.push_str(&format!("Configuration: {config_state}\n"));
@@ -42,20 +42,20 @@ pub async fn tell_supervisor(
             supervisor.announce(&lines);
             announced = lines;
         }
-        pages::give_back();
-        async_io::Timer::after(Duration::from_secs(HEARTBEAT_EVERY)).await;
+        pages::release();
+        async_io::Timer::after(Duration::from_secs(KEEPALIVE_EVERY)).await;
     }
 }
 
 /// Gives pages back again and again while turns run, and twice after the last: once for the turn, once for its delivery.
 /// What a turn touches does not pile up, whether its model answers in milliseconds or in minutes.
-pub async fn give_back_pages(hub: Rc<Hub>) {
+pub async fn release_pages(hub: Rc<Hub>) {
     loop {
-        hub.stirred().await;
+        hub.turn_started().await;
         let mut rests = 0;
         while rests < 2 {
-            async_io::Timer::after(GIVE_BACK_EVERY).await;
-            pages::give_back();
+            async_io::Timer::after(RELEASE_PAGES_EVERY).await;
+            pages::release();
             rests = if hub.is_busy() { 0 } else { rests + 1 };
         }
     }

@@ -1,9 +1,9 @@
-//! What a model is asked when daily notes are folded into MEMORY.md, and what is made of its answer. Pure.
+//! What a model is asked when daily notes are consolidated into MEMORY.md, and what is made of its answer. Pure.
 //!
 //! The model may leave out or change a line of the old file only by naming its number and saying where it went. What it
 //! forgets to name stays, below [`KEPT`]; an answer that is cut off, or lets most lines go, is not used at all.
 
-use crate::limits::FOLD_LINES;
+use crate::limits::CONSOLIDATION_LINES;
 
 /// How the model is spoken to.
 pub const SYSTEM: &str = "You keep the long-term memory of an assistant in order.";
@@ -19,13 +19,13 @@ const TASK: &str = "Below are the lines of MEMORY.md, each with its number, and 
     === END ===";
 /// Heading of lines that the model forgot.
 const KEPT: &str = "## Kept";
-/// The line of MEMORY.md that says how far notes are folded in: this, a day, and [`MARK_END`].
+/// The line of MEMORY.md that says how far notes are consolidated: this, a day, and [`MARK_END`].
 const MARK: &str = "<!-- daily notes up to ";
-const MARK_END: &str = " are folded in -->";
+const MARK_END: &str = " are consolidated -->";
 
 /// What became of the old file.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Folded {
+pub struct Consolidated {
     /// The new file.
     pub text: String,
     /// Lines the model let go, each with its reason, as it wrote them.
@@ -39,7 +39,7 @@ fn is_mark(line: &str) -> bool {
 }
 
 /// The day up to which notes are in a MEMORY.md, as `2026-02-17`.
-pub fn folded_upto(memory: &str) -> Option<&str> {
+pub fn consolidated_upto(memory: &str) -> Option<&str> {
     let line = memory.lines().rev().map(str::trim).find(|line| is_mark(line))?;
     line.strip_prefix(MARK)?.strip_suffix(MARK_END)
 }
@@ -67,7 +67,7 @@ pub fn question(memory: &str, notes: &[(String, String)]) -> String {
 ///
 /// # Errors
 /// The answer is not of the form asked for, is cut off, or lets too much go.
-pub fn apply(memory: &str, answer: &str, day: &str) -> Result<Folded, &'static str> {
+pub fn apply(memory: &str, answer: &str, day: &str) -> Result<Consolidated, &'static str> {
     let (_, rest) = answer.split_once("=== MEMORY ===").ok_or("it has no MEMORY part")?;
     let (rest, _) = rest.rsplit_once("=== END ===").ok_or("it has no END, so it may be cut off")?;
     let (new, named) = rest.rsplit_once("=== GONE ===").ok_or("it has no GONE part")?;
@@ -91,7 +91,7 @@ pub fn apply(memory: &str, answer: &str, day: &str) -> Result<Folded, &'static s
             None => kept.push(line.trim_end()),
         }
     }
-    if all > FOLD_LINES && gone.len() * 2 > all {
+    if all > CONSOLIDATION_LINES && gone.len() * 2 > all {
         return Err("it lets more than half of the lines go");
     }
     if !kept.is_empty() {
@@ -104,7 +104,7 @@ pub fn apply(memory: &str, answer: &str, day: &str) -> Result<Folded, &'static s
         }
     }
     text.push_str(&format!("\n{MARK}{day}{MARK_END}\n"));
-    Ok(Folded { text, gone, kept: kept.len() })
+    Ok(Consolidated { text, gone, kept: kept.len() })
 }
 
 /// `12: merged with 3`, also with a dash before it; the reason may not be empty.
@@ -120,21 +120,24 @@ mod tests {
     use super::*;
 
     const OLD: &str = "# Memory\n\n- Ann likes tea\n- Tom has a bike\n- Tom has a bicycle\n\n\
-        <!-- daily notes up to 2026-02-16 are folded in -->\n";
+        <!-- daily notes up to 2026-02-16 are consolidated -->\n";
 
     #[track_caller]
-    fn check(new: &str, gone: &str, want: &str) -> Folded {
+    fn check(new: &str, gone: &str, want: &str) -> Consolidated {
         let answer =
             format!("Sure!\n=== MEMORY ===\n{new}\n=== GONE ===\n{gone}\n=== END ===\nDone.");
-        let folded = apply(OLD, &answer, "2026-02-17").expect("folded");
-        let mark = "\n<!-- daily notes up to 2026-02-17 are folded in -->\n";
-        assert_eq!(folded.text, format!("{want}{mark}"));
+        let consolidated = apply(OLD, &answer, "2026-02-17").expect("consolidated");
+        let mark = "\n<!-- daily notes up to 2026-02-17 are consolidated -->\n";
+        assert_eq!(consolidated.text, format!("{want}{mark}"));
         // No line is lost: it is there, or has its reason.
         for (_, line) in numbered(OLD) {
-            let there = folded.text.lines().any(|l| l == line);
-            assert!(there || folded.gone.iter().any(|g| g.starts_with(line)), "{line} is lost");
+            let there = consolidated.text.lines().any(|l| l == line);
+            assert!(
+                there || consolidated.gone.iter().any(|g| g.starts_with(line)),
+                "{line} is lost"
+            );
         }
-        folded
+        consolidated
     }
 
     #[test]
@@ -143,19 +146,19 @@ mod tests {
         let asked = question(OLD, &notes);
         assert!(asked.contains("\n1| # Memory\n2| - Ann likes tea\n3| - Tom has a bike\n"));
         assert!(asked.ends_with("\nDaily note of 2026-02-17:\n# 2026-02-17\n\nAnn moved\n"));
-        assert!(!asked.contains("folded in"));
+        assert!(!asked.contains("consolidated"));
     }
 
     #[test]
     fn what_is_accounted_for_may_go() {
-        let folded = check(
+        let consolidated = check(
             "# Memory\n\n- Ann likes tea\n- Tom has a green bicycle",
             "3: same as 4\n- 4 | now green",
             "# Memory\n\n- Ann likes tea\n- Tom has a green bicycle\n",
         );
-        assert_eq!(folded.kept, 0);
+        assert_eq!(consolidated.kept, 0);
         assert_eq!(
-            folded.gone,
+            consolidated.gone,
             ["- Tom has a bike -> same as 4", "- Tom has a bicycle -> now green"]
         );
     }
@@ -163,8 +166,8 @@ mod tests {
     #[test]
     fn what_is_forgotten_stays() {
         let kept = "# Memory\n- new\n\n## Kept\n\n- Ann likes tea\n- Tom has a bike\n- Tom has a bicycle\n";
-        let folded = check("# Memory\n- new", "", kept);
-        assert_eq!((folded.kept, folded.gone.len()), (3, 0));
+        let consolidated = check("# Memory\n- new", "", kept);
+        assert_eq!((consolidated.kept, consolidated.gone.len()), (3, 0));
         // A number alone is no reason, and a range names nothing.
         assert_eq!(check("# Memory\n- new", "2:\n3\n2-4: dropped\nall: dropped", kept).kept, 3);
         // Nothing at all in the answer.
@@ -186,8 +189,8 @@ mod tests {
     fn kept_lines_do_not_pile_up_headings() {
         let old = "## Kept\n\n- a\n";
         let answer = "=== MEMORY ===\n## Kept\n- b\n=== GONE ===\n=== END ===";
-        let folded = apply(old, answer, "2026-02-17").expect("folded");
-        assert!(folded.text.starts_with("## Kept\n- b\n- a\n"), "{}", folded.text);
+        let consolidated = apply(old, answer, "2026-02-17").expect("consolidated");
+        assert!(consolidated.text.starts_with("## Kept\n- b\n- a\n"), "{}", consolidated.text);
     }
 
     #[test]
@@ -196,15 +199,16 @@ mod tests {
         assert!(refused("").contains("MEMORY"));
         assert!(refused("=== MEMORY ===\nx\n=== END ===").contains("GONE"));
         assert!(refused("=== MEMORY ===\nx\n=== GONE ===\n1: x").contains("cut off"));
-        let many: String = (0..FOLD_LINES + 1).map(|n| format!("line {n}\n")).collect();
-        let gone: String = (0..FOLD_LINES + 1).map(|n| format!("{}: old\n", n + 1)).collect();
+        let many: String = (0..CONSOLIDATION_LINES + 1).map(|n| format!("line {n}\n")).collect();
+        let gone: String =
+            (0..CONSOLIDATION_LINES + 1).map(|n| format!("{}: old\n", n + 1)).collect();
         let answer = format!("=== MEMORY ===\nnothing\n=== GONE ===\n{gone}=== END ===");
         assert!(apply(&many, &answer, "2026-02-17").expect_err("refused").contains("half"));
     }
 
     #[test]
     fn the_mark_says_how_far() {
-        assert_eq!(folded_upto(OLD), Some("2026-02-16"));
-        assert_eq!(folded_upto("# Memory\n"), None);
+        assert_eq!(consolidated_upto(OLD), Some("2026-02-16"));
+        assert_eq!(consolidated_upto("# Memory\n"), None);
     }
 }

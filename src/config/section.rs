@@ -9,13 +9,13 @@ use super::tree::{Node, Origin, scalar_text};
 
 /// A part of the tree and the table's path of it, e.g. an entry of `model_list` and `model_list.*.`.
 #[derive(Clone, Copy)]
-pub(super) struct Scope<'a> {
+pub(super) struct Section<'a> {
     pub node: &'a Node,
     pub prefix: &'static str,
     pub version: u32,
 }
 
-impl Scope<'_> {
+impl Section<'_> {
     /// The value at a path below this scope, else the default, else null; arrays as JSON.
     pub fn value(&self, path: &str) -> Value {
         match self.node.at(path).filter(|n| !n.is_null()) {
@@ -102,14 +102,14 @@ pub(super) enum Zero {
 }
 
 /// What building the typed configuration needs everywhere.
-pub(super) struct Context<'a> {
+pub(super) struct BuildContext<'a> {
     pub layers: &'a [Layer],
     pub version: u32,
     pub allow_empty: bool,
     pub findings: &'a mut Findings,
 }
 
-impl Context<'_> {
+impl BuildContext<'_> {
     pub fn error(
         &mut self,
         origin: Origin,
@@ -146,7 +146,7 @@ impl Context<'_> {
     }
 
     /// A scope of the tree.
-    pub fn scope<'n>(&self, node: &'n Node, prefix: &'static str) -> Scope<'n> {
-        Scope { node, prefix, version: self.version }
+    pub fn section<'n>(&self, node: &'n Node, prefix: &'static str) -> Section<'n> {
+        Section { node, prefix, version: self.version }
     }
 }

@@ -1,18 +1,19 @@
 //! Folds daily notes into MEMORY.md: one question to the model, without any tool, and then all at once on the card or not at
 //! all. The notes stay where they are, and the old MEMORY.md is kept.
 
+mod prompt;
+
 use smol::future::or;
 
-use super::fold;
 use super::turn::Agent;
 use crate::error::{Error, Result};
-use crate::limits::{FOLD_MEMORY_BYTES, FOLD_TIME};
+use crate::limits::{CONSOLIDATION_MEMORY_BYTES, CONSOLIDATION_TIME};
 use crate::message::{Message, Role};
 use crate::proto::date;
 use crate::provider::{ChatRequest, tokens};
-use crate::store::fold as files;
+use crate::store::consolidation as files;
 use crate::sys::beneath::Root;
-use crate::sys::offload;
+use crate::sys::spawn_blocking;
 
 /// Days since 1970 of `2026-02-17`.
 fn day_of(text: &str) -> Option<i64> {
@@ -27,11 +28,12 @@ impl Agent {
     /// The model's or the disk's; MEMORY.md is then as it was.
     pub async fn consolidate(&self, today: i64) -> Result<Option<String>> {
         let workspace = self.config.agent.workspace.clone();
-        let gathered = offload(Box::new(move || -> Result<files::Gathered> {
+        let gathered = spawn_blocking(Box::new(move || -> Result<files::Gathered> {
             let root = Root::open(&workspace)?;
             let memory = files::memory(&root)?;
             // A mark of a day to come is of a clock that was wrong.
-            let upto = fold::folded_upto(&memory).and_then(day_of).filter(|day| *day < today);
+            let upto =
+                prompt::consolidated_upto(&memory).and_then(day_of).filter(|day| *day < today);
             let notes = files::notes(&root, &workspace, upto, today)?;
             Ok(files::Gathered { memory, notes })
         }))
@@ -39,7 +41,7 @@ impl Agent {
         let files::Gathered { memory, mut notes } = gathered;
         let question = loop {
             let Some((_, _)) = notes.last() else { return Ok(None) };
-            let question = fold::question(&memory, &notes);
+            let question = prompt::question(&memory, &notes);
             if self.fits(&question, memory.len()) {
                 break question;
             }
@@ -53,25 +55,25 @@ impl Agent {
         let count = notes.len();
         let upto = notes.pop().map(|(day, _)| day).unwrap_or_default();
         drop(notes);
-        let answer = self.folded(question).await?;
-        let folded = fold::apply(&memory, &answer, &upto)
+        let answer = self.consolidated(question).await?;
+        let consolidated = prompt::apply(&memory, &answer, &upto)
             .map_err(|why| Error::new(format!("the model's answer is not used: {why}")))?;
         drop(answer);
-        if folded.text.len() > 2 * FOLD_MEMORY_BYTES {
+        if consolidated.text.len() > 2 * CONSOLIDATION_MEMORY_BYTES {
             return Err(Error::new("the model's answer is not used: it is too long"));
         }
-        for line in &folded.gone {
+        for line in &consolidated.gone {
             crate::log::debug!("consolidation: {}", crate::proto::text::one_line(line, 200));
         }
-        let (gone, stayed) = (folded.gone.len(), folded.kept);
+        let (gone, stayed) = (consolidated.gone.len(), consolidated.kept);
         let workspace = self.config.agent.workspace.clone();
-        let old = offload(Box::new(move || {
+        let old = spawn_blocking(Box::new(move || {
             let root = Root::open(&workspace)?;
-            files::replace(&root, &memory, &folded.text, today)
+            files::replace(&root, &memory, &consolidated.text, today)
         }))
         .await?;
         Ok(Some(format!(
-            "{count} notes up to {upto} are folded into MEMORY.md; {gone} lines went with a reason, {stayed} were forgotten and kept; before: {old}"
+            "{count} notes up to {upto} are consolidated into MEMORY.md; {gone} lines went with a reason, {stayed} were forgotten and kept; before: {old}"
         )))
     }
 
@@ -83,10 +85,10 @@ impl Agent {
         calibration.estimate(asked + answered) <= self.config.agent.context_window as usize
     }
 
-    async fn folded(&self, question: String) -> Result<String> {
+    async fn consolidated(&self, question: String) -> Result<String> {
         let messages = [Message::text(Role::User, question)];
         let request = ChatRequest {
-            system_static: fold::SYSTEM,
+            system_static: prompt::SYSTEM,
             system_dynamic: "",
             messages: &messages,
             tools: &[],
@@ -96,7 +98,7 @@ impl Agent {
             pictures: &[],
         };
         let late = async {
-            async_io::Timer::after(FOLD_TIME).await;
+            async_io::Timer::after(CONSOLIDATION_TIME).await;
             Err(Error::new("no model has answered in time"))
         };
         let asked = async {

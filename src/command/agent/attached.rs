@@ -25,7 +25,7 @@ const STRANGE: &str = "the running gateway is of another version; restart it";
 const LEFT: &str = "left; the gateway goes on, and the session will have the answer";
 
 /// See the module.
-pub struct There {
+pub struct Attached {
     stream: Async<UnixStream>,
     packets: Packets,
     signals: Signals,
@@ -48,14 +48,14 @@ pub enum Heard {
     Interrupt,
 }
 
-impl There {
+impl Attached {
     /// Attaches to the gateway of `home`; `None` when none is running there.
     ///
     /// # Errors
     /// It refuses, does not answer within ten seconds, or is of another version.
-    pub async fn connect(home: &Path, session: &str, stays: bool) -> Result<Option<There>> {
+    pub async fn connect(home: &Path, session: &str, stays: bool) -> Result<Option<Attached>> {
         let Some(stream) = control::connect(home) else { return Ok(None) };
-        let mut there = There {
+        let mut there = Attached {
             stream: Async::new(stream)?,
             packets: Packets::default(),
             signals: Signals::new()?,
@@ -159,7 +159,7 @@ impl There {
     /// Shows what is said outside an answer, and asks what is to be asked; false when the user leaves.
     ///
     /// # Errors
-    /// As [`There::hear`].
+    /// As [`Attached::hear`].
     pub async fn show(&mut self, heard: Heard) -> Result<bool> {
         match heard {
             Heard::Interrupt => return Ok(false),

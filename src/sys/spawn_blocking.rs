@@ -11,24 +11,26 @@ use std::task::{Context, Poll, ready};
 use smol::Task;
 
 /// The result of work that runs or waits on the pool. Dropped, it takes work back that has not begun.
-pub struct Offloaded<T> {
+pub struct BlockingTask<T> {
     task: Task<()>,
     result: Arc<Mutex<Option<T>>>,
 }
 
 /// Starts blocking work at once.
-pub fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Offloaded<T> {
+pub fn spawn_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> BlockingTask<T> {
     let result = Arc::new(Mutex::new(None));
     let filled = result.clone();
     let work = move || *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(work());
-    Offloaded { task: start(Box::new(work)), result }
+    BlockingTask { task: start(Box::new(work)), result }
 }
 
 fn start(work: Box<dyn FnOnce() + Send>) -> Task<()> {
     smol::unblock(work)
 }
 
-impl<T> Future for Offloaded<T> {
+impl<T> Future for BlockingTask<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
@@ -47,7 +49,7 @@ mod tests {
     #[test]
     fn work_runs_at_once_and_its_result_comes_back() {
         let (tell, told) = std::sync::mpsc::channel();
-        let work = offload(move || {
+        let work = spawn_blocking(move || {
             tell.send(()).expect("the test waits");
             String::from("done")
         });
@@ -58,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_who_waits() {
-        let work = offload(|| -> u8 { panic!("on purpose") });
+        let work = spawn_blocking(|| -> u8 { panic!("on purpose") });
         let caught =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| smol::block_on(work)));
         assert!(caught.is_err());

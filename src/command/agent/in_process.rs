@@ -16,16 +16,16 @@ use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 
 /// See the module.
-pub struct Here {
+pub struct InProcess {
     pub agent: Agent,
     session: String,
 }
 
-impl Here {
+impl InProcess {
     /// # Errors
     /// No model.
-    pub fn new(loaded: Loaded, session: String) -> Result<Here> {
-        log::hide(config::disguised(credentials::with_tokens(
+    pub fn new(loaded: Loaded, session: String) -> Result<InProcess> {
+        log::hide(config::with_encodings(credentials::with_tokens(
             &loaded.config.home,
             loaded.secrets(),
         )));
@@ -36,8 +36,8 @@ impl Here {
         let http = Client::new()?;
         let models = app::models(&config, &http, false)?;
         let agent = app::agent(config.clone(), models, http, journal);
-        agent.cron.replace(Some(crate::command::cron::desk(&config)));
-        Ok(Here { agent, session })
+        agent.cron.replace(Some(crate::command::cron::cron_handle(&config)));
+        Ok(InProcess { agent, session })
     }
 
     pub fn model(&self) -> String {
@@ -79,7 +79,7 @@ impl Here {
             on_text: None,
             subagents: None,
             budget: 0,
-            foreign: false,
+            untrusted: false,
             steering: None,
         };
         let writing = async {

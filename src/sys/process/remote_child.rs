@@ -1,4 +1,4 @@
-//! Commands that the supervisor starts for us as another user ([`crate::sys::lend`]): our side, and the started process's.
+//! Commands that the supervisor starts for us as another user ([`crate::sys::exec_broker`]): our side, and the started process's.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,11 +14,11 @@ use std::task::{Context, Poll};
 use async_io::Async;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::cage::{Cage, Entry};
+use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter, Guarded};
 use super::{Child, Exit, Watch, harden, tasks};
 use crate::limits::{EXEC_PROCESSES, TOOL_REQUEST_BYTES};
-use crate::sys::lend::{self, FOLDER_FD, REQUEST_FD};
+use crate::sys::exec_broker::{self, FOLDER_FD, REQUEST_FD};
 use crate::sys::service;
 
 static SUPERVISOR: OnceLock<UnixDatagram> = OnceLock::new();
@@ -34,12 +34,12 @@ pub fn adopt() {
 }
 
 /// Commands can be started as another user.
-pub fn is_lent() -> bool {
+pub fn has_exec_broker() -> bool {
     SUPERVISOR.get().is_some()
 }
 
 /// A command that the supervisor watches.
-pub(super) struct Lent {
+pub(super) struct RemoteChild {
     control: Async<OwnedFd>,
     exit: Option<Exit>,
 }
@@ -49,18 +49,18 @@ pub(super) fn start(
     script: &OsStr,
     dir: &OwnedFd,
     env: &[(OsString, OsString)],
-    mut cage: Cage,
+    mut sandbox: Sandbox,
 ) -> io::Result<Child> {
     let supervisor = SUPERVISOR.get().ok_or(io::ErrorKind::NotConnected)?;
     let (mut request, theirs) = UnixStream::pair()?;
     request.set_nonblocking(true)?;
     // Nobody reads before it is sent, so there is room for all of it or the call fails.
-    request.write_all(&compose(script, env, cage.data)?)?;
+    request.write_all(&compose(script, env, sandbox.data)?)?;
     drop(request);
     let (control, control_theirs) = UnixStream::pair()?;
     let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-    let leaf = cage.leaf.take();
+    let cgroup = sandbox.cgroup.take();
     let descriptors = [
         theirs.as_fd(),
         control_theirs.as_fd(),
@@ -68,17 +68,18 @@ pub(super) fn start(
         stderr_theirs.as_fd(),
         dir.as_fd(),
     ];
-    lend::ask(supervisor, leaf.as_ref().map_or(0, |leaf| leaf.number()), descriptors)
+    exec_broker::ask(supervisor, cgroup.as_ref().map_or(0, |cgroup| cgroup.number()), descriptors)
         .map_err(|e| io::Error::other(format!("the supervisor does not answer: {e}")))?;
-    let watch = Watch::Lent(Lent { control: Async::new(OwnedFd::from(control))?, exit: None });
+    let watch =
+        Watch::Remote(RemoteChild { control: Async::new(OwnedFd::from(control))?, exit: None });
     harden::begun();
-    let mut child = Child { pid: None, watch, reaped: false, stdout: None, stderr: None, leaf };
+    let mut child = Child { pid: None, watch, reaped: false, stdout: None, stderr: None, cgroup };
     child.stdout = Some(Async::new(stdout)?);
     child.stderr = Some(Async::new(stderr)?);
     Ok(child)
 }
 
-impl Lent {
+impl RemoteChild {
     /// Ready when its first process has ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.exit.is_none() {
@@ -133,7 +134,7 @@ fn compose(script: &OsStr, env: &[(OsString, OsString)], data: Option<u64>) -> i
     Ok(text)
 }
 
-/// `picoclaw start-tool`, which the supervisor starts as the other user: reads what to run, closes the cage, becomes it.
+/// `picoclaw exec-child`, which the supervisor starts as the other user: reads what to run, closes the sandbox, becomes it.
 ///
 /// # Errors
 /// Always: it does not return otherwise.
@@ -148,11 +149,11 @@ pub fn become_command() -> io::Error {
     let mut parts = text.split(|b| *b == 0);
     let data = parts.next().and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
     let Some(script) = parts.next() else { return io::ErrorKind::InvalidData.into() };
-    let cage = Cage {
+    let sandbox = Sandbox {
         data,
         processes: tasks().map(|now| now + EXEC_PROCESSES),
         filter: seccomp::available().then(|| Filter::new(&Guarded::parent())),
-        ..Cage::default()
+        ..Sandbox::default()
     };
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(OsStr::from_bytes(script)).env_clear();
@@ -163,7 +164,7 @@ pub fn become_command() -> io::Error {
             command.env(OsStr::from_bytes(name), OsStr::from_bytes(&value[1..]));
         }
     }
-    match Entry::new(&dir, &cage).of_parent().enter() {
+    match Entry::new(&dir, &sandbox).of_parent().enter() {
         Ok(()) => command.exec(),
         Err(e) => e,
     }

@@ -3,7 +3,7 @@
 //! Between them is a socket pair that nobody else has. One datagram asks for one command: the number of its control group
 //! (4 bytes, native order; 0 for none), and with it [`DESCRIPTORS`] descriptors (SCM_RIGHTS, unix(7)): what to run, control
 //! socket, stdout, stderr, working directory. Root reads nothing of what is to be run: a child reads it when it is the
-//! other user already (`picoclaw start-tool`, [`super::process::become_command`]).
+//! other user already (`picoclaw exec-child`, [`super::process::become_command`]).
 //!
 //! On the control socket the daemon writes signals, a byte each: SIGTERM or SIGKILL, for the command's process group. The
 //! supervisor answers once in 5 bytes: `n` and why it cannot be started (errno), or, when its first process has ended, `x` and
@@ -93,9 +93,9 @@ impl Asked {
     ///
     /// # Errors
     /// The kernel's; the daemon is told.
-    pub fn start(self, leaves: Option<&Path>, user: &Identity) -> io::Result<Lent> {
+    pub fn start(self, leaves: Option<&Path>, user: &Identity) -> io::Result<BrokeredChild> {
         match self.spawn(leaves, user) {
-            Ok(pid) => Ok(Lent { pid, control: self.control, told: false, over: false }),
+            Ok(pid) => Ok(BrokeredChild { pid, control: self.control, told: false, over: false }),
             Err(e) => {
                 self.refuse(&e);
                 Err(e)
@@ -113,7 +113,7 @@ impl Asked {
             None => None,
         };
         let mut command = Command::new("/proc/self/exe");
-        command.arg("start-tool").env_clear().stdin(Stdio::null());
+        command.arg("exec-child").env_clear().stdin(Stdio::null());
         command.stdout(self.stdout.try_clone()?).stderr(self.stderr.try_clone()?);
         let (leaf_fd, user) = (leaf.as_ref().map(AsRawFd::as_raw_fd), user.clone());
         let (request, folder) = (self.request.as_raw_fd(), self.folder.as_raw_fd());
@@ -123,7 +123,7 @@ impl Asked {
             command.pre_exec(move || enter(leaf_fd, request, folder, &user));
         }
         let child = command.spawn()?;
-        // Watched by its number from here on: reaped in `Lent::turn`.
+        // Watched by its number from here on: reaped in `BrokeredChild::turn`.
         Ok(Pid::from_child(&child))
     }
 }
@@ -152,7 +152,7 @@ fn report(kind: u8, value: i32) -> [u8; 5] {
 }
 
 /// A command that runs, or that has ended and whose number is kept until the daemon lets go of it.
-pub struct Lent {
+pub struct BrokeredChild {
     pid: Pid,
     control: UnixStream,
     /// The daemon knows that it ended.
@@ -161,7 +161,7 @@ pub struct Lent {
     over: bool,
 }
 
-impl Lent {
+impl BrokeredChild {
     /// Readable when the daemon wants something.
     pub fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()

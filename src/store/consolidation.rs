@@ -7,7 +7,7 @@ use std::path::Path;
 use super::index::sources::{note_path, numbered};
 use super::memory::LONG_TERM;
 use crate::error::{Context, Error, Result};
-use crate::limits::{FOLD_DAYS, FOLD_MEMORY_BYTES, FOLD_NOTES_BYTES};
+use crate::limits::{CONSOLIDATION_DAYS, CONSOLIDATION_MEMORY_BYTES, CONSOLIDATION_NOTES_BYTES};
 use crate::proto::{date, text};
 use crate::sys::beneath::{Fault, Replace, Root};
 
@@ -50,17 +50,17 @@ fn read(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// It is too long to be rewritten, or no UTF-8; I/O.
 pub fn memory(root: &Root) -> Result<String> {
-    let bytes = read(root, LONG_TERM, FOLD_MEMORY_BYTES as u64 + 1)?.unwrap_or_default();
-    if bytes.len() > FOLD_MEMORY_BYTES {
+    let bytes = read(root, LONG_TERM, CONSOLIDATION_MEMORY_BYTES as u64 + 1)?.unwrap_or_default();
+    if bytes.len() > CONSOLIDATION_MEMORY_BYTES {
         return Err(Error::new(format!(
-            "{LONG_TERM} has more than {FOLD_MEMORY_BYTES} bytes; shorten it, or switch memory.consolidation off"
+            "{LONG_TERM} has more than {CONSOLIDATION_MEMORY_BYTES} bytes; shorten it, or switch memory.consolidation off"
         )));
     }
     String::from_utf8(bytes).map_err(|_| Error::new(format!("{LONG_TERM} is not UTF-8")))
 }
 
 /// The notes behind the day `upto` and before `today` (days since 1970), as many as fit, oldest first; without `upto`
-/// those of the last [`FOLD_DAYS`] days.
+/// those of the last [`CONSOLIDATION_DAYS`] days.
 ///
 /// # Errors
 /// I/O.
@@ -70,14 +70,14 @@ pub fn notes(
     upto: Option<i64>,
     today: i64,
 ) -> Result<Vec<(String, String)>> {
-    let first = upto.map_or(today - FOLD_DAYS, |day| day + 1);
+    let first = upto.map_or(today - CONSOLIDATION_DAYS, |day| day + 1);
     let key = |day: i64| {
         let (y, m, d) = date::civil_from_days(day);
         y.clamp(0, 9999) as u64 * 10_000 + u64::from(m) * 100 + u64::from(d)
     };
     let (first, end) = (key(first), key(today));
     let memory = workspace.join("memory");
-    let mut left = FOLD_NOTES_BYTES;
+    let mut left = CONSOLIDATION_NOTES_BYTES;
     let mut notes: Vec<(String, String)> = Vec::new();
     for (month, _) in numbered(&memory, 6, "").context("memory")? {
         if month < first / 100 || month > end / 100 {
@@ -119,7 +119,7 @@ pub fn replace(root: &Root, old: &str, new: &str, today: i64) -> Result<String> 
     }
     let (mut file, stamp) = place.read().map_err(failed(LONG_TERM))?;
     let mut now = Vec::new();
-    let limit = 4 * FOLD_MEMORY_BYTES as u64;
+    let limit = 4 * CONSOLIDATION_MEMORY_BYTES as u64;
     (&mut file).take(limit).read_to_end(&mut now).context(LONG_TERM)?;
     let Some(added) = now.strip_prefix(old.as_bytes()).filter(|_| (now.len() as u64) < limit)
     else {
@@ -187,15 +187,17 @@ mod tests {
         };
         assert_eq!(days(Some(day(15)), day(18)), ["n16", "n17"]);
         assert_eq!(days(None, day(18)), ["n1", "n15", "n16", "n17"]);
-        assert_eq!(days(None, day(18) + FOLD_DAYS), ["n18"]);
+        assert_eq!(days(None, day(18) + CONSOLIDATION_DAYS), ["n18"]);
         assert!(days(Some(day(18)), day(18)).is_empty());
         // One that is too long comes alone, by its end; the others wait.
-        let long = format!("{}end", "x".repeat(FOLD_NOTES_BYTES));
+        let long = format!("{}end", "x".repeat(CONSOLIDATION_NOTES_BYTES));
         fs::write(dir.join("memory/202602/20260216.md"), long).expect("written");
         assert_eq!(days(Some(day(14)), day(18)), ["n15"]);
         let alone = days(Some(day(15)), day(18));
         assert!(
-            alone.len() == 1 && alone[0].len() == FOLD_NOTES_BYTES && alone[0].ends_with("end")
+            alone.len() == 1
+                && alone[0].len() == CONSOLIDATION_NOTES_BYTES
+                && alone[0].ends_with("end")
         );
     }
 
@@ -223,7 +225,8 @@ mod tests {
         assert_eq!(memory(&root).expect("none"), "");
         fs::write(dir.join(LONG_TERM), b"a\xff").expect("written");
         assert!(memory(&root).expect_err("no text").as_str().contains("not UTF-8"));
-        fs::write(dir.join(LONG_TERM), "x".repeat(FOLD_MEMORY_BYTES + 1)).expect("written");
+        fs::write(dir.join(LONG_TERM), "x".repeat(CONSOLIDATION_MEMORY_BYTES + 1))
+            .expect("written");
         assert!(memory(&root).expect_err("long").as_str().contains("memory.consolidation"));
     }
 }

@@ -1,10 +1,10 @@
-//! What the cage is worth on this kernel, found out by trying: a process that is locked in and knocks at the walls.
+//! What the sandbox is worth on this kernel, found out by trying: a process that is locked in and knocks at the rules.
 
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 
-use super::cage::{Cage, Entry};
-use super::landlock::{self, Walls};
+use super::landlock::{self, LandlockRules};
+use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter, Guarded};
 
 /// What held.
@@ -25,7 +25,7 @@ pub fn strength() -> Strength {
     *FOUND.get_or_init(attempt)
 }
 
-/// Exit status of the trial: a bit for each wall that held, and one that says that it came this far.
+/// Exit status of the self-test: one bit for each restriction that held, and one that says it got this far.
 const FILES: i32 = 1;
 const CALLS: i32 = 2;
 const SIGNALS: i32 = 4;
@@ -33,11 +33,11 @@ const DONE: i32 = 8;
 
 fn attempt() -> Strength {
     let abi = landlock::abi();
-    let walls = if abi > 0 { Walls::new().ok() } else { None };
+    let rules = if abi > 0 { LandlockRules::new().ok() } else { None };
     let filter = seccomp::available().then(|| Filter::new(&Guarded::this()));
-    let cage = Cage { walls, filter, ..Cage::default() };
+    let sandbox = Sandbox { landlock: rules, filter, ..Sandbox::default() };
     let Ok(root) = std::fs::File::open("/") else { return Strength::default() };
-    let entry = Entry::new(&root.as_raw_fd(), &cage);
+    let entry = Entry::new(&root.as_raw_fd(), &sandbox);
     // SAFETY: the child makes system calls only and leaves by _exit; the parent waits for exactly that child.
     let bits = unsafe {
         let child = libc::fork();

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::approval_mac::ApprovalMac;
 use super::cron::Expr;
 use super::file::{self, Edit, Fault};
 use super::job::{Due, Job, Now, Schedule, key};
-use super::seal::Seal;
 use super::zone::LocalClock;
 use crate::bus::Address;
 use crate::error::{Error, Result};
@@ -51,11 +51,11 @@ impl Zones {
 ///
 /// # Errors
 /// What is wrong with the order or the file, as a sentence.
-pub fn carry_out(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done> {
+pub fn apply(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done> {
     let done = match order.action.as_str() {
         "list" => list(path, order, now),
-        "add" => add(path, seal, order, now),
-        "update" | "remove" | "enable" | "disable" | "run" => change(path, seal, order, now),
+        "add" => add(path, mac, order, now),
+        "update" | "remove" | "enable" | "disable" | "run" => change(path, mac, order, now),
         other => Err(format!(
             "unknown action {other:?}; there are add, list, update, remove, enable, disable and run"
         )),
@@ -212,8 +212,8 @@ fn checked(order: &Order) -> Result<(), String> {
 }
 
 /// Gives a job its command and the mark of whoever approved it; its output goes to the chat without a model.
-fn command(job: &mut Job, seal: &Seal, command: &str) -> Result<(), String> {
-    let mark = seal.make(command, &job.to()).map_err(|e| e.to_string())?;
+fn command(job: &mut Job, mac: &ApprovalMac, command: &str) -> Result<(), String> {
+    let mark = mac.sign(command, &job.to()).map_err(|e| e.to_string())?;
     for (field, value) in
         [("command", json!(command)), ("deliver", json!(false)), ("approval", json!(mark))]
     {
@@ -222,7 +222,7 @@ fn command(job: &mut Job, seal: &Seal, command: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn add(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, String> {
+fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, String> {
     checked(order)?;
     if order.message.trim().is_empty() && order.command.is_empty() {
         return Err("message is required".into());
@@ -258,7 +258,7 @@ fn add(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, String
     job.set("payload", "deliver", json!(order.deliver.unwrap_or(true)));
     target(&mut job, &order.to);
     if !order.command.is_empty() {
-        command(&mut job, seal, &order.command)?;
+        command(&mut job, mac, &order.command)?;
     }
     let mut zones = Zones::default();
     planned(&mut job, now, &mut zones)?;
@@ -291,7 +291,7 @@ fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
     Ok(())
 }
 
-fn change(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, String> {
+fn change(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, String> {
     if order.id.is_empty() {
         return Err(format!("job_id is required for {}", order.action));
     }
@@ -309,7 +309,7 @@ fn change(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, Str
         }
         "remove" => (format!("✓ Removed job {}", order.id), Edit::Delete),
         "update" => {
-            update(&mut job, seal, order, now, &mut zones)?;
+            update(&mut job, mac, order, now, &mut zones)?;
             (format!("✓ Job '{}' updated", job.name()), Edit::Write)
         }
         on => {
@@ -317,10 +317,10 @@ fn change(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, Str
             let word = if on { "enabled" } else { "disabled" };
             let mut text = format!("✓ Job '{}' {word}", job.name());
             // A person at the command line who switches a shell job on has approved it.
-            let approves = on && order.approved && !job.command().is_empty() && !seal.holds(&job);
+            let approves = on && order.approved && !job.command().is_empty() && !mac.verify(&job);
             if approves {
                 let line = job.command().to_owned();
-                command(&mut job, seal, &line)?;
+                command(&mut job, mac, &line)?;
                 text.push_str(&format!("; it may run: {line}"));
             }
             if job.enabled() == on && !approves {
@@ -352,7 +352,7 @@ fn change(path: &Path, seal: &Seal, order: &Order, now: Now) -> Result<Done, Str
 
 fn update(
     job: &mut Job,
-    seal: &Seal,
+    mac: &ApprovalMac,
     order: &Order,
     now: Now,
     zones: &mut Zones,
@@ -374,7 +374,7 @@ fn update(
         job.set("payload", "deliver", json!(deliver));
     }
     if !order.command.is_empty() {
-        command(job, seal, &order.command)?;
+        command(job, mac, &order.command)?;
     }
     Ok(())
 }
@@ -388,5 +388,5 @@ fn new_id() -> Result<String, String> {
 }
 
 #[cfg(test)]
-#[path = "desk_tests.rs"]
+#[path = "cron_store_tests.rs"]
 mod tests;

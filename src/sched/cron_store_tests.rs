@@ -3,25 +3,27 @@ use crate::sys::scratch::Scratch;
 
 const NOW: Now = Now { wall: 1_777_636_800, trusted: true, mono: 50 }; // 2026-05-01T12:00Z
 
-struct Desk {
+struct Fixture {
     path: std::path::PathBuf,
     _home: Scratch,
 }
 
-impl Desk {
-    fn new(name: &str) -> Desk {
+impl Fixture {
+    fn new(name: &str) -> Fixture {
         let home = Scratch::named(name);
-        Desk { path: home.join("cron/jobs.json"), _home: home }
+        Fixture { path: home.join("cron/jobs.json"), _home: home }
     }
 
     fn give(&self, order: Order) -> Result<String, String> {
-        carry_out(&self.path, &self.seal(), &order, NOW).map(|d| d.text).map_err(|e| e.to_string())
+        apply(&self.path, &self.approval_mac(), &order, NOW)
+            .map(|d| d.text)
+            .map_err(|e| e.to_string())
     }
 
-    fn seal(&self) -> Seal {
+    fn approval_mac(&self) -> ApprovalMac {
         let home = self.path.parent().expect("a folder");
         std::fs::create_dir_all(home.join("state")).expect("a folder");
-        Seal::new(home)
+        ApprovalMac::new(home)
     }
 
     #[track_caller]
@@ -53,9 +55,9 @@ fn tea() -> Order {
 
 #[test]
 fn a_job_has_the_form_of_the_original() {
-    let desk = Desk::new("desk-form");
-    let id = desk.add(Order { to: chat("5"), ..tea() });
-    let job = &desk.jobs()[0].0;
+    let fixture = Fixture::new("fixture-form");
+    let id = fixture.add(Order { to: chat("5"), ..tea() });
+    let job = &fixture.jobs()[0].0;
     assert_eq!(job["id"], id);
     assert_eq!(job["name"], "drink the tea that stands ther");
     assert_eq!(job["schedule"], json!({"kind": "at", "atMs": (NOW.wall + 60) * 1000}));
@@ -69,16 +71,16 @@ fn a_job_has_the_form_of_the_original() {
 
 #[test]
 fn the_first_of_at_every_and_cron_counts() {
-    let desk = Desk::new("desk-order");
+    let fixture = Fixture::new("fixture-order");
     let all = Order { every_seconds: 60, cron_expr: "0 8 * * *".into(), ..tea() };
-    desk.add(all.clone());
-    desk.add(Order { at_seconds: 0, ..all.clone() });
-    desk.add(Order { at_seconds: 0, every_seconds: 0, tz: "Asia/Tokyo".into(), ..all });
-    let kinds: Vec<Value> = desk.jobs().iter().map(|j| j.0["schedule"].clone()).collect();
+    fixture.add(all.clone());
+    fixture.add(Order { at_seconds: 0, ..all.clone() });
+    fixture.add(Order { at_seconds: 0, every_seconds: 0, tz: "Asia/Tokyo".into(), ..all });
+    let kinds: Vec<Value> = fixture.jobs().iter().map(|j| j.0["schedule"].clone()).collect();
     assert_eq!(kinds[0]["kind"], "at");
     assert_eq!(kinds[1], json!({"kind": "every", "everyMs": 60_000}));
     assert_eq!(kinds[2], json!({"kind": "cron", "expr": "0 8 * * *", "tz": "Asia/Tokyo"}));
-    let text = desk.on("list", "").expect("a list");
+    let text = fixture.on("list", "").expect("a list");
     assert!(text.contains("every 60s, enabled, next 2026-05-01 12:01"), "{text}");
     assert!(
         text.contains("0 8 * * * (Asia/Tokyo), enabled, next 2026-05-02 08:00 Asia/Tokyo"),
@@ -89,12 +91,12 @@ fn the_first_of_at_every_and_cron_counts() {
 
 #[track_caller]
 fn refused(change: impl FnOnce(&mut Order), want: &str) {
-    let desk = Desk::new("desk-refused");
+    let fixture = Fixture::new("fixture-refused");
     let mut order = Order { action: "add".into(), ..tea() };
     change(&mut order);
-    let e = desk.give(order).expect_err(want);
+    let e = fixture.give(order).expect_err(want);
     assert!(e.contains(want), "{e}");
-    assert!(!desk.path.exists(), "nothing is written for {want}");
+    assert!(!fixture.path.exists(), "nothing is written for {want}");
 }
 
 #[test]
@@ -115,49 +117,54 @@ fn refusals_say_why() {
 
 #[test]
 fn one_time_jobs_need_a_clock() {
-    let desk = Desk::new("desk-clock");
+    let fixture = Fixture::new("fixture-clock");
     let dark = Now { wall: 5, trusted: false, mono: 5 };
-    let e = carry_out(&desk.path, &desk.seal(), &Order { action: "add".into(), ..tea() }, dark)
-        .expect_err("no clock");
+    let e = apply(
+        &fixture.path,
+        &fixture.approval_mac(),
+        &Order { action: "add".into(), ..tea() },
+        dark,
+    )
+    .expect_err("no clock");
     assert!(e.as_str().contains("clock is not set"), "{e}");
     let every = Order { action: "add".into(), at_seconds: 0, every_seconds: 60, ..tea() };
-    carry_out(&desk.path, &desk.seal(), &every, dark).expect("an interval needs none");
-    assert_eq!(desk.jobs()[0].next(), None);
+    apply(&fixture.path, &fixture.approval_mac(), &every, dark).expect("an interval needs none");
+    assert_eq!(fixture.jobs()[0].next(), None);
 }
 
 #[test]
 fn jobs_are_switched_and_removed() {
-    let desk = Desk::new("desk-change");
+    let fixture = Fixture::new("fixture-change");
     let daily = || Order { at_seconds: 0, cron_expr: "@daily".into(), ..tea() };
-    let id = desk.add(Order { name: "tea".into(), ..daily() });
-    let other = desk.add(daily());
-    assert_eq!(desk.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
-    assert!(!desk.jobs()[0].enabled() && desk.jobs()[1].enabled());
-    let before = std::fs::metadata(&desk.path).expect("file").modified().expect("time");
-    assert_eq!(desk.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
-    assert_eq!(before, std::fs::metadata(&desk.path).expect("file").modified().expect("time"));
-    assert_eq!(desk.on("enable", &id).expect("on"), "✓ Job 'tea' enabled");
-    assert_eq!(desk.jobs()[0].next(), Some(1_777_680_000));
+    let id = fixture.add(Order { name: "tea".into(), ..daily() });
+    let other = fixture.add(daily());
+    assert_eq!(fixture.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
+    assert!(!fixture.jobs()[0].enabled() && fixture.jobs()[1].enabled());
+    let before = std::fs::metadata(&fixture.path).expect("file").modified().expect("time");
+    assert_eq!(fixture.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
+    assert_eq!(before, std::fs::metadata(&fixture.path).expect("file").modified().expect("time"));
+    assert_eq!(fixture.on("enable", &id).expect("on"), "✓ Job 'tea' enabled");
+    assert_eq!(fixture.jobs()[0].next(), Some(1_777_680_000));
     let update = Order {
         action: "update".into(),
         id: id.clone(),
         message: "new".into(),
         ..Order::default()
     };
-    assert_eq!(desk.give(update).expect("changed"), "✓ Job 'tea' updated");
-    assert_eq!(desk.jobs()[0].message(), "new");
-    assert_eq!(desk.on("remove", &id).expect("gone"), format!("✓ Removed job {id}"));
-    assert_eq!(desk.on("remove", &id).expect_err("gone"), format!("✗ Job {id} not found"));
-    assert_eq!(desk.jobs().len(), 1);
+    assert_eq!(fixture.give(update).expect("changed"), "✓ Job 'tea' updated");
+    assert_eq!(fixture.jobs()[0].message(), "new");
+    assert_eq!(fixture.on("remove", &id).expect("gone"), format!("✓ Removed job {id}"));
+    assert_eq!(fixture.on("remove", &id).expect_err("gone"), format!("✗ Job {id} not found"));
+    assert_eq!(fixture.jobs().len(), 1);
     let run = Order { action: "run".into(), id: other.clone(), ..Order::default() };
-    let done = carry_out(&desk.path, &desk.seal(), &run, NOW).expect("found");
+    let done = apply(&fixture.path, &fixture.approval_mac(), &run, NOW).expect("found");
     assert_eq!((done.run, done.changed), (Some(key(&other)), false));
 }
 
 #[test]
 fn a_chat_sees_its_own_jobs_only() {
-    let desk = Desk::new("desk-scope");
-    let id = desk.add(Order { to: chat("5"), ..tea() });
+    let fixture = Fixture::new("fixture-scope");
+    let id = fixture.add(Order { to: chat("5"), ..tea() });
     let as_other = |action: &str| Order {
         action: action.into(),
         id: id.clone(),
@@ -165,33 +172,33 @@ fn a_chat_sees_its_own_jobs_only() {
         scoped: true,
         ..Order::default()
     };
-    assert_eq!(desk.give(as_other("list")).expect("a list"), "No scheduled jobs.");
-    assert!(desk.give(as_other("remove")).expect_err("not theirs").contains("not found"));
+    assert_eq!(fixture.give(as_other("list")).expect("a list"), "No scheduled jobs.");
+    assert!(fixture.give(as_other("remove")).expect_err("not theirs").contains("not found"));
     let own = Order { to: chat("5"), ..as_other("remove") };
-    assert!(desk.give(own).is_ok());
+    assert!(fixture.give(own).is_ok());
 }
 
 #[test]
 fn there_is_an_end_to_jobs_and_lists() {
-    let desk = Desk::new("desk-many");
+    let fixture = Fixture::new("fixture-many");
     let one = json!({"id": "x", "name": "n".repeat(60), "enabled": true, "schedule": {"kind": "every", "everyMs": 60_000}});
     let jobs: Vec<Value> = (0..CRON_JOBS).map(|_| one.clone()).collect();
-    std::fs::create_dir_all(desk.path.parent().expect("a folder")).expect("made");
-    std::fs::write(&desk.path, json!({"version": 1, "jobs": jobs}).to_string()).expect("write");
-    let list = desk.on("list", "").expect("a list");
+    std::fs::create_dir_all(fixture.path.parent().expect("a folder")).expect("made");
+    std::fs::write(&fixture.path, json!({"version": 1, "jobs": jobs}).to_string()).expect("write");
+    let list = fixture.on("list", "").expect("a list");
     assert!(list.len() < CRON_LIST_BYTES + 100 && list.contains("… and "), "{}", list.len());
-    let e = desk.give(Order { action: "add".into(), ..tea() }).expect_err("full");
+    let e = fixture.give(Order { action: "add".into(), ..tea() }).expect_err("full");
     assert!(e.contains("1000 jobs already"), "{e}");
 }
 
 #[test]
 fn a_broken_file_is_told_and_kept() {
-    let desk = Desk::new("desk-broken");
-    std::fs::create_dir_all(desk.path.parent().expect("a folder")).expect("made");
-    std::fs::write(&desk.path, "{\"jobs\":[").expect("write");
+    let fixture = Fixture::new("fixture-broken");
+    std::fs::create_dir_all(fixture.path.parent().expect("a folder")).expect("made");
+    std::fs::write(&fixture.path, "{\"jobs\":[").expect("write");
     for action in ["list", "add"] {
-        let e = desk.give(Order { action: action.into(), ..tea() }).expect_err("broken");
+        let e = fixture.give(Order { action: action.into(), ..tea() }).expect_err("broken");
         assert!(e.starts_with("jobs.json is broken"), "{e}");
     }
-    assert_eq!(std::fs::read_to_string(&desk.path).expect("kept"), "{\"jobs\":[");
+    assert_eq!(std::fs::read_to_string(&fixture.path).expect("kept"), "{\"jobs\":[");
 }

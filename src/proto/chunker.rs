@@ -1,27 +1,27 @@
-//! A file of notes in passages: what a search finds and shows. Pure, fed in pieces of any size.
+//! A file of notes in chunks: what a search finds and shows. Pure, fed in pieces of any size.
 //!
-//! A passage ends before a heading, at a blank line when it has [`SOFT`] bytes, and at the latest after
-//! [`PASSAGE_BYTES`]: then at the end of a line, or in a line of that length at a blank.
+//! A chunk ends before a heading, at a blank line when it has [`SOFT`] bytes, and at the latest after
+//! [`CHUNK_BYTES`]: then at the end of a line, or in a line of that length at a blank.
 
-use crate::limits::PASSAGE_BYTES;
+use crate::limits::CHUNK_BYTES;
 
-/// Bytes after which a blank line ends a passage.
-const SOFT: usize = PASSAGE_BYTES * 3 / 8;
+/// Bytes after which a blank line ends a chunk.
+const SOFT: usize = CHUNK_BYTES * 3 / 8;
 
-/// One passage.
+/// One chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passage<'a> {
+pub struct Chunk<'a> {
     /// Where it begins in the file.
     pub offset: u64,
     /// Number of its first line, from 1.
     pub line: u32,
-    /// Its bytes, at most [`PASSAGE_BYTES`]; not only white space.
+    /// Its bytes, at most [`CHUNK_BYTES`]; not only white space.
     pub text: &'a [u8],
 }
 
 /// Splits what it is fed.
 pub struct Splitter {
-    /// What no passage was made of yet.
+    /// What no chunk was made of yet.
     open: Vec<u8>,
     /// Where the last line of `open` begins in it.
     last_line: usize,
@@ -41,13 +41,13 @@ impl Splitter {
     }
 
     /// Takes the next piece.
-    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Passage<'_>)) {
+    pub fn feed(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(Chunk<'_>)) {
         while let Some(first) = bytes.first() {
             if *first == b'#' && self.last_line == self.open.len() {
                 self.cut(self.open.len(), each);
             }
             let end = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1);
-            let n = end.min(PASSAGE_BYTES - self.open.len());
+            let n = end.min(CHUNK_BYTES - self.open.len());
             let (piece, rest) = bytes.split_at(n);
             bytes = rest;
             self.open.extend_from_slice(piece);
@@ -58,18 +58,18 @@ impl Splitter {
                     self.cut(self.open.len(), each);
                 }
             }
-            if self.open.len() == PASSAGE_BYTES {
+            if self.open.len() == CHUNK_BYTES {
                 self.cut(self.good_end(), each);
             }
         }
     }
 
     /// Gives what is left.
-    pub fn end(&mut self, each: &mut dyn FnMut(Passage<'_>)) {
+    pub fn end(&mut self, each: &mut dyn FnMut(Chunk<'_>)) {
         self.cut(self.open.len(), each);
     }
 
-    /// Where a full passage is cut: behind a line, behind a blank, before a character.
+    /// Where a full chunk is cut: behind a line, behind a blank, before a character.
     fn good_end(&self) -> usize {
         if self.last_line > 0 {
             return self.last_line;
@@ -86,10 +86,10 @@ impl Splitter {
         }
     }
 
-    fn cut(&mut self, at: usize, each: &mut dyn FnMut(Passage<'_>)) {
+    fn cut(&mut self, at: usize, each: &mut dyn FnMut(Chunk<'_>)) {
         let text = &self.open[..at];
         if !text.iter().all(u8::is_ascii_whitespace) {
-            each(Passage { offset: self.offset, line: self.line, text });
+            each(Chunk { offset: self.offset, line: self.line, text });
         }
         self.offset += at as u64;
         let lines = text.iter().filter(|b| **b == b'\n').count();
@@ -105,7 +105,7 @@ mod tests {
 
     fn split(text: &str, piece: usize) -> Vec<(u64, u32, String)> {
         let mut found = Vec::new();
-        let mut each = |p: Passage<'_>| {
+        let mut each = |p: Chunk<'_>| {
             found.push((p.offset, p.line, String::from_utf8_lossy(p.text).into_owned()));
         };
         let mut splitter = Splitter::new(0, 0);
@@ -137,20 +137,20 @@ mod tests {
             &format!("{para}\n\ny\n\nz"),
             &[(0, 1, &format!("{para}\n\n")), (SOFT as u64 + 2, 3, "y\n\nz")],
         );
-        let line = format!("{}\n", "x".repeat(PASSAGE_BYTES / 2));
+        let line = format!("{}\n", "x".repeat(CHUNK_BYTES / 2));
         check(&line.repeat(2), &[(0, 1, &line), (line.len() as u64, 2, &line)]);
-        let words = "word ".repeat(PASSAGE_BYTES / 5 + 1);
+        let words = "word ".repeat(CHUNK_BYTES / 5 + 1);
         let parts = split(&words, 7);
         assert!(
             parts.len() == 2
                 && parts.iter().all(|(_, line, text)| *line == 1 && text.ends_with(' '))
         );
-        let unbroken = "猫".repeat(PASSAGE_BYTES);
+        let unbroken = "猫".repeat(CHUNK_BYTES);
         let parts = split(&unbroken, 5);
         assert!(
             parts
                 .iter()
-                .all(|(_, _, text)| text.len() <= PASSAGE_BYTES && !text.contains('\u{fffd}'))
+                .all(|(_, _, text)| text.len() <= CHUNK_BYTES && !text.contains('\u{fffd}'))
         );
         assert_eq!(parts.iter().map(|p| p.2.as_str()).collect::<String>(), unbroken);
     }

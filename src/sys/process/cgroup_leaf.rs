@@ -18,18 +18,18 @@ thread_local! {
 }
 
 /// A group; ended and removed when dropped.
-pub struct Leaf {
+pub struct CgroupLeaf {
     number: u32,
     path: PathBuf,
     procs: File,
 }
 
-impl Leaf {
+impl CgroupLeaf {
     /// Makes one in `tools`.
     ///
     /// # Errors
     /// The kernel's: no room, not ours.
-    pub fn new(tools: &Path) -> io::Result<Leaf> {
+    pub fn new(tools: &Path) -> io::Result<CgroupLeaf> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = tools.join(number.to_string());
         match fs::create_dir(&path) {
@@ -40,7 +40,7 @@ impl Leaf {
         let procs = OpenOptions::new().write(true).open(path.join("cgroup.procs"))?;
         // Missing where the supervisor could not hand the controller on; then the kernel picks one process.
         let _ = fs::write(path.join("memory.oom.group"), "1");
-        Ok(Leaf { number, path, procs })
+        Ok(CgroupLeaf { number, path, procs })
     }
 
     /// Its name below `tools`.
@@ -71,7 +71,7 @@ impl Leaf {
     }
 }
 
-impl Drop for Leaf {
+impl Drop for CgroupLeaf {
     fn drop(&mut self) {
         self.kill();
         LEFT.with_borrow_mut(|left| {

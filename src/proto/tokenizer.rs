@@ -26,7 +26,7 @@ pub fn fnv(sum: u64, bytes: &[u8]) -> u64 {
 }
 
 /// 64 bits to 32.
-pub fn fold(sum: u64) -> u32 {
+pub fn hash32(sum: u64) -> u32 {
     (sum ^ (sum >> 32)) as u32
 }
 
@@ -46,10 +46,10 @@ pub fn terms(text: &str, side: Side, emit: &mut dyn FnMut(Term)) {
         if is_unspaced(c) {
             word.end(emit);
             if let Some((before, _)) = run {
-                emit(fold(add(add(FNV, before), c)));
+                emit(hash32(add(add(FNV, before), c)));
             }
             if side == Side::Text && is_syllable(c) {
-                emit(fold(add(FNV, c)));
+                emit(hash32(add(FNV, c)));
             }
             run = Some((c, run.is_some()));
             continue;
@@ -70,7 +70,7 @@ fn end_run(run: &mut Option<(char, bool)>, side: Side, emit: &mut dyn FnMut(Term
     if let Some((c, false)) = run.take() {
         // In a text it has been given already.
         if side == Side::Query || !is_syllable(c) {
-            emit(fold(add(FNV, c)));
+            emit(hash32(add(FNV, c)));
         }
     }
 }
@@ -109,7 +109,7 @@ impl Word {
             && word.letters > 3
             && word.last[1] == 's'
             && !matches!(word.last[0], 's' | 'u' | 'i');
-        emit(fold(if plural { word.stem } else { word.sum }));
+        emit(hash32(if plural { word.stem } else { word.sum }));
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     /// The text has exactly these terms: bare words, or pairs and single characters.
     #[track_caller]
     fn check(text: &str, want: &[&str]) {
-        let want: Vec<Term> = want.iter().map(|w| fold(fnv(FNV, w.as_bytes()))).collect();
+        let want: Vec<Term> = want.iter().map(|w| hash32(fnv(FNV, w.as_bytes()))).collect();
         assert_eq!(all(text, Side::Text), want, "{text:?}");
     }
 

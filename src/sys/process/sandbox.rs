@@ -1,4 +1,4 @@
-//! What a command is denied before its first instruction: the one place where the cage is closed.
+//! What a command is denied before its first instruction: the one place where the sandbox is closed.
 //!
 //! [`Entry::enter`] runs between fork and exec: plain system calls only. It must not allocate, lock, log or
 //! panic, since another thread may have held any lock at the moment of the fork.
@@ -6,13 +6,13 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use super::landlock::{self, Walls};
-use super::leaf::Leaf;
+use super::cgroup_leaf::CgroupLeaf;
+use super::landlock::{self, LandlockRules};
 use super::seccomp::{self, Filter};
 use crate::limits::EXEC_FILE_BYTES;
 
 /// Limits of one command. Where the kernel refuses one that protects the daemon, the command is not run.
-pub struct Cage {
+pub struct Sandbox {
     /// RLIMIT_FSIZE, bytes.
     pub file_bytes: u64,
     /// RLIMIT_NPROC: processes of this user, not of this command. The kernel does not hold root to it.
@@ -24,32 +24,32 @@ pub struct Cage {
     /// oom_score_adj: how much sooner than the daemon the kernel picks it when memory runs out.
     pub oom_score: i16,
     /// Files it may open.
-    pub walls: Option<Walls>,
+    pub landlock: Option<LandlockRules>,
     /// System calls it may make.
     pub filter: Option<Filter>,
     /// Its control group.
-    pub leaf: Option<Leaf>,
+    pub cgroup: Option<CgroupLeaf>,
     /// The supervisor starts it, as another user: what else is held is decided over there.
-    pub lent: bool,
+    pub remote: bool,
 }
 
-impl Default for Cage {
-    fn default() -> Cage {
-        Cage {
+impl Default for Sandbox {
+    fn default() -> Sandbox {
+        Sandbox {
             file_bytes: EXEC_FILE_BYTES,
             processes: None,
             data: None,
             address_space: None,
             oom_score: 500,
-            walls: None,
+            landlock: None,
             filter: None,
-            leaf: None,
-            lent: false,
+            cgroup: None,
+            remote: false,
         }
     }
 }
 
-/// The cage as the child needs it: integers, and memory that stays until the exec.
+/// The sandbox as the child needs it: integers, and memory that stays until the exec.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     /// Working directory.
@@ -60,39 +60,39 @@ pub(super) struct Entry {
     parent: libc::pid_t,
     limits: [(i32, Option<u64>); 5],
     oom_score: i16,
-    walls: Option<RawFd>,
+    landlock: Option<RawFd>,
     /// Length and address of the filter.
     filter: Option<(u16, usize)>,
-    leaf: Option<RawFd>,
+    cgroup: Option<RawFd>,
 }
 
 impl Entry {
-    /// `cage` and `dir` have to live until the exec.
-    pub(super) fn new(dir: &impl AsRawFd, cage: &Cage) -> Entry {
+    /// `sandbox` and `dir` have to live until the exec.
+    pub(super) fn new(dir: &impl AsRawFd, sandbox: &Sandbox) -> Entry {
         // SAFETY: getpid has no preconditions.
         let parent = unsafe { libc::getpid() };
         // The type of a resource differs between C libraries.
         let limits = [
             (libc::RLIMIT_CORE as i32, Some(0)),
-            (libc::RLIMIT_FSIZE as i32, Some(cage.file_bytes)),
-            (libc::RLIMIT_NPROC as i32, cage.processes),
-            (libc::RLIMIT_DATA as i32, cage.data),
-            (libc::RLIMIT_AS as i32, cage.address_space),
+            (libc::RLIMIT_FSIZE as i32, Some(sandbox.file_bytes)),
+            (libc::RLIMIT_NPROC as i32, sandbox.processes),
+            (libc::RLIMIT_DATA as i32, sandbox.data),
+            (libc::RLIMIT_AS as i32, sandbox.address_space),
         ];
-        let filter = cage.filter.as_ref().map(Filter::program);
+        let filter = sandbox.filter.as_ref().map(Filter::program);
         Entry {
             dir: dir.as_raw_fd(),
             last_fd: last_fd(),
             parent,
             limits,
-            oom_score: cage.oom_score,
-            walls: cage.walls.as_ref().map(Walls::as_raw_fd),
+            oom_score: sandbox.oom_score,
+            landlock: sandbox.landlock.as_ref().map(LandlockRules::as_raw_fd),
             filter: filter.map(|p| (p.len, p.filter as usize)),
-            leaf: cage.leaf.as_ref().map(Leaf::procs),
+            cgroup: sandbox.cgroup.as_ref().map(CgroupLeaf::procs),
         }
     }
 
-    /// For a process that closes its own cage.
+    /// For a process that closes its own sandbox.
     pub(super) fn of_parent(self) -> Entry {
         // SAFETY: getppid has no preconditions.
         Entry { parent: unsafe { libc::getppid() }, ..self }
@@ -103,7 +103,7 @@ impl Entry {
         // SAFETY: every call below is a plain system call on integers or on memory of this frame, all of them
         // async-signal-safe (signal-safety(7)); the descriptors belong to this process.
         unsafe {
-            if let Some(procs) = self.leaf {
+            if let Some(procs) = self.cgroup {
                 if libc::write(procs, c"0".as_ptr().cast(), 1) != 1 {
                     return Err(io::Error::last_os_error());
                 }
@@ -134,7 +134,7 @@ impl Entry {
         self.lock()
     }
 
-    /// What cannot be taken back: no new privileges, no capabilities, walls, filter.
+    /// What cannot be taken back: no new privileges, no capabilities, landlock, filter.
     pub(super) fn lock(&self) -> io::Result<()> {
         // Variadic: the kernel looks at whole registers.
         let (yes, no): (libc::c_ulong, libc::c_ulong) = (1, 0);
@@ -143,8 +143,8 @@ impl Entry {
             return Err(io::Error::last_os_error());
         }
         drop_capabilities()?;
-        if let Some(walls) = self.walls {
-            landlock::enter(walls)?;
+        if let Some(landlock) = self.landlock {
+            landlock::enter(landlock)?;
         }
         if let Some((len, address)) = self.filter {
             let filter = address as *mut libc::sock_filter;

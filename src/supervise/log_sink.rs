@@ -12,25 +12,25 @@ const NOTICE: u8 = 3 * 8 + 5;
 
 /// The log of supervisor and daemon.
 #[derive(Debug)]
-pub struct Journal {
+pub struct LogSink {
     /// None: stderr.
     syslog: Option<UnixDatagram>,
     ring: VecDeque<Box<str>>,
 }
 
-impl Journal {
+impl LogSink {
     /// `syslog`: use `/dev/log`.
-    pub fn new(syslog: bool) -> Journal {
+    pub fn new(syslog: bool) -> LogSink {
         let socket = if syslog { UnixDatagram::unbound().ok() } else { None };
         if let Some(socket) = &socket {
             // A full log must not stop the supervisor.
             let _ = socket.set_nonblocking(true);
         }
-        Journal { syslog: socket, ring: VecDeque::with_capacity(LOG_RING_LINES) }
+        LogSink { syslog: socket, ring: VecDeque::with_capacity(LOG_RING_LINES) }
     }
 
     /// A line of the supervisor's own.
-    pub fn say(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.put(NOTICE, "picoclaw-supervise", std::process::id(), text);
         self.keep(text);
     }
@@ -129,11 +129,11 @@ mod tests {
 
     #[test]
     fn the_ring_keeps_the_last_lines() {
-        let mut journal = Journal::new(true);
+        let mut log = LogSink::new(true);
         for n in 0..LOG_RING_LINES + 5 {
-            journal.daemon(1, &n.to_string());
+            log.daemon(1, &n.to_string());
         }
-        let last: Vec<_> = journal.last().collect();
+        let last: Vec<_> = log.last().collect();
         assert_eq!((last.len(), last[0], last[LOG_RING_LINES - 1]), (LOG_RING_LINES, "5", "24"));
     }
 }

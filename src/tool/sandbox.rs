@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::scope;
 use crate::config::Config;
 use crate::limits::EXEC_PROCESSES;
-use crate::sys::process::{self, Cage, Filter, Guarded, Leaf, Walls};
+use crate::sys::process::{self, CgroupLeaf, Filter, Guarded, LandlockRules, Sandbox};
 
 /// Programs and what they read.
 const SYSTEM: &[&str] = &[
@@ -50,17 +50,17 @@ const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 
 /// What the model's commands are held by, in the words of `status`.
 pub fn describe(config: &Config) -> String {
-    if config.tools.exec.uncaged {
-        return "uncaged (tools.exec.cage is none); exec from chats asks first".into();
+    if config.tools.exec.unsandboxed {
+        return "unsandboxed (tools.exec.sandbox is none); exec from chats asks first".into();
     }
     let found = process::strength();
     match (found.landlock, found.seccomp) {
-        (0, filter) if process::is_lent() => {
+        (0, filter) if process::has_exec_broker() => {
             let filter = if filter { "+seccomp" } else { "" };
             format!("a user of their own{filter} (no Landlock in this kernel)")
         }
         (0, filter) => format!(
-            "uncaged (no Landlock in this kernel{}); exec from chats asks first",
+            "unsandboxed (no Landlock in this kernel{}); exec from chats asks first",
             if filter { ", calls are filtered" } else { "" }
         ),
         (abi, true) => format!("landlock+seccomp (Landlock version {abi})"),
@@ -70,12 +70,15 @@ pub fn describe(config: &Config) -> String {
 
 /// Commands can reach what is the daemon's: then exec from a chat needs approval.
 pub fn is_open(config: &Config) -> bool {
-    config.tools.exec.uncaged || (process::strength().landlock == 0 && !process::is_lent())
+    config.tools.exec.unsandboxed
+        || (process::strength().landlock == 0 && !process::has_exec_broker())
 }
 
 /// Another user runs them: the supervisor's answer to a kernel without Landlock.
-pub fn is_lent(config: &Config) -> bool {
-    !config.tools.exec.uncaged && process::strength().landlock == 0 && process::is_lent()
+pub fn has_exec_broker(config: &Config) -> bool {
+    !config.tools.exec.unsandboxed
+        && process::strength().landlock == 0
+        && process::has_exec_broker()
 }
 
 /// The folder for temporary files of commands, in the home.
@@ -91,13 +94,13 @@ pub fn sweep(home: &Path) {
     }
 }
 
-/// What a cage is built from; owned, so that it can go to another thread.
+/// What a sandbox is built from; owned, so that it can go to another thread.
 pub struct Plan {
     home: PathBuf,
     workspace: PathBuf,
     restricted: bool,
-    uncaged: bool,
-    lent: bool,
+    unsandboxed: bool,
+    remote: bool,
     read: Vec<PathBuf>,
     write: Vec<PathBuf>,
     roots: Vec<PathBuf>,
@@ -110,53 +113,53 @@ impl Plan {
             home: config.home.clone(),
             workspace: config.agent.workspace.clone(),
             restricted: config.agent.restrict_to_workspace,
-            uncaged: config.tools.exec.uncaged,
-            lent: is_lent(config),
+            unsandboxed: config.tools.exec.unsandboxed,
+            remote: has_exec_broker(config),
             read: literals(&config.tools.allow_read_paths).collect(),
             write: literals(&config.tools.allow_write_paths).collect(),
             roots: roots.to_vec(),
         }
     }
 
-    /// A cage, ready to be closed, and the variables that go with it. Touches the disk.
+    /// A sandbox, ready to be closed, and the variables that go with it. Touches the disk.
     ///
     /// # Errors
     /// A wall that this kernel has cannot be built: then nothing is run.
-    pub fn build(&self) -> io::Result<(Cage, Vec<(OsString, OsString)>)> {
-        let mut cage = Cage { data: data_limit(), lent: self.lent, ..Cage::default() };
-        if !self.lent {
-            cage.processes = process::tasks().map(|now| now + EXEC_PROCESSES);
+    pub fn build(&self) -> io::Result<(Sandbox, Vec<(OsString, OsString)>)> {
+        let mut sandbox = Sandbox { data: data_limit(), remote: self.remote, ..Sandbox::default() };
+        if !self.remote {
+            sandbox.processes = process::tasks().map(|now| now + EXEC_PROCESSES);
         }
         if let Some(tools) = std::env::var_os("PICOCLAW_TOOLS_CGROUP").filter(|t| !t.is_empty()) {
-            match Leaf::new(Path::new(&tools)) {
-                Ok(leaf) => cage.leaf = Some(leaf),
+            match CgroupLeaf::new(Path::new(&tools)) {
+                Ok(cgroup) => sandbox.cgroup = Some(cgroup),
                 // The other limits still hold, and so does the group of the daemon.
                 Err(e) => crate::log::warn!("a command has no control group of its own: {e}"),
             }
         }
         let mut variables = Vec::new();
-        if self.uncaged {
-            return Ok((cage, variables));
+        if self.unsandboxed {
+            return Ok((sandbox, variables));
         }
-        if self.lent {
-            // Home is closed to that user; the rest of its cage is closed by the command's own process.
+        if self.remote {
+            // Home is closed to that user; the rest of its sandbox is closed by the command's own process.
             variables.push(("HOME".into(), self.workspace.clone().into()));
-            return Ok((cage, variables));
+            return Ok((sandbox, variables));
         }
         let found = process::strength();
         if found.seccomp {
-            cage.filter = Some(Filter::new(&Guarded::this()));
+            sandbox.filter = Some(Filter::new(&Guarded::this()));
         }
         if found.landlock > 0 {
-            cage.walls = Some(self.walls()?);
+            sandbox.landlock = Some(self.rules()?);
             // Home is closed; programs that look for settings there find the workspace.
             variables.push(("HOME".into(), self.workspace.clone().into()));
             variables.push(("TMPDIR".into(), self.home.join(TEMPORARY).into()));
         }
-        Ok((cage, variables))
+        Ok((sandbox, variables))
     }
 
-    fn walls(&self) -> io::Result<Walls> {
+    fn rules(&self) -> io::Result<LandlockRules> {
         let (home, workspace) = (&self.home, &self.workspace);
         let temporary = home.join(TEMPORARY);
         DirBuilder::new().recursive(true).mode(0o700).create(&temporary)?;
@@ -164,47 +167,47 @@ impl Plan {
         hidden.extend(std::env::var_os("PICOCLAW_CONFIG").map(PathBuf::from));
         let own = scope::own(home).chain(hidden.iter().cloned()).collect::<Vec<_>>();
         hidden.push(home.clone());
-        let mut walls = Walls::new()?;
-        walls.hide(&hidden);
+        let mut rules = LandlockRules::new()?;
+        rules.hide(&hidden);
         if self.restricted {
             for folder in SYSTEM {
-                walls.read(Path::new(folder))?;
+                rules.read(Path::new(folder))?;
             }
             for path in &self.read {
-                walls.read(path)?;
+                rules.read(path)?;
             }
             for path in &self.write {
-                walls.write(path)?;
+                rules.write(path)?;
             }
         } else {
             for entry in fs::read_dir("/")?.flatten() {
                 match entry.file_name().to_str() {
                     Some("dev") => {}
-                    Some("proc" | "sys") => walls.read(&entry.path())?,
-                    _ => walls.write(&entry.path())?,
+                    Some("proc" | "sys") => rules.read(&entry.path())?,
+                    _ => rules.write(&entry.path())?,
                 }
             }
         }
         for device in DEVICES {
-            walls.device(Path::new(device))?;
+            rules.device(Path::new(device))?;
         }
         // A workspace around the home is opened but for the home, one inside it but for the daemon's files.
         if workspace.starts_with(home) {
-            walls.hide(&own);
+            rules.hide(&own);
         }
-        walls.write(workspace)?;
-        walls.hide(&own);
-        walls.write(&temporary)?;
+        rules.write(workspace)?;
+        rules.hide(&own);
+        rules.write(&temporary)?;
         for root in self.roots.iter().filter(|root| !home.starts_with(root)) {
-            walls.read(root)?;
+            rules.read(root)?;
         }
-        if let Some(folder) = walls.left_closed() {
+        if let Some(folder) = rules.left_closed() {
             crate::log::warn!(
                 "commands see only a part of {}: too much lies beside the daemon's files; another PICOCLAW_HOME opens it",
                 folder.display()
             );
         }
-        Ok(walls)
+        Ok(rules)
     }
 }
 
@@ -258,12 +261,12 @@ mod tests {
         config.agent.restrict_to_workspace = true;
         let dir: std::os::fd::OwnedFd =
             fs::File::open(&config.agent.workspace).expect("a folder").into();
-        let time = |uncaged: bool| {
+        let time = |unsandboxed: bool| {
             let mut config = config.clone();
-            config.tools.exec.uncaged = uncaged;
+            config.tools.exec.unsandboxed = unsandboxed;
             let begin = Instant::now();
-            let (cage, env) = Plan::new(&config, &[]).build().expect("a cage");
-            let child = process::shell("exit 0".as_ref(), &dir, &env, cage).expect("started");
+            let (sandbox, env) = Plan::new(&config, &[]).build().expect("a sandbox");
+            let child = process::shell("exit 0".as_ref(), &dir, &env, sandbox).expect("started");
             let done = smol::block_on(process::run(child, Duration::from_secs(60)));
             assert_eq!(done.end, process::End::Exit(process::Exit::Code(0)));
             begin.elapsed()

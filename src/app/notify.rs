@@ -11,7 +11,7 @@ use crate::store::ledger::Ledger;
 
 impl Hub {
     /// Sends at once, through the journal.
-    pub(super) fn speaker(&self) -> Rc<dyn Fn(Outbound) -> Result<()>> {
+    pub(super) fn message_sender(&self) -> Rc<dyn Fn(Outbound) -> Result<()>> {
         let (journal, outbox) = (self.journal.clone(), self.outbox.clone());
         Rc::new(move |message: Outbound| {
             if outbox.channel(&message.to.channel).is_none() {
@@ -35,7 +35,7 @@ impl Hub {
     /// Sends a notice to the chat that wrote last.
     pub fn notify(&self, text: &str) {
         if let Some(to) = self.last_chat() {
-            if let Err(e) = self.speaker()(Outbound { to, text: text.into(), reply_to: 0 }) {
+            if let Err(e) = self.message_sender()(Outbound { to, text: text.into(), reply_to: 0 }) {
                 crate::log::warn!("a notice was not sent: {e}");
             }
         }

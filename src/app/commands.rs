@@ -28,7 +28,7 @@ pub async fn answer(
         },
         Command::Clear => {
             let (sessions, key) = (hub.agent.sessions.clone(), session.to_string());
-            match crate::sys::offload(move || sessions.clear(&key)).await {
+            match crate::sys::spawn_blocking(move || sessions.clear(&key)).await {
                 Ok(()) => "This chat's history is cleared; memory and files stay.".into(),
                 Err(e) => format!("The history could not be cleared: {e}"),
             }

@@ -1,7 +1,7 @@
 //! The forms in which a secret turns up when a program has written it down in its own way: percent-encoded, in base64,
 //! in hexadecimal digits, as a JSON string.
 //!
-//! Whoever wants to smuggle one out finds other forms; what keeps secrets from commands is the cage. This catches what
+//! Whoever wants to smuggle one out finds other forms; what keeps secrets from commands is the sandbox. This catches what
 //! programs do by themselves: URLs in messages, Authorization headers, dumps.
 
 use crate::proto::base64::{UNPADDED, URL};
@@ -12,7 +12,7 @@ const LEAST: usize = 8;
 const MOST: usize = 256;
 
 /// `secrets`, and what they look like otherwise.
-pub fn disguised(mut secrets: Vec<String>) -> Vec<String> {
+pub fn with_encodings(mut secrets: Vec<String>) -> Vec<String> {
     let plain = secrets.len();
     for at in 0..plain {
         let secret = secrets[at].clone();
@@ -68,7 +68,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str) {
-        let secrets = disguised(vec![SECRET.to_owned()]);
+        let secrets = with_encodings(vec![SECRET.to_owned()]);
         let clean = redact(text, &secrets, 1);
         assert!(clean.contains("[FILTERED]"), "{clean}");
         // What is left of base64 are at most two digits on each side.
@@ -95,6 +95,6 @@ mod tests {
 
     #[test]
     fn short_secrets_have_one_form() {
-        assert_eq!(disguised(vec!["1:test".into()]), ["1:test"]);
+        assert_eq!(with_encodings(vec!["1:test".into()]), ["1:test"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The course of a measured run: what was resident and how long replies took, over time, as points and as an SVG picture.
+//! The timeseries of a measured run: what was resident and how long replies took, over time, as points and as an SVG picture.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub struct Point {
 }
 
 /// Points of a run of any length, at most [`CHART_POINTS`].
-pub struct Course {
+pub struct Timeseries {
     begun: Instant,
     step: Duration,
     due: Duration,
@@ -29,11 +29,17 @@ pub struct Course {
     points: Vec<Point>,
 }
 
-impl Course {
+impl Timeseries {
     /// Of a run that begins now.
-    pub fn begin() -> Course {
+    pub fn begin() -> Timeseries {
         let step = Duration::from_millis(5);
-        Course { begun: Instant::now(), step, due: Duration::ZERO, slowest: 0, points: Vec::new() }
+        Timeseries {
+            begun: Instant::now(),
+            step,
+            due: Duration::ZERO,
+            slowest: 0,
+            points: Vec::new(),
+        }
     }
 
     /// A reply came after this time.
@@ -117,16 +123,16 @@ mod tests {
 
     #[test]
     fn a_long_run_keeps_its_peaks_in_a_bounded_number_of_points() {
-        let mut course = Course::begin();
+        let mut timeseries = Timeseries::begin();
         for at in 0..10_000 {
             let rss = if at == 7_777 { 900 } else { 500 };
-            course.add(Point { at, rss, latency: at % 10 });
-            assert!(course.points().len() <= CHART_POINTS);
+            timeseries.add(Point { at, rss, latency: at % 10 });
+            assert!(timeseries.points().len() <= CHART_POINTS);
         }
-        assert!(course.points().is_sorted_by_key(|p| p.at));
-        assert_eq!(course.points().iter().map(|p| p.rss).max(), Some(900));
-        assert_eq!(course.points().last().map(|p| p.at), Some(9_999));
-        assert!(course.step > Duration::from_millis(5));
+        assert!(timeseries.points().is_sorted_by_key(|p| p.at));
+        assert_eq!(timeseries.points().iter().map(|p| p.rss).max(), Some(900));
+        assert_eq!(timeseries.points().last().map(|p| p.at), Some(9_999));
+        assert!(timeseries.step > Duration::from_millis(5));
     }
 
     #[test]

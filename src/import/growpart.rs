@@ -1,4 +1,4 @@
-//! `picoclaw-grow DEVICE`: makes the last MBR partition of a card reach to its end, before it is mounted.
+//! `picoclaw-growpart DEVICE`: makes the last MBR partition of a card reach to its end, before it is mounted.
 //!
 //! Only the length in the table changes, one sector written in place, so a cut leaves the old or the new table. The
 //! file system in it is resize2fs's affair.
