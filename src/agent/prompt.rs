@@ -12,6 +12,7 @@ use crate::bus::{Address, CLI, Sender};
 use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
 use crate::proto::{date, frontmatter, text};
 use crate::skill::load::{self, Roots, Skill};
+use crate::store::dir::Dir;
 use crate::store::memory;
 use crate::store::read::{self, End, Piece};
 
@@ -47,8 +48,9 @@ impl Prompt {
         let list = load::summary(&loaded.skills);
         // They are in the list now, and would be as long again.
         loaded.skills.iter_mut().for_each(|skill| skill.description = String::new());
+        let folder = Dir::shared(&self.workspace).ok();
         let mut read = |name: &str, limit: usize, end: End| {
-            read::below(&self.workspace, name, limit, end).unwrap_or_else(|e| {
+            read::below(folder.as_ref()?, name, limit, end).unwrap_or_else(|e| {
                 warnings.push(format!("{name} is not in the prompt: {e}"));
                 None
             })
@@ -77,13 +79,15 @@ impl Prompt {
     fn stamp(&self, day: i64) -> u64 {
         let mut hasher = DefaultHasher::new();
         hasher.write_i64(day);
+        let folder = Dir::shared(&self.workspace).ok();
+        let stamp = |name: &str| read::stamp(folder.as_ref().and_then(|f| f.meta(name).ok()?));
         for name in
             ["AGENT.md", "AGENTS.md", "SOUL.md", "USER.md", "IDENTITY.md", memory::LONG_TERM]
         {
-            hasher.write_u64(read::stamp(&self.workspace.join(name)));
+            hasher.write_u64(stamp(name));
         }
         for day in memory::recent(day) {
-            hasher.write_u64(read::stamp(&self.workspace.join(memory::note(day))));
+            hasher.write_u64(stamp(&memory::note(day)));
         }
         load::stamp(&self.roots, &mut hasher);
         hasher.finish()
@@ -209,7 +213,7 @@ impl Page<'_> {
             let piece = match skill.path.strip_prefix(workspace) {
                 Ok(inside) => (self.read)(&inside.to_string_lossy(), limit, End::Head),
                 // Of the machine's owner, out of the tools' reach; load tells what cannot be read.
-                Err(_) => read::bounded(&skill.path, limit, End::Head).ok().flatten(),
+                Err(_) => load::text_of(skill.source, &skill.path, limit).ok().flatten(),
             };
             let Some(piece) = piece else { continue };
             self.out.push_str(std::mem::replace(&mut heading, "\n\n---"));

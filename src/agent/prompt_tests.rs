@@ -218,7 +218,10 @@ fn what_cannot_be_read_is_warned_about_once() {
     let warnings = prompt.take_warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].ends_with("bad/SKILL.md: description is required"));
-    assert_eq!(warnings[1], "SOUL.md is not in the prompt: it is a folder, not a regular file");
+    assert_eq!(
+        warnings[1],
+        "SOUL.md is not in the prompt: it is a folder, not a regular file: move it away"
+    );
     prompt.static_part(DAY);
     assert_eq!(prompt.take_warnings(), [""; 0]);
 }

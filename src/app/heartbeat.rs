@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::hub::Hub;
 use crate::bus::{HEARTBEAT, Inbound};
 use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES};
+use crate::store::dir::Dir;
 use crate::store::frame::Frame;
 use crate::store::read::{self, End};
 use crate::sys::clock;
@@ -19,6 +20,8 @@ use crate::sys::wall_timer::WallTimer;
 /// Everything up to here is explanation.
 const MARKER: &str = "Add your heartbeat tasks below this line:";
 
+/// Of the workspace.
+const FILE: &str = "HEARTBEAT.md";
 /// A first HEARTBEAT.md.
 const TEMPLATE: &str = "# Heartbeat\n\n\
     Every half hour the assistant looks through the tasks below, for instance:\n\
@@ -65,12 +68,12 @@ pub(super) async fn until_clock_is_set() {
 async fn template(hub: &Hub) {
     let workspace = hub.agent.config.agent.workspace.clone();
     let written = crate::sys::spawn_blocking(move || {
-        let path = workspace.join("HEARTBEAT.md");
-        if std::fs::symlink_metadata(&path).is_ok() {
-            return Ok(false);
+        let dir = Dir::make(&workspace)?;
+        let missing = !dir.stands(FILE)?;
+        if missing {
+            dir.save(FILE, TEMPLATE.as_bytes(), 0o644)?;
         }
-        std::fs::create_dir_all(&workspace)?;
-        crate::store::atomic::write(&path, TEMPLATE.as_bytes(), 0o644).map(|()| true)
+        Ok::<_, std::io::Error>(missing)
     })
     .await;
     match written {
@@ -109,10 +112,14 @@ async fn beat(hub: &Hub) {
 }
 
 fn tasks(workspace: &Path) -> Option<String> {
-    match read::below(workspace, "HEARTBEAT.md", HEARTBEAT_FILE_BYTES, End::Head) {
+    let read = Dir::find(workspace).and_then(|dir| match dir {
+        Some(dir) => read::below(&dir, FILE, HEARTBEAT_FILE_BYTES, End::Head),
+        None => Ok(None),
+    });
+    match read {
         Ok(piece) => piece.and_then(|p| listed(&p.text).map(str::to_owned)),
         Err(e) => {
-            crate::log::warn!("heartbeat: {e}");
+            crate::log::warn!("heartbeat: {FILE}: {e}");
             None
         }
     }

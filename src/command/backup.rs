@@ -197,7 +197,7 @@ impl Archive<'_> {
             for tree in trees {
                 let mut look = |path: &str| -> Result<()> {
                     let full = tree.root.path().join(path);
-                    let mut now = read::stamp(&full);
+                    let mut now = read::stamp(beneath::named_meta(&full));
                     if JOURNAL.contains(&path) {
                         // Written in place, several times within a tick of the clock.
                         let bytes = atomic::read_bounded(&full, 2 * JOURNAL_BYTES)?;

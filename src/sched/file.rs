@@ -4,7 +4,7 @@
 //! A file that is no JSON is never written over: [`set_aside`] moves it away.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::job::Job;
 use crate::error::{Context, Error, Result};
-use crate::limits::{CRON_FILE_BYTES, CRON_JOB_BYTES};
+use crate::limits::{CRON_FILE_BYTES, CRON_JOB_BYTES, DIR_ASIDE};
 use crate::proto::text;
-use crate::store::atomic;
+use crate::store::dir::{self, Dir};
 
 /// What becomes of a job that passes by.
 pub enum Edit {
@@ -114,7 +114,15 @@ impl<'de> Visitor<'de> for Jobs<'_> {
 }
 
 fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    let bytes = atomic::read_bounded(path, CRON_FILE_BYTES).map_err(Fault::Disk)?;
+    let read = Dir::find_around(path, 2).and_then(|found| match found {
+        Some((top, name)) => top.bytes(name, CRON_FILE_BYTES),
+        None => Ok(None),
+    });
+    let name = || format!("cannot read {}", path.display());
+    let bytes = read.map_err(|e| match dir::unfit(&e) {
+        true => Fault::Broken(e.to_string()),
+        false => Fault::Disk(Error::from(e).context(name())),
+    })?;
     Ok(bytes.filter(|b| !b.trim_ascii().is_empty()))
 }
 
@@ -158,39 +166,46 @@ pub fn rewrite(
     let old = bytes(path)?.unwrap_or_else(|| b"{\"version\":1,\"jobs\":[]}".to_vec());
     // Looked through before anything is written, so that a broken file costs nothing.
     walk(&old, &mut |_| Ok(())).map_err(|e| Fault::Broken(e.to_string()))?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string()).map_err(Fault::Disk)?;
-    atomic::replace(path, 0o600, &mut |file| {
-        let mut out = std::io::BufWriter::new(file);
-        out.write_all(b"{\n")?;
-        walk(&old, &mut |part| match part {
-            Part::Field(name, raw) => {
-                writeln!(out, "  {}: {raw},", serde_json::Value::from(name))
-            }
-            Part::Job(_) => Ok(()),
-        })?;
-        out.write_all(b"  \"jobs\": [")?;
-        let mut first = true;
-        let mut put = |out: &mut dyn Write, raw: &str| {
-            let comma = if std::mem::take(&mut first) { "" } else { "," };
-            write!(out, "{comma}\n    {raw}")
-        };
-        walk(&old, &mut |part| {
-            let Part::Job(raw) = part else { return Ok(()) };
-            let Ok(mut job) = parse(raw) else { return put(&mut out, raw) };
-            match edit(&mut job) {
-                Edit::Keep => put(&mut out, raw),
-                Edit::Write => put(&mut out, &serde_json::to_string(&job.0)?),
-                Edit::Delete => Ok(()),
-            }
-        })?;
-        if let Some(job) = added {
-            put(&mut out, &serde_json::to_string(&job.0)?)?;
+    let saved = Dir::make_around(path, 2).and_then(|(top, name)| {
+        top.replace(name, 0o600, &mut |file| write(&old, edit, added, file))
+    });
+    saved.with_context(|| format!("cannot save {}", path.display())).map_err(Fault::Disk)
+}
+
+fn write(
+    old: &[u8],
+    edit: &mut dyn FnMut(&mut Job) -> Edit,
+    added: Option<&Job>,
+    file: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(file);
+    out.write_all(b"{\n")?;
+    walk(old, &mut |part| match part {
+        Part::Field(name, raw) => {
+            writeln!(out, "  {}: {raw},", serde_json::Value::from(name))
         }
-        out.write_all(b"\n  ]\n}\n")?;
-        out.flush()
-    })
-    .map_err(Fault::Disk)
+        Part::Job(_) => Ok(()),
+    })?;
+    out.write_all(b"  \"jobs\": [")?;
+    let mut first = true;
+    let mut put = |out: &mut dyn Write, raw: &str| {
+        let comma = if std::mem::take(&mut first) { "" } else { "," };
+        write!(out, "{comma}\n    {raw}")
+    };
+    walk(old, &mut |part| {
+        let Part::Job(raw) = part else { return Ok(()) };
+        let Ok(mut job) = parse(raw) else { return put(&mut out, raw) };
+        match edit(&mut job) {
+            Edit::Keep => put(&mut out, raw),
+            Edit::Write => put(&mut out, &serde_json::to_string(&job.0)?),
+            Edit::Delete => Ok(()),
+        }
+    })?;
+    if let Some(job) = added {
+        put(&mut out, &serde_json::to_string(&job.0)?)?;
+    }
+    out.write_all(b"\n  ]\n}\n")?;
+    out.flush()
 }
 
 /// Moves a broken file out of the way and says where it is now.
@@ -198,19 +213,23 @@ pub fn rewrite(
 /// # Errors
 /// The disk's; the file is then where it was.
 pub fn set_aside(path: &Path, now: i64) -> Result<PathBuf> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".broken-{now}"));
-    let mut target = path.with_file_name(&name);
-    for n in 1.. {
-        if !target.exists() {
-            break;
+    let moved = Dir::around(path, 2).and_then(|(top, name)| {
+        for n in 0..=DIR_ASIDE {
+            let suffix = if n == 0 { String::new() } else { format!("-{n}") };
+            let target = format!("{name}.broken-{now}{suffix}");
+            match top.rename(name, &target, false) {
+                // The folder itself is none of ours.
+                Err(e) if dir::unfit(&e) => {
+                    return top.set_aside(name.split('/').next().unwrap_or_default());
+                }
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                done => return done.map(|()| target),
+            }
         }
-        let mut name = name.clone();
-        name.push(format!("-{n}"));
-        target = path.with_file_name(name);
-    }
-    std::fs::rename(path, &target).with_context(|| path.display().to_string())?;
-    Ok(target)
+        Err(ErrorKind::AlreadyExists.into())
+    });
+    let top = path.ancestors().nth(2).unwrap_or(path);
+    moved.map(|name| top.join(name)).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

@@ -7,9 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::frontmatter;
 use crate::config::Config;
-use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES};
+use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES, TREE_NAMES};
 use crate::proto::text;
-use crate::store::read::{self, End};
+use crate::store::dir::Dir;
+use crate::store::read::{self, End, Piece};
+use crate::sys::beneath::named_meta;
+
+/// The root that commands may write to.
+const WORKSPACE: &str = "workspace";
 
 /// Where skills lie, highest rank first.
 #[derive(Clone, Debug)]
@@ -23,7 +28,7 @@ impl Roots {
     /// `<workspace>/skills`, `<home>/skills`, and the folder of those that came with the system.
     pub fn new(workspace: &Path, home: &Path, builtin: &Path) -> Roots {
         let all = [
-            ("workspace", workspace.join("skills")),
+            (WORKSPACE, workspace.join("skills")),
             ("global", home.join("skills")),
             ("builtin", builtin.to_owned()),
         ];
@@ -88,12 +93,12 @@ pub fn load(roots: &Roots) -> Loaded {
     let mut loaded = Loaded::default();
     let mut folders: Vec<String> = Vec::new();
     for (source, root) in &roots.all {
-        for folder in folders_of(root) {
+        for folder in folders_of(source, root) {
             if folders.contains(&folder) {
                 continue;
             }
             let path = root.join(&folder).join("SKILL.md");
-            let content = match read::bounded(&path, SKILL_HEAD_BYTES, End::Head) {
+            let content = match text_of(source, &path, SKILL_HEAD_BYTES) {
                 Ok(Some(piece)) => piece.text,
                 Ok(None) => continue,
                 Err(e) => {
@@ -125,25 +130,55 @@ pub fn load(roots: &Roots) -> Loaded {
 
 /// Adds to `hasher` all that decides what [`load`] would find.
 pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
-    for (_, root) in &roots.all {
-        for folder in folders_of(root) {
+    for (source, root) in &roots.all {
+        for folder in folders_of(source, root) {
             hasher.write(folder.as_bytes());
-            hasher.write_u64(read::stamp(&root.join(folder).join("SKILL.md")));
+            let path = root.join(folder).join("SKILL.md");
+            let meta = match *source {
+                WORKSPACE => {
+                    Dir::around(&path, 3).and_then(|(top, name)| top.meta(name)).ok().flatten()
+                }
+                _ => named_meta(&path),
+            };
+            hasher.write_u64(read::stamp(meta));
         }
         hasher.write_u8(0xff);
     }
 }
 
+/// At most `limit` bytes of a SKILL.md. In the workspace commands may have put it there, and no link is followed; the other
+/// roots are the machine's owner's.
+pub fn text_of(source: &str, path: &Path, limit: usize) -> std::io::Result<Option<Piece>> {
+    if source != WORKSPACE {
+        return read::bounded(path, limit, End::Head);
+    }
+    match Dir::find_around(path, 3)? {
+        Some((top, name)) => read::below(&top, name, limit, End::Head),
+        None => Ok(None),
+    }
+}
+
 /// Names of the folders in a root, sorted; none when it cannot be read.
-fn folders_of(root: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|e| e.file_type().is_ok_and(|t| t.is_dir() || t.is_symlink()))
-        .filter_map(|e| e.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
-        .take(SKILL_FOLDERS)
-        .collect();
+fn folders_of(source: &str, root: &Path) -> Vec<String> {
+    let dir = match source {
+        WORKSPACE => Dir::find_around(root, 1).and_then(|found| match found {
+            Some((top, name)) => top.folder(name, false),
+            None => Ok(None),
+        }),
+        _ => Dir::find(root),
+    };
+    let Ok(Some(dir)) = dir else { return Vec::new() };
+    let mut names: Vec<String> = Vec::new();
+    let listed = dir.each(TREE_NAMES, &mut |name, folder| {
+        let linked =
+            || source != WORKSPACE && named_meta(&root.join(name)).is_some_and(|m| m.folder);
+        if names.len() < SKILL_FOLDERS && !name.starts_with('.') && (folder || linked()) {
+            names.push(name.to_owned());
+        }
+    });
+    if listed.is_err() {
+        names.clear();
+    }
     names.sort_unstable();
     names
 }

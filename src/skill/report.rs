@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::load::{self, Roots, Skill};
 use super::origin::Origin;
 use crate::limits::SKILL_SHOWN_BYTES;
-use crate::store::read::{self, End};
 use crate::{Error, Result};
 
 /// Every skill, also those the agent does not see, and what is wrong with others.
@@ -41,7 +40,7 @@ pub fn list_json(roots: &Roots) -> Value {
 /// There is none of the name.
 pub fn show(roots: &Roots, name: &str) -> Result<String> {
     let skill = find(roots, name)?;
-    let piece = read::bounded(&skill.path, SKILL_SHOWN_BYTES, End::Head)?;
+    let piece = load::text_of(skill.source, &skill.path, SKILL_SHOWN_BYTES)?;
     let mut out = heading(&skill, roots);
     out.push_str(&["\n  ", &*skill.path.to_string_lossy(), "\n\n"].concat());
     if let Some(piece) = piece {

@@ -1,15 +1,15 @@
 //! The files of a consolidation: notes that are not in MEMORY.md yet, and MEMORY.md changed so that nothing is lost.
 //! Blocks on the disk.
 
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom, Write};
 
+use super::dir::Dir;
 use super::index::sources::{note_path, numbered};
 use super::memory::LONG_TERM;
 use crate::error::{Context, Error, Result};
 use crate::limits::{CONSOLIDATION_DAYS, CONSOLIDATION_MEMORY_BYTES, CONSOLIDATION_NOTES_BYTES};
 use crate::proto::{date, text};
-use crate::sys::beneath::{Fault, Replace, Root};
+use crate::sys::beneath::{Replace, Stamp};
 
 /// Folder of the files that were replaced.
 const OLD: &str = "memory/old";
@@ -23,21 +23,9 @@ pub struct Gathered {
     pub notes: Vec<(String, String)>,
 }
 
-fn failed(path: &str) -> impl Fn(Fault) -> Error {
-    let path = path.to_owned();
-    move |e| Error::new(format!("{path}: {e}"))
-}
-
 /// Text of a file below the workspace: at most `limit` bytes from its end; none where there is no file.
-fn read(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-    let place = match root.locate(Path::new(path), false) {
-        Err(Fault::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(failed(path))?,
-    };
-    if !place.exists() {
-        return Ok(None);
-    }
-    let (mut file, _) = place.read().map_err(failed(path))?;
+fn read(root: &Dir, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+    let Some(mut file) = root.read(path).context(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
     let length = file.metadata().context(path)?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(limit))).context(path)?;
@@ -49,7 +37,7 @@ fn read(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// It is too long to be rewritten, or no UTF-8; I/O.
-pub fn memory(root: &Root) -> Result<String> {
+pub fn memory(root: &Dir) -> Result<String> {
     let bytes = read(root, LONG_TERM, CONSOLIDATION_MEMORY_BYTES as u64 + 1)?.unwrap_or_default();
     if bytes.len() > CONSOLIDATION_MEMORY_BYTES {
         return Err(Error::new(format!(
@@ -64,27 +52,21 @@ pub fn memory(root: &Root) -> Result<String> {
 ///
 /// # Errors
 /// I/O.
-pub fn notes(
-    root: &Root,
-    workspace: &Path,
-    upto: Option<i64>,
-    today: i64,
-) -> Result<Vec<(String, String)>> {
+pub fn notes(root: &Dir, upto: Option<i64>, today: i64) -> Result<Vec<(String, String)>> {
     let first = upto.map_or(today - CONSOLIDATION_DAYS, |day| day + 1);
     let key = |day: i64| {
         let (y, m, d) = date::civil_from_days(day);
         y.clamp(0, 9999) as u64 * 10_000 + u64::from(m) * 100 + u64::from(d)
     };
     let (first, end) = (key(first), key(today));
-    let memory = workspace.join("memory");
     let mut left = CONSOLIDATION_NOTES_BYTES;
     let mut notes: Vec<(String, String)> = Vec::new();
-    for (month, _) in numbered(&memory, 6, "").context("memory")? {
+    for (month, _) in numbered(root, "memory", 6, "").context("memory")? {
         if month < first / 100 || month > end / 100 {
             continue;
         }
-        let dir = memory.join(format!("{month:06}"));
-        for (number, status) in numbered(&dir, 8, ".md").context("memory")? {
+        let dir = format!("memory/{month:06}");
+        for (number, status) in numbered(root, &dir, 8, ".md").context("memory")? {
             if number / 100 != month || number < first || number >= end {
                 continue;
             }
@@ -107,17 +89,16 @@ pub fn notes(
 ///
 /// # Errors
 /// The file was changed meanwhile; the disk's. MEMORY.md is then as it was.
-pub fn replace(root: &Root, old: &str, new: &str, today: i64) -> Result<String> {
+pub fn replace(root: &Dir, old: &str, new: &str, today: i64) -> Result<String> {
     let _writing = super::memory::writing();
-    let place = root.locate(Path::new(LONG_TERM), true).map_err(failed(LONG_TERM))?;
-    if !place.exists() {
+    let Some(mut file) = root.read(LONG_TERM).context(LONG_TERM)? else {
         if !old.is_empty() {
             return Err(Error::new(format!("{LONG_TERM} is gone")));
         }
-        place.save(new.as_bytes(), Replace::No).map_err(failed(LONG_TERM))?;
+        root.save_over(LONG_TERM, new.as_bytes(), Replace::No).context(LONG_TERM)?;
         return Ok(String::new());
-    }
-    let (mut file, stamp) = place.read().map_err(failed(LONG_TERM))?;
+    };
+    let stamp = Stamp::of_file(&file).context(LONG_TERM)?;
     let mut now = Vec::new();
     let limit = 4 * CONSOLIDATION_MEMORY_BYTES as u64;
     (&mut file).take(limit).read_to_end(&mut now).context(LONG_TERM)?;
@@ -126,30 +107,31 @@ pub fn replace(root: &Root, old: &str, new: &str, today: i64) -> Result<String> 
         return Err(Error::new(format!("{LONG_TERM} was changed meanwhile")));
     };
     let kept = keep(root, &now, today)?;
-    place
-        .save(&[new.as_bytes(), added].concat(), Replace::Same(stamp))
-        .map_err(failed(LONG_TERM))?;
+    root.save_over(LONG_TERM, &[new.as_bytes(), added].concat(), Replace::Same(stamp))
+        .context(LONG_TERM)?;
     // Who had the old file open may have added a line at the last moment.
     let mut late = Vec::new();
     file.take(limit).read_to_end(&mut late).context(LONG_TERM)?;
     if !late.is_empty() {
-        let place = root.locate(Path::new(LONG_TERM), true).map_err(failed(LONG_TERM))?;
-        place.append(&late, u64::MAX).map_err(failed(LONG_TERM))?;
+        let added = root.append(LONG_TERM, 0o600).and_then(|mut file| {
+            file.write_all(&late)?;
+            file.sync_all()
+        });
+        added.context(LONG_TERM)?;
     }
     Ok(kept)
 }
 
 /// Keeps the old file under a name that is free, or has these bytes already.
-fn keep(root: &Root, bytes: &[u8], today: i64) -> Result<String> {
+fn keep(root: &Dir, bytes: &[u8], today: i64) -> Result<String> {
     let day = super::memory::title(today);
     for n in 1..100 {
         let suffix = if n == 1 { String::new() } else { format!(".{n}") };
         let path = format!("{OLD}/MEMORY.{day}{suffix}.md");
-        let place = root.locate(Path::new(&path), true).map_err(failed(&path))?;
-        match place.save(bytes, Replace::No) {
+        match root.save_over(&path, bytes, Replace::No) {
             Ok(()) => return Ok(path),
-            Err(Fault::Exists) => {}
-            Err(e) => return Err(failed(&path)(e)),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e).context(&path),
         }
         if read(root, &path, bytes.len() as u64 + 1)?.as_deref() == Some(bytes) {
             return Ok(path);
@@ -164,10 +146,10 @@ mod tests {
     use crate::sys::scratch::Scratch;
     use std::fs;
 
-    fn workspace(name: &str) -> (Scratch, Root) {
+    fn workspace(name: &str) -> (Scratch, Dir) {
         let dir = Scratch::named(name);
         fs::create_dir_all(dir.join("memory/202602")).expect("a folder");
-        let root = Root::open(&dir).expect("a workspace");
+        let root = Dir::shared(&dir).expect("a workspace");
         (dir, root)
     }
 
@@ -183,7 +165,7 @@ mod tests {
                 .expect("written");
         }
         let days = |upto, today| -> Vec<String> {
-            notes(&root, &dir, upto, today).expect("notes").into_iter().map(|n| n.1).collect()
+            notes(&root, upto, today).expect("notes").into_iter().map(|n| n.1).collect()
         };
         assert_eq!(days(Some(day(15)), day(18)), ["n16", "n17"]);
         assert_eq!(days(None, day(18)), ["n1", "n15", "n16", "n17"]);

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::limits::DIR_ASIDE;
-use crate::sys::beneath::{self, Access, Fault, File, Fresh, Meta, Owners, Place, Root};
+use crate::sys::beneath::{self, Access, Fault, File, Fresh, Meta, Owners, Place, Replace, Root};
 
 /// One name of a folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,13 +66,31 @@ impl Dir {
             .ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// The folder that holds `path`, links followed, and the name in it.
+    /// Splits `path` into a folder that the owner named, links followed, and the last `parts` parts of it as a name to use with
+    /// that folder: 1 where others cannot write beside the file, more where they can.
     ///
     /// # Errors
-    /// The kernel's; a path without a name.
-    pub fn around(path: &Path) -> io::Result<(Dir, &str)> {
-        let (folder, name) = parts(path)?;
+    /// The kernel's; a path that is no text, or has less parts.
+    pub fn around(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
+        let (folder, name) = split(path, parts)?;
         Ok((Dir::open(folder)?, name))
+    }
+
+    /// [`Dir::around`]; `None` where there is no such folder.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_around(path: &Path, parts: usize) -> io::Result<Option<(Dir, &str)>> {
+        found(Dir::around(path, parts))
+    }
+
+    /// [`Dir::around`]; a folder that is missing is made.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn make_around(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
+        let (folder, name) = split(path, parts)?;
+        Ok((Dir::make(folder)?, name))
     }
 
     fn of(root: Root, mode: u32) -> io::Result<Dir> {
@@ -124,6 +142,14 @@ impl Dir {
             Err(fault) => missing(fault),
             Ok(place) => Ok(place.meta()),
         }
+    }
+
+    /// Does anything stand under a name, a link included?
+    ///
+    /// # Errors
+    /// A link on the way; the kernel's.
+    pub fn stands(&self, name: &str) -> io::Result<bool> {
+        Ok(found(self.name(name))?.is_some_and(|place| place.exists()))
     }
 
     /// Opens a file to read it; `None` where there is none.
@@ -185,6 +211,14 @@ impl Dir {
         self.put(name, mode, true, fill)
     }
 
+    /// [`Dir::save`] for a file that others change as well: keeps its permissions, and takes its place only as `replace` says.
+    ///
+    /// # Errors
+    /// As there; it was changed, or made, meanwhile ([`unfit`]).
+    pub fn save_over(&self, name: &str, bytes: &[u8], replace: Replace) -> io::Result<()> {
+        Ok(self.place_for(name)?.save(bytes, replace)?)
+    }
+
     fn put(&self, name: &str, mode: u32, durable: bool, fill: Fill<'_>) -> io::Result<()> {
         let fresh = self.place_for(name)?.fresh(mode, Some(self.owners))?;
         let mut file = fresh.file();
@@ -205,10 +239,19 @@ impl Dir {
     /// # Errors
     /// The kernel's.
     pub fn list(&self, limit: usize) -> io::Result<(Vec<Name>, bool)> {
-        let (entries, more) = self.place(".")?.list(limit)?;
-        let name =
-            |e: beneath::Entry| Some(Name { name: e.name.into_string().ok()?, folder: e.folder });
-        Ok((entries.into_iter().filter_map(name).collect(), more))
+        let mut names = Vec::new();
+        let more = self.each(limit, &mut |name, folder| {
+            names.push(Name { name: name.to_owned(), folder });
+        })?;
+        Ok((names, more))
+    }
+
+    /// [`Dir::list`] one at a time, so that nothing is remembered; true where there are more.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn each(&self, limit: usize, each: &mut dyn FnMut(&str, bool)) -> io::Result<bool> {
+        Ok(self.root.each(limit, each)?)
     }
 
     /// Removes a name, of a file, a link or an empty folder; false where nothing is.
@@ -282,14 +325,15 @@ pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 /// # Errors
 /// The kernel's.
 pub fn output(path: &Path, mode: u32) -> io::Result<Fresh> {
-    let (folder, name) = parts(path)?;
+    let (folder, name) = split(path, 1)?;
     Ok(Root::open(folder)?.strict(mode).name(Path::new(name))?.fresh(mode, None)?)
 }
 
-fn parts(path: &Path) -> io::Result<(&Path, &str)> {
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or(ErrorKind::InvalidInput)?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    Ok((folder.unwrap_or(Path::new(".")), name))
+fn split(path: &Path, parts: usize) -> io::Result<(&Path, &str)> {
+    let folder = path.ancestors().nth(parts).ok_or(ErrorKind::InvalidInput)?;
+    let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    Ok((folder, name.filter(|name| !name.is_empty()).ok_or(ErrorKind::InvalidInput)?))
 }
 
 /// What is left of an open file.

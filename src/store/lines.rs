@@ -1,11 +1,13 @@
 //! Session lines on their way to their files: appended live, repaired after a restart. Blocks on the disk.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::dir::{self, Dir};
 use crate::error::{Context, Result};
+use crate::limits::TREE_NAMES;
+use crate::sys::beneath::File;
 
 /// Lines for one session file.
 #[derive(Debug, Clone)]
@@ -20,20 +22,23 @@ pub struct Lines {
     pub sync: bool,
 }
 
+/// Opens a session's file. What stands in its place or its folder's and is none of ours is put aside, so that this
+/// conversation's lines reach a file and nobody else's.
 fn open(dir: &Path, session: &str) -> std::io::Result<File> {
-    let options = || {
-        let mut o = OpenOptions::new();
-        o.read(true).append(true).create(true).mode(0o600);
-        o
-    };
     let path = dir.join(session);
-    match options().open(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(dir)?;
-            options().open(&path)
-        }
+    let (top, name) = Dir::make_around(&path, 2)?;
+    match top.append(name, 0o600) {
+        Err(e) if dir::unfit(&e) => put_aside(&top, name, e).and_then(|()| top.append(name, 0o600)),
         other => other,
     }
+}
+
+/// Puts aside what stands in a session's place, or in its folder's, and tells.
+fn put_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
+    let folder = name.split('/').next().unwrap_or_default();
+    let Ok(aside) = top.set_aside(name).or_else(|_| top.set_aside(folder)) else { return Err(e) };
+    crate::log::warn!("{name}: {e}. It is now {aside}, and the conversation begins anew");
+    Ok(())
 }
 
 /// Appends `lines`. Whatever another process put there meanwhile stays in front.
@@ -51,7 +56,15 @@ pub fn append(dir: &Path, lines: &Lines) -> Result<()> {
         written?;
         if lines.sync { file.sync_data() } else { Ok(()) }
     })();
-    result.with_context(|| format!("cannot write session {}", dir.join(&lines.session).display()))
+    let name = || format!("cannot write session {}", dir.join(&lines.session).display());
+    match result {
+        Err(e) if dir::unfit(&e) => {
+            // No fault of the disk: the other conversations go on.
+            crate::log::error!("{}: {e}; its lines are lost", name());
+            Ok(())
+        }
+        result => result.with_context(name),
+    }
 }
 
 /// Makes sure recorded lines are in their file after a crash; true when they had to be written.
@@ -62,6 +75,7 @@ pub fn append(dir: &Path, lines: &Lines) -> Result<()> {
 /// # Errors
 /// The disk's.
 pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
+    let path = dir.join(&lines.session);
     let result = (|| -> std::io::Result<bool> {
         let mut file = open(dir, &lines.session)?;
         let mut length = file.metadata()?.len();
@@ -78,7 +92,8 @@ pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
         let unfinished = there.iter().zip(&lines.bytes).all(|(is, was)| is == was || *is == 0);
         if unfinished && !shorter {
             // O_APPEND would move it to the end.
-            let place = OpenOptions::new().write(true).open(dir.join(&lines.session))?;
+            let (top, name) = Dir::around(&path, 2)?;
+            let place = top.change(name)?.ok_or(ErrorKind::NotFound)?;
             place.write_all_at(&lines.bytes, lines.offset)?;
             place.sync_data()?;
             return Ok(true);
@@ -106,23 +121,30 @@ pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
 /// The disk's.
 pub fn trim(dir: &Path) -> Result<Option<String>> {
     let mut trimmed = 0;
-    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(None) };
-    // A pipe that somebody made there would be waited for.
-    let files = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_file()));
-    for path in files.map(|e| e.path()) {
-        if path.extension().is_some_and(|e| e == "jsonl") {
-            let cut = trim_one(&path);
-            trimmed += u32::from(
-                cut.with_context(|| format!("cannot repair session {}", path.display()))?,
-            );
+    let Some(sessions) = folder(dir)? else { return Ok(None) };
+    sessions.each(TREE_NAMES, &mut |name, folder| {
+        if !folder && name.ends_with(".jsonl") {
+            // What is no file of ours concerns its own conversation only.
+            trimmed += u32::from(trim_one(&sessions, name).unwrap_or_else(|e| {
+                crate::log::warn!("cannot repair session {name}: {e}");
+                false
+            }));
         }
-    }
+    })?;
     let note = || format!("a power cut left zeros in {trimmed} sessions; they are cut off");
     Ok((trimmed > 0).then(note))
 }
 
-fn trim_one(path: &Path) -> std::io::Result<bool> {
-    let file = File::open(path)?;
+/// The folder of the sessions, which is none of its parents' links; `None` where there is none.
+pub(super) fn folder(dir: &Path) -> std::io::Result<Option<Dir>> {
+    match Dir::find_around(dir, 1)? {
+        Some((top, name)) => top.folder(name, false),
+        None => Ok(None),
+    }
+}
+
+fn trim_one(sessions: &Dir, name: &str) -> std::io::Result<bool> {
+    let Some(file) = sessions.change(name)? else { return Ok(false) };
     let length = file.metadata()?.len();
     let (mut end, mut piece) = (length, [0; 512]);
     while end > 0 {
@@ -137,7 +159,6 @@ fn trim_one(path: &Path) -> std::io::Result<bool> {
         }
     }
     if end < length {
-        let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(end)?;
         file.sync_data()?;
     }
@@ -149,10 +170,21 @@ fn trim_one(path: &Path) -> std::io::Result<bool> {
 /// # Errors
 /// The disk's.
 pub fn sync(dir: &Path, session: &str) -> Result<()> {
-    match File::open(dir.join(session)) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+    match read(dir, session) {
+        Err(e) if dir::unfit(&e) => Ok(()),
         Err(e) => Err(e).with_context(|| session.to_string()),
-        Ok(file) => file.sync_data().with_context(|| session.to_string()),
+        Ok(None) => Ok(()),
+        Ok(Some(file)) => file.sync_data().with_context(|| session.to_string()),
+    }
+}
+
+/// Opens a session's file to read it; `None` where there is none, or something that is none of ours and is now put aside.
+pub(super) fn read(dir: &Path, session: &str) -> std::io::Result<Option<File>> {
+    let path = dir.join(session);
+    let Some((top, name)) = Dir::find_around(&path, 2)? else { return Ok(None) };
+    match top.read(name) {
+        Err(e) if dir::unfit(&e) => put_aside(&top, name, e).map(|()| None),
+        other => other,
     }
 }
 

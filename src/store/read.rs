@@ -2,13 +2,12 @@
 //!
 //! Never blocks on what is no file (a FIFO in place of a note) and never loads more than asked for.
 
-use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::sys::beneath::{Fault, Root};
+use super::dir::Dir;
+use crate::sys::beneath::{self, File, Meta};
 
 /// Which end of a long file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,42 +27,24 @@ pub struct Piece {
     pub missing: u64,
 }
 
-/// At most `limit` bytes of a file; `None` when there is none.
+/// At most `limit` bytes of a file that the machine's owner named, links followed; `None` when there is none.
 /// Errors: not a regular file, no permission, I/O.
 pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>> {
-    // Opening a FIFO would wait for its writer.
-    let opened =
-        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    match opened {
+    match beneath::named(path).map_err(io::Error::from) {
         Ok(file) => piece(file, limit, end).map(Some),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
     }
 }
 
-/// The same for a file below `folder`; a link in `name` that leads out of it is an error, as anybody may have put it there.
-pub fn below(folder: &Path, name: &str, limit: usize, end: End) -> io::Result<Option<Piece>> {
-    let opened = Root::open(folder)
-        .map_err(Fault::Io)
-        .and_then(|root| root.locate(Path::new(name), false))
-        .and_then(|place| place.read());
-    match opened {
-        Ok((file, _)) => piece(file, limit, end).map(Some),
-        Err(Fault::Io(e)) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(Fault::Io(e)) => Err(e),
-        Err(fault) => Err(io::Error::other(format!("it {fault}"))),
-    }
+/// The same for a file below `folder`, where anybody may have put it: no link is followed.
+pub fn below(folder: &Dir, name: &str, limit: usize, end: End) -> io::Result<Option<Piece>> {
+    folder.read(name)?.map(|file| piece(file, limit, end)).transpose()
 }
 
-/// At most `limit` bytes of an open file. Errors: not a regular file, I/O.
+/// At most `limit` bytes of an open file. Errors: I/O.
 pub fn piece(mut file: File, limit: usize, end: End) -> io::Result<Piece> {
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let length = meta.len();
+    let length = file.metadata()?.len();
     let wanted = length.min(limit as u64);
     if end == End::Tail {
         file.seek(SeekFrom::Start(length - wanted))?;
@@ -98,26 +79,17 @@ fn trim_partial(bytes: &mut Vec<u8>, end: End) {
 }
 
 /// A number that changes when the file does: replaced, written, removed, created.
-pub fn stamp(path: &Path) -> u64 {
-    let Ok(meta) = std::fs::metadata(path) else { return 0 };
+pub fn stamp(meta: Option<Meta>) -> u64 {
+    let Some(meta) = meta else { return 0 };
     let mut hasher = DefaultHasher::new();
     // Two writes of equal size within one tick of the clock have equal times; an atomic write shows by
     // its new inode.
-    for n in stamp_of(&meta) {
-        hasher.write_u64(n);
+    for n in [meta.changed.0, meta.changed.1, meta.touched.0, meta.touched.1] {
+        hasher.write_i64(n);
     }
+    hasher.write_u64(meta.identity.1);
+    hasher.write_u64(meta.length);
     hasher.finish() | 1
-}
-
-fn stamp_of(meta: &Metadata) -> [u64; 6] {
-    [
-        meta.ino(),
-        meta.len(),
-        meta.mtime() as u64,
-        meta.mtime_nsec() as u64,
-        meta.ctime() as u64,
-        meta.ctime_nsec() as u64,
-    ]
 }
 
 #[cfg(test)]
@@ -180,12 +152,12 @@ pub(crate) mod tests {
         for (target, name) in [("note", "near"), ("../secret", "far"), ("..", "up")] {
             std::os::unix::fs::symlink(target, inside.join(name)).expect("a link");
         }
-        let got = |name: &str| below(&inside, name, 9, End::Head).map(|p| p.map(|p| p.text));
+        let dir = Dir::shared(&inside).expect("a folder");
+        let got = |name: &str| below(&dir, name, 9, End::Head).map(|p| p.map(|p| p.text));
         assert_eq!(got("note").expect("it"), Some("a note".into()));
-        assert_eq!(got("near").expect("a link inside"), Some("a note".into()));
         assert_eq!(got("none").expect("none"), None);
-        for name in ["far", "up/secret", "../secret"] {
-            assert_eq!(got(name).expect_err(name).to_string(), "it leads out of the folder");
+        for name in ["near", "far", "up/secret", "../secret"] {
+            assert!(super::super::dir::unfit(&got(name).expect_err(name)), "{name}");
         }
     }
 
@@ -196,7 +168,7 @@ pub(crate) mod tests {
         assert_eq!(bounded(&folder.path.join("none"), 9, End::Head).expect("none"), None);
         assert_eq!(bounded(&folder.path.join("f/below"), 9, End::Head).expect("none"), None);
         let e = bounded(&folder.path, 9, End::Head).expect_err("a folder");
-        assert_eq!(e.to_string(), "not a regular file");
+        assert_eq!(e.to_string(), "it is a folder, not a regular file: move it away");
         let fifo = folder.path.join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
         assert!(made.success());
@@ -207,6 +179,7 @@ pub(crate) mod tests {
     fn a_change_shows_in_the_stamp() {
         let folder = Folder::new("read-stamp");
         let path = folder.path.join("f");
+        let stamp = |path: &Path| stamp(beneath::named_meta(path));
         assert_eq!(stamp(&path), 0);
         folder.write("f", "a");
         let first = stamp(&path);

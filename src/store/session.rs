@@ -3,19 +3,18 @@
 //!
 //! A turn reads only the tail of the file, however long it is.
 
-use std::fs::File;
-
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::atomic;
-use super::lines::{count_lines, last_lines, skip_lines};
+use super::dir::{Dir, bytes_of};
+use super::lines::{self, count_lines, last_lines, skip_lines};
 use crate::error::{Context, Error, Result};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
+use crate::sys::beneath::File;
 
 use crate::limits::{
     SESSION_LINE_BYTES, SESSION_MESSAGES, SESSION_SPARE_LINES, SESSION_TAIL_BYTES,
@@ -127,8 +126,40 @@ impl Sessions {
         Ok(format!("{}.jsonl", file_stem(key)?))
     }
 
-    pub(super) fn meta_path(&self, key: &str) -> Result<PathBuf> {
-        Ok(self.dir.join(format!("{}.meta.json", file_stem(key)?)))
+    pub(super) fn meta_name(key: &str) -> Result<String> {
+        Ok(format!("{}.meta.json", file_stem(key)?))
+    }
+
+    /// Opens a file of the folder; `None` where there is none.
+    pub(super) fn open(&self, name: &str) -> Result<Option<File>> {
+        lines::read(&self.dir, name).with_context(|| self.cannot_read(name))
+    }
+
+    pub(super) fn cannot_read(&self, name: &str) -> String {
+        format!("cannot read {}", self.dir.join(name).display())
+    }
+
+    fn bytes(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.open(name)? else { return Ok(None) };
+        bytes_of(file, limit).map(Some).with_context(|| self.cannot_read(name))
+    }
+
+    /// Writes a file of the folder, which is made where it is missing.
+    fn save(&self, name: &str, bytes: &[u8], durable: bool) -> Result<()> {
+        let path = self.dir.join(name);
+        let saved = Dir::make_around(&path, 2).and_then(|(top, name)| match durable {
+            true => top.save(name, bytes, 0o600),
+            false => top.save_soon(name, bytes, 0o600),
+        });
+        saved.with_context(|| format!("cannot save {}", path.display()))
+    }
+
+    /// The folder; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// It is none of ours; the kernel's.
+    pub fn folder(&self) -> Result<Option<Dir>> {
+        lines::folder(&self.dir).with_context(|| self.dir.display().to_string())
     }
 
     /// The meta file, or an empty one.
@@ -136,12 +167,12 @@ impl Sessions {
     /// # Errors
     /// A broken meta file is named; it is left as it is.
     pub fn meta(&self, key: &str) -> Result<Meta> {
-        let path = self.meta_path(key)?;
-        match atomic::read_bounded(&path, SESSION_TAIL_BYTES)? {
+        let name = Self::meta_name(key)?;
+        match self.bytes(&name, SESSION_TAIL_BYTES)? {
             None => Ok(Meta { key: key.into(), ..Meta::default() }),
-            Some(bytes) => text::utf8(&bytes)
-                .and_then(Meta::parse)
-                .with_context(|| format!("cannot read {}", path.display())),
+            Some(bytes) => {
+                text::utf8(&bytes).and_then(Meta::parse).with_context(|| self.cannot_read(&name))
+            }
         }
     }
 
@@ -158,14 +189,10 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::tail`].
     pub fn tail_with(&self, key: &str, turn: Option<u64>) -> Result<Tail> {
-        let path = self.dir.join(Self::file_name(key)?);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return self.take_over_v0(key),
-            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
-        };
+        let name = Self::file_name(key)?;
+        let Some(mut file) = self.open(&name)? else { return self.take_over_v0(key) };
         let meta = self.meta(key).unwrap_or_default();
-        let name = || format!("cannot read {}", path.display());
+        let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();
         let first = self.first(&mut file, &meta, end).with_context(name)?;
         let from = first.max(end.saturating_sub(SESSION_TAIL_BYTES));
@@ -194,18 +221,18 @@ impl Sessions {
 
     /// A v0.1.2 session (`<stem>.json`), when there is no JSONL yet. The old file is left where it is.
     fn take_over_v0(&self, key: &str) -> Result<Tail> {
-        let path = self.dir.join(format!("{}.json", file_stem(key)?));
-        let Some(bytes) = atomic::read_bounded(&path, 16 * SESSION_TAIL_BYTES)? else {
+        let name = format!("{}.json", file_stem(key)?);
+        let Some(bytes) = self.bytes(&name, 16 * SESSION_TAIL_BYTES)? else {
             return Ok(Tail::default());
         };
         let mut lines = Vec::with_capacity(bytes.len());
         let (summary, count) = text::utf8(&bytes)
             .and_then(|text| read_v0(text, &mut lines))
-            .with_context(|| format!("cannot read {}", path.display()))?;
+            .with_context(|| self.cannot_read(&name))?;
         let meta = Meta { key: key.into(), summary: summary.clone(), count, ..Meta::default() };
         // JSONL first: if the power goes in between, the next start finds a session without a summary,
         // never a summary without its session.
-        atomic::write(&self.dir.join(Self::file_name(key)?), &lines, 0o600)?;
+        self.save(&Self::file_name(key)?, &lines, true)?;
         self.save_meta(key, &meta)?;
         let mut tail = parse_lines(&lines, false);
         tail.summary = summary;
@@ -220,21 +247,31 @@ impl Sessions {
     /// The disk's; the old session is then still there.
     pub fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (old, new) = (file_stem(from)?, file_stem(to)?);
+        let Some(folder) = self.folder()? else { return Ok(()) };
         for suffix in ["jsonl", "meta.json", "json"] {
-            let source = self.dir.join(format!("{old}.{suffix}"));
-            let target = self.dir.join(format!("{new}.{suffix}"));
-            if !source.exists() {
-                continue;
-            }
-            let name = || format!("cannot move session {}", source.display());
-            if !target.exists() {
-                std::fs::rename(&source, &target).with_context(name)?;
-            } else if suffix == "jsonl" {
-                let mut lines = std::fs::read(&source).with_context(name)?;
-                lines.extend(std::fs::read(&target).with_context(name)?);
-                atomic::write(&target, &lines, 0o600)?;
-                std::fs::remove_file(&source).with_context(name)?;
-            }
+            let (source, target) = (format!("{old}.{suffix}"), format!("{new}.{suffix}"));
+            let moved = (|| {
+                if folder.meta(&source)?.is_none() {
+                    return Ok(());
+                }
+                if folder.meta(&target)?.is_none() {
+                    return folder.rename(&source, &target, false);
+                }
+                if suffix != "jsonl" {
+                    return Ok(());
+                }
+                let (old, new) = (folder.read(&source)?, folder.read(&target)?);
+                folder.replace(&target, 0o600, &mut |out| {
+                    for mut file in old.iter().chain(&new) {
+                        std::io::copy(&mut file, out)?;
+                    }
+                    Ok(())
+                })?;
+                folder.remove(&source).map(drop)
+            })();
+            moved.with_context(|| {
+                format!("cannot move session {}", self.dir.join(source).display())
+            })?;
         }
         Ok(())
     }
@@ -244,19 +281,13 @@ impl Sessions {
     /// # Errors
     /// The disk's.
     pub fn save_meta(&self, key: &str, meta: &Meta) -> Result<()> {
-        self.put_meta(key, meta, atomic::write)
+        self.put_meta(key, meta, true)
     }
 
-    /// [`Sessions::save_meta`] by one of `atomic`'s ways.
-    pub(super) fn put_meta(
-        &self,
-        key: &str,
-        meta: &Meta,
-        put: fn(&Path, &[u8], u32) -> Result<()>,
-    ) -> Result<()> {
-        std::fs::create_dir_all(&self.dir).with_context(|| self.dir.display().to_string())?;
+    /// [`Sessions::save_meta`]; not `durable`, a power cut in the next seconds may bring back the old one.
+    pub(super) fn put_meta(&self, key: &str, meta: &Meta, durable: bool) -> Result<()> {
         let text = serde_json::to_vec_pretty(meta).context("session meta")?;
-        put(&self.meta_path(key)?, &text, 0o600)
+        self.save(&Self::meta_name(key)?, &text, durable)
     }
 
     /// Forgets a session logically: later turns start after its last line; the file keeps everything.
@@ -264,16 +295,15 @@ impl Sessions {
     /// # Errors
     /// The disk's.
     pub fn clear(&self, key: &str) -> Result<()> {
-        let path = self.dir.join(Self::file_name(key)?);
+        let name = Self::file_name(key)?;
         let mut meta = self.meta(key)?;
-        let (lines, bytes) = match File::open(&path) {
-            Ok(mut file) => count_lines(&mut file).with_context(|| path.display().to_string())?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+        let (lines, bytes) = match self.open(&name)? {
+            Some(mut file) => count_lines(&mut file).with_context(|| self.cannot_read(&name))?,
+            None => {
                 // A v0 session only: taken over first, so that what is cleared is written down.
                 let tail = self.take_over_v0(key)?;
                 (tail.messages.len() as u64, tail.end)
             }
-            Err(e) => return Err(e).with_context(|| path.display().to_string()),
         };
         meta.skip = lines;
         meta.count = lines;

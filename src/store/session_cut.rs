@@ -1,14 +1,14 @@
 //! Sessions made shorter: what a summary stands for is passed over from then on. The file keeps everything.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use super::session::{Meta, Sessions, Tail};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::limits::{FRESH_SESSION_BYTES, SESSION_LINE_BYTES, SESSION_TAIL_BYTES};
 use crate::message::Message;
 use crate::proto::text;
+use crate::sys::beneath::File;
 
 /// The part of a session that still counts and is in reach.
 #[derive(Debug, Default)]
@@ -26,15 +26,11 @@ impl Sessions {
     /// The disk's, a broken meta file. A session that is not there is empty.
     pub fn live(&self, key: &str) -> Result<Live> {
         let meta = self.meta(key)?;
-        let path = self.dir().join(Self::file_name(key)?);
-        let name = || format!("cannot read {}", path.display());
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Live { meta, ..Live::default() });
-            }
-            Err(e) => return Err(e).with_context(name),
+        let name = Self::file_name(key)?;
+        let Some(mut file) = self.open(&name)? else {
+            return Ok(Live { meta, ..Live::default() });
         };
+        let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();
         let first = self.first(&mut file, &meta, end).with_context(name)?;
         let from = first.max(end.saturating_sub(SESSION_TAIL_BYTES));
@@ -66,9 +62,10 @@ impl Sessions {
         {
             return Ok(false);
         }
-        let path = self.dir().join(Self::file_name(key)?);
-        let name = || format!("cannot read {}", path.display());
-        let mut file = File::open(&path).with_context(name)?;
+        let name = Self::file_name(key)?;
+        let gone = || Error::new(format!("session {key} is gone"));
+        let mut file = self.open(&name)?.ok_or_else(gone)?;
+        let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();
         let first = self.first(&mut file, &meta, end).with_context(name)?;
         let gone = newlines(&mut file, first, at).with_context(name)?;
@@ -80,7 +77,7 @@ impl Sessions {
         meta.updated_at = crate::proto::date::rfc3339(crate::sys::clock::unix_now());
         // The journal holds lines that are not safe in the file yet, and puts them back after a power cut.
         // Lost in a cut, the summary is made again: it is not worth a folder's way to the card each few messages.
-        self.put_meta(key, &meta, super::atomic::write_soon)?;
+        self.put_meta(key, &meta, false)?;
         Ok(true)
     }
 
@@ -90,21 +87,21 @@ impl Sessions {
     /// # Errors
     /// The disk's.
     pub fn start_over(&self, key: &str) -> Result<Tail> {
-        let path = self.dir().join(Self::file_name(key)?);
+        let name = Self::file_name(key)?;
         let result = (|| {
-            let file = std::fs::OpenOptions::new().write(true).open(&path)?;
+            let Some(folder) = self.folder()? else { return Ok(None) };
+            let Some(file) = folder.change(&name)? else { return Ok(None) };
             let end = file.metadata()?.len();
             if end <= FRESH_SESSION_BYTES {
-                return Ok(end);
+                return Ok(Some(end));
             }
-            file.set_len(0).map(|()| 0)
+            file.set_len(0).map(|()| Some(0)).map_err(Error::from)
         })();
-        match result {
+        Ok(match result.with_context(|| self.cannot_read(&name))? {
             // A crash may have left half a line; an empty one does no harm.
-            Ok(end) => Ok(Tail { end, torn: end > 0, ..Tail::default() }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Tail::default()),
-            Err(e) => Err(e).with_context(|| path.display().to_string()),
-        }
+            Some(end) => Tail { end, torn: end > 0, ..Tail::default() },
+            None => Tail::default(),
+        })
     }
 
     /// Deletes a session's files; one that is not there is fine.
@@ -112,13 +109,9 @@ impl Sessions {
     /// # Errors
     /// The disk's.
     pub fn remove(&self, key: &str) -> Result<()> {
-        for path in [self.dir().join(Self::file_name(key)?), self.meta_path(key)?] {
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(e).with_context(|| path.display().to_string());
-                }
-                _ => {}
-            }
+        let Some(folder) = self.folder()? else { return Ok(()) };
+        for name in [Self::file_name(key)?, Self::meta_name(key)?] {
+            folder.remove(&name).with_context(|| self.cannot_read(&name))?;
         }
         Ok(())
     }

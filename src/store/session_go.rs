@@ -2,17 +2,15 @@
 //! (behaviour.md 3B.5). Their meta files say whose they are; at a start the lines become those of our session of the chat.
 //! Go's own files stay as they are.
 
-use std::fs::{self, File};
 use std::io;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::atomic;
+use super::dir::Dir;
 use super::lines::count_lines;
 use super::session::{Meta, Sessions};
 use crate::error::{Context, Result};
-use crate::limits::{GO_SESSIONS, SESSION_TAIL_BYTES};
+use crate::limits::{GO_SESSIONS, SESSION_TAIL_BYTES, TREE_NAMES};
 use crate::proto::text;
 
 /// Where our meta file lists what was taken over.
@@ -24,32 +22,30 @@ const FROM: &str = "taken_from";
 /// The disk's, with what was taken over before in place. A broken meta file is passed over.
 pub fn adopt(sessions: &Sessions) -> Result<usize> {
     let mut found: Vec<(String, String, String)> = Vec::new();
-    for entry in fs::read_dir(sessions.dir()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(stem) = name.strip_suffix(".meta.json") else { continue };
-        if !(stem.starts_with("sk_v1_") || stem.starts_with("agent_")) {
-            continue;
+    let Some(folder) = sessions.folder()? else { return Ok(0) };
+    folder.each(TREE_NAMES, &mut |name, _| {
+        let Some(stem) = name.strip_suffix(".meta.json") else { return };
+        if found.len() == GO_SESSIONS || !(stem.starts_with("sk_v1_") || stem.starts_with("agent_"))
+        {
+            return;
         }
-        let Some(meta) = read_meta(&entry.path()) else { continue };
+        let Some(meta) = read_meta(&folder, name) else { return };
         if let Some(key) = our_key(&meta) {
             found.push((meta.updated_at, stem.to_owned(), key));
         }
-        if found.len() == GO_SESSIONS {
-            break;
-        }
-    }
+    })?;
     // The older first, so that lines end up in the order of their time.
     found.sort_unstable();
     let mut taken = 0;
     for (_, stem, key) in found {
-        let done = take(sessions, &stem, &key);
+        let done = take(sessions, &folder, &stem, &key);
         taken += usize::from(done.with_context(|| format!("cannot take over session {stem}"))?);
     }
     Ok(taken)
 }
 
-fn read_meta(path: &Path) -> Option<Meta> {
-    let bytes = atomic::read_bounded(path, SESSION_TAIL_BYTES).ok()??;
+fn read_meta(folder: &Dir, name: &str) -> Option<Meta> {
+    let bytes = folder.bytes(name, SESSION_TAIL_BYTES).ok()??;
     text::utf8(&bytes).and_then(Meta::parse).ok()
 }
 
@@ -83,14 +79,14 @@ fn our_key(meta: &Meta) -> Option<String> {
     }
 }
 
-fn take(sessions: &Sessions, stem: &str, key: &str) -> Result<bool> {
-    let dir = sessions.dir();
-    let Some(go) = read_meta(&dir.join(format!("{stem}.meta.json"))) else { return Ok(false) };
-    let Ok(mut lines) = File::open(dir.join(format!("{stem}.jsonl"))) else { return Ok(false) };
+fn take(sessions: &Sessions, folder: &Dir, stem: &str, key: &str) -> Result<bool> {
+    let Some(go) = read_meta(folder, &format!("{stem}.meta.json")) else { return Ok(false) };
+    // Not one that a command has put there in place of a file: what it stands for is no conversation.
+    let Ok(Some(mut lines)) = folder.read(&format!("{stem}.jsonl")) else { return Ok(false) };
     let mut meta = sessions.meta(key)?;
     let mut from = meta.rest.get(FROM).and_then(Value::as_array).cloned().unwrap_or_default();
-    let ours = dir.join(Sessions::file_name(key)?);
-    let mut old = File::open(&ours).ok();
+    let ours = Sessions::file_name(key)?;
+    let mut old = folder.read(&ours)?;
     // What is newer than Go's is not mixed with it. Ours alone have no time.
     let older = !meta.updated_at.is_empty() && meta.updated_at <= go.updated_at;
     if from.iter().any(|f| f == stem) || (old.is_some() && !older) {
@@ -116,7 +112,7 @@ fn take(sessions: &Sessions, stem: &str, key: &str) -> Result<bool> {
     if let Some(old) = &mut old {
         io::Seek::rewind(old)?;
     }
-    atomic::replace(&ours, 0o600, &mut |out| {
+    folder.replace(&ours, 0o600, &mut |out| {
         if let Some(old) = &mut old {
             io::copy(old, out)?;
         }
@@ -128,6 +124,9 @@ fn take(sessions: &Sessions, stem: &str, key: &str) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::sys::scratch::Scratch;
 

@@ -1,10 +1,10 @@
 //! `<workspace>/state/state.json`: the chat that wrote last, as upstream keeps it (behaviour.md 7A).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::atomic;
+use super::dir::{self, Dir};
 use crate::bus::Address;
 use crate::error::{Context, Result};
 use crate::proto::json::{Json, TypeMismatch};
@@ -19,14 +19,22 @@ struct File {
     timestamp: String,
 }
 
-fn path(workspace: &Path) -> PathBuf {
-    workspace.join("state/state.json")
-}
+/// Below the workspace.
+const FILE: &str = "state/state.json";
+/// More than any has.
+const FILE_BYTES: u64 = 64 * 1024;
 
 /// The chat that wrote last; also from the place where v0.1.2 kept it first.
 pub fn last_chat(workspace: &Path) -> Option<Address> {
-    let read = |path: &Path| atomic::read_bounded(path, 64 * 1024).ok().flatten();
-    let bytes = read(&path(workspace)).or_else(|| read(&workspace.join("state.json")))?;
+    let dir = Dir::open(workspace).ok()?;
+    let read = |name: &str| match dir.bytes(name, FILE_BYTES) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            crate::log::warn!("{name}: {e}");
+            None
+        }
+    };
+    let bytes = read(FILE).or_else(|| read("state.json"))?;
     let mismatch = TypeMismatch::default();
     let file = text::utf8(&bytes).and_then(|text| Json::parse(text, &mismatch)).ok()?;
     let (last, id) = (file.get("last_channel").str(), file.get("last_chat_id").str());
@@ -45,11 +53,19 @@ pub fn save_last_chat(workspace: &Path, chat: &Address, now: i64) -> Result<()> 
         last_chat_id: chat.chat.clone(),
         timestamp: crate::proto::date::rfc3339(now),
     };
-    let path = path(workspace);
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    }
-    atomic::write_soon(&path, &serde_json::to_vec_pretty(&file).context("state.json")?, 0o600)
+    let bytes = serde_json::to_vec_pretty(&file).context(FILE)?;
+    Dir::make(workspace)
+        .and_then(|dir| {
+            dir.save_soon(FILE, &bytes, 0o600).or_else(|e| {
+                if !dir::unfit(&e) {
+                    return Err(e);
+                }
+                // It says nothing that the next message does not say again.
+                dir.set_aside(FILE)?;
+                dir.save_soon(FILE, &bytes, 0o600)
+            })
+        })
+        .context(FILE)
 }
 
 #[cfg(test)]

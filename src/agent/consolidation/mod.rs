@@ -12,7 +12,7 @@ use crate::message::{Message, Role};
 use crate::proto::date;
 use crate::provider::{ChatRequest, tokens};
 use crate::store::consolidation as files;
-use crate::sys::beneath::Root;
+use crate::store::dir::Dir;
 use crate::sys::spawn_blocking;
 
 /// Days since 1970 of `2026-02-17`.
@@ -29,12 +29,12 @@ impl Agent {
     pub async fn consolidate(&self, today: i64) -> Result<Option<String>> {
         let workspace = self.config.agent.workspace.clone();
         let gathered = spawn_blocking(Box::new(move || -> Result<files::Gathered> {
-            let root = Root::open(&workspace)?;
+            let root = Dir::shared(&workspace)?;
             let memory = files::memory(&root)?;
             // A mark of a day to come is of a clock that was wrong.
             let upto =
                 prompt::consolidated_upto(&memory).and_then(day_of).filter(|day| *day < today);
-            let notes = files::notes(&root, &workspace, upto, today)?;
+            let notes = files::notes(&root, upto, today)?;
             Ok(files::Gathered { memory, notes })
         }))
         .await?;
@@ -68,7 +68,7 @@ impl Agent {
         let (gone, stayed) = (consolidated.gone.len(), consolidated.kept);
         let workspace = self.config.agent.workspace.clone();
         let old = spawn_blocking(Box::new(move || {
-            let root = Root::open(&workspace)?;
+            let root = Dir::shared(&workspace)?;
             files::replace(&root, &memory, &consolidated.text, today)
         }))
         .await?;

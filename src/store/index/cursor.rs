@@ -1,10 +1,10 @@
 //! Reads a segment's parts from front to back, a small window at a time.
 
-use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::os::unix::fs::FileExt;
 
 use super::record::{CHUNK, Doc, Place, broken};
+use crate::sys::beneath::File;
 
 /// Bytes read at a time.
 const WINDOW: usize = 512;

@@ -5,7 +5,6 @@
 //! the old ones or the new one. Four neighbours of about one size become one: each byte is written about as often as
 //! the index has grown fourfold.
 
-use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,8 +13,9 @@ use super::cursor::Source;
 use super::record::{Doc, REPLACES, broken};
 use super::segment::Segment;
 use super::write::{self, Run};
-use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS};
-use crate::store::atomic;
+use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS, TREE_NAMES};
+use crate::store::dir::Dir;
+use crate::sys::beneath::File;
 
 /// Neighbours of one size that are merged.
 const MERGE: usize = 4;
@@ -60,9 +60,7 @@ impl Folder {
     }
 
     fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.dir)?;
-        let path = self.dir.join("lock");
-        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        let file = Dir::make(&self.dir)?.append("lock", 0o600)?;
         // Half a minute: another search that reads everything for the first time.
         for _ in 0..1500 {
             if crate::sys::files::try_lock(&file) {
@@ -81,45 +79,35 @@ impl Folder {
     }
 
     fn load(&mut self) -> Result<()> {
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(_) => return Ok(()),
-        };
-        let mut ranges: Vec<(u32, u32)> =
-            entries.flatten().filter_map(|e| parse(e.file_name().to_str()?)).collect();
+        let Ok(dir) = Dir::open(&self.dir) else { return Ok(()) };
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        dir.each(TREE_NAMES, &mut |name, _| ranges.extend(parse(name)))?;
         // The widest of those that begin together comes first.
         ranges.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
         let mut next = 0;
         for range in ranges {
-            let path = self.path(range);
             if range.0 > range.1 || (next > 0 && range.1 < next) {
                 // A merge was cut off before it had cleared up.
-                let _ = fs::remove_file(path);
+                let _ = dir.remove(&name(range));
                 continue;
             }
             if range.0 < next || self.segments.len() > 2 * INDEX_SEGMENTS {
                 return Err(broken("its segments overlap"));
             }
             next = range.1 + 1;
-            self.segments.push(Segment::open(Source::File(File::open(path)?), range)?);
+            self.segments.push(segment(&dir, range)?);
         }
         Ok(())
-    }
-
-    fn path(&self, range: (u32, u32)) -> PathBuf {
-        self.dir.join(format!("{:08}-{:08}.idx", range.0, range.1))
     }
 
     /// Clears the way for a new index; the newest segment is kept as `broken`, for whoever wonders.
     pub fn set_aside(&mut self) {
         self.segments.clear();
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        for path in entries.flatten().map(|e| e.path()) {
-            if path.extension().is_some_and(|e| e == "idx") {
-                let kept = fs::rename(&path, self.dir.join("broken"));
-                if kept.is_err() {
-                    let _ = fs::remove_file(&path);
-                }
+        let Ok(dir) = Dir::open(&self.dir) else { return };
+        let Ok((names, _)) = dir.list(TREE_NAMES) else { return };
+        for name in names.iter().map(|n| &*n.name).filter(|n| n.ends_with(".idx")) {
+            if dir.rename(name, "broken", true).is_err() {
+                let _ = dir.remove(name);
             }
         }
     }
@@ -198,12 +186,9 @@ impl Folder {
         range: (u32, u32),
         fill: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<()>,
     ) -> Result<Segment> {
-        let path = self.path(range);
-        let mut kind = ErrorKind::Other;
-        let mut filled = |out: &mut dyn std::io::Write| fill(out).inspect_err(|e| kind = e.kind());
-        let written = atomic::replace(&path, 0o600, &mut filled);
-        written.map_err(|e| Error::new(kind, e.to_string()))?;
-        Segment::open(Source::File(File::open(path)?), range)
+        let dir = Dir::open(&self.dir)?;
+        dir.replace(&name(range), 0o600, fill)?;
+        segment(&dir, range)
     }
 
     /// Merges what there is too much of.
@@ -226,7 +211,7 @@ impl Folder {
                 Ok(merged) => {
                     for part in parts.iter().filter(|part| part.range != range) {
                         // A leftover is removed by the next start.
-                        let _ = fs::remove_file(self.path(part.range));
+                        let _ = Dir::open(&self.dir).and_then(|dir| dir.remove(&name(part.range)));
                     }
                     self.segments.push(merged);
                 }
@@ -239,6 +224,15 @@ impl Folder {
             }
         }
     }
+}
+
+fn name(range: (u32, u32)) -> String {
+    format!("{:08}-{:08}.idx", range.0, range.1)
+}
+
+fn segment(dir: &Dir, range: (u32, u32)) -> Result<Segment> {
+    let file = dir.read(&name(range))?.ok_or(ErrorKind::NotFound)?;
+    Segment::open(Source::File(file), range)
 }
 
 /// The data, not the disk, is at fault.

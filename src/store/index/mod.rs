@@ -19,7 +19,7 @@ pub mod write;
 use std::io;
 use std::path::Path;
 
-use crate::sys::beneath::Root;
+use crate::store::dir::Dir;
 use folder::Folder;
 
 /// One chunk that was found.
@@ -73,7 +73,7 @@ fn attempt(folder: &mut Folder, workspace: &Path, query: &str, limit: usize) -> 
         return Err(e);
     }
     let mut found = Found::default();
-    let Ok(root) = Root::open(workspace) else { return Ok(found) };
+    let Ok(root) = Dir::shared(workspace) else { return Ok(found) };
     found.notes = update::update(folder, &root, workspace)?;
     let scored = query::best(folder, query, limit * 2)?;
     for (_, place) in scored {

@@ -1,21 +1,21 @@
 //! What is indexed, where it lies, and how a chunk of it is shown.
 //!
-//! Files are opened below the workspace only: a link that leads out of it finds nothing.
+//! Files are opened below the workspace only: a link finds nothing.
 
-use std::fs::{File, Metadata};
 use std::io::Result;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Hit;
 use super::query::asked;
 use super::record::Place;
-use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT};
+use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT, TREE_NAMES};
 use crate::proto::text::{floor_char, one_line};
 use crate::proto::tokenizer::{self, FNV, Side, fnv, hash32};
+use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
 use crate::store::session::{Meta, Sessions};
-use crate::sys::beneath::Root;
+use crate::sys::beneath::{File, Meta as Kernel};
 
 /// Key of MEMORY.md.
 pub const MEMORY: u64 = 1 << KIND;
@@ -53,12 +53,12 @@ pub struct Status {
 
 impl Status {
     /// Of a file or folder.
-    pub fn of(meta: &Metadata) -> Status {
-        let mtime = (meta.mtime() as u64).wrapping_mul(1_000_000_000);
+    pub fn of(meta: &Kernel) -> Status {
+        let mtime = (meta.changed.0 as u64).wrapping_mul(1_000_000_000);
         Status {
-            inode: meta.ino(),
-            mtime: mtime.wrapping_add(meta.mtime_nsec() as u64).max(1),
-            size: meta.len(),
+            inode: meta.identity.1,
+            mtime: mtime.wrapping_add(meta.changed.1 as u64).max(1),
+            size: meta.length,
         }
     }
 }
@@ -68,13 +68,18 @@ pub fn note_path(number: u64) -> String {
     format!("memory/{:06}/{number:08}.md", number / 100)
 }
 
-/// Names of `length` digits and an ending in a folder, as numbers with what they are, ascending.
+/// Names of `length` digits and an ending in a folder of `dir`, as numbers with what they are, ascending.
 ///
 /// # Errors
 /// I/O; a folder that is not there is empty.
-pub fn numbered(dir: &Path, length: usize, ending: &str) -> Result<Vec<(u64, Status)>> {
+pub fn numbered(
+    dir: &Dir,
+    folder: &str,
+    length: usize,
+    ending: &str,
+) -> Result<Vec<(u64, Status)>> {
     let mut found = Vec::new();
-    listed(dir, &mut |name, meta| {
+    listed(dir.folder(folder, false)?, &mut |name, meta| {
         let digits = name.strip_suffix(ending).filter(|d| d.len() == length);
         if let Some(number) = digits.and_then(|d| d.parse().ok()) {
             found.push((number, Status::of(meta)));
@@ -90,7 +95,7 @@ pub fn numbered(dir: &Path, length: usize, ending: &str) -> Result<Vec<(u64, Sta
 /// As [`numbered`].
 pub fn sessions(workspace: &Path) -> Result<Vec<(u64, String, Status)>> {
     let mut found = Vec::new();
-    listed(Sessions::new(workspace).dir(), &mut |name, meta| {
+    listed(Sessions::new(workspace).folder().ok().flatten(), &mut |name, meta| {
         if let Some(stem) = name.strip_suffix(META) {
             found.push((session(stem), stem.to_owned(), Status::of(meta)));
         }
@@ -104,39 +109,36 @@ pub fn meta(workspace: &Path, stem: &str) -> Meta {
     Sessions::new(workspace).meta(stem).unwrap_or_default()
 }
 
-fn listed(dir: &Path, each: &mut dyn FnMut(&str, &Metadata)) -> Result<()> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    for entry in entries.take(INDEX_DOCS) {
-        let entry = entry?;
-        let name = entry.file_name();
-        // What went in the meantime is as good as never seen.
-        if let (Some(name), Ok(meta)) = (name.to_str(), std::fs::metadata(entry.path())) {
+fn listed(dir: Option<Dir>, each: &mut dyn FnMut(&str, &Kernel)) -> Result<()> {
+    let Some(dir) = dir else { return Ok(()) };
+    let look = &mut |name: &str, _| {
+        // What went in the meantime is as good as never seen, and so is a link.
+        if let Ok(Some(meta)) = dir.meta(name) {
             each(name, &meta);
         }
-    }
-    Ok(())
+    };
+    dir.each(INDEX_DOCS, look).map(drop)
 }
 
-/// Opens a regular file below the workspace; `None` when there is none.
-pub fn open(root: &Root, path: &str) -> Option<File> {
-    let place = root.locate(Path::new(path), false).ok()?;
-    place.read().ok().map(|(file, _)| file)
+/// Opens a file below the workspace; `None` when there is none of ours.
+pub fn open(root: &Dir, path: &str) -> Option<File> {
+    root.read(path).ok().flatten()
 }
 
 /// Text of a chunk, what of the file stands before it, and into `hit` where it is.
-fn read(root: &Root, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
+fn read(root: &Dir, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
     if place.key >= SESSION {
-        let dir = std::fs::read_dir(Sessions::new(workspace).dir()).ok()?;
-        let names = dir.flatten().filter_map(|e| e.file_name().into_string().ok());
-        let stem = names
-            .filter_map(|name| name.strip_suffix(META).map(str::to_owned))
-            .find(|stem| session(stem) == place.key)?;
+        let mut found = None;
+        let folder = Sessions::new(workspace).folder().ok().flatten()?;
+        let look = &mut |name: &str, _| {
+            if let Some(stem) = name.strip_suffix(META).filter(|stem| session(stem) == place.key) {
+                found = Some(stem.to_owned());
+            }
+        };
+        folder.each(TREE_NAMES, look).ok()?;
+        let stem = found?;
         let meta = meta(workspace, &stem);
         let bytes = meta.summary.as_bytes().get(from as usize..)?;
         let text = String::from_utf8_lossy(&bytes[..length.min(bytes.len())]).into_owned();
@@ -162,7 +164,7 @@ fn read(root: &Root, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(S
 }
 
 /// A chunk as it is shown; `None` when the file has changed so that none of the words is there any more.
-pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
+pub fn hit(root: &Dir, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
     let mut hit = Hit::default();
     let (text, before) = read(root, workspace, place, &mut hit)?;
     if !before.is_empty() {
@@ -185,7 +187,7 @@ pub fn hit(root: &Root, workspace: &Path, place: Place, query: &str) -> Option<H
 
 /// A chunk as it was indexed; `None` when it has changed.
 #[cfg(feature = "embeddings")]
-pub fn text(root: &Root, workspace: &Path, place: Place) -> Option<String> {
+pub fn text(root: &Dir, workspace: &Path, place: Place) -> Option<String> {
     let (text, _) = read(root, workspace, place, &mut Hit::default())?;
     (hash32(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }

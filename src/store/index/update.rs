@@ -4,7 +4,6 @@
 //! latest are looked through each time, and of the others those whose folder has changed and [`INDEX_MONTHS`] in turn:
 //! a file that somebody changed in place in a month long past is found within a few searches.
 
-use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -17,8 +16,9 @@ use super::write::Run;
 use crate::limits::{INDEX_FILE_BYTES, INDEX_MONTHS, INDEX_RUN_BYTES, INDEX_UPDATE_BYTES};
 use crate::proto::chunker::Splitter;
 use crate::proto::tokenizer::{self, FNV, Side, fnv, hash32};
+use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
-use crate::sys::beneath::Root;
+use crate::sys::beneath::{File, Meta as Kernel};
 use crate::sys::clock;
 
 /// Months that are looked through each time.
@@ -28,7 +28,7 @@ const CHECKED: u64 = 256;
 
 struct Update<'a> {
     folder: &'a mut Folder,
-    root: &'a Root,
+    root: &'a Dir,
     run: Run,
     /// Bytes that may still be read this time.
     left: u64,
@@ -38,12 +38,12 @@ struct Update<'a> {
 ///
 /// # Errors
 /// What is broken in the index. What cannot be read of the notes is left out.
-pub fn update(folder: &mut Folder, root: &Root, workspace: &Path) -> Result<Vec<String>> {
+pub fn update(folder: &mut Folder, root: &Dir, workspace: &Path) -> Result<Vec<String>> {
     let mut update = Update { folder, root, run: Run::default(), left: INDEX_UPDATE_BYTES };
     let known = update.folder.known(MEMORY, MEMORY)?.pop();
-    let status = std::fs::metadata(workspace.join(LONG_TERM)).ok().map(|m| Status::of(&m));
+    let status = root.meta(LONG_TERM).ok().flatten().map(|m| Status::of(&m));
     update.file(MEMORY, LONG_TERM, status, known)?;
-    update.notes(&workspace.join("memory"))?;
+    update.notes()?;
     update.sessions(workspace)?;
     let mut run = std::mem::take(&mut update.run);
     let left = update.left;
@@ -65,8 +65,8 @@ impl Update<'_> {
         self.left == 0 || self.folder.trouble.is_some() && self.run.bytes() >= INDEX_RUN_BYTES
     }
 
-    fn notes(&mut self, dir: &Path) -> Result<()> {
-        let Ok(mut months) = sources::numbered(dir, 6, "") else { return Ok(()) };
+    fn notes(&mut self) -> Result<()> {
+        let Ok(mut months) = sources::numbered(self.root, "memory", 6, "") else { return Ok(()) };
         months.reverse();
         let known = self.folder.known(MONTH, sources::last(MONTH))?;
         // A program that searches once begins elsewhere each time.
@@ -83,7 +83,7 @@ impl Update<'_> {
             if self.stopped() {
                 return Ok(());
             }
-            let whole = self.month(&dir.join(format!("{month:06}")), *month)?;
+            let whole = self.month(&format!("memory/{month:06}"), *month)?;
             if whole && !same && !self.stopped() {
                 let mtime = status.mtime;
                 self.run.doc(Doc { key, mtime, flags: REPLACES, ..Doc::default() });
@@ -91,7 +91,7 @@ impl Update<'_> {
         }
         for doc in known.iter().filter(|d| alive(d)) {
             if !months.iter().any(|(month, _)| MONTH | month == doc.key) {
-                self.month(&dir.join("gone"), doc.key - MONTH)?;
+                self.month("memory/gone", doc.key - MONTH)?;
                 self.run.doc(gone(doc.key));
             }
         }
@@ -99,8 +99,10 @@ impl Update<'_> {
     }
 
     /// Looks through one month's notes; false when it could not.
-    fn month(&mut self, dir: &Path, month: u64) -> Result<bool> {
-        let Ok(mut notes) = sources::numbered(dir, 8, ".md") else { return Ok(false) };
+    fn month(&mut self, folder: &str, month: u64) -> Result<bool> {
+        let Ok(mut notes) = sources::numbered(self.root, folder, 8, ".md") else {
+            return Ok(false);
+        };
         notes.retain(|(number, _)| number / 100 == month);
         let known = self.folder.known(NOTE | (month * 100), NOTE | (month * 100 + 99))?;
         for (number, status) in notes.iter().rev() {
@@ -154,7 +156,7 @@ impl Update<'_> {
         }
         let opened = status.and_then(|_| sources::open(self.root, path));
         let Some((mut file, status)) =
-            opened.and_then(|file| file.metadata().ok().map(|m| (file, Status::of(&m))))
+            opened.and_then(|file| Kernel::of_file(&file).ok().map(|m| (file, Status::of(&m))))
         else {
             if known.is_some() {
                 self.run.doc(gone(key));

@@ -7,7 +7,6 @@
 //! broken, it is begun anew, and half a record at its end is cut off.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,8 @@ use super::{Found, query, sources};
 use crate::limits::{EMBED_CHUNKS, EMBED_DIMENSIONS};
 use crate::proto::tokenizer::{FNV, fnv, hash32};
 use crate::store::atomic;
-use crate::sys::beneath::Root;
+use crate::store::dir::Dir;
+use crate::sys::beneath::File;
 
 const MAGIC: &[u8; 8] = b"PCVEC-1\n";
 const HEAD: usize = 24;
@@ -58,9 +58,15 @@ impl Vectors {
         vectors
     }
 
+    /// Opens the file, which is there.
+    fn file(&self) -> Result<File> {
+        let (dir, name) = Dir::around(&self.path, 1)?;
+        dir.change(name)?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
     /// The file's dimensions; a record that was not finished is cut off.
     fn check(&self) -> Result<usize> {
-        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let mut file = self.file()?;
         let mut bytes = [0; HEAD];
         file.read_exact(&mut bytes)?;
         let dimensions = u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]) as usize;
@@ -81,7 +87,7 @@ impl Vectors {
         if self.dimensions == 0 {
             return Ok(());
         }
-        let mut file = File::open(&self.path)?;
+        let mut file = self.file()?;
         file.seek(SeekFrom::Start(HEAD as u64))?;
         let mut reader = BufReader::with_capacity(8192, file);
         let mut record = vec![0; 12 + self.dimensions];
@@ -120,7 +126,8 @@ impl Vectors {
             self.dimensions = dimensions;
             return Ok(());
         }
-        let mut file = OpenOptions::new().append(true).open(&self.path)?;
+        let mut file = self.file()?;
+        file.seek(SeekFrom::End(0))?;
         file.write_all(&bytes)?;
         file.sync_data()
     }
@@ -195,7 +202,7 @@ pub fn missing(
     limit: usize,
 ) -> Result<Vec<(u64, String)>> {
     let folder = Folder::open(dir);
-    let root = Root::open(workspace)?;
+    let root = Dir::shared(workspace)?;
     let vectors = Vectors::open(dir, model);
     let mut have: Vec<u64> = Vec::new();
     vectors.walk(&mut |number, _, _| have.push(number))?;
@@ -229,7 +236,7 @@ pub fn fused(
     limit: usize,
 ) -> Result<Found> {
     let folder = Folder::open(dir);
-    let root = Root::open(workspace)?;
+    let root = Dir::shared(workspace)?;
     let by_words = query::best(&folder, query, 2 * limit)?;
     let by_words = by_words.into_iter().map(|(_, place)| (place.id(), place));
     let near = Vectors::open(dir, model).nearest(wanted, 2 * limit)?;

@@ -22,7 +22,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    fn of(stat: &Stat) -> Stamp {
+    pub(super) fn of(stat: &Stat) -> Stamp {
         Stamp {
             device: stat.st_dev,
             inode: stat.st_ino,

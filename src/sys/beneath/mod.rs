@@ -27,7 +27,7 @@ use rustix::io::Errno;
 
 pub use file::{Entry, Replace, Stamp};
 pub use std::fs::File;
-pub use strict::{Access, Fresh, Meta, Owners, set_mode};
+pub use strict::{Access, Fresh, Meta, Owners, named, named_meta, set_mode};
 
 use crate::limits::PATH_LINKS;
 

@@ -7,11 +7,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::rand::GetRandomFlags;
 
-use super::{Fault, File, Place, Root, file_type, regular};
+use super::{Fault, File, Place, Root, Stamp, file_type, regular};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +34,16 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// A regular file with one name that is theirs alone.
-    fn check(self, stat: &Stat) -> Result<(), Fault> {
+    /// A regular file with one name, of theirs, that not everybody may write to. Where everybody may replace it anyway (a file
+    /// system without permissions), that is what the owner wants.
+    fn check(self, stat: &Stat, folder: &Stat) -> Result<(), Fault> {
         regular(stat)?;
         if stat.st_nlink > 1 {
             return Err(Fault::Linked(stat.st_nlink as u64));
         }
         self.owns(stat)?;
-        if stat.st_mode & 0o002 != 0 { Err(Fault::Open) } else { Ok(()) }
+        let open = stat.st_mode & 0o002 != 0 && folder.st_mode & 0o1002 != 0o002;
+        if open { Err(Fault::Open) } else { Ok(()) }
     }
 
     /// Is the folder one of theirs?
@@ -122,6 +124,35 @@ impl Root {
         Ok(Place { dir, name, stat })
     }
 
+    /// Each name of the folder and whether it is a folder, at most `limit` of them; true where there are more. What is no
+    /// UTF-8 is passed over.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn each(&self, limit: usize, each: &mut dyn FnMut(&str, bool)) -> Result<bool, Fault> {
+        let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.dir, ".", how, Mode::empty())?;
+        let mut left = limit;
+        for entry in Dir::read_from(&fd)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name == "." || name == ".." {
+                continue;
+            }
+            if left == 0 {
+                return Ok(true);
+            }
+            left -= 1;
+            let folder = match entry.file_type() {
+                FileType::Unknown => rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW)
+                    .is_ok_and(|s| file_type(&s) == FileType::Directory),
+                kind => kind == FileType::Directory,
+            };
+            each(name, folder);
+        }
+        Ok(false)
+    }
+
     /// Whose files are used below it.
     ///
     /// # Errors
@@ -144,11 +175,12 @@ impl Place {
     /// # Errors
     /// What is here is no file of `owners` alone, or lies in a folder of somebody else; the kernel's.
     pub fn open(&self, access: Access, owners: Owners) -> Result<File, Fault> {
+        let folder = rustix::fs::fstat(&self.dir)?;
+        owners.owns(&folder)?;
         if let Some(stat) = &self.stat {
             // Not even opened: a driver would notice.
-            owners.check(stat)?;
+            owners.check(stat, &folder)?;
         }
-        owners.owns(&rustix::fs::fstat(&self.dir)?)?;
         let (how, mode) = match access {
             Access::Read => (OFlags::RDONLY, 0),
             Access::Change => (OFlags::RDWR, 0),
@@ -163,7 +195,7 @@ impl Place {
             Errno::NXIO => Fault::Not("a FIFO"),
             e => e.into(),
         })?;
-        owners.check(&rustix::fs::fstat(&fd)?)?;
+        owners.check(&rustix::fs::fstat(&fd)?, &folder)?;
         Ok(File::from(fd))
     }
 
@@ -340,4 +372,41 @@ fn unused<T>(mut make: impl FnMut(&OsStr) -> Result<T, Errno>) -> Result<(OsStri
             Err(e) => return Err(e.into()),
         }
     }
+}
+
+impl Stamp {
+    /// Of what is open.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn of_file(file: &impl AsFd) -> std::io::Result<Stamp> {
+        Ok(Stamp::of(&rustix::fs::fstat(file)?))
+    }
+}
+
+impl Meta {
+    /// Of what is open.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn of_file(file: &impl AsFd) -> std::io::Result<Meta> {
+        Ok(Meta::of(&rustix::fs::fstat(file)?))
+    }
+}
+
+/// What `path` leads to, links followed: for what the machine's owner named. `None` where that is nothing.
+pub fn named_meta(path: &Path) -> Option<Meta> {
+    rustix::fs::stat(path).ok().as_ref().map(Meta::of)
+}
+
+/// Opens a regular file that the machine's owner named, links followed, to read it. Does not wait for what is none.
+///
+/// # Errors
+/// [`Fault::Not`]; the kernel's.
+pub fn named(path: &Path) -> Result<File, Fault> {
+    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    regular(&rustix::fs::stat(path)?)?;
+    let fd = rustix::fs::open(path, how, Mode::empty())?;
+    regular(&rustix::fs::fstat(&fd)?)?;
+    Ok(File::from(fd))
 }
