@@ -305,7 +305,10 @@ mod tests {
                 "skill {}: name must be letters and digits with single hyphens between",
                 at("w/skills/a/SKILL.md")
             ),
-            format!("skill {}: not a regular file", at("h/skills/dir/SKILL.md")),
+            format!(
+                "skill {}: it is a folder, not a regular file: move it away",
+                at("h/skills/dir/SKILL.md")
+            ),
             format!("skill {}: description is required", at("h/skills/e/SKILL.md")),
         ];
         assert_eq!(loaded.warnings, want);

@@ -11,6 +11,7 @@
 
 mod file;
 mod folder;
+mod fresh;
 mod incoming;
 mod strict;
 mod walk;
@@ -26,8 +27,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub use file::{Entry, Replace, Stamp};
+pub use fresh::Fresh;
 pub use std::fs::File;
-pub use strict::{Access, Fresh, Meta, Owners, named, named_meta, set_mode};
+pub use strict::{Access, Meta, Owners, named, named_meta, set_mode};
 
 use crate::limits::PATH_LINKS;
 
