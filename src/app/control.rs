@@ -75,6 +75,8 @@ pub struct Report {
     pub running: u64,
     /// See `waiting`.
     pub turns: u64,
+    /// What is still owed: messages and replies open in the journal, and conversations being summarised.
+    pub unfinished: u64,
     /// Replies refused for good.
     pub refused: u64,
     /// fsyncs and bytes written since the start.
@@ -106,7 +108,7 @@ impl Reply {
 
 impl Report {
     /// See [`crate::proto::binschema`].
-    pub const SHAPE: &str = "dqssssqqqqqqqq[S][T]s[s][s]s";
+    pub const SHAPE: &str = "dqssssqqqqqqqqq[S][T]s[s][s]s";
 }
 
 /// One channel in a [`Report`].

@@ -128,6 +128,7 @@ impl Scheduler {
     async fn sleep(&self, timer: &mut Option<WallTimer>) {
         let (wall, mono) = self.table.borrow().next();
         let now = self.now();
+        crate::log::debug!("cron: {}, nothing is due", self.state());
         if wall.is_some() && timer.is_none() {
             match WallTimer::new() {
                 Ok(made) => *timer = Some(made),

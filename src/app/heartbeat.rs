@@ -44,6 +44,7 @@ pub async fn run(hub: Rc<Hub>, interval: Duration) {
     };
     let mut wait = first.max(Duration::from_secs(1));
     loop {
+        crate::log::debug!("heartbeat: the next one in {} s", wait.as_secs());
         async_io::Timer::after(wait).await;
         beat(&hub).await;
         wait = interval;

@@ -129,6 +129,7 @@ impl Gateway {
                     waiting: waiting as u64,
                     running: running as u64,
                     turns: hub.turns(),
+                    unfinished: hub.unfinished() as u64,
                     refused: outbox.refused(),
                     syncs: costs.syncs,
                     bytes: costs.bytes,

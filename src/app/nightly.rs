@@ -64,6 +64,7 @@ fn due(day: i64, minute: u32, offset: &dyn Fn(i64) -> i32) -> i64 {
 
 /// Until a second, or until the clock is set.
 async fn wait(at: i64) {
+    crate::log::debug!("consolidation: the next one in {} s", at - clock::unix_now());
     let waited = match WallTimer::new() {
         Ok(timer) => timer.until(Some(at)).await.is_ok(),
         Err(_) => false,

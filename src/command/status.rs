@@ -123,6 +123,7 @@ fn running(lines: &mut Lines, r: &Report) {
     lines.put("waiting", "Messages waiting", json!(r.waiting));
     lines.put("running", "Turns running", json!(r.running));
     lines.put("turns", "Turns since start", json!(r.turns));
+    lines.put("unfinished", "Messages unfinished", json!(r.unfinished));
     lines.put("refused", "Replies refused", json!(r.refused));
     lines.put("syncs", "fsyncs", json!(r.syncs));
     lines.put("bytes_written", "Bytes written", json!(r.bytes));

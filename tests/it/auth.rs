@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::config_folder::Folder;
 use crate::harness::{Finished, Home, SOON, eventually, finish, peer};
+use crate::pause;
 use crate::rows::{rows, string};
 use crate::wire::{Server, serve};
 
@@ -39,7 +40,7 @@ pub fn issuer(polls: &[(u16, &'static str)]) -> (Server, Arc<Mutex<Issuer>>) {
         while let Some(request) = peer.request() {
             let slow = shared.lock().expect("no panic").slow;
             if request.contains("grant_type=refresh_token") {
-                std::thread::sleep(slow);
+                pause::slow(slow);
             }
             let (status, body) = shared.lock().expect("no panic").answer(&request);
             let length = body.len();
@@ -341,7 +342,9 @@ fn one_renews_and_the_others_wait_and_a_kill_leaves_a_whole_file() {
     child.kill().expect("killed");
     child.wait().expect("gone");
     assert_eq!(home.read("auth.json"), old);
-    std::thread::sleep(Duration::from_millis(2500));
+    // The answer to the one that is gone is on its way before the server forgets it.
+    let answered = || (!state.lock().expect("no panic").used.is_empty()).then_some(());
+    assert!(eventually(SOON, answered).is_some());
     // As if the kill had come before the server read it.
     *state.lock().expect("no panic") = Issuer { slow: Duration::from_secs(1), ..Issuer::default() };
     // Several at once: the server takes each refresh token once only.

@@ -6,15 +6,15 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use picoclaw::proto::tar_writer::{END, Gzip, header, padding};
 use picoclaw_peer::Peer;
 use serde_json::json;
 
-use crate::harness::{Finished, Home, OWNER, QUIET, SOON, eventually, peer, program};
+use crate::harness::{Finished, Home, OWNER, SOON, eventually, peer, program};
 use crate::harness_daemon::Daemon;
 use crate::harness_disk::OwnDisk;
+use crate::pause;
 
 /// Every file below, with its content; what a command leaves that only looks is left out.
 fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -131,7 +131,7 @@ fn a_backup_under_load_is_of_one_moment() {
         let markers: Vec<_> = (0..3)
             .map(|n| peer.say(OWNER, OWNER, &format!("hello {round}.{n} [tool:list_dir]")))
             .collect();
-        std::thread::sleep(Duration::from_millis(60 * round));
+        pause::moment(60 * round);
         let name = format!("../picoclaw-it-load-{}-{round}.tar.gz", std::process::id());
         good(home.run(&["backup", &name, "--force"]));
         assert!(markers.iter().all(|m| peer.wait_reply(m, SOON).is_some()), "{}", daemon.log());
@@ -198,7 +198,9 @@ fn a_pipe_will_do_and_a_kill_leaves_the_old_home() {
         pipe.write_all(&packed[..cut]).expect("taken");
         let begun = eventually(SOON, || home.path(".restore/new").exists().then_some(()));
         assert!(begun.is_some());
-        std::thread::sleep(QUIET / 4);
+        // It has read what there is, and waits for more.
+        let read = || rustix::io::ioctl_fionread(&pipe).is_ok_and(|left| left == 0).then_some(());
+        assert!(eventually(SOON, read).is_some());
         child.kill().expect("killed");
         child.wait().expect("gone");
         let mut now = tree(&home.path(""));

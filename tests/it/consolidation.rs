@@ -6,7 +6,7 @@ use picoclaw::proto::date;
 use picoclaw_peer::Peer;
 use serde_json::json;
 
-use crate::harness::{Home, QUIET, SOON, eventually, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
 const FILE: &str = "workspace/memory/MEMORY.md";
@@ -23,7 +23,7 @@ fn ago(days: i64) -> (i64, u8, u8) {
 /// Consolidation is due at once, and the model will answer so.
 fn home(peer: &Peer, directives: &str, answer: &str) -> Home {
     let consolidation = json!({ "enabled": true, "time": "00:00" });
-    let home = Home::patched(peer, &json!({ "memory": { "consolidation": consolidation } }));
+    let home = Home::timed(peer, &json!({ "memory": { "consolidation": consolidation } }));
     home.write(FILE, OLD);
     let (y, m, d) = ago(2);
     let note = format!("# a day\n\nTom moved to Berlin {directives} [say:{}]\n", json!(answer));
@@ -67,7 +67,8 @@ fn notes_are_folded_in_and_forgotten_lines_stay() {
     // Once a day, and never the same note again.
     assert!(daemon.term().success());
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    daemon.says("consolidation: the next one in ");
+    daemon.idle(&peer);
     assert_eq!((peer.calls("llm.chat"), home.read(FILE)), (1, text), "{}", daemon.log());
 }
 
@@ -97,7 +98,8 @@ fn a_day_that_ends_the_program_again_is_left_alone() {
     }
     let calls = peer.calls("llm.chat");
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    daemon.says("consolidation: the next one in ");
+    daemon.idle(&peer);
     assert_eq!(
         (peer.calls("llm.chat"), home.read(FILE).as_str()),
         (calls, OLD),
@@ -134,8 +136,12 @@ fn it_is_off_unless_asked_for() {
     let config = home.read("config.json").replace("\"enabled\":true,\"time\"", "\"time\"");
     home.write("config.json", &config);
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
-    assert_eq!((peer.calls("llm.chat"), home.read(FILE).as_str()), (0, OLD), "{}", daemon.log());
+    // It would begin at once, before anything that is said.
+    let marker = peer.say(OWNER, OWNER, "hello");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    daemon.idle(&peer);
+    assert!(!daemon.log().contains("consolidation"), "{}", daemon.log());
+    assert_eq!((peer.calls("llm.chat"), home.read(FILE).as_str()), (1, OLD), "{}", daemon.log());
     drop(daemon);
     home.write("config.json", &config.replace("00:00", "24:00"));
     let said = home.run(&["config", "check"]).all();

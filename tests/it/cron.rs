@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
+use crate::pause;
 
 const FILE: &str = "workspace/cron/jobs.json";
 
@@ -69,7 +70,7 @@ fn a_reminder_set_by_chat_arrives_without_the_model() {
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     let calls = peer.calls("llm.chat");
     wait_told(&peer, &daemon, "the tea is ready");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!((told(&peer, "the tea is ready"), peer.calls("llm.chat")), (1, calls));
     assert_eq!(jobs(&home), Vec::<Value>::new(), "a reminder is gone when it has fired");
     assert_eq!(peer.refused(), Vec::<String>::new());
@@ -132,7 +133,7 @@ fn without_a_gateway_the_file_is_edited() {
 #[test]
 fn a_time_missed_while_off_is_made_good_once_with_a_note() {
     let peer = peer(false);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     let past = now_ms() - 3_600_000;
     let mut daily = job(
         "daily",
@@ -157,7 +158,8 @@ fn a_time_missed_while_off_is_made_good_once_with_a_note() {
     );
     assert!(daemon.term().success());
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    daemon.says("cron: 1 waiting, nothing is due");
+    daemon.idle(&peer);
     assert_eq!(peer.texts(OWNER).len(), 2, "{}", daemon.log());
     let jobs = jobs(&home);
     assert_eq!((&jobs[0]["enabled"], &jobs[1]["enabled"]), (&json!(false), &json!(true)));
@@ -189,7 +191,7 @@ fn a_broken_file_is_set_aside() {
 #[track_caller]
 fn killed_at(rule: &str, deliver: bool) -> usize {
     let peer = peer(false);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     let payload = json!({"message": "look after it q777777", "deliver": deliver});
     write_jobs(&home, &[job("k", json!({"kind": "at", "atMs": now_ms()}), payload)]);
     peer.faults(&[rule]);
@@ -199,10 +201,11 @@ fn killed_at(rule: &str, deliver: bool) -> usize {
     peer.faults(&[]);
     let daemon = Daemon::start(&home, &peer);
     wait_told(&peer, &daemon, "q777777");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert!(daemon.term().success());
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    daemon.says("cron: 0 waiting, nothing is due");
+    daemon.idle(&peer);
     assert_eq!(jobs(&home)[0]["enabled"], false, "{}", daemon.log());
     told(&peer, "q777777")
 }
@@ -232,7 +235,7 @@ fn kills_at_any_moment_fire_each_job_once() {
     for last in [false, true] {
         for n in 0..10u64 {
             let daemon = Daemon::spawn(&home);
-            std::thread::sleep(Duration::from_millis(60 + 37 * (n * n % 11)));
+            pause::moment(60 + 37 * (n * n % 11));
             daemon.kill9();
             kills += 1;
             // Its own, and one that the daemon before it sent while it was killed.
@@ -245,7 +248,7 @@ fn kills_at_any_moment_fire_each_job_once() {
         for n in (0..JOBS).filter(|n| last || due(*n) < past) {
             wait_told(&peer, &daemon, &format!("job number {n}."));
         }
-        std::thread::sleep(QUIET);
+        daemon.idle(&peer);
         assert!(daemon.term().success());
         let now = counts();
         // A daemon that lived on has recorded what was told: no later one tells it again.

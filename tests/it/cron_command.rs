@@ -4,7 +4,7 @@ use picoclaw_peer::{Peer, Sent};
 use serde_json::{Value, json};
 
 use crate::cron::{cron, id_in, job, jobs, now_ms, told, wait_told, write_jobs};
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
 /// A call of the tool that sets `command` for two seconds from now.
@@ -171,7 +171,7 @@ fn a_kill_during_a_command_does_not_run_it_twice() {
     daemon.kill9();
     let daemon = Daemon::start(&home, &peer);
     wait_told(&peer, &daemon, "was cut off by a restart");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(home.read("workspace/ran"), "x\n");
     assert_eq!(told(&peer, "was cut off by a restart"), 1);
     let jobs: Vec<Value> = jobs(&home);

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{Home, OWNER, QUIET, SOON, peer};
-use crate::harness_daemon::Daemon;
+use crate::harness::{Home, OWNER, SOON, peer};
+use crate::harness_daemon::{Daemon, Windows};
+use crate::pause;
 
 /// Lets a rule hold the daemon at one place, kills it there, heals, and counts the answers after a restart.
 #[track_caller]
@@ -19,7 +20,7 @@ fn killed_at(rule: &str, text: &str) -> usize {
     peer.faults(&[]);
     let daemon = Daemon::start(&home, &peer);
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(peer.refused(), Vec::<String>::new());
     peer.answers(&marker).len()
 }
@@ -52,12 +53,12 @@ fn a_kill_after_the_record_repeats_nothing() {
     let daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, "hello");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     daemon.kill9();
     let daemon = Daemon::start(&home, &peer);
     let next = peer.say(OWNER, OWNER, "next");
     assert!(peer.wait_reply(&next, SOON).is_some(), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!((peer.answers(&marker).len(), peer.answers(&next).len()), (1, 1));
 }
 
@@ -66,18 +67,20 @@ fn an_offset_is_confirmed_only_with_the_journal_behind_it() {
     // Killed at once after the update was fetched, again and again: Telegram or the journal has it.
     let peer = peer(false);
     let home = Home::new(&peer);
-    let mut markers = Vec::new();
+    let mut windows = Windows::default();
     for wait in 0..8 {
         let daemon = Daemon::start(&home, &peer);
         let polls = peer.calls("tg.getUpdates");
-        markers.push(peer.say(OWNER, OWNER, "hello [delay:300]"));
+        windows.watch(peer.say(OWNER, OWNER, "hello [delay:300]").answer());
         assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON) || wait > 0);
-        std::thread::sleep(Duration::from_millis(wait));
+        pause::moment(wait);
         daemon.kill9();
+        windows.killed(&home);
     }
     let daemon = Daemon::start(&home, &peer);
     assert!(peer.wait_all(Duration::from_secs(60)), "{:?}\n{}", peer.lost(), daemon.log());
-    assert!(markers.iter().all(|m| peer.answers(m).len() <= 2));
+    daemon.idle(&peer);
+    windows.judge(1, |answer| peer.texts(OWNER).iter().filter(|t| t.contains(answer)).count());
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn torn_files_are_survived() {
     let daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, "my bicycle is green");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     daemon.kill9();
     let mut torn = 0;
     let mut folders = vec![home.path("state"), home.path("workspace")];

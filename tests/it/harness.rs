@@ -6,11 +6,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "media")]
@@ -18,10 +21,10 @@ use picoclaw::config::LoadOptions;
 use picoclaw_peer::{Peer, PeerOptions};
 use serde_json::{Value, json};
 
+use crate::pause;
+
 /// For everything that should happen at once; generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(20);
-/// Long enough to believe that something does not happen.
-pub const QUIET: Duration = Duration::from_millis(700);
 /// The one user who may talk to the bot, and their private chat.
 pub const OWNER: i64 = 1001;
 /// Somebody else.
@@ -86,6 +89,13 @@ impl Home {
         });
         home.write("config.json", &config.to_string());
         home
+    }
+
+    /// With what the daemon's timers say of their next time in the log ([`crate::harness_daemon::Daemon::says`]).
+    pub fn timed(peer: &Peer, patch: &Value) -> Home {
+        let mut all = json!({ "gateway": { "log_level": "debug" } });
+        merge(&mut all, patch);
+        Home::patched(peer, &all)
     }
 
     /// Without any configuration.
@@ -216,13 +226,14 @@ pub fn program() -> PathBuf {
     program.clone()
 }
 
-/// The folder of the build may be closed to others, as /root is: then a copy, one for all runs.
+/// The folder of the build may be closed to others, as /root is: then a copy, one for all runs with this program.
 fn reachable(program: PathBuf) -> PathBuf {
     let open = |folder: &Path| fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 1 == 1);
     if !rustix::process::geteuid().is_root() || program.ancestors().skip(1).all(open) {
         return program;
     }
-    let folder = std::env::temp_dir().join("picoclaw-it-program");
+    let name: String = program.display().to_string().replace('/', "-");
+    let folder = std::env::temp_dir().join(format!("picoclaw-it-program{name}"));
     let _ = fs::create_dir(&folder);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("its folder");
     let (new, copy) = (folder.join(format!("new-{}", std::process::id())), folder.join("picoclaw"));
@@ -282,7 +293,7 @@ pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         if Instant::now() > end {
             return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        pause::step();
     }
 }
 
@@ -294,14 +305,31 @@ pub fn eventually<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> O
         if found.is_some() || Instant::now() > end {
             return found;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        pause::step();
     }
 }
 
-/// A port nobody listens on at the moment.
+/// A port that is ours until this process ends: no other test run is given it, and no connection that goes out gets it,
+/// because it lies below the ports that the kernel hands out by itself.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
+    static HELD: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first = range.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(32_768);
+    let count = u32::from(u16::max(first, 20_000)) - 10_000;
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    // Runs side by side begin at different places.
+    let from = std::process::id().wrapping_mul(97) + held.len() as u32;
+    for n in 0..count {
+        let port = 10_000 + (from.wrapping_add(n) % count) as u16;
+        // A name that goes with the process that has it (unix(7), abstract sockets).
+        let name = SocketAddr::from_abstract_name(format!("picoclaw-it-port-{port}"));
+        let Ok(claim) = UnixListener::bind_addr(&name.expect("a name")) else { continue };
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            held.push(claim);
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 /// JSON Merge Patch (RFC 7396).

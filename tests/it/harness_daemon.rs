@@ -2,20 +2,26 @@
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use picoclaw::app::control::{self, Report};
+use picoclaw::bus::Outbound;
+use picoclaw::proto::binschema;
+use picoclaw::store::journal::Files;
+use picoclaw::store::ledger::{Ledger, Stage};
 use picoclaw_peer::Peer;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Home, SOON, wait};
+use crate::harness::{Home, SOON, eventually, wait};
 
 /// A running gateway.
 pub struct Daemon {
     child: Child,
     log: PathBuf,
+    home: PathBuf,
 }
 
 impl Daemon {
@@ -42,7 +48,63 @@ impl Daemon {
         let log = home.path(&format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let file = File::create(&log).expect("a log");
         command.stdout(file.try_clone().expect("a handle")).stderr(file);
-        Daemon { child: command.spawn().expect("the daemon starts"), log }
+        let child = command.spawn().expect("the daemon starts");
+        Daemon { child, log, home: home.path("") }
+    }
+
+    /// Its home is found there: it is in a mount namespace of its own.
+    pub fn at(mut self, home: PathBuf) -> Daemon {
+        self.home = home;
+        self
+    }
+
+    /// What it answers to `picoclaw status`; `None` while it does not.
+    pub fn report(&self) -> Option<Report> {
+        let answer = control::ask(&self.home, control::STATUS, &[]).ok()??;
+        // Another's, where this one's socket is not there yet.
+        binschema::decode::<Report>(Report::SHAPE, &answer).filter(|r| r.pid == self.pid())
+    }
+
+    /// Waits until its report is like that.
+    #[track_caller]
+    pub fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
+        let held = eventually(SOON, || self.report().filter(&holds));
+        assert!(held.is_some(), "not {what}: {:?}\n{}", self.report(), self.log());
+    }
+
+    /// Waits until its log has these words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        let said = eventually(SOON, || self.log().contains(words).then_some(()));
+        assert!(said.is_some(), "no {words:?} in\n{}", self.log());
+    }
+
+    /// Waits until everything has come of what was said so far: the peer has handed out and answered everything, and the
+    /// daemon owes nothing, with no request in between. What has not happened by then happens only by the clock
+    /// ([`Home::timed`] tells when).
+    #[track_caller]
+    pub fn rest(&self, peer: &Peer) {
+        let owes_nothing = |r: Report| (r.unfinished, r.running, r.waiting) == (0, 0, 0);
+        let rest = eventually(SOON, || {
+            let begun = peer.wait_rest(SOON)?;
+            let idle = self.report().is_some_and(owes_nothing);
+            (idle && peer.wait_rest(SOON) == Some(begun)).then_some(())
+        });
+        assert!(rest.is_some(), "it does not come to rest: {:?}\n{}", self.report(), self.log());
+    }
+
+    /// [`Daemon::rest`], and the disk has it.
+    #[track_caller]
+    pub fn idle(&self, peer: &Peer) {
+        self.rest(peer);
+        self.recorded();
+    }
+
+    /// Waits until the disk has it that everything said so far was answered and delivered.
+    #[track_caller]
+    pub fn recorded(&self) {
+        let empty = eventually(SOON, || journal(&self.home).is_empty().then_some(()));
+        assert!(empty.is_some(), "{:?}\n{}", journal(&self.home), self.log());
     }
 
     /// Everything it printed.
@@ -108,6 +170,55 @@ impl Drop for Daemon {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- what the daemon said\n{}", self.log());
+        }
+    }
+}
+
+/// What the journal in a home says at this moment; a daemon may be writing it.
+pub fn journal(home: &Path) -> Ledger {
+    Files::recover(&home.join("state")).expect("a journal").ledger
+}
+
+/// How often each of some replies may have been repeated by kills.
+///
+/// Between Telegram's acceptance of a reply and our record of it lies the one window in which a kill repeats it: the
+/// journal that the killed daemon leaves has the reply as answered and not as delivered.
+#[derive(Default)]
+pub struct Windows {
+    texts: Vec<String>,
+    hit: Vec<usize>,
+}
+
+impl Windows {
+    /// Replies with this text are watched from now on.
+    pub fn watch(&mut self, text: String) {
+        self.texts.push(text);
+        self.hit.push(0);
+    }
+
+    /// A daemon of this home was killed.
+    #[track_caller]
+    pub fn killed(&mut self, home: &Home) {
+        let ledger = journal(&home.path(""));
+        for (hit, text) in self.hit.iter_mut().zip(&self.texts) {
+            let holds = |replies: &[Outbound]| replies.iter().any(|r| r.text.contains(text));
+            let open = ledger
+                .entries()
+                .any(|e| matches!(&e.stage, Stage::Answered { replies, .. } if holds(replies)));
+            *hit += usize::from(open);
+        }
+    }
+
+    /// Each was seen `least` times or more, and repeated only by kills in its window.
+    #[track_caller]
+    pub fn judge(&self, least: usize, seen: impl Fn(&str) -> usize) {
+        for (text, hit) in self.texts.iter().zip(&self.hit) {
+            let copies = seen(text);
+            println!("{text}: {copies} copies, {hit} kills in the window");
+            assert!(
+                (least..=1 + hit).contains(&copies),
+                "{text}: {copies} copies, {hit} kills in the window"
+            );
         }
     }
 }

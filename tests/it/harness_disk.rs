@@ -95,7 +95,8 @@ impl OwnDisk {
     #[track_caller]
     pub fn spawn(&self) -> Daemon {
         let program = program().display().to_string();
-        Daemon::spawn_command(&self.home, self.command(&[&program, "gateway"]))
+        let daemon = Daemon::spawn_command(&self.home, self.command(&[&program, "gateway"]));
+        daemon.at(self.inside(""))
     }
 
     /// What `picoclaw status` says.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use picoclaw_peer::Peer;
 use serde_json::json;
 
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
 const FILE: &str = "workspace/HEARTBEAT.md";
@@ -15,10 +16,23 @@ fn knows_the_owner(home: &Home) {
     home.write("workspace/state/state.json", &state.to_string());
 }
 
+/// Waits until the next heartbeat is more than a minute away and everything has come of the last.
+#[track_caller]
+fn rests(peer: &Peer, daemon: &Daemon) {
+    let far = || {
+        let log = daemon.log();
+        let (_, seconds) = log.rsplit_once("heartbeat: the next one in ")?;
+        let seconds: u64 = seconds.split(' ').next()?.parse().ok()?;
+        (seconds > 60).then_some(())
+    };
+    assert!(eventually(SOON, far).is_some(), "{}", daemon.log());
+    daemon.idle(peer);
+}
+
 #[test]
 fn what_needs_attention_reaches_the_last_chat_once() {
     let peer = peer(false);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     knows_the_owner(&home);
     home.write(FILE, "# Tasks\n\n- look at the plants q777777\n");
     let daemon = Daemon::start(&home, &peer);
@@ -27,41 +41,41 @@ fn what_needs_attention_reaches_the_last_chat_once() {
     let request = peer.requests().pop().expect("a request")["messages"].to_string();
     assert!(request.contains("HEARTBEAT_OK") && request.contains("look at the plants"));
     // Its delivery is recorded before the kill.
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     daemon.kill9();
     // The next one comes half an hour after the last, restart or not.
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(Duration::from_millis(1500));
+    rests(&peer, &daemon);
     assert_eq!((told(), peer.calls("llm.chat")), (1, 1), "{}", daemon.log());
 }
 
 #[test]
 fn all_is_well_is_not_told() {
     let peer = peer(false);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     knows_the_owner(&home);
     home.write(FILE, "- look at the plants\n");
     let daemon = Daemon::start(&home, &peer);
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(peer.texts(OWNER), Vec::<String>::new());
 }
 
 #[test]
 fn without_tasks_no_model_is_asked() {
     let peer = peer(false);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     knows_the_owner(&home);
     let daemon = Daemon::start(&home, &peer);
     let written = eventually(SOON, || home.path(FILE).exists().then_some(()));
     assert!(written.is_some(), "{}", daemon.log());
-    std::thread::sleep(Duration::from_millis(1500));
+    rests(&peer, &daemon);
     assert_eq!(peer.calls("llm.chat"), 0);
     // One that was deleted stays away.
     std::fs::remove_file(home.path(FILE)).expect("deleted");
     assert!(daemon.term().success());
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    rests(&peer, &daemon);
     assert!(!home.path(FILE).exists(), "{}", daemon.log());
 }
 
@@ -70,13 +84,16 @@ fn a_file_that_is_there_stays() {
     let peer = peer(false);
     let home = Home::patched(&peer, &json!({ "heartbeat": { "enabled": false } }));
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    // A file is written first thing; long before a message is answered.
+    let marker = peer.say(OWNER, OWNER, "hello");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    daemon.idle(&peer);
     assert!(!home.path(FILE).exists(), "{}", daemon.log());
     drop(daemon);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     home.write(FILE, "");
     let daemon = Daemon::start(&home, &peer);
-    std::thread::sleep(QUIET);
+    rests(&peer, &daemon);
     assert_eq!(home.read(FILE), "", "{}", daemon.log());
 }
 
@@ -84,7 +101,7 @@ fn a_file_that_is_there_stays() {
 #[track_caller]
 fn killed_at(rule: &str) -> usize {
     let peer = peer(false);
-    let home = Home::new(&peer);
+    let home = Home::timed(&peer, &json!({}));
     knows_the_owner(&home);
     home.write(FILE, "- look at the plants q777777\n");
     peer.faults(&[rule]);
@@ -96,7 +113,7 @@ fn killed_at(rule: &str) -> usize {
     for _ in 0..2 {
         let daemon = Daemon::start(&home, &peer);
         assert!(eventually(SOON, || (told() > 0).then_some(())).is_some(), "{}", daemon.log());
-        std::thread::sleep(Duration::from_millis(1500));
+        rests(&peer, &daemon);
         daemon.kill9();
     }
     told()

@@ -2,7 +2,7 @@
 
 use picoclaw_peer::Peer;
 
-use crate::harness::{Home, OWNER, QUIET, SOON, peer};
+use crate::harness::{Home, OWNER, SOON, peer};
 use crate::harness_daemon::Daemon;
 
 const REPORT: &str = "version: 0.1.0\nbuild id: ab\nunix time: 1800000000\nuptime: 77 s\nended by: signal 11 (SIGSEGV)\n\
@@ -27,7 +27,7 @@ fn the_owner_is_told_of_a_crash_once_and_status_keeps_it() {
         let daemon = Daemon::start(&home, &peer);
         let sent = peer.wait_sent(OWNER, SOON, |s| s.text.contains("SIGSEGV"));
         assert!(sent.is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
-        std::thread::sleep(QUIET);
+        daemon.idle(&peer);
         assert_eq!(told(&peer), 1, "{:?}", peer.texts(OWNER));
         let status = home.run(&["status"]).stdout;
         assert!(

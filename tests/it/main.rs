@@ -58,6 +58,7 @@ mod old_kernel;
 mod pairing;
 #[cfg(all(feature = "telegram", feature = "media"))]
 mod patience;
+mod pause;
 #[cfg(feature = "pico")]
 mod pico;
 #[cfg(feature = "pico")]

@@ -11,7 +11,7 @@ use picoclaw_peer::Peer;
 use serde_json::{Value, json};
 
 use crate::gateway::listeners;
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, free_port, merge, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, free_port, merge, peer};
 use crate::harness_daemon::Daemon;
 
 const TOKEN: &str = "let-me-look-1";
@@ -188,7 +188,6 @@ fn without_the_token_nothing_is_given() {
     scene.says("what it sent is no JSON object");
     // A camera that is let in hears and speaks; strangers hear nothing of it.
     let strangers: Vec<_> = (0..CAMERA_STRANGERS).map(|_| scene.camera("")).collect();
-    std::thread::sleep(QUIET);
     closed(scene.camera(&auth(TOKEN)));
     scene.says("too many others have not shown the token either");
     let begun = Instant::now();
@@ -234,7 +233,6 @@ fn bad_cameras_are_closed_and_the_rest_goes_on() {
     assert_eq!(command(&mut good)["message"], "re q000931 ok.");
     // One too many.
     let more: Vec<_> = (1..CAMERAS).map(|_| scene.camera("")).collect();
-    std::thread::sleep(QUIET);
     closed(scene.camera(""));
     scene.says("too many cameras are connected");
     drop(more);

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use picoclaw_peer::{Peer, Say};
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, QUIET, SOON, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
 /// A JPEG as far as its first bytes go, of any length.
@@ -166,7 +166,12 @@ fn a_kill_in_the_middle_of_a_download_loses_nothing() {
     peer.faults(&["tg:file:stall:1"]);
     let (marker, _) = peer.tell(photo(&peer, &bytes));
     assert!(peer.wait_calls("tg.file", 1, SOON));
-    std::thread::sleep(QUIET);
+    let folder = home.path("workspace/media");
+    let part = || {
+        let mut files = std::fs::read_dir(&folder).ok()?.flatten();
+        files.find(|f| f.metadata().is_ok_and(|m| m.len() > 0))
+    };
+    assert!(eventually(SOON, part).is_some(), "{}", daemon.log());
     daemon.kill9();
     peer.faults(&[]);
     let daemon = Daemon::start(&home, &peer);

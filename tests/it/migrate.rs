@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +9,7 @@ use crate::harness::{Home, OWNER, SOON, finish, peer, program};
 use crate::harness_daemon::Daemon;
 use crate::harness_disk::OwnDisk;
 use crate::migrate_homes::{KEY, answers, go_home, good, message, migrate, openclaw, tree};
+use crate::pause;
 
 #[test]
 fn a_go_home_is_migrated_from_every_version() {
@@ -259,10 +259,10 @@ fn a_kill_in_the_middle_is_made_good_by_the_next_run() {
     }
     let from = source.path("").display().to_string();
     let start = ["migrate", "--from", "picoclaw", "--source-home", &from];
-    for pause in [20, 60, 100, 150] {
+    for ms in [20, 60, 100, 150] {
         let mut command = target.command(&start);
         let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
-        std::thread::sleep(Duration::from_millis(pause));
+        pause::moment(ms);
         child.kill().expect("killed");
         child.wait().expect("gone");
         for n in 0..200 {

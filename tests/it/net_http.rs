@@ -1,12 +1,16 @@
 //! The HTTP client against servers that play by the rules, and others.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use picoclaw::limits::{HTTP_HEAD_BYTES, POOL_CONNECTIONS};
 use picoclaw::net::http::{Client, HttpErrorKind, Options, Request};
 
+use crate::harness::{SOON, eventually};
+use crate::pause;
 use crate::wire::{Peer, client, fetch, get, serve};
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -100,7 +104,8 @@ fn silence_ends_in_a_time_out() {
         if peer.request().is_some_and(|r| r.starts_with("GET /body")) {
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
         }
-        std::thread::sleep(Duration::from_secs(20));
+        // Until the client gives up.
+        peer.request();
     });
     for path in ["/hang", "/body"] {
         let url = server.url(path);
@@ -118,7 +123,7 @@ fn a_body_that_never_ends_is_given_up() {
         peer.request();
         peer.send("HTTP/1.1 200 OK\r\n\r\n");
         while peer.stream.write_all(b"x").is_ok() {
-            std::thread::sleep(Duration::from_millis(10));
+            pause::slow(Duration::from_millis(10));
         }
     });
     let url = server.url("/");
@@ -185,15 +190,19 @@ fn connections_that_may_not_be_used_again_are_not() {
 
 #[test]
 fn a_post_avoids_a_connection_that_the_server_closed() {
-    let server = serve(|_, peer| {
+    let closed = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&closed);
+    let server = serve(move |_, peer| {
         peer.request();
         peer.answer("x");
-        std::thread::sleep(2 * SHORT);
+        // The client's side has the end of it when this returns.
+        peer.stream.shutdown(Shutdown::Both).expect("closed");
+        tell.store(true, Ordering::Relaxed);
     });
     let (client, url) = (client(), server.url("/"));
     get(&client, &url).expect("an answer");
     assert_eq!(client.idle_connections(), 1);
-    std::thread::sleep(4 * SHORT);
+    assert!(eventually(SOON, || closed.load(Ordering::Relaxed).then_some(())).is_some());
     let got = fetch(&client, Request::post_json(&url, b"{}")).expect("an answer");
     assert_eq!(got, ok("x"));
     assert_eq!(server.heard().len(), 2);

@@ -4,13 +4,12 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
 
 use picoclaw_peer::Peer;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, finish, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
 
 /// What Sipeed's 5.10 lacks, and a few calls that came before it for good measure.
@@ -161,10 +160,11 @@ fn a_kill_is_made_good() {
     daemon.kill9();
     let daemon = start(&home, &peer);
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(peer.answers(&marker).len(), 1);
+    let polls = peer.calls("tg.getUpdates");
     daemon.signal(Signal::HUP);
-    std::thread::sleep(Duration::from_millis(500));
+    assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON), "{}", daemon.log());
     ask(&peer, &daemon, "after a reload");
     assert!(daemon.term().success());
 }

@@ -9,6 +9,7 @@ use picoclaw::message::{Message, Role};
 use picoclaw::net::http::{Client, Options};
 use picoclaw::provider::{ChatReply, ChatRequest, Class, Failure, Models};
 
+use crate::pause;
 use crate::scripted_server::{Server, Step, json, refuse, response, says, stream};
 
 /// A model `name` at this server.
@@ -199,7 +200,7 @@ fn a_dropped_turn_leaves_nothing_behind() {
     let server = Server::start(vec![Step::Hang, says("a")]);
     let models = chain(vec![at(&server, "a")]);
     let late = async {
-        smol::Timer::after(Duration::from_millis(50)).await;
+        pause::until(|| !server.seen.lock().expect("no panic").is_empty()).await;
         None
     };
     let messages = [Message::text(Role::User, "hi")];

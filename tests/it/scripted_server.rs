@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::pause;
+
 /// What the server does with a request.
 pub enum Step {
     /// Writes these bytes, each piece on its own.
@@ -98,7 +100,7 @@ fn play(step: Option<Step>, stream: &mut TcpStream) -> bool {
             let written = stream.write_all(piece).is_ok();
             if pieces.len() > 1 {
                 // Long enough for the client to read this piece alone.
-                std::thread::sleep(Duration::from_millis(1));
+                pause::slow(Duration::from_millis(1));
             }
             written
         }),

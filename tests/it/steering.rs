@@ -1,12 +1,11 @@
 //! What is said while a turn runs: it steers the turn, stands beside it, and none of it is lost.
 
-use std::time::Duration;
-
 use picoclaw_peer::{Marker, Peer};
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
-use crate::harness_daemon::Daemon;
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
+use crate::harness_daemon::{Daemon, Windows};
+use crate::pause;
 
 const SKIPPED: &str = "Skipped due to queued user message.";
 
@@ -131,7 +130,7 @@ fn a_kill_after_steering_answers_both_once() {
     let daemon = Daemon::start(&home, &peer);
     let reply = answered(&peer, &daemon, &second);
     assert!(reply.contains(&first.answer()), "{reply}");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!((peer.answers(&first).len(), peer.answers(&second).len()), (1, 1));
     // The turn that was cut short is whole: nothing of it was taken for history, or twice.
     let last = peer.requests().pop().expect("a request");
@@ -143,24 +142,22 @@ fn a_kill_after_steering_answers_both_once() {
 fn kills_around_steering_lose_nothing() {
     let peer = peer(false);
     let home = mode(&peer, "all");
-    let mut markers = Vec::new();
+    let mut windows = Windows::default();
     // More than the journal carries: it is safe in the session's file alone.
     let long = format!("and this {}", "長".repeat(3_000));
     for round in 0..6 {
         let daemon = Daemon::start(&home, &peer);
-        markers.push(say(&peer, "[tool:list_dir x2] [delay:60]"));
-        std::thread::sleep(Duration::from_millis(30 + 25 * round));
-        markers.extend(["this too", &long].map(|text| say(&peer, text)));
-        std::thread::sleep(Duration::from_millis(20 + 30 * round));
+        windows.watch(say(&peer, "[tool:list_dir x2] [delay:60]").answer());
+        pause::moment(30 + 25 * round);
+        ["this too", &long].iter().for_each(|text| windows.watch(say(&peer, text).answer()));
+        pause::moment(20 + 30 * round);
         daemon.kill9();
+        windows.killed(&home);
     }
     let daemon = Daemon::start(&home, &peer);
     assert!(peer.wait_all(SOON), "{:?}\n{}", peer.lost(), daemon.log());
-    std::thread::sleep(QUIET);
-    // A second copy is excused only by a kill between Telegram's acceptance and our record of it.
-    let copies: Vec<usize> = markers.iter().map(|m| peer.answers(m).len()).collect();
-    println!("{copies:?}");
-    assert!(copies.iter().all(|n| (1..=2).contains(n)), "{copies:?}");
+    daemon.idle(&peer);
+    windows.judge(1, |answer| peer.texts(OWNER).iter().filter(|t| t.contains(answer)).count());
 }
 
 #[test]
@@ -189,7 +186,7 @@ fn only_so_many_side_questions_at_one_time() {
     let daemon = Daemon::start(&home, &peer);
     let all: Vec<Marker> = (0..4).map(|_| say(&peer, "/btw [delay:1500] x")).collect();
     assert!(peer.wait_calls("llm.chat", 2, SOON), "{}", daemon.log());
-    std::thread::sleep(QUIET);
+    daemon.until("two answered and two waiting", |r| (r.running, r.waiting) == (2, 2));
     assert_eq!(peer.calls("llm.chat"), 2);
     for marker in &all {
         answered(&peer, &daemon, marker);
@@ -205,6 +202,6 @@ fn a_kill_during_a_side_question_is_made_good_once() {
     daemon.kill9();
     let daemon = Daemon::start(&home, &peer);
     answered(&peer, &daemon, &aside);
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(peer.answers(&aside).len(), 1);
 }

@@ -1,16 +1,13 @@
 //! Sub-agents: what comes back from them, how often, and what bounds them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use picoclaw::bus::Outbound;
-use picoclaw::store::journal::Files;
-use picoclaw::store::ledger::Stage;
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
-use crate::harness_daemon::Daemon;
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
+use crate::harness_daemon::{Daemon, Windows};
+use crate::pause;
 
 /// A call that the model makes; brackets in it are for whoever reads the arguments, not for the model that calls.
 fn call(name: &str, arguments: &Value) -> String {
@@ -63,7 +60,7 @@ fn a_spawned_result_comes_back_into_the_chat_once() {
     let daemon = Daemon::start(&home, &peer);
     ask(&peer, &daemon, &spawn("[call:list_dir {\"path\":\".\"}] q800001"));
     wait_told(&peer, &daemon, "re q800001 ok.");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(told(&peer, "re q800001 ok."), 1, "{:?}", peer.texts(OWNER));
     assert_eq!(requests(&peer, "Task 'look' completed").len(), 1);
     let own: Vec<Value> = peer.requests();
@@ -97,7 +94,7 @@ fn a_result_that_is_waited_for_goes_to_the_model_and_in_short_to_the_user() {
     let shown: Vec<String> =
         peer.texts(OWNER).into_iter().filter(|t| t.contains("word1")).collect();
     assert!(shown.len() == 1 && shown[0].chars().count() <= 520, "{shown:?}");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(requests(&peer, "Task '").len(), 0, "it was reported besides");
 }
 
@@ -111,22 +108,12 @@ fn a_kill_during_a_sub_agent_loses_nothing_and_repeats_nothing() {
     let daemon = Daemon::start(&home, &peer);
     wait_told(&peer, &daemon, "re q800001 ok.");
     // Once more, with everything done.
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     daemon.kill9();
     let daemon = Daemon::start(&home, &peer);
     ask(&peer, &daemon, "and now?");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(told(&peer, "re q800001 ok."), 1, "{:?}\n{}", peer.texts(OWNER), daemon.log());
-}
-
-/// Is a reply with this text recorded as answered and not as delivered, in the journal that a killed daemon left?
-///
-/// Between Telegram's acceptance and that record lies the one window in which a kill repeats a reply.
-fn was_on_its_way(home: &Home, text: &str) -> bool {
-    let journal = Files::recover(&home.path("state")).expect("a journal");
-    let holds = |replies: &[Outbound]| replies.iter().any(|r| r.text.contains(text));
-    let mut entries = journal.ledger.entries();
-    entries.any(|e| matches!(&e.stage, Stage::Answered { replies, .. } if holds(replies)))
 }
 
 /// The sub-agents that reported this result: `(subagent-7)` stands in the report's first line.
@@ -149,36 +136,28 @@ fn kills_at_any_moment_bring_one_result_each() {
     let home = Home::new(&peer);
     let mut daemon = Daemon::start(&home, &peer);
     let begun: Vec<String> = (0..6).map(|n| format!("q81000{n}")).collect();
-    let mut repeatable = vec![0; begun.len()];
+    let mut windows = Windows::default();
+    begun.iter().for_each(|m| windows.watch(format!("re {m} ok.")));
     for (n, marker) in begun.iter().enumerate() {
         peer.say(OWNER, OWNER, &spawn(&format!("[tool:list_dir] [delay:30] {marker}")));
-        std::thread::sleep(Duration::from_millis(40 + 35 * n as u64));
+        pause::moment(40 + 35 * n as u64);
         daemon.kill9();
-        for (times, marker) in repeatable.iter_mut().zip(&begun) {
-            *times += usize::from(was_on_its_way(&home, &format!("re {marker} ok.")));
-        }
+        windows.killed(&home);
         daemon = Daemon::start(&home, &peer);
     }
     assert!(peer.wait_all(SOON), "{:?}\n{}", peer.lost(), daemon.log());
+    daemon.idle(&peer);
     // A spawn whose call was cut off is not repeated; one that began has its result, and only once.
-    let quiet = eventually(SOON, || {
-        let open = |m: &&String| {
-            !requests(&peer, &format!("Task: [tool:list_dir] [delay:30] {m}")).is_empty()
-                && told(&peer, &format!("re {m} ok.")) == 0
-        };
-        (!begun.iter().any(|m| open(&m))).then_some(())
-    });
-    assert!(quiet.is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
-    std::thread::sleep(QUIET);
-    for (marker, repeatable) in begun.iter().zip(repeatable) {
-        let (copies, by) = (told(&peer, &format!("re {marker} ok.")), reporters(&peer, marker));
-        println!("{marker}: {copies} copies, {repeatable} kills in the window, from {by:?}");
+    for marker in &begun {
+        let task = format!("Task: [tool:list_dir] [delay:30] {marker}");
+        let open =
+            !requests(&peer, &task).is_empty() && told(&peer, &format!("re {marker} ok.")) == 0;
+        assert!(!open, "{marker}: {:?}\n{}", peer.texts(OWNER), daemon.log());
+    }
+    windows.judge(0, |text| told(&peer, text));
+    for marker in &begun {
+        let by = reporters(&peer, marker);
         assert!(by.len() <= 1, "{marker} was done by {by:?}");
-        assert!(
-            copies <= 1 + repeatable,
-            "{marker}: {copies} copies, {repeatable} kills in the window, {:?}",
-            peer.texts(OWNER)
-        );
     }
 }
 
@@ -195,7 +174,7 @@ fn a_kill_while_a_result_is_waited_for_brings_it_later() {
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert_eq!(requests(&peer, "interrupted by a restart").len(), 1);
     wait_told(&peer, &daemon, "re q800001 ok.");
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!((told(&peer, "re q800001 ok."), peer.answers(&marker).len()), (1, 1));
 }
 
@@ -249,7 +228,7 @@ fn tasks_have_a_size_and_messages_a_number() {
     for n in 0..5 {
         wait_told(&peer, &daemon, &format!("re q80001{n} ok."));
     }
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(told(&peer, "re q800015 ok."), 0);
     assert!(!requests(&peer, "a sub-agent has few messages").is_empty(), "{}", daemon.log());
 }
@@ -268,7 +247,7 @@ fn one_can_be_looked_at_and_cancelled() {
     ask(&peer, &daemon, &call("spawn_cancel", &json!({ "task_id": id })));
     ask(&peer, &daemon, &call("spawn_status", &json!({ "task_id": id })));
     assert!(!requests(&peer, "'look': cancelled").is_empty(), "{}", daemon.log());
-    std::thread::sleep(Duration::from_millis(3200));
+    daemon.idle(&peer);
     assert_eq!((told(&peer, "re q800001 ok."), requests(&peer, "Task 'look'").len()), (0, 0));
 }
 
@@ -281,7 +260,7 @@ fn stop_ends_the_sub_agents_too() {
     assert!(peer.wait_calls("llm.chat", 3, SOON), "{}", daemon.log());
     let before = peer.texts(OWNER).len();
     peer.command(OWNER, "/stop");
-    std::thread::sleep(Duration::from_millis(2000));
+    daemon.idle(&peer);
     let texts = peer.texts(OWNER);
     assert!(!texts[before..].iter().any(|t| t.contains("Nothing is running")), "{texts:?}");
     assert_eq!((told(&peer, "re q800001 ok."), requests(&peer, "Task 'look'").len()), (0, 0));
@@ -298,7 +277,8 @@ fn ten_sub_agents_leave_no_memory_behind() {
             ask(&peer, &daemon, &spawn(&format!("[tool:list_dir x2] [long:2000] q82{n:04}")));
             wait_told(&peer, &daemon, &format!("re q82{n:04} ok."));
         }
-        std::thread::sleep(QUIET);
+        daemon.idle(&peer);
+        pause::pages_are_released();
         daemon.memory_kb("RssAnon")
     };
     let (first, second) = (ten(0), ten(10));

@@ -3,7 +3,7 @@
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, QUIET, SOON, eventually, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
 #[track_caller]
@@ -47,7 +47,7 @@ fn older_messages_become_a_summary_that_is_kept() {
     for n in 1..10 {
         ask(&peer, &daemon, &format!("this is message {n}"));
     }
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(summaries(&peer).len(), 0, "20 messages are not too many");
     ask(&peer, &daemon, "one more");
     let first = wait_cut(&home, &daemon, 0);
@@ -121,7 +121,7 @@ fn a_kill_during_a_summary_loses_nothing() {
     // Meanwhile the chat goes on.
     ask(&peer, &daemon, "fifth");
     // Its delivery is recorded before the kill.
-    std::thread::sleep(QUIET);
+    daemon.recorded();
     daemon.kill9();
     let daemon = Daemon::start(&home, &peer);
     let request = ask(&peer, &daemon, "sixth").to_string();
@@ -185,7 +185,7 @@ fn cjk_is_counted_as_what_it_is() {
     for n in 0..2 {
         ask(&peer, &daemon, &format!("{n} {}", "word ".repeat(250)));
     }
-    std::thread::sleep(QUIET);
+    daemon.idle(&peer);
     assert_eq!(summaries(&peer).len(), 0);
     for n in 0..3 {
         ask(&peer, &daemon, &format!("{n} {}", "敏捷的棕色狐狸".repeat(180)));

@@ -1,13 +1,17 @@
 //! The supervisor with a shell script as its daemon.
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{SOON, eventually, wait};
+
+/// What the supervisor says, in its folder.
+const LOG: &str = "stderr.log";
 
 struct Service {
     root: PathBuf,
@@ -45,7 +49,7 @@ impl Service {
             .env("PICOCLAW_LOG", "stderr")
             .env("PICOCLAW_RESPAWN_DELAY", "0")
             .envs(settings.iter().copied())
-            .stderr(Stdio::piped());
+            .stderr(fs::File::create(root.join(LOG)).expect("a log"));
         Service { child: command.spawn().expect("supervisor"), root }
     }
 
@@ -55,11 +59,8 @@ impl Service {
 
     #[track_caller]
     fn until(&self, what: &str, holds: impl Fn(&Service) -> bool) {
-        let begin = Instant::now();
-        while !holds(self) {
-            assert!(begin.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let held = eventually(2 * SOON, || holds(self).then_some(()));
+        assert!(held.is_some(), "not in time: {what}\n{}", self.text(LOG));
     }
 
     #[track_caller]
@@ -73,14 +74,8 @@ impl Service {
     fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
         self.signal(Signal::TERM, &pid);
-        let begin = Instant::now();
-        while self.child.try_wait().expect("wait").is_none() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "the supervisor does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let mut log = String::new();
-        self.child.stderr.take().expect("stderr").read_to_string(&mut log).expect("log");
-        log
+        assert!(wait(&mut self.child, SOON).is_some(), "the supervisor does not end");
+        self.text(LOG)
     }
 }
 
@@ -90,12 +85,7 @@ impl Drop for Service {
         let running = matches!(self.child.try_wait(), Ok(None));
         if running {
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-            let begin = Instant::now();
-            while matches!(self.child.try_wait(), Ok(None))
-                && begin.elapsed() < Duration::from_secs(5)
-            {
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            let _ = wait(&mut self.child, Duration::from_secs(5));
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -104,7 +94,7 @@ impl Drop for Service {
 }
 
 /// A daemon that lives, with one sign of life, and ends when asked.
-const LIVE: &str = "echo gateway is up >&2; printf h >&3; trap 'echo bye >&2; exit 0' TERM; while :; do sleep 0.1; done";
+const LIVE: &str = "echo gateway is up >&2; printf h >&3; trap 'echo bye >&2; exit 0' TERM; echo up >> $PICOCLAW_HOME/up; while :; do sleep 0.1; done";
 
 #[test]
 fn a_killed_daemon_is_started_again_and_leaves_a_report() {
@@ -115,7 +105,7 @@ fn a_killed_daemon_is_started_again_and_leaves_a_report() {
     });
     assert!(service.text("run/limits.json").contains("\"rlimit_data\":67108864"));
     let first = service.text("run/daemon.pid");
-    std::thread::sleep(Duration::from_millis(300));
+    service.until("its sign of life", |s| s.text("home/up") == "up\n");
     service.signal(Signal::KILL, &first);
     service.until("another daemon", |s| {
         !s.text("run/daemon.pid").is_empty() && s.text("run/daemon.pid") != first
@@ -123,7 +113,7 @@ fn a_killed_daemon_is_started_again_and_leaves_a_report() {
     let report = service.text("home/state/crash.txt");
     assert!(report.contains("ended by: signal 9 (SIGKILL)\n"), "{report}");
     assert!(report.contains("  gateway is up\n"), "{report}");
-    std::thread::sleep(Duration::from_millis(300));
+    service.until("its sign of life", |s| s.text("home/up") == "up\nup\n");
     let log = service.stop();
     assert!(log.contains("starting the daemon again in 0 s") && log.contains("bye"), "{log}");
 }
@@ -133,15 +123,14 @@ fn a_daemon_that_cannot_live_gets_its_tries_and_then_a_rest() {
     let settings = [("PICOCLAW_RESPAWN_TRIES", "3"), ("PICOCLAW_RESPAWN_THRESHOLD", "3600")];
     let service = Service::start("loop", "echo bad config >&2; exit 78", &settings);
     service.until("three reports", |s| s.root.join("home/state/crash.3.txt").exists());
-    std::thread::sleep(Duration::from_millis(1500));
+    service.until("a rest", |s| s.text(LOG).contains("next try in 3600 s, or on reload"));
     let reports = fs::read_dir(service.root.join("home/state")).expect("state").count();
     assert_eq!(reports, 4, "one start and three tries");
     assert!(service.text("home/state/crash.txt").contains("ended by: exit status 78\n"));
     // A person asks for new tries.
     service.signal(Signal::HUP, &service.child.id().to_string());
     service.until("a fifth report", |s| s.root.join("home/state/crash.4.txt").exists());
-    let log = service.stop();
-    assert!(log.contains("next try in 3600 s, or on reload"), "{log}");
+    service.stop();
 }
 
 #[test]
@@ -149,11 +138,7 @@ fn a_silent_main_loop_is_ended_where_no_watchdog_runs() {
     let hang = "printf h >&3; while :; do sleep 0.2; done";
     let service = Service::start("hang", hang, &[("PICOCLAW_KEEPALIVE", "15")]);
     service.until("the first daemon", |s| !s.text("run/daemon.pid").is_empty());
-    let begin = Instant::now();
-    while !service.root.join("home/state/crash.txt").exists() {
-        assert!(begin.elapsed() < Duration::from_secs(40), "no report");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    service.until("a report", |s| s.root.join("home/state/crash.txt").exists());
     let report = service.text("home/state/crash.txt");
     assert!(
         report.contains("signal 6 (SIGABRT), after its main loop had been silent\n"),

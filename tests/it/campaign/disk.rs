@@ -50,7 +50,7 @@ fn troubles(orders: Orders) -> Option<Books> {
         }
     }
     well(&disk);
-    lane.settle(Duration::from_secs(60));
+    lane.settle(&daemon, Duration::from_secs(60));
     if lane.books.lost > 0 {
         lane.complain(daemon.log());
     }

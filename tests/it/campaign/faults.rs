@@ -47,7 +47,7 @@ fn mixes(orders: Orders) -> Books {
             println!("{} mixes", round + 1);
         }
     }
-    lane.settle(Duration::from_secs(120));
+    lane.settle(&daemon, Duration::from_secs(120));
     // A reply is repeated only where its acceptance got lost on the way.
     let repeated = lane.peer.stats()["extra_replies"].as_u64().unwrap_or(0);
     lane.books.repeated_known = repeated.saturating_sub(excused);

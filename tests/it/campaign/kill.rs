@@ -49,7 +49,7 @@ pub fn kills(orders: Orders, effects: u64) -> Books {
     }
     let daemon = Daemon::start(&home, &lane.peer);
     lane.ready();
-    lane.settle(Duration::from_secs(60));
+    lane.settle(&daemon, Duration::from_secs(60));
     if lane.books.lost > 0 {
         lane.complain(daemon.log());
     }

@@ -8,7 +8,7 @@ use picoclaw_peer::Peer;
 use serde_json::{Value, json};
 
 use super::{REPEATED, Random};
-use crate::harness::{Home, OWNER, QUIET, peer};
+use crate::harness::{Home, OWNER, peer};
 use crate::harness_daemon::Daemon;
 
 /// Acceptance to record: an answer on the wire and an fsync on a very busy machine.
@@ -193,9 +193,10 @@ impl Lane {
     }
 
     /// The daemon runs undisturbed: all is answered, or told why not. Fills the books.
-    pub fn settle(&mut self, patience: Duration) {
-        self.drained(patience);
-        std::thread::sleep(QUIET);
+    pub fn settle(&mut self, daemon: &Daemon, patience: Duration) {
+        if self.drained(patience) {
+            daemon.rest(&self.peer);
+        }
         let lost = self.peer.lost();
         self.books.messages = self.said;
         self.books.excused = self.excuses().min(lost.len() as u64);

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use lane::Books;
 
+use crate::pause;
+
 /// Replies repeated in a window nobody can close: one in so many messages, where there are so many.
 const REPEATED: u64 = 1000;
 
@@ -85,7 +87,7 @@ impl Random {
     }
 
     fn pause(&mut self, below_ms: u64) {
-        std::thread::sleep(std::time::Duration::from_millis(self.below(below_ms)));
+        pause::moment(self.below(below_ms));
     }
 
     fn one_of<T: Copy>(&mut self, of: &[T]) -> T {

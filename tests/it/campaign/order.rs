@@ -63,7 +63,7 @@ fn cuts(orders: Orders) -> Option<Books> {
     let _recorder = power(&disk, card)?;
     let daemon = disk.start(&lane.peer);
     lane.ready();
-    lane.settle(Duration::from_secs(60));
+    lane.settle(&daemon, Duration::from_secs(60));
     if lane.books.lost > 0 {
         lane.complain(daemon.log());
     }

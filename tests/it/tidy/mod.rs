@@ -6,6 +6,7 @@ mod documents;
 mod layers;
 mod source;
 mod text;
+mod waits;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

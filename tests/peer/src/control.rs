@@ -5,7 +5,7 @@
 //! | `say` | chat, user, text, unmarked | marker, message_id |
 //! | `press` | chat, user, message_id, data of a button | update_id |
 //! | `update` | update (an object, without number) | update_id |
-//! | `wait` | marker, or replied: N, or calls + n, or text + chat; timeout (seconds) | found, text |
+//! | `wait` | marker, or replied: N, or calls + n, or text + chat, or rest: true; timeout (seconds) | found, text |
 //! | `stats`, `reset` | | the books |
 //! | `faults` | rules, seed | rules |
 //! | `drive` | n, chats, mode, tool_every, text, timeout, ... | the books, at the end |
@@ -123,6 +123,9 @@ fn wait(inner: &Inner, v: &Value, alive: &dyn Fn() -> bool) -> Result<Value, Str
     let (replied, n) = (v["replied"].as_u64(), v["n"].as_u64().unwrap_or(1));
     let (calls, wanted, chat) = (v["calls"].as_str(), text(v, "text"), v["chat"].as_i64());
     let found = inner.shared.wait(limit, alive, |w| {
+        if v["rest"] == true {
+            return w.rest().map(|begun| begun.to_string());
+        }
         if let Some(marker) = &marker {
             return w.ledger.answer(marker).map(str::to_owned);
         }

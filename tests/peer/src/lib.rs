@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`Peer`]: starts everything, in process; `main.rs`: the same as a program.
-//! - `world`: what the peer knows, behind one lock; `ledger`: which message was answered, when, how often.
+//! - `world`: what the peer knows, behind one lock; `ledger`: which message was answered, when, how often; `rest`: nothing is under way.
 //! - `telegram/`: the Bot API; `model/`: the model servers; `pages`: the web.
 //! - `faults`: rules that break things; `control`, `drive`: steering from another process.
 //! - `serve`, `http`, `tls`: sockets; [`client`]: a small blocking HTTP client for control and tests.
@@ -24,6 +24,7 @@ mod ledger;
 mod model;
 mod pages;
 mod peer;
+mod rest;
 mod serve;
 pub mod sntp;
 mod telegram;

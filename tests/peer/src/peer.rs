@@ -126,7 +126,7 @@ impl Inner {
 
 /// A running peer; everything of it ends when it is dropped.
 pub struct Peer {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     plain: SocketAddr,
     tls: Option<SocketAddr>,
     ca: Option<PathBuf>,

@@ -96,6 +96,25 @@ enum End {
     Reset,
 }
 
+/// A request in work, for `World::rest`.
+struct Working<'a>(&'a Shared);
+
+impl Working<'_> {
+    fn begin(shared: &Shared) -> Working<'_> {
+        shared.change(|w| {
+            w.begun += 1;
+            w.working += 1;
+        });
+        Working(shared)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.change(|w| w.working -= 1);
+    }
+}
+
 fn exchanges<S: Read + Write>(
     inner: &Inner,
     id: u64,
@@ -106,11 +125,13 @@ fn exchanges<S: Read + Write>(
     let alive = || alive(watched);
     while let Some(request) = reader.request(stream)? {
         let start = Instant::now();
-        if request.path.starts_with("/control/") {
+        let steers = request.path.starts_with("/control/");
+        if steers {
             inner.steers(id);
         } else if inner.offline.load(Ordering::Relaxed) {
             return Ok(End::Reset);
         }
+        let _working = (!steers).then(|| Working::begin(&inner.shared));
         let Served { outcome, marker } = route(inner, &request, &alive);
         let written = match &outcome {
             Outcome::Reply(response) => write_response(stream, response, !request.close),

@@ -45,6 +45,10 @@ pub struct World {
     pub last_upload: Vec<u8>,
     /// Paths that give a file, or lead to another address.
     pub files: BTreeMap<String, File>,
+    /// Requests begun so far, but those that steer; of these, the ones that are not answered yet.
+    pub begun: u64,
+    /// See `begun`.
+    pub working: u64,
     /// A drive is running.
     pub driving: bool,
     /// The peer is going away.
@@ -65,6 +69,8 @@ impl World {
             refused: Vec::new(),
             last_upload: Vec::new(),
             files: BTreeMap::new(),
+            begun: 0,
+            working: 0,
             driving: false,
             stopping: false,
         }
@@ -85,6 +91,13 @@ impl World {
             self.requests.pop_front();
         }
         self.requests.push_back(request);
+    }
+
+    /// Is every update taken and confirmed, and every request answered but long polls? Then the requests begun so far, by
+    /// which one tells later whether another came since.
+    pub fn rest(&self) -> Option<u64> {
+        let still = self.telegram.updates.is_empty() && self.working == self.telegram.polling;
+        still.then_some(self.begun)
     }
 
     /// Forgets what was counted; updates that were not fetched yet stay.

@@ -273,6 +273,31 @@ fn a_network_that_goes_away_comes_back() {
 }
 
 #[test]
+fn rest_is_when_all_is_taken_and_answered() {
+    let peer = peer(false);
+    let begun = peer.wait_rest(Duration::ZERO).expect("nothing has begun");
+    peer.say(1001, 1001, "hello");
+    assert_eq!(peer.wait_rest(Duration::ZERO), None, "an update waits");
+    let (_, got) = call(&peer, "getUpdates", json!({}));
+    let next = got["result"][0]["update_id"].as_i64().expect("an update") + 1;
+    assert_eq!(peer.wait_rest(Duration::ZERO), None, "it is not confirmed");
+    // A long poll confirms it, and is not waited for.
+    std::thread::scope(|scope| {
+        let poll = json!({ "offset": next, "timeout": 50 });
+        let poll = scope.spawn(|| call(&peer, "getUpdates", poll));
+        assert_eq!(peer.wait_rest(SOON), Some(begun + 2));
+        peer.faults(&["tg:getMe:slow:1:delay=2"]);
+        let slow = scope.spawn(|| call(&peer, "getMe", json!({})));
+        assert!(peer.wait_calls("tg.getMe", 1, SOON));
+        assert_eq!(peer.wait_rest(Duration::ZERO), None, "a request is in work");
+        assert_eq!(slow.join().expect("an answer").0, 200);
+        assert_eq!(peer.wait_rest(SOON), Some(begun + 3));
+        peer.say(1001, 1001, "and this");
+        assert_eq!(poll.join().expect("an answer").0, 200);
+    });
+}
+
+#[test]
 fn a_dead_poller_is_no_conflict_and_fetches_nothing() {
     let peer = peer(false);
     let address = peer.control_url().replace("http://", "");

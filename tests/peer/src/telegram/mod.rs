@@ -43,10 +43,13 @@ pub struct Telegram {
     pub revoked: bool,
     next_update: i64,
     next_message: i64,
-    updates: VecDeque<(i64, Value)>,
+    /// Not yet confirmed, with their numbers.
+    pub updates: VecDeque<(i64, Value)>,
     allowed: Option<Vec<String>>,
     /// Number of the newest getUpdates; an older one that still waits has lost.
     poll: u64,
+    /// How many getUpdates wait for updates.
+    pub polling: u64,
     conflicts: u64,
     pub chats: BTreeMap<i64, ChatState>,
     /// Texts of messages by chat and id, for edits and replies; the oldest go first.
@@ -97,6 +100,7 @@ impl Telegram {
             updates: VecDeque::new(),
             allowed: None,
             poll: 0,
+            polling: 0,
             conflicts: 0,
             chats: BTreeMap::new(),
             messages: BTreeMap::new(),

@@ -73,6 +73,7 @@ pub fn get(shared: &Shared, params: &Params, alive: &dyn Fn() -> bool) -> Result
         // What the bot does not want is dropped, not kept for a time when it might.
         let updates = std::mem::take(&mut telegram.updates);
         telegram.updates = updates.into_iter().filter(|(_, u)| telegram.wanted(u)).collect();
+        telegram.polling += 1;
         telegram.poll
     });
     let time = Duration::from_secs(seconds).min(LONGEST_POLL);
@@ -88,6 +89,7 @@ pub fn get(shared: &Shared, params: &Params, alive: &dyn Fn() -> bool) -> Result
         let batch = batch(w, limit);
         (!batch.is_empty()).then(|| Ok(format!("[{}]", batch.join(","))))
     });
+    shared.change(|w| w.telegram.polling -= 1);
     match found {
         // Somebody who died while he waited has not fetched anything.
         _ if !alive() => Err(Refusal::new(0, "")),
