@@ -130,12 +130,6 @@ impl Hub {
         let _ = self.started_turn.1.recv().await;
     }
 
-    /// Messages and replies open in the journal, and conversations being summarised: none, and nothing more comes of what was
-    /// said so far.
-    pub fn unfinished(&self) -> usize {
-        self.journal.ledger(|l| l.len()) + self.summarising.borrow().len()
-    }
-
     /// Whether a turn runs or waits, or a conversation is being summarised.
     pub fn is_busy(&self) -> bool {
         self.load() != (0, 0) || !self.summarising.borrow().is_empty()

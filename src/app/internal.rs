@@ -43,6 +43,12 @@ impl Hub {
         id
     }
 
+    /// Messages and replies open in the journal, and conversations being summarised: none, and nothing more comes of what was
+    /// said so far.
+    pub fn unfinished(&self) -> usize {
+        self.journal.ledger(|l| l.len()) + self.summarising.borrow().len()
+    }
+
     /// Summarises a session, once at a time; the chat goes on meanwhile.
     pub(super) async fn summarise(&self, session: &str) {
         if self.summarising.borrow().iter().any(|s| s == session) {
