@@ -58,6 +58,7 @@ pub mod message;
 pub mod net;
 pub mod proto;
 pub mod provider;
+mod registry;
 pub mod sched;
 pub mod skill;
 pub mod store;

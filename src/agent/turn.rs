@@ -23,7 +23,7 @@ use crate::store::frame::Frame;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::tool::approval::{self, Asker};
-use crate::tool::{self, FileSender, ToolContext, subagent};
+use crate::tool::{self, FileSender, Needs, ToolContext, subagent};
 
 /// What all turns share.
 pub struct Agent {
@@ -172,8 +172,11 @@ impl Agent {
     async fn rounds(&self, state: &mut TurnState<'_>) -> Result<Answer, Failure> {
         let turn = state.turn;
         let mut specs = tool::offered(&self.config, turn.unattended);
-        specs.retain(|s| turn.subagents.is_some() || !subagent::is(s.name));
-        specs.retain(|s| turn.files.is_some() || s.name != "send_file");
+        specs.retain(|spec| match spec.needs {
+            Needs::Nothing => true,
+            Needs::Files => turn.files.is_some(),
+            Needs::Subagents => turn.subagents.is_some(),
+        });
         let said = Rc::new(Cell::new(false));
         let context = self.tool_context(state, said.clone());
         // What the model sees counts, also what it read in earlier turns.

@@ -14,34 +14,6 @@ use crate::limits;
 /// Schema versions that are read.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 0..=3;
 
-/// Tools that `tools.<name>.enabled` can switch off.
-pub const TOOLS: &[&str] = &[
-    "read_file",
-    "write_file",
-    "edit_file",
-    "append_file",
-    "list_dir",
-    "memory_search",
-    "memory_append",
-    "message",
-    "send_file",
-    "cron",
-    "exec",
-    "spawn",
-    "subagent",
-    "spawn_status",
-    "spawn_cancel",
-    "web_fetch",
-    "web_search",
-    "find_skills",
-    "install_skill",
-    "board",
-    "i2c",
-    "spi",
-    "serial",
-    "gpio",
-];
-
 /// Largest `tools.web.fetch_limit_bytes`.
 const FETCH_LIMIT: usize = 10 * 1024 * 1024;
 

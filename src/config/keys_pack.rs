@@ -2,12 +2,12 @@
 //! and what the key takes. Packed by the compiler: as structures of pointers the tables would take 19 kB more.
 
 use super::keys::{Key, Kind};
-use super::{keys_table, keys_tools};
+use super::{keys_table, keys_tools, tools};
 
 /// Room while packing; the compiler says when it is too little.
 const ROOM: usize = 32 * 1024;
 
-const KEYS: usize = keys_table::KEYS.len() + keys_tools::KEYS.len();
+const KEYS: usize = keys_table::KEYS.len() + tools::KEYS.len() + keys_tools::KEYS.len();
 
 const TABLES: Packed = {
     let mut packed = Packed {
@@ -19,6 +19,7 @@ const TABLES: Packed = {
         forms_len: 0,
     };
     packed.table(keys_table::KEYS);
+    packed.table(tools::KEYS);
     packed.table(keys_tools::KEYS);
     packed
 };
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn each_key_comes_back_as_it_was() {
-        let written = keys_table::KEYS.iter().chain(keys_tools::KEYS);
+        let written = keys_table::KEYS.iter().chain(tools::KEYS).chain(keys_tools::KEYS);
         assert!(all().map(Entry::key).eq(written.copied()), "packed or read wrongly");
         assert!(all().all(|e| below("", e.path()).is_some_and(|found| found.path() == e.path())));
         assert!(all().count() > 200);

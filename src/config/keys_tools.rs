@@ -3,25 +3,6 @@
 use super::keys::{ANY, Key, Kind, key, noted, unsupported};
 use Kind::{Bool, Int, List, Proxy, Secret, Secrets, Text, Url, Word};
 
-const fn tool(path: &'static str, doc: &'static str) -> Key {
-    Key { path, kind: Bool, v0: "true", v3: "true", doc }
-}
-
-/// Off from version 1 on, as upstream has it; `v0` is what v0.1.2 has.
-const fn device(path: &'static str, v0: &'static str, doc: &'static str) -> Key {
-    Key { path, kind: Bool, v0, v3: "false", doc }
-}
-
-const fn approval(path: &'static str) -> Key {
-    Key {
-        path,
-        kind: Word("auto|never|ask"),
-        v0: "\"auto\"",
-        v3: "\"auto\"",
-        doc: "whether calls wait for the user's yes; auto asks for what is risky and after untrusted text",
-    }
-}
-
 /// See [`super::keys::all`].
 pub const KEYS: &[Key] = &[
     // Tools.
@@ -39,8 +20,6 @@ pub const KEYS: &[Key] = &[
         "8",
         "results shorter than this are not searched; 0 means 8",
     ),
-    tool("tools.read_file.enabled", "tool read_file"),
-    approval("tools.read_file.approval"),
     key("tools.read_file.mode", Word("bytes|lines"), "\"bytes\"", "how read_file counts"),
     key(
         "tools.read_file.max_read_file_size",
@@ -48,27 +27,7 @@ pub const KEYS: &[Key] = &[
         "65536",
         "bytes of one answer, at most 65536; 0 means that",
     ),
-    tool("tools.write_file.enabled", "tool write_file"),
-    approval("tools.write_file.approval"),
-    tool("tools.edit_file.enabled", "tool edit_file"),
-    approval("tools.edit_file.approval"),
-    tool("tools.append_file.enabled", "tool append_file"),
-    approval("tools.append_file.approval"),
-    tool("tools.list_dir.enabled", "tool list_dir"),
-    approval("tools.list_dir.approval"),
-    tool("tools.memory_search.enabled", "tool memory_search"),
-    approval("tools.memory_search.approval"),
-    tool("tools.memory_append.enabled", "tool memory_append"),
-    approval("tools.memory_append.approval"),
-    tool("tools.message.enabled", "tool message"),
-    approval("tools.message.approval"),
     unsupported("tools.message.media_enabled"),
-    tool("tools.web_fetch.enabled", "tool web_fetch"),
-    approval("tools.web_fetch.approval"),
-    tool("tools.web_search.enabled", "tool web_search"),
-    approval("tools.web_search.approval"),
-    tool("tools.exec.enabled", "tool exec"),
-    approval("tools.exec.approval"),
     key(
         "tools.exec.enable_deny_patterns",
         Bool,
@@ -95,9 +54,8 @@ pub const KEYS: &[Key] = &[
         "tools.unattended",
         List,
         "[]",
-        "tools that act on the machine (exec, install_skill, i2c, spi, serial, gpio) and may be used by turns that no message started",
+        "tools that act on the machine (exec, i2c and the like) and may be used by turns that no message started",
     ),
-    tool("tools.web.enabled", "web_fetch and web_search"),
     key(
         "tools.web.provider",
         Word(
@@ -158,8 +116,6 @@ pub const KEYS: &[Key] = &[
     unsupported("tools.web.glm_search"),
     unsupported("tools.web.baidu_search"),
     unsupported("tools.web.search"),
-    tool("tools.cron.enabled", "tool cron, and the jobs themselves"),
-    approval("tools.cron.approval"),
     key(
         "tools.cron.exec_timeout_minutes",
         Int(0, 60),
@@ -174,10 +130,6 @@ pub const KEYS: &[Key] = &[
     ),
     unsupported("tools.media_cleanup"),
     noted("tools.mcp"),
-    tool("tools.find_skills.enabled", "tool find_skills"),
-    approval("tools.find_skills.approval"),
-    tool("tools.install_skill.enabled", "tool install_skill; it asks whatever its approval says"),
-    approval("tools.install_skill.approval"),
     unsupported("tools.skills.enabled"),
     unsupported("tools.skills.github"),
     unsupported("tools.skills.max_concurrent_searches"),
@@ -211,35 +163,15 @@ pub const KEYS: &[Key] = &[
     unsupported("tools.skills.registries.clawhub.max_zip_size"),
     unsupported("tools.skills.registries.clawhub.max_response_size"),
     unsupported("tools.load_image"),
-    tool("tools.send_file.enabled", "tool send_file"),
-    approval("tools.send_file.approval"),
     unsupported("tools.send_tts"),
-    tool("tools.spawn.enabled", "tool spawn: a sub-agent in the background"),
-    approval("tools.spawn.approval"),
-    tool("tools.spawn_cancel.enabled", "tool spawn_cancel"),
-    approval("tools.spawn_cancel.approval"),
-    tool("tools.spawn_status.enabled", "tool spawn_status"),
-    approval("tools.spawn_status.approval"),
-    tool("tools.subagent.enabled", "tool subagent: a sub-agent that is waited for"),
-    approval("tools.subagent.approval"),
     unsupported("tools.reaction"),
     unsupported("tools.delegate"),
-    tool("tools.board.enabled", "tool board: name, temperature and uptime of the board"),
-    approval("tools.board.approval"),
-    device("tools.i2c.enabled", "true", "tool i2c: sensors and chips on the board's buses"),
-    approval("tools.i2c.approval"),
-    device("tools.spi.enabled", "true", "tool spi"),
-    approval("tools.spi.approval"),
-    device("tools.serial.enabled", "false", "tool serial: ports on the header and on USB"),
-    approval("tools.serial.approval"),
     key(
         "tools.serial.ports",
         List,
         "[]",
         "paths that are ports besides /dev/ttyS0 and the like, for instance below /dev/serial/by-id",
     ),
-    device("tools.gpio.enabled", "false", "tool gpio: lines of the header"),
-    approval("tools.gpio.approval"),
     // Time.
     key(
         "time.servers",

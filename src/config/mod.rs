@@ -29,10 +29,11 @@ mod secret_encodings;
 mod section;
 mod security;
 mod shapes;
+mod tools;
 mod tree;
 mod web;
 
-pub use build::{TOOLS, hosts};
+pub use build::hosts;
 pub use env::split_list;
 pub use last_good::{LAST_GOOD, load_last_good, save_last_good};
 pub use layers::{Layer, LayerKind, LoadOptions, Place};
@@ -43,6 +44,7 @@ pub use report::{check, show};
 pub use secret::{FILTER_MIN_LENGTH, SHORT_SECRET, Secret, filter_min_length, redact};
 pub use secret_encodings::with_encodings;
 pub use shapes::{dimensions_of, scope_of};
+pub use tools::TOOLS;
 pub use web::{SearchEngine, WebConfig};
 
 /// Everything the program was told.

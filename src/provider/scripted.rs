@@ -111,6 +111,7 @@ mod tests {
         description: "",
         schema: r#"{"type":"object","properties":{"path":{"type":"string"},"n":{"type":"integer"},"how":{"enum":["up","down"]},"all":{"type":["boolean","null"]},"note":{}},"required":["path","n","how","all"]}"#,
         effect: Effect::Reads,
+        ..ToolSpec::PLAIN
     };
 
     /// What the script says to `question` after `rounds` answers of its own.

@@ -5,15 +5,13 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::path::{Component, Path};
+use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use super::guard::risk;
-use super::schema::text;
-use super::{Args, ToolContext, sandbox};
-use crate::bus::{Address, Verdict};
-use crate::config::Approval;
+use super::{ABSENT, Args, ToolContext, ToolSpec};
+use crate::bus::Verdict;
+use crate::config::{Approval, Config};
 use crate::limits::APPROVAL_CHARS;
 use crate::message::{Message, Role};
 use crate::proto::text::is_visible;
@@ -32,31 +30,34 @@ pub struct Trust {
     pub untrusted: Rc<Cell<bool>>,
 }
 
-const UNTRUSTED: &str = "what the assistant has read from others may be behind it";
-const OPEN: &str = "commands are not locked in on this machine";
-const OUTSIDE: &str = "it writes outside the workspace";
-const JOB: &str = "the command will run by itself, without asking again";
-const DEVICE: &str = "it acts on what is connected to the board";
-const SKILL: &str = "what a skill says, the assistant will follow";
+impl Trust {
+    /// Why a call with an effect on others asks; `None` while the turn has read nothing that others wrote.
+    pub fn untrusted(&self) -> Option<&'static str> {
+        self.untrusted.get().then_some("what the assistant has read from others may be behind it")
+    }
+}
 
 /// Folder of the workspace with the files that came with messages.
-const MEDIA: &str = "media";
+pub(super) const MEDIA: &str = "media";
 
-/// Tools that act on the machine and not only on files and chats: not for unattended turns unless granted.
-const ACTING: &[&str] = &["exec", "install_skill", "i2c", "spi", "serial", "gpio"];
+/// Does a path lead to a file that came with a message?
+pub(super) fn is_media(path: &str) -> bool {
+    Path::new(path).components().any(|c| c.as_os_str() == MEDIA)
+}
 
 /// May this tool be offered in such a turn at all?
-pub fn granted(config: &crate::config::Config, name: &str, unattended: bool) -> bool {
-    !unattended || !ACTING.contains(&name) || config.tools.unattended.iter().any(|t| t == name)
+pub fn granted(config: &Config, spec: &ToolSpec, unattended: bool) -> bool {
+    !unattended || !spec.acts_on_machine || config.tools.unattended.iter().any(|t| t == spec.name)
 }
 
 /// Lets a call pass, or says why not. Waits for the user where that is needed.
 ///
 /// # Errors
 /// The model's text: refused, not answered, nobody to ask.
-pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), String> {
-    let Some(why) = reason(ctx, name, args) else { return Ok(()) };
-    let shown = shown(&describe(name, args));
+pub async fn gate(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> Result<(), String> {
+    let Some(why) = reason(ctx, spec, args) else { return Ok(()) };
+    let name = spec.name;
+    let shown = shown(&(spec.question)(args));
     if shown.chars().count() > APPROVAL_CHARS {
         return Err(format!(
             "not done: {name} needs the user's approval here ({why}), and the call is too long to be shown; make it shorter"
@@ -83,86 +84,23 @@ pub async fn gate(ctx: &ToolContext, name: &str, args: &Args) -> Result<(), Stri
 }
 
 /// Why a call asks; `None` when it does not.
-fn reason(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str> {
-    let set = ctx.config.tools.approvals.iter().find(|(tool, _)| tool == name);
-    match name {
-        "install_skill" => return Some(SKILL),
-        "cron" if super::cron::sets_command(args) => return Some(JOB),
-        _ => {}
+fn reason(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> Option<&'static str> {
+    if let Some(why) = (spec.always_asks)(args) {
+        return Some(why);
     }
+    let set = ctx.config.tools.approvals.iter().find(|(tool, _)| tool == spec.name);
     match set.map(|(_, approval)| *approval).unwrap_or_default() {
         Approval::Never => None,
         Approval::Ask => Some("the configuration wants it so"),
-        Approval::Auto => by_default(ctx, name, args),
+        Approval::Auto => (spec.asks)(ctx, args),
     }
 }
 
-fn by_default(ctx: &ToolContext, name: &str, args: &Args) -> Option<&'static str> {
-    let untrusted = || ctx.trust.untrusted.get().then_some(UNTRUSTED);
-    match name {
-        "exec" => {
-            let command = text(args, "command");
-            let free = !ctx.config.agent.restrict_to_workspace;
-            let outside = || {
-                let out = free && risk::writes_outside(command, &ctx.config.agent.workspace);
-                out.then_some(OUTSIDE)
-            };
-            let open =
-                || (ctx.chat.channel != "cli" && sandbox::is_open(&ctx.config)).then_some(OPEN);
-            risk::find(command).or_else(outside).or_else(open).or_else(untrusted)
-        }
-        _ if acts_on_device(name, text(args, "action")) => Some(DEVICE),
-        "message" if elsewhere(&ctx.chat, args) => untrusted(),
-        "write_file" | "edit_file" | "append_file"
-            if leads_out(text(args, "path"), &ctx.config.agent.workspace) =>
-        {
-            untrusted()
-        }
-        _ => None,
-    }
-}
-
-/// Does it change something outside the machine? What only reads does not ask.
-fn acts_on_device(name: &str, action: &str) -> bool {
-    matches!(
-        (name, action),
-        ("i2c" | "serial" | "gpio", "write") | ("spi", "transfer") | ("gpio", "release")
-    )
-}
-
-fn elsewhere(chat: &Address, args: &Args) -> bool {
-    let (channel, id) = (text(args, "channel"), text(args, "chat_id"));
-    (!channel.is_empty() && channel != chat.channel) || (!id.is_empty() && id != chat.chat)
-}
-
-/// By its text. A link that leads out counts for nothing here: in the workspace it is refused, and with
-/// `restrict_to_workspace` off nothing is inside or outside but by name.
-fn leads_out(path: &str, workspace: &Path) -> bool {
-    let path = Path::new(path);
-    let path = path.strip_prefix(workspace).unwrap_or(path);
-    path.is_absolute() || path.components().any(|c| c == Component::ParentDir)
-}
-
-/// Notes what a call has brought in.
-pub fn note(ctx: &ToolContext, name: &str, arguments: &Args) {
-    if brings_foreign(name, arguments) {
-        ctx.trust.untrusted.set(true);
-    }
-}
-
-/// Does a call read the web, or files that came with messages?
-fn brings_foreign(name: &str, args: &Args) -> bool {
-    match name {
-        "web_fetch" | "web_search" | "find_skills" | "subagent" => true,
-        "exec" => {
-            let command = text(args, "command");
-            risk::fetches(command)
-                || command.contains(MEDIA)
-                || text(args, "working_dir").contains(MEDIA)
-        }
-        "serial" => text(args, "action") == "read",
-        "read_file" => Path::new(text(args, "path")).components().any(|c| c.as_os_str() == MEDIA),
-        _ => false,
+/// Has a call of an earlier turn brought in text of others? One of a tool that this build lacks may have.
+fn brought_in(name: &str, args: &Args) -> bool {
+    match super::spec(name) {
+        Some(spec) => (spec.marks_untrusted)(args),
+        None => ABSENT.contains(&name),
     }
 }
 
@@ -190,24 +128,14 @@ pub fn holds_untrusted(messages: &[Message]) -> bool {
         Role::User => is_foreign(&m.content),
         Role::Assistant => m.tool_calls.iter().any(|call| {
             let args: Result<Args, _> = serde_json::from_str(&call.arguments);
-            brings_foreign(&call.name, &args.unwrap_or_default())
+            brought_in(&call.name, &args.unwrap_or_default())
         }),
         _ => false,
     })
 }
 
-/// What a call does, as its user is to see it.
-fn describe(name: &str, args: &Args) -> String {
-    if name == "exec" {
-        let mut out = text(args, "command").to_owned();
-        let dir = text(args, "working_dir");
-        if !dir.is_empty() {
-            out.push_str("\n(in ");
-            out.push_str(dir);
-            out.push(')');
-        }
-        return out;
-    }
+/// A call's arguments, one a line, as its user is to see them.
+pub fn arguments(args: &Args) -> String {
     let mut out = String::new();
     for (key, value) in args {
         out.push_str(key);
@@ -271,43 +199,7 @@ mod tests {
             ("serial", r#"{"action":"list"}"#, false),
         ] {
             let args: Args = serde_json::from_str(args).expect("arguments");
-            assert_eq!(brings_foreign(name, &args), want, "{name} {args:?}");
-        }
-    }
-
-    #[test]
-    fn what_writes_to_devices() {
-        for (name, action, want) in [
-            ("i2c", "write", true),
-            ("spi", "transfer", true),
-            ("serial", "write", true),
-            ("gpio", "write", true),
-            ("gpio", "release", true),
-            ("i2c", "read", false),
-            ("i2c", "scan", false),
-            ("spi", "read", false),
-            ("serial", "read", false),
-            ("gpio", "read", false),
-            ("gpio", "list", false),
-            ("board", "", false),
-        ] {
-            assert_eq!(acts_on_device(name, action), want, "{name} {action}");
-        }
-    }
-
-    #[test]
-    fn paths_by_their_text() {
-        let ws = Path::new("/w/s");
-        for (path, out) in [
-            ("a", false),
-            ("/w/s/a", false),
-            ("./a/b", false),
-            ("../a", true),
-            ("/etc/x", true),
-            ("/w/s/../x", true),
-            ("a/../../b", true),
-        ] {
-            assert_eq!(leads_out(path, ws), out, "{path}");
+            assert_eq!(brought_in(name, &args), want, "{name} {args:?}");
         }
     }
 }

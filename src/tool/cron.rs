@@ -8,7 +8,7 @@ use std::rc::Rc;
 use nanoserde::{DeBin, SerBin};
 
 use super::schema::{flag, integer, text};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
 use crate::bus::{Address, CRON};
 
 pub static CRON_TOOL: ToolSpec = ToolSpec {
@@ -16,6 +16,10 @@ pub static CRON_TOOL: ToolSpec = ToolSpec {
     description: "Schedule reminders and repeated work for this chat. For a reminder of the user set deliver to true: the message is then sent as it is. With deliver false you are woken with the message as your task, without this conversation: put everything needed into it.",
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["add","list","update","remove","enable","disable"]},"message":{"type":"string","description":"Text to send, or the task"},"name":{"type":"string"},"at_seconds":{"type":"integer","minimum":1,"description":"Once, this many seconds from now"},"every_seconds":{"type":"integer","minimum":1,"description":"Again and again, this many seconds apart"},"cron_expr":{"type":"string","description":"minute hour day-of-month month day-of-week, e.g. 0 9 * * mon-fri"},"tz":{"type":"string","description":"Time zone of cron_expr, e.g. Europe/Berlin; the device's if left out"},"deliver":{"type":"boolean","description":"Send message without asking you (default true)"},"command":{"type":"string","description":"Shell command to run instead; needs the user's approval"},"job_id":{"type":"string"}},"required":["action"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(approved(ctx, args)),
+    asks_itself: true,
+    always_asks: |args| sets_command(args).then_some(JOB),
+    ..ToolSpec::PLAIN
 };
 
 /// What is to be done with the jobs; also travels over the control socket.
@@ -60,7 +64,7 @@ impl Order {
 pub type CronHandle = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
 
 /// Does a call set a command to run later?
-pub fn sets_command(args: &Args) -> bool {
+fn sets_command(args: &Args) -> bool {
     !text(args, "command").trim().is_empty() && matches!(text(args, "action"), "add" | "update")
 }
 
@@ -68,7 +72,7 @@ pub fn sets_command(args: &Args) -> bool {
 ///
 /// # Errors
 /// For the model.
-pub async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
+async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
     let tools = &ctx.config.tools;
     if !tools.cron_commands || tools.disabled.iter().any(|t| t == "exec") {
         return Err(
@@ -88,8 +92,23 @@ pub async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
         .map(drop)
 }
 
+const JOB: &str = "the command will run by itself, without asking again";
+
+/// Runs a call that the guard and then the user let pass.
+async fn approved(ctx: &ToolContext, args: &Args) -> ToolResult {
+    let judged = if sets_command(args) { possible(ctx, args).await } else { Ok(()) };
+    let passed = match judged {
+        Ok(()) => approval::gate(ctx, &CRON_TOOL, args).await,
+        refused => refused,
+    };
+    match passed {
+        Ok(()) => call(ctx, args).await,
+        Err(why) => ToolResult::error(why),
+    }
+}
+
 /// Runs a call.
-pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
+async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
     let Some(handle) = &ctx.cron else { return ToolResult::error("cron is not available here") };
     let action = text(args, "action");
     if action.is_empty() {

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::guard::Guard;
+use super::guard::{Guard, risk};
 use super::schema::{integer, text};
 use super::scope::{Scope, Want, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, sandbox};
@@ -22,6 +22,13 @@ pub static EXEC: ToolSpec = ToolSpec {
     description: "Run a shell command (sh -c) and get its output. Input is empty; long output keeps its beginning and end; processes left in the background end with the command.",
     schema: r#"{"type":"object","properties":{"command":{"type":"string","description":"Command line"},"working_dir":{"type":"string","description":"Folder to run in, relative to the workspace"},"timeout":{"type":"integer","description":"Seconds the command may run","minimum":1}},"required":["command"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, args)),
+    acts_on_machine: true,
+    asks_itself: true,
+    asks,
+    marks_untrusted,
+    question,
+    ..ToolSpec::PLAIN
 };
 
 /// Passed on from our own environment; whatever else is there may be a secret.
@@ -33,8 +40,38 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// The channel whose user sits at the machine.
 const LOCAL: &str = "cli";
 
+const OPEN: &str = "commands are not locked in on this machine";
+const OUTSIDE: &str = "it writes outside the workspace";
+
+/// What is risky in a command, or about running it here.
+fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
+    let command = text(args, "command");
+    let free = !ctx.config.agent.restrict_to_workspace;
+    let outside = || {
+        let out = free && risk::writes_outside(command, &ctx.config.agent.workspace);
+        out.then_some(OUTSIDE)
+    };
+    let open = || (ctx.chat.channel != LOCAL && sandbox::is_open(&ctx.config)).then_some(OPEN);
+    risk::find(command).or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
+}
+
+/// Does a command fetch something, or read files that came with messages?
+fn marks_untrusted(args: &Args) -> bool {
+    let (command, dir) = (text(args, "command"), text(args, "working_dir"));
+    risk::fetches(command) || [command, dir].iter().any(|text| text.contains(approval::MEDIA))
+}
+
+/// The command as it is, and where it runs.
+fn question(args: &Args) -> String {
+    let (command, dir) = (text(args, "command"), text(args, "working_dir"));
+    match dir {
+        "" => command.to_owned(),
+        dir => [command, "\n(in ", dir, ")"].concat(),
+    }
+}
+
 /// Runs a call.
-pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
+async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
     match run(ctx, args).await {
         Ok(result) => result,
         Err(e) => ToolResult::error(e),
@@ -66,7 +103,7 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
         dir => dir,
     };
     let dir = judged(config, roots, command, dir).await?;
-    approval::gate(ctx, EXEC.name, args).await?;
+    approval::gate(ctx, &EXEC, args).await?;
     let limit = time_limit(exec, integer(args, "timeout"));
     execute(config, roots, &(ctx.secrets)(), command, dir, limit).await
 }

@@ -16,6 +16,8 @@ pub static MEMORY_SEARCH: ToolSpec = ToolSpec {
     description: "Search long-term memory, all daily notes and the summaries of past conversations for words. Use it before you say that you do not know something about the user or an earlier day. It finds words, not meanings: try others when nothing fits.",
     schema: r#"{"type":"object","properties":{"query":{"type":"string","description":"Words to look for"},"limit":{"type":"integer","minimum":1,"maximum":20,"description":"Chunks to give, 6 if left out"}},"required":["query"]}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(search(ctx, args)),
+    ..ToolSpec::PLAIN
 };
 
 pub static MEMORY_APPEND: ToolSpec = ToolSpec {
@@ -23,6 +25,8 @@ pub static MEMORY_APPEND: ToolSpec = ToolSpec {
     description: "Note something to remember. day adds it to today's daily note, long_term to MEMORY.md, which is for lasting facts about the user.",
     schema: r#"{"type":"object","properties":{"text":{"type":"string","description":"One or more lines of Markdown"},"to":{"type":"string","enum":["day","long_term"],"description":"day if left out"}},"required":["text"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(append(ctx, args)),
+    ..ToolSpec::PLAIN
 };
 
 /// Folder of the index in the daemon's home: its own state, out of the tools' reach.

@@ -10,18 +10,25 @@ pub static MESSAGE: ToolSpec = ToolSpec {
     description: "Send a message to the user now, before the final answer, or to another chat.",
     schema: r#"{"type":"object","properties":{"content":{"type":"string","description":"Text (Markdown)"},"channel":{"type":"string","description":"Channel, e.g. telegram; this one if left out"},"chat_id":{"type":"string","description":"Chat; this one if left out"},"reply_to_message_id":{"type":["integer","string"],"description":"Message to reply to"}},"required":["content"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(async { call(&ctx.chat, ctx.send_message.as_ref(), args) }),
+    asks: |ctx, args| is_elsewhere(&ctx.chat, args).then(|| ctx.trust.untrusted()).flatten(),
+    ..ToolSpec::PLAIN
 };
 
+/// Is another chat named than the running one?
+fn is_elsewhere(chat: &Address, args: &Args) -> bool {
+    let (channel, id) = (text(args, "channel"), text(args, "chat_id"));
+    (!channel.is_empty() && channel != chat.channel) || (!id.is_empty() && id != chat.chat)
+}
+
 /// Sends through `sender`.
-pub fn call(chat: &Address, sender: Option<&MessageSender>, args: &Args) -> ToolResult {
+fn call(chat: &Address, sender: Option<&MessageSender>, args: &Args) -> ToolResult {
     let content = text(args, "content");
     if content.trim().is_empty() {
         return ToolResult::error("content is required");
     }
     let (channel, id) = (text(args, "channel"), text(args, "chat_id"));
-    let elsewhere =
-        (!channel.is_empty() && channel != chat.channel) || (!id.is_empty() && id != chat.chat);
-    let to = if elsewhere {
+    let to = if is_elsewhere(chat, args) {
         // Another channel's chats are not ours by number.
         let same = channel.is_empty() || channel == chat.channel;
         Address {

@@ -1,29 +1,16 @@
-//! What the model may call: one table, one `match`.
+//! What the model may call: one descriptor for each tool, and what surrounds a call.
 //!
-//! To add a tool: a file with a `static` [`ToolSpec`] and a function, a line in [`TOOLS`], an arm in `dispatch`.
-//! A tool never imports a channel; it returns, or hands messages to [`ToolContext::sender`].
+//! To add a tool: a file with a `static` [`ToolSpec`] here, and a line in `src/registry.rs`
+//! (docs/contributing/adding-a-tool.md). A tool never imports a channel; it returns, or hands messages to [`ToolContext::sender`].
 
 pub mod approval;
-pub mod cron;
 #[cfg(feature = "embeddings")]
 pub mod embed;
-pub mod exec;
-pub mod file;
 pub mod guard;
-#[cfg(feature = "hardware")]
-pub mod hardware;
-pub mod memory;
-pub mod message;
 pub mod sandbox;
 pub mod schema;
 pub mod scope;
-#[cfg(feature = "media")]
-pub mod send;
 pub mod share;
-pub mod skills;
-pub mod subagent;
-#[cfg(feature = "web")]
-pub mod web;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -61,6 +48,61 @@ pub struct ToolSpec {
     pub schema: &'static str,
     /// See [`Effect`].
     pub effect: Effect,
+    /// Runs one call whose arguments fit the schema.
+    pub run: Run,
+    /// Acts on the machine and not only on files and chats: turns that nobody started go without it unless
+    /// `tools.unattended` grants it.
+    pub acts_on_machine: bool,
+    /// Why a call waits for the user's yes whatever `tools.<name>.approval` says; `None` when that decides.
+    pub always_asks: fn(&Args) -> Option<&'static str>,
+    /// Why a call asks where `tools.<name>.approval` is `auto`; `None` when it does not.
+    pub asks: fn(&ToolContext, &Args) -> Option<&'static str>,
+    /// `run` calls [`approval::gate`] by itself, after checks that spare the user a question in vain.
+    pub asks_itself: bool,
+    /// What the user is shown of a call that asks.
+    pub question: fn(&Args) -> String,
+    /// The result holds text that others wrote: later risky calls of the conversation ask.
+    pub marks_untrusted: fn(&Args) -> bool,
+    /// The configuration has it, besides `tools.<name>.enabled`.
+    pub available: fn(&Config) -> bool,
+    /// What the turn must offer.
+    pub needs: Needs,
+}
+
+impl ToolSpec {
+    /// What holds for a tool that says nothing else: it only looks, asks nobody, needs nothing.
+    pub const PLAIN: ToolSpec = ToolSpec {
+        name: "",
+        description: "",
+        schema: "{}",
+        effect: Effect::Reads,
+        run: |_, _| Box::pin(async { ToolResult::default() }),
+        acts_on_machine: false,
+        always_asks: |_| None,
+        asks: |_, _| None,
+        asks_itself: false,
+        question: approval::arguments,
+        marks_untrusted: |_| false,
+        available: |_| true,
+        needs: Needs::Nothing,
+    };
+}
+
+/// A tool's call under way. Boxed: a turn then holds as much as its call needs, not as much as the largest tool's.
+pub type Running<'a> = Pin<Box<dyn Future<Output = ToolResult> + 'a>>;
+
+/// Starts a call. Dropping what it returns stops the call.
+pub type Run = for<'a> fn(&'a ToolContext, &'a Args) -> Running<'a>;
+
+/// What a tool needs of the turn; without it the model is not told of the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing besides its arguments.
+    Nothing,
+    /// [`ToolContext::files`].
+    Files,
+    /// [`ToolContext::subagents`].
+    Subagents,
 }
 
 /// What a call came to: upstream's ForLLM, ForUser, Silent, IsError, Async.
@@ -130,41 +172,21 @@ pub type MessageSender = Rc<dyn Fn(Outbound) -> Result<()>>;
 /// Arguments, parsed and valid against the tool's schema.
 pub type Args = Map<String, Value>;
 
-/// Every tool of this build, in the order the model is told of them.
-static TOOLS: &[&ToolSpec] = &[
-    &file::READ_FILE,
-    &file::WRITE_FILE,
-    &file::EDIT_FILE,
-    &file::APPEND_FILE,
-    &file::LIST_DIR,
-    &exec::EXEC,
-    &memory::MEMORY_SEARCH,
-    &memory::MEMORY_APPEND,
-    &message::MESSAGE,
-    #[cfg(feature = "media")]
-    &send::SEND_FILE,
-    &cron::CRON_TOOL,
-    &skills::FIND_SKILLS,
-    &skills::INSTALL_SKILL,
-    &subagent::SPAWN,
-    &subagent::SUBAGENT,
-    &subagent::SPAWN_STATUS,
-    &subagent::SPAWN_CANCEL,
-    #[cfg(feature = "hardware")]
-    &hardware::BOARD,
-    #[cfg(feature = "hardware")]
-    &hardware::I2C,
-    #[cfg(feature = "hardware")]
-    &hardware::SPI,
-    #[cfg(feature = "hardware")]
-    &hardware::SERIAL,
-    #[cfg(feature = "hardware")]
-    &hardware::GPIO,
-    #[cfg(feature = "web")]
-    &web::WEB_FETCH,
-    #[cfg(feature = "web")]
-    &web::WEB_SEARCH,
-];
+macro_rules! modules {
+    ($(
+        #[cfg $gate:tt]
+        mod $module:ident { $($name:ident = $spec:ident, $default:ident, $doc:literal;)* }
+    )*) => {
+        $(#[cfg $gate] pub mod $module;)*
+
+        /// Every tool of this build, in the order the model is told of them.
+        static TOOLS: &[&ToolSpec] = &[$($(#[cfg $gate] &$module::$spec,)*)*];
+
+        /// Tools that a build with other features has.
+        const ABSENT: &[&str] = &[$($(#[cfg(not $gate)] stringify!($name),)*)*];
+    };
+}
+crate::registry::tools!(modules);
 
 /// The tools the configuration leaves on.
 pub fn specs(config: &Config) -> Vec<&'static ToolSpec> {
@@ -173,7 +195,7 @@ pub fn specs(config: &Config) -> Vec<&'static ToolSpec> {
 
 /// The same for a turn; one that nobody started has fewer.
 pub fn offered(config: &Config, unattended: bool) -> Vec<&'static ToolSpec> {
-    let granted = |spec: &&ToolSpec| approval::granted(config, spec.name, unattended);
+    let granted = |spec: &&ToolSpec| approval::granted(config, spec, unattended);
     TOOLS.iter().copied().filter(|spec| enabled(config, spec)).filter(granted).collect()
 }
 
@@ -183,9 +205,7 @@ pub fn spec(name: &str) -> Option<&'static ToolSpec> {
 }
 
 fn enabled(config: &Config, spec: &ToolSpec) -> bool {
-    let web = spec.name.starts_with("web_");
-    (!web || config.tools.web.enabled)
-        && !config.tools.disabled.iter().any(|name| name == spec.name)
+    (spec.available)(config) && !config.tools.disabled.iter().any(|name| name == spec.name)
 }
 
 /// Checks what the configuration says about tools: every expression compiles.
@@ -199,9 +219,11 @@ pub fn check(config: &Config) -> Result<()> {
 /// Dropping the future stops the call.
 pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult {
     let result = match prepare(&ctx.config, name, arguments) {
-        Ok(args) if approval::granted(&ctx.config, name, ctx.trust.unattended) => {
-            let result = dispatch(ctx, name, &args).await;
-            approval::note(ctx, name, &args);
+        Ok((spec, args)) if approval::granted(&ctx.config, spec, ctx.trust.unattended) => {
+            let result = dispatch(ctx, spec, &args).await;
+            if (spec.marks_untrusted)(&args) {
+                ctx.trust.untrusted.set(true);
+            }
             result
         }
         Ok(_) => ToolResult::error(format!(
@@ -212,49 +234,25 @@ pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult 
     finish(result, &ctx.config, &(ctx.secrets)())
 }
 
-/// Arguments that may go to the tool.
-fn prepare(config: &Config, name: &str, arguments: &str) -> Result<Args, String> {
+/// The tool, and arguments that may go to it.
+fn prepare(
+    config: &Config,
+    name: &str,
+    arguments: &str,
+) -> Result<(&'static ToolSpec, Args), String> {
     match spec(name).filter(|spec| enabled(config, spec)) {
-        Some(spec) => schema::parse(spec.name, spec.schema, arguments),
+        Some(spec) => Ok((spec, schema::parse(spec.name, spec.schema, arguments)?)),
         None => Err(unknown(config, name)),
     }
 }
 
-async fn dispatch(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
-    if name == "cron" && cron::sets_command(args) {
-        if let Err(why) = cron::possible(ctx, args).await {
+async fn dispatch(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> ToolResult {
+    if !spec.asks_itself {
+        if let Err(why) = approval::gate(ctx, spec, args).await {
             return ToolResult::error(why);
         }
     }
-    #[cfg(feature = "hardware")]
-    if hardware::is(name) {
-        return Box::pin(hardware::call(ctx, name, args)).await;
-    }
-    // exec asks by itself, when the guard has nothing against the command.
-    if name != "exec" {
-        if let Err(why) = approval::gate(ctx, name, args).await {
-            return ToolResult::error(why);
-        }
-    }
-    match name {
-        "read_file" | "write_file" | "edit_file" | "append_file" | "list_dir" => {
-            file::call(&ctx.config, &ctx.readable_roots, name, args).await
-        }
-        "exec" => exec::call(ctx, args).await,
-        #[cfg(feature = "web")]
-        "web_fetch" => web::fetch(ctx, args).await,
-        #[cfg(feature = "web")]
-        "web_search" => web::search(ctx, args).await,
-        "cron" => cron::call(ctx, args).await,
-        "memory_search" => memory::search(ctx, args).await,
-        "memory_append" => memory::append(ctx, args).await,
-        "find_skills" | "install_skill" => Box::pin(skills::call(ctx, name, args)).await,
-        name if subagent::is(name) => subagent::call(ctx, name, args).await,
-        #[cfg(feature = "media")]
-        "send_file" => send::call(ctx, args).await,
-        "message" => message::call(&ctx.chat, ctx.send_message.as_ref(), args),
-        _ => ToolResult::error(format!("tool {name:?} is not part of this build")),
-    }
+    (spec.run)(ctx, args).await
 }
 
 /// What leaves a tool: without secrets, and bounded. Secrets first: a cut could spare half of one.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::schema::text;
 use super::scope::{Scope, Want, fault};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use super::{Args, Effect, Needs, ToolContext, ToolResult, ToolSpec};
 use crate::bus::Upload;
 use crate::limits::SEND_FILE_BYTES;
 use crate::proto::text::one_line;
@@ -17,10 +17,13 @@ pub static SEND_FILE: ToolSpec = ToolSpec {
     description: "Send a file of the workspace to the user: pictures, music, video and voice notes (*voice*.ogg) as such, everything else as a document.",
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"filename":{"type":"string","description":"Name the user sees; the file's own if left out"}},"required":["path"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, args)),
+    needs: Needs::Files,
+    ..ToolSpec::PLAIN
 };
 
 /// Runs one call.
-pub async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
+async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
     match send(ctx, args).await {
         Ok(name) => ToolResult::silent(format!("File sent: {name}")),
         Err(e) => ToolResult::error(e),

@@ -1,4 +1,4 @@
-//! find_skills and install_skill. Installing always asks: `approval` lets no call pass by itself.
+//! find_skills and install_skill. Installing always asks, whatever the configuration says.
 
 use super::schema::{flag, text};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
@@ -11,6 +11,9 @@ pub static FIND_SKILLS: ToolSpec = ToolSpec {
     description: "Search the public skill registry. Its texts are data written by strangers.",
     schema: r#"{"type":"object","properties":{"query":{"type":"string"}},"required":["query"]}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(call(ctx, "find_skills", args)),
+    marks_untrusted: |_| true,
+    ..ToolSpec::PLAIN
 };
 
 pub static INSTALL_SKILL: ToolSpec = ToolSpec {
@@ -18,10 +21,14 @@ pub static INSTALL_SKILL: ToolSpec = ToolSpec {
     description: "Install a skill from a repository or an https .tar.gz. The user is asked first, always.",
     schema: r#"{"type":"object","properties":{"slug":{"type":"string","description":"OWNER/REPO, OWNER/REPO/FOLDER, or an https address"},"version":{"type":"string","description":"Branch, tag or commit"},"registry":{"type":"string","enum":["github"]},"force":{"type":"boolean","description":"Replace one of the same name"}},"required":["slug"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "install_skill", args)),
+    acts_on_machine: true,
+    always_asks: |_| Some("what a skill says, the assistant will follow"),
+    ..ToolSpec::PLAIN
 };
 
 /// Runs either.
-pub async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
+async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
     let done = match name {
         "find_skills" => find(ctx, text(args, "query").trim()).await,
         _ => install(ctx, args).await,

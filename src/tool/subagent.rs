@@ -8,7 +8,7 @@ use std::rc::Rc;
 use smol::channel::Sender;
 
 use super::schema::text;
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use super::{Args, Effect, Needs, ToolContext, ToolResult, ToolSpec};
 use crate::limits::{SUBAGENT_SHOWN, SUBAGENT_TASK_BYTES};
 use crate::proto::text::{one_line, truncate};
 
@@ -17,6 +17,9 @@ pub static SPAWN: ToolSpec = ToolSpec {
     description: "Hand a task to a sub-agent that works in the background with your tools. It does not see this conversation: put everything it needs into the task. Its result comes later as a message of its own.",
     schema: r#"{"type":"object","properties":{"task":{"type":"string"},"label":{"type":"string","description":"A few words for the user"}},"required":["task"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "spawn", args)),
+    needs: Needs::Subagents,
+    ..ToolSpec::PLAIN
 };
 
 pub static SUBAGENT: ToolSpec = ToolSpec {
@@ -24,6 +27,10 @@ pub static SUBAGENT: ToolSpec = ToolSpec {
     description: "The same, but wait for the result.",
     schema: SPAWN.schema,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "subagent", args)),
+    needs: Needs::Subagents,
+    marks_untrusted: |_| true,
+    ..ToolSpec::PLAIN
 };
 
 pub static SPAWN_STATUS: ToolSpec = ToolSpec {
@@ -31,6 +38,9 @@ pub static SPAWN_STATUS: ToolSpec = ToolSpec {
     description: "What the sub-agents of this conversation are doing.",
     schema: r#"{"type":"object","properties":{"task_id":{"type":"string","description":"Only this one, e.g. subagent-7"}}}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(call(ctx, "spawn_status", args)),
+    needs: Needs::Subagents,
+    ..ToolSpec::PLAIN
 };
 
 pub static SPAWN_CANCEL: ToolSpec = ToolSpec {
@@ -38,11 +48,14 @@ pub static SPAWN_CANCEL: ToolSpec = ToolSpec {
     description: "Stop a sub-agent of this conversation; nothing more comes from it.",
     schema: r#"{"type":"object","properties":{"task_id":{"type":"string"}},"required":["task_id"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "spawn_cancel", args)),
+    needs: Needs::Subagents,
+    ..ToolSpec::PLAIN
 };
 
 /// Is it one of these tools?
 pub fn is(name: &str) -> bool {
-    [&SPAWN, &SUBAGENT, &SPAWN_STATUS, &SPAWN_CANCEL].iter().any(|spec| spec.name == name)
+    super::spec(name).is_some_and(|spec| spec.needs == Needs::Subagents)
 }
 
 /// What is wanted of the sub-agents.
@@ -110,7 +123,7 @@ pub struct SubagentHandle {
 }
 
 /// Runs a call of one of the four.
-pub async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
+async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
     let Some(handle) = &ctx.subagents else {
         return ToolResult::error(format!("{name} is not available here"));
     };

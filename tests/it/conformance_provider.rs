@@ -172,6 +172,7 @@ mod messages_api {
                 description: leak(&f["description"]),
                 schema: leak(&f["parameters"]),
                 effect: Effect::Reads,
+                ..ToolSpec::PLAIN
             }))
         };
         let tools: Vec<_> = input["tools"].as_array().into_iter().flatten().map(spec).collect();

@@ -43,6 +43,7 @@ static LOOK: ToolSpec = ToolSpec {
     description: "Looks.",
     schema: r#"{"type":"object","properties":{}}"#,
     effect: Effect::Reads,
+    ..ToolSpec::PLAIN
 };
 
 fn ask(messages: &[Message]) -> ChatRequest<'_> {

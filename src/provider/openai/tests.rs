@@ -12,6 +12,7 @@ static LOOK: ToolSpec = ToolSpec {
     description: "Looks \"there\".",
     schema: r#"{"type":"object","properties":{"at":{"type":"string"}}}"#,
     effect: Effect::Reads,
+    ..ToolSpec::PLAIN
 };
 
 fn model(provider: &str, id: &str) -> ModelConfig {

@@ -6,11 +6,11 @@ mod read;
 
 pub use edit::find_once;
 
-use std::path::PathBuf;
+use std::path::{Component, Path};
 
 use super::schema::{flag, text};
 use super::scope::{Scope, Want, fault};
-use super::{Args, Effect, ToolResult, ToolSpec};
+use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
 use crate::config::Config;
 use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
 use crate::sys::beneath::{Fault, Replace};
@@ -21,6 +21,9 @@ pub static READ_FILE: ToolSpec = ToolSpec {
     description: "Read a file. By bytes (offset, length) or, with start_line or max_lines, as numbered lines of text. Long files come in pieces; the answer says how to go on.",
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"offset":{"type":"integer","description":"First byte, from 0","minimum":0},"length":{"type":"integer","description":"Bytes to read","minimum":1},"start_line":{"type":"integer","description":"First line, from 1","minimum":1},"max_lines":{"type":"integer","description":"Lines to read","minimum":1}},"required":["path"]}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(call(ctx, "read_file", args)),
+    marks_untrusted: |args| approval::is_media(text(args, "path")),
+    ..ToolSpec::PLAIN
 };
 
 pub static WRITE_FILE: ToolSpec = ToolSpec {
@@ -28,6 +31,9 @@ pub static WRITE_FILE: ToolSpec = ToolSpec {
     description: "Write a file. Folders are made as needed. A file that exists is replaced only with overwrite=true.",
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"The whole new content"},"overwrite":{"type":"boolean","description":"Replace a file that exists"}},"required":["path","content"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "write_file", args)),
+    asks: leads_out,
+    ..ToolSpec::PLAIN
 };
 
 pub static EDIT_FILE: ToolSpec = ToolSpec {
@@ -35,6 +41,9 @@ pub static EDIT_FILE: ToolSpec = ToolSpec {
     description: "Replace a piece of a text file. old_text must occur exactly once, letter by letter; add surrounding lines to make it unique.",
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"old_text":{"type":"string","description":"Text to replace"},"new_text":{"type":"string","description":"Text to put there"}},"required":["path","old_text","new_text"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "edit_file", args)),
+    asks: leads_out,
+    ..ToolSpec::PLAIN
 };
 
 pub static APPEND_FILE: ToolSpec = ToolSpec {
@@ -42,6 +51,9 @@ pub static APPEND_FILE: ToolSpec = ToolSpec {
     description: "Add text to the end of a file, which is made if missing.",
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"Text to add"}},"required":["path","content"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(call(ctx, "append_file", args)),
+    asks: leads_out,
+    ..ToolSpec::PLAIN
 };
 
 pub static LIST_DIR: ToolSpec = ToolSpec {
@@ -49,6 +61,8 @@ pub static LIST_DIR: ToolSpec = ToolSpec {
     description: "List the files and folders of a folder.",
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"Folder, relative to the workspace; the workspace itself if left out"}}}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(call(ctx, "list_dir", args)),
+    ..ToolSpec::PLAIN
 };
 
 /// One call, owned, so that it can go to the blocking thread.
@@ -62,14 +76,26 @@ enum Call {
 }
 
 /// Runs the file tool `name`.
-///
-/// `roots` are folders besides the workspace that may be read, as in [`Scope::new`].
-pub async fn call(config: &Config, roots: &[PathBuf], name: &str, args: &Args) -> ToolResult {
-    let scope = match Scope::new(config, roots) {
+async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
+    let scope = match Scope::new(&ctx.config, &ctx.readable_roots) {
         Ok(scope) => scope,
         Err(e) => return ToolResult::error(e),
     };
-    run(scope, config, name, args).await
+    run(scope, &ctx.config, name, args).await
+}
+
+/// Writing outside the workspace asks once the turn has read text of others.
+fn leads_out(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
+    let out = is_outside(text(args, "path"), &ctx.config.agent.workspace);
+    out.then(|| ctx.trust.untrusted()).flatten()
+}
+
+/// By its text. A link that leads out counts for nothing here: in the workspace it is refused, and with
+/// `restrict_to_workspace` off nothing is inside or outside but by name.
+fn is_outside(path: &str, workspace: &Path) -> bool {
+    let path = Path::new(path);
+    let path = path.strip_prefix(workspace).unwrap_or(path);
+    path.is_absolute() || path.components().any(|c| c == Component::ParentDir)
 }
 
 async fn run(scope: Scope, config: &Config, name: &str, args: &Args) -> ToolResult {

@@ -308,3 +308,19 @@ fn the_assistants_own_files_are_never_touched() {
     check(&c, &READ_FILE, r#"{"path":"config.json"}"#, denied);
     check(&c, &READ_FILE, r#"{"path":"ws/hard"}"#, denied);
 }
+
+#[test]
+fn paths_by_their_text() {
+    let ws = Path::new("/w/s");
+    for (path, out) in [
+        ("a", false),
+        ("/w/s/a", false),
+        ("./a/b", false),
+        ("../a", true),
+        ("/etc/x", true),
+        ("/w/s/../x", true),
+        ("a/../../b", true),
+    ] {
+        assert_eq!(is_outside(path, ws), out, "{path}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Job, facts, line_of, names, told};
+use super::{Job, carry_out, facts, line_of, names, told};
 use crate::tool::{Effect, ToolSpec};
 
 pub static BOARD: ToolSpec = ToolSpec {
@@ -10,6 +10,9 @@ pub static BOARD: ToolSpec = ToolSpec {
     description: "The board you live on: its name, temperatures in degrees Celsius, seconds since its start, load, and which buses and lines must not be used.",
     schema: r#"{"type":"object","properties":{}}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(carry_out(ctx, &BOARD, args, Ok(job()))),
+    asks_itself: true,
+    ..ToolSpec::PLAIN
 };
 
 /// Keys of the facts that the answer has as they are.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Job, facts, fault, names, told};
+use super::{DEVICE, Job, carry_out, facts, fault, names, told};
 use crate::limits::{GPIO_HELD, GPIO_LINES, GPIO_PULSE};
 use crate::sys::hardware::gpio::{Chip, Line};
 use crate::tool::schema::{integer, text};
@@ -17,6 +17,11 @@ pub static GPIO: ToolSpec = ToolSpec {
     description: "Lines (pins) of the board's GPIO chips. list shows the chips, or one chip's named and used lines; read tells a level; write puts a line at a level and keeps it there until release. A write waits for the user's yes.",
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["list","read","write","release"]},"chip":{"type":"string","description":"Like gpiochip0, which it is if left out"},"line":{"type":"integer","minimum":0,"maximum":1023,"description":"Number of the line on its chip"},"value":{"type":"integer","minimum":0,"maximum":1},"pulse_ms":{"type":"integer","minimum":1,"maximum":5000,"description":"write: back to the other level after so long"}},"required":["action"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(carry_out(ctx, &GPIO, args, job(args))),
+    asks_itself: true,
+    acts_on_machine: true,
+    asks: |_, args| matches!(text(args, "action"), "write" | "release").then_some(DEVICE),
+    ..ToolSpec::PLAIN
 };
 
 /// Lines that a write has put at a level: given back they could fall back. Chip, number, line.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Job, data, facts, fault, line_of, names, read_result, told};
+use super::{DEVICE, Job, carry_out, data, facts, fault, line_of, names, read_result, told};
 use crate::limits::I2C_BYTES;
 use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, Shape};
 use crate::tool::schema::{integer, text};
@@ -16,6 +16,11 @@ pub static I2C: ToolSpec = ToolSpec {
     description: "Sensors and chips on an I2C bus of the board. detect lists buses, scan finds devices on one, read and write exchange bytes with one. A write waits for the user's yes.",
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["detect","scan","read","write"]},"bus":{"type":"string","description":"Number of the bus, like 1"},"address":{"type":"integer","minimum":3,"maximum":119,"description":"7 bits"},"register":{"type":"integer","minimum":0,"maximum":255,"description":"Register to begin at"},"length":{"type":"integer","minimum":1,"maximum":256,"description":"Bytes to read, 1 if left out"},"data":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255},"description":"Bytes to write"}},"required":["action"]}"#,
     effect: Effect::Writes,
+    run: |ctx, args| Box::pin(carry_out(ctx, &I2C, args, job(args))),
+    asks_itself: true,
+    acts_on_machine: true,
+    asks: |_, args| matches!(text(args, "action"), "write").then_some(DEVICE),
+    ..ToolSpec::PLAIN
 };
 
 /// What is done with the device once it is chosen.

@@ -14,7 +14,7 @@ mod spi;
 
 use serde_json::Value;
 
-use super::{Args, ToolContext, ToolResult, approval};
+use super::{Args, ToolContext, ToolResult, ToolSpec, approval};
 use crate::limits::HARDWARE_LISTED;
 use crate::proto::json::object;
 use crate::sys::spawn_blocking;
@@ -46,33 +46,35 @@ impl Job {
     }
 }
 
-/// One of these tools?
-pub fn is(name: &str) -> bool {
-    matches!(name, "i2c" | "spi" | "serial" | "gpio" | "board")
-}
+/// Why a call that changes something asks.
+const DEVICE: &str = "it acts on what is connected to the board";
 
 /// Runs a call of one of them.
-pub async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
-    match carried_out(ctx, name, args).await {
+async fn carry_out(
+    ctx: &ToolContext,
+    spec: &ToolSpec,
+    args: &Args,
+    job: Result<Job, String>,
+) -> ToolResult {
+    let done = async { carried_out(ctx, spec, args, job?).await };
+    match done.await {
         Ok(text) => ToolResult::silent(text),
         Err(why) => ToolResult::error(why),
     }
 }
 
-async fn carried_out(ctx: &ToolContext, name: &str, args: &Args) -> Result<String, String> {
-    let job = match name {
-        "i2c" => i2c::job(args),
-        "spi" => spi::job(args),
-        "serial" => serial::job(args, &ctx.config.tools.serial_ports),
-        "gpio" => gpio::job(args),
-        _ => Ok(board::job()),
-    }?;
+async fn carried_out(
+    ctx: &ToolContext,
+    spec: &ToolSpec,
+    args: &Args,
+    job: Job,
+) -> Result<String, String> {
     let Job { device, rule, line, work } = job;
     if !rule.is_empty() {
         let asked = device.clone();
         spawn_blocking(Box::new(move || facts::allowed(rule, &asked, line))).await?;
     }
-    approval::gate(ctx, name, args).await?;
+    approval::gate(ctx, spec, args).await?;
     slot::run(device, work).await
 }
 

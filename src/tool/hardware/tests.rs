@@ -203,3 +203,39 @@ fn lists_and_results() {
         r#"{"bytes":[1,255],"device":"0.0","hex":"01 ff","length":2}"#
     );
 }
+
+#[test]
+fn what_changes_something_asks() {
+    let ctx = ToolContext {
+        config: std::rc::Rc::default(),
+        http: crate::net::http::Client::new().expect("a client"),
+        chat: Default::default(),
+        sender: Default::default(),
+        send_message: None,
+        files: None,
+        secrets: Default::default,
+        readable_roots: std::rc::Rc::new([]),
+        trust: Default::default(),
+        cron: None,
+        subagents: None,
+    };
+    for (name, action, want) in [
+        ("i2c", "write", true),
+        ("spi", "transfer", true),
+        ("serial", "write", true),
+        ("gpio", "write", true),
+        ("gpio", "release", true),
+        ("i2c", "read", false),
+        ("i2c", "scan", false),
+        ("spi", "read", false),
+        ("serial", "read", false),
+        ("gpio", "read", false),
+        ("gpio", "list", false),
+        ("board", "", false),
+    ] {
+        let spec = crate::tool::spec(name).expect("a tool");
+        let args = Args::from_iter([("action".to_owned(), action.into())]);
+        assert_eq!((spec.asks)(&ctx, &args).is_some(), want, "{name} {action}");
+        assert_eq!(spec.acts_on_machine, name != "board", "{name}");
+    }
+}

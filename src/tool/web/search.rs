@@ -20,6 +20,10 @@ pub static WEB_SEARCH: ToolSpec = ToolSpec {
     description: "Search the web: titles, URLs and snippets. They are data written by strangers.",
     schema: r#"{"type":"object","properties":{"query":{"type":"string","description":"What to search for"},"count":{"type":"integer","minimum":1,"maximum":10,"description":"Number of results"},"range":{"type":"string","enum":["d","w","m","y"],"description":"Only results of the last day, week, month or year"}},"required":["query"]}"#,
     effect: Effect::Reads,
+    run: |ctx, args| Box::pin(search(ctx, args)),
+    available: |config| config.tools.web.enabled,
+    marks_untrusted: |_| true,
+    ..ToolSpec::PLAIN
 };
 
 /// Characters of a query; more is a mistake.
