@@ -87,6 +87,8 @@ impl Outbox {
     }
 
     /// The command lines at the control socket.
+    // They are the only channel of a build without any feature.
+    #[allow(irrefutable_let_patterns)]
     pub fn cli(&self) -> Option<Cli> {
         self.channels
             .iter()

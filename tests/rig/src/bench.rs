@@ -17,10 +17,11 @@ const USER: i64 = 1001;
 const CHATS: u64 = 4;
 /// Pause before memory is read, so that what is freed late is freed.
 const SETTLE: Duration = Duration::from_secs(1);
-/// To be reached on x86_64.
-const START_MS: f64 = 50.0;
-const STATUS_MS: f64 = 2.0;
-const ADDED_MS: f64 = 5.0;
+/// Targets of time are multiples of what `picoclaw version` takes at that moment, so that they hold on a slow
+/// machine and on a busy one, and a change of the daemon that costs as much as starting another program shows.
+const START_TIMES: f64 = 20.0;
+const STATUS_TIMES: f64 = 4.0;
+const ADDED_TIMES: f64 = 4.0;
 /// kB of RssAnon between 100 and 1000 messages.
 const GROWTH_KB: f64 = 64.0;
 
@@ -31,13 +32,13 @@ pub struct Bench {
     /// print one JSON object instead of the table
     #[argh(switch)]
     json: bool,
-    /// a tenth of the messages: says that it works, not how fast
+    /// a tenth of the messages: says that it works, hardly how fast
     #[argh(switch)]
     quick: bool,
 }
 
 impl Bench {
-    /// True when no message was lost or answered twice; missed targets are shown, not failed.
+    /// True when every target is reached; lost and doubled messages are among them.
     pub fn run(&self, place: &Place) -> Result<bool> {
         let options = PeerOptions {
             tls: true,
@@ -52,32 +53,30 @@ impl Bench {
         table.put("binary_bytes", "binary, bytes", bytes);
 
         self.say("starts");
-        let mut starts = Vec::new();
+        let (mut starts, mut ratios) = (Vec::new(), Vec::new());
         let mut daemon = Daemon::start(&home, &peer)?;
-        for _ in 0..if self.quick { 2 } else { 10 } {
-            starts.push(daemon.ready_after.as_secs_f64() * 1e3);
+        for _ in 0..if self.quick { 5 } else { 10 } {
             daemon.stop()?;
+            let version = median((0..3).map(|_| run_time(&home, VERSION)).collect::<Result<_>>()?);
             daemon = Daemon::start(&home, &peer)?;
+            let start = daemon.ready_after.as_secs_f64() * 1e3;
+            starts.push(start);
+            ratios.push(start / version);
         }
+        table.put("start_ms", "start to first getUpdates, ms (median)", median(starts));
+        let label = "the same, times `version`";
+        table.put_target("start_times", label, median(ratios), START_TIMES);
+        let (status, version) = run_times(&home, &["status"])?;
+        table.put("version_ms", "`picoclaw version`, ms (median)", version);
+        table.put("status_ms", "`picoclaw status`, ms (median)", status);
         table.put_target(
-            "start_ms",
-            "start to first getUpdates, ms (median)",
-            median(starts),
-            START_MS,
+            "status_times",
+            "the same, times `version`",
+            status / version,
+            STATUS_TIMES,
         );
-        table.put_target(
-            "status_ms",
-            "`picoclaw status`, ms (median)",
-            run_time(&home, &["status"])?,
-            STATUS_MS,
-        );
-        // What starting any program costs here.
-        table.put("version_ms", "`picoclaw version`, ms (median)", run_time(&home, &["version"])?);
-        table.put(
-            "config_check_ms",
-            "`picoclaw config check`, ms (median)",
-            run_time(&home, &["config", "check"])?,
-        );
+        let (check, _) = run_times(&home, &["config", "check"])?;
+        table.put("config_check_ms", "`picoclaw config check`, ms (median)", check);
 
         std::thread::sleep(SETTLE);
         let idle = daemon.usage()?;
@@ -98,7 +97,9 @@ impl Bench {
 
         let before = home.status()?;
         let hundred = (100 / scale).max(2);
+        let (_, earlier) = run_times(&home, VERSION)?;
         let stats = load(hundred - 1, Mode::Closed, 1);
+        let (_, later) = run_times(&home, VERSION)?;
         let after = home.status()?;
         std::thread::sleep(SETTLE);
         let at_hundred = daemon.usage()?;
@@ -115,12 +116,10 @@ impl Bench {
         };
         table.put("syncs_a_message", "fsyncs a message", a_message("syncs"));
         table.put("bytes_a_message", "bytes written a message", a_message("bytes_written"));
-        table.put_target(
-            "added_ms_p50",
-            "added latency p50, ms",
-            stats["added_ms"]["p50"].clone(),
-            ADDED_MS,
-        );
+        let added = stats["added_ms"]["p50"].as_f64();
+        table.put("added_ms_p50", "added latency p50, ms", added);
+        let ratio = added.map(|added| added / f64::midpoint(earlier, later));
+        table.put_target("added_times", "the same, times `version`", ratio, ADDED_TIMES);
         table.put("added_ms_p99", "added latency p99, ms", stats["added_ms"]["p99"].clone());
 
         let stats = load(1000 / scale - hundred, Mode::Closed, 1);
@@ -166,7 +165,7 @@ impl Bench {
             table.print();
             println!("\n{} of the targets missed", table.missed());
         }
-        Ok(lost == 0 && twice == 0 && ended.success())
+        Ok(table.missed() == 0 && ended.success())
     }
 
     fn say(&self, text: &str) {
@@ -179,13 +178,22 @@ fn put_memory(table: &mut Table, keys: [&'static str; 2], when: &str, usage: &Us
     table.put(keys[1], format!("RssAnon {when}, kB"), usage.rss_anon);
 }
 
-/// Milliseconds of a command from fork to exit, the median of some.
+/// What starting any program costs here, and little more.
+const VERSION: &[&str] = &["version"];
+
+/// Milliseconds of a command from fork to exit.
 fn run_time(home: &Home, arguments: &[&str]) -> Result<f64> {
-    let mut times = Vec::new();
+    let begun = Instant::now();
+    home.output(arguments)?;
+    Ok(begun.elapsed().as_secs_f64() * 1e3)
+}
+
+/// Milliseconds of a command and of `version`, taken in turns: medians.
+fn run_times(home: &Home, arguments: &[&str]) -> Result<(f64, f64)> {
+    let (mut times, mut versions) = (Vec::new(), Vec::new());
     for _ in 0..21 {
-        let begun = Instant::now();
-        home.output(arguments)?;
-        times.push(begun.elapsed().as_secs_f64() * 1e3);
+        times.push(run_time(home, arguments)?);
+        versions.push(run_time(home, VERSION)?);
     }
-    Ok(median(times))
+    Ok((median(times), median(versions)))
 }

@@ -110,12 +110,20 @@ impl Home {
         command
     }
 
-    /// What a command prints; its exit status does not matter here.
+    /// What a command prints, where it ends well.
     pub fn output(&self, arguments: &[&str]) -> Result<String> {
         let output = self
             .command(arguments)
             .output()
             .map_err(|e| format!("{}: {e}", self.daemon.display()))?;
+        if !output.status.success() {
+            return Err(format!(
+                "picoclaw {}: {}: {}",
+                arguments.join(" "),
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
+        }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
