@@ -9,12 +9,15 @@ const FILE_LINES: usize = 400;
 /// Files that are longer, with their length; a line may only shrink or go.
 const LONG: &[(&str, usize)] = &[];
 
+/// What nobody writes or reads as a text: lists that a script makes.
+const LISTS: &[&str] = &["scripts/build/toolchain/symbol-order"];
+
 #[test]
 fn files_are_short() {
     let mut complaints = Vec::new();
     for path in files() {
         let name = path.display().to_string();
-        if !name.ends_with(".rs") && !name.starts_with("scripts/") {
+        if !name.ends_with(".rs") && !name.starts_with("scripts/") || LISTS.contains(&&*name) {
             continue;
         }
         let lines = read(&path).lines().count();
