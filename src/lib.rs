@@ -66,5 +66,6 @@ pub mod supervise;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod tool;
+pub mod version;
 
 pub use error::{Error, Result};

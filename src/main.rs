@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use picoclaw::args::{Args, Command};
 use picoclaw::config::LoadOptions;
 use picoclaw::store::swap;
-use picoclaw::{command, eprintln, import, println, supervise};
+use picoclaw::{command, eprintln, import, println, supervise, version};
 
 #[cfg(not(feature = "heap-profile"))]
 #[global_allocator]
@@ -41,7 +41,7 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
     let name = arguments.first().map_or("", |a| a.rsplit('/').next().unwrap_or(""));
     let rest = arguments.get(2..).unwrap_or_default();
     Some(match (name, arguments.get(1).map(String::as_str)) {
-        ("picoclaw-import", _) | (_, Some("import")) => import::run(),
+        ("picoclaw-import", _) | (_, Some("import")) => command::import::run(),
         ("picoclaw-growpart", device) => import::growpart::run(device.unwrap_or_default()),
         (_, Some("growpart")) => import::growpart::run(rest.first().map_or("", String::as_str)),
         (_, Some("supervise")) => supervise::run(),
@@ -58,11 +58,11 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
     }
     match args.command {
         None => {
-            println!("{}", command::version::text(false));
+            println!("{}", version::text(false));
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Version(a)) => {
-            println!("{}", command::version::text(a.json));
+            println!("{}", version::text(a.json));
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Gateway(a)) => command::gateway::run(&a),

@@ -99,7 +99,7 @@ impl Gateway {
     pub(super) fn serve_control(&self, executor: &Rc<LocalExecutor<'static>>) {
         let seed = Report {
             pid: std::process::id(),
-            version: crate::command::version::text(false),
+            version: crate::version::text(false),
             config: self.config_state.clone(),
             tools: crate::tool::sandbox::describe(&self.config),
             ..Report::default()

@@ -281,14 +281,14 @@ impl Gateway {
         spawn(Box::pin(async move { last_end::tell(&hub).await }));
         crate::log::info!(
             "picoclaw {} answers on {} channel(s), model {}",
-            crate::command::version::VERSION,
+            crate::version::VERSION,
             self.channels.len(),
             self.hub.agent.models.current()
         );
         let stop = loop {
             match signals.next().await {
                 crate::sys::signal::Signal::Terminate => break Stop::Terminated,
-                crate::sys::signal::Signal::Reload => match crate::command::config::is_loadable() {
+                crate::sys::signal::Signal::Reload => match crate::config::is_loadable() {
                     Ok(()) => break Stop::Reload,
                     Err(e) => {
                         let text = format!("the configuration was not reloaded: {e}");

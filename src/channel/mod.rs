@@ -189,35 +189,67 @@ macro_rules! channels {
         impl AnyChannel {
             /// See [`Channel::name`].
             pub fn name(&self) -> &str {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.name(),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.name()
+                    })*
+                }
             }
             /// See [`Channel::split`].
             pub fn split(&self, text: &str) -> Vec<String> {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.split(text),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.split(text)
+                    })*
+                }
             }
             /// See [`Channel::state`].
             pub fn state(&self) -> String {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.state(),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.state()
+                    })*
+                }
             }
             /// See [`Channel::is_healthy`].
             pub fn is_healthy(&self) -> bool {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.is_healthy(),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.is_healthy()
+                    })*
+                }
             }
             /// See [`Channel::link`].
             pub fn link(&self) -> String {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.link(),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.link()
+                    })*
+                }
             }
             /// See [`Channel::listening`].
             pub fn listening(&self) -> String {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.listening(),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.listening()
+                    })*
+                }
             }
             /// See [`Channel::pairing_code`].
             pub fn pairing_code(&self) -> String {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.pairing_code(),)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.pairing_code()
+                    })*
+                }
             }
             /// See [`Channel::run`].
             pub async fn run<I: Intake>(&self, intake: &I) {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.run(intake).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.run(intake).await
+                    })*
+                }
             }
             /// See [`Channel::send`].
             pub async fn send(
@@ -225,11 +257,19 @@ macro_rules! channels {
                 message: &Outbound,
                 delivery: &mut Delivery,
             ) -> Result<(), SendError> {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.send(message, delivery).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.send(message, delivery).await
+                    })*
+                }
             }
             /// See [`Channel::placeholder`].
             pub async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError> {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.placeholder(to, reply_to).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.placeholder(to, reply_to).await
+                    })*
+                }
             }
             /// See [`Channel::fetch`].
             pub async fn fetch(
@@ -238,19 +278,35 @@ macro_rules! channels {
                 sink: &mut Spool,
                 idle: Duration,
             ) -> Result<u64, SendError> {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.fetch(file, sink, idle).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.fetch(file, sink, idle).await
+                    })*
+                }
             }
             /// See [`Channel::upload`].
             pub async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError> {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.upload(to, file).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.upload(to, file).await
+                    })*
+                }
             }
             /// See [`Channel::ask`].
             pub async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.ask(to, user, question).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.ask(to, user, question).await
+                    })*
+                }
             }
             /// See [`Channel::typing`].
             pub async fn typing(&self, to: &Address) {
-                match *self { $($(#[$gate])* AnyChannel::$name(ref c) => c.typing(to).await,)* }
+                match *self {
+                    $($(#[$gate])* AnyChannel::$name(ref c) => {
+                        c.typing(to).await
+                    })*
+                }
             }
         }
     };

@@ -106,7 +106,7 @@ async fn one_shot(side: &mut Side, args: &args::Agent, text: &str) -> Result<Exi
 }
 
 async fn interactive(side: &mut Side, mut input: Input) -> Result<ExitCode> {
-    println!("🦞 picoclaw {}: `exit` or Ctrl-C leaves", super::version::VERSION);
+    println!("🦞 picoclaw {}: `exit` or Ctrl-C leaves", crate::version::VERSION);
     while let Some(line) = next_line(side, &mut input).await? {
         match line.trim() {
             "" => continue,

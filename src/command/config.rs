@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::args::{self, ConfigCommand};
 use crate::config::{self, LoadOptions};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::terminal;
 
 /// Carries out the subcommand.
@@ -28,15 +28,4 @@ pub fn run(args: &args::Config) -> Result<ExitCode> {
     };
     out.flush()?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Would a start now find a good configuration?
-///
-/// # Errors
-/// The first thing that is wrong.
-pub fn is_loadable() -> Result<()> {
-    match config::load(&LoadOptions::from_process()) {
-        Ok(_) => Ok(()),
-        Err(errors) => Err(Error::new(errors.to_string().lines().next().unwrap_or_default())),
-    }
 }

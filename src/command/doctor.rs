@@ -25,9 +25,11 @@ use crate::tool::sandbox;
 /// What became of one look.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Grade {
+    /// As it should be.
     Good,
     /// Works, but not as well as it could.
     Warning,
+    /// Does not work.
     Bad,
 }
 use Grade::{Bad, Good, Warning};

@@ -8,6 +8,7 @@ pub mod config;
 pub mod cron;
 pub mod doctor;
 pub mod gateway;
+pub mod import;
 #[cfg(feature = "simulate")]
 pub mod membench;
 pub mod migrate;
@@ -20,4 +21,3 @@ pub mod status;
 #[cfg(feature = "simulate")]
 pub mod timeseries;
 mod tree;
-pub mod version;

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::app::control::{self, Report};
 use crate::app::last_end;
 use crate::args;
-use crate::command::version;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
 use crate::proto::binschema;
 use crate::tool::sandbox;
+use crate::version;
 use crate::{import, supervise};
 
 /// Prints the state; exit status 1 when the configuration has errors.

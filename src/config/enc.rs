@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::{digest, hkdf, hmac};
 
-use super::last_good::replace;
 use super::layers::{LoadOptions, read_bounded};
+use super::replace::replace;
 use crate::error::{Context, Error, Result};
 use crate::proto::base64::STANDARD;
 

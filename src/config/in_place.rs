@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::enc::{self, Keys};
-use super::last_good::replace;
 use super::layers::{Layer, LayerKind, read_bounded};
 use super::load::parse;
 use super::problem::Findings;
+use super::replace::replace;
 use super::security;
 use super::shapes::is_placeholder;
 use super::tree::Node;

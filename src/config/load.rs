@@ -304,3 +304,16 @@ fn fill_secrets(tree: &mut Node, patch: &Node, layers: &[Layer], findings: &mut 
         }
     }
 }
+
+/// Whether the configuration of this process's environment can be loaded: before a reload.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn is_loadable() -> crate::Result<()> {
+    match load(&LoadOptions::from_process()) {
+        Ok(_) => Ok(()),
+        Err(errors) => {
+            Err(crate::Error::new(errors.to_string().lines().next().unwrap_or_default()))
+        }
+    }
+}

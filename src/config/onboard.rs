@@ -5,9 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::last_good::replace;
 use super::layers::LoadOptions;
 use super::load::load;
+use super::replace::replace;
 use crate::error::{Context, Result};
 
 /// JSON has no comments: keys that begin with `_` are read by people only.

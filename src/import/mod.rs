@@ -10,40 +10,38 @@ pub mod table;
 
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
 use self::status::Report;
 use self::table::{Place, TABLE, Verdict};
-use crate::supervise::settings::Settings;
 use crate::sys::service::{Identity, as_user};
-use crate::{Error, Result, supervise};
+use crate::{Error, Result};
 
 /// Where the report stands in the run folder, for `picoclaw status` and the supervisor.
 pub const REPORT: &str = "import.txt";
 
-/// `picoclaw import`, with the settings of `/etc/default/picoclaw` in the environment.
-pub fn run() -> Result<ExitCode> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
-    if settings.boot.as_os_str().is_empty() {
-        return Err(Error::new("PICOCLAW_BOOT names no boot partition"));
-    }
-    let identity = supervise::identity_of(&settings)?;
-    let report = take(&settings, identity.as_ref())?;
-    for line in report.text().lines() {
-        println!("import: {line}");
-    }
-    Ok(ExitCode::SUCCESS)
+/// Where the import reads and writes.
+pub struct Places {
+    /// Mount point of the boot partition.
+    pub boot: PathBuf,
+    /// The daemon's home.
+    pub home: PathBuf,
+    /// Root's own folder on the data partition.
+    pub system: PathBuf,
+    /// Where the report is published, in RAM.
+    pub run: PathBuf,
+    /// The image is PicoClaw's own: more than `picoclaw.json` is taken.
+    pub own_image: bool,
 }
 
 /// Takes everything there is. Errors are those of the data partition or a card that cannot be written; what is wrong
 /// with a file stands in the report.
-pub fn take(settings: &Settings, identity: Option<&Identity>) -> Result<Report> {
-    let boot = &settings.boot;
-    let memory = settings.system.join("import.txt");
+pub fn take(places: &Places, identity: Option<&Identity>) -> Result<Report> {
+    let boot = &places.boot;
+    let memory = places.system.join("import.txt");
     let mut report = Report { taken: remembered(&memory), broken: Vec::new() };
     let (mut taken, mut doomed) = (Vec::new(), Vec::new());
-    for entry in TABLE.iter().filter(|e| e.everywhere || settings.own_image) {
+    for entry in TABLE.iter().filter(|e| e.everywhere || places.own_image) {
         let verdict = match files::read(&boot.join(entry.name)) {
             Ok(None) => continue,
             Ok(Some(bytes)) => entry.judge(&bytes),
@@ -58,8 +56,8 @@ pub fn take(settings: &Settings, identity: Option<&Identity>) -> Result<Report> 
                 doomed.push(entry.name);
                 continue;
             }
-            Verdict::Store(bytes) => put(settings, identity, entry.place, Some(bytes)),
-            Verdict::Remove => put(settings, identity, entry.place, None),
+            Verdict::Store(bytes) => put(places, identity, entry.place, Some(bytes)),
+            Verdict::Remove => put(places, identity, entry.place, None),
         };
         match stored {
             Ok(()) => {
@@ -71,14 +69,14 @@ pub fn take(settings: &Settings, identity: Option<&Identity>) -> Result<Report> 
         }
     }
     if !taken.is_empty() {
-        if settings.own_image {
-            wifi(&settings.system)
+        if places.own_image {
+            wifi(&places.system)
                 .map_err(|e| Error::from(e).context("cannot write wpa_supplicant.conf"))?;
         }
         files::store(&memory, taken.join("\n").as_bytes())?;
         report.taken = taken;
     }
-    publish(&settings.run, &report.text());
+    publish(&places.run, &report.text());
     let text = status::compose(&report.text(), "");
     // After a start with nothing new, what the daemon announced last time still holds.
     let old = fs::read_to_string(boot.join(status::NAME)).unwrap_or_default();
@@ -110,7 +108,7 @@ fn publish(run: &Path, text: &str) {
 
 /// Stores or removes one setting.
 fn put(
-    settings: &Settings,
+    places: &Places,
     identity: Option<&Identity>,
     place: Place,
     bytes: Option<&[u8]>,
@@ -121,8 +119,8 @@ fn put(
     };
     match place {
         // The user owns that folder and could lay links in it: write with the user's rights.
-        Place::Home(name) => as_user(identity, || act(&settings.home.join(name))),
-        Place::System(name) => act(&settings.system.join(name)),
+        Place::Home(name) => as_user(identity, || act(&places.home.join(name))),
+        Place::System(name) => act(&places.system.join(name)),
     }
 }
 
@@ -151,22 +149,25 @@ fn wifi(system: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    struct Card(Settings);
+    struct Card(Places);
 
     impl Card {
         fn new(name: &str, own_image: bool) -> Card {
             let root =
                 std::env::temp_dir().join(format!("picoclaw-card-{name}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&root);
-            let mut settings = Settings::read(|_| None).expect("defaults");
-            (settings.boot, settings.home, settings.system) =
-                (root.join("boot"), root.join("home"), root.join("system"));
-            settings.own_image = own_image;
-            settings.run = root.join("run");
-            for folder in [&settings.boot, &settings.home, &settings.system] {
+            let at = |name: &str| root.join(name);
+            let places = Places {
+                boot: at("boot"),
+                home: at("home"),
+                system: at("system"),
+                run: at("run"),
+                own_image,
+            };
+            for folder in [&places.boot, &places.home, &places.system] {
                 fs::create_dir_all(folder).expect("folder");
             }
-            Card(settings)
+            Card(places)
         }
         fn lay(&self, name: &str, bytes: &[u8]) {
             fs::write(self.0.boot.join(name), bytes).expect("lay");

@@ -8,41 +8,13 @@ use async_net::TcpStream;
 use futures_rustls::TlsConnector;
 use rustls_pki_types::ServerName;
 
-use super::http::{Guard, HttpError, HttpErrorKind, Inner, seconds};
+use super::error::{HttpError, HttpErrorKind, seconds};
+use super::http::{Guard, Inner};
+use super::route::Route;
 use super::stream::{Stream, within};
 use super::tunnel;
 use crate::limits::{CONNECT_NEXT, CONNECT_TIMEOUT};
-use crate::proto::url::{Scheme, Url, host_port};
-
-/// Where a connection leads; also what makes two of them interchangeable.
-#[derive(PartialEq)]
-pub(super) struct Route {
-    /// The server.
-    pub(super) host: Box<str>,
-    /// Its port.
-    pub(super) port: u16,
-    /// Whether TLS is spoken with it.
-    pub(super) tls: bool,
-    /// On the way.
-    pub(super) proxy: Option<Url>,
-}
-
-impl Route {
-    /// `host:port`, for messages.
-    pub(super) fn label(&self) -> String {
-        host_port(&self.host, self.port)
-    }
-
-    /// Whether requests go to an HTTP proxy in absolute form. Under a guard they do not: the
-    /// proxy would look the name up itself, and might find another address than the one checked.
-    pub(super) fn is_absolute(&self, guarded: bool) -> bool {
-        !guarded && !self.tls && self.proxy.as_ref().is_some_and(|p| p.scheme != Scheme::Socks5)
-    }
-
-    fn error(&self, kind: HttpErrorKind, cause: impl std::fmt::Display) -> HttpError {
-        HttpError { kind, message: format!("{}: {cause}", self.label()) }
-    }
-}
+use crate::proto::url::{Url, host_port};
 
 /// Connects. With a guard every address is checked right before it is used, and nothing but that
 /// address is used: neither we nor a proxy look the name up again.

@@ -3,7 +3,6 @@
 //! Never follows redirects, and never sends a POST a second time once a server may have seen it whole.
 
 use std::cell::OnceCell;
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -12,11 +11,13 @@ use std::time::Duration;
 
 use futures_rustls::rustls::ClientConfig;
 
-use super::dial::{Route, addresses, dial};
+use super::dial::{addresses, dial};
+pub use super::error::{HttpError, HttpErrorKind};
 use super::pool::Pool;
 use super::proxy::{self, Proxies};
 use super::resolve::{self, Resolver};
 use super::response::Exchange;
+use super::route::Route;
 use super::tls;
 use super::tunnel::basic;
 use super::upload::Splice;
@@ -73,52 +74,6 @@ impl<'a> Request<'a> {
     /// A POST of JSON.
     pub fn post_json(url: &'a str, body: &'a [u8]) -> Request<'a> {
         Request { method: "POST", body, ..Request::get(url) }
-    }
-}
-
-/// Why there is no response; the caller branches on [`HttpError::kind`].
-#[derive(Debug, Clone)]
-pub struct HttpError {
-    /// What to branch on.
-    pub kind: HttpErrorKind,
-    /// Sentence with host and cause, never a secret (no path of a bot URL).
-    pub message: String,
-}
-
-/// See [`HttpError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpErrorKind {
-    /// The URL is not one we can fetch.
-    Url,
-    /// The name has no address (yet).
-    Resolve,
-    /// Refused by the request's guard.
-    Guarded,
-    /// No connection: TCP, proxy or TLS.
-    Connect,
-    /// The clock is before the build date, so certificates cannot be judged yet.
-    Clock,
-    /// No byte within the limit.
-    Timeout,
-    /// The connection ended in the middle; the server may have processed the request.
-    Broken,
-    /// The server's bytes are not HTTP, or over a limit.
-    Protocol,
-}
-
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-/// `30 s`, or `0.5 s` where less than ten are not whole.
-pub(super) fn seconds(d: Duration) -> String {
-    if d.as_secs() >= 10 || d.subsec_millis() == 0 {
-        format!("{} s", d.as_secs())
-    } else {
-        let tenths = d.as_secs() * 10 + u64::from((d.subsec_millis() + 50) / 100);
-        format!("{}.{} s", tenths / 10, tenths % 10)
     }
 }
 

@@ -10,12 +10,14 @@
 //! Never puts a URL's path, query or credentials into an error: they hold bot tokens and keys.
 
 mod dial;
+mod error;
 pub mod http;
 pub mod listen;
 mod pool;
 pub mod proxy;
 mod resolve;
 mod response;
+mod route;
 mod stream;
 pub mod tls;
 mod tunnel;

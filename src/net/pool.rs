@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::dial::Route;
+use super::route::Route;
 use super::stream::Stream;
 use crate::limits::{POOL_CONNECTIONS, POOL_IDLE};
 

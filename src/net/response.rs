@@ -4,8 +4,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::dial::Route;
-use super::http::{HttpError, HttpErrorKind, Inner, seconds};
+use super::error::{HttpError, HttpErrorKind, seconds};
+use super::http::Inner;
+use super::route::Route;
 use super::stream::Stream;
 use super::upload::Splice;
 use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES};

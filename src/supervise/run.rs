@@ -134,7 +134,7 @@ impl Supervisor {
         self.tool_user();
         self.time.begin(&mut self.log);
         if !self.settings.boot.as_os_str().is_empty() {
-            match import::take(&self.settings, self.identity.as_ref()) {
+            match import::take(&self.settings.import_places(), self.identity.as_ref()) {
                 Ok(report) => {
                     for (name, wrong) in &report.broken {
                         self.log.write(&format!("boot partition: {name} not taken: {wrong}"));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::respawn::Policy;
+use crate::import::Places;
 use crate::limits::KEEPALIVE_STALE;
 use crate::{Error, Result};
 
@@ -75,6 +76,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where the import from the boot partition reads and writes.
+    pub fn import_places(&self) -> Places {
+        Places {
+            boot: self.boot.clone(),
+            home: self.home.clone(),
+            system: self.system.clone(),
+            run: self.run.clone(),
+            own_image: self.own_image,
+        }
+    }
+
     /// Reads `PICOCLAW_*` through `get`. Unset and empty mean the default. The error names the variable.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Settings> {
         let text = |name: &str, default: &str| match get(name) {

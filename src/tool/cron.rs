@@ -11,6 +11,7 @@ use super::schema::{flag, integer, text};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
 use crate::bus::{Address, CRON};
 
+/// Sets, lists and changes jobs.
 pub static CRON_TOOL: ToolSpec = ToolSpec {
     name: "cron",
     description: "Schedule reminders and repeated work for this chat. For a reminder of the user set deliver to true: the message is then sent as it is. With deliver false you are woken with the message as your task, without this conversation: put everything needed into it.",

@@ -17,6 +17,7 @@ use crate::proto::excerpt::HeadTail;
 use crate::sys::process::{self, End, Exit, Outcome};
 use crate::sys::spawn_blocking;
 
+/// Runs a shell command in the sandbox.
 pub static EXEC: ToolSpec = ToolSpec {
     name: "exec",
     description: "Run a shell command (sh -c) and get its output. Input is empty; long output keeps its beginning and end; processes left in the background end with the command.",

@@ -11,6 +11,7 @@ use crate::store::index::{self, Found};
 use crate::store::memory;
 use crate::sys::{clock, spawn_blocking};
 
+/// Searches notes, memory and past conversations.
 pub static MEMORY_SEARCH: ToolSpec = ToolSpec {
     name: "memory_search",
     description: "Search long-term memory, all daily notes and the summaries of past conversations for words. Use it before you say that you do not know something about the user or an earlier day. It finds words, not meanings: try others when nothing fits.",
@@ -20,6 +21,7 @@ pub static MEMORY_SEARCH: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Adds a note.
 pub static MEMORY_APPEND: ToolSpec = ToolSpec {
     name: "memory_append",
     description: "Note something to remember. day adds it to today's daily note, long_term to MEMORY.md, which is for lasting facts about the user.",

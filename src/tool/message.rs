@@ -5,6 +5,7 @@ use super::schema::{integer, text};
 use super::{Args, Effect, MessageSender, ToolResult, ToolSpec};
 use crate::bus::{Address, Outbound};
 
+/// Sends a message outside of the answer.
 pub static MESSAGE: ToolSpec = ToolSpec {
     name: "message",
     description: "Send a message to the user now, before the final answer, or to another chat.",

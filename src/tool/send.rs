@@ -12,6 +12,7 @@ use crate::limits::SEND_FILE_BYTES;
 use crate::proto::text::one_line;
 use crate::sys::spawn_blocking;
 
+/// Sends a file of the workspace to a chat.
 pub static SEND_FILE: ToolSpec = ToolSpec {
     name: "send_file",
     description: "Send a file of the workspace to the user: pictures, music, video and voice notes (*voice*.ogg) as such, everything else as a document.",

@@ -12,6 +12,7 @@ use super::{Args, Effect, Needs, ToolContext, ToolResult, ToolSpec};
 use crate::limits::{SUBAGENT_SHOWN, SUBAGENT_TASK_BYTES};
 use crate::proto::text::{one_line, truncate};
 
+/// Starts a sub-agent that reports later.
 pub static SPAWN: ToolSpec = ToolSpec {
     name: "spawn",
     description: "Hand a task to a sub-agent that works in the background with your tools. It does not see this conversation: put everything it needs into the task. Its result comes later as a message of its own.",
@@ -22,6 +23,7 @@ pub static SPAWN: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Starts a sub-agent and waits for its result.
 pub static SUBAGENT: ToolSpec = ToolSpec {
     name: "subagent",
     description: "The same, but wait for the result.",
@@ -33,6 +35,7 @@ pub static SUBAGENT: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Says what the sub-agents do.
 pub static SPAWN_STATUS: ToolSpec = ToolSpec {
     name: "spawn_status",
     description: "What the sub-agents of this conversation are doing.",
@@ -43,6 +46,7 @@ pub static SPAWN_STATUS: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Ends a sub-agent.
 pub static SPAWN_CANCEL: ToolSpec = ToolSpec {
     name: "spawn_cancel",
     description: "Stop a sub-agent of this conversation; nothing more comes from it.",

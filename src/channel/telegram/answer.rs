@@ -26,7 +26,14 @@ pub enum CallError {
     /// 5xx.
     Server(u16, String),
     /// An answer nobody can read, with what there is of its beginning.
-    Garbled { status: u16, why: Garble, head: Vec<u8> },
+    Garbled {
+        /// Of HTTP.
+        status: u16,
+        /// What is wrong with it.
+        why: Garble,
+        /// Its first bytes.
+        head: Vec<u8>,
+    },
 }
 
 /// Why an answer cannot be read.

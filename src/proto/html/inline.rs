@@ -3,62 +3,11 @@
 //! A mark is written with the first text inside it and closed right after the last, so blanks end up
 //! outside; a block that ends closes the marks and the next one opens them again.
 
+use super::emitter::{Emitter, Mark, MarkState, Style};
 use super::link;
-use super::markdown::{Emitter, Style};
 
 /// Marks open inside each other; further ones are ignored.
 const MARKS: usize = 16;
-
-/// What a mark means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    Strong,
-    Emphasis,
-    Struck,
-    Code,
-    Link,
-}
-
-impl Mark {
-    /// The mark an element stands for.
-    pub(super) fn of_element(name: &str) -> Option<Mark> {
-        Some(match name {
-            "b" | "strong" => Mark::Strong,
-            "i" | "em" => Mark::Emphasis,
-            "s" | "del" | "strike" => Mark::Struck,
-            "code" | "kbd" | "samp" | "tt" => Mark::Code,
-            _ => return None,
-        })
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Mark::Strong => "**",
-            Mark::Emphasis => "*",
-            Mark::Struck => "~~",
-            Mark::Code => "`",
-            Mark::Link => "[",
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum MarkState {
-    /// Not yet written.
-    Owed,
-    /// Written, to be closed.
-    Open,
-    /// Inside another one of its kind, or used up: only waits for its end tag.
-    Silent,
-}
-
-/// The marks that are open.
-#[derive(Default)]
-pub(super) struct Inline {
-    marks: Vec<(Mark, MarkState)>,
-    /// Target of the link that is open.
-    target: String,
-}
 
 impl Emitter {
     /// A mark's start tag.

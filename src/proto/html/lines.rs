@@ -1,9 +1,7 @@
 //! Writing a line: what stands in front of its first character, and the limit.
 
-use super::markdown::{Emitter, Style};
+use super::emitter::{Emitter, NESTING, Style};
 
-/// Levels of lists and quotes that are shown; deeper ones look like the last.
-pub(super) const NESTING: usize = 8;
 /// Blanks for each level of a list.
 const INDENT: usize = 4;
 /// Line breaks in a row that preformatted text keeps.

@@ -4,103 +4,19 @@
 //! white space and an element without text leaves no mark. Every nesting has a bound; what is nested
 //! deeper is rendered as if it were at the bound.
 
-use super::inline::{Inline, Mark};
-use super::lines::NESTING;
+use super::emitter::{Emitter, List, Mark, NESTING, Style};
 use super::link;
-use super::table::Table;
 use super::token::{Attribute, Tag};
 use crate::proto::text;
 
 /// Characters of a picture's words.
 const ALT_CHARS: usize = 200;
 
-/// What is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Headings, lists, links, pictures, tables, code, quotes.
-    Markdown,
-    /// The words.
-    Plain,
-}
-
-/// A list that is open.
-pub(super) struct List {
-    /// Number of the next item, if they have numbers.
-    pub(super) next: Option<u32>,
-    /// Characters of the current item's mark.
-    pub(super) width: usize,
-    /// No item has begun.
-    pub(super) fresh: bool,
-}
-
-/// Collects the text.
-pub struct Emitter {
-    pub(super) style: Style,
-    pub(super) out: String,
-    pub(super) limit: usize,
-    pub(super) full: bool,
-    /// Line breaks owed: 0, 1, or 2 for an empty line.
-    pub(super) gap: u8,
-    /// A blank is owed.
-    pub(super) space: bool,
-    /// Only a prefix stands on the current line.
-    pub(super) at_line_start: bool,
-    pub(super) quote: usize,
-    pub(super) last_quote: usize,
-    pub(super) lists: Vec<List>,
-    /// Lists beyond [`NESTING`].
-    pub(super) deeper_lists: u32,
-    /// The mark of a list item is owed.
-    pub(super) item: bool,
-    /// Level of the heading we are in, 0 for none.
-    pub(super) heading: usize,
-    pub(super) heading_owed: bool,
-    pub(super) inline: Inline,
-    /// In preformatted text.
-    pub(super) pre: bool,
-    /// Its fence is written.
-    pub(super) fence: bool,
-    /// Line breaks owed in it.
-    pub(super) pre_lines: u32,
-    pub(super) tables: Vec<Table>,
-    /// Tables beyond [`NESTING`].
-    pub(super) deeper_tables: u32,
-    /// Element whose content is left out, and how many of its name are open.
-    pub(super) skip: Option<(&'static str, u32)>,
-}
-
 /// Elements that are left out with everything in them.
 const SKIPPED: &[&str] =
     &["audio", "canvas", "datalist", "math", "object", "select", "svg", "template", "video"];
 
 impl Emitter {
-    /// An empty page; writing stops at `limit` bytes.
-    pub fn new(style: Style, limit: usize) -> Emitter {
-        Emitter {
-            style,
-            out: String::new(),
-            limit,
-            full: false,
-            gap: 0,
-            space: false,
-            at_line_start: true,
-            quote: 0,
-            last_quote: 0,
-            lists: Vec::new(),
-            deeper_lists: 0,
-            item: false,
-            heading: 0,
-            heading_owed: false,
-            inline: Inline::default(),
-            pre: false,
-            fence: false,
-            pre_lines: 0,
-            tables: Vec::new(),
-            deeper_tables: 0,
-            skip: None,
-        }
-    }
-
     /// The limit is reached; more input changes nothing.
     pub fn is_full(&self) -> bool {
         self.full

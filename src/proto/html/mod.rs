@@ -3,6 +3,7 @@
 //! Never builds a tree, never recurses, never reads ahead: the page comes in pieces, and besides the
 //! text only one tag and a few small stacks are held. Time is linear in the page.
 
+mod emitter;
 mod entity;
 mod inline;
 mod lines;
@@ -13,10 +14,10 @@ mod table;
 mod tests;
 mod token;
 
+pub use emitter::Style;
 pub use entity::decode;
-pub use markdown::Style;
 
-use markdown::Emitter;
+use emitter::Emitter;
 use token::Tokenizer;
 
 /// Converts a page that comes in pieces.

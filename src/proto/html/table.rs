@@ -1,29 +1,9 @@
 //! Tables as pipe tables; those that only lay out a page fall apart into blocks.
 
-use super::lines::NESTING;
-use super::markdown::{Emitter, Style};
+use super::emitter::{Emitter, NESTING, Style, Table};
 
 /// Columns that are shown apart; further ones run into the last.
 const COLUMNS: u16 = 64;
-
-/// A table that is open.
-#[derive(Default)]
-pub(super) struct Table {
-    /// Rows with text so far, two meaning many.
-    rows: u8,
-    /// Cells of the current row, and how many of them have their bar.
-    cells: u16,
-    written: u16,
-    in_cell: bool,
-    /// Holds blocks: no pipe table.
-    layout: bool,
-}
-
-impl Table {
-    fn is_line(&self) -> bool {
-        self.in_cell && !self.layout
-    }
-}
 
 impl Emitter {
     /// In a cell of a pipe table, where everything has to stay on one line.

@@ -3,8 +3,8 @@
 //! Holds no more than one tag; attribute values beyond [`VALUE_BYTES`] are dropped, so the size of a
 //! page, of a `data:` picture in it, or of an unclosed quote costs nothing.
 
+use super::emitter::Emitter;
 use super::entity;
-use super::markdown::Emitter;
 
 /// Bytes of an attribute's value that are kept; a longer one counts as absent.
 const VALUE_BYTES: usize = 2048;

@@ -16,6 +16,7 @@ use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
 use crate::sys::beneath::{Fault, Replace};
 use crate::sys::spawn_blocking;
 
+/// Reads a text file.
 pub static READ_FILE: ToolSpec = ToolSpec {
     name: "read_file",
     description: "Read a file. By bytes (offset, length) or, with start_line or max_lines, as numbered lines of text. Long files come in pieces; the answer says how to go on.",
@@ -26,6 +27,7 @@ pub static READ_FILE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Writes a file, whole.
 pub static WRITE_FILE: ToolSpec = ToolSpec {
     name: "write_file",
     description: "Write a file. Folders are made as needed. A file that exists is replaced only with overwrite=true.",
@@ -36,6 +38,7 @@ pub static WRITE_FILE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Replaces one passage of a file.
 pub static EDIT_FILE: ToolSpec = ToolSpec {
     name: "edit_file",
     description: "Replace a piece of a text file. old_text must occur exactly once, letter by letter; add surrounding lines to make it unique.",
@@ -46,6 +49,7 @@ pub static EDIT_FILE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Adds to the end of a file.
 pub static APPEND_FILE: ToolSpec = ToolSpec {
     name: "append_file",
     description: "Add text to the end of a file, which is made if missing.",
@@ -56,6 +60,7 @@ pub static APPEND_FILE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
+/// Lists a folder.
 pub static LIST_DIR: ToolSpec = ToolSpec {
     name: "list_dir",
     description: "List the files and folders of a folder.",

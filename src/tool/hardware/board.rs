@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Job, carry_out, facts, line_of, names, told};
 use crate::tool::{Effect, ToolSpec};
 
+/// Says what the board has.
 pub static BOARD: ToolSpec = ToolSpec {
     name: "board",
     description: "The board you live on: its name, temperatures in degrees Celsius, seconds since its start, load, and which buses and lines must not be used.",

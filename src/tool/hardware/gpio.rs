@@ -12,6 +12,7 @@ use crate::sys::hardware::gpio::{Chip, Line};
 use crate::tool::schema::{integer, text};
 use crate::tool::{Args, Effect, ToolSpec};
 
+/// Reads and sets pins.
 pub static GPIO: ToolSpec = ToolSpec {
     name: "gpio",
     description: "Lines (pins) of the board's GPIO chips. list shows the chips, or one chip's named and used lines; read tells a level; write puts a line at a level and keeps it there until release. A write waits for the user's yes.",

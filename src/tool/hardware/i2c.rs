@@ -11,6 +11,7 @@ use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, Shape};
 use crate::tool::schema::{integer, text};
 use crate::tool::{Args, Effect, ToolSpec};
 
+/// Scans, reads and writes an I2C bus.
 pub static I2C: ToolSpec = ToolSpec {
     name: "i2c",
     description: "Sensors and chips on an I2C bus of the board. detect lists buses, scan finds devices on one, read and write exchange bytes with one. A write waits for the user's yes.",

@@ -10,6 +10,7 @@ use crate::sys::hardware::spi::{Manner, transfer};
 use crate::tool::schema::{integer, text};
 use crate::tool::{Args, Effect, ToolSpec};
 
+/// Transfers bytes over SPI.
 pub static SPI: ToolSpec = ToolSpec {
     name: "spi",
     description: "Devices on an SPI bus of the board. list shows them, transfer sends bytes and returns what came at the same time, read sends zeros. A transfer waits for the user's yes.",

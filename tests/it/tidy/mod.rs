@@ -2,6 +2,7 @@
 //!
 //! Each complaint is one line, `file:line: what`, and a test prints all of them.
 
+mod circles;
 mod documents;
 mod layers;
 mod source;

@@ -1,6 +1,6 @@
 //! Sizes, unfinished places, unsafe code, limits.
 
-use super::text::{has_word, is_test_file, shipped};
+use super::text::{code, has_word, is_test_file, shipped};
 use super::{files, none, read, root, texts};
 
 /// Lines of a source file, its tests included.
@@ -29,6 +29,93 @@ fn files_are_short() {
         }
         if allowed > FILE_LINES && lines < allowed {
             complaints.push(format!("{name}: it shrank to {lines} lines: say so in LONG"));
+        }
+    }
+    none(complaints);
+}
+
+/// Lines of a function, from `fn` to its closing brace.
+const FUNCTION_LINES: usize = 70;
+
+/// Functions that are longer, with their length; a line may only shrink or go.
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
+    ("src/channel/telegram/receive.rs", "round", 119),
+    ("src/command/status.rs", "run", 95),
+    ("src/proto/html/token.rs", "feed", 90),
+    ("src/app/listen.rs", "serve_control", 91),
+    ("src/app/mod.rs", "run", 83),
+    ("src/provider/chain.rs", "chat", 77),
+    ("src/agent/round.rs", "run", 77),
+    ("src/supervise/settings.rs", "read", 76),
+    ("src/command/migrate/openclaw.rs", "convert", 73),
+    ("src/proto/html/tests.rs", "random_markup_never_panics", 72),
+];
+
+/// Columns of a line of code; what strings and comments add does not count, they cannot always be broken.
+const CODE_COLUMNS: usize = 100;
+
+/// Name and length of each function of a file.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (n, line) in lines.iter().enumerate() {
+        let begin = line.trim_start();
+        let Some(at) = begin.find("fn ").filter(|at| *at == 0 || begin[..*at].ends_with(' '))
+        else {
+            continue;
+        };
+        let words = begin[..at].split_whitespace();
+        let known = ["pub", "async", "const", "unsafe", "extern"];
+        let head = |w: &str| known.contains(&w) || w.starts_with("pub(") || w.ends_with(')');
+        if !words.into_iter().all(head) {
+            continue;
+        }
+        let name = begin[at + 3..].split(|c: char| !c.is_alphanumeric() && c != '_').next();
+        let indent = &line[..line.len() - begin.len()];
+        let end = format!("{indent}}}");
+        let length = lines[n..].iter().position(|l| **l == *end);
+        if let Some(length) = length {
+            found.push((name.unwrap_or_default().to_owned(), length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn functions_are_short_and_lines_narrow() {
+    let mut complaints = Vec::new();
+    for (path, source) in texts("src", ".rs") {
+        let code = code(&source);
+        for (name, lines) in functions(&code) {
+            let known = LONG_FUNCTIONS.iter().find(|(p, f, _)| *p == path && *f == name);
+            let allowed = known.map_or(FUNCTION_LINES, |(_, _, lines)| *lines);
+            if lines > allowed {
+                complaints.push(format!("{path}: {name} has {lines} lines, at most {allowed}"));
+            }
+            if known.is_some() && lines < allowed {
+                complaints.push(format!("{path}: {name} shrank to {lines}: say so in the list"));
+            }
+        }
+        for (n, (line, whole)) in code.lines().zip(source.lines()).enumerate() {
+            // Blanks that code() left for a string are not counted.
+            let columns =
+                line.split_whitespace().map(|word| word.chars().count() + 1).sum::<usize>();
+            if columns == 0 {
+                continue;
+            }
+            let indent = whole.len() - whole.trim_start().len();
+            if indent + columns > CODE_COLUMNS + 1 {
+                complaints.push(format!("{path}:{}: {} columns of code", n + 1, indent + columns));
+            }
+        }
+    }
+    let all: Vec<(String, String)> = texts("src", ".rs")
+        .iter()
+        .flat_map(|(p, s)| functions(&code(s)).into_iter().map(|(f, _)| (p.clone(), f)))
+        .collect();
+    for (path, name, _) in LONG_FUNCTIONS {
+        if !all.iter().any(|(p, f)| p == path && f == name) {
+            complaints.push(format!("{path}: {name} is gone: take it off the list"));
         }
     }
     none(complaints);

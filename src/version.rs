@@ -1,4 +1,4 @@
-//! `picoclaw version`.
+//! Version, revision, target and features: what `picoclaw version` prints.
 
 /// Version from Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
