@@ -91,7 +91,7 @@ async fn hear(
     match voice::transcribe(&hub.agent.http, writer, workspace, path, hub.patience.voice).await {
         Ok(said) => {
             *text = media::put(text, kind, &format!("[{kind} transcription: {said}]"));
-            if config.agent.echo_transcription {
+            if config.agent.voice.echo {
                 tell(hub, message, format!("Transcript: {said}"));
             }
             true

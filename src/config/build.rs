@@ -4,18 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::inspect::suggestion;
-use super::secret::{Secret, filter_min_length};
-use super::section::{BuildContext, Section, Zero};
+use super::secret::Secret;
+use super::section::{BuildContext, Section};
 use super::shapes::is_placeholder;
+use super::table::FETCH_LIMIT;
 use super::tree::Node;
 use super::*;
-use crate::limits;
 
 /// Schema versions that are read.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 0..=3;
-
-/// Largest `tools.web.fetch_limit_bytes`.
-const FETCH_LIMIT: usize = 10 * 1024 * 1024;
 
 /// What Go's files have for the default workspace; it moves with `PICOCLAW_HOME`.
 const OLD_WORKSPACE: &str = "~/.picoclaw/workspace";
@@ -45,53 +42,31 @@ pub(super) fn build(
         session: session(top, ctx),
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
-        embeddings: top.text("memory.embeddings.model"),
         usb_notices: top.truth("devices.enabled") && top.truth("devices.monitor_usb"),
-        time_servers: top.list("time.servers"),
+        ..Config::read(top)
     }
 }
 
 fn agent(top: Section<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> AgentConfig {
-    let at = |key: &str| format!("agents.defaults.{key}");
-    let max_tokens = top.count(&at("max_tokens"), Zero::Default);
+    let at = |key: &str| ["agents.defaults.", key].concat();
     let workspace = top.text(&at("workspace"));
     let workspace = match workspace.strip_prefix("$PICOCLAW_HOME/") {
         Some(rest) => home.join(rest),
         None if workspace.is_empty() || workspace == OLD_WORKSPACE => home.join("workspace"),
         None => home.join(expand(&workspace)),
     };
+    let agent = AgentConfig::read(top);
     AgentConfig {
         workspace,
-        restrict_to_workspace: top.truth(&at("restrict_to_workspace")),
-        allow_read_outside_workspace: top.truth(&at("allow_read_outside_workspace")),
-        model: String::new(),
-        fallbacks: top.list(&at("model_fallbacks")),
-        max_tokens,
-        context_window: top.count(&at("context_window"), Zero::Means(max_tokens.saturating_mul(4))),
-        temperature: top.num(&at("temperature")),
-        max_tool_iterations: top.count(&at("max_tool_iterations"), Zero::Means(20)),
-        max_parallel_turns: top.count(&at("max_parallel_turns"), Zero::Default),
-        max_llm_retries: top.count(&at("max_llm_retries"), Zero::Itself),
-        llm_retry_backoff: Duration::from_secs(u64::from(
-            top.count(&at("llm_retry_backoff_secs"), Zero::Itself),
-        )),
-        summarize_messages: top.count(&at("summarize_message_threshold"), Zero::Default),
-        summarize_percent: top.count(&at("summarize_token_percent"), Zero::Default),
+        context_window: match top.count(&at("context_window")) {
+            0 => agent.max_tokens.saturating_mul(4),
+            tokens => tokens,
+        },
         skills: agent_skills(top),
         steer_all: top.word(&at("steering_mode")) == "all",
-        reflect: top.count(&at("reflect"), Zero::Itself),
-        subturn: SubturnConfig {
-            max_depth: top.count(&at("subturn.max_depth"), Zero::Default),
-            max_concurrent: top.count(&at("subturn.max_concurrent"), Zero::Default),
-            timeout: Duration::from_secs(
-                60 * u64::from(top.count(&at("subturn.default_timeout_minutes"), Zero::Default)),
-            ),
-            token_budget: top.count(&at("subturn.default_token_budget"), Zero::Itself),
-            slot_wait: Duration::from_secs(u64::from(
-                top.count(&at("subturn.concurrency_timeout_sec"), Zero::Default),
-            )),
-        },
-        ..media::read(top)
+        subturn: SubturnConfig::read(top),
+        voice: VoiceConfig::read(top),
+        ..agent
     }
 }
 
@@ -114,12 +89,8 @@ fn agent_skills(top: Section<'_>) -> Option<Vec<String>> {
 }
 
 fn heartbeat(top: Section<'_>) -> Duration {
-    let minutes = top.count("heartbeat.interval", Zero::Default).max(limits::HEARTBEAT_MIN);
-    if top.truth("heartbeat.enabled") {
-        Duration::from_secs(u64::from(minutes) * 60)
-    } else {
-        Duration::ZERO
-    }
+    let interval = top.minutes("heartbeat.interval");
+    if top.truth("heartbeat.enabled") { interval } else { Duration::ZERO }
 }
 
 fn consolidation(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Option<u32> {
@@ -175,14 +146,14 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
         level => level.to_owned(),
     };
     let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
-    let token = Secret::new(top.text("gateway.token"));
+    let gateway = GatewayConfig::read(top);
     // 0.0.0.0 stands in examples of the Go original: it is narrowed to loopback then, which `status` says.
     let local = |host: &String| {
         let ip: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
         let ip = ip.map(|ip| ip.to_canonical());
         ip.map_or(host == "localhost", |ip| ip.is_loopback() || ip.is_unspecified())
     };
-    if let Some(host) = hosts.iter().find(|host| token.is_empty() && !local(host)) {
+    if let Some(host) = hosts.iter().find(|host| gateway.token.is_empty() && !local(host)) {
         ctx.warn(
             top.origin("gateway.host"),
             "gateway.host",
@@ -190,16 +161,10 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
             "set gateway.token, or leave gateway.host out",
         );
     }
-    GatewayConfig {
-        hosts,
-        token,
-        port: u16::try_from(top.int("gateway.port")).unwrap_or_default(),
-        log_level,
-    }
+    GatewayConfig { hosts, log_level, ..gateway }
 }
 
 fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
-    let size = top.count("tools.read_file.max_read_file_size", Zero::Default) as usize;
     ToolsConfig {
         disabled: TOOLS
             .iter()
@@ -214,43 +179,19 @@ fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
                 _ => None,
             })
             .collect(),
-        unattended: top.list("tools.unattended"),
-        serial_ports: top.list("tools.serial.ports"),
         allow_read_paths: patterns(top, "tools.allow_read_paths", ctx),
         allow_write_paths: patterns(top, "tools.allow_write_paths", ctx),
         exec: ExecConfig {
-            enable_deny_patterns: top.truth("tools.exec.enable_deny_patterns"),
-            allow_remote: top.truth("tools.exec.allow_remote"),
             custom_deny_patterns: patterns(top, "tools.exec.custom_deny_patterns", ctx),
             custom_allow_patterns: patterns(top, "tools.exec.custom_allow_patterns", ctx),
-            timeout: Duration::from_secs(u64::from(
-                top.count("tools.exec.timeout_seconds", Zero::Default),
-            )),
             env: exec_env(top, ctx),
             unsandboxed: top.word("tools.exec.sandbox") == "none",
+            ..ExecConfig::read(top)
         },
-        cron_commands: top.truth("tools.cron.allow_command"),
-        cron_timeout: Duration::from_secs(
-            60 * u64::from(top.count("tools.cron.exec_timeout_minutes", Zero::Default)),
-        ),
         web: web(top, ctx),
-        skills: skills(top),
+        skills: SkillsConfig::read(top),
         read_file_lines: top.word("tools.read_file.mode") == "lines",
-        max_read_file_size: size.min(limits::READ_FILE_BYTES),
-        filter_sensitive_data: top.truth("tools.filter_sensitive_data"),
-        filter_min_length: filter_min_length(top.int("tools.filter_min_length")),
-    }
-}
-
-fn skills(top: Section<'_>) -> SkillsConfig {
-    let at = |key: &str| ["tools.skills.registries.", key].concat();
-    SkillsConfig {
-        github_base: top.address(&at("github.base_url")),
-        github_token: Secret::new(top.text(&at("github.auth_token"))),
-        proxy: top.text(&at("github.proxy")),
-        clawhub: top.truth(&at("clawhub.enabled")),
-        clawhub_base: top.address(&at("clawhub.base_url")),
-        clawhub_token: Secret::new(top.text(&at("clawhub.auth_token"))),
+        ..ToolsConfig::read(top)
     }
 }
 
@@ -288,27 +229,23 @@ fn exec_env(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Vec<String> {
 }
 
 fn web(top: Section<'_>, ctx: &mut BuildContext<'_>) -> WebConfig {
-    let mut limit = top.count("tools.web.fetch_limit_bytes", Zero::Default) as usize;
-    if limit > FETCH_LIMIT {
+    if top.int("tools.web.fetch_limit_bytes") > FETCH_LIMIT {
         ctx.warn(
             top.origin("tools.web.fetch_limit_bytes"),
             "tools.web.fetch_limit_bytes",
             format!("lowered to {FETCH_LIMIT}"),
             "",
         );
-        limit = FETCH_LIMIT;
     }
     let engine = |name: &str| {
         let at = |key: &str| format!("tools.web.{name}.{key}");
         let key =
             top.list(&at("api_keys")).into_iter().find(|k| !is_placeholder(k)).unwrap_or_default();
-        let results = u32::try_from(top.int(&at("max_results"))).unwrap_or_default();
-        let results = if results == 0 { 5 } else { results.clamp(1, 10) };
         SearchEngine {
             enabled: top.truth(&at("enabled")),
             api_key: Secret::new(key),
             base_url: top.address(&at("base_url")),
-            max_results: results,
+            max_results: top.count(&at("max_results")),
         }
     };
     let provider = top.word("tools.web.provider");
@@ -325,16 +262,12 @@ fn web(top: Section<'_>, ctx: &mut BuildContext<'_>) -> WebConfig {
         "auto".to_owned()
     };
     WebConfig {
-        enabled: top.truth("tools.web.enabled"),
         provider,
-        proxy: top.text("tools.web.proxy"),
-        fetch_limit_bytes: limit,
-        format: top.word("tools.web.format"),
-        private_host_whitelist: top.list("tools.web.private_host_whitelist"),
         engines: ["brave", "duckduckgo", "tavily", "searxng"]
             .into_iter()
             .map(|n| (n.to_owned(), engine(n)))
             .collect(),
+        ..WebConfig::read(top)
     }
 }
 
@@ -348,8 +281,8 @@ fn session(top: Section<'_>, ctx: &mut BuildContext<'_>) -> SessionConfig {
         );
     }
     let known = ["chat", "topic", "sender", "space"];
-    let mut dimensions = top.list("session.dimensions");
-    dimensions.retain(|d| {
+    let mut session = SessionConfig::read(top);
+    session.dimensions.retain(|d| {
         let fine = known.contains(&d.as_str());
         if !fine {
             let hint = suggestion(d, known.into_iter());
@@ -363,8 +296,7 @@ fn session(top: Section<'_>, ctx: &mut BuildContext<'_>) -> SessionConfig {
         fine
     });
     let links = top.node.at("session.identity_links").map(Node::entries).unwrap_or_default();
-    SessionConfig {
-        dimensions,
-        identity_links: links.iter().map(|(name, ids)| (name.to_string(), ids.texts())).collect(),
-    }
+    session.identity_links =
+        links.iter().map(|(name, ids)| (name.to_string(), ids.texts())).collect();
+    session
 }

@@ -53,6 +53,8 @@ pub struct Key {
     pub v0: &'static str,
     /// Default (JSON) from `version` 1 on; empty for none.
     pub v3: &'static str,
+    /// What counts of a number.
+    pub limits: Limits,
     /// One line for people.
     pub doc: &'static str,
 }
@@ -60,31 +62,62 @@ pub struct Key {
 /// No upper end.
 pub(super) const ANY: i64 = u32::MAX as i64;
 
+/// How a number that may be written becomes the one that counts.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// What 0 means.
+    pub zero: Zero,
+    /// Smaller ones count as this.
+    pub least: i64,
+    /// Larger ones count as this.
+    pub most: i64,
+}
+
+/// What 0, and whatever is below it, means.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Zero {
+    /// Itself.
+    Itself,
+    /// The default.
+    Default,
+    /// This.
+    Means(i64),
+}
+
+/// 0 means the default.
+pub(super) const ZERO: Limits = Limits { zero: Zero::Default, ..Limits::NONE };
+
+/// 0 means `n`.
+pub(super) const fn zero(n: i64) -> Limits {
+    Limits { zero: Zero::Means(n), ..Limits::NONE }
+}
+
+impl Limits {
+    /// Every number counts as it is.
+    pub const NONE: Limits = Limits { zero: Zero::Itself, least: i64::MIN, most: i64::MAX };
+
+    /// These, and nothing below `least`.
+    pub const fn from(self, least: i64) -> Limits {
+        Limits { least, ..self }
+    }
+
+    /// These, and nothing above `most`.
+    pub const fn to(self, most: i64) -> Limits {
+        Limits { most, ..self }
+    }
+}
+
 pub(super) const fn key(
     path: &'static str,
     kind: Kind,
     default: &'static str,
     doc: &'static str,
 ) -> Key {
-    Key { path, kind, v0: default, v3: default, doc }
-}
-
-pub(super) const fn two(
-    path: &'static str,
-    kind: Kind,
-    v0: &'static str,
-    v3: &'static str,
-    doc: &'static str,
-) -> Key {
-    Key { path, kind, v0, v3, doc }
+    Key { path, kind, v0: default, v3: default, limits: Limits::NONE, doc }
 }
 
 pub(super) const fn unsupported(path: &'static str) -> Key {
-    Key { path, kind: Kind::Unsupported, v0: "", v3: "", doc: "" }
-}
-
-pub(super) const fn noted(path: &'static str) -> Key {
-    Key { path, kind: Kind::UnsupportedWarn, v0: "", v3: "", doc: "" }
+    Key::without_use(path, Kind::Unsupported)
 }
 
 /// Every key, section by section.
@@ -175,6 +208,21 @@ pub fn below(prefix: &str, path: &str) -> Option<Key> {
 }
 
 impl Key {
+    /// A key of the Go original that has no use here.
+    pub(super) const fn without_use(path: &'static str, kind: Kind) -> Key {
+        Key { path, kind, v0: "", v3: "", limits: Limits::NONE, doc: "" }
+    }
+
+    /// What a number of a file of schema `version` counts as.
+    pub fn in_force(&self, number: i64, version: u32) -> i64 {
+        let number = match self.limits.zero {
+            Zero::Default if number <= 0 => self.default(version).as_i64().unwrap_or(number),
+            Zero::Means(other) if number <= 0 => other,
+            _ => number,
+        };
+        number.clamp(self.limits.least, self.limits.most)
+    }
+
     /// The default of a schema version, null for none.
     pub fn default(&self, version: u32) -> Value {
         let text = if version == 0 { self.v0 } else { self.v3 };
@@ -255,6 +303,7 @@ pub fn variable_allowed(key: &Key) -> bool {
 fn takes(kind: Kind) -> String {
     match kind {
         Kind::Bool => "true or false".to_owned(),
+        Kind::Int(i64::MIN, _) => "whole number".to_owned(),
         Kind::Int(low, high) if high == i64::MAX || high == i64::from(u32::MAX) => {
             format!("whole number from {low}")
         }
@@ -325,5 +374,6 @@ mod tests {
         assert!(text.contains("| `agents.defaults.max_tool_iterations` | whole number from 0 | `50`; without `version` `20` | PICOCLAW_AGENTS_DEFAULTS_MAX_TOOL_ITERATIONS |"), "{text}");
         assert!(text.contains("| `channel_list.<name>.settings.token` | secret |  | PICOCLAW_CHANNELS_<NAME>_TOKEN |"), "{text}");
         assert!(!text.contains("tools.mcp"));
+        assert!(!text.contains(&i64::MIN.to_string()));
     }
 }

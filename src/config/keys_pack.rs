@@ -1,13 +1,25 @@
 //! The tables of keys as the program holds them: their texts one behind the other, and a few bytes a key that say where each ends
 //! and what the key takes. Packed by the compiler: as structures of pointers the tables would take 19 kB more.
 
-use super::keys::{Key, Kind};
-use super::{keys_table, keys_tools, tools};
+use super::keys::{Key, Kind, Limits, Zero};
+use super::table;
 
 /// Room while packing; the compiler says when it is too little.
 const ROOM: usize = 32 * 1024;
 
-const KEYS: usize = keys_table::KEYS.len() + tools::KEYS.len() + keys_tools::KEYS.len();
+const KEYS: usize = {
+    let (mut keys, mut i) = (0, 0);
+    while i < table::ALL.len() {
+        keys += table::ALL[i].len();
+        i += 1;
+    }
+    keys
+};
+
+const ZERO_IS_DEFAULT: u8 = 1;
+const ZERO_IS_OTHER: u8 = 2;
+const HAS_LEAST: u8 = 4;
+const HAS_MOST: u8 = 8;
 
 const TABLES: Packed = {
     let mut packed = Packed {
@@ -18,9 +30,11 @@ const TABLES: Packed = {
         forms: [0; ROOM],
         forms_len: 0,
     };
-    packed.table(keys_table::KEYS);
-    packed.table(tools::KEYS);
-    packed.table(keys_tools::KEYS);
+    let mut i = 0;
+    while i < table::ALL.len() {
+        packed.table(table::ALL[i]);
+        i += 1;
+    }
     packed
 };
 
@@ -91,6 +105,7 @@ impl Packed {
             Kind::Int(low, high) => {
                 self.form(&low.to_le_bytes());
                 self.form(&high.to_le_bytes());
+                self.limits(key.limits);
             }
             Kind::Num(low, high) => {
                 self.form(&low.to_le_bytes());
@@ -98,6 +113,27 @@ impl Packed {
             }
             Kind::Word(words) => self.text(words),
             _ => {}
+        }
+    }
+
+    /// A byte that says which of them are set, and those.
+    const fn limits(&mut self, limits: Limits) {
+        let (zero, other) = match limits.zero {
+            Zero::Itself => (0, None),
+            Zero::Default => (ZERO_IS_DEFAULT, None),
+            Zero::Means(other) => (ZERO_IS_OTHER, Some(other)),
+        };
+        let least = if limits.least == i64::MIN { 0 } else { HAS_LEAST };
+        let most = if limits.most == i64::MAX { 0 } else { HAS_MOST };
+        self.form(&[zero | least | most]);
+        if let Some(other) = other {
+            self.form(&other.to_le_bytes());
+        }
+        if least != 0 {
+            self.form(&limits.least.to_le_bytes());
+        }
+        if most != 0 {
+            self.form(&limits.most.to_le_bytes());
         }
     }
 
@@ -157,9 +193,14 @@ impl Entry {
         let mut rest = Rest { texts, forms: &FORMS[usize::from(self.forms)..] };
         let (v0, v3, doc) = (rest.text(), rest.text(), rest.text());
         let [tag] = rest.form();
+        let mut limits = Limits::NONE;
         let kind = match tag {
             0 => Kind::Bool,
-            1 => Kind::Int(i64::from_le_bytes(rest.form()), i64::from_le_bytes(rest.form())),
+            1 => {
+                let range = Kind::Int(rest.int(), rest.int());
+                limits = rest.limits();
+                range
+            }
             2 => Kind::Num(f64::from_le_bytes(rest.form()), f64::from_le_bytes(rest.form())),
             3 => Kind::Text,
             4 => Kind::Url,
@@ -172,7 +213,7 @@ impl Entry {
             11 => Kind::Unsupported,
             _ => Kind::UnsupportedWarn,
         };
-        Key { path, kind, v0, v3, doc }
+        Key { path, kind, v0, v3, limits, doc }
     }
 }
 
@@ -190,6 +231,27 @@ impl Rest {
         text
     }
 
+    fn int(&mut self) -> i64 {
+        i64::from_le_bytes(self.form())
+    }
+
+    fn limits(&mut self) -> Limits {
+        let [set] = self.form();
+        let zero = match set & (ZERO_IS_DEFAULT | ZERO_IS_OTHER) {
+            0 => Zero::Itself,
+            ZERO_IS_DEFAULT => Zero::Default,
+            _ => Zero::Means(self.int()),
+        };
+        let mut limits = Limits { zero, ..Limits::NONE };
+        if set & HAS_LEAST != 0 {
+            limits.least = self.int();
+        }
+        if set & HAS_MOST != 0 {
+            limits.most = self.int();
+        }
+        limits
+    }
+
     fn form<const N: usize>(&mut self) -> [u8; N] {
         let Some((form, rest)) = self.forms.split_first_chunk() else { return [0; N] };
         self.forms = rest;
@@ -203,8 +265,8 @@ mod tests {
 
     #[test]
     fn each_key_comes_back_as_it_was() {
-        let written = keys_table::KEYS.iter().chain(tools::KEYS).chain(keys_tools::KEYS);
-        assert!(all().map(Entry::key).eq(written.copied()), "packed or read wrongly");
+        let written = table::ALL.iter().copied().flatten().copied();
+        assert!(all().map(Entry::key).eq(written), "packed or read wrongly");
         assert!(all().all(|e| below("", e.path()).is_some_and(|found| found.path() == e.path())));
         assert!(all().count() > 200);
     }

@@ -1,23 +1,9 @@
 //! Which models see and hear: `agents.defaults.image_model` and its like, `voice`.
 
 use super::models::{LeftOut, keep_known};
-use super::section::{BuildContext, Section, Zero};
+use super::section::BuildContext;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig};
-use crate::limits;
-
-/// The fields about them; all others are empty.
-pub(super) fn read(top: Section<'_>) -> AgentConfig {
-    let at = |key: &str| ["agents.defaults.", key].concat();
-    AgentConfig {
-        voice_model: top.text("voice.model_name"),
-        echo_transcription: top.truth("voice.echo_transcription"),
-        image_model: top.text(&at("image_model")),
-        image_fallbacks: top.list(&at("image_model_fallbacks")),
-        max_media_size: top.count(&at("max_media_size"), Zero::Means(limits::PICTURE_BYTES)),
-        ..AgentConfig::default()
-    }
-}
 
 /// Names that are no usable model are told and left out: the others still work.
 pub(super) fn settle(
@@ -34,7 +20,7 @@ pub(super) fn settle(
     known(&mut agent.image_fallbacks, "agents.defaults.image_model_fallbacks");
     for (name, key) in [
         (&mut agent.image_model, "agents.defaults.image_model"),
-        (&mut agent.voice_model, "voice.model_name"),
+        (&mut agent.voice.model, "voice.model_name"),
     ] {
         if !name.is_empty() {
             let mut names = vec![std::mem::take(name)];

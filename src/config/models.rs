@@ -3,7 +3,6 @@
 //! An entry is left out, not an error, while nothing uses it: Go's PicoClaw ships thirty without keys.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,7 +10,7 @@ use super::inspect::suggestion;
 use super::layers::read_bounded;
 use super::providers::{self, Wire};
 use super::secret::Secret;
-use super::section::{BuildContext, Section, Zero};
+use super::section::{BuildContext, Section};
 use super::shapes::is_placeholder;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig, media};
@@ -258,25 +257,15 @@ fn entry(
         provider: provider.to_owned(),
         model: id.to_owned(),
         api_base,
-        proxy: section.text("proxy"),
-        fallbacks: section.list("fallbacks"),
-        rpm: section.count("rpm", Zero::Itself),
-        max_tokens_field: section.text("max_tokens_field"),
-        request_timeout: Duration::from_secs(u64::from(
-            section.count("request_timeout", Zero::Itself),
-        )),
-        streaming: section.truth("streaming.enabled"),
-        thinking_level: section.word("thinking_level"),
         extra_body: section
             .node
             .get("extra_body")
             .filter(|n| !n.entries().is_empty())
             .map_or_else(String::new, |n| n.to_value().to_string()),
         custom_headers: headers,
-        user_agent: section.text("user_agent"),
         model_name: name,
-        api_key: Secret::default(),
         signed_in,
+        ..ModelConfig::read(section)
     };
     expand(base, keys, models);
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Found, Key};
+use super::keys::{self, Found, Key, Kind};
 use super::layers::{Layer, LayerKind, LoadOptions};
 use super::load::{Loaded, load};
 use super::problem::Problem;
@@ -90,9 +90,8 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
     let mut lines = Vec::new();
     for key in keys::all().filter(|k| !k.path.contains('*') && !k.unsupported()) {
         let node = loaded.tree.at(key.path).filter(|n| !n.is_null());
-        let value = effective(key.path, &loaded.config)
-            .or_else(|| node.map(Node::to_value))
-            .unwrap_or_else(|| key.default(loaded.config.version));
+        let written = node.map_or_else(|| key.default(loaded.config.version), Node::to_value);
+        let value = effective(key.path, &loaded.config).unwrap_or(written);
         if node.is_some() || !value.is_null() {
             push(&mut lines, key.path.to_owned(), &key, value, node, loaded);
         }
@@ -104,23 +103,21 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
     lines
 }
 
-/// Values that the program settles itself: zeros, empty texts and `~`.
+/// Values that the program settles from more than the key itself: empty texts, `~`, names that mean nothing.
 fn effective(path: &str, config: &Config) -> Option<Value> {
     let a = &config.agent;
     Some(match path {
         "agents.defaults.workspace" => a.workspace.display().to_string().into(),
         "agents.defaults.model_name" => a.model.as_str().into(),
-        "agents.defaults.max_tokens" => a.max_tokens.into(),
         "agents.defaults.context_window" => a.context_window.into(),
-        "agents.defaults.max_tool_iterations" => a.max_tool_iterations.into(),
-        "agents.defaults.max_parallel_turns" => a.max_parallel_turns.into(),
+        "agents.defaults.model_fallbacks" => a.fallbacks.clone().into(),
+        "agents.defaults.image_model" => a.image_model.as_str().into(),
+        "agents.defaults.image_model_fallbacks" => a.image_fallbacks.clone().into(),
         "gateway.host" => config.gateway.hosts.clone().into(),
         "gateway.log_level" => config.gateway.log_level.as_str().into(),
-        "tools.exec.timeout_seconds" => config.tools.exec.timeout.as_secs().into(),
-        "tools.filter_min_length" => config.tools.filter_min_length.into(),
-        "tools.read_file.max_read_file_size" => config.tools.max_read_file_size.into(),
-        "tools.web.fetch_limit_bytes" => config.tools.web.fetch_limit_bytes.into(),
+        "session.dimensions" => config.session.dimensions.clone().into(),
         "tools.web.provider" => config.tools.web.provider.as_str().into(),
+        "voice.model_name" => a.voice.model.as_str().into(),
         _ => return None,
     })
 }
@@ -235,8 +232,18 @@ fn push(
     loaded: &Loaded,
 ) {
     let last = name.rsplit('.').next().unwrap_or_default();
+    let mut source = source(node, loaded);
+    let mut value = value;
+    if let (Kind::Int(..), Some(number)) = (key.kind, value.as_i64()) {
+        value = key.in_force(number, loaded.config.version).into();
+        // What was written may stand for another number, or be outside what is used.
+        let written = node.and_then(Node::value).and_then(Value::as_i64);
+        if let Some(written) = written.filter(|w| value != *w) {
+            source.push_str(if written <= 0 { ", 0 is the default" } else { ", limited" });
+        }
+    }
     let value = hide(value, key.secret() || is_secret_name(last));
-    lines.push(Line { key: name, value, source: source(node, loaded) });
+    lines.push(Line { key: name, value, source });
 }
 
 fn source(node: Option<&Node>, loaded: &Loaded) -> String {
@@ -245,7 +252,7 @@ fn source(node: Option<&Node>, loaded: &Loaded) -> String {
     match place {
         Some(place) if place.line > 0 => format!("{}:{}", place.file, place.line),
         Some(place) => place.file,
-        None => "built-in".to_owned(),
+        None => "default".to_owned(),
     }
 }
 

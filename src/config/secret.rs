@@ -6,9 +6,6 @@ use std::fmt;
 /// What stands in place of a secret, as in the Go original.
 const FILTERED: &str = "[FILTERED]";
 
-/// Texts shorter than this many bytes are not searched, unless `tools.filter_min_length` says otherwise.
-pub const FILTER_MIN_LENGTH: usize = 8;
-
 /// Secrets of this many bytes or fewer are not taken out: they would hit ordinary words.
 pub const SHORT_SECRET: usize = 3;
 
@@ -42,11 +39,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "(not set)" } else { "[redacted]" })
     }
-}
-
-/// The `tools.filter_min_length` that holds: zero and below mean the default.
-pub fn filter_min_length(configured: i64) -> usize {
-    usize::try_from(configured).ok().filter(|n| *n > 0).unwrap_or(FILTER_MIN_LENGTH)
 }
 
 /// `text` with every secret replaced by `[FILTERED]`, the longest secret at a place first.
@@ -132,11 +124,6 @@ mod tests {
         check("https://h/bot12:AA_b/getMe", "https://h/bot[FILTERED]/getMe");
         check("12:AA_b", "12:AA_b");
         check("ä12:AA_bä", "ä[FILTERED]ä");
-    }
-
-    #[test]
-    fn minimum_length_has_a_default() {
-        assert_eq!([0, -5, 20].map(filter_min_length), [8, 8, 20]);
     }
 
     #[test]

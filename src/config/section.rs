@@ -1,10 +1,13 @@
 //! Reads values of a merged configuration with the table's defaults behind them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::keys;
 use super::layers::Layer;
 use super::problem::Findings;
+use super::secret::Secret;
 use super::tree::{Node, Origin, scalar_text};
 
 /// A part of the tree and the table's path of it, e.g. an entry of `model_list` and `model_list.*.`.
@@ -16,6 +19,11 @@ pub(super) struct Section<'a> {
 }
 
 impl Section<'_> {
+    /// A path of the table, which stands in this scope, as one below it.
+    pub fn below<'p>(&self, path: &'p str) -> &'p str {
+        path.strip_prefix(self.prefix).unwrap_or(path)
+    }
+
     /// The value at a path below this scope, else the default, else null; arrays as JSON.
     pub fn value(&self, path: &str) -> Value {
         match self.node.at(path).filter(|n| !n.is_null()) {
@@ -50,16 +58,36 @@ impl Section<'_> {
         value.as_i64().or_else(|| value.as_f64().map(|f| f as i64)).unwrap_or_default()
     }
 
-    /// A whole number that fits; the default stands in for 0 where `zero` says so.
-    pub fn count(&self, path: &str, zero: Zero) -> u32 {
-        let n = u32::try_from(self.int(path)).unwrap_or_default();
-        match (n, zero) {
-            (0, Zero::Default) => {
-                self.default(path).as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
-            }
-            (0, Zero::Means(other)) => other,
-            _ => n,
-        }
+    /// A whole number as it counts: what 0 means, and its limits, stand in the table.
+    pub fn count(&self, path: &str) -> u32 {
+        let n = self.int(path);
+        let key = keys::below(self.prefix, path);
+        u32::try_from(key.map_or(n, |k| k.in_force(n, self.version))).unwrap_or_default()
+    }
+
+    /// The same of bytes.
+    pub fn size(&self, path: &str) -> usize {
+        self.count(path) as usize
+    }
+
+    /// The same of seconds.
+    pub fn seconds(&self, path: &str) -> Duration {
+        Duration::from_secs(self.count(path).into())
+    }
+
+    /// The same of minutes.
+    pub fn minutes(&self, path: &str) -> Duration {
+        Duration::from_secs(60 * u64::from(self.count(path)))
+    }
+
+    /// A port; 0 for none.
+    pub fn port(&self, path: &str) -> u16 {
+        u16::try_from(self.count(path)).unwrap_or_default()
+    }
+
+    /// A text that is never shown.
+    pub fn secret(&self, path: &str) -> Secret {
+        Secret::new(self.text(path))
     }
 
     /// A number.
@@ -88,17 +116,6 @@ impl Section<'_> {
     pub fn origin(&self, path: &str) -> Origin {
         self.node.at(path).map_or(Origin::default(), |n| n.origin)
     }
-}
-
-/// What 0 means.
-#[derive(Clone, Copy)]
-pub(super) enum Zero {
-    /// Zero.
-    Itself,
-    /// The table's default.
-    Default,
-    /// Another number.
-    Means(u32),
 }
 
 /// What building the typed configuration needs everywhere.

@@ -1,6 +1,6 @@
 //! The tools' names and switches, derived from the table in [`crate::registry`].
 
-use super::keys::{Key, Kind};
+use super::keys::{Key, Kind, Limits, key};
 
 /// Defaults of a tool's switch without `version`, and from version 1 on.
 type Default = (&'static str, &'static str);
@@ -13,17 +13,16 @@ const ON_IN_V0: Default = ("true", "false");
 const OFF: Default = ("false", "false");
 
 const fn enabled(path: &'static str, (v0, v3): Default, doc: &'static str) -> Key {
-    Key { path, kind: Kind::Bool, v0, v3, doc }
+    Key { path, kind: Kind::Bool, v0, v3, limits: Limits::NONE, doc }
 }
 
 const fn approval(path: &'static str) -> Key {
-    Key {
+    key(
         path,
-        kind: Kind::Word("auto|never|ask"),
-        v0: "\"auto\"",
-        v3: "\"auto\"",
-        doc: "whether calls wait for the user's yes; auto asks for what is risky and after untrusted text",
-    }
+        Kind::Word("auto|never|ask"),
+        "\"auto\"",
+        "whether calls wait for the user's yes; auto asks for what is risky and after untrusted text",
+    )
 }
 
 macro_rules! switches {

@@ -1,25 +1,6 @@
 //! Settings of the web tools.
 
-use super::Secret;
-
-/// `tools.web`.
-#[derive(Clone, Debug, Default)]
-pub struct WebConfig {
-    /// Both web tools are offered.
-    pub enabled: bool,
-    /// `auto`, `brave`, `duckduckgo`, `tavily` or `searxng`.
-    pub provider: String,
-    /// Proxy URL or empty.
-    pub proxy: String,
-    /// Bytes of a page.
-    pub fetch_limit_bytes: usize,
-    /// `markdown` or `plaintext`.
-    pub format: String,
-    /// Hosts, addresses and CIDR ranges exempt from the guard against private addresses.
-    pub private_host_whitelist: Vec<String>,
-    /// Search engines by name (`brave`, `duckduckgo`, `tavily`, `searxng`).
-    pub engines: Vec<(String, SearchEngine)>,
-}
+use super::{Secret, WebConfig};
 
 impl WebConfig {
     /// What is set for a search engine.

@@ -18,7 +18,7 @@ use crate::sys::spawn_blocking;
 /// What writes down voice messages, and the model's id there: `voice.model_name`, else Groq where it has a key, as upstream
 /// has it.
 pub fn writer(config: &Config) -> Option<(&ModelConfig, &str)> {
-    let named = &config.agent.voice_model;
+    let named = &config.agent.voice.model;
     let is = |m: &&ModelConfig| match named.as_str() {
         "" => m.provider == "groq" && !m.api_key.is_empty(),
         name => m.model_name == name,
@@ -139,9 +139,9 @@ mod tests {
             |config: &Config| writer(config).map(|(m, id)| (m.model_name.clone(), id.to_owned()));
         let want = |name: &str, id: &str| Some((name.to_owned(), id.to_owned()));
         assert_eq!(found(&config), None);
-        config.agent.voice_model = "w".into();
+        config.agent.voice.model = "w".into();
         assert_eq!(found(&config), want("w", "whisper-1"));
-        config.agent.voice_model.clear();
+        config.agent.voice.model.clear();
         config.models.push(entry("g", "groq", "llama-3.3"));
         assert_eq!(found(&config), want("g", "whisper-large-v3"));
         config.models[2].model = "whisper-large-v3-turbo".into();

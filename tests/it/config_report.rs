@@ -30,14 +30,14 @@ fn show_names_value_and_source_and_no_secret() {
         rest.to_owned()
     };
     assert_eq!(line("gateway.port"), "7  # PICOCLAW_GATEWAY_PORT");
-    assert_eq!(line("gateway.host"), r#"["127.0.0.1"]  # built-in"#);
+    assert_eq!(line("gateway.host"), r#"["127.0.0.1"]  # default"#);
     assert_eq!(line("version"), "3  # home/config.json:1");
-    assert_eq!(line("agents.defaults.context_window"), "131072  # built-in");
-    assert_eq!(line("agents.defaults.model_name"), r#""a"  # built-in"#);
-    assert_eq!(line("agents.defaults.workspace"), r#""home/workspace"  # built-in"#);
+    assert_eq!(line("agents.defaults.context_window"), "131072  # default");
+    assert_eq!(line("agents.defaults.model_name"), r#""a"  # default"#);
+    assert_eq!(line("agents.defaults.workspace"), r#""home/workspace"  # default"#);
     assert_eq!(line("model_list.a.api_keys"), r#"["[redacted]"]  # home/config.json:2"#);
     assert_eq!(line("model_list.a.proxy"), r#""http://[redacted]@h:1"  # home/config.json:2"#);
-    assert_eq!(line("model_list.a.api_base"), r#""https://api.groq.com/openai/v1"  # built-in"#);
+    assert_eq!(line("model_list.a.api_base"), r#""https://api.groq.com/openai/v1"  # default"#);
     assert_eq!(
         line("model_list.a.custom_headers.X-Api-Key"),
         r#""[redacted]"  # home/config.json:2"#
@@ -50,10 +50,40 @@ fn show_names_value_and_source_and_no_secret() {
     );
     assert_eq!(
         line("channel_list.telegram.settings.base_url"),
-        r#""https://api.telegram.org"  # built-in"#
+        r#""https://api.telegram.org"  # default"#
     );
     assert_eq!(line("session.identity_links.me"), "[1]  # home/config.json:5");
     assert_eq!(line("tools.mcp"), r#""(not used by this build)"  # home/config.json:5"#);
+}
+
+#[test]
+fn show_prints_what_counts_and_not_what_was_written() {
+    const FILE: &str = r#"{"version":3,"heartbeat":{"interval":1},
+"agents":{"defaults":{"max_tool_iterations":0,"context_window":0,"max_tokens":100,"subturn":{"max_depth":0,"max_concurrent":2}}},
+"tools":{"web":{"brave":{"max_results":50},"fetch_limit_bytes":20000000},"read_file":{"max_read_file_size":1000000},"filter_min_length":-3},
+"model_list":[{"model_name":"a","model":"ollama/y"}]}"#;
+    let folder = Folder::with(FILE).env("PICOCLAW_AGENTS_DEFAULTS_MAX_PARALLEL_TURNS", "0");
+    let text = shown(&folder, "", false);
+    for (key, want) in [
+        ("heartbeat.interval", "5  # home/config.json:1, limited"),
+        ("agents.defaults.subturn.max_depth", "3  # home/config.json:2, 0 is the default"),
+        ("agents.defaults.subturn.max_concurrent", "2  # home/config.json:2"),
+        ("agents.defaults.subturn.default_timeout_minutes", "5  # default"),
+        ("agents.defaults.max_tool_iterations", "20  # home/config.json:2, 0 is the default"),
+        ("agents.defaults.context_window", "400  # home/config.json:2, 0 is the default"),
+        (
+            "agents.defaults.max_parallel_turns",
+            "4  # PICOCLAW_AGENTS_DEFAULTS_MAX_PARALLEL_TURNS, 0 is the default",
+        ),
+        ("agents.defaults.max_media_size", "20971520  # default"),
+        ("tools.web.brave.max_results", "10  # home/config.json:3, limited"),
+        ("tools.web.fetch_limit_bytes", "10485760  # home/config.json:3, limited"),
+        ("tools.read_file.max_read_file_size", "65536  # home/config.json:3, limited"),
+        ("tools.filter_min_length", "8  # home/config.json:3, 0 is the default"),
+    ] {
+        let line = text.lines().find(|l| l.split(' ').next() == Some(key)).unwrap_or_default();
+        assert_eq!(line.split_once(" = ").map(|(_, rest)| rest), Some(want), "{key}");
+    }
 }
 
 #[test]
@@ -63,9 +93,9 @@ fn show_as_json_and_in_part() {
     assert_eq!(
         value,
         json!({
-            "gateway.host": {"value": ["127.0.0.1"], "source": "built-in"},
-            "gateway.log_level": {"value": "warn", "source": "built-in"},
-            "gateway.port": {"value": 18790, "source": "built-in"},
+            "gateway.host": {"value": ["127.0.0.1"], "source": "default"},
+            "gateway.log_level": {"value": "warn", "source": "default"},
+            "gateway.port": {"value": 18790, "source": "default"},
         })
     );
     let mut out = Vec::new();

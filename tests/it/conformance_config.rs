@@ -63,8 +63,7 @@ fn redaction() {
     for (name, input, want) in
         rows("config", "TestFilterSensitiveData_AllTokenTypes").unwrap_or_default()
     {
-        let got =
-            config::redact(input["content"].as_str().unwrap(), &secrets, config::FILTER_MIN_LENGTH);
+        let got = config::redact(input["content"].as_str().unwrap(), &secrets, 8);
         assert_eq!(got, want["want"].as_str().unwrap(), "{name}");
     }
 }
@@ -98,14 +97,12 @@ fn session_scopes() {
 
 #[test]
 fn filter_length() {
+    let key = config::keys::by_pattern("tools.filter_min_length").unwrap();
     for (name, input, want) in
         rows("config", "TestToolsConfig_GetFilterMinLength").unwrap_or_default()
     {
-        assert_eq!(
-            config::filter_min_length(input["minLen"].as_i64().unwrap()),
-            want["expected"].as_u64().unwrap() as usize,
-            "{name}"
-        );
+        let counts = key.in_force(input["minLen"].as_i64().unwrap(), 3);
+        assert_eq!(counts, want["expected"].as_i64().unwrap(), "{name}");
     }
 }
 

@@ -1,0 +1,138 @@
+//! Keys of the agent, its sub-agents, voices and sessions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::limits;
+
+config_keys! {
+    /// `agents.defaults`.
+    AgentConfig in "agents.defaults." {
+        /// tools stay inside the workspace
+        restrict_to_workspace: bool = truth("restrict_to_workspace", Bool, "true");
+        /// reading may go outside all the same
+        allow_read_outside_workspace: bool = truth("allow_read_outside_workspace", Bool, "false");
+        /// entries to try when that one fails
+        fallbacks: Vec<String> = list("model_fallbacks", List, "[]");
+        /// tokens of an answer, sent to the model; 0 means the default
+        max_tokens: u32 = count("max_tokens", Int(0, ANY), "8192" => "32768", ZERO);
+        /// sent to the model
+        temperature: f64 = num("temperature", Num(0.0, 2.0), "0.7");
+        /// model calls of one turn; 0 means 20
+        max_tool_iterations: u32 = count("max_tool_iterations", Int(0, ANY), "20" => "50", zero(20));
+        /// chats served at one time; 0 means the default
+        max_parallel_turns: u32 = count("max_parallel_turns", Int(0, 64), "4", ZERO);
+        /// tries again before the next model
+        max_llm_retries: u32 = count("max_llm_retries", Int(0, 100), "2");
+        /// seconds before the first of them; grows with each
+        llm_retry_backoff: Duration = seconds("llm_retry_backoff_secs", Int(0, 3600), "2");
+        /// `model_name` asked where pictures are in a turn
+        image_model: String = text("image_model", Text, "");
+        /// tried after it
+        image_fallbacks: Vec<String> = list("image_model_fallbacks", List, "[]");
+        /// bytes of a picture that a model is shown; 0 means 20971520
+        max_media_size: u32 = count("max_media_size", Int(0, ANY), "0", zero(limits::PICTURE_BYTES as i64));
+        /// messages of a conversation after which older ones are summarised; 0 means 20
+        summarize_messages: u32 = count("summarize_message_threshold", Int(0, ANY), "20", ZERO);
+        /// percent of context_window after which they are; 0 means 75
+        summarize_percent: u32 = count("summarize_token_percent", Int(0, 100), "75", ZERO);
+        /// rounds of failing tool calls in a row after which the model is asked to reflect; 0 never
+        reflect: u32 = count("reflect", Int(0, 20), "0");
+    }
+    with {
+        /// Folder the tools work in; `~` expanded, absolute.
+        workspace: PathBuf,
+        /// `model_name` of the [`ModelConfig`] to use first.
+        model: String,
+        /// Tokens the model can see; 0 in the file means 4 x max_tokens.
+        context_window: u32,
+        /// `agents.list[].skills` of the default agent, else `turn_profile.skills`: the only skills
+        /// it sees; `None` for all.
+        skills: Option<Vec<String>>,
+        /// All waiting messages steer a turn together, not one after the other.
+        steer_all: bool,
+        /// Limits of sub-agents.
+        subturn: SubturnConfig,
+        /// `voice.model_name` and `voice.echo_transcription`.
+        voice: VoiceConfig,
+    }
+    keys {
+        /// folder the tools work in; ~ is the user's home
+        ("workspace", Text, "\"$PICOCLAW_HOME/workspace\"");
+        /// old files: which of `providers` serves the model
+        ("provider", Text, "");
+        /// `model_name` of the entry to use; empty means the first one
+        ("model_name", Text, "\"glm-4.7\"" => "");
+        /// tokens the model can see; 0 means 4 times max_tokens
+        ("context_window", Int(0, ANY), "0");
+        /// how many messages that arrive during a turn steer it between two tool calls
+        ("steering_mode", Word("|one-at-a-time|all"), "\"one-at-a-time\"");
+        /// the two keys about skills below hold
+        ("turn_profile.enabled", Bool, "false");
+        /// accepted; not used
+        ("turn_profile.history.mode", Word("default|off"), "");
+        /// which skills the agent sees: all, none, or those of allow
+        ("turn_profile.skills.mode", Word("default|off|custom"), "\"default\"");
+        /// names of skills; `skills` of the default entry of agents.list goes before it
+        ("turn_profile.skills.allow", List, "[]");
+    }
+    unused {
+        "routing",
+        "tool_feedback",
+        "split_on_marker",
+        "context_manager",
+        "context_manager_config",
+        "turn_profile.system_prompt",
+        "turn_profile.tools",
+    }
+}
+
+config_keys! {
+    /// `agents.defaults.subturn`.
+    SubturnConfig in "agents.defaults.subturn." {
+        /// sub-agents one after the other since somebody wrote; 0 means 3
+        max_depth: u32 = count("max_depth", Int(0, 100), "3", ZERO);
+        /// sub-agents at one time; 0 means 5
+        max_concurrent: u32 = count("max_concurrent", Int(0, 12), "5", ZERO);
+        /// minutes a sub-agent gets; 0 means 5
+        timeout: Duration = minutes("default_timeout_minutes", Int(0, 1440), "5", ZERO);
+        /// tokens a sub-agent may use, as its provider counts them; 0 for no limit
+        token_budget: u32 = count("default_token_budget", Int(0, ANY), "0");
+        /// seconds a call waits while the most sub-agents run; 0 means 30
+        slot_wait: Duration = seconds("concurrency_timeout_sec", Int(0, 3600), "30", ZERO);
+    }
+}
+
+config_keys! {
+    /// `voice`: messages that are spoken.
+    VoiceConfig in "voice." {
+        /// `model_name` of an entry whose server has /audio/transcriptions; empty takes a groq
+        /// entry with a key
+        model: String = text("model_name", Text, "");
+        /// the chat is shown what was understood
+        echo: bool = truth("echo_transcription", Bool, "false");
+    }
+    unused {
+        "tts_model_name",
+        "elevenlabs_api_key",
+    }
+}
+
+config_keys! {
+    /// `session`.
+    SessionConfig in "session." {
+        /// what a session is made of: chat, topic, sender, space; an empty list is one session for all
+        dimensions: Vec<String> = list("dimensions", List, "[\"chat\"]");
+    }
+    with {
+        /// Name -> ids that are one person.
+        identity_links: Vec<(String, Vec<String>)>,
+    }
+    keys {
+        /// older form of dimensions: per-channel-peer, per-peer, global
+        ("dm_scope", Text, "");
+        /// ids that are one person
+        ("identity_links.*", List, "");
+    }
+}

@@ -1,0 +1,104 @@
+//! Keys of the whole: the gateway, the clock, the heartbeat, memory, devices.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::config::{MaixCamConfig, PicoConfig, Secret, TelegramConfig};
+use crate::limits;
+
+config_keys! {
+    /// `gateway`.
+    GatewayConfig in "gateway." {
+        /// what requests show (Authorization: Bearer) to be told more than alive or ready; needed
+        /// on other addresses than loopback
+        token: Secret = secret("token", SecretText, "");
+        /// port of /health and /ready
+        port: u16 = port("port", Int(0, 65535), "18790");
+    }
+    with {
+        /// Addresses to listen on; loopback by default.
+        hosts: Vec<String>,
+        /// `debug`, `info`, `warn`, `error` or `fatal`.
+        log_level: String,
+    }
+    keys {
+        /// addresses to listen on, as a list or with commas
+        ("host", List, "[\"127.0.0.1\"]");
+        /// what is logged; PICOCLAW_LOG_LEVEL wins
+        ("log_level", Word("debug|info|warn|warning|error|fatal"), "\"info\"" => "\"warn\"");
+    }
+    unused {
+        "hot_reload",
+    }
+}
+
+config_keys! {
+    /// Everything the program was told.
+    Config in "" {
+        /// `model_name` of an entry whose server has /embeddings, for memory_search; only in builds
+        /// with the feature embeddings
+        embeddings: String = text("memory.embeddings.model", Text, "");
+        /// time servers, in order
+        time_servers: Vec<String> = list("time.servers", List, "[\"0.pool.ntp.org\",\"1.pool.ntp.org\",\"2.pool.ntp.org\",\"3.pool.ntp.org\"]");
+    }
+    with {
+        /// `$PICOCLAW_HOME`: state, sockets, default workspace.
+        home: PathBuf,
+        /// Schema version the user's file declared; 0 for none (v0.1.2's defaults then hold).
+        version: u32,
+        /// `agents.defaults`.
+        agent: AgentConfig,
+        /// `model_list`, and `providers` of old files turned into entries of it; order kept.
+        models: Vec<ModelConfig>,
+        /// Enabled and disabled Telegram bots, one for each `channel_list` entry of that type.
+        telegram: Vec<TelegramConfig>,
+        /// Listeners for MaixCam cameras, likewise.
+        maixcam: Vec<MaixCamConfig>,
+        /// Channels of the Pico protocol, likewise; at most one is switched on.
+        pico: Vec<PicoConfig>,
+        /// `gateway`.
+        gateway: GatewayConfig,
+        /// `tools`.
+        tools: ToolsConfig,
+        /// `session`.
+        session: SessionConfig,
+        /// `heartbeat.interval`, zero where `heartbeat.enabled` is off.
+        heartbeat: Duration,
+        /// `memory.consolidation.time` in minutes of the day; `None` where
+        /// `memory.consolidation.enabled` is off.
+        consolidation: Option<u32>,
+        /// `devices.enabled` and `devices.monitor_usb`: notices when USB devices come and go.
+        usb_notices: bool,
+    }
+    keys {
+        /// schema of the file, 0 to 3; without it v0.1.2's defaults hold
+        ("version", Int(0, ANY), "");
+        /// HEARTBEAT.md is looked through again and again
+        ("heartbeat.enabled", Bool, "true");
+        /// minutes between, at least 5; 0 means 30
+        ("heartbeat.interval", Int(0, 10_080), "30", ZERO.from(limits::HEARTBEAT_MIN as i64));
+        /// once a day the model folds the daily notes into MEMORY.md; the old file is kept in
+        /// memory/old
+        ("memory.consolidation.enabled", Bool, "false");
+        /// when, in local time
+        ("memory.consolidation.time", Text, "\"03:30\"");
+        /// the chat that wrote last is told what is plugged in
+        ("devices.enabled", Bool, "false");
+        /// with the above: USB devices that come and go
+        ("devices.monitor_usb", Bool, "true");
+    }
+    unused {
+        "events",
+        "hooks",
+        "build_info",
+        "bindings",
+        "skills",
+    }
+    noted {
+        "agents.list",
+        "agents.dispatch",
+        "isolation",
+        "evolution",
+    }
+}
