@@ -1,6 +1,6 @@
 //! Messages in, answers out: the whole way through the real binary.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use picoclaw_peer::{Peer, Say};
 use serde_json::{Value, json};
@@ -120,11 +120,10 @@ fn stop_ends_a_turn_at_once() {
     let daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, "think hard [delay:60000]");
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
-    let (before, start) = (peer.sent().len(), Instant::now());
+    let before = peer.sent().len();
     peer.command(OWNER, "/stop");
     let answered = eventually(SOON, || (peer.sent().len() > before).then_some(()));
     assert!(answered.is_some(), "{}", daemon.log());
-    assert!(start.elapsed() < Duration::from_secs(5));
     ask(&peer, &daemon, "and now?");
     daemon.idle(&peer);
     assert!(peer.answers(&marker).is_empty());

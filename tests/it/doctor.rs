@@ -202,7 +202,8 @@ fn a_server_that_says_nothing_is_waited_for_so_long() {
     let home = with_model(&peer, &server(None), "");
     let begin = Instant::now();
     Doctor::of(&home).failed("network", "no answer within 20 s", "firewall");
-    assert!(begin.elapsed() < Duration::from_secs(28), "{:?}", begin.elapsed());
+    // Once: a second wait would end after 40 s at the earliest.
+    assert!(begin.elapsed() < Duration::from_secs(39), "{:?}", begin.elapsed());
 }
 
 #[test]

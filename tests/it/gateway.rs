@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use picoclaw_peer::client::Client;
 use rustix::process::Signal;
@@ -146,10 +146,9 @@ fn sigterm_lets_a_running_turn_finish() {
     let mut daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, "slow [delay:1500]");
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
-    let start = Instant::now();
     daemon.signal(Signal::TERM);
-    assert!(daemon.wait(Duration::from_secs(12)).success(), "{}", daemon.log());
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(daemon.wait(2 * SOON).success(), "{}", daemon.log());
+    assert!(!daemon.log().contains("was still running"), "{}", daemon.log());
     assert_eq!(peer.answers(&marker).len(), 1, "{}", daemon.log());
 }
 
@@ -161,7 +160,9 @@ fn sigint_ends_a_turn_that_takes_too_long_and_a_restart_answers() {
     let marker = peer.say(OWNER, OWNER, "for ever [delay:60000]");
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
     daemon.signal(Signal::INT);
-    assert!(daemon.wait(Duration::from_secs(14)).success(), "{}", daemon.log());
+    // Long before the model would have answered.
+    assert!(daemon.wait(2 * SOON).success(), "{}", daemon.log());
+    assert!(daemon.log().contains("was still running"), "{}", daemon.log());
     assert!(peer.answers(&marker).is_empty());
 }
 

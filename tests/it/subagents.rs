@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use picoclaw_peer::Peer;
+use picoclaw_peer::{Marker, Peer};
 use serde_json::{Value, json};
 
 use crate::harness::{Home, OWNER, SOON, eventually, peer};
@@ -137,7 +137,7 @@ fn kills_at_any_moment_bring_one_result_each() {
     let mut daemon = Daemon::start(&home, &peer);
     let begun: Vec<String> = (0..6).map(|n| format!("q81000{n}")).collect();
     let mut windows = Windows::default();
-    begun.iter().for_each(|m| windows.watch(format!("re {m} ok.")));
+    begun.iter().for_each(|m| windows.watch(Marker::parse(m).expect("a marker")));
     for (n, marker) in begun.iter().enumerate() {
         peer.say(OWNER, OWNER, &spawn(&format!("[tool:list_dir] [delay:30] {marker}")));
         pause::moment(40 + 35 * n as u64);
@@ -154,7 +154,7 @@ fn kills_at_any_moment_bring_one_result_each() {
             !requests(&peer, &task).is_empty() && told(&peer, &format!("re {marker} ok.")) == 0;
         assert!(!open, "{marker}: {:?}\n{}", peer.texts(OWNER), daemon.log());
     }
-    windows.judge(0, |text| told(&peer, text));
+    windows.judge(0, &peer.texts(OWNER));
     for marker in &begun {
         let by = reporters(&peer, marker);
         assert!(by.len() <= 1, "{marker} was done by {by:?}");

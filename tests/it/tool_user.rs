@@ -2,14 +2,13 @@
 //! hides it ([`crate::old_kernel`]). Where the tests do not run as root they are skipped by name.
 
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use picoclaw_peer::Peer;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, OWNER, SOON, eventually, finish, peer};
+use crate::harness::{Alone, Home, OWNER, SOON, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
 use crate::old_kernel::on_old_kernel;
 
@@ -21,10 +20,8 @@ struct Held {
     supervisor: Daemon,
     home: Home,
     /// One at a time: all of the user's processes are ended with the last command.
-    _alone: MutexGuard<'static, ()>,
+    _alone: Alone,
 }
-
-static ALONE: Mutex<()> = Mutex::new(());
 
 impl Held {
     #[track_caller]
@@ -35,7 +32,7 @@ impl Held {
             eprintln!("skipped: only root can start commands as the user {TOOL_USER}");
             return None;
         }
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = Alone::with("users");
         let peer = peer(false);
         let home = Home::patched(&peer, &json!({ "tools": { "exec": { "timeout_seconds": 10 } } }));
         home.write("workspace/note.txt", "inside\n");
