@@ -21,7 +21,7 @@ const TASK: &str = "Below are the lines of MEMORY.md, each with its number, and 
 const KEPT: &str = "## Kept";
 /// The line of MEMORY.md that says how far notes are consolidated: this, a day, and [`MARK_END`].
 const MARK: &str = "<!-- daily notes up to ";
-const MARK_END: &str = " are consolidated -->";
+const MARK_END: &str = " are folded in -->";
 
 /// What became of the old file.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,14 +120,14 @@ mod tests {
     use super::*;
 
     const OLD: &str = "# Memory\n\n- Ann likes tea\n- Tom has a bike\n- Tom has a bicycle\n\n\
-        <!-- daily notes up to 2026-02-16 are consolidated -->\n";
+        <!-- daily notes up to 2026-02-16 are folded in -->\n";
 
     #[track_caller]
     fn check(new: &str, gone: &str, want: &str) -> Consolidated {
         let answer =
             format!("Sure!\n=== MEMORY ===\n{new}\n=== GONE ===\n{gone}\n=== END ===\nDone.");
         let consolidated = apply(OLD, &answer, "2026-02-17").expect("consolidated");
-        let mark = "\n<!-- daily notes up to 2026-02-17 are consolidated -->\n";
+        let mark = "\n<!-- daily notes up to 2026-02-17 are folded in -->\n";
         assert_eq!(consolidated.text, format!("{want}{mark}"));
         // No line is lost: it is there, or has its reason.
         for (_, line) in numbered(OLD) {
