@@ -63,7 +63,7 @@ fn notes_are_folded_in_and_forgotten_lines_stay() {
         asked.contains("3| - Tom lives in Rome") && asked.contains("moved to Berlin"),
         "{asked}"
     );
-    assert!(daemon.log().contains("1 notes up to"), "{}", daemon.log());
+    daemon.says("1 notes up to");
     // Once a day, and never the same note again.
     assert!(daemon.term().success());
     let daemon = Daemon::start(&home, &peer);
