@@ -1,5 +1,5 @@
 //! `picoclaw-rig`: the daemon on a test bench, as a user would see it (`demo`), as numbers (`bench`), or for a
-//! while (`soak`). scripts/demo, bench and live-test build and start it.
+//! while (`soak`). scripts/measure/rig builds and starts it.
 //!
 //! # Layout
 //! - `home`: a configuration for the peer or for real services; `daemon`: starts, asks and stops the real binary.
