@@ -87,3 +87,20 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_above_its_target_or_was_not_measured_is_missed() {
+        let mut table = Table::default();
+        table.put("free", "without a target", 100);
+        table.put_target("reached", "at the target", 4.0, 4.0);
+        assert_eq!(table.missed(), 0);
+        table.put_target("above", "above it", 4.1, 4.0);
+        table.put_target("nothing", "no figure", Value::Null, 4.0);
+        table.put_target("no_number", "a division by zero", f64::NAN, 4.0);
+        assert_eq!(table.json()["missed"], json!(["above", "nothing", "no_number"]));
+    }
+}
