@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 mod auth;
+mod blocking;
 mod cli;
 mod doctor;
 #[cfg(feature = "embeddings")]
@@ -18,6 +19,7 @@ mod skill;
 mod subagent;
 
 pub use auth::*;
+pub use blocking::*;
 pub use cli::*;
 pub use doctor::*;
 #[cfg(feature = "embeddings")]

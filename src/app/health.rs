@@ -13,7 +13,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::Secret;
 use crate::error::{Context, Result};
-use crate::limits::LOCAL_CLIENTS;
+use crate::limits::{BLOCKING_STUCK, LOCAL_CLIENTS};
 use crate::net::listen::is_local;
 use crate::proto::http1;
 
@@ -83,7 +83,8 @@ async fn client(
         () if local => Trust::Life,
         () => Trust::None,
     };
-    let (status, body) = respond(&head, trust, started.elapsed(), &checks());
+    let stuck = crate::sys::stuck().0 >= BLOCKING_STUCK;
+    let (status, body) = respond(&head, trust, (started.elapsed(), stuck), &checks());
     let wanted = if trust == Trust::None { "WWW-Authenticate: Bearer\r\n" } else { "" };
     let response = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{wanted}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -110,23 +111,27 @@ fn shows(head: &[u8], token: &Secret) -> bool {
 fn respond(
     head: &[u8],
     trust: Trust,
-    uptime: Duration,
+    (uptime, stuck): (Duration, bool),
     checks: &[(&'static str, bool)],
 ) -> (&'static str, String) {
     let http1::Asked { method, path, .. } = http1::request(head);
     let uptime = format!("{}s", uptime.as_secs());
-    let ready = checks.iter().all(|(_, ok)| *ok);
+    let ready = !stuck && checks.iter().all(|(_, ok)| *ok);
+    let (alive, health) =
+        if stuck { ("503 Service Unavailable", "stuck") } else { ("200 OK", "ok") };
     let (code, word) =
         if ready { ("200 OK", "ready") } else { ("503 Service Unavailable", "not ready") };
     match (method, path) {
         _ if trust == Trust::None => {
             ("401 Unauthorized", r#"{"error":"gateway.token is needed"}"#.into())
         }
-        (b"GET", b"/health") if trust == Trust::Life => ("200 OK", r#"{"status":"ok"}"#.into()),
+        (b"GET", b"/health") if trust == Trust::Life => {
+            (alive, format!(r#"{{"status":"{health}"}}"#))
+        }
         (b"GET", b"/ready") if trust == Trust::Life => (code, format!(r#"{{"status":"{word}"}}"#)),
         (b"GET", b"/health") => (
-            "200 OK",
-            format!(r#"{{"status":"ok","uptime":"{uptime}","pid":{}}}"#, std::process::id()),
+            alive,
+            format!(r#"{{"status":"{health}","uptime":"{uptime}","pid":{}}}"#, std::process::id()),
         ),
         (b"GET", b"/ready") => {
             let list: Vec<String> =
@@ -145,8 +150,20 @@ mod tests {
 
     #[track_caller]
     fn check(request: &str, trust: Trust, ready: bool, status: &str, want: &str) {
+        check_stuck(request, trust, (ready, false), status, want);
+    }
+
+    #[track_caller]
+    fn check_stuck(
+        request: &str,
+        trust: Trust,
+        (ready, stuck): (bool, bool),
+        status: &str,
+        want: &str,
+    ) {
         let uptime = Duration::from_secs(7);
-        let (s, body) = respond(request.as_bytes(), trust, uptime, &[("telegram", ready)]);
+        let checks = [("telegram", ready)];
+        let (s, body) = respond(request.as_bytes(), trust, (uptime, stuck), &checks);
         assert_eq!(s, status);
         assert!(body.contains(want), "{body}");
         serde_json::from_str::<serde_json::Value>(&body).expect("JSON");
@@ -163,6 +180,10 @@ mod tests {
         check(health, Trust::Life, false, "200 OK", r#"{"status":"ok"}"#);
         check(ready, Trust::Life, true, "200 OK", r#"{"status":"ready"}"#);
         check(ready, Trust::Life, false, no, r#"{"status":"not ready"}"#);
+        // A thread that hangs is no health.
+        check_stuck(health, Trust::Life, (true, true), no, r#"{"status":"stuck"}"#);
+        check_stuck(health, Trust::Full, (true, true), no, r#""status":"stuck","uptime":"7s""#);
+        check_stuck(ready, Trust::Life, (true, true), no, r#"{"status":"not ready"}"#);
         check("GET / HTTP/1.1\r\n\r\n", Trust::Life, true, "404 Not Found", "error");
         check("POST /health HTTP/1.1\r\n\r\n", Trust::Life, true, "405 Method Not Allowed", "GET");
         check("\r\n\r\n", Trust::Full, true, "405 Method Not Allowed", "error");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::hub::Hub;
 use crate::channel::AnyChannel;
 use crate::config::Config;
-use crate::limits::{KEEPALIVE_EVERY, RELEASE_PAGES_EVERY};
+use crate::limits::{BLOCKING_STUCK, KEEPALIVE_EVERY, RELEASE_PAGES_EVERY};
 use crate::supervise::notify::Supervisor;
 use crate::sys::pages;
 
@@ -20,8 +20,21 @@ pub async fn tell_supervisor(
     let supervisor = Supervisor::from_environment();
     supervisor.time_servers(&config.time_servers);
     let mut announced = String::new();
+    let mut told = false;
     loop {
-        supervisor.keepalive();
+        let (stuck, all) = crate::sys::stuck();
+        let hangs = stuck >= BLOCKING_STUCK;
+        if hangs != told {
+            told = hangs;
+            match hangs {
+                true => crate::log::error!("{}", hanging(stuck)),
+                false => crate::log::info!("work on the disk goes on"),
+            }
+        }
+        // Nothing can be kept any more: only a new process helps.
+        if !(hangs && all) {
+            supervisor.keepalive();
+        }
         let mut lines = String::new();
         if config_state != "current" {
             lines.push_str(&format!("Configuration: {config_state}\n"));
@@ -45,6 +58,11 @@ pub async fn tell_supervisor(
         pages::release();
         async_io::Timer::after(Duration::from_secs(KEEPALIVE_EVERY)).await;
     }
+}
+
+/// What is said of work that has hung for so long.
+pub fn hanging(stuck: Duration) -> String {
+    format!("work on the disk has hung for {} s; what needs it waits", stuck.as_secs())
 }
 
 /// Gives pages back again and again while turns run, and twice after the last: once for the turn, once for its delivery.

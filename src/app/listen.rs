@@ -6,14 +6,15 @@ use nanoserde::SerBin;
 use smol::LocalExecutor;
 
 use super::control::{self, ChannelReport, Report};
-#[cfg(feature = "health")]
-use super::health;
 use super::{Gateway, ordered};
+#[cfg(feature = "health")]
+use super::{health, housekeeping};
 use crate::channel::AnyChannel;
 #[cfg(feature = "pico")]
 use crate::channel::pico::Arrival;
 #[cfg(feature = "health")]
 use crate::error::Result;
+use crate::limits::BLOCKING_STUCK;
 #[cfg(feature = "health")]
 use crate::net::listen;
 use crate::store::ledger::TORN;
@@ -120,11 +121,7 @@ impl Gateway {
                 };
                 Report {
                     uptime: started.elapsed().as_secs(),
-                    durability: hub
-                        .journal
-                        .durability()
-                        .off()
-                        .map_or("on".into(), |why| format!("off ({why})")),
+                    durability: durability(hub.journal.durability().off()),
                     model: hub.agent.models.current().to_string(),
                     waiting: waiting as u64,
                     running: running as u64,
@@ -186,5 +183,15 @@ impl Gateway {
                     .await;
             })
             .detach();
+    }
+}
+
+/// `on`, or what is wrong with the disk.
+fn durability(off: Option<String>) -> String {
+    let stuck = crate::sys::stuck().0;
+    match off {
+        Some(why) => format!("off ({why})"),
+        None if stuck >= BLOCKING_STUCK => format!("off ({})", housekeeping::hanging(stuck)),
+        None => "on".into(),
     }
 }

@@ -23,7 +23,7 @@ pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
 
-pub use spawn_blocking::{BlockingTask, spawn_blocking};
+pub use spawn_blocking::{BlockingTask, spawn_blocking, stuck};
 
 #[cfg(test)]
 pub(crate) mod scratch;

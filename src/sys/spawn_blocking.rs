@@ -1,50 +1,167 @@
 //! Blocking work (files on a slow card, fsync) off the loop's thread.
 //!
-//! The thread pool's machinery (a task's frame, its table of functions, its waker) is compiled for one type of work only; with
-//! `smol::unblock` it was compiled for every caller, 600 bytes each.
+//! One thread does it, in order, and ends when there is none left for half a second: a thread costs about 100 kB. Work that
+//! hangs (a disk that has died) must not hold up everybody else's, so what has waited behind it for [`BLOCKING_PATIENCE`]
+//! gets a thread more; [`stuck`] tells the watchdog. The machinery (queue, waker) is compiled once and not for every caller.
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use smol::Task;
+use crate::limits::{BLOCKING_IDLE, BLOCKING_PATIENCE, BLOCKING_THREADS};
 
-/// The result of work that runs or waits on the pool. Dropped, it takes work back that has not begun.
-pub struct BlockingTask<T> {
-    task: Task<()>,
-    result: Arc<Mutex<Option<T>>>,
+/// What is known of work by both sides.
+struct Shared<T> {
+    result: Option<thread::Result<T>>,
+    waker: Option<Waker>,
+    /// Nobody waits any more.
+    dropped: bool,
 }
 
-/// Starts blocking work at once.
+/// The result of work that runs or waits. Dropped, it takes work back that has not begun.
+pub struct BlockingTask<T>(Arc<Mutex<Shared<T>>>);
+
+/// Starts blocking work as soon as a thread is free.
 pub fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> BlockingTask<T> {
-    let result = Arc::new(Mutex::new(None));
-    let filled = result.clone();
-    let work = move || *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(work());
-    BlockingTask { task: start(Box::new(work)), result }
-}
-
-fn start(work: Box<dyn FnOnce() + Send>) -> Task<()> {
-    smol::unblock(work)
+    let shared = Shared { result: None, waker: None, dropped: false };
+    let task = Arc::new(Mutex::new(shared));
+    let filled = task.clone();
+    start(Box::new(move || {
+        if held(&filled).dropped {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(work));
+        let mut shared = held(&filled);
+        shared.result = Some(result);
+        if let Some(waker) = shared.waker.take() {
+            waker.wake();
+        }
+    }));
+    BlockingTask(task)
 }
 
 impl<T> Future for BlockingTask<T> {
     type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        ready!(Pin::new(&mut self.task).poll(cx));
-        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A panic of the work comes out of the task above.
-        Poll::Ready(result.expect("work that ended has a result, and it is taken once"))
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut shared = held(&self.0);
+        match shared.result.take() {
+            Some(Ok(result)) => Poll::Ready(result),
+            Some(Err(panic)) => resume_unwind(panic),
+            None => {
+                shared.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
     }
+}
+
+impl<T> Drop for BlockingTask<T> {
+    fn drop(&mut self) {
+        held(&self.0).dropped = true;
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+struct Pool {
+    queue: VecDeque<Work>,
+    /// For each thread that may be: there is none, it waits for work, or it has worked since then.
+    threads: [Thread; BLOCKING_THREADS],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Thread {
+    None,
+    Idle,
+    Busy(Instant),
+}
+
+static POOL: Mutex<Pool> =
+    Mutex::new(Pool { queue: VecDeque::new(), threads: [Thread::None; BLOCKING_THREADS] });
+static WORK: Condvar = Condvar::new();
+
+fn start(work: Work) {
+    let mut pool = held(&POOL);
+    pool.queue.push_back(work);
+    pool.provide();
+}
+
+impl Pool {
+    /// Sees to it that somebody takes what waits, unless a thread will soon be free.
+    fn provide(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        if self.threads.contains(&Thread::Idle) {
+            return WORK.notify_one();
+        }
+        let hangs =
+            |t: &Thread| matches!(t, Thread::Busy(since) if since.elapsed() >= BLOCKING_PATIENCE);
+        if !self.threads.iter().all(|t| *t == Thread::None || hangs(t)) {
+            return;
+        }
+        let Some(slot) = self.threads.iter().position(|t| *t == Thread::None) else { return };
+        let name = String::from("blocking");
+        match thread::Builder::new().name(name).spawn(move || serve(slot)) {
+            // It is as good as at work: nobody else is started for the same piece.
+            Ok(_) => self.threads[slot] = Thread::Busy(Instant::now()),
+            Err(e) => crate::log::error!("no thread for work on the disk: {e}"),
+        }
+    }
+}
+
+/// One thread's life.
+fn serve(slot: usize) {
+    let mut pool = held(&POOL);
+    loop {
+        if let Some(work) = pool.queue.pop_front() {
+            pool.threads[slot] = Thread::Busy(Instant::now());
+            drop(pool);
+            work();
+            pool = held(&POOL);
+            continue;
+        }
+        pool.threads[slot] = Thread::Idle;
+        let waited = WORK.wait_timeout(pool, BLOCKING_IDLE);
+        let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        pool = again;
+        if timeout.timed_out() && pool.queue.is_empty() {
+            pool.threads[slot] = Thread::None;
+            return;
+        }
+    }
+}
+
+/// For how long the oldest work has run that has not ended, and whether every thread that may be is held up like that. Also
+/// gives what waits behind it a thread; to be called again and again.
+pub fn stuck() -> (Duration, bool) {
+    let mut pool = held(&POOL);
+    pool.provide();
+    let busy = pool.threads.iter().filter_map(|t| match t {
+        Thread::Busy(since) => Some(since.elapsed()),
+        _ => None,
+    });
+    let (longest, count) = busy.fold((Duration::ZERO, 0), |(longest, n), for_| {
+        (longest.max(for_), n + usize::from(for_ >= BLOCKING_PATIENCE))
+    });
+    (longest, count == BLOCKING_THREADS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn work_runs_at_once_and_its_result_comes_back() {
@@ -64,5 +181,36 @@ mod tests {
         let caught =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| smol::block_on(work)));
         assert!(caught.is_err());
+    }
+
+    /// What hangs is told of, and does not hold up what came after it; what was given up is not done.
+    #[test]
+    fn others_go_on_beside_work_that_hangs() {
+        let (release, held_up) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let hanging = spawn_blocking(move || {
+            tell.send(()).expect("the test waits");
+            held_up.recv()
+        });
+        told.recv_timeout(Duration::from_secs(20)).expect("it was started");
+        let begun = Instant::now();
+        drop(spawn_blocking(|| panic!("nobody wants it any more")));
+        let waiting = spawn_blocking(|| 7);
+        let watched = std::thread::spawn(|| {
+            // As the housekeeping does.
+            let end = Instant::now() + Duration::from_secs(20);
+            while stuck().0 < BLOCKING_PATIENCE && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            stuck().0
+        });
+        assert_eq!(smol::block_on(waiting), 7);
+        assert!(
+            begun.elapsed() >= BLOCKING_PATIENCE / 2,
+            "one thread does for as long as it works"
+        );
+        assert!(watched.join().expect("it ends") >= BLOCKING_PATIENCE);
+        release.send(()).expect("it waits");
+        smol::block_on(hanging).expect("released");
     }
 }
