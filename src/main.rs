@@ -53,6 +53,19 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
 
 fn run(args: Args) -> picoclaw::Result<ExitCode> {
     if let Ok(home) = LoadOptions::from_process().home() {
+        // These read or write other people's files, too, and see to it themselves.
+        let mixed = matches!(
+            args.command,
+            Some(
+                Command::Gateway(_)
+                    | Command::Migrate(_)
+                    | Command::Backup(_)
+                    | Command::Restore(_)
+            )
+        );
+        if !mixed {
+            command::owner::become_owner(&home)?;
+        }
         // A restore that was killed is finished before anybody reads what it left.
         swap::recover(&home)?;
     }

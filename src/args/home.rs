@@ -61,6 +61,9 @@ pub struct Migrate {
     /// only notes, skills, conversations, jobs
     #[argh(switch)]
     pub workspace_only: bool,
+    /// also a workspace that lies outside of the source and belongs to somebody else
+    #[argh(switch)]
+    pub workspace_elsewhere: bool,
     /// also over conversations and jobs that are here (kept as .bak)
     #[argh(switch)]
     pub force: bool,

@@ -13,14 +13,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::owner;
 use super::tree::{self, What, join};
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_ROUNDS, JOURNAL_BYTES};
 use crate::proto::{crc32, tar_writer};
+use crate::store::dir::output;
 use crate::store::{atomic, read, swap};
-use crate::sys::beneath::{self, Root};
+use crate::sys::beneath::{self, Meta, Root};
 use crate::sys::terminal::Output;
 
 /// The first entry: version, and where the workspace was if not in the home.
@@ -47,6 +49,7 @@ const JOURNAL: &[&str] = &["state/journal.a", "state/journal.b"];
 pub fn run(args: &args::Backup) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let home = options.home()?;
+    let acting = owner::act_as_owner(&home)?;
     let workspace = match config::load(&options) {
         Ok(loaded) => loaded.config.agent.workspace,
         Err(_) => {
@@ -56,6 +59,7 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
             home.join("workspace")
         }
     };
+    drop(acting);
     let file = Path::new(&args.file);
     let done = if args.file == args::PIPE {
         if std::io::stdout().is_terminal() {
@@ -63,22 +67,23 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
                 "a backup is not for the screen: name a file, or a pipe behind",
             ));
         }
+        owner::become_owner(&home)?;
         save(&home, &workspace, [None; 2], &mut Output)?
     } else {
         if !args.force && file.symlink_metadata().is_ok() {
             let why = "is there already; choose another name, or --force replaces it";
             return Err(Error::new(format!("{} {why}", file.display())));
         }
-        let mut done = Done::default();
-        atomic::replace(file, 0o600, &mut |out| {
-            // It may lie in the home, and one that it replaces, too.
-            let mut new = file.as_os_str().to_os_string();
-            new.push(".tmp");
-            let own = [beneath::identity(Path::new(&new)), beneath::identity(file)];
-            done = save(&home, &workspace, own, out)
-                .map_err(|e| std::io::Error::other(e.to_string()))?;
-            Ok(())
-        })?;
+        let name = || format!("cannot save {}", file.display());
+        // Root's file is begun as root, and all that goes into it is read as the home's owner.
+        let fresh = output(file, 0o600).with_context(name)?;
+        // It may lie in the home, and one that it replaces, too.
+        let new = Meta::of_file(fresh.file()).with_context(name)?;
+        let own = [Some(new.identity), beneath::identity(file)];
+        let owner = owner::act_as_owner(&home)?;
+        let done = save(&home, &workspace, own, &mut &*fresh.file()).with_context(name)?;
+        drop(owner);
+        fresh.finish(args.force, true).with_context(name)?;
         done
     };
     for line in &done.left_out {

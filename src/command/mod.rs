@@ -13,6 +13,7 @@ pub mod import;
 pub mod membench;
 pub mod migrate;
 pub mod onboard;
+pub mod owner;
 pub mod restore;
 #[cfg(feature = "simulate")]
 pub mod simulate;

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::backup::MANIFEST;
+use super::owner;
 use crate::app::home::Home;
 use crate::args;
 use crate::config::LoadOptions;
@@ -41,13 +42,15 @@ pub fn run(args: &args::Restore) -> Result<ExitCode> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&home);
         made.and_then(|()| files::hand_over(&home)).with_context(|| home.display().to_string())?;
     }
-    let cure = "stop the gateway first (/etc/init.d/S95picoclaw stop)";
-    let lock = Home::lock(&home).context(cure)?;
+    // Root's archive is opened as root, everything else is the owner's.
     let mut file: Box<dyn Read> = if args.file == args::PIPE {
         Box::new(std::io::stdin())
     } else {
         Box::new(File::open(&args.file).with_context(|| args.file.clone())?)
     };
+    owner::become_owner(&home)?;
+    let cure = "stop the gateway first (/etc/init.d/S95picoclaw stop)";
+    let lock = Home::lock(&home).context(cure)?;
     let new = Swap::begin(&home)?;
     let theirs = home.metadata().with_context(|| home.display().to_string())?;
     let owner = rustix::process::geteuid().is_root().then(|| (theirs.uid(), theirs.gid()));

@@ -58,12 +58,16 @@ impl Dir {
         if let Some(dir) = Dir::find(path)? {
             return Ok(dir);
         }
-        let above = path.ancestors().skip(1).find(|p| p.is_dir());
-        let above = above.filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let below = path.strip_prefix(above).unwrap_or(path);
-        Dir::open(above)?
-            .folder(&below.to_string_lossy(), true)?
-            .ok_or_else(|| ErrorKind::NotFound.into())
+        let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.is_dir()).collect();
+        let mut dir = None;
+        for path in missing.into_iter().rev().filter(|p| !p.as_os_str().is_empty()) {
+            let (above, name) = Dir::around(path, 1)?;
+            match above.make_folder(name, 0o700) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                _ => dir = above.folder(name, false)?,
+            }
+        }
+        dir.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     /// Splits `path` into a folder that the owner named, links followed, and the last `parts` parts of it as a name to use with
@@ -290,7 +294,7 @@ impl Dir {
         Err(ErrorKind::AlreadyExists.into())
     }
 
-    /// Makes a folder that must not be there yet.
+    /// Makes a folder that must not be there yet. Root's is given to the owner of the folder around it.
     ///
     /// # Errors
     /// The kernel's.

@@ -27,6 +27,13 @@ pub fn identity(passwd: &str, group: &str, name: &str) -> Option<Identity> {
     Some(Identity { uid, gid, groups })
 }
 
+/// The same of the user with this number.
+pub fn owner(passwd: &str, group: &str, uid: u32) -> Option<Identity> {
+    let is = |line: &&str| line.split(':').nth(2).and_then(|n| n.parse().ok()) == Some(uid);
+    let name = passwd.lines().find(is)?.split(':').next()?;
+    identity(passwd, group, name).filter(|found| found.uid == uid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +55,7 @@ mod tests {
         check("broken", None);
         check("nobody", None);
         check("", None);
+        assert_eq!(owner(PASSWD, GROUP, 200).map(|i| i.gid), Some(201));
+        assert!(owner(PASSWD, GROUP, 201).is_none());
     }
 }

@@ -10,6 +10,7 @@ pub mod files;
 pub mod hardware;
 pub mod heap;
 pub mod memory;
+pub mod owner;
 pub mod pages;
 pub mod process;
 pub mod process_image;

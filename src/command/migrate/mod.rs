@@ -14,12 +14,13 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use self::take::{Did, Report, Taker};
+use super::owner;
 use crate::app::home::Home;
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::CONFIG_BYTES;
-use crate::sys::beneath::Root;
+use crate::sys::beneath::{self, Root};
 
 pub use openclaw::{provider, snake};
 
@@ -60,6 +61,7 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         None
     } else {
         take::folder(&target)?;
+        let _owner = owner::act_as_owner(&target)?;
         Some(Home::lock(&target).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?)
     };
     options.env.insert("PICOCLAW_HOME".into(), target.display().to_string());
@@ -70,6 +72,7 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         dry: args.dry_run,
         config: !(args.workspace_only || args.refresh),
         workspace: !args.config_only,
+        elsewhere: args.workspace_elsewhere,
         report: Report::new(args.json),
     };
     let done = if go { go::take(&root, &mut taker) } else { openclaw::take(&root, &mut taker) };
@@ -134,12 +137,29 @@ impl Taker {
 }
 
 /// Where a workspace is that a configuration of `root` names: there, or (a copy of a home, another machine) in the source.
-fn workspace(root: &Root, named: Option<&str>, taker: &Taker) -> PathBuf {
-    let named = named.filter(|n| !n.is_empty()).map(|n| taker.options.expand(n));
+/// Anybody may have written that configuration, so a folder outside of the source is only taken where it belongs to whom the
+/// source belongs to, or on demand.
+fn workspace(root: &Root, named: Option<&str>, taker: &mut Taker) -> PathBuf {
+    let own = root.path().join("workspace");
+    let Some(named) = named.filter(|n| !n.is_empty()) else { return own };
+    let path = taker.options.expand(named);
     let target = taker.target.join("workspace");
-    named
-        .filter(|path| path.is_dir() && path.canonicalize().ok() != target.canonicalize().ok())
-        .unwrap_or_else(|| root.path().join("workspace"))
+    let Some(real) = path.canonicalize().ok().filter(|p| p.is_dir()) else { return own };
+    if target.canonicalize().ok().as_ref() == Some(&real) {
+        return own;
+    }
+    let user = |path: &Path| beneath::named_meta(path).map(|meta| meta.user);
+    let same_owner = user(&real) == user(root.path());
+    // To root belongs nearly everything: only what lies beside its home is meant by that.
+    let beside =
+        user(&real) != Some(0) || root.path().parent().is_some_and(|p| real.starts_with(p));
+    if real.starts_with(root.path()) || same_owner && beside || taker.elsewhere {
+        return path;
+    }
+    let why =
+        "the configuration names it, but it is not this home's; --workspace-elsewhere takes it";
+    taker.report.say(Did::LeftOut, &path.display().to_string(), why);
+    own
 }
 
 /// One line of the report as JSON.

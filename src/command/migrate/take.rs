@@ -1,19 +1,19 @@
 //! One file after the other, and the report.
 
-use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::command::owner;
 use crate::command::tree::{self, What, join};
 use crate::config::LoadOptions;
 use crate::error::{Context, Error, Result};
 use crate::limits::MIGRATE_FILE_BYTES;
 use crate::store::atomic;
-use crate::sys::beneath::{Root, identity};
-use crate::sys::files;
+use crate::store::dir::Dir;
+use crate::sys::beneath::{self, File, Root, identity};
 
 /// What became of a file.
 #[derive(Clone, Copy)]
@@ -88,23 +88,20 @@ pub struct Taker {
     pub config: bool,
     /// The workspace is asked for.
     pub workspace: bool,
+    /// Also one that is somebody else's.
+    pub elsewhere: bool,
     /// What became of each file.
     pub report: Report,
 }
 
 /// Makes a folder and those above it; root's are given to the owner of the folder around them.
 pub fn folder(path: &Path) -> Result<()> {
-    let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.exists()).collect();
-    for path in missing.into_iter().rev().filter(|p| !p.as_os_str().is_empty()) {
-        let made = DirBuilder::new().mode(0o700).create(path);
-        made.and_then(|()| files::hand_over(path))
-            .with_context(|| format!("cannot make {}", path.display()))?;
-    }
-    Ok(())
+    Dir::make(path).map(drop).with_context(|| format!("cannot make {}", path.display()))
 }
 
 fn same(file: &mut File, target: &Path) -> io::Result<bool> {
-    let mut other = File::open(target)?;
+    let other = Dir::find_around(target, 1)?.map(|(dir, name)| dir.read(name));
+    let Some(Some(mut other)) = other.transpose()? else { return Ok(false) };
     if other.metadata()?.len() != file.metadata()?.len() {
         return Ok(false);
     }
@@ -189,6 +186,8 @@ impl Taker {
             self.report.say(Did::LeftOut, shown, &why);
             return Ok(());
         }
+        // The source is read with all rights there are, the target with its owner's.
+        let _owner = owner::act_as_owner(&self.target)?;
         if same(&mut file, target).unwrap_or(false) {
             self.report.say(Did::Unchanged, shown, "");
             return Ok(());
@@ -212,7 +211,9 @@ impl Taker {
         did: Did,
         note: &str,
     ) -> Result<()> {
-        if fs::read(target).is_ok_and(|there| there == bytes) {
+        let _owner = owner::act_as_owner(&self.target)?;
+        let there = atomic::read_bounded(target, bytes.len() as u64).ok().flatten();
+        if there.is_some_and(|there| there == bytes) {
             self.report.say(Did::Unchanged, shown, "");
             return Ok(());
         }
@@ -249,8 +250,7 @@ impl Taker {
                     let kept = keep(target)?;
                     self.report.say(Did::Kept, &kept.display().to_string(), "");
                 }
-                atomic::replace(target, mode, fill)?;
-                Ok(files::hand_over(target)?)
+                atomic::replace(target, mode, fill)
             })
         };
         match written {
@@ -280,12 +280,13 @@ fn keep(target: &Path) -> Result<PathBuf> {
         if identity(&path).is_some() && identity(&path) == identity(target) {
             return Ok(path);
         }
-        match fs::hard_link(target, &path) {
+        match beneath::second_name(target, &path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Ok(()) => return Ok(path),
             // No second names on this file system.
-            Err(_) => {
-                fs::copy(target, &path).with_context(|| path.display().to_string())?;
+            Err(e) => {
+                let bytes = atomic::read_bounded(target, MIGRATE_FILE_BYTES)?.ok_or(e)?;
+                atomic::write(&path, &bytes, 0o600)?;
                 return Ok(path);
             }
         }

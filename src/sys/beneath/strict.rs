@@ -6,7 +6,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 
 use super::{Fault, File, Place, Root, Stamp, file_type, regular};
@@ -72,6 +72,8 @@ pub struct Meta {
     pub length: u64,
     /// Owner.
     pub user: u32,
+    /// Its group.
+    pub group: u32,
     /// Type and permissions, as stat(2) has them.
     pub mode: u32,
     /// Device and inode.
@@ -90,6 +92,7 @@ impl Meta {
             folder: kind == FileType::Directory,
             length: stat.st_size as u64,
             user: stat.st_uid,
+            group: stat.st_gid,
             mode: stat.st_mode,
             identity: (stat.st_dev, stat.st_ino),
             changed: (stat.st_mtime, stat.st_mtime_nsec as i64),
@@ -239,9 +242,17 @@ impl Place {
     /// [`Fault::Exists`]; the kernel's.
     pub fn make_folder(&self, mode: u32) -> Result<(), Fault> {
         match rustix::fs::mkdirat(&self.dir, &*self.name, Mode::from_raw_mode(mode)) {
-            Err(Errno::EXIST) => Err(Fault::Exists),
-            done => Ok(done?),
+            Err(Errno::EXIST) => return Err(Fault::Exists),
+            done => done?,
         }
+        if rustix::process::geteuid().is_root() {
+            let around = rustix::fs::fstat(&self.dir)?;
+            let (user, group) = (Uid::from_raw(around.st_uid), Gid::from_raw(around.st_gid));
+            let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+            // Not every file system has owners.
+            let _ = rustix::fs::chownat(&self.dir, &*self.name, Some(user), Some(group), nofollow);
+        }
+        Ok(())
     }
 
     /// Brings the folder's names onto the card.
@@ -299,4 +310,12 @@ pub fn named(path: &Path) -> Result<File, Fault> {
     let fd = rustix::fs::open(path, how, Mode::empty())?;
     regular(&rustix::fs::fstat(&fd)?)?;
     Ok(File::from(fd))
+}
+
+/// Gives a file a second name; a link in the file's place gets it itself.
+///
+/// # Errors
+/// The kernel's.
+pub fn second_name(path: &Path, new: &Path) -> std::io::Result<()> {
+    Ok(rustix::fs::linkat(CWD, path, CWD, new, AtFlags::empty())?)
 }
