@@ -2,6 +2,7 @@
 //! parts of the library against scripted servers, and upstream's rows where they are at hand.
 
 mod approvals;
+mod attack;
 mod auth;
 mod auth_renewed;
 mod backup;

@@ -1,0 +1,5 @@
+//! What somebody does who can write to the workspace, or who shares the machine, and does not get by it.
+
+mod names;
+mod races;
+mod root;
