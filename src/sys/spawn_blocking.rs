@@ -114,10 +114,10 @@ impl Pool {
         }
         let Some(slot) = self.threads.iter().position(|t| *t == Thread::None) else { return };
         let name = String::from("blocking");
-        match thread::Builder::new().name(name).spawn(move || serve(slot)) {
+        // Where there is none to be had, the next piece of work or look at the pool tries again.
+        if thread::Builder::new().name(name).spawn(move || serve(slot)).is_ok() {
             // It is as good as at work: nobody else is started for the same piece.
-            Ok(_) => self.threads[slot] = Thread::Busy(Instant::now()),
-            Err(e) => crate::log::error!("no thread for work on the disk: {e}"),
+            self.threads[slot] = Thread::Busy(Instant::now());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens that are renewed while the gateway runs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
@@ -21,7 +22,9 @@ fn gateway(server: &Server) -> (Peer, Home, Daemon) {
         r#"{"credentials":{"openai":{"access_token":"access-0","refresh_token":"refresh-0",
             "expires_at":"2020-01-01T00:00:00Z","auth_method":"oauth"}}}"#,
     );
-    let daemon = Daemon::start(&home, &peer);
+    let polls = peer.calls("tg.getUpdates");
+    let daemon = Daemon::spawn_command(&home, home.command_of_nobody(&["gateway"]));
+    assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON), "no poll\n{}", daemon.log());
     (peer, home, daemon)
 }
 
@@ -62,7 +65,8 @@ fn a_renewed_token_is_on_the_card_before_it_is_used_and_in_memory_while_that_is_
     let (server, state) = issuer(&[DONE]);
     let (peer, home, daemon) = gateway(&server);
     // Nothing can be written there.
-    fs::create_dir(home.path("auth.json.tmp")).expect("a folder in the way");
+    let writable = |mode| fs::set_permissions(home.path(""), fs::Permissions::from_mode(mode));
+    writable(0o555).expect("a mode");
     for _ in 0..2 {
         answered(&peer, &daemon);
         assert_eq!(stored(&home)["openai"]["refresh_token"], "refresh-0");
@@ -71,7 +75,7 @@ fn a_renewed_token_is_on_the_card_before_it_is_used_and_in_memory_while_that_is_
     }
     assert!(daemon.log().contains("cannot save"), "{}", daemon.log());
     assert_eq!(state.lock().expect("no panic").used, ["refresh-0"]);
-    fs::remove_dir(home.path("auth.json.tmp")).expect("removed");
+    writable(0o755).expect("a mode");
     answered(&peer, &daemon);
     assert_eq!(stored(&home)["openai"]["refresh_token"], "refresh-1");
     // The model is asked with the new one only when it is there: a kill then costs nothing.

@@ -42,7 +42,7 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/channel/telegram/receive.rs", "round", 119),
     ("src/command/status.rs", "run", 95),
     ("src/proto/html/token.rs", "feed", 90),
-    ("src/app/listen.rs", "serve_control", 91),
+    ("src/app/listen.rs", "serve_control", 87),
     ("src/app/mod.rs", "run", 83),
     ("src/provider/chain.rs", "chat", 77),
     ("src/agent/round.rs", "run", 77),
