@@ -15,25 +15,6 @@ setting() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$BR2_CONFIG"; }
 
 # --- kernel ---------------------------------------------------------------
 
-# Asks for `# CONFIG_X is not set` are met by a line that says so or by none.
-check_kernel() { # CONFIG FRAGMENT...
-	config=$1
-	shift
-	cat "$@" | while read -r line; do
-		case $line in
-		'# CONFIG_'*' is not set')
-			option=${line#\# }
-			option=${option%% *}
-			if grep -q "^$option=" "$config"; then echo "$option is set"; fi
-			;;
-		CONFIG_*=m)
-			# Built in is as good.
-			grep -q "^${line%=m}=[my]\$" "$config" || echo "${line%=m} is missing"
-			;;
-		CONFIG_*) grep -q -x -F -e "$line" "$config" || echo "$line is missing" ;;
-		esac
-	done
-}
 config=''
 if [ "$(setting BR2_LINUX_KERNEL)" = y ]; then
 	for file in "$BUILD_DIR"/linux-[0-9c]*/.config; do
@@ -54,7 +35,7 @@ elif [ -n "$(setting BR2_PICOCLAW_KERNEL)" ]; then
 else
 	fail "no kernel: set BR2_LINUX_KERNEL=y, or BR2_PICOCLAW_KERNEL to one that was built elsewhere"
 fi
-lacks=$(check_kernel "$config" "$@")
+lacks=$("$(dirname "$0")/kernel-lacks.sh" "$config" "$@")
 [ -z "$lacks" ] || fail "the kernel's configuration $config is not what the fragments ask for:
 $lacks
 Look at BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES and at what these options depend on."
@@ -83,23 +64,33 @@ done
 
 # --- root file system -----------------------------------------------------
 
-# The image's own init scripts take their place.
+# The image's own init scripts do what these do: they stay where their packages put them, and rcS passes them over.
 for script in S01seedrng S01syslogd S02klogd S02sysctl S10mdev S30cgroupfs2 S40network S40xtables \
 	S41ifplugd S50crond S50dropbear; do
 	# One of them may have the name of ours.
-	[ -e "$tree/boards/common/rootfs/etc/init.d/$script" ] || rm -f "$target/etc/init.d/$script"
-done
+	if [ -e "$target/etc/init.d/$script" ] && ! [ -e "$tree/boards/common/rootfs/etc/init.d/$script" ]; then echo "$script"; fi
+done > "$target/etc/init.d/replaced"
+# A link in the place of a link or of an empty folder; what holds something is somebody's.
+link() { # TO PATH
+	path=$target/$2
+	if [ -L "$path" ] || [ -f "$path" ]; then
+		rm -f "$path"
+	elif [ -d "$path" ]; then
+		rmdir "$path" || fail "/$2 holds files, and the image has a link to $1 there: $(cd "$path" && find . -type f | head -n 3 | xargs)"
+	fi
+	ln -s "$1" "$path"
+}
 rm -f "$target/etc/fstab"
 sed -i "s/@CONSOLE@/$CONSOLE/g; s/@CONSOLE_BAUD@/$CONSOLE_BAUD/g" "$target/etc/inittab"
 mkdir -p "$target/boot" "$target/data" "$target/var/lib/picoclaw" "$target/etc/picoclaw"
-rm -rf "$target/etc/dropbear" "$target/etc/resolv.conf" "$target/etc/mtab" "$target/var/run" \
-	"$target/var/log" "$target/var/tmp"
+# Buildroot's skeleton has a link here, where the image has a folder.
+if [ -L "$target/var/log" ]; then rm -f "$target/var/log"; fi
 mkdir -p "$target/var/log"
-ln -s /data/system/dropbear "$target/etc/dropbear"
-ln -s /run/etc/resolv.conf "$target/etc/resolv.conf"
-ln -s /proc/mounts "$target/etc/mtab"
-ln -s ../run "$target/var/run"
-ln -s ../tmp "$target/var/tmp"
+link /data/system/dropbear etc/dropbear
+link /run/etc/resolv.conf etc/resolv.conf
+link /proc/mounts etc/mtab
+link ../run var/run
+link ../tmp var/tmp
 echo "$facts" > "$target/etc/picoclaw/board.conf"
 settings=$target/etc/default/picoclaw
 sed -i '/^# From boards\//,$d' "$settings"
