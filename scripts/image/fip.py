@@ -22,6 +22,18 @@ def checksum(data):
     return 0xCAFE0000 | binascii.crc_hqx(data, 0)
 
 
+def unpack(body):
+    """What an .lzma holds; the end of the file may follow it."""
+    engine = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
+    try:
+        text = engine.decompress(body)
+    except lzma.LZMAError as reason:
+        raise ValueError(f"U-Boot cannot be unpacked: {reason}") from reason
+    if not text:
+        raise ValueError("U-Boot cannot be unpacked")
+    return text
+
+
 def parts(data):
     """{name: bytes} of the file, U-Boot unpacked; ValueError says what is wrong with it."""
     if data[:8] != FIRST:
@@ -48,9 +60,10 @@ def parts(data):
     if not at or magic not in LOADERS:
         raise ValueError("no U-Boot in it")
     size = word(data, at + 12)
-    body = data[at + 32:at + size]
+    # Packers differ in whether the header of 32 bytes is counted.
+    body = data[at + 32:at + 32 + size]
     if len(data) < at + size or len(body) < 1024:
         raise ValueError("U-Boot is cut off")
-    found["U-Boot"] = lzma.decompress(body, lzma.FORMAT_ALONE) if LOADERS[magic] == "lzma" else body
+    found["U-Boot"] = unpack(body) if LOADERS[magic] == "lzma" else body
     found["packed"] = LOADERS[magic].encode()
     return found
