@@ -81,7 +81,7 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
         let new = Meta::of_file(fresh.file()).with_context(name)?;
         let own = [Some(new.identity), beneath::identity(file)];
         let owner = owner::act_as_owner(&home)?;
-        let done = save(&home, &workspace, own, &mut &*fresh.file()).with_context(name)?;
+        let done = save(&home, &workspace, own, &mut fresh.file()).with_context(name)?;
         drop(owner);
         fresh.finish(args.force, true).with_context(name)?;
         done

@@ -7,7 +7,7 @@
 //! broken, it is begun anew, and half a record at its end is cut off.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Read, Result, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
