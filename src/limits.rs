@@ -207,6 +207,8 @@ pub const CRON_JOB_BYTES: usize = 16 * 1024;
 pub const CRON_MESSAGE_BYTES: usize = 4 * 1024;
 /// Bytes of a cron expression.
 pub const CRON_EXPR_BYTES: usize = 256;
+/// Years and ranges of years in a cron expression.
+pub const CRON_YEAR_RANGES: usize = 4;
 /// Days ahead in which a cron expression must fire: between two 29 February lie up to 8 years.
 pub const CRON_HORIZON_DAYS: i64 = 3000;
 /// Messages that stay when older ones are summarised.

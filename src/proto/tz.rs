@@ -160,9 +160,9 @@ impl Rule {
             "" => "M3.2.0,M11.1.0",
             dates => dates.strip_prefix(',')?,
         };
-        let start = change(&mut dates)?;
+        let start = change_at(&mut dates)?;
         dates = dates.strip_prefix(',')?;
-        let end = change(&mut dates)?;
+        let end = change_at(&mut dates)?;
         dates.is_empty().then_some(Rule { standard, summer: Some((summer, start, end)) })
     }
 
@@ -235,7 +235,7 @@ fn number(rest: &mut &str, low: i64, high: i64) -> Option<i64> {
 }
 
 /// `Mm.w.d`, `Jn` or `n`, and `/time`, which is 02:00 by default and may be up to a week away (RFC 9636, 3.3.2).
-fn change(rest: &mut &str) -> Option<Change> {
+fn change_at(rest: &mut &str) -> Option<Change> {
     let dot = |rest: &mut &str| {
         *rest = rest.strip_prefix('.')?;
         Some(())
@@ -273,15 +273,21 @@ pub fn instant(local: i64, offset: &dyn Fn(i64) -> i32) -> i64 {
         (false, true) => late,
         (false, false) => {
             // In a gap: the change lies between the two.
-            let (mut low, mut high) = (early.min(late), early.max(late));
-            let from = offset(low);
-            while high - low > 1 {
-                let middle = low + (high - low) / 2;
-                if offset(middle) == from { low = middle } else { high = middle }
-            }
-            high
+            change(early.min(late), early.max(late), offset)
         }
     }
+}
+
+/// The first instant in `low..=high` with another offset than `low` has; `high` when there is none. Takes it that the
+/// offset changes once.
+pub fn change(low: i64, high: i64, offset: &dyn Fn(i64) -> i32) -> i64 {
+    let (mut low, mut high) = (low, high);
+    let from = offset(low);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if offset(middle) == from { low = middle } else { high = middle }
+    }
+    high
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Work that begins by itself: what is due when.
 //!
-//! - [`cron`]: expressions; [`zone`]: time zones by name.
+//! - [`cron`]: expressions, and when they fire; [`zone`]: time zones by name.
 //! - [`job`]: one job and when it is due; [`file`]: jobs.json; [`timetable`]: what of it is in memory.
 //! - [`cron_store`]: orders of people and models.
 
@@ -8,6 +8,7 @@ pub mod approval_mac;
 pub mod cron;
 pub mod cron_store;
 pub mod file;
+mod firings;
 pub mod job;
 pub mod timetable;
 pub mod zone;
