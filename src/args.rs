@@ -227,16 +227,16 @@ pub struct CronAdd {
     /// text to send (with -d), or the assistant's task
     #[argh(option, short = 'm')]
     pub message: String,
-    /// once, this many seconds from now
-    #[argh(option, default = "0")]
-    pub at: i64,
-    /// again and again, this many seconds apart
-    #[argh(option, short = 'e', default = "0")]
-    pub every: i64,
+    /// once: "in 2h", "18:30", "tomorrow 9:00", "monday 9:00", "2026-12-01 09:00"
+    #[argh(option, default = "String::new()")]
+    pub at: String,
+    /// again and again, so far apart: 90 (seconds), 5m, 1h30m
+    #[argh(option, short = 'e', default = "String::new()")]
+    pub every: String,
     /// expression: minute hour day month weekday
     #[argh(option, short = 'c', default = "String::new()")]
     pub cron: String,
-    /// time zone of the expression, e.g. Europe/Berlin
+    /// time zone of --cron and --at, e.g. Europe/Berlin
     #[argh(option, default = "String::new()")]
     pub tz: String,
     /// shell command to run instead, in the sandbox; by giving it here you approve it
@@ -257,7 +257,7 @@ pub struct CronAdd {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "remove")]
 pub struct CronRemove {
-    /// the job
+    /// the job's id, or its name
     #[argh(positional)]
     pub id: String,
 }
@@ -266,7 +266,7 @@ pub struct CronRemove {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "enable")]
 pub struct CronEnable {
-    /// the job
+    /// the job's id, or its name
     #[argh(positional)]
     pub id: String,
 }
@@ -275,7 +275,7 @@ pub struct CronEnable {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "disable")]
 pub struct CronDisable {
-    /// the job
+    /// the job's id, or its name
     #[argh(positional)]
     pub id: String,
 }
@@ -284,7 +284,7 @@ pub struct CronDisable {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "run")]
 pub struct CronRun {
-    /// the job
+    /// the job's id, or its name
     #[argh(positional)]
     pub id: String,
 }

@@ -237,6 +237,10 @@ pub const CRON_LIST_BYTES: usize = 40 * 1024;
 pub const CRON_EVERY_MIN: u64 = 10;
 /// Seconds a job may be late before its message says so.
 pub const CRON_LATE: i64 = 120;
+/// Seconds after which a missed firing is told and no longer made good.
+pub const CRON_MISSED: i64 = 24 * 3600;
+/// Jobs that one message about missed ones names; the rest is counted.
+pub const CRON_NOTICE_JOBS: usize = 20;
 /// Seconds that the clock may step back and what has fired still counts as done; a longer step says that the time before was wrong.
 pub const CRON_STEP_BACK: i64 = 26 * 3600;
 /// Bytes of a zone file; the largest have about 4 kB.

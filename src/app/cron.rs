@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
-use super::cron_jobs::{end, find, look, recorded};
+use super::cron_jobs::{Known, end, find, look, recorded};
+use super::cron_notice::{self, Notices};
 use super::hub::Hub;
 use super::internal::{COMMAND, DELIVER, Ended};
 use crate::bus::{Address, CRON, Inbound};
-use crate::limits::{CRON_LATE, CRON_UNRECORDED};
+use crate::limits::{CRON_LATE, CRON_MISSED, CRON_UNRECORDED};
 use crate::proto::date;
 use crate::proto::text::one_line;
 use crate::sched::approval_mac::ApprovalMac;
@@ -43,6 +44,21 @@ pub struct Scheduler {
     /// Wall clock less monotonic clock, to see steps.
     skew: Cell<i64>,
     wake: (Sender<()>, Receiver<()>),
+    /// Notices that the last run left open: id, unix second.
+    told: Vec<(String, i64)>,
+    /// Chats are being told; one at a time.
+    telling: Cell<bool>,
+    /// One reads and rewrites jobs.json at a time: orders, firings and their ends come from different tasks, and the
+    /// pool that works for them may have several threads.
+    file: smol::lock::Mutex<()>,
+}
+
+/// Why the scheduler woke.
+enum Event {
+    /// A firing ended. It is handled outside of the wait, which drops what it did not choose.
+    Ended(Ended),
+    /// A time has come, the clock was set, or an order came.
+    Woken,
 }
 
 impl Scheduler {
@@ -59,6 +75,9 @@ impl Scheduler {
             fault: RefCell::default(),
             skew: Cell::new(0),
             wake: smol::channel::bounded(1),
+            told: open.into_iter().filter(|(id, _)| cron_notice::is_notice(id)).collect(),
+            telling: Cell::new(false),
+            file: smol::lock::Mutex::new(()),
         }
     }
 
@@ -89,13 +108,15 @@ impl Scheduler {
     /// # Errors
     /// For whoever gave it.
     pub async fn order(&self, order: Order) -> Result<String, String> {
-        let (path, now, id) = (self.path.clone(), self.now(), order.id.clone());
+        let (path, now) = (self.path.clone(), self.now());
         let mac = self.approval_mac();
-        let done =
-            crate::sys::spawn_blocking(move || cron_store::apply(&path, &mac, &order, now)).await;
+        let done = {
+            let _alone = self.file.lock().await;
+            crate::sys::spawn_blocking(move || cron_store::apply(&path, &mac, &order, now)).await
+        };
         let done = done.map_err(|e| e.to_string())?;
-        if done.changed {
-            self.table.borrow_mut().remove(key(&id));
+        if let Some(job) = done.changed {
+            self.table.borrow_mut().remove(job);
             self.load().await;
         }
         if let Some(job) = done.run {
@@ -112,9 +133,18 @@ impl Scheduler {
         let mut timer = None;
         loop {
             while let Some((job, due)) = { self.table.borrow().due(self.now()) } {
-                self.fire(job, Some(due)).await;
+                match due {
+                    // It slept through its time, and more: told, not fired.
+                    Due::Wall(at) if self.now().wall - at > CRON_MISSED => {
+                        self.table.borrow_mut().remove(job);
+                        self.load().await;
+                    }
+                    _ => self.fire(job, Some(due)).await,
+                }
             }
-            self.sleep(&mut timer).await;
+            if let Event::Ended(ended) = self.sleep(&mut timer).await {
+                self.ended(ended).await;
+            }
             let now = self.now();
             let skew = now.wall - now.mono as i64;
             // Also what an untrusted clock becomes trusted by.
@@ -124,8 +154,8 @@ impl Scheduler {
         }
     }
 
-    /// Until something is due, the clock is set, or an order came.
-    async fn sleep(&self, timer: &mut Option<WallTimer>) {
+    /// Until something is due, the clock is set, an order came, or a firing ended.
+    async fn sleep(&self, timer: &mut Option<WallTimer>) -> Event {
         let (wall, mono) = self.table.borrow().next();
         let now = self.now();
         crate::log::debug!("cron: {}, nothing is due", self.state());
@@ -139,30 +169,29 @@ impl Scheduler {
             match (wall, &timer) {
                 (None, _) => std::future::pending().await,
                 (Some(at), Some(timer)) => match timer.until(now.trusted.then_some(at)).await {
-                    Ok(()) => return,
+                    Ok(()) => return Event::Woken,
                     Err(e) => crate::log::error!("the timer failed: {e}"),
                 },
                 (Some(_), None) => {}
             }
             // Without the kernel's help the clock is looked at every half minute.
             async_io::Timer::after(Duration::from_secs(30)).await;
+            Event::Woken
         };
         let interval = async {
             match mono {
                 Some(at) => async_io::Timer::at(self.started + Duration::from_secs(at)).await,
                 None => std::future::pending().await,
             };
+            Event::Woken
         };
-        let ended = async {
-            if let Ok(ended) = self.hub.ended.1.recv().await {
-                self.ended(ended).await;
-            }
-        };
+        // The senders live as long as we do.
+        let ended = async { self.hub.ended.1.recv().await.map_or(Event::Woken, Event::Ended) };
         let woken = async {
-            // The sender is ours: it cannot be gone.
             let _ = self.wake.1.recv().await;
+            Event::Woken
         };
-        or(or(clock, interval), or(woken, ended)).await;
+        or(or(clock, interval), or(woken, ended)).await
     }
 
     /// Reads the file anew. Intervals under way go on.
@@ -170,30 +199,71 @@ impl Scheduler {
         let now = self.now();
         self.skew.set(now.wall - now.mono as i64);
         let (path, fired) = (self.path.clone(), self.unrecorded.borrow().clone());
-        let found = crate::sys::spawn_blocking(move || look(&path, now, &fired)).await;
+        let known =
+            Known { under_way: self.table.borrow().intervals().collect(), told: self.told.clone() };
+        let found = {
+            let _alone = self.file.lock().await;
+            crate::sys::spawn_blocking(move || look(&path, now, &fired, &known)).await
+        };
         match found {
             Ok(found) => {
                 self.unrecorded.borrow_mut().clear();
                 self.fault.borrow_mut().clear();
                 found.notes.iter().for_each(|note| crate::log::warn!("{note}"));
-                let mut table = self.table.borrow_mut();
-                table.retain(|key| found.due.iter().any(|(k, _)| *k == key));
-                for (key, due) in found.due {
-                    let under_way =
-                        matches!((table.get(key), due), (Some(Due::Mono(_)), Due::Mono(_)));
-                    if !under_way && !table.set(key, due) {
-                        crate::log::warn!(
-                            "there are too many jobs; the last ones in jobs.json do not run"
-                        );
-                        break;
-                    }
-                }
+                self.plan(found.due);
+                self.tell(found.notices, now).await;
             }
             Err(e) => {
                 crate::log::error!("{e}");
                 self.fault.replace(e);
             }
         }
+    }
+
+    /// Puts what a look at the file found in the place of what was planned.
+    fn plan(&self, found: Vec<(u64, Due)>) {
+        let mut table = self.table.borrow_mut();
+        table.retain(|key| found.iter().any(|(k, _)| *k == key));
+        for (key, due) in found {
+            let under_way = matches!((table.get(key), due), (Some(Due::Mono(_)), Due::Mono(_)));
+            if !under_way && !table.set(key, due) {
+                crate::log::warn!("there are too many jobs; the last ones in jobs.json do not run");
+                break;
+            }
+        }
+    }
+
+    /// Tells chats of jobs that do not run: into the journal first, then into jobs.json, then on its way, as a firing.
+    async fn tell(&self, notices: Notices, now: Now) {
+        if notices.is_empty() || self.telling.replace(true) {
+            return;
+        }
+        let mut kept = Vec::new();
+        for notice in &notices.chats {
+            let own = Some(notice.to.clone()).filter(|to| self.reaches(to));
+            match own.or_else(|| self.hub.last_chat().filter(|to| self.reaches(to))) {
+                Some(to) => kept.push(self.hub.keep(notice.message(to, now)).await),
+                None => crate::log::warn!("nobody could be told of missed jobs"),
+            }
+        }
+        let path = self.path.clone();
+        let (due, written) = {
+            let _alone = self.file.lock().await;
+            crate::sys::spawn_blocking(move || cron_notice::told(&path, &notices, now)).await
+        };
+        if let Err(e) = written {
+            crate::log::error!("{e}; after a restart the same jobs may be told once more");
+        }
+        for (key, due) in due {
+            self.table.borrow_mut().set(key, due);
+        }
+        kept.into_iter().for_each(|id| self.hub.start(id));
+        self.telling.set(false);
+    }
+
+    /// Is there a channel for this chat?
+    fn reaches(&self, to: &Address) -> bool {
+        !to.chat.is_empty() && self.hub.outbox.channel(&to.channel).is_some()
     }
 
     /// Fires a job, or passes this time over when the one before still runs.
@@ -232,6 +302,7 @@ impl Scheduler {
     /// Writes down that a job has fired, and when it does so next.
     async fn record(&self, key: u64, mut job: Job, now: Now) {
         let path = self.path.clone();
+        let alone = self.file.lock().await;
         let (due, written) = crate::sys::spawn_blocking(move || {
             let mut zones = Zones::default();
             let mut zone = |tz: &str| zones.find(tz);
@@ -244,6 +315,7 @@ impl Scheduler {
             (due.filter(|_| stays), written)
         })
         .await;
+        drop(alone);
         if let Err(e) = written {
             crate::log::error!("{e}; after a restart the job may fire once more");
             let mut unrecorded = self.unrecorded.borrow_mut();
@@ -263,10 +335,8 @@ impl Scheduler {
 
     /// The message of a firing; `None` while there is no chat to answer in.
     fn message(&self, job: &Job, due: Option<Due>, now: Now, approved: bool) -> Option<Inbound> {
-        let known =
-            |to: &Address| !to.chat.is_empty() && self.hub.outbox.channel(&to.channel).is_some();
-        let own = Some(job.to()).filter(known);
-        let from = own.or_else(|| self.hub.last_chat().filter(known))?;
+        let own = Some(job.to()).filter(|to| self.reaches(to));
+        let from = own.or_else(|| self.hub.last_chat().filter(|to| self.reaches(to)))?;
         let late = match due {
             Some(Due::Wall(at)) if now.wall - at > CRON_LATE => late(at),
             _ => String::new(),
@@ -308,7 +378,11 @@ impl Scheduler {
 
     /// Keeps how a firing ended, and clears up behind jobs that are gone.
     async fn ended(&self, (id, error): Ended) {
+        if cron_notice::is_notice(&id) {
+            return;
+        }
         let (path, sessions) = (self.path.clone(), self.hub.agent.sessions.clone());
+        let _alone = self.file.lock().await;
         let result =
             crate::sys::spawn_blocking(move || end(&path, &sessions, &id, error.as_deref())).await;
         if let Err(e) = result {

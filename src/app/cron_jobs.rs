@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::cron_notice::Notices;
 use crate::sched::cron_store::Zones;
 use crate::sched::file::{self, Edit, Fault};
 use crate::sched::job::{Due, Job, Now, key};
@@ -11,10 +12,25 @@ use crate::store::session::Sessions;
 pub(super) struct Found {
     pub(super) due: Vec<(u64, Due)>,
     pub(super) notes: Vec<String>,
+    pub(super) notices: Notices,
+}
+
+/// What a look at the file has to know of this run and the last one.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Jobs whose interval is running.
+    pub(super) under_way: Vec<u64>,
+    /// Notices that the last run left open: id, unix second.
+    pub(super) told: Vec<(String, i64)>,
 }
 
 /// When which job is due; a broken file is moved away.
-pub(super) fn look(path: &Path, now: Now, fired: &[(u64, i64)]) -> Result<Found, String> {
+pub(super) fn look(
+    path: &Path,
+    now: Now,
+    fired: &[(u64, i64)],
+    known: &Known,
+) -> Result<Found, String> {
     let mut notes = Vec::new();
     if !fired.is_empty() {
         if let Err(e) = recorded(path, fired) {
@@ -23,11 +39,16 @@ pub(super) fn look(path: &Path, now: Now, fired: &[(u64, i64)]) -> Result<Found,
     }
     let mut zones = Zones::default();
     let mut due = Vec::new();
+    let mut notices = Notices::default();
     let scanned = file::scan(path, &mut |job| match job {
+        Ok(job) if notices.look(&job, now, known, &mut zones) => {}
         Ok(job) => match job.due(now, &mut |tz| zones.find(tz)) {
             Ok(Some(at)) => due.push((key(job.id()), at)),
             Ok(None) => {}
-            Err(why) => notes.push(format!("job {} is not run: {why}", job.id())),
+            Err(why) => {
+                notices.unfit(&job, &why);
+                notes.push(format!("job {} is not run: {why}", job.id()));
+            }
         },
         Err(why) => notes.push(format!("a job in jobs.json is not run: {why}")),
     });
@@ -35,6 +56,7 @@ pub(super) fn look(path: &Path, now: Now, fired: &[(u64, i64)]) -> Result<Found,
         Ok(()) => {}
         Err(Fault::Broken(why)) => {
             due.clear();
+            notices = Notices::default();
             match file::set_aside(path, now.wall) {
                 Ok(to) => {
                     notes.push(format!("jobs.json is broken ({why}); it is now {}", to.display()))
@@ -46,7 +68,7 @@ pub(super) fn look(path: &Path, now: Now, fired: &[(u64, i64)]) -> Result<Found,
     }
     // The same job twice: the file's first one counts.
     notes.truncate(20);
-    Ok(Found { due, notes })
+    Ok(Found { due, notes, notices })
 }
 
 /// Marks jobs as fired, each at its second; nothing is written when the file says so already.

@@ -21,7 +21,7 @@ use super::subagents::Subagents;
 use crate::agent::{Agent, Answer, Turn, UserContent};
 use crate::bus::{Address, CLI, CRON, Inbound, Origin, SUBAGENT};
 use crate::channel::command::{self, Command};
-use crate::limits::{ASIDES, QUEUE};
+use crate::limits::ASIDES;
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Stage};
 use crate::store::writer::Journal;
@@ -56,7 +56,7 @@ pub struct Hub {
     /// For files that come with messages.
     pub patience: files::Patience,
     pub(super) last_chat: RefCell<LastChat>,
-    /// How jobs ended, for the scheduler.
+    /// How jobs ended, for the scheduler. At most one for each job: it does not fire while its last firing is open.
     pub(super) ended: (Sender<Ended>, Receiver<Ended>),
     /// Calls that wait for sub-agents, and how the last ones ended.
     pub(super) subagents: Subagents,
@@ -107,7 +107,7 @@ impl Hub {
             mem_limit,
             patience: files::Patience::default(),
             last_chat: RefCell::new(last_chat),
-            ended: smol::channel::bounded(QUEUE),
+            ended: smol::channel::unbounded(),
             subagents: Subagents::default(),
             wake: smol::channel::bounded(1),
             started_turn: smol::channel::bounded(1),

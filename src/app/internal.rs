@@ -96,7 +96,7 @@ impl Hub {
             return answer.text;
         }
         let error = answer.failed.then(|| answer.text.clone());
-        // Full: the status in jobs.json stays what it was, and nothing else depends on it.
+        // The receiver is in the same hub.
         let _ = self.ended.0.try_send((sender.id.clone(), error));
         answer.text
     }

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod control;
 pub mod cron;
 mod cron_jobs;
+mod cron_notice;
 #[cfg(feature = "hardware")]
 mod devices;
 pub mod files;

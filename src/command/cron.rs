@@ -8,13 +8,16 @@ use nanoserde::SerBin;
 
 use crate::app::control::{self, Reply};
 use crate::app::home::Home;
-use crate::args::{self, CronCommand};
+use crate::args::{self, CronAdd, CronCommand};
 use crate::bus::Address;
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
+use crate::limits::CRON_EVERY_MIN;
 use crate::proto::binschema;
 use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::job::Now;
+use crate::sched::when;
+use crate::sched::zone::LocalClock;
 use crate::sched::{cron_store as orders, file};
 use crate::sys::clock;
 use crate::tool::cron::{CronHandle, Order};
@@ -26,7 +29,7 @@ use crate::tool::cron::{CronHandle, Order};
 pub fn run(args: &args::Cron) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
-    match give(&loaded.config, order(&args.command)) {
+    match order(&args.command).and_then(|order| give(&loaded.config, order)) {
         Ok(text) => {
             println!("{text}");
             Ok(ExitCode::SUCCESS)
@@ -40,32 +43,52 @@ pub fn run(args: &args::Cron) -> Result<ExitCode> {
     }
 }
 
-fn order(command: &CronCommand) -> Order {
+fn order(command: &CronCommand) -> Result<Order, String> {
     let on =
         |action: &str, id: &str| Order { action: action.into(), id: id.into(), ..Order::default() };
-    match command {
+    Ok(match command {
         CronCommand::List(a) => Order { json: a.json, ..on("list", "") },
         CronCommand::Remove(a) => on("remove", &a.id),
         CronCommand::Enable(a) => Order { approved: true, ..on("enable", &a.id) },
         CronCommand::Disable(a) => on("disable", &a.id),
         CronCommand::Run(a) => on("run", &a.id),
-        CronCommand::Add(a) => Order {
-            name: a.name.clone(),
-            message: a.message.clone(),
-            at_seconds: a.at,
-            every_seconds: a.every,
-            cron_expr: a.cron.clone(),
-            tz: a.tz.clone(),
-            deliver: Some(a.deliver),
-            command: a.command.clone(),
-            approved: true,
-            to: match a.to.as_str() {
-                "" => Address::default(),
-                to => Address { channel: a.channel.clone(), chat: to.into(), topic: String::new() },
-            },
-            ..on("add", "")
-        },
+        CronCommand::Add(a) => add(a, clock::unix_now())?,
+    })
+}
+
+/// Options become an order here, so that complaints speak of options.
+fn add(a: &CronAdd, now: i64) -> Result<Order, String> {
+    match [&a.at, &a.every, &a.cron].into_iter().filter(|given| !given.is_empty()).count() {
+        0 => return Err("one of --at, --every and --cron is required".into()),
+        1 => {}
+        _ => return Err("only one of --at, --every and --cron can be given".into()),
     }
+    let mut order = Order {
+        action: "add".into(),
+        name: a.name.clone(),
+        message: a.message.clone(),
+        cron_expr: a.cron.clone(),
+        tz: a.tz.clone(),
+        deliver: Some(a.deliver),
+        command: a.command.clone(),
+        approved: true,
+        ..Order::default()
+    };
+    if !a.to.is_empty() {
+        order.to = Address { channel: a.channel.clone(), chat: a.to.clone(), topic: String::new() };
+    }
+    if !a.every.is_empty() {
+        order.every_seconds = when::seconds(&a.every).map_err(|e| format!("--every: {e}"))?;
+        if order.every_seconds < CRON_EVERY_MIN as i64 {
+            return Err(format!("--every: at least {CRON_EVERY_MIN} seconds"));
+        }
+    }
+    if !a.at.is_empty() {
+        let zone = LocalClock::find(&a.tz).map_err(|e| format!("--tz: {e}"))?;
+        let at = when::moment(&a.at, now, &|at| zone.offset(at));
+        order.at = at.map_err(|e| format!("--at: {e}"))?;
+    }
+    Ok(order)
 }
 
 /// For the agent on the command line.
@@ -97,4 +120,44 @@ fn give(config: &Config, order: Order) -> Result<String, String> {
     let done = orders::apply(&jobs, &ApprovalMac::new(&config.home), &order, now);
     drop(lock);
     done.map(|d| d.text).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use argh::FromArgs;
+
+    use super::*;
+
+    /// 2026-05-01T12:00Z, a Friday.
+    const NOW: i64 = 1_777_636_800;
+
+    fn added(words: &[&str]) -> Result<Order, String> {
+        let words = [&["-n", "tea", "-m", "m", "--tz", "UTC"][..], words].concat();
+        add(&CronAdd::from_args(&["add"], &words).expect("options"), NOW)
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let schedule = |words| added(words).map(|o| (o.at - NOW, o.every_seconds, o.cron_expr));
+        let at = |seconds| Ok((seconds, 0, String::new()));
+        assert_eq!(schedule(&["--at", "60"]), at(60));
+        assert_eq!(schedule(&["--at", "tomorrow 9:00"]), at(21 * 3600));
+        assert_eq!(schedule(&["--at", "in 2h"]), at(7200));
+        assert_eq!(schedule(&["-e", "5m"]), Ok((-NOW, 300, String::new())));
+        assert_eq!(schedule(&["-e", "3600"]), Ok((-NOW, 3600, String::new())));
+        assert_eq!(schedule(&["-c", "@daily"]), Ok((-NOW, 0, "@daily".into())));
+    }
+
+    #[test]
+    fn complaints_speak_of_options() {
+        let wrong = |words: &[&str]| added(words).expect_err("refused");
+        assert_eq!(wrong(&[]), "one of --at, --every and --cron is required");
+        let two = "only one of --at, --every and --cron can be given";
+        assert_eq!(wrong(&["-e", "5m", "-c", "@daily"]), two);
+        assert_eq!(wrong(&["--at", "60", "-e", "5m"]), two);
+        assert_eq!(wrong(&["-e", "5s"]), "--every: at least 10 seconds");
+        assert!(wrong(&["-e", "often"]).starts_with("--every: `often` is no span of time"));
+        assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is no time"));
+        assert_eq!(wrong(&["--at", "today 9:00"]), "--at: `today 9:00` is in the past");
+    }
 }

@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::approval_mac::ApprovalMac;
 use super::cron::Expr;
+use super::cron_change::change;
 use super::file::{self, Edit, Fault};
 use super::job::{Due, Job, Now, Schedule, key};
 use super::zone::LocalClock;
-use crate::bus::Address;
+
 use crate::error::{Error, Result};
 use crate::limits::{CRON_EVERY_MIN, CRON_JOBS, CRON_LIST_BYTES, CRON_MESSAGE_BYTES};
 use crate::proto::{date, text};
@@ -22,8 +23,8 @@ use crate::tool::cron::Order;
 pub struct Done {
     /// For whoever gave it.
     pub text: String,
-    /// The file has changed.
-    pub changed: bool,
+    /// The file has changed: this job is another now.
+    pub changed: Option<u64>,
     /// This job is to fire now.
     pub run: Option<u64>,
 }
@@ -55,20 +56,20 @@ pub fn apply(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<
     let done = match order.action.as_str() {
         "list" => list(path, order, now),
         "add" => add(path, mac, order, now),
-        "update" | "remove" | "enable" | "disable" | "run" => change(path, mac, order, now),
+        "get" | "update" | "remove" | "enable" | "disable" | "run" => change(path, mac, order, now),
         other => Err(format!(
-            "unknown action {other:?}; there are add, list, update, remove, enable, disable and run"
+            "unknown action {other:?}; there are add, list, get, update, remove, enable, disable and run"
         )),
     };
     done.map_err(Error::new)
 }
 
-fn fault(fault: Fault) -> String {
+pub(super) fn fault(fault: Fault) -> String {
     fault.to_string()
 }
 
 /// Orders of a chat see only its jobs.
-fn visible(order: &Order, job: &Job) -> bool {
+pub(super) fn visible(order: &Order, job: &Job) -> bool {
     let to = job.to();
     !order.scoped || to.channel == order.to.channel && to.chat == order.to.chat
 }
@@ -151,7 +152,11 @@ fn next(job: &Job, now: Now, zones: &mut Zones) -> Option<String> {
         Due::Wall(at) => at,
         Due::Mono(at) => now.wall + (at - now.mono) as i64,
     };
-    let tz = job.expr().1;
+    local_time(at, job.expr().1, zones)
+}
+
+/// A unix second by the clock of a zone (empty for the system's): `2026-05-01 12:00 Europe/Berlin`.
+pub fn local_time(at: i64, tz: &str, zones: &mut Zones) -> Option<String> {
     let zone = zones.find(tz).ok()?;
     let c = date::civil(at + i64::from(zone.offset(at)));
     let blank = if tz.is_empty() { "" } else { " " };
@@ -162,7 +167,7 @@ fn next(job: &Job, now: Now, zones: &mut Zones) -> Option<String> {
 }
 
 /// The schedule an order asks for, as jobs.json has it; `None` when it asks for none.
-fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
+pub(super) fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
     let far = 100 * 366 * 86_400;
     if !order.tz.is_empty() {
         LocalClock::find(&order.tz).map_err(|e| e.to_string())?;
@@ -170,11 +175,12 @@ fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
     if order.at_seconds < 0 || order.every_seconds < 0 {
         return Err("at_seconds and every_seconds must not be negative".into());
     }
-    if order.at_seconds > 0 {
+    if order.at_seconds > 0 || order.at > 0 {
         if !now.trusted {
             return Err("the clock is not set yet; try again when it is".into());
         }
-        let at = now.wall + order.at_seconds.min(far);
+        let in_seconds = now.wall + order.at_seconds.min(far);
+        let at = if order.at > 0 { order.at } else { in_seconds };
         return Ok(Some(json!({"kind": "at", "atMs": at * 1000})));
     }
     if order.every_seconds > 0 {
@@ -192,6 +198,13 @@ fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
     if expr.next(now.wall, &|at| zone.offset(at)).is_none() {
         return Err(format!("cron expression `{}` never comes true", order.cron_expr));
     }
+    if u64::from(expr.shortest_pause()) < CRON_EVERY_MIN {
+        return Err(format!(
+            "cron expression `{}` fires again after {} s; at least {CRON_EVERY_MIN} s must lie in between",
+            order.cron_expr,
+            expr.shortest_pause()
+        ));
+    }
     let mut schedule = json!({"kind": "cron", "expr": order.cron_expr});
     if !order.tz.is_empty() {
         schedule["tz"] = json!(order.tz);
@@ -199,7 +212,7 @@ fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
     Ok(Some(schedule))
 }
 
-fn checked(order: &Order) -> Result<(), String> {
+pub(super) fn checked(order: &Order) -> Result<(), String> {
     if !order.command.is_empty() && !order.approved {
         return Err("shell jobs need the approval of an allowed user".into());
     }
@@ -212,13 +225,11 @@ fn checked(order: &Order) -> Result<(), String> {
 }
 
 /// Gives a job its command and the mark of whoever approved it; its output goes to the chat without a model.
-fn command(job: &mut Job, mac: &ApprovalMac, command: &str) -> Result<(), String> {
+pub(super) fn command(job: &mut Job, mac: &ApprovalMac, command: &str) -> Result<(), String> {
     let mark = mac.sign(command, &job.to()).map_err(|e| e.to_string())?;
-    for (field, value) in
-        [("command", json!(command)), ("deliver", json!(false)), ("approval", json!(mark))]
-    {
-        job.set("payload", field, value);
-    }
+    job.set_deliver(false);
+    job.set("payload", "command", json!(command));
+    job.set("payload", "approval", json!(mark));
     Ok(())
 }
 
@@ -247,7 +258,7 @@ fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, 
         ("name", json!(name)),
         ("enabled", json!(true)),
         ("schedule", schedule),
-        ("payload", json!({"kind": "agent_turn", "message": order.message})),
+        ("payload", json!({"message": order.message})),
         ("state", json!({})),
         ("createdAtMs", json!(now.wall * 1000)),
         ("updatedAtMs", json!(now.wall * 1000)),
@@ -255,8 +266,8 @@ fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, 
     ] {
         job.set("", field, value);
     }
-    job.set("payload", "deliver", json!(order.deliver.unwrap_or(true)));
-    target(&mut job, &order.to);
+    job.set_deliver(order.deliver.unwrap_or(true));
+    job.set_to(&order.to);
     if !order.command.is_empty() {
         command(&mut job, mac, &order.command)?;
     }
@@ -267,18 +278,11 @@ fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, 
     if let Some(when) = next(&job, now, &mut zones) {
         text.push_str(&format!(", next {when}"));
     }
-    Ok(Done { text, changed: true, run: None })
-}
-
-fn target(job: &mut Job, to: &Address) {
-    for (field, value) in [("channel", &to.channel), ("to", &to.chat), ("topic", &to.topic)] {
-        let value = if value.is_empty() { Value::Null } else { json!(value) };
-        job.set("payload", field, value);
-    }
+    Ok(Done { text, changed: Some(key(&id)), run: None })
 }
 
 /// Writes down when it fires next, counted from now.
-fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
+pub(super) fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
     job.set("state", "nextRunAtMs", Value::Null);
     let next = match job.due(now, &mut |tz| zones.find(tz))? {
         Some(Due::Wall(at)) => json!(at * 1000),
@@ -287,94 +291,6 @@ fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
     };
     if now.trusted {
         job.set("state", "nextRunAtMs", next);
-    }
-    Ok(())
-}
-
-fn change(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, String> {
-    if order.id.is_empty() {
-        return Err(format!("job_id is required for {}", order.action));
-    }
-    let mut found = None;
-    file::scan(path, &mut |job| {
-        found = found.take().or(job.ok().filter(|j| j.id() == order.id && visible(order, j)));
-    })
-    .map_err(fault)?;
-    let Some(mut job) = found else { return Err(format!("✗ Job {} not found", order.id)) };
-    let mut zones = Zones::default();
-    let (text, edit) = match order.action.as_str() {
-        "run" => {
-            let text = format!("✓ Job '{}' started", job.name());
-            return Ok(Done { text, run: Some(key(&order.id)), ..Done::default() });
-        }
-        "remove" => (format!("✓ Removed job {}", order.id), Edit::Delete),
-        "update" => {
-            update(&mut job, mac, order, now, &mut zones)?;
-            (format!("✓ Job '{}' updated", job.name()), Edit::Write)
-        }
-        on => {
-            let on = on == "enable";
-            let word = if on { "enabled" } else { "disabled" };
-            let mut text = format!("✓ Job '{}' {word}", job.name());
-            // A person at the command line who switches a shell job on has approved it.
-            let approves = on && order.approved && !job.command().is_empty() && !mac.verify(&job);
-            if approves {
-                let line = job.command().to_owned();
-                command(&mut job, mac, &line)?;
-                text.push_str(&format!("; it may run: {line}"));
-            }
-            if job.enabled() == on && !approves {
-                return Ok(Done { text, ..Done::default() });
-            }
-            job.set("", "enabled", json!(on));
-            if on {
-                planned(&mut job, now, &mut zones)?;
-            }
-            (text, Edit::Write)
-        }
-    };
-    job.set("", "updatedAtMs", json!(now.wall * 1000));
-    let mut edit = Some(edit);
-    file::rewrite(
-        path,
-        &mut |old| {
-            if old.id() != order.id {
-                return Edit::Keep;
-            }
-            *old = job.clone();
-            edit.take().unwrap_or(Edit::Keep)
-        },
-        None,
-    )
-    .map_err(fault)?;
-    Ok(Done { text, changed: true, run: None })
-}
-
-fn update(
-    job: &mut Job,
-    mac: &ApprovalMac,
-    order: &Order,
-    now: Now,
-    zones: &mut Zones,
-) -> Result<(), String> {
-    checked(order)?;
-    if let Some(schedule) = schedule(order, now)? {
-        job.set("", "deleteAfterRun", json!(schedule["kind"] == "at"));
-        job.set("", "schedule", schedule);
-        job.set("state", "lastRunAtMs", Value::Null);
-        planned(job, now, zones)?;
-    }
-    if !order.message.is_empty() {
-        job.set("payload", "message", json!(order.message));
-    }
-    if !order.name.is_empty() {
-        job.set("", "name", json!(text::one_line(&order.name, 30)));
-    }
-    if let Some(deliver) = order.deliver {
-        job.set("payload", "deliver", json!(deliver));
-    }
-    if !order.command.is_empty() {
-        command(job, mac, &order.command)?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::bus::Address;
 use crate::sys::scratch::Scratch;
 
 const NOW: Now = Now { wall: 1_777_636_800, trusted: true, mono: 50 }; // 2026-05-01T12:00Z
@@ -63,7 +64,7 @@ fn a_job_has_the_form_of_the_original() {
     assert_eq!(job["schedule"], json!({"kind": "at", "atMs": (NOW.wall + 60) * 1000}));
     assert_eq!(
         job["payload"],
-        json!({"kind": "agent_turn", "message": "drink the tea that stands there", "deliver": true, "channel": "telegram", "to": "5"})
+        json!({"kind": "reminder", "message": "drink the tea that stands there", "deliver": true, "channel": "telegram", "to": "5"})
     );
     assert_eq!(job["state"], json!({"nextRunAtMs": (NOW.wall + 60) * 1000}));
     assert_eq!((&job["enabled"], &job["deleteAfterRun"]), (&json!(true), &json!(true)));
@@ -158,7 +159,7 @@ fn jobs_are_switched_and_removed() {
     assert_eq!(fixture.jobs().len(), 1);
     let run = Order { action: "run".into(), id: other.clone(), ..Order::default() };
     let done = apply(&fixture.path, &fixture.approval_mac(), &run, NOW).expect("found");
-    assert_eq!((done.run, done.changed), (Some(key(&other)), false));
+    assert_eq!((done.run, done.changed), (Some(key(&other)), None));
 }
 
 #[test]
@@ -176,6 +177,90 @@ fn a_chat_sees_its_own_jobs_only() {
     assert!(fixture.give(as_other("remove")).expect_err("not theirs").contains("not found"));
     let own = Order { to: chat("5"), ..as_other("remove") };
     assert!(fixture.give(own).is_ok());
+}
+
+#[test]
+fn get_shows_the_whole_job_but_its_approval() {
+    let store = Fixture::new("store-get");
+    let id = store.add(Order { command: "ls".into(), approved: true, to: chat("5"), ..tea() });
+    assert!(store.jobs()[0].approval().len() == 64);
+    let shown: Value = serde_json::from_str(&store.on("get", &id).expect("a job")).expect("JSON");
+    assert_eq!((&shown["id"], &shown["payload"]["command"]), (&json!(id), &json!("ls")));
+    assert_eq!(shown["payload"].get("approval"), None);
+    assert_eq!(store.on("get", "").expect_err("none"), "job_id is required for get");
+    assert_eq!(store.on("get", "gone").expect_err("none"), "✗ Job gone not found");
+}
+
+#[test]
+fn an_update_changes_one_thing_at_least_and_one_schedule_at_most() {
+    let store = Fixture::new("store-update");
+    let tokyo = Order { at_seconds: 0, cron_expr: "0 8 * * *".into(), ..tea() };
+    let id = store.add(Order { tz: "Asia/Tokyo".into(), ..tokyo });
+    let update = |change: &dyn Fn(&mut Order)| {
+        let mut order =
+            Order { action: "update".into(), id: id.clone(), approved: true, ..Order::default() };
+        change(&mut order);
+        store.give(order)
+    };
+    let e = update(&|_| ()).expect_err("nothing");
+    assert!(e.starts_with("at least one update field is required"), "{e}");
+    let e = update(&|o| (o.every_seconds, o.cron_expr) = (60, "@daily".into()));
+    assert_eq!(
+        e.expect_err("two"),
+        "only one of at_seconds, every_seconds or cron_expr can be set"
+    );
+    let schedule = || store.jobs()[0].0["schedule"].clone();
+    let zoned = |expr: &str, tz: &str| json!({"kind": "cron", "expr": expr, "tz": tz});
+    // Another time stays in its zone, another zone keeps the time.
+    update(&|o| o.cron_expr = "30 9 * * *".into()).expect("changed");
+    assert_eq!(schedule(), zoned("30 9 * * *", "Asia/Tokyo"));
+    update(&|o| o.tz = "Europe/Berlin".into()).expect("changed");
+    assert_eq!(schedule(), zoned("30 9 * * *", "Europe/Berlin"));
+    update(&|o| o.command = "ls".into()).expect("changed");
+    update(&|o| o.every_seconds = 60).expect("changed");
+    assert_eq!(store.jobs()[0].command(), "ls", "what is not given stays");
+    let e = update(&|o| o.tz = "Asia/Tokyo".into()).expect_err("an interval has no zone");
+    assert_eq!(e, "tz belongs to a cron_expr");
+    update(&|o| o.clear_command = true).expect("changed");
+    assert_eq!((store.jobs()[0].command(), store.jobs()[0].approval()), ("", ""));
+}
+
+#[test]
+fn a_unique_name_is_as_good_as_an_id() {
+    let store = Fixture::new("store-name");
+    let first = store.add(Order { name: "tea".into(), ..tea() });
+    store.on("disable", "tea").expect("off");
+    assert!(!store.jobs()[0].enabled());
+    let second = store.add(Order { name: "tea".into(), ..tea() });
+    let e = store.on("remove", "tea").expect_err("two");
+    assert_eq!(
+        e,
+        format!("there are 2 jobs with the name tea; say which by its id: {first}, {second}")
+    );
+    // An id goes before a name, and a chat's names are its own.
+    store.add(Order { name: first.clone(), to: chat("5"), ..tea() });
+    assert_eq!(store.on("remove", &first).expect("gone"), format!("✓ Removed job {first}"));
+    assert_eq!(store.on("remove", "tea").expect("gone"), format!("✓ Removed job {second}"));
+    assert_eq!(store.jobs().len(), 1);
+    let own = Order {
+        action: "disable".into(),
+        id: first.clone(),
+        to: chat("6"),
+        scoped: true,
+        ..Order::default()
+    };
+    assert!(store.give(own).expect_err("another chat's").contains("not found"));
+    assert!(store.on("disable", &first).is_ok());
+}
+
+#[test]
+fn expressions_of_the_original_are_taken() {
+    let store = Fixture::new("store-forms");
+    for expr in ["0 9 L * *", "30 0 9 * * mon", "0 9 * * 5L", "0 9 * * 1#2", "0 9 15W * * 2099"] {
+        store.add(Order { at_seconds: 0, cron_expr: expr.into(), ..tea() });
+    }
+    refused(|o| (o.at_seconds, o.cron_expr) = (0, "*/5 * * * * *".into()), "again after 5 s");
+    refused(|o| (o.at_seconds, o.cron_expr) = (0, "0 9 L-3 * *".into()), "day of month `L-3`");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::cron::Expr;
 use super::zone::LocalClock;
 use crate::bus::Address;
-use crate::limits::{CRON_EVERY_MIN, CRON_STEP_BACK};
+use crate::limits::{CRON_EVERY_MIN, CRON_MISSED, CRON_STEP_BACK};
 
 /// When a job fires. Times in jobs.json are milliseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,10 @@ pub enum Due {
     /// This many seconds after the start of the program.
     Mono(u64),
 }
+
+/// `payload.kind` of a job that goes to the chat without a model. The Go original keeps this field, which it does not look
+/// at, and drops `deliver`.
+const REMINDER: &str = "reminder";
 
 /// A job: its JSON object, fields unknown to us included.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -102,15 +106,39 @@ impl Job {
 
     /// Goes to the chat without a model.
     pub fn deliver(&self) -> bool {
-        self.object("payload").and_then(|p| p.get("deliver")?.as_bool()).unwrap_or(false)
+        let said = self.object("payload").and_then(|p| p.get("deliver")?.as_bool());
+        said.unwrap_or_else(|| self.text("payload", "kind") == REMINDER)
     }
 
-    /// Where its answers go; empty where the file does not say.
+    /// Says whether it goes to the chat without a model.
+    pub fn set_deliver(&mut self, deliver: bool) {
+        self.set("payload", "kind", json!(if deliver { REMINDER } else { "agent_turn" }));
+        self.set("payload", "deliver", json!(deliver));
+    }
+
+    /// Where its answers go; empty where the file does not say. A topic stands behind the chat as the Go original has
+    /// it (`-305/9`), or in a field of its own as we once wrote it.
     pub fn to(&self) -> Address {
-        Address {
-            channel: self.text("payload", "channel").into(),
-            chat: self.text("payload", "to").into(),
-            topic: self.text("payload", "topic").into(),
+        let channel = self.text("payload", "channel");
+        let (to, topic) = (self.text("payload", "to"), self.text("payload", "topic"));
+        let (chat, topic) = match to.split_once('/') {
+            Some((chat, topic)) if channel == "telegram" => (chat, topic),
+            _ => (to, topic),
+        };
+        Address { channel: channel.into(), chat: chat.into(), topic: topic.into() }
+    }
+
+    /// Says where its answers go.
+    pub fn set_to(&mut self, to: &Address) {
+        let chat = match to.topic.as_str() {
+            topic if !topic.is_empty() && to.channel == "telegram" => {
+                format!("{}/{topic}", to.chat)
+            }
+            _ => to.chat.clone(),
+        };
+        for (field, value) in [("channel", &to.channel), ("to", &chat), ("topic", &to.topic)] {
+            let value = if value.is_empty() { Value::Null } else { json!(value) };
+            self.set("payload", field, value);
         }
     }
 
@@ -190,6 +218,7 @@ impl Job {
                 _ => {
                     let from = match self.last() {
                         Some(last) if last > now.wall && last - now.wall <= CRON_STEP_BACK => last,
+                        Some(last) if last <= now.wall => now.wall.max(last + spare(&expr)),
                         _ => now.wall,
                     };
                     let zone = zone(&tz)?;
@@ -199,8 +228,43 @@ impl Job {
         })
     }
 
+    /// Since when it should have fired, when that is so long ago that it is told and not made good.
+    pub fn missed(&self, now: Now) -> Option<i64> {
+        if !now.trusted || !self.enabled() {
+            return None;
+        }
+        let at = match self.schedule().ok()? {
+            Schedule::At(at) => Some(at).filter(|at| self.last().is_none_or(|last| last < *at)),
+            Schedule::Every(_) | Schedule::Cron(..) => self.next(),
+        }?;
+        (now.wall - at > CRON_MISSED).then_some(at)
+    }
+
     /// Marks it as fired at unix second `fired`; false when it is done for good and goes.
     pub fn fired(
+        &mut self,
+        fired: i64,
+        zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
+    ) -> bool {
+        let stays = self.moves_on(fired, zone);
+        self.set("state", "lastRunAtMs", json!(fired * 1000));
+        self.ended(None);
+        stays
+    }
+
+    /// The same for a time that was missed and is not made good.
+    pub fn passed_over(
+        &mut self,
+        now: i64,
+        zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
+    ) -> bool {
+        let stays = self.moves_on(now, zone);
+        self.ended(Some("missed by more than a day"));
+        stays
+    }
+
+    /// Writes down when it fires next after `fired`; false when it is done for good and goes.
+    fn moves_on(
         &mut self,
         fired: i64,
         zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
@@ -211,7 +275,7 @@ impl Job {
             }
             Ok(Schedule::Cron(expr, tz)) => match zone(&tz) {
                 Ok(zone) => {
-                    let next = expr.next(fired, &|at| zone.offset(at));
+                    let next = expr.next(fired + spare(&expr), &|at| zone.offset(at));
                     (next, next.is_none())
                 }
                 // The zone's file is gone for now: it goes on when it is back.
@@ -226,8 +290,6 @@ impl Job {
             self.set("", "enabled", json!(false));
         }
         self.set("state", "nextRunAtMs", next.map_or(Value::Null, |s| json!(s * 1000)));
-        self.set("state", "lastRunAtMs", json!(fired * 1000));
-        self.ended(None);
         true
     }
 
@@ -258,6 +320,12 @@ impl Job {
             target.insert(field.to_owned(), value);
         }
     }
+}
+
+/// Seconds behind a firing in which an expression with seconds does not fire again: each may cost a model call.
+fn spare(expr: &Expr) -> i64 {
+    let often = u64::from(expr.shortest_pause()) < CRON_EVERY_MIN;
+    if often { CRON_EVERY_MIN as i64 - 1 } else { 0 }
 }
 
 #[cfg(test)]

@@ -139,3 +139,58 @@ fn outcomes_are_written_only_when_they_change() {
     assert!(job.ended(None));
     assert!(!job.ended(None));
 }
+
+#[test]
+fn a_reminder_comes_back_from_the_original_as_one() {
+    let mut job = Job::parse(r#"{"id":"x"}"#).expect("a job");
+    job.set_deliver(true);
+    let topic = Address { channel: "telegram".into(), chat: "-305".into(), topic: "9".into() };
+    job.set_to(&topic);
+    assert_eq!((job.deliver(), job.to()), (true, topic.clone()));
+    assert_eq!(job.0["payload"]["to"], "-305/9");
+    // What the original keeps of a payload: kind, message, command, channel, to.
+    job.set("payload", "deliver", Value::Null);
+    job.set("payload", "topic", Value::Null);
+    assert_eq!((job.deliver(), job.to()), (true, topic));
+    job.set_deliver(false);
+    assert!(!job.deliver());
+    let old =
+        |payload: &str| Job::parse(&format!(r#"{{"id":"x","payload":{payload}}}"#)).expect("a job");
+    assert!(old(r#"{"kind":"agent_turn","deliver":true}"#).deliver());
+    assert!(!old(r#"{"kind":"agent_turn"}"#).deliver());
+    let slash = old(r#"{"channel":"pico","to":"a/b","topic":""}"#);
+    assert_eq!(slash.to().chat, "a/b", "only Telegram's chats have topics");
+}
+
+#[test]
+fn what_is_missed_by_more_than_a_day_is_told() {
+    let missed = |schedule: &str, next: &str, now: Now| {
+        let mut job = job(schedule, "{}");
+        job.set("state", "nextRunAtMs", if next == "-" { Value::Null } else { json!(ms(next)) });
+        job.missed(now).map(|at| rfc3339(at)[..16].to_owned())
+    };
+    let once = format!(r#"{{"kind":"at","atMs":{}}}"#, ms("2026-04-30T12:00"));
+    let day = Some("2026-04-30T12:00".to_owned());
+    assert_eq!(missed(&once, "-", at("2026-05-01T12:00")), None, "a day to the second");
+    assert_eq!(missed(&once, "-", at("2026-05-01T12:01")), day);
+    let dark = Now { trusted: false, ..at("2026-06-01T12:00") };
+    assert_eq!(missed(&once, "-", dark), None);
+    let daily = r#"{"kind":"cron","expr":"0 12 * * *"}"#;
+    assert_eq!(missed(daily, "2026-04-30T12:00", at("2026-05-01T11:00")), None);
+    assert_eq!(missed(daily, "2026-04-30T12:00", at("2026-05-03T11:00")), day);
+    assert_eq!(missed(daily, "-", at("2026-05-03T11:00")), None);
+    let every = r#"{"kind":"every","everyMs":600000}"#;
+    assert_eq!(missed(every, "2026-04-30T12:00", at("2026-05-03T11:00")), day);
+    assert_eq!(missed("7", "2026-04-30T12:00", at("2026-05-03T11:00")), None);
+}
+
+#[test]
+fn an_expression_with_seconds_fires_every_ten_at_most() {
+    let mut job = job(r#"{"kind":"cron","expr":"* * * * * *","tz":"UTC"}"#, "{}");
+    let now = at(NOON);
+    assert!(job.fired(now.wall, &mut zones));
+    assert_eq!(job.next(), Some(now.wall + 10));
+    assert_eq!(job.due(now, &mut zones), Ok(Some(Due::Wall(now.wall + 10))));
+    let later = Now { wall: now.wall + 5, ..now };
+    assert_eq!(job.due(later, &mut zones), Ok(Some(Due::Wall(now.wall + 10))));
+}

@@ -29,6 +29,11 @@ impl Timetable {
         self.0.iter().find(|(k, _)| *k == key).map(|(_, due)| *due)
     }
 
+    /// Jobs whose interval is running.
+    pub fn intervals(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().filter(|(_, due)| matches!(due, Due::Mono(_))).map(|(k, _)| *k)
+    }
+
     /// Keeps only jobs that `is_there` knows.
     pub fn retain(&mut self, is_there: impl Fn(u64) -> bool) {
         self.0.retain(|(k, _)| is_there(*k));

@@ -35,7 +35,7 @@ pub struct Entry {
     pub attempts: u32,
     /// Session file and offset of the turn's first line, once it has one.
     pub progress: Option<(String, u64)>,
-    /// Calls begun that must not be repeated.
+    /// Calls of the running round that must not be repeated; those of earlier rounds have their results.
     pub started: Vec<String>,
     /// Where a sub-agent's task or report comes from.
     pub origin: Option<Box<Origin>>,
@@ -160,7 +160,10 @@ impl Ledger {
                     if entry.progress.is_none() {
                         entry.progress = Some((session.clone(), *offset));
                     }
-                    entry.started.extend(started.iter().cloned());
+                    // Calls begin when those before them have their results.
+                    if !started.is_empty() {
+                        entry.started = started.clone();
+                    }
                 }
             }
             Frame::Attempt { id, count } => {
@@ -170,6 +173,7 @@ impl Ledger {
             }
             Frame::Answered { id, replies } => {
                 if let Some(entry) = self.entry(*id) {
+                    entry.started = Vec::new();
                     entry.stage = Stage::Answered { replies: replies.clone(), delivered: 0 };
                 }
             }
@@ -306,6 +310,26 @@ mod tests {
         assert_eq!(again.get(6).and_then(|e| e.origin.as_ref()).map(|o| o.depth), Some(2));
         assert_eq!(again.get(1).expect("open").progress, Some(("s".into(), 9)));
         assert_eq!(again.get(1).expect("open").started, ["c"]);
+    }
+
+    #[test]
+    fn what_was_started_shrinks_with_its_results() {
+        let mut ledger = Ledger::default();
+        ledger.apply(&Frame::Received { id: 1, message: message(10) });
+        let step = |started: &[&str]| Frame::Step {
+            id: 1,
+            session: "s".into(),
+            offset: 0,
+            lines: vec![1],
+            started: started.iter().map(|s| s.to_string()).collect(),
+        };
+        for round in 0..1000 {
+            ledger.apply(&step(&[&format!("a{round}"), &format!("b{round}")]));
+            ledger.apply(&step(&[]));
+        }
+        assert_eq!(ledger.get(1).expect("open").started, ["a999", "b999"]);
+        ledger.apply(&Frame::Answered { id: 1, replies: vec![reply("a")] });
+        assert!(ledger.get(1).expect("open").started.is_empty());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::bus::{Address, CRON};
 pub static CRON_TOOL: ToolSpec = ToolSpec {
     name: "cron",
     description: "Schedule reminders and repeated work for this chat. For a reminder of the user set deliver to true: the message is then sent as it is. With deliver false you are woken with the message as your task, without this conversation: put everything needed into it.",
-    schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["add","list","update","remove","enable","disable"]},"message":{"type":"string","description":"Text to send, or the task"},"name":{"type":"string"},"at_seconds":{"type":"integer","minimum":1,"description":"Once, this many seconds from now"},"every_seconds":{"type":"integer","minimum":1,"description":"Again and again, this many seconds apart"},"cron_expr":{"type":"string","description":"minute hour day-of-month month day-of-week, e.g. 0 9 * * mon-fri"},"tz":{"type":"string","description":"Time zone of cron_expr, e.g. Europe/Berlin; the device's if left out"},"deliver":{"type":"boolean","description":"Send message without asking you (default true)"},"command":{"type":"string","description":"Shell command to run instead; needs the user's approval"},"job_id":{"type":"string"}},"required":["action"]}"#,
+    schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["add","list","get","update","remove","enable","disable"]},"message":{"type":"string","description":"Text to send, or the task"},"name":{"type":"string"},"at_seconds":{"type":"integer","minimum":1,"description":"Once, this many seconds from now"},"every_seconds":{"type":"integer","minimum":1,"description":"Again and again, this many seconds apart"},"cron_expr":{"type":"string","description":"minute hour day-of-month month day-of-week, e.g. 0 9 * * mon-fri"},"tz":{"type":"string","description":"Time zone of cron_expr, e.g. Europe/Berlin; the device's if left out"},"deliver":{"type":"boolean","description":"Send message without asking you (default true)"},"command":{"type":"string","description":"Shell command to run instead; needs the user's approval. With update, \"\" takes it out"},"job_id":{"type":"string","description":"Id or unique name; list has them. get shows a job before an update, which leaves as it was what is not given"}},"required":["action"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(approved(ctx, args)),
     asks_itself: true,
@@ -26,9 +26,9 @@ pub static CRON_TOOL: ToolSpec = ToolSpec {
 /// What is to be done with the jobs; also travels over the control socket.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct Order {
-    /// `add`, `list`, `update`, `remove`, `enable`, `disable` or `run`.
+    /// `add`, `list`, `get`, `update`, `remove`, `enable`, `disable` or `run`.
     pub action: String,
-    /// Job; for all but add and list.
+    /// Id of the job, or its name when no other has it; for all but add and list.
     pub id: String,
     /// Short name, or empty.
     pub name: String,
@@ -54,11 +54,15 @@ pub struct Order {
     pub json: bool,
     /// A person has said yes to `command`; with `enable` to the one that the job has.
     pub approved: bool,
+    /// Once, at this unix second; 0 for none. It goes before `at_seconds`.
+    pub at: i64,
+    /// Update: the job has no command any more.
+    pub clear_command: bool,
 }
 
 impl Order {
     /// The fields above, in their order; see [`crate::proto::bin`].
-    pub const SHAPE: &str = "ssssqqss?bsAbbb";
+    pub const SHAPE: &str = "ssssqqss?bsAbbbqb";
 }
 
 /// Carries orders out; the error is for the one who gave it.
@@ -143,6 +147,8 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
         json: false,
         // `approval` lets no call with a command pass unasked.
         approved: !text(args, "command").trim().is_empty(),
+        at: 0,
+        clear_command: args.get("command").and_then(|c| c.as_str()).is_some_and(str::is_empty),
     };
     match handle(order).await {
         Ok(text) => ToolResult::silent(text),
@@ -194,6 +200,16 @@ mod tests {
         assert_eq!((order.to.chat.as_str(), order.scoped), ("5", true));
         assert_eq!((order.message.as_str(), order.at_seconds), ("tea", 60));
         assert_eq!((order.deliver, order.every_seconds), (Some(false), 0));
+    }
+
+    #[test]
+    fn an_empty_command_takes_it_out_and_none_leaves_it() {
+        let update = |more: &str| {
+            let args = format!(r#"{{"action":"update","job_id":"x"{more}}}"#);
+            order(("telegram", "5"), "telegram", &args).expect("an order")
+        };
+        assert!(update(r#","command":"""#).clear_command);
+        assert!(!update(r#","name":"n""#).clear_command);
     }
 
     #[test]

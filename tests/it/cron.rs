@@ -120,7 +120,9 @@ fn without_a_gateway_the_file_is_edited() {
             "unknown time zone",
         ),
         (vec!["add", "-n", "x", "-m", "m", "-c", "0 8 * *"], "has 4 fields"),
-        (vec!["add", "-n", "x", "-m", "m"], "is required"),
+        (vec!["add", "-n", "x", "-m", "m"], "one of --at, --every and --cron is required"),
+        (vec!["add", "-n", "x", "-m", "m", "-e", "5m", "--at", "60"], "only one of --at"),
+        (vec!["add", "-n", "x", "-m", "m", "--at", "yesterday"], "--at: `yesterday` is no time"),
         (vec!["add", "-m", "m"], "--name"),
         (vec!["run", &id], "not running"),
     ] {
@@ -166,6 +168,45 @@ fn a_time_missed_while_off_is_made_good_once_with_a_note() {
     assert_eq!(jobs[1]["state"]["own"], 7);
     assert!(jobs[1]["state"]["nextRunAtMs"].as_u64() > Some(now_ms()));
     assert!(home.read(FILE).contains("keep me"));
+}
+
+/// A home of months ago: each chat is told once what was missed, nothing fires, and the jobs go on.
+#[test]
+fn an_old_home_does_not_fire_all_its_jobs_at_once() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let past = now_ms() - 90 * 86_400_000;
+    let mut old: Vec<Value> = (0..12)
+        .map(|n| {
+            let at = json!({"kind": "at", "atMs": past + n * 60_000});
+            job(&format!("once{n}"), at, json!({"message": format!("old message {n}.")}))
+        })
+        .collect();
+    let mut daily = job("daily", json!({"kind": "cron", "expr": "0 0 1 1 *"}), json!({}));
+    daily["state"] = json!({"nextRunAtMs": past});
+    let mut ping = job("ping", json!({"kind": "every", "everyMs": 3_600_000}), json!({}));
+    ping["state"] = json!({"nextRunAtMs": past});
+    old.extend([daily, ping]);
+    old.push(job("odd", json!({"kind": "cron", "expr": "0 0 L-3 * *"}), json!({})));
+    write_jobs(&home, &old);
+    let daemon = Daemon::start(&home, &peer);
+    wait_told(&peer, &daemon, "old message 11.");
+    let waiting = || home.run(&["status"]).stdout.contains("Cron jobs: 2 waiting").then_some(());
+    assert!(eventually(SOON, waiting).is_some(), "{}", daemon.log());
+    let text = peer.texts(OWNER).pop().expect("a message");
+    for part in ["missed by more than a day", "once0", "- daily", "- ping", "- odd: day of month"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    // A second start finds it written down, whether the first one was stopped or killed.
+    daemon.kill9();
+    let daemon = Daemon::start(&home, &peer);
+    let marker = peer.say(OWNER, OWNER, "still there? q777777");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert_eq!(told(&peer, "missed by more than a day"), 1);
+    assert_eq!(told(&peer, "old message"), 1);
+    let jobs = jobs(&home);
+    assert!(jobs.iter().take(12).all(|j| j["enabled"] == false));
+    assert!(jobs[12]["state"]["nextRunAtMs"].as_u64() > Some(now_ms()));
 }
 
 #[test]

@@ -156,6 +156,38 @@ fn the_command_line_sets_one_and_its_failure_is_kept() {
     assert!(eventually(SOON, failed).is_some(), "{}", home.read("workspace/cron/jobs.json"));
 }
 
+/// Orders, firings and ends come at the same time; each end is written down and no change is lost.
+#[test]
+fn ends_are_not_lost_between_orders() {
+    const JOBS: usize = 24;
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let daemon = Daemon::start(&home, &peer);
+    let to = OWNER.to_string();
+    let ids: Vec<String> = (0..JOBS)
+        .map(|n| {
+            let (name, command) = (format!("j{n}"), format!("echo failed {n}.; exit 3"));
+            let more = ["--command", &command, "-e", "3600", "--to", &to];
+            id_in(&cron(&home, &[&["add", "-n", &name, "-m", "m"][..], &more].concat()))
+        })
+        .collect();
+    for pair in ids.chunks(2) {
+        cron(&home, &["run", &pair[0]]);
+        cron(&home, &["disable", &pair[1]]);
+        cron(&home, &["run", &pair[1]]);
+    }
+    for n in 0..JOBS {
+        wait_told(&peer, &daemon, &format!("failed {n}."));
+    }
+    let all = || {
+        let jobs = jobs(&home);
+        let failed = jobs.iter().filter(|j| j["state"]["lastStatus"] == "error").count();
+        let off = jobs.iter().filter(|j| j["enabled"] == false).count();
+        ((failed, off) == (JOBS, JOBS / 2)).then_some(())
+    };
+    assert!(eventually(SOON, all).is_some(), "{}", home.read("workspace/cron/jobs.json"));
+}
+
 #[test]
 fn a_kill_during_a_command_does_not_run_it_twice() {
     let peer = peer(false);

@@ -1,0 +1,155 @@
+//! Orders about one job that is there: shown, changed, switched, run, taken out. Blocks on the disk.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::approval_mac::ApprovalMac;
+use super::cron_store::{Done, Zones, checked, command, fault, planned, schedule, visible};
+use super::file::{self, Edit};
+use super::job::{Job, Now, key};
+use crate::proto::text;
+use crate::tool::cron::Order;
+
+/// Carries out an order about one job that is there.
+pub(super) fn change(
+    path: &Path,
+    mac: &ApprovalMac,
+    order: &Order,
+    now: Now,
+) -> Result<Done, String> {
+    if order.id.is_empty() {
+        return Err(format!("job_id is required for {}", order.action));
+    }
+    let mut job = find(path, order)?;
+    let id = job.id().to_owned();
+    let mut zones = Zones::default();
+    let (text, edit) = match order.action.as_str() {
+        "run" => {
+            let text = format!("✓ Job '{}' started", job.name());
+            return Ok(Done { text, run: Some(key(&id)), ..Done::default() });
+        }
+        "get" => {
+            // The mark says nothing to anybody, and is no business of the model.
+            job.set("payload", "approval", Value::Null);
+            return Ok(Done { text: Value::Object(job.0).to_string(), ..Done::default() });
+        }
+        "remove" => (format!("✓ Removed job {id}"), Edit::Delete),
+        "update" => {
+            update(&mut job, mac, order, now, &mut zones)?;
+            (format!("✓ Job '{}' updated", job.name()), Edit::Write)
+        }
+        on => {
+            let on = on == "enable";
+            let word = if on { "enabled" } else { "disabled" };
+            let mut text = format!("✓ Job '{}' {word}", job.name());
+            // A person at the command line who switches a shell job on has approved it.
+            let approves = on && order.approved && !job.command().is_empty() && !mac.verify(&job);
+            if approves {
+                let line = job.command().to_owned();
+                command(&mut job, mac, &line)?;
+                text.push_str(&format!("; it may run: {line}"));
+            }
+            if job.enabled() == on && !approves {
+                return Ok(Done { text, ..Done::default() });
+            }
+            job.set("", "enabled", json!(on));
+            if on {
+                planned(&mut job, now, &mut zones)?;
+            }
+            (text, Edit::Write)
+        }
+    };
+    job.set("", "updatedAtMs", json!(now.wall * 1000));
+    let mut edit = Some(edit);
+    file::rewrite(
+        path,
+        &mut |old| {
+            if old.id() != id {
+                return Edit::Keep;
+            }
+            *old = job.clone();
+            edit.take().unwrap_or(Edit::Keep)
+        },
+        None,
+    )
+    .map_err(fault)?;
+    Ok(Done { text, changed: Some(key(&id)), run: None })
+}
+
+/// The job with this id, or the only one of this name.
+fn find(path: &Path, order: &Order) -> Result<Job, String> {
+    let (mut by_id, mut by_name, mut ids) = (None, None, Vec::new());
+    file::scan(path, &mut |job| {
+        let Some(job) = job.ok().filter(|job| visible(order, job)) else { return };
+        if job.id() == order.id {
+            by_id = by_id.take().or(Some(job));
+        } else if job.name() == order.id {
+            ids.push(text::one_line(job.id(), 40));
+            by_name = Some(job);
+        }
+    })
+    .map_err(fault)?;
+    match by_id.or(by_name.filter(|_| ids.len() == 1)) {
+        Some(job) => Ok(job),
+        None if ids.len() > 1 => Err(format!(
+            "there are {} jobs with the name {}; say which by its id: {}",
+            ids.len(),
+            text::one_line(&order.id, 60),
+            text::one_line(&ids.join(", "), 400)
+        )),
+        None => Err(format!("✗ Job {} not found", order.id)),
+    }
+}
+
+fn update(
+    job: &mut Job,
+    mac: &ApprovalMac,
+    order: &Order,
+    now: Now,
+    zones: &mut Zones,
+) -> Result<(), String> {
+    checked(order)?;
+    let schedules = [order.at_seconds != 0, order.every_seconds != 0, !order.cron_expr.is_empty()];
+    let schedules = schedules.into_iter().filter(|given| *given).count();
+    if schedules > 1 {
+        return Err("only one of at_seconds, every_seconds or cron_expr can be set".into());
+    }
+    let texts = [&order.message, &order.name, &order.command, &order.tz];
+    let others = order.deliver.is_some() || order.clear_command;
+    if schedules == 0 && !others && texts.iter().all(|text| text.is_empty()) {
+        return Err("at least one update field is required: message, name, deliver, command, tz, or one of at_seconds, every_seconds and cron_expr".into());
+    }
+    let mut order = order.clone();
+    let (expr, tz) = job.expr();
+    if !expr.is_empty() && schedules == 0 && !order.tz.is_empty() {
+        order.cron_expr = expr.to_owned();
+    } else if !order.cron_expr.is_empty() && order.tz.is_empty() {
+        // Another time is no other place.
+        order.tz = tz.to_owned();
+    } else if !order.tz.is_empty() && order.cron_expr.is_empty() {
+        return Err("tz belongs to a cron_expr".into());
+    }
+    if let Some(schedule) = schedule(&order, now)? {
+        job.set("", "deleteAfterRun", json!(schedule["kind"] == "at"));
+        job.set("", "schedule", schedule);
+        job.set("state", "lastRunAtMs", Value::Null);
+        planned(job, now, zones)?;
+    }
+    if !order.message.is_empty() {
+        job.set("payload", "message", json!(order.message));
+    }
+    if !order.name.is_empty() {
+        job.set("", "name", json!(text::one_line(&order.name, 30)));
+    }
+    if let Some(deliver) = order.deliver {
+        job.set_deliver(deliver);
+    }
+    if !order.command.is_empty() {
+        command(job, mac, &order.command)?;
+    } else if order.clear_command {
+        job.set("payload", "command", Value::Null);
+        job.set("payload", "approval", Value::Null);
+    }
+    Ok(())
+}
