@@ -15,12 +15,11 @@ use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
 use super::cron_jobs::{Known, end, find, look, recorded};
-use super::cron_notice::{self, Notices};
+use super::cron_notice::{self, Notices, late};
 use super::hub::Hub;
 use super::internal::{COMMAND, DELIVER, Ended};
 use crate::bus::{Address, CRON, Inbound};
 use crate::limits::{CRON_LATE, CRON_MISSED, CRON_UNRECORDED};
-use crate::proto::date;
 use crate::proto::text::one_line;
 use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::cron_store::{self, Zones};
@@ -389,13 +388,4 @@ impl Scheduler {
             crate::log::warn!("{e}");
         }
     }
-}
-
-/// Tells that a time was missed.
-fn late(at: i64) -> String {
-    let c = date::civil(at + i64::from(clock::utc_offset(at)));
-    format!(
-        "\n\n(This was due on {:04}-{:02}-{:02} at {:02}:{:02}; the device was off or its clock was wrong.)",
-        c.year, c.month, c.day, c.hour, c.minute
-    )
 }

@@ -6,10 +6,12 @@ use std::path::Path;
 use super::cron_jobs::Known;
 use crate::bus::{Address, CRON, Inbound};
 use crate::limits::{CRON_MISSED, CRON_NOTICE_JOBS};
+use crate::proto::date;
 use crate::proto::text::one_line;
 use crate::sched::cron_store::{Zones, local_time};
 use crate::sched::file::{self, Edit, Fault};
 use crate::sched::job::{Due, Job, Now, Schedule, key};
+use crate::sys::clock;
 
 /// [`crate::bus::Sender::id`] of such messages begins so.
 const NOTICE: &str = "notice-";
@@ -120,6 +122,15 @@ impl Notice {
         message.sender.name = super::internal::DELIVER.into();
         message
     }
+}
+
+/// Tells that a time was missed.
+pub(super) fn late(at: i64) -> String {
+    let c = date::civil(at + i64::from(clock::utc_offset(at)));
+    format!(
+        "\n\n(This was due on {:04}-{:02}-{:02} at {:02}:{:02}; the device was off or its clock was wrong.)",
+        c.year, c.month, c.day, c.hour, c.minute
+    )
 }
 
 /// Writes down that these jobs were told; gives when the missed ones are due next.

@@ -194,7 +194,13 @@ fn an_old_home_does_not_fire_all_its_jobs_at_once() {
     let waiting = || home.run(&["status"]).stdout.contains("Cron jobs: 2 waiting").then_some(());
     assert!(eventually(SOON, waiting).is_some(), "{}", daemon.log());
     let text = peer.texts(OWNER).pop().expect("a message");
-    for part in ["missed by more than a day", "once0 (due ", "daily (due ", "ping (due ", "odd: day of month"] {
+    for part in [
+        "missed by more than a day",
+        "once0 (due ",
+        "daily (due ",
+        "ping (due ",
+        "odd: day of month",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     // A second start finds it written down, whether the first one was stopped or killed.
