@@ -7,6 +7,7 @@ use std::time::Duration;
 mod auth;
 mod blocking;
 mod cli;
+mod cron;
 mod doctor;
 #[cfg(feature = "embeddings")]
 mod embed;
@@ -21,6 +22,7 @@ mod subagent;
 pub use auth::*;
 pub use blocking::*;
 pub use cli::*;
+pub use cron::*;
 pub use doctor::*;
 #[cfg(feature = "embeddings")]
 pub use embed::*;
@@ -197,20 +199,6 @@ pub const WEB_SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minutes between two heartbeats at least (behaviour.md 7A).
 pub const HEARTBEAT_MIN: u32 = 5;
-/// Cron jobs that are kept; about 24 bytes each in memory, the rest stays in the file.
-pub const CRON_JOBS: usize = 1000;
-/// Bytes of jobs.json.
-pub const CRON_FILE_BYTES: u64 = 2 * 1024 * 1024;
-/// Bytes of one job in it; longer ones stay there and are not run.
-pub const CRON_JOB_BYTES: usize = 16 * 1024;
-/// Bytes of a job's message.
-pub const CRON_MESSAGE_BYTES: usize = 4 * 1024;
-/// Bytes of a cron expression.
-pub const CRON_EXPR_BYTES: usize = 256;
-/// Years and ranges of years in a cron expression.
-pub const CRON_YEAR_RANGES: usize = 4;
-/// Days ahead in which a cron expression must fire: between two 29 February lie up to 8 years.
-pub const CRON_HORIZON_DAYS: i64 = 3000;
 /// Messages that stay when older ones are summarised.
 pub const SUMMARY_KEEP: usize = 4;
 /// Summarised messages above which two halves are summarised on their own and then put together.
@@ -225,24 +213,10 @@ pub const SUMMARY_BYTES: usize = 8 * 1024;
 pub const SUMMARY_EXCERPT: usize = 200;
 /// Bytes that a result in the running turn keeps when even that turn alone is too long for the model.
 pub const SHORT_RESULT_BYTES: usize = 2 * 1024;
-/// Jobs whose firing jobs.json could not take (disk full) and that are remembered until it can.
-pub const CRON_UNRECORDED: usize = 100;
 /// Bytes of HEARTBEAT.md that go to the model.
 pub const HEARTBEAT_FILE_BYTES: usize = 8 * 1024;
 /// Bytes of a session without history (jobs, heartbeat) after which its file starts anew.
 pub const FRESH_SESSION_BYTES: u64 = 64 * 1024;
-/// Bytes of a list of jobs; the rest is counted.
-pub const CRON_LIST_BYTES: usize = 40 * 1024;
-/// Seconds between two firings of an `every` job at least: each may cost a model call.
-pub const CRON_EVERY_MIN: u64 = 10;
-/// Seconds a job may be late before its message says so.
-pub const CRON_LATE: i64 = 120;
-/// Seconds after which a missed firing is told and no longer made good.
-pub const CRON_MISSED: i64 = 24 * 3600;
-/// Jobs that one message about missed ones names; the rest is counted.
-pub const CRON_NOTICE_JOBS: usize = 20;
-/// Seconds that the clock may step back and what has fired still counts as done; a longer step says that the time before was wrong.
-pub const CRON_STEP_BACK: i64 = 26 * 3600;
 /// Bytes of a zone file; the largest have about 4 kB.
 pub const ZONE_FILE_BYTES: u64 = 64 * 1024;
 /// Bytes of a journal file at most: what is open ([`JOURNAL_OPEN_BYTES`]) and an answer for each turn that runs.
