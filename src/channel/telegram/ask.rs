@@ -28,6 +28,8 @@ pub struct Press {
     pub user: i64,
     /// Where the message with the button is; 0 when it is too old to be told.
     pub chat: i64,
+    /// That message; 0 when it is not told.
+    pub message: i64,
     /// What the button holds.
     pub data: String,
 }
@@ -73,7 +75,11 @@ impl Asks {
             return no("This question is not for you.");
         }
         let yes = word == "y";
-        let found = open.remove(at);
+        let mut found = open.remove(at);
+        if found.message == 0 {
+            // The press overtook the server's answer to the question.
+            found.message = press.message;
+        }
         // Full or closed: the asker has gone, and then nothing is done.
         let heard = found.answer.try_send(yes).is_ok();
         let note = match (heard, yes) {
@@ -214,7 +220,7 @@ mod tests {
     }
 
     fn press(user: i64, chat: i64, data: &str) -> Press {
-        Press { id: "c".into(), user, chat, data: data.into() }
+        Press { id: "c".into(), user, chat, message: 9, data: data.into() }
     }
 
     #[track_caller]
@@ -244,6 +250,15 @@ mod tests {
             let again = asks.press(&press(7, -5, "ap:00ff:y"));
             assert_eq!(again.note, "This question is closed; it counted as no.");
         }
+    }
+
+    #[test]
+    fn a_press_that_overtakes_the_answer_to_the_question_takes_the_buttons_away_too() {
+        let (asks, waits) = asks();
+        asks.0.borrow_mut()[0].message = 0;
+        let reaction = asks.press(&press(7, -5, "ap:00ff:y"));
+        assert_eq!(waits.try_recv(), Ok(true));
+        assert!(reaction.edit.is_some_and(|e| e.contains("\"message_id\":9")));
     }
 
     #[test]

@@ -53,6 +53,7 @@ fn event(id: i64, update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Opt
             id: pressed.get("id").string(),
             user: pressed.get("from").get("id").int(),
             chat: pressed.get("message").get("chat").get("id").int(),
+            message: pressed.get("message").get("message_id").int(),
             data: pressed.get("data").string(),
         }));
     }

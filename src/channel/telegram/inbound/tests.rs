@@ -197,7 +197,7 @@ fn topics_migrations_buttons_and_the_rest() {
     assert_eq!(grouped(&all, r#""migrate_to_chat_id":-100"#), Event::Migrated(-7, -100));
     assert_eq!(grouped(&all, r#""migrate_from_chat_id":-3"#), Event::Migrated(-3, -7));
     let button = r#"{"update_id":1,"callback_query":{"id":"77","data":"x","from":{"id":5},"message":{"chat":{"id":-9}}}}"#;
-    let press = Press { id: "77".into(), user: 5, chat: -9, data: "x".into() };
+    let press = Press { id: "77".into(), user: 5, chat: -9, message: 0, data: "x".into() };
     assert_eq!(read(button, &all), Event::Button(press));
     let button = r#"{"update_id":1,"callback_query":{"id":"77"}}"#;
     assert_eq!(read(button, &all), Event::Button(Press { id: "77".into(), ..Press::default() }));
