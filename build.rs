@@ -21,9 +21,22 @@ fn main() {
     let epoch: u64 = given.unwrap_or_else(now);
     println!("cargo:rustc-env=PICOCLAW_BUILD_EPOCH={epoch}");
 
+    println!("cargo:rustc-env=PICOCLAW_FEATURES={}", features().join(" "));
+
     let folder = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     std::fs::write(Path::new(&folder).join("roots.bin"), packed_roots())
         .expect("OUT_DIR is writable");
+}
+
+/// The features that are on, as Cargo.toml spells them, without `default`.
+fn features() -> Vec<String> {
+    let name = |(key, _): (String, String)| {
+        let name = key.strip_prefix("CARGO_FEATURE_")?.to_ascii_lowercase().replace('_', "-");
+        (name != "default").then_some(name)
+    };
+    let mut names: Vec<String> = std::env::vars().filter_map(name).collect();
+    names.sort_unstable();
+    names
 }
 
 /// One root after the other: the checksum of its name, its key's form, what differs in the key.

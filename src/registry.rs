@@ -1,11 +1,12 @@
-//! Which tools there are: the one table from which the rest of the program is derived.
+//! Which tools and which kinds of channels there are: the two tables from which the rest of the program is derived.
 //!
-//! It lies below everything, so that the configuration can know the names without knowing the code behind them. The table
-//! is a macro that hands its lines to another one: `tool` makes the modules and the list of [`ToolSpec`]s of them,
-//! `config` the switches `tools.NAME.enabled` and `tools.NAME.approval`, their defaults and their documentation.
-//! A new tool is a file in `src/tool/` and a line here; docs/contributing/adding-a-tool.md shows one.
+//! They lie below everything, so that the configuration knows the names without knowing the code behind them. A table is a
+//! macro that hands its lines to another one. Of the tools, `tool` makes its modules and its list, `config` the keys
+//! `tools.NAME.enabled` and `tools.NAME.approval`, their defaults and their documentation. Of the channels, `channel` makes
+//! its modules and `AnyChannel`, `config` what reads an entry of `channel_list`.
 //!
-//! [`ToolSpec`]: crate::tool::ToolSpec
+//! A new tool is a file in `src/tool/` and a line here, a new channel a folder in `src/channel/` and a line here:
+//! docs/contributing/ shows one of each.
 
 /// The tools, in the order in which the model is told of them. A group is a module of `src/tool/` and the builds that
 /// have it (`all()` is every one). A line is the tool's name, its `ToolSpec` in that module, whether a configuration that
@@ -64,3 +65,16 @@ macro_rules! tools {
     };
 }
 pub(crate) use tools;
+
+/// The kinds of channels that `channel_list` may name. A line is the builds that have it, the folder in `src/channel/`,
+/// which is also the `type` of an entry, and the channel's type in it.
+macro_rules! channel_kinds {
+    ($with:ident) => {
+        $with! {
+            #[cfg(feature = "telegram")] telegram = Telegram;
+            #[cfg(feature = "maixcam")] maixcam = MaixCam;
+            #[cfg(feature = "pico")] pico = Pico;
+        }
+    };
+}
+pub(crate) use channel_kinds;

@@ -25,16 +25,7 @@ pub fn text(json: bool) -> String {
     )
 }
 
+/// The features of Cargo.toml that this build has, as the build script was told of them.
 fn features() -> Vec<&'static str> {
-    let all = [
-        ("telegram", cfg!(feature = "telegram")),
-        ("maixcam", cfg!(feature = "maixcam")),
-        ("pico", cfg!(feature = "pico")),
-        ("anthropic", cfg!(feature = "anthropic")),
-        ("web", cfg!(feature = "web")),
-        ("health", cfg!(feature = "health")),
-        ("smallbuf", cfg!(feature = "smallbuf")),
-        ("heap-profile", cfg!(feature = "heap-profile")),
-    ];
-    all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
+    env!("PICOCLAW_FEATURES").split_whitespace().collect()
 }

@@ -33,7 +33,7 @@ pub const FEEDS: &[Feed] = &[
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
     ("openclaw", super::guests::feed_openclaw, &["tests/it/migrate_homes.rs"]),
     #[cfg(feature = "maixcam")]
-    ("maixcam", super::guests::feed_maixcam, &["src/channel/maixcam_tests.rs"]),
+    ("maixcam", super::guests::feed_maixcam, &["src/channel/maixcam/tests.rs"]),
     #[cfg(feature = "media")]
     ("media", super::guests::feed_media, &["src/provider/voice.rs", "src/channel/media.rs"]),
     #[cfg(feature = "pico")]

@@ -11,20 +11,18 @@ use smol::LocalExecutor;
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::channel::{AnyChannel, Arrival, Route};
 use crate::config::Secret;
 use crate::error::{Context, Result};
 use crate::limits::{BLOCKING_STUCK, LOCAL_CLIENTS};
 use crate::net::listen::is_local;
 use crate::proto::http1;
 
-/// Where the Pico protocol is served; it looks after itself.
-const PICO: &[u8] = b"/pico/ws";
-
 /// What [`serve`] tells: is the gateway ready, and each check's name and whether it holds.
 pub type Checks = Rc<dyn Fn() -> Vec<(&'static str, bool)>>;
 
-/// Takes connections for the Pico protocol over, with what was read of them.
-pub type Hand = Rc<dyn Fn(TcpStream, Vec<u8>)>;
+/// Paths whose connections a channel takes over; it looks after itself.
+pub type Routes = Rc<[(Route, Rc<AnyChannel>)]>;
 
 /// Answers for ever.
 ///
@@ -36,7 +34,7 @@ pub async fn serve(
     started: Instant,
     token: Secret,
     checks: Checks,
-    handing: Option<Hand>,
+    routes: Routes,
 ) -> Result<()> {
     let listener = TcpListener::try_from(listener)?;
     let local = is_local(listener.local_addr()?);
@@ -48,12 +46,12 @@ pub async fn serve(
         }
         clients.set(clients.get() + 1);
         let (clients, checks, token) = (clients.clone(), checks.clone(), token.clone());
-        let handing = handing.clone();
+        let routes = routes.clone();
         let client = async move {
             let limit = async {
                 async_io::Timer::after(Duration::from_secs(5)).await;
             };
-            or(client(stream, started, (local, token), checks, handing), limit).await;
+            or(client(stream, started, (local, token), checks, routes), limit).await;
             clients.set(clients.get() - 1);
         };
         executor.spawn(client).detach();
@@ -65,7 +63,7 @@ async fn client(
     started: Instant,
     (local, token): (bool, Secret),
     checks: Checks,
-    handing: Option<Hand>,
+    routes: Routes,
 ) {
     let mut head = Vec::with_capacity(512);
     let mut buffer = [0; 512];
@@ -75,8 +73,9 @@ async fn client(
             _ => return,
         }
     }
-    if let Some(hand) = handing.filter(|_| http1::request(&head).path == PICO) {
-        return hand(stream, head);
+    let path = http1::request(&head).path;
+    if let Some((_, channel)) = routes.iter().find(|(r, _)| r.path.as_bytes() == path) {
+        return channel.admit(Arrival { stream, bytes: head });
     }
     let trust = match () {
         () if shows(&head, &token) => Trust::Full,

@@ -10,8 +10,8 @@ use super::{Gateway, ordered};
 #[cfg(feature = "health")]
 use super::{health, housekeeping};
 use crate::channel::AnyChannel;
-#[cfg(feature = "pico")]
-use crate::channel::pico::Arrival;
+#[cfg(feature = "health")]
+use crate::channel::Route;
 #[cfg(feature = "health")]
 use crate::error::Result;
 use crate::limits::BLOCKING_STUCK;
@@ -45,12 +45,11 @@ impl Gateway {
                 (false, _) => "with gateway.token only",
             };
             self.listening.borrow_mut().push(format!("http://{address}/health: {told}"));
-            let handing = self.handing();
-            if let Some((name, _)) = &handing {
-                let told = format!("ws://{address}/pico/ws: clients that show the token of {name}");
+            let routes = self.routes();
+            for (Route { scheme, path, serves }, channel) in routes.iter() {
+                let told = format!("{scheme}://{address}{path}: {serves} {}", channel.name());
                 self.listening.borrow_mut().push(told);
             }
-            let handing = handing.map(|(_, hand)| hand);
             listener.set_nonblocking(true)?;
             let channels = self.channels.clone();
             let checks: health::Checks = Rc::new(move || {
@@ -65,10 +64,10 @@ impl Gateway {
                         .keep("health", || {
                             let listener = listener.try_clone();
                             let (executor, checks) = (executor2.clone(), checks.clone());
-                            let handing = handing.clone();
+                            let routes = routes.clone();
                             let token = token.clone();
                             async move {
-                                health::serve(listener?, executor, started, token, checks, handing)
+                                health::serve(listener?, executor, started, token, checks, routes)
                                     .await
                             }
                         })
@@ -79,22 +78,11 @@ impl Gateway {
         Ok(())
     }
 
-    /// The channel of the Pico protocol, where there is one: its name, and how it is given connections.
+    /// The channels that are served by the gateway's server, and where.
     #[cfg(feature = "health")]
-    fn handing(&self) -> Option<(String, health::Hand)> {
-        #[cfg(feature = "pico")]
-        for channel in self.channels.iter().cloned() {
-            if let AnyChannel::Pico(_) = *channel {
-                let name = channel.name().to_owned();
-                let hand = move |stream, bytes| {
-                    if let AnyChannel::Pico(pico) = &*channel {
-                        pico.admit(Arrival { stream, bytes });
-                    }
-                };
-                return Some((name, Rc::new(hand)));
-            }
-        }
-        None
+    fn routes(&self) -> health::Routes {
+        let route = |channel: &Rc<AnyChannel>| Some((channel.route()?, channel.clone()));
+        self.channels.iter().filter_map(route).collect()
     }
 
     pub(super) fn serve_control(&self, executor: &Rc<LocalExecutor<'static>>) {

@@ -1,4 +1,6 @@
-//! Where messages come from and go to: one file or folder for each channel, and what they share.
+//! Where messages come from and go to: one folder for each channel, and what they share.
+//!
+//! To add a channel: a folder here, and a line in `src/registry.rs` (docs/contributing/adding-a-channel.md).
 //!
 //! A channel hands messages in through [`Intake`] and confirms them to its platform only when that returns. It must
 //! never decide what a message is answered with: strangers are the one exception ([`pairing`]).
@@ -6,10 +8,14 @@
 // Everything runs on one thread's executor, so no future needs to be Send.
 #![allow(async_fn_in_trait)]
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use async_net::TcpStream;
+
 use crate::bus::{Address, Attachment, Inbound, Outbound, Upload, Verdict};
-use crate::config::Config;
+use crate::config::{ChannelConfig, Config, Settings};
 use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
 use crate::net::http::Client;
 use crate::store::spool::Spool;
@@ -20,17 +26,11 @@ pub mod command;
 pub mod group;
 #[cfg(any(feature = "maixcam", feature = "pico"))]
 mod line;
-#[cfg(feature = "maixcam")]
-pub mod maixcam;
 pub mod media;
 pub mod paired;
 pub mod pairing;
-#[cfg(feature = "pico")]
-pub mod pico;
 #[cfg(feature = "simulate")]
 pub mod sim;
-#[cfg(feature = "telegram")]
-pub mod telegram;
 
 /// A chat platform.
 pub trait Channel {
@@ -54,6 +54,12 @@ pub trait Channel {
     fn listening(&self) -> String {
         String::new()
     }
+    /// The path of the gateway's server whose connections go to [`Channel::admit`]; `None` where it serves none.
+    fn route(&self) -> Option<Route> {
+        None
+    }
+    /// Takes over a connection that asked for [`Channel::route`]; closes it when too many wait already.
+    fn admit(&self, _arrival: Arrival) {}
     /// The code that pairs a stranger now; empty when none is open.
     fn pairing_code(&self) -> String {
         String::new()
@@ -87,6 +93,33 @@ pub trait Channel {
     /// Shows that an answer is being worked on for as long as this is polled, at most
     /// [`crate::limits::TYPING_FOR`]. Never returns: race it against the work.
     async fn typing(&self, to: &Address);
+}
+
+/// A path of the gateway's server that is a channel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `ws` or `http`.
+    pub scheme: &'static str,
+    /// Where, like `/pico/ws`.
+    pub path: &'static str,
+    /// Who is answered there, in words that the channel's name ends.
+    pub serves: &'static str,
+}
+
+/// A request for a channel's path: its connection, and what was read of it.
+pub struct Arrival {
+    /// The client.
+    pub stream: TcpStream,
+    /// At least a whole head, and what came behind it.
+    pub bytes: Vec<u8>,
+}
+
+/// What the channels of a process share.
+pub struct Shared {
+    /// For what they ask of their platforms.
+    pub client: Client,
+    /// Who may talk because the owner let them in.
+    pub paired: Rc<RefCell<paired::Paired>>,
 }
 
 /// What the channel needs of the program.
@@ -174,189 +207,124 @@ impl std::fmt::Display for SendError {
     }
 }
 
-/// The closed list of channels: a line here, a variant and a match arm each.
+/// One enum over all channels, and a `match` over it: a turn's futures are then no larger than the largest channel's, and
+/// none is boxed. `dyn Channel` would cost a box for each future and for each call, and could not take `impl Intake`.
 macro_rules! channels {
-    ($($(#[$gate:meta])* $name:ident($channel:ty),)*) => {
+    ($(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {
+        $(#[cfg $gate] pub mod $module;)*
+        channels! { @types ($) $(#[cfg $gate] $module = $kind;)* }
+    };
+    (@types ($d:tt) $(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {
         // There is one value for each bot of the process: a box would cost more than the size it saves.
         #[allow(clippy::large_enum_variant)]
-        /// Any channel; futures are as large as the largest of them, not boxed.
+        /// Any channel: those that `channel_list` may name, and the two that it may not.
         pub enum AnyChannel {
-            $($(#[$gate])* #[doc = concat!("See `", stringify!($channel), "`.")] $name($channel),)*
+            $(#[cfg $gate]
+            #[doc = concat!("See [`", stringify!($module), "`].")]
+            $kind($module::$kind),)*
+            #[cfg(feature = "simulate")]
+            /// See [`sim`].
+            Sim(sim::Sim),
+            /// See [`cli`].
+            Cli(cli::Cli),
         }
 
-        // Without any channel there is nothing to pass the arguments to.
-        #[allow(unused_variables)]
         impl AnyChannel {
-            /// See [`Channel::name`].
-            pub fn name(&self) -> &str {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.name()
+            /// The channel of an entry of `channel_list`.
+            fn build(config: &ChannelConfig, shared: &Shared) -> AnyChannel {
+                match config.settings {
+                    $(#[cfg $gate]
+                    Settings::$kind(ref settings) => {
+                        AnyChannel::$kind($module::$kind::build(config, settings, shared))
                     })*
                 }
             }
-            /// See [`Channel::split`].
-            pub fn split(&self, text: &str) -> Vec<String> {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.split(text)
-                    })*
+        }
+
+        /// The expression, with the channel that it is.
+        macro_rules! on_each {
+            ($d any:expr, $d channel:ident => $d done:expr) => {
+                match *$d any {
+                    $(#[cfg $gate] AnyChannel::$kind(ref $d channel) => $d done,)*
+                    #[cfg(feature = "simulate")]
+                    AnyChannel::Sim(ref $d channel) => $d done,
+                    AnyChannel::Cli(ref $d channel) => $d done,
                 }
-            }
-            /// See [`Channel::state`].
-            pub fn state(&self) -> String {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.state()
-                    })*
-                }
-            }
-            /// See [`Channel::is_healthy`].
-            pub fn is_healthy(&self) -> bool {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.is_healthy()
-                    })*
-                }
-            }
-            /// See [`Channel::link`].
-            pub fn link(&self) -> String {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.link()
-                    })*
-                }
-            }
-            /// See [`Channel::listening`].
-            pub fn listening(&self) -> String {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.listening()
-                    })*
-                }
-            }
-            /// See [`Channel::pairing_code`].
-            pub fn pairing_code(&self) -> String {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.pairing_code()
-                    })*
-                }
-            }
-            /// See [`Channel::run`].
-            pub async fn run<I: Intake>(&self, intake: &I) {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.run(intake).await
-                    })*
-                }
-            }
-            /// See [`Channel::send`].
-            pub async fn send(
-                &self,
-                message: &Outbound,
-                delivery: &mut Delivery,
-            ) -> Result<(), SendError> {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.send(message, delivery).await
-                    })*
-                }
-            }
-            /// See [`Channel::placeholder`].
-            pub async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError> {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.placeholder(to, reply_to).await
-                    })*
-                }
-            }
-            /// See [`Channel::fetch`].
-            pub async fn fetch(
-                &self,
-                file: &Attachment,
-                sink: &mut Spool,
-                idle: Duration,
-            ) -> Result<u64, SendError> {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.fetch(file, sink, idle).await
-                    })*
-                }
-            }
-            /// See [`Channel::upload`].
-            pub async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError> {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.upload(to, file).await
-                    })*
-                }
-            }
-            /// See [`Channel::ask`].
-            pub async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.ask(to, user, question).await
-                    })*
-                }
-            }
-            /// See [`Channel::typing`].
-            pub async fn typing(&self, to: &Address) {
-                match *self {
-                    $($(#[$gate])* AnyChannel::$name(ref c) => {
-                        c.typing(to).await
-                    })*
-                }
-            }
+            };
         }
     };
 }
+crate::registry::channel_kinds!(channels);
 
-channels! {
-    #[cfg(feature = "telegram")]
-    Telegram(telegram::Telegram),
-    #[cfg(feature = "maixcam")]
-    MaixCam(maixcam::MaixCam),
-    #[cfg(feature = "pico")]
-    Pico(pico::Pico),
-    #[cfg(feature = "simulate")]
-    Sim(sim::Sim),
-    Cli(cli::Cli),
+/// Methods of [`AnyChannel`] that are those of [`Channel`], by their signatures.
+macro_rules! delegates {
+    () => {};
+    (
+        fn $name:ident(&$this:ident $(, $arg:ident: $type:ty)*) $(-> $returned:ty)?;
+        $($rest:tt)*
+    ) => {
+        #[doc = concat!("See [`Channel::", stringify!($name), "`].")]
+        pub fn $name(&$this $(, $arg: $type)*) $(-> $returned)? {
+            on_each!($this, channel => channel.$name($($arg),*))
+        }
+        delegates! { $($rest)* }
+    };
+    (
+        async fn $name:ident $(<$generic:ident: $bound:ident>)?
+            (&$this:ident $(, $arg:ident: $type:ty)* $(,)?) $(-> $returned:ty)?;
+        $($rest:tt)*
+    ) => {
+        #[doc = concat!("See [`Channel::", stringify!($name), "`].")]
+        pub async fn $name $(<$generic: $bound>)? (&$this $(, $arg: $type)*) $(-> $returned)? {
+            on_each!($this, channel => channel.$name($($arg),*).await)
+        }
+        delegates! { $($rest)* }
+    };
 }
 
 impl AnyChannel {
+    delegates! {
+        fn name(&self) -> &str;
+        fn split(&self, text: &str) -> Vec<String>;
+        fn state(&self) -> String;
+        fn is_healthy(&self) -> bool;
+        fn link(&self) -> String;
+        fn listening(&self) -> String;
+        fn route(&self) -> Option<Route>;
+        fn admit(&self, arrival: Arrival);
+        fn pairing_code(&self) -> String;
+        async fn run<I: Intake>(&self, intake: &I);
+        async fn send(
+            &self,
+            message: &Outbound,
+            delivery: &mut Delivery,
+        ) -> Result<(), SendError>;
+        async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError>;
+        async fn fetch(
+            &self,
+            file: &Attachment,
+            sink: &mut Spool,
+            idle: Duration,
+        ) -> Result<u64, SendError>;
+        async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError>;
+        async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict;
+        async fn typing(&self, to: &Address);
+    }
+
     /// Every enabled channel of a configuration.
     ///
     /// # Errors
     /// A list of paired users that cannot be read: it is never overwritten.
     pub fn all(config: &Config, client: &Client) -> crate::Result<Vec<AnyChannel>> {
-        let mut channels = Vec::new();
-        #[cfg(feature = "telegram")]
-        {
-            let path = config.home.join("state/paired.json");
-            let paired =
-                match crate::store::atomic::read_bounded(&path, crate::limits::CONFIG_BYTES)? {
-                    Some(bytes) => paired::Paired::parse(&String::from_utf8_lossy(&bytes))
-                        .map_err(|e| e.context(path.display()))?,
-                    None => paired::Paired::default(),
-                };
-            let paired = std::rc::Rc::new(std::cell::RefCell::new(paired));
-            for bot in config.telegram.iter().filter(|bot| bot.enabled) {
-                let bot = telegram::Telegram::new(bot, client.clone(), paired.clone());
-                channels.push(AnyChannel::Telegram(bot));
-            }
-        }
-        #[cfg(feature = "maixcam")]
-        for cameras in config.maixcam.iter().filter(|cameras| cameras.enabled) {
-            channels.push(AnyChannel::MaixCam(maixcam::MaixCam::new(cameras)));
-        }
-        #[cfg(feature = "pico")]
-        for pico in config.pico.iter().filter(|pico| pico.enabled) {
-            channels.push(AnyChannel::Pico(pico::Pico::new(pico)));
-        }
-        #[cfg(not(feature = "telegram"))]
-        let _ = (config, client, &mut channels);
-        Ok(channels)
+        let path = config.home.join("state/paired.json");
+        let paired = match crate::store::atomic::read_bounded(&path, crate::limits::CONFIG_BYTES)? {
+            Some(bytes) => paired::Paired::parse(&String::from_utf8_lossy(&bytes))
+                .map_err(|e| e.context(path.display()))?,
+            None => paired::Paired::default(),
+        };
+        let shared = Shared { client: client.clone(), paired: Rc::new(RefCell::new(paired)) };
+        let enabled = config.channels.iter().filter(|channel| channel.enabled);
+        Ok(enabled.map(|channel| AnyChannel::build(channel, &shared)).collect())
     }
 }
 

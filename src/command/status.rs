@@ -58,21 +58,9 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
                     json!(format!("{} key {set}", model.provider)),
                 );
             }
-            for bot in &loaded.config.telegram {
-                let state = match (bot.enabled, bot.token.is_empty()) {
-                    (false, _) => "disabled",
-                    (true, true) => "enabled, but no token",
-                    (true, false) => "enabled",
-                };
-                lines.entry("channels", &bot.name, json!(state));
-            }
-            for cameras in &loaded.config.maixcam {
-                let state = if cameras.enabled { "enabled" } else { "disabled" };
-                lines.entry("channels", &cameras.name, json!(state));
-            }
-            for pico in &loaded.config.pico {
-                let state = if pico.enabled { "enabled" } else { "disabled" };
-                lines.entry("channels", &pico.name, json!(state));
+            for channel in &loaded.config.channels {
+                let state = if channel.enabled { "enabled" } else { "disabled" };
+                lines.entry("channels", &channel.name, json!(state));
             }
             ExitCode::SUCCESS
         }

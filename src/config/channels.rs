@@ -1,14 +1,15 @@
 //! `channel_list` turned into the channels this build has.
+//!
+//! What an entry says that only its kind knows is read by `settings.rs` in the channel's folder. Those files are modules
+//! of this one, so that the configuration stays below the channels and yet a channel is one folder.
 
+use super::GroupTrigger;
 use super::inspect::suggestion;
+use super::keys::Key;
 use super::secret::Secret;
 use super::section::{BuildContext, Section};
 use super::shapes::is_placeholder;
 use super::tree::Node;
-use super::{GroupTrigger, MaixCamConfig, PicoConfig, TelegramConfig};
-
-/// Types whose settings are known in full.
-pub(super) const BUILT: &[&str] = &["telegram", "maixcam", "pico"];
 
 /// Channel types of the Go original.
 pub(super) const TYPES: &[&str] = &[
@@ -40,28 +41,170 @@ pub(super) const TYPES: &[&str] = &[
 /// `bus::CLI`: what comes from there counts as said by whoever has the machine.
 const CLI: &str = "cli";
 
-/// Shortest pairing code an owner may choose: tries are limited, guesses must stay hopeless.
-const PAIRING_CODE_MIN: usize = 8;
-/// Longest one.
-const PAIRING_CODE_MAX: usize = 64;
-
-/// Port for cameras where none is named: upstream's default is the gateway's own.
-const MAIXCAM_PORT: u16 = 18791;
-
-/// Every channel of the list, switched on or not.
-#[derive(Default)]
-pub(super) struct Channels {
-    pub telegram: Vec<TelegramConfig>,
-    pub maixcam: Vec<MaixCamConfig>,
-    pub pico: Vec<PicoConfig>,
+/// One channel, switched on or not.
+#[derive(Clone, Debug)]
+pub struct ChannelConfig {
+    /// Key in `channel_list`; the kind's name in old files.
+    pub name: String,
+    /// Is started.
+    pub enabled: bool,
+    /// Who may talk; what an empty list means is the kind's.
+    pub allow_from: Vec<String>,
+    /// When to answer in groups.
+    pub group: GroupTrigger,
+    /// Show "typing" while working.
+    pub typing: bool,
+    /// Placeholder texts, one picked at random; empty for none.
+    pub placeholder: Vec<String>,
+    /// What only its kind knows.
+    pub settings: Settings,
 }
 
-/// Reads the list. `gateway` is the port of the gateway itself.
-pub(super) fn build(root: &Node, gateway: u16, ctx: &mut BuildContext<'_>) -> Channels {
-    let mut built = Channels::default();
+impl ChannelConfig {
+    /// A channel that was told nothing besides these settings.
+    pub fn of(name: &str, settings: Settings) -> ChannelConfig {
+        ChannelConfig {
+            name: name.to_owned(),
+            enabled: false,
+            allow_from: Vec::new(),
+            group: GroupTrigger::default(),
+            typing: false,
+            placeholder: Vec::new(),
+            settings,
+        }
+    }
+}
+
+/// A server that a channel talks to, as `doctor` asks it.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Answers when the channel would work, secrets included: never shown.
+    pub url: String,
+    /// Proxy URL or empty.
+    pub proxy: String,
+}
+
+/// What `settings.rs` of a channel's folder has to say.
+pub(super) trait ChannelSettings: Sized {
+    /// Its keys below `channel_list.*.`, besides those of every channel.
+    const KEYS: &'static [Key];
+
+    /// Where one entry serves everybody: what to do instead of a second one.
+    const ONLY_ONE: Option<&'static str> = None;
+
+    /// Reads an entry; may switch it off.
+    fn read(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Self;
+
+    /// For `doctor`; `None` where the channel only listens.
+    fn server(&self) -> Option<Server> {
+        None
+    }
+}
+
+/// An entry of the list as its kind reads it.
+pub(super) struct Entry<'a> {
+    /// Key in `channel_list`.
+    pub name: &'a str,
+    /// See [`ChannelConfig::enabled`].
+    pub enabled: bool,
+    /// See [`ChannelConfig::allow_from`].
+    pub allow_from: Vec<String>,
+    /// The entry, with the defaults of its kind.
+    pub section: Section<'a>,
+    /// The whole configuration.
+    pub root: &'a Node,
+    /// Port of the gateway itself.
+    pub gateway_port: u16,
+}
+
+impl Entry<'_> {
+    /// A secret; empty where an example's stands in its place.
+    pub fn secret(&self, path: &str) -> Secret {
+        let text = self.section.text(path);
+        Secret::new(if is_placeholder(&text) { String::new() } else { text })
+    }
+
+    /// Switches an entry off that lacks what it cannot do without, and tells of it.
+    pub fn unfinished(&mut self, path: &str, what: &str, cure: &str, ctx: &mut BuildContext<'_>) {
+        let node = self.section.node;
+        let origin = node.at(path).map_or(node.origin, |n| n.origin);
+        let message = format!("{} is enabled and has no {what}", self.name);
+        ctx.unfinished(origin, "channel_list", message, cure);
+        self.enabled = false;
+    }
+}
+
+/// A kind of channel, without its type.
+pub(super) struct ChannelKind {
+    /// `type` of an entry.
+    pub name: &'static str,
+    only_one: Option<&'static str>,
+    read: fn(&mut Entry<'_>, &mut BuildContext<'_>) -> Settings,
+}
+
+macro_rules! kinds {
+    ($(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {
+        #[path = "../channel"]
+        mod folders {
+            $(#[cfg $gate] pub mod $module { pub mod settings; })*
+        }
+        $(#[cfg $gate] pub use folders::$module::settings as $module;)*
+
+        /// What a channel was told that only its kind knows.
+        #[derive(Clone, Debug)]
+        pub enum Settings {
+            $(#[cfg $gate] #[doc = concat!("See `src/channel/", stringify!($module), "/`.")]
+            $kind($module::Settings),)*
+        }
+
+        impl Settings {
+            /// `type` of the entry.
+            pub fn kind(&self) -> &'static str {
+                match *self { $(#[cfg $gate] Settings::$kind(_) => stringify!($module),)* }
+            }
+
+            /// The server that the channel talks to, where there is one.
+            pub fn server(&self) -> Option<Server> {
+                match *self { $(#[cfg $gate] Settings::$kind(ref s) => s.server(),)* }
+            }
+        }
+
+        /// The kinds that this build has.
+        pub(super) const KINDS: &[ChannelKind] = &[$(
+            #[cfg $gate]
+            ChannelKind {
+                name: stringify!($module),
+                only_one: <$module::Settings as ChannelSettings>::ONLY_ONE,
+                read: |entry, ctx| Settings::$kind(ChannelSettings::read(entry, ctx)),
+            },
+        )*];
+
+        /// The keys of each of [`KINDS`].
+        pub(super) const KEYS: &[&[Key]] =
+            &[$(#[cfg $gate] <$module::Settings as ChannelSettings>::KEYS,)*];
+
+        /// Documentation of the key `type`.
+        pub(super) const TYPE_DOC: &str =
+            concat!("what it is; empty means its name. Known:", $(" ", stringify!($module),)*);
+    };
+}
+crate::registry::channel_kinds!(kinds);
+
+/// Place in [`KINDS`] of the kind that `type` names.
+pub(super) fn place(name: &str) -> Option<usize> {
+    KINDS.iter().position(|kind| kind.name == name)
+}
+
+/// Reads the list. `gateway_port` is the port of the gateway itself. Channels of a kind stand together, the kinds in the
+/// order of their table.
+pub(super) fn build(
+    root: &Node,
+    gateway_port: u16,
+    ctx: &mut BuildContext<'_>,
+) -> Vec<ChannelConfig> {
+    let mut built: Vec<ChannelConfig> = Vec::new();
     for (name, node) in root.get("channel_list").map(Node::entries).unwrap_or_default() {
-        let section = ctx.section(node, "channel_list.*.");
-        let kind = node.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name);
+        let named = node.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name);
         if **name == *CLI {
             ctx.error(
                 node.origin,
@@ -70,201 +213,69 @@ pub(super) fn build(root: &Node, gateway: u16, ctx: &mut BuildContext<'_>) -> Ch
                 "choose another",
             );
         }
-        if kind == "telegram" {
-            built.telegram.push(telegram(name, section, ctx));
-        } else if kind == "maixcam" && cfg!(feature = "maixcam") {
-            built.maixcam.push(maixcam(name, section, root, gateway, ctx));
-        } else if kind == "pico" && cfg!(feature = "pico") {
-            let pico = pico(name, section, ctx);
-            if pico.enabled && built.pico.iter().any(|p| p.enabled) {
-                let message = "there is one channel of type pico, and this is the second";
-                ctx.error(node.origin, "channel_list", message, "several clients may share it");
+        if let Some(place) = place(named) {
+            let kind = &KINDS[place];
+            let channel = channel(place, name, node, (root, gateway_port), ctx);
+            let second = |c: &ChannelConfig| c.enabled && c.settings.kind() == kind.name;
+            if let Some(instead) = kind.only_one.filter(|_| channel.enabled) {
+                if built.iter().any(second) {
+                    let message =
+                        format!("there is one channel of type {named}, and this is the second");
+                    ctx.error(node.origin, "channel_list", message, instead);
+                }
             }
-            built.pico.push(pico);
-        } else if !TYPES.contains(&kind) {
+            built.push(channel);
+        } else if !TYPES.contains(&named) {
             let origin = node.get("type").map_or(node.origin, |n| n.origin);
             ctx.error(
                 origin,
                 "channel_list",
-                format!("no channel type is called `{kind}`"),
-                suggestion(kind, TYPES.iter().copied()),
+                format!("no channel type is called `{named}`"),
+                suggestion(named, TYPES.iter().copied().chain(KINDS.iter().map(|k| k.name))),
             );
-        } else if section.truth("enabled") {
+        } else if ctx.section(node, "channel_list.*.").truth("enabled") {
             ctx.warn(
                 node.origin,
                 "channel_list",
-                format!("channel type {kind} is not supported by this build, ignored"),
+                format!("channel type {named} is not supported by this build, ignored"),
                 "",
             );
         }
     }
+    built.sort_by_key(|channel| place(channel.settings.kind()));
     built
 }
 
-fn maixcam(
+fn channel(
+    place: usize,
     name: &str,
-    section: Section<'_>,
-    root: &Node,
-    gateway: u16,
+    node: &Node,
+    (root, gateway_port): (&Node, u16),
     ctx: &mut BuildContext<'_>,
-) -> MaixCamConfig {
-    let enabled = section.truth("enabled");
-    let mut port = u16::try_from(section.int("settings.port")).unwrap_or_default();
-    // What the Go original writes into every file.
-    if port == gateway && gateway != MAIXCAM_PORT {
-        port = MAIXCAM_PORT;
-        if enabled {
-            let message = format!("{name}: port {gateway} is the gateway's; {port} is used");
-            ctx.warn(section.origin("settings.port"), "channel_list", message, "set settings.port");
-        }
-    }
-    let allow_addr = section.list("settings.allow_addr");
-    for entry in &allow_addr {
-        if entry.split('/').next().is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
-            let message = format!("{name}: `{entry}` is no address and no network");
-            let cure = "write 192.168.1.20 or 192.168.1.0/24";
-            ctx.error(section.origin("settings.allow_addr"), "allow_addr", message, cure);
-        }
-    }
-    let chat = section.text("settings.chat");
-    let parts = chat.split_once(':').map(|(channel, id)| (channel.to_owned(), id.to_owned()));
-    let known = |(channel, id): &(String, String)| {
-        !id.is_empty() && root.at("channel_list").is_some_and(|list| list.get(channel).is_some())
+) -> ChannelConfig {
+    let section = Section { kind: Some(place), ..ctx.section(node, "channel_list.*.") };
+    let mut entry = Entry {
+        name,
+        enabled: section.truth("enabled"),
+        allow_from: section.list("allow_from"),
+        section,
+        root,
+        gateway_port,
     };
-    if !chat.is_empty() && !parts.as_ref().is_some_and(known) {
-        let message = format!("{name}: `{chat}` names no chat of a channel in channel_list");
-        let cure = "write CHANNEL:CHAT, like telegram:123456789";
-        ctx.error(section.origin("settings.chat"), "chat", message, cure);
-    }
-    MaixCamConfig {
+    let settings = (KINDS[place].read)(&mut entry, ctx);
+    ChannelConfig {
         name: name.to_owned(),
-        enabled,
-        host: section.text("settings.host"),
-        port,
-        token: Secret::new(section.text("settings.token")),
-        allow_addr,
-        allow_from: section.list("allow_from"),
-        chat: parts,
-    }
-}
-
-fn pico(name: &str, section: Section<'_>, ctx: &mut BuildContext<'_>) -> PicoConfig {
-    let mut enabled = section.truth("enabled");
-    let mut token = section.text("settings.token");
-    if is_placeholder(&token) {
-        token.clear();
-    }
-    if enabled && token.is_empty() {
-        let message = format!("{name} is enabled and has no token");
-        let cure = "set settings.token to something long that nobody guesses";
-        ctx.unfinished(section.node.origin, "channel_list", message, cure);
-        enabled = false;
-    }
-    let seconds =
-        |key: &str| std::time::Duration::from_secs(u64::try_from(section.int(key)).unwrap_or(1));
-    PicoConfig {
-        name: name.to_owned(),
-        enabled,
-        token: Secret::new(token),
-        allow_token_query: section.truth("settings.allow_token_query"),
-        allow_origins: section.list("settings.allow_origins"),
-        allow_from: section.list("allow_from"),
-        ping: seconds("settings.ping_interval"),
-        silence: seconds("settings.read_timeout"),
-        typing: section.truth("typing.enabled"),
-        placeholder: placeholder(section),
-    }
-}
-
-/// The texts of a placeholder, none where it is switched off.
-fn placeholder(section: Section<'_>) -> Vec<String> {
-    match section.truth("placeholder.enabled") {
-        true => section.list("placeholder.text"),
-        false => Vec::new(),
-    }
-}
-
-fn telegram(name: &str, section: Section<'_>, ctx: &mut BuildContext<'_>) -> TelegramConfig {
-    let mut enabled = section.truth("enabled");
-    let mut token = section.text("settings.token");
-    if is_placeholder(&token) {
-        token.clear();
-    }
-    let origin = section.node.at("settings.token").map_or(section.node.origin, |n| n.origin);
-    if enabled && token.is_empty() {
-        ctx.unfinished(
-            origin,
-            "channel_list",
-            format!("{name} is enabled and has no bot token"),
-            "set `token`; @BotFather gives one",
-        );
-        enabled = false;
-    } else if enabled && !token_shape(&token) {
-        ctx.warn(
-            origin,
-            "channel_list",
-            format!("{name}: this does not look like a bot token"),
-            "they look like 123456789:AAbb...",
-        );
-    }
-    let code = section.text("settings.pairing_code");
-    let length = code.chars().count();
-    if !code.is_empty()
-        && (!(PAIRING_CODE_MIN..=PAIRING_CODE_MAX).contains(&length)
-            || code.chars().any(char::is_whitespace))
-    {
-        let message = format!(
-            "a pairing code has {PAIRING_CODE_MIN} to {PAIRING_CODE_MAX} characters and no blanks"
-        );
-        ctx.error(section.origin("settings.pairing_code"), "pairing_code", message, "");
-    }
-    // Anybody can register a user name that an example file shows.
-    let mut allow_from = section.list("allow_from");
-    allow_from.retain(|a| !is_placeholder(a));
-    if enabled && allow_from.iter().any(|a| a == "*") {
-        ctx.warn(
-            section.origin("allow_from"),
-            "allow_from",
-            format!("{name} answers everybody (`*`)"),
-            "list ids, or leave it empty and pair",
-        );
-    }
-    TelegramConfig {
-        name: name.to_owned(),
-        enabled,
-        token: Secret::new(token),
-        base_url: section.address("settings.base_url"),
-        proxy: section.text("settings.proxy"),
-        allow_from,
-        pairing_code: Secret::new(code),
+        enabled: entry.enabled,
+        allow_from: entry.allow_from,
         group: GroupTrigger {
             mention_only: section.truth("group_trigger.mention_only"),
             prefixes: section.list("group_trigger.prefixes"),
         },
         typing: section.truth("typing.enabled"),
-        placeholder: placeholder(section),
-    }
-}
-
-/// Digits, a colon, and letters a token is made of; a token stands in URLs, so nothing else may get there.
-fn token_shape(token: &str) -> bool {
-    token.split_once(':').is_some_and(|(id, rest)| {
-        !id.is_empty()
-            && id.bytes().all(|b| b.is_ascii_digit())
-            && !rest.is_empty()
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens() {
-        assert!(token_shape("123456:AAb-b_c"));
-        for bad in ["", "123456", "a:b", ":b", "1:", "1:a/b", "1:a b"] {
-            assert!(!token_shape(bad), "{bad}");
-        }
+        placeholder: match section.truth("placeholder.enabled") {
+            true => section.list("placeholder.text"),
+            false => Vec::new(),
+        },
+        settings,
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn read(
 fn names_for(section: &str, merged: &Node) -> Vec<String> {
     let list = merged.get(section);
     let mut names: Vec<String> = match section {
-        "channel_list" => channels::BUILT.iter().map(|b| (*b).to_owned()).collect(),
+        "channel_list" => channels::KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         "providers" => providers::names().map(str::to_owned).collect(),
         _ => Vec::new(),
     };
@@ -103,7 +103,9 @@ impl Reader<'_> {
             }
             for name in names_for(section, merged) {
                 let own = |k: &keys::Key| k.path.split('.').next() == Some(section);
-                for key in keys::all().filter(own) {
+                let mut seen = BTreeSet::new();
+                // Kinds of channels share keys.
+                for key in keys::all().filter(own).filter(|k| seen.insert(k.path)) {
                     let fill = |p| if p == "*" { name.as_str() } else { p };
                     let path: Vec<&str> = key.path.split('.').map(fill).collect();
                     self.key(&key, &path);
@@ -211,7 +213,7 @@ impl Reader<'_> {
                 continue;
             }
             let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
-            let is_foreign = |t: &&str| !channels::BUILT.contains(t) && channel.starts_with(*t);
+            let is_foreign = |t: &&str| channels::place(t).is_none() && channel.starts_with(*t);
             if channels::TYPES.iter().any(is_foreign) {
                 continue;
             }

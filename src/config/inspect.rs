@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::channels::BUILT;
+use super::channels;
 use super::keys::{self, Found, Key, Kind};
 use super::layers::Layer;
 use super::nearest::nearest;
@@ -77,7 +77,7 @@ impl Walk<'_> {
     fn unsupported_setting(&self, path: &[&str]) -> bool {
         let ["channel_list", name, "settings", rest @ ..] = path else { return false };
         let kind = self.types.get(*name).map_or(*name, String::as_str);
-        !BUILT.contains(&kind) && !rest.is_empty() && rest.first() != Some(&"streaming")
+        channels::place(kind).is_none() && !rest.is_empty() && rest.first() != Some(&"streaming")
     }
 
     fn section<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) {

@@ -2,19 +2,37 @@
 //! and what the key takes. Packed by the compiler: as structures of pointers the tables would take 19 kB more.
 
 use super::keys::{Key, Kind, Limits, Zero};
-use super::table;
+use super::{channels, table};
 
 /// Room while packing; the compiler says when it is too little.
 const ROOM: usize = 32 * 1024;
 
-const KEYS: usize = {
-    let (mut keys, mut i) = (0, 0);
-    while i < table::ALL.len() {
-        keys += table::ALL[i].len();
+/// Keys that do not belong to a kind of channel; they stand before those that do.
+const GENERAL: usize = behind(0, table::ALL, table::ALL.len());
+
+const KINDS: usize = channels::KEYS.len();
+
+/// Behind the last key of each kind of channel.
+static KIND_ENDS: [usize; KINDS] = {
+    let (mut ends, mut i) = ([0; KINDS], 0);
+    while i < KINDS {
+        ends[i] = behind(GENERAL, channels::KEYS, i + 1);
         i += 1;
     }
-    keys
+    ends
 };
+
+const KEYS: usize = behind(GENERAL, channels::KEYS, KINDS);
+
+/// Where the first `tables` of `all` end that begin at `begin`.
+const fn behind(begin: usize, all: &[&[Key]], tables: usize) -> usize {
+    let (mut end, mut i) = (begin, 0);
+    while i < tables {
+        end += all[i].len();
+        i += 1;
+    }
+    end
+}
 
 const ZERO_IS_DEFAULT: u8 = 1;
 const ZERO_IS_OTHER: u8 = 2;
@@ -33,6 +51,11 @@ const TABLES: Packed = {
     let mut i = 0;
     while i < table::ALL.len() {
         packed.table(table::ALL[i]);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < KINDS {
+        packed.table(channels::KEYS[i]);
         i += 1;
     }
     packed
@@ -174,6 +197,18 @@ pub(super) fn all() -> impl Iterator<Item = Entry> {
     ENTRIES.iter().copied()
 }
 
+/// The keys of a kind of channel, by its place in the table of kinds.
+pub(super) fn of_kind(kind: usize) -> &'static [Entry] {
+    let begin = kind.checked_sub(1).map_or(GENERAL, |before| KIND_ENDS[before]);
+    &ENTRIES[begin..KIND_ENDS[kind]]
+}
+
+/// All of them, each with the kind of channel that alone has it.
+pub(super) fn all_with_kind() -> impl Iterator<Item = (Option<usize>, Entry)> {
+    let kind = |n: usize| KIND_ENDS.iter().position(|end| n < *end).filter(|_| n >= GENERAL);
+    all().enumerate().map(move |(n, entry)| (kind(n), entry))
+}
+
 /// The key whose path is `prefix` and `path`. By length first: nearly all keys are told apart by it, and this is asked for every
 /// value there is.
 pub(super) fn below(prefix: &str, path: &str) -> Option<Entry> {
@@ -265,7 +300,7 @@ mod tests {
 
     #[test]
     fn each_key_comes_back_as_it_was() {
-        let written = table::ALL.iter().copied().flatten().copied();
+        let written = table::ALL.iter().chain(channels::KEYS).copied().flatten().copied();
         assert!(all().map(Entry::key).eq(written), "packed or read wrongly");
         assert!(all().all(|e| below("", e.path()).is_some_and(|found| found.path() == e.path())));
         assert!(all().count() > 200);

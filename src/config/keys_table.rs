@@ -1,18 +1,14 @@
 //! The table of keys: channels.
 
+use super::channels;
 use super::keys::{ANY, Key, Kind, key, unsupported};
-use Kind::{Bool, Int, List, Proxy, Secret, Text, Url};
+use Kind::{Bool, Int, List, Text};
 
 /// See [`super::keys::all`].
 pub const KEYS: &[Key] = &[
     // Channels.
     key("channel_list.*.enabled", Bool, "false", "the channel is started"),
-    key(
-        "channel_list.*.type",
-        Text,
-        "",
-        "what it is; empty means its name. Built: telegram, maixcam, pico",
-    ),
+    key("channel_list.*.type", Text, "", channels::TYPE_DOC),
     key(
         "channel_list.*.allow_from",
         List,
@@ -45,63 +41,6 @@ pub const KEYS: &[Key] = &[
         "its texts, one is picked",
     ),
     unsupported("channel_list.*.reasoning_channel_id"),
-    key(
-        "channel_list.*.settings.token",
-        Secret,
-        "",
-        "Telegram: bot token; MaixCam and Pico: what clients must show",
-    ),
-    key(
-        "channel_list.*.settings.base_url",
-        Url,
-        "\"https://api.telegram.org\"",
-        "Telegram: address of the Bot API",
-    ),
-    key("channel_list.*.settings.proxy", Proxy, "", "Telegram: proxy"),
-    key(
-        "channel_list.*.settings.pairing_code",
-        Secret,
-        "",
-        "Telegram: pairing code the owner chooses, at least 8 characters",
-    ),
-    key("channel_list.*.settings.host", Text, "\"127.0.0.1\"", "MaixCam: address to listen on"),
-    key("channel_list.*.settings.port", Int(1, 65535), "18791", "MaixCam: port of it"),
-    key(
-        "channel_list.*.settings.allow_addr",
-        List,
-        "[]",
-        "MaixCam: addresses and networks (192.168.1.0/24) whose cameras need no token",
-    ),
-    key(
-        "channel_list.*.settings.chat",
-        Text,
-        "",
-        "MaixCam: chat that hears of its events, CHANNEL:CHAT; empty means the camera itself",
-    ),
-    key(
-        "channel_list.*.settings.allow_token_query",
-        Bool,
-        "false",
-        "Pico: the token may stand in the address (?token=), where others can read it",
-    ),
-    key(
-        "channel_list.*.settings.allow_origins",
-        List,
-        "[]",
-        "Pico: origins whose pages may connect; empty means any",
-    ),
-    key(
-        "channel_list.*.settings.ping_interval",
-        Int(1, 3600),
-        "30",
-        "Pico: seconds of silence after which a client is asked whether it is there",
-    ),
-    key(
-        "channel_list.*.settings.read_timeout",
-        Int(1, 3600),
-        "60",
-        "Pico: seconds of silence after which it is closed",
-    ),
     unsupported("channel_list.*.settings.write_timeout"),
     unsupported("channel_list.*.settings.max_connections"),
     key(

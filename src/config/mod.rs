@@ -1,9 +1,7 @@
 //! The configuration in force, typed. How it comes together stands in [`load`].
 
-use std::time::Duration;
-
 mod build;
-mod channels;
+pub mod channels;
 pub mod enc;
 mod env;
 pub mod in_place;
@@ -34,6 +32,7 @@ mod tree;
 mod web;
 
 pub use build::hosts;
+pub use channels::{ChannelConfig, Settings};
 pub use env::split_list;
 pub use last_good::{LAST_GOOD, load_last_good, save_last_good};
 pub use layers::{Layer, LayerKind, LoadOptions, Place};
@@ -50,77 +49,6 @@ pub use table::{
 };
 pub use tools::TOOLS;
 pub use web::SearchEngine;
-
-/// One Telegram bot.
-#[derive(Clone, Debug, Default)]
-pub struct TelegramConfig {
-    /// Key in `channel_list`; `telegram` in old files.
-    pub name: String,
-    /// Is started.
-    pub enabled: bool,
-    /// Bot token.
-    pub token: Secret,
-    /// `https://api.telegram.org` unless set; no trailing slash.
-    pub base_url: String,
-    /// Proxy URL or empty.
-    pub proxy: String,
-    /// Who may talk; empty is nobody, `*` is everybody.
-    pub allow_from: Vec<String>,
-    /// A code the owner chose, or empty.
-    pub pairing_code: Secret,
-    /// When to answer in groups.
-    pub group: GroupTrigger,
-    /// Show "typing" while working.
-    pub typing: bool,
-    /// Placeholder texts, one picked at random; empty for none.
-    pub placeholder: Vec<String>,
-}
-
-/// One listener for MaixCam cameras.
-#[derive(Clone, Debug, Default)]
-pub struct MaixCamConfig {
-    /// Key in `channel_list`; `maixcam` in old files.
-    pub name: String,
-    /// Is started.
-    pub enabled: bool,
-    /// Address to listen on; loopback by default.
-    pub host: String,
-    /// 18791 by default; upstream's is the gateway's own.
-    pub port: u16,
-    /// What cameras must show, or empty.
-    pub token: Secret,
-    /// Addresses and networks whose cameras need not show it.
-    pub allow_addr: Vec<String>,
-    /// Where nobody stands in it, every camera that was let in may talk.
-    pub allow_from: Vec<String>,
-    /// Channel and chat that hear of its events; `None` is the camera itself.
-    pub chat: Option<(String, String)>,
-}
-
-/// The channel of the Pico protocol.
-#[derive(Clone, Debug, Default)]
-pub struct PicoConfig {
-    /// Key in `channel_list`; `pico` in old files.
-    pub name: String,
-    /// Is served.
-    pub enabled: bool,
-    /// What clients must show; never empty where it is served.
-    pub token: Secret,
-    /// The token may stand in the query.
-    pub allow_token_query: bool,
-    /// Origins that may connect; empty means any.
-    pub allow_origins: Vec<String>,
-    /// Where nobody stands in it, every client that was let in may talk.
-    pub allow_from: Vec<String>,
-    /// Silence after which a client is asked.
-    pub ping: Duration,
-    /// Silence after which it is closed.
-    pub silence: Duration,
-    /// Show "typing" while working.
-    pub typing: bool,
-    /// Placeholder texts, one picked; empty for none.
-    pub placeholder: Vec<String>,
-}
 
 /// `group_trigger`: neither set means every message of an allowed sender.
 #[derive(Clone, Debug, Default)]

@@ -1,9 +1,11 @@
 //! `config check` and `config show`: what is wrong, and what is in force and who said so. Secrets are never shown.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::channels;
 use super::keys::{self, Found, Key, Kind};
 use super::layers::{Layer, LayerKind, LoadOptions};
 use super::load::{Loaded, load};
@@ -141,11 +143,19 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
         let model = loaded.config.models.iter().find(|m| {
             section == "model_list" && Some(m.model_name.as_str()) == entry.text_of("model_name")
         });
-        let ours = section != "channel_list"
-            || entry.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name) == "telegram";
-        for key in
-            keys::all().filter(|k| !k.unsupported() && k.path.split('.').next() == Some(section))
-        {
+        let kind = channels::place(entry.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name));
+        let ours = section != "channel_list" || kind.is_some();
+        let of_section = |(_, k): &(Option<usize>, Key)| {
+            !k.unsupported() && k.path.split('.').next() == Some(section)
+        };
+        let mut shown = BTreeSet::new();
+        for (owner, key) in keys::all_with_kind().filter(of_section) {
+            // Kinds of channels share keys: the entry's own go before those of others.
+            let own = owner.is_none() || owner == kind;
+            let elsewhere = || kind.is_some_and(|kind| keys::of_kind(kind, "", key.path).is_some());
+            if !own && (elsewhere() || !shown.insert(key.path)) {
+                continue;
+            }
             let Some((_, below)) = key.path.split_once(".*.") else {
                 continue;
             };
@@ -167,7 +177,7 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
                 .map(Node::to_value)
                 .or_else(|| model.and_then(|m| settled(below, m)))
                 .unwrap_or_else(|| key.default(loaded.config.version));
-            if node.is_some() || (ours && !value.is_null()) {
+            if node.is_some() || (ours && own && !value.is_null()) {
                 push(lines, format!("{section}.{name}.{below}"), &key, value, node, loaded);
             }
         }

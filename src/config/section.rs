@@ -16,6 +16,8 @@ pub(super) struct Section<'a> {
     pub node: &'a Node,
     pub prefix: &'static str,
     pub version: u32,
+    /// Kind of channel whose keys go before the others', by its place in the table.
+    pub kind: Option<usize>,
 }
 
 impl Section<'_> {
@@ -33,7 +35,8 @@ impl Section<'_> {
     }
 
     fn default(&self, path: &str) -> Value {
-        let key = keys::below(self.prefix, path);
+        let own = self.kind.and_then(|kind| keys::of_kind(kind, self.prefix, path));
+        let key = own.or_else(|| keys::below(self.prefix, path));
         key.map_or(Value::Null, |k| k.default(self.version))
     }
 
@@ -164,6 +167,6 @@ impl BuildContext<'_> {
 
     /// A scope of the tree.
     pub fn section<'n>(&self, node: &'n Node, prefix: &'static str) -> Section<'n> {
-        Section { node, prefix, version: self.version }
+        Section { node, prefix, version: self.version, kind: None }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::config_folder::Folder;
+use crate::config_folder::{Folder, bots};
 use picoclaw::config::{self, LAST_GOOD};
 
 const BASE: &str = r#"{"version":3,"model_list":[{"model_name":"a","model":"openai/x","api_key":"k"},{"model_name":"b","model":"ollama/y"}],"gateway":{"port":1}}"#;
@@ -76,7 +76,7 @@ fn an_old_overlay_fits_a_new_base() {
         .file("home/config.d/50-boot.json", r#"{"channels":{"telegram":{"token":"1:abc","pairing_code":"abcd1234"}},"agents":{"defaults":{"model":"m"}}}"#);
     let c = folder.good().config;
     assert_eq!(
-        (c.telegram[0].token.expose(), c.telegram[0].enabled, c.telegram[0].allow_from.len()),
+        (bots(&c)[0].1.token.expose(), bots(&c)[0].0.enabled, bots(&c)[0].0.allow_from.len()),
         ("1:abc", true, 1)
     );
     assert_eq!(c.agent.model, "m");
@@ -145,7 +145,7 @@ fn secrets_come_from_security_yml() {
         c.models.iter().map(|m| (m.model_name.as_str(), m.api_key.expose())).collect();
     assert_eq!(got, [("a", "k1"), ("a__key_1", "k2"), ("b", "")]);
     assert_eq!(
-        (c.telegram[0].token.expose(), c.tools.web.engine("brave").expect("set").api_key.expose()),
+        (bots(c)[0].1.token.expose(), c.tools.web.engine("brave").expect("set").api_key.expose()),
         ("123:abc", "brave-key")
     );
     assert_eq!(loaded.secrets(), ["123:abc", "brave-key"]);
@@ -243,7 +243,7 @@ fn variables_are_the_highest_layer() {
     let loaded = folder.good();
     let c = &loaded.config;
     assert_eq!(
-        (c.telegram[0].token.expose(), c.telegram[0].allow_from.clone()),
+        (bots(c)[0].1.token.expose(), bots(c)[0].0.allow_from.clone()),
         ("9:env", vec!["1".to_owned(), "2".to_owned()])
     );
     assert_eq!(
@@ -285,7 +285,7 @@ fn the_last_good_configuration_is_kept() {
     let last = config::load_last_good(&folder.home(), &folder.options).unwrap();
     assert_eq!(format!("{:?}", last.config), format!("{:?}", loaded.config));
     assert_eq!(
-        (last.config.telegram[0].token.expose(), last.secrets()),
+        (bots(&last.config)[0].1.token.expose(), last.secrets()),
         ("123:abc", loaded.secrets())
     );
     let folder = folder.file(&path, "{\"version\": 9, \"x\": ");

@@ -5,6 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(feature = "telegram")]
+use picoclaw::config::channels::telegram;
+#[cfg(feature = "telegram")]
+use picoclaw::config::{ChannelConfig, Config, Settings};
 use picoclaw::config::{ConfigErrors, LoadOptions, Loaded, load};
 
 /// Removed when dropped.
@@ -101,4 +105,17 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
     }
+}
+
+/// The Telegram bots of a configuration.
+#[cfg(feature = "telegram")]
+#[allow(irrefutable_let_patterns)]
+pub fn bots(config: &Config) -> Vec<(&ChannelConfig, &telegram::Settings)> {
+    let mut bots = Vec::new();
+    for channel in &config.channels {
+        if let Settings::Telegram(settings) = &channel.settings {
+            bots.push((channel, settings));
+        }
+    }
+    bots
 }

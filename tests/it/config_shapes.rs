@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config_folder::Folder;
+use crate::config_folder::{Folder, bots};
 use picoclaw::config::ModelConfig;
 
 /// A file as v0.1.2's users have it.
@@ -120,17 +120,17 @@ fn v0_example() {
         (m.api_key.expose(), c.agent.model.as_str()),
         ("sk-or-v1-key", "anthropic/claude-opus-4-5")
     );
-    let [bot] = &c.telegram[..] else { panic!("{:?}", c.telegram) };
+    let [(channel, bot)] = bots(c)[..] else { panic!("{:?}", c.channels) };
     assert_eq!(
-        (bot.name.as_str(), bot.enabled, bot.token.expose()),
+        (channel.name.as_str(), channel.enabled, bot.token.expose()),
         ("telegram", true, "123456:AAtoken")
     );
     assert_eq!(
         (bot.base_url.as_str(), bot.proxy.as_str()),
         ("https://api.telegram.org", "socks5://127.0.0.1:1080")
     );
-    assert_eq!(bot.allow_from, ["alice", "4711", "9007199254740993"]);
-    assert!(bot.typing && bot.placeholder.is_empty() && bot.pairing_code.is_empty());
+    assert_eq!(channel.allow_from, ["alice", "4711", "9007199254740993"]);
+    assert!(channel.typing && channel.placeholder.is_empty() && bot.pairing_code.is_empty());
     assert_eq!(
         (c.gateway.hosts.clone(), c.gateway.port, c.gateway.log_level.as_str()),
         (vec!["0.0.0.0".to_owned()], 18790, "info")
@@ -186,17 +186,17 @@ fn v3_example() {
     assert_eq!((c.models[0].api_key.expose(), c.models[1].api_key.expose()), ("k1", "k2"));
     assert!(c.models[1].fallbacks.is_empty());
     assert_eq!((c.models[3].provider.as_str(), c.models[3].model.as_str()), ("ollama", "qwen:8b"));
-    let [bot, second] = &c.telegram[..] else { panic!("{:?}", c.telegram) };
+    let [(channel, bot), (second, paired)] = bots(c)[..] else { panic!("{:?}", c.channels) };
     assert_eq!(
-        (bot.base_url.as_str(), bot.allow_from.clone(), bot.typing),
+        (bot.base_url.as_str(), channel.allow_from.clone(), channel.typing),
         ("http://127.0.0.1:8081", vec!["*".to_owned()], false)
     );
     assert_eq!(
-        (bot.group.mention_only, bot.group.prefixes.clone(), bot.placeholder.clone()),
+        (channel.group.mention_only, channel.group.prefixes.clone(), channel.placeholder.clone()),
         (true, vec!["!".into(), "bot".into()], vec!["Wait...".to_owned()])
     );
     assert_eq!(
-        (second.name.as_str(), second.enabled, second.pairing_code.expose()),
+        (second.name.as_str(), second.enabled, paired.pairing_code.expose()),
         ("second", false, "LongEnough1")
     );
     assert_eq!(
@@ -245,9 +245,9 @@ fn v1_and_v2_shapes() {
         (c.version, c.agent.max_tool_iterations, c.models[0].provider.as_str()),
         (1, 50, "openai")
     );
-    let bot = &c.telegram[0];
+    let (channel, bot) = bots(c)[0];
     assert_eq!(
-        (bot.group.mention_only, bot.base_url.as_str(), bot.pairing_code.expose()),
+        (channel.group.mention_only, bot.base_url.as_str(), bot.pairing_code.expose()),
         (true, "http://h:1", "12345678")
     );
     assert_eq!(c.session.dimensions, ["chat", "sender"]);

@@ -1,13 +1,13 @@
 //! Who is let in, and into which session. Without I/O.
 
-use crate::config::PicoConfig;
+use crate::config::channels::pico::Settings;
 use crate::limits;
 use crate::proto::http1::{self, field};
 use crate::proto::websocket;
 
 /// The session that a request may talk in and the rest of the answer's head, or the status that refuses it.
 pub(super) fn admits(
-    config: &PicoConfig,
+    settings: &Settings,
     clients: usize,
     bytes: &[u8],
 ) -> Result<(String, String), &'static str> {
@@ -16,17 +16,17 @@ pub(super) fn admits(
     let protocol = protocols
         .split(|b| *b == b',')
         .map(<[u8]>::trim_ascii)
-        .find(|word| word.strip_prefix(b"token.").is_some_and(|token| config.token.is(token)));
+        .find(|word| word.strip_prefix(b"token.").is_some_and(|token| settings.token.is(token)));
     let by_query = || {
-        config.allow_token_query
-            && http1::parameter(bytes, "token").is_some_and(|token| config.token.is(&token))
+        settings.allow_token_query
+            && http1::parameter(bytes, "token").is_some_and(|token| settings.token.is(&token))
     };
-    let by_header = asked.bearer.is_some_and(|token| config.token.is(token));
+    let by_header = asked.bearer.is_some_and(|token| settings.token.is(token));
     if !by_header && protocol.is_none() && !by_query() {
         return Err("401 Unauthorized");
     }
     let origin = field(bytes, b"origin").unwrap_or_default();
-    let origins = &config.allow_origins;
+    let origins = &settings.allow_origins;
     if !origins.is_empty() && !origins.iter().any(|o| o == "*" || o.as_bytes() == origin) {
         return Err("403 Forbidden");
     }

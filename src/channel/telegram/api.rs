@@ -12,12 +12,11 @@ use super::pace::Pace;
 use super::wire::{self, Object};
 use crate::bus::Attachment;
 use crate::channel::SendError;
-use crate::config::TelegramConfig;
+use crate::config::channels::telegram::Settings;
 use crate::limits;
 use crate::net::http::{Client, Request, Response};
 use crate::store::spool::Spool;
 
-const DEFAULT_BASE: &str = "https://api.telegram.org";
 const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 
 /// A bot's connection to its API server.
@@ -32,13 +31,12 @@ pub struct Api {
 
 impl Api {
     /// Of one bot.
-    pub fn new(config: &TelegramConfig, client: Client) -> Api {
-        let base = config.base_url.trim_end_matches('/');
+    pub fn new(settings: &Settings, client: Client) -> Api {
         Api {
             client,
-            base: if base.is_empty() { DEFAULT_BASE } else { base }.into(),
-            token: config.token.clone(),
-            proxy: config.proxy.clone(),
+            base: settings.base().into(),
+            token: settings.token.clone(),
+            proxy: settings.proxy.clone(),
             pace: RefCell::default(),
             started: Instant::now(),
         }

@@ -204,6 +204,9 @@ impl Telegram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Shared;
+    use crate::config::channels::telegram::Settings;
+    use crate::config::{ChannelConfig, Settings as AnySettings};
 
     fn asks() -> (Asks, smol::channel::Receiver<bool>) {
         let asks = Asks::default();
@@ -300,9 +303,12 @@ mod tests {
     fn silence_is_no_and_takes_the_buttons_away() {
         assert_eq!(crate::limits::APPROVAL_WAIT, Duration::from_secs(300));
         let (base_url, calls) = server();
-        let config = crate::config::TelegramConfig { base_url, ..Default::default() };
+        let settings = Settings { base_url, ..Settings::default() };
         let client = crate::net::http::Client::with(crate::net::http::Options::plain());
-        let bot = Telegram::new(&config, client.expect("a client"), Default::default());
+        let client = client.expect("a client");
+        let shared = Shared { client, paired: Default::default() };
+        let config = ChannelConfig::of("telegram", AnySettings::Telegram(settings.clone()));
+        let bot = Telegram::build(&config, &settings, &shared);
         let to = Address { channel: "telegram".into(), chat: "5".into(), topic: String::new() };
         let verdict = smol::block_on(bot.question(&to, "7", "Q?", Duration::from_secs(2)));
         assert_eq!(verdict, Verdict::TimedOut);

@@ -12,11 +12,11 @@ use async_io::Timer;
 use crate::bus::{Address, Attachment, Outbound, Verdict};
 use crate::channel::paired::Paired;
 use crate::channel::pairing::{Entropy, Pairing};
-use crate::channel::{Channel, Delivery, Intake, SendError, access, command};
-use crate::config::{GroupTrigger, TelegramConfig};
+use crate::channel::{Channel, Delivery, Intake, SendError, Shared, access, command};
+use crate::config::channels::telegram::Settings;
+use crate::config::{ChannelConfig, GroupTrigger};
 use crate::error::Context;
 use crate::limits;
-use crate::net::http::Client;
 use crate::proto::json::{Json, TypeMismatch};
 use crate::store::spool::Spool;
 
@@ -56,20 +56,20 @@ pub struct Telegram {
 }
 
 impl Telegram {
-    /// A bot that does nothing until it runs. `paired` is shared by all bots of the process.
-    pub fn new(config: &TelegramConfig, client: Client, paired: Rc<RefCell<Paired>>) -> Telegram {
+    /// A bot that does nothing until it runs.
+    pub fn build(config: &ChannelConfig, settings: &Settings, shared: &Shared) -> Telegram {
         if access::open_to_all(&config.allow_from) {
             crate::log::warn!("{}: allow_from holds \"*\": everybody may talk to it", config.name);
         }
         Telegram {
             name: config.name.clone(),
-            api: api::Api::new(config, client),
+            api: api::Api::new(settings, shared.client.clone()),
             allow_from: config.allow_from.clone(),
             group: config.group.clone(),
             shows_typing: config.typing,
             placeholders: config.placeholder.clone(),
-            paired,
-            pairing: RefCell::new(Pairing::new(&config.name, config.pairing_code.clone())),
+            paired: shared.paired.clone(),
+            pairing: RefCell::new(Pairing::new(&config.name, settings.pairing_code.clone())),
             asks: ask::Asks::default(),
             health: health::Health::new(),
         }

@@ -102,14 +102,13 @@ async fn look_at(client: &Client, server: &Server) -> Found {
 
 fn servers(out: &mut Findings, config: &Config) -> Vec<Server> {
     let mut all: Vec<Server> = Vec::new();
-    for bot in config.telegram.iter().filter(|bot| bot.enabled) {
-        let base = bot.base_url.trim_end_matches('/');
-        let base = if base.is_empty() { "https://api.telegram.org" } else { base };
+    for channel in config.channels.iter().filter(|channel| channel.enabled) {
+        let Some(server) = channel.settings.server() else { continue };
         all.push(Server {
-            name: format!("{} ({})", bot.name, exchange::host(base)),
-            url: format!("{base}/bot{}/getMe", bot.token.expose()),
+            name: format!("{} ({})", channel.name, exchange::host(&server.url)),
+            url: server.url,
             headers: Vec::new(),
-            proxy: bot.proxy.clone(),
+            proxy: server.proxy,
             keyed: true,
         });
     }

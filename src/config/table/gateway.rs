@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{MaixCamConfig, PicoConfig, Secret, TelegramConfig};
+use crate::config::{ChannelConfig, Secret};
 use crate::limits;
 
 config_keys! {
@@ -51,12 +51,8 @@ config_keys! {
         agent: AgentConfig,
         /// `model_list`, and `providers` of old files turned into entries of it; order kept.
         models: Vec<ModelConfig>,
-        /// Enabled and disabled Telegram bots, one for each `channel_list` entry of that type.
-        telegram: Vec<TelegramConfig>,
-        /// Listeners for MaixCam cameras, likewise.
-        maixcam: Vec<MaixCamConfig>,
-        /// Channels of the Pico protocol, likewise; at most one is switched on.
-        pico: Vec<PicoConfig>,
+        /// Entries of `channel_list` whose kind this build has, switched on or not.
+        channels: Vec<ChannelConfig>,
         /// `gateway`.
         gateway: GatewayConfig,
         /// `tools`.

@@ -14,9 +14,10 @@ use smol::future::{or, zip};
 use smol::io::AsyncReadExt;
 
 use super::line::{self, Lines};
-use super::{Channel, Delivery, Intake, SendError, access};
+use super::{Channel, Delivery, Intake, SendError, Shared, access};
 use crate::bus::{Address, CAMERA, Inbound, Outbound, Sender, Verdict};
-use crate::config::MaixCamConfig;
+use crate::config::ChannelConfig;
+use crate::config::channels::maixcam::Settings;
 use crate::error::Result;
 use crate::limits;
 use crate::net::listen;
@@ -29,7 +30,8 @@ const CHAT: &str = "default";
 
 /// One listener and its cameras.
 pub struct MaixCam {
-    config: MaixCamConfig,
+    config: ChannelConfig,
+    settings: Settings,
     lines: Lines,
     /// Where it listens; empty while it does not.
     bound: RefCell<String>,
@@ -57,9 +59,10 @@ impl Drop for Counted<'_> {
 
 impl MaixCam {
     /// A listener that does nothing until it runs.
-    pub fn new(config: &MaixCamConfig) -> MaixCam {
+    pub fn build(config: &ChannelConfig, settings: &Settings, _: &Shared) -> MaixCam {
         MaixCam {
             config: config.clone(),
+            settings: settings.clone(),
             lines: Lines::default(),
             bound: RefCell::default(),
             strangers: Cell::default(),
@@ -68,7 +71,8 @@ impl MaixCam {
     }
 
     fn listen(&self) -> Result<TcpListener> {
-        let MaixCamConfig { name, host, port, token, allow_addr, .. } = &self.config;
+        let name = &self.config.name;
+        let Settings { host, port, token, allow_addr, .. } = &self.settings;
         let keys = (&*format!("channel_list.{name}.settings"), "token or allow_addr");
         let guarded = !token.is_empty() || !allow_addr.is_empty();
         let listener = listen::bind(std::slice::from_ref(host), *port, guarded, keys)?.remove(0);
@@ -83,10 +87,10 @@ impl MaixCam {
 
     /// Does a camera at this address have to show the token? `None`: it may not come at all.
     fn asks(&self, from: SocketAddr) -> Option<bool> {
-        if ip_is_listed(&self.config.allow_addr, from.ip()) {
+        if ip_is_listed(&self.settings.allow_addr, from.ip()) {
             return Some(false);
         }
-        match self.config.token.is_empty() {
+        match self.settings.token.is_empty() {
             true => listen::is_local(from).then_some(false),
             false => Some(true),
         }
@@ -142,7 +146,7 @@ impl MaixCam {
     fn is_auth(&self, object: &[u8]) -> bool {
         let object: Value = utf8(object).and_then(serde_json::from_str).unwrap_or_default();
         let token = object["token"].as_str().unwrap_or_default();
-        object["type"] == "auth" && self.config.token.is(token.as_bytes())
+        object["type"] == "auth" && self.settings.token.is(token.as_bytes())
     }
 
     async fn hear<I: Intake>(
@@ -174,7 +178,7 @@ impl MaixCam {
             self.left_out.set(left_out + 1);
             return Ok(());
         }
-        let (channel, chat) = match &self.config.chat {
+        let (channel, chat) = match &self.settings.chat {
             Some((channel, chat)) => (channel, &**chat),
             None => (name, CHAT),
         };
@@ -282,7 +286,7 @@ impl Channel for MaixCam {
 
     fn listening(&self) -> String {
         let bound = self.bound.borrow();
-        let MaixCamConfig { token, allow_addr, .. } = &self.config;
+        let Settings { token, allow_addr, .. } = &self.settings;
         let told = match (token.is_empty(), allow_addr.is_empty()) {
             (false, true) => "cameras that show the token",
             (false, false) => "cameras that show the token or are in allow_addr",
@@ -341,5 +345,4 @@ impl Channel for MaixCam {
 }
 
 #[cfg(test)]
-#[path = "maixcam_tests.rs"]
 mod tests;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Settings as AnySettings;
 
 #[track_caller]
 fn check(event: &str, want: &str) {
@@ -28,13 +29,18 @@ fn events_are_told_as_upstream_does() {
 #[test]
 fn who_has_to_show_the_token() {
     let asks = |token: &str, listed: &[&str], from: &str| {
-        let config = MaixCamConfig {
+        let settings = Settings {
             token: crate::config::Secret::new(token),
             allow_addr: listed.iter().map(|a| (*a).to_owned()).collect(),
-            ..MaixCamConfig::default()
+            ..Settings::default()
         };
         let from = SocketAddr::new(from.parse().expect("an address"), 5);
-        MaixCam::new(&config).asks(from)
+        let config = ChannelConfig::of("maixcam", AnySettings::MaixCam(settings.clone()));
+        let shared = Shared {
+            client: crate::net::http::Client::new().expect("a client"),
+            paired: Default::default(),
+        };
+        MaixCam::build(&config, &settings, &shared).asks(from)
     };
     let (here, near, mapped) = ("127.0.0.1", "192.168.1.20", "::ffff:192.168.1.20");
     assert_eq!(asks("", &[], here), Some(false));

@@ -1,6 +1,6 @@
 //! The Pico protocol: JSON envelopes over a WebSocket at `/pico/ws` of the gateway's server (behaviour.md 5B.4).
 //!
-//! Never listens itself: the gateway's server hands connections over ([`Pico::admit`]). Must never answer a client that has
+//! Never listens itself: the gateway's server hands connections over ([`Channel::admit`]). Must never answer a client that has
 //! not shown the token with anything but a refusal.
 
 use std::cell::{Cell, RefCell};
@@ -14,9 +14,10 @@ use smol::future::{or, zip};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::line::{self, Line, Lines};
-use super::{Channel, Delivery, Intake, SendError, access};
+use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, access};
 use crate::bus::{self, Address, Inbound, Outbound, Verdict};
-use crate::config::PicoConfig;
+use crate::config::ChannelConfig;
+use crate::config::channels::pico::Settings;
 use crate::limits;
 use crate::net::listen;
 use crate::proto::websocket::{self, Event, Reader};
@@ -31,14 +32,6 @@ const CHAT: &str = "pico:";
 /// Upstream's name for whoever is connected.
 const USER: &str = "pico-user";
 
-/// A request for `/pico/ws`: its connection, and what was read of it (the head, and what stands behind it).
-pub struct Arrival {
-    /// The client.
-    pub stream: TcpStream,
-    /// At least a whole head.
-    pub bytes: Vec<u8>,
-}
-
 /// A question that is open.
 struct Asked {
     number: i64,
@@ -48,7 +41,8 @@ struct Asked {
 
 /// The channel.
 pub struct Pico {
-    config: PicoConfig,
+    config: ChannelConfig,
+    settings: Settings,
     lines: Lines,
     arrivals: (Sender<Arrival>, Receiver<Arrival>),
     asked: RefCell<Vec<Asked>>,
@@ -76,20 +70,14 @@ impl Drop for Typing<'_> {
 
 impl Pico {
     /// A channel that does nothing until it runs.
-    pub fn new(config: &PicoConfig) -> Pico {
+    pub fn build(config: &ChannelConfig, settings: &Settings, _: &Shared) -> Pico {
         Pico {
             config: config.clone(),
+            settings: settings.clone(),
             lines: Lines::default(),
             arrivals: smol::channel::bounded(limits::PICO_CLIENTS),
             asked: RefCell::default(),
             last: Cell::default(),
-        }
-    }
-
-    /// Takes a connection over; closes it when too many wait already.
-    pub fn admit(&self, arrival: Arrival) {
-        if self.arrivals.0.try_send(arrival).is_err() {
-            crate::log::warn!("{}: too many clients at once", self.config.name);
         }
     }
 
@@ -119,7 +107,7 @@ impl Pico {
     async fn client<I: Intake>(&self, arrival: Arrival, intake: &I) -> Result<(), &'static str> {
         let Arrival { mut stream, bytes } = arrival;
         listen::guard(&stream).map_err(|_| "it is gone")?;
-        let (session, head) = match handshake::admits(&self.config, self.lines.count(), &bytes) {
+        let (session, head) = match handshake::admits(&self.settings, self.lines.count(), &bytes) {
             Ok(admitted) => admitted,
             Err(status) => {
                 let refusal = format!(
@@ -184,14 +172,14 @@ impl Pico {
                     }
                 }
             }
-            let left = self.config.silence.saturating_sub(heard.elapsed());
+            let left = self.settings.silence.saturating_sub(heard.elapsed());
             if left.is_zero() {
                 return Err((websocket::NORMAL, "it does not answer"));
             }
             let mut buffer = [0; 1024];
             let reading = async { Some(stream.read(&mut buffer).await) };
             let late = async {
-                async_io::Timer::after(left.min(self.config.ping)).await;
+                async_io::Timer::after(left.min(self.settings.ping)).await;
                 None
             };
             bytes.clear();
@@ -262,6 +250,17 @@ impl Channel for Pico {
 
     fn split(&self, text: &str) -> Vec<String> {
         vec![text.to_string()]
+    }
+
+    fn route(&self) -> Option<Route> {
+        let serves = "clients that show the token of";
+        Some(Route { scheme: "ws", path: "/pico/ws", serves })
+    }
+
+    fn admit(&self, arrival: Arrival) {
+        if self.arrivals.0.try_send(arrival).is_err() {
+            crate::log::warn!("{}: too many clients at once", self.config.name);
+        }
     }
 
     fn state(&self) -> String {

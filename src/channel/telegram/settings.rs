@@ -1,0 +1,122 @@
+//! What `channel_list` says of a Telegram bot. A module of `config`, which lies below the channels.
+
+use crate::config::Secret;
+use crate::config::channels::{ChannelSettings, Entry, Server};
+use crate::config::keys::{Key, Kind, key};
+use crate::config::section::BuildContext;
+use crate::config::shapes::is_placeholder;
+
+const DEFAULT_BASE: &str = "https://api.telegram.org";
+
+/// Shortest pairing code an owner may choose: tries are limited, guesses must stay hopeless.
+const PAIRING_CODE_MIN: usize = 8;
+/// Longest one.
+const PAIRING_CODE_MAX: usize = 64;
+
+/// One bot.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Bot token.
+    pub token: Secret,
+    /// Address of the Bot API without a trailing slash.
+    pub base_url: String,
+    /// Proxy URL or empty.
+    pub proxy: String,
+    /// A code the owner chose, or empty.
+    pub pairing_code: Secret,
+}
+
+impl Settings {
+    /// [`Settings::base_url`], or the public one.
+    pub fn base(&self) -> &str {
+        let base = self.base_url.trim_end_matches('/');
+        if base.is_empty() { DEFAULT_BASE } else { base }
+    }
+}
+
+impl ChannelSettings for Settings {
+    const KEYS: &'static [Key] = &[
+        key("channel_list.*.settings.token", Kind::Secret, "", "Telegram: bot token"),
+        key(
+            "channel_list.*.settings.base_url",
+            Kind::Url,
+            "\"https://api.telegram.org\"",
+            "Telegram: address of the Bot API",
+        ),
+        key("channel_list.*.settings.proxy", Kind::Proxy, "", "Telegram: proxy"),
+        key(
+            "channel_list.*.settings.pairing_code",
+            Kind::Secret,
+            "",
+            "Telegram: pairing code the owner chooses, at least 8 characters",
+        ),
+    ];
+
+    fn read(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Settings {
+        let section = entry.section;
+        let token = entry.secret("settings.token");
+        if entry.enabled && token.is_empty() {
+            let cure = "set `token`; @BotFather gives one";
+            entry.unfinished("settings.token", "bot token", cure, ctx);
+        } else if entry.enabled && !token_shape(token.expose()) {
+            let message = format!("{}: this does not look like a bot token", entry.name);
+            let cure = "they look like 123456789:AAbb...";
+            ctx.warn(section.origin("settings.token"), "channel_list", message, cure);
+        }
+        let code = section.text("settings.pairing_code");
+        let length = code.chars().count();
+        if !code.is_empty()
+            && (!(PAIRING_CODE_MIN..=PAIRING_CODE_MAX).contains(&length)
+                || code.chars().any(char::is_whitespace))
+        {
+            let message = format!(
+                "a pairing code has {PAIRING_CODE_MIN} to {PAIRING_CODE_MAX} characters and no blanks"
+            );
+            ctx.error(section.origin("settings.pairing_code"), "pairing_code", message, "");
+        }
+        // Anybody can register a user name that an example file shows.
+        entry.allow_from.retain(|a| !is_placeholder(a));
+        if entry.enabled && entry.allow_from.iter().any(|a| a == "*") {
+            ctx.warn(
+                section.origin("allow_from"),
+                "allow_from",
+                format!("{} answers everybody (`*`)", entry.name),
+                "list ids, or leave it empty and pair",
+            );
+        }
+        Settings {
+            token,
+            base_url: section.address("settings.base_url"),
+            proxy: section.text("settings.proxy"),
+            pairing_code: Secret::new(code),
+        }
+    }
+
+    fn server(&self) -> Option<Server> {
+        let url = format!("{}/bot{}/getMe", self.base(), self.token.expose());
+        Some(Server { url, proxy: self.proxy.clone() })
+    }
+}
+
+/// Digits, a colon, and letters a token is made of; a token stands in URLs, so nothing else may get there.
+fn token_shape(token: &str) -> bool {
+    token.split_once(':').is_some_and(|(id, rest)| {
+        !id.is_empty()
+            && id.bytes().all(|b| b.is_ascii_digit())
+            && !rest.is_empty()
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens() {
+        assert!(token_shape("123456:AAb-b_c"));
+        for bad in ["", "123456", "a:b", ":b", "1:", "1:a/b", "1:a b"] {
+            assert!(!token_shape(bad), "{bad}");
+        }
+    }
+}
