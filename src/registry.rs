@@ -8,7 +8,7 @@
 //! A new tool is a file in `src/tool/` and a line here, a new channel a folder in `src/channel/` and a line here:
 //! docs/contributing/ shows one of each.
 
-/// The tools, in the order in which the model is told of them. A group is a module of `src/tool/` and the builds that
+/// The tools, in the order in which the model is told of them. A group, which may be one line, is a module of `src/tool/` and the builds that
 /// have it (`all()` is every one). A line is the tool's name, its `ToolSpec` in that module, whether a configuration that
 /// says nothing has it on (the names are those of `src/config/tools.rs`), and what its switch's documentation says behind
 /// the name.

@@ -231,6 +231,8 @@ macro_rules! channels {
 
         impl AnyChannel {
             /// The channel of an entry of `channel_list`.
+            // A build without channels passes the arguments to none.
+            #[allow(unused_variables)]
             fn build(config: &ChannelConfig, shared: &Shared) -> AnyChannel {
                 match config.settings {
                     $(#[cfg $gate]

@@ -145,20 +145,8 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
         });
         let kind = channels::place(entry.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name));
         let ours = section != "channel_list" || kind.is_some();
-        let of_section = |(_, k): &(Option<usize>, Key)| {
-            !k.unsupported() && k.path.split('.').next() == Some(section)
-        };
-        let mut shown = BTreeSet::new();
-        for (owner, key) in keys::all_with_kind().filter(of_section) {
-            // Kinds of channels share keys: the entry's own go before those of others.
-            let own = owner.is_none() || owner == kind;
-            let elsewhere = || kind.is_some_and(|kind| keys::of_kind(kind, "", key.path).is_some());
-            if !own && (elsewhere() || !shown.insert(key.path)) {
-                continue;
-            }
-            let Some((_, below)) = key.path.split_once(".*.") else {
-                continue;
-            };
+        for (own, key) in keys_of(section, kind) {
+            let Some((_, below)) = key.path.split_once(".*.") else { continue };
             if let Some(map) = below.strip_suffix(".*") {
                 for (inner, node) in entry.at(map).map(Node::entries).unwrap_or_default() {
                     push(
@@ -197,6 +185,19 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
             }
         }
     }
+}
+
+/// The keys of a section, each once, and whether they are those of an entry of this kind of channel. Kinds share keys: the
+/// entry's own go before those of others.
+fn keys_of(section: &str, kind: Option<usize>) -> impl Iterator<Item = (bool, Key)> {
+    let mut shown = BTreeSet::new();
+    let used = move |k: &Key| !k.unsupported() && k.path.split('.').next() == Some(section);
+    keys::all_with_kind().filter(move |(_, key)| used(key)).filter_map(move |(owner, key)| {
+        let own = owner.is_none() || owner == kind;
+        let twin = || kind.is_some_and(|kind| keys::of_kind(kind, "", key.path).is_some());
+        let left_out = !own && (twin() || !shown.insert(key.path));
+        (!left_out).then_some((own, key))
+    })
 }
 
 /// What a model entry left to the program.

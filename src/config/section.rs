@@ -12,9 +12,12 @@ use super::tree::{Node, Origin, scalar_text};
 
 /// A part of the tree and the table's path of it, e.g. an entry of `model_list` and `model_list.*.`.
 #[derive(Clone, Copy)]
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
+    /// The part.
     pub node: &'a Node,
+    /// Path of it in the table, with its last dot.
     pub prefix: &'static str,
+    /// Schema version, whose defaults hold.
     pub version: u32,
     /// Kind of channel whose keys go before the others', by its place in the table.
     pub kind: Option<usize>,
@@ -122,14 +125,15 @@ impl Section<'_> {
 }
 
 /// What building the typed configuration needs everywhere.
-pub(super) struct BuildContext<'a> {
-    pub layers: &'a [Layer],
-    pub version: u32,
-    pub allow_empty: bool,
-    pub findings: &'a mut Findings,
+pub struct BuildContext<'a> {
+    pub(super) layers: &'a [Layer],
+    pub(super) version: u32,
+    pub(super) allow_empty: bool,
+    pub(super) findings: &'a mut Findings,
 }
 
 impl BuildContext<'_> {
+    /// What keeps the configuration from being used.
     pub fn error(
         &mut self,
         origin: Origin,
@@ -140,6 +144,7 @@ impl BuildContext<'_> {
         self.findings.error(self.layers, origin, key, message, hint);
     }
 
+    /// What is odd and does no harm.
     pub fn warn(
         &mut self,
         origin: Origin,

@@ -79,7 +79,10 @@ macro_rules! config_keys {
             $($( Key::without_use(concat!($at, $noted), Kind::UnsupportedWarn), )*)?
         ];
     };
-    (@key $at:literal, $path:literal, [$($doc:literal)+], $kind:expr, $v0:literal $(=> $v3:literal)? $(, $limits:expr)?) => {
+    (
+        @key $at:literal, $path:literal, [$($doc:literal)+],
+        $kind:expr, $v0:literal $(=> $v3:literal)? $(, $limits:expr)?
+    ) => {
         Key {
             path: concat!($at, $path),
             kind: $kind,

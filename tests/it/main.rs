@@ -26,6 +26,7 @@ mod conformance_telegram;
 mod conformance_tool;
 mod conformance_web;
 mod consolidation;
+mod contributing;
 mod control_socket;
 mod conversation;
 mod cron;

@@ -29,8 +29,11 @@ fn rank(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// `src/net/http.rs` is of `net`, `src/log.rs` of `log`.
+/// `src/net/http.rs` is of `net`, `src/log.rs` of `log`. A channel's `settings.rs` is a module of `config`.
 fn module_of(path: &str) -> Option<&str> {
+    if path.starts_with("src/channel/") && path.ends_with("/settings.rs") {
+        return Some("config");
+    }
     path.strip_prefix("src/")?
         .split('/')
         .next()

@@ -40,7 +40,7 @@ const FUNCTION_LINES: usize = 70;
 /// Functions that are longer, with their length; a line may only shrink or go.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/channel/telegram/receive.rs", "round", 119),
-    ("src/command/status.rs", "run", 95),
+    ("src/command/status.rs", "run", 83),
     ("src/proto/html/token.rs", "feed", 90),
     ("src/app/listen.rs", "serve_control", 87),
     ("src/app/mod.rs", "run", 83),
@@ -67,7 +67,8 @@ fn functions(code: &str) -> Vec<(String, usize)> {
         let words = begin[..at].split_whitespace();
         let known = ["pub", "async", "const", "unsafe", "extern"];
         let head = |w: &str| known.contains(&w) || w.starts_with("pub(") || w.ends_with(')');
-        if !words.into_iter().all(head) {
+        // A trait's or a macro's signature is no function.
+        if !words.into_iter().all(head) || begin.ends_with(';') {
             continue;
         }
         let name = begin[at + 3..].split(|c: char| !c.is_alphanumeric() && c != '_').next();

@@ -1,0 +1,133 @@
+//! docs/contributing/: each worked diff fits this tree, changes no more than it promises, and what comes out compiles.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a document promises.
+struct Worked {
+    document: &'static str,
+    /// Where its new files lie.
+    folder: &'static str,
+    /// Files that are there already, and how many lines each gets.
+    changed: &'static [(&'static str, usize)],
+    /// Its feature, or nothing.
+    feature: &'static str,
+}
+
+const WORKED: &[Worked] = &[
+    Worked {
+        document: "adding-a-tool.md",
+        folder: "src/tool/",
+        changed: &[("src/registry.rs", 1)],
+        feature: "",
+    },
+    Worked {
+        document: "adding-a-channel.md",
+        folder: "src/channel/udp/",
+        changed: &[("src/registry.rs", 1), ("Cargo.toml", 1)],
+        feature: "udp",
+    },
+];
+
+/// What Cargo wants of the tree.
+const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "build.rs", "src", "tests/peer", "tests/rig"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_worked_diffs_compile() {
+    let target = Path::new(env!("CARGO_BIN_EXE_picoclaw")).ancestors().nth(2).expect("target");
+    // A fixed place: Cargo then finds what it compiled last time.
+    let tree = target.join("contributing");
+    let _ = fs::remove_dir_all(&tree);
+    for part in PARTS {
+        copy(&root().join(part), &tree.join(part));
+    }
+    let mut features = Vec::new();
+    for worked in WORKED {
+        let path = root().join("docs/contributing").join(worked.document);
+        let text = fs::read_to_string(&path).expect(worked.document);
+        let mut changed = Vec::new();
+        let files = diff(&text);
+        for file in &files {
+            match file.apply(&tree) {
+                0 => {
+                    let path = &file.path;
+                    assert!(path.starts_with(worked.folder), "{}: {path}", worked.document);
+                }
+                lines => changed.push((file.path.as_str(), lines)),
+            }
+        }
+        assert_eq!(changed, worked.changed, "{}", worked.document);
+        features.extend(Some(worked.feature).filter(|f| !f.is_empty()));
+    }
+    for features in ["", &features.join(",")] {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["check", "--quiet", "--frozen", "--lib", "--features", features]);
+        cargo.current_dir(&tree).env("CARGO_TARGET_DIR", target);
+        let out = cargo.output().expect("cargo");
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success() && !said.contains("warning"), "{said}");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        for entry in fs::read_dir(from).expect("a folder").flatten() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+        return;
+    }
+    fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+    fs::copy(from, to).expect("a copy");
+}
+
+/// One file of a diff.
+struct Change {
+    path: String,
+    is_new: bool,
+    /// With their first character: a blank, `+` or `-`.
+    lines: Vec<String>,
+}
+
+/// The diffs of a document, without line numbers.
+fn diff(document: &str) -> Vec<Change> {
+    let mut files: Vec<Change> = Vec::new();
+    let mut is_new = false;
+    let block = document.split("```diff\n").skip(1).filter_map(|rest| rest.split("```").next());
+    for line in block.flat_map(str::lines) {
+        if let Some(path) = line.strip_prefix("+++ b/") {
+            files.push(Change { path: path.to_owned(), is_new, lines: Vec::new() });
+        } else if let Some(path) = line.strip_prefix("--- ") {
+            is_new = path == "/dev/null";
+        } else if let Some(file) = files.last_mut() {
+            file.lines.push(if line.is_empty() { " ".to_owned() } else { line.to_owned() });
+        }
+    }
+    files
+}
+
+impl Change {
+    /// Makes or changes the file in `tree`; how many lines of a file that was there are other ones now, 0 for a new file.
+    fn apply(&self, tree: &Path) -> usize {
+        let path: PathBuf = tree.join(&self.path);
+        let side = |left_out: char| -> String {
+            let kept = self.lines.iter().filter(|line| !line.starts_with(left_out));
+            kept.map(|line| format!("{}\n", &line[1..])).collect()
+        };
+        if self.is_new {
+            assert!(!path.exists(), "{} is there already", self.path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(&path, side('-')).expect("a new file");
+            return 0;
+        }
+        let text = fs::read_to_string(&path).expect("a file of the tree");
+        let (before, after) = (side('+'), side('-'));
+        assert_eq!(text.matches(&before).count(), 1, "{} has not once:\n{before}", self.path);
+        fs::write(&path, text.replacen(&before, &after, 1)).expect("a changed file");
+        self.lines.iter().filter(|line| line.starts_with(['+', '-'])).count()
+    }
+}
