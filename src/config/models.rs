@@ -8,19 +8,13 @@ use serde_json::Value;
 
 use super::inspect::suggestion;
 use super::layers::read_bounded;
-use super::providers::{self, Wire};
+use super::providers::{self, Dialect, Quirk};
 use super::secret::Secret;
 use super::section::{BuildContext, Section};
 use super::shapes::is_placeholder;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;
-
-/// Gemini's native address, as Go's files have it; this build speaks the OpenAI-compatible one below it.
-const GEMINI_NATIVE: &str = "https://generativelanguage.googleapis.com/v1beta";
-
-/// Where ChatGPT accounts are answered.
-const CHATGPT: &str = "https://chatgpt.com/backend-api/codex";
 
 /// Entries that exist and cannot be used: name and reason.
 pub(super) type LeftOut = Vec<(String, String)>;
@@ -189,8 +183,12 @@ impl Logins<'_> {
         if !keys.is_empty() {
             return None;
         }
-        if provider == "openai" && said == "oauth" && !own_base {
-            CHATGPT.clone_into(base);
+        if said == "oauth" && !own_base {
+            for quirk in providers::quirks_of(provider) {
+                if let Quirk::SignedInBase(address) = quirk {
+                    (*address).clone_into(base);
+                }
+            }
         }
         Some(self.home.to_path_buf())
     }
@@ -209,7 +207,8 @@ fn keys_of(section: Section<'_>) -> Vec<String> {
 
 fn base_of(section: Section<'_>, provider: &str) -> String {
     let base = section.address("api_base");
-    if base.is_empty() || (provider == "gemini" && base == GEMINI_NATIVE) {
+    let in_go = |quirk: &Quirk| matches!(quirk, Quirk::BaseInGo(address) if *address == base);
+    if base.is_empty() || providers::quirks_of(provider).iter().any(in_go) {
         providers::default_base(provider).to_owned()
     } else {
         base
@@ -297,7 +296,7 @@ fn usable(
     base: &str,
     own_base: bool,
 ) -> Result<(), String> {
-    let built = providers::lookup(provider).is_some_and(|p| p.wire != Wire::NotBuilt);
+    let built = providers::lookup(provider).is_some_and(|p| p.dialect != Dialect::NotBuilt);
     if !built {
         return Err(format!("{name}: provider {provider} is not supported by this build"));
     }
@@ -367,8 +366,8 @@ fn legacy(
     };
     if let Some(id) = providers::canonical(explicit) {
         // v0 sent the text as it was, but for the prefixes its servers do not know.
-        let local = matches!(id, "moonshot" | "nvidia" | "groq" | "ollama");
-        return make(id, if local { providers::v0_model_id(id, model) } else { model });
+        let drops = providers::quirks_of(id).contains(&Quirk::DropsNameInV0);
+        return make(id, if drops { providers::v0_model_id(id, model) } else { model });
     }
     let configured = |id: &str| {
         let section = section(id);

@@ -1,119 +1,45 @@
 //! Names of model providers, their default addresses, and which provider a model text means.
 
-/// How a provider is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
-    /// `POST <base>/chat/completions`.
-    OpenAi,
-    /// Anthropic's Messages API.
-    Anthropic,
-    /// Known from the Go original, not built here.
-    NotBuilt,
-}
+use super::ModelConfig;
+use crate::proto::url::Url;
 
-/// One provider.
-pub struct ProviderInfo {
-    /// Canonical id.
-    pub id: &'static str,
-    /// Other spellings, lower case.
-    pub aliases: &'static [&'static str],
-    /// Base URL when a model entry has none; empty where only the user knows it.
-    pub base: &'static str,
-    /// Works without a key.
-    pub keyless: bool,
-    /// How it is spoken to.
-    pub wire: Wire,
-}
+mod table;
 
-const fn cloud(
-    id: &'static str,
-    aliases: &'static [&'static str],
-    base: &'static str,
-) -> ProviderInfo {
-    ProviderInfo { id, aliases, base, keyless: false, wire: Wire::OpenAi }
-}
+pub use table::{Dialect, FAMILIES, PROVIDERS, ProviderRow, Quirk, Thinking};
 
-const fn local(
-    id: &'static str,
-    aliases: &'static [&'static str],
-    base: &'static str,
-) -> ProviderInfo {
-    ProviderInfo { id, aliases, base, keyless: true, wire: Wire::OpenAi }
-}
+impl ModelConfig {
+    /// What is different about the entry's server and model: what its host, its provider and its model's name say, in that
+    /// order.
+    pub fn quirks(&self) -> impl Iterator<Item = Quirk> {
+        let host = Url::parse(&self.api_base).map(|u| u.host.to_ascii_lowercase());
+        let host = host.unwrap_or_default();
+        let found: Vec<Quirk> = table::quirks(&self.provider, &host, &self.model).collect();
+        found.into_iter()
+    }
 
-const fn messages(
-    id: &'static str,
-    aliases: &'static [&'static str],
-    base: &'static str,
-) -> ProviderInfo {
-    ProviderInfo { id, aliases, base, keyless: false, wire: Wire::Anthropic }
-}
+    /// Whether something is.
+    pub fn has(&self, quirk: Quirk) -> bool {
+        self.quirks().any(|q| q == quirk)
+    }
 
-const fn other(id: &'static str, aliases: &'static [&'static str], keyless: bool) -> ProviderInfo {
-    ProviderInfo { id, aliases, base: "", keyless, wire: Wire::NotBuilt }
+    /// Whether the entry speaks Anthropic's dialect. Where that is not in this build, a provider that can do without it speaks
+    /// OpenAI's.
+    pub fn speaks_messages(&self) -> bool {
+        let Some(row) = lookup(&self.provider).filter(|row| row.dialect == Dialect::Anthropic)
+        else {
+            return false;
+        };
+        if !row.quirks.contains(&Quirk::ChatElsewhere) {
+            return true;
+        }
+        let host = Url::parse(&self.api_base).map(|u| u.host.to_ascii_lowercase());
+        let at_home = self.api_base.is_empty() || host.is_ok_and(|host| row.serves(&host));
+        cfg!(feature = "anthropic") && (at_home || self.api_key.expose().starts_with("sk-ant-"))
+    }
 }
-
-/// Every provider of the Go original.
-///
-/// Gemini is used through its OpenAI-compatible address, since its own protocol is not built here.
-pub static PROVIDERS: &[ProviderInfo] = &[
-    cloud("openai", &["gpt"], "https://api.openai.com/v1"),
-    messages("anthropic", &["claude"], "https://api.anthropic.com/v1"),
-    messages("anthropic-messages", &[], "https://api.anthropic.com/v1"),
-    cloud("openrouter", &[], "https://openrouter.ai/api/v1"),
-    cloud("deepseek", &[], "https://api.deepseek.com/v1"),
-    cloud("gemini", &["google"], "https://generativelanguage.googleapis.com/v1beta/openai"),
-    cloud("zhipu", &["glm"], "https://open.bigmodel.cn/api/paas/v4"),
-    cloud("zai", &["z.ai", "z-ai"], "https://api.z.ai/api/paas/v4"),
-    cloud("moonshot", &["kimi"], "https://api.moonshot.cn/v1"),
-    cloud("groq", &[], "https://api.groq.com/openai/v1"),
-    cloud("nvidia", &[], "https://integrate.api.nvidia.com/v1"),
-    cloud("mistral", &[], "https://api.mistral.ai/v1"),
-    cloud("cerebras", &[], "https://api.cerebras.ai/v1"),
-    cloud("qwen-portal", &["qwen"], "https://dashscope.aliyuncs.com/compatible-mode/v1"),
-    cloud(
-        "qwen-intl",
-        &["qwen-international", "dashscope-intl"],
-        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-    ),
-    cloud("qwen-us", &["dashscope-us"], "https://dashscope-us.aliyuncs.com/compatible-mode/v1"),
-    cloud("volcengine", &[], "https://ark.cn-beijing.volces.com/api/v3"),
-    cloud("shengsuanyun", &[], "https://router.shengsuanyun.com/api/v1"),
-    cloud("siliconflow", &[], "https://api.siliconflow.cn/v1"),
-    cloud("venice", &[], "https://api.venice.ai/api/v1"),
-    cloud("vivgrid", &[], "https://api.vivgrid.com/v1"),
-    cloud("minimax", &[], "https://api.minimaxi.com/v1"),
-    cloud("longcat", &[], "https://api.longcat.chat/openai"),
-    cloud("modelscope", &[], "https://api-inference.modelscope.cn/v1"),
-    cloud("mimo", &[], "https://api.xiaomimimo.com/v1"),
-    cloud("avian", &[], "https://api.avian.io/v1"),
-    cloud("novita", &[], "https://api.novita.ai/openai"),
-    cloud(
-        "alibaba-coding",
-        &["coding-plan", "qwen-coding"],
-        "https://coding-intl.dashscope.aliyuncs.com/v1",
-    ),
-    messages(
-        "alibaba-coding-anthropic",
-        &["coding-plan-anthropic"],
-        "https://coding-intl.dashscope.aliyuncs.com/apps/anthropic",
-    ),
-    cloud("azure", &["azure-openai"], ""),
-    local("ollama", &[], "http://localhost:11434/v1"),
-    local("vllm", &[], "http://localhost:8000/v1"),
-    local("lmstudio", &[], "http://localhost:1234/v1"),
-    local("gpt4free", &["g4f"], "http://localhost:1337/v1"),
-    local("litellm", &[], "http://localhost:4000/v1"),
-    other("bedrock", &[], true),
-    other("github-copilot", &["copilot", "github_copilot"], true),
-    other("antigravity", &["google-antigravity"], true),
-    other("claude-cli", &["claudecli", "claude-code", "claudecode"], true),
-    other("codex-cli", &["codexcli", "codex-code"], true),
-    other("elevenlabs", &[], false),
-];
 
 /// The provider of a name or alias, in any case, blanks around it ignored.
-pub fn lookup(name: &str) -> Option<&'static ProviderInfo> {
+pub fn lookup(name: &str) -> Option<&'static ProviderRow> {
     let name = name.trim();
     PROVIDERS.iter().find(|p| {
         p.id.eq_ignore_ascii_case(name) || p.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
@@ -130,9 +56,20 @@ pub fn default_base(name: &str) -> &'static str {
     lookup(name).map_or("", |p| p.base)
 }
 
+/// What is different about a provider whatever the entry's address.
+pub fn quirks_of(name: &str) -> &'static [Quirk] {
+    lookup(name).map_or(&[], |p| p.quirks)
+}
+
 /// Whether the provider refuses requests without a key.
 pub fn needs_key(name: &str) -> bool {
     lookup(name).is_none_or(|p| !p.keyless)
+}
+
+impl ProviderRow {
+    fn keeps_name(&self) -> bool {
+        self.quirks.contains(&Quirk::OwnModelsKeepName)
+    }
 }
 
 /// All ids and aliases, for suggestions.
@@ -154,9 +91,9 @@ pub fn split_model<'a>(provider: &str, model: &'a str) -> Option<(&'static str, 
         return canonical(provider).map(|id| (id, model));
     }
     let Some((prefix, rest)) = model.split_once('/') else { return Some(("openai", model)) };
-    match canonical(prefix) {
-        Some("openrouter") if !rest.contains('/') => Some(("openrouter", model)),
-        Some(id) => Some((id, rest)),
+    match lookup(prefix) {
+        Some(row) if row.keeps_name() && !rest.contains('/') => Some((row.id, model)),
+        Some(row) => Some((row.id, rest)),
         None => Some(("openai", model)),
     }
 }
@@ -210,10 +147,9 @@ pub fn v0_candidates(model: &str) -> impl Iterator<Item = &'static str> {
 
 /// The model id a v0 provider is sent: its own prefix goes, except where it is part of the id.
 pub fn v0_model_id<'a>(provider: &str, model: &'a str) -> &'a str {
+    let own = |prefix| lookup(prefix).is_some_and(|row| row.id == provider && !row.keeps_name());
     match model.split_once('/') {
-        Some((prefix, rest)) if provider != "openrouter" && canonical(prefix) == Some(provider) => {
-            rest
-        }
+        Some((prefix, rest)) if own(prefix) => rest,
         _ => model,
     }
 }
@@ -249,10 +185,39 @@ mod tests {
                 "{}",
                 p.id
             );
-            assert!(p.base.is_empty() || p.wire != Wire::NotBuilt, "{}", p.id);
+            assert!(p.base.is_empty() || p.dialect != Dialect::NotBuilt, "{}", p.id);
         }
         assert_eq!(default_base("ollama"), "http://localhost:11434/v1");
         assert!(needs_key("openai") && !needs_key("Ollama") && needs_key("unknown"));
+    }
+
+    #[test]
+    fn quirks_follow_name_host_and_model() {
+        let entry = |provider: &str, api_base: &str, model: &str| ModelConfig {
+            provider: provider.into(),
+            api_base: api_base.into(),
+            model: model.into(),
+            ..ModelConfig::default()
+        };
+        let replays = |provider, base| entry(provider, base, "m").has(Quirk::ReplaysReasoning);
+        assert!(replays("deepseek", "https://proxy.example/v1"));
+        assert!(replays("openai", "https://API.deepseek.com/v1"));
+        assert!(replays("mimo", ""));
+        assert!(!replays("openai", "https://api.deepseek.com.example/v1"));
+        // A field that others refuse goes by the host alone, a kind of key by the name alone.
+        assert!(!entry("openai", "http://localhost/v1", "m").has(Quirk::CacheKey));
+        assert!(!entry("openai", "https://me.openai.azure.com", "m").has(Quirk::ApiKeyField));
+        assert!(!entry("openai", "http://localhost:11434/v1", "m").has(Quirk::DropsNameInV0));
+        for (model, want) in [
+            ("o3-mini", &[Quirk::MaxCompletionTokens, Quirk::NoTemperature][..]),
+            ("openai/GPT-5.1", &[Quirk::MaxCompletionTokens, Quirk::NoTemperature]),
+            ("kimi-k2-0905", &[Quirk::TemperatureOne]),
+            ("glm-4.7", &[Quirk::MaxCompletionTokens]),
+            ("gpt-4o", &[]),
+            ("o", &[]),
+        ] {
+            assert_eq!(entry("x", "", model).quirks().collect::<Vec<_>>(), want, "{model}");
+        }
     }
 
     #[track_caller]

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 
 use super::cooldown::{Bucket, Cooldown};
+use super::openai;
 use super::responses::Responses;
 #[cfg(any(test, feature = "simulate"))]
 use super::scripted;
 use super::tokens::{self, Calibration};
 use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provider};
-use super::{exchange, openai};
+use crate::config::providers::{Dialect, lookup};
 use crate::config::{Config, ModelConfig};
 use crate::net::http::Client;
 use crate::sys::clock::millis;
@@ -351,28 +352,14 @@ fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
 
 /// What speaks to the entry's provider.
 fn provider(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
-    match model.provider.as_str() {
-        p @ ("bedrock" | "github-copilot" | "antigravity" | "claude-cli" | "codex-cli"
-        | "elevenlabs") => Err(format!("provider {p} is not supported")),
-        _ if speaks_messages(model) => messages(model, http),
-        _ if model.signed_in.is_some() && model.api_base.ends_with("/codex") => {
-            Responses::new(model, http.clone()).map(AnyProvider::Responses)
-        }
-        _ => openai::OpenAi::new(model, http.clone()).map(AnyProvider::OpenAi),
-    }
-}
-
-/// Anthropic itself is asked natively; `anthropic` with another base is a proxy that speaks chat completions.
-fn speaks_messages(model: &ModelConfig) -> bool {
-    match model.provider.as_str() {
-        "anthropic-messages" | "alibaba-coding-anthropic" => true,
-        "anthropic" => {
-            cfg!(feature = "anthropic")
-                && (model.api_base.is_empty()
-                    || exchange::host(&model.api_base) == "api.anthropic.com"
-                    || model.api_key.expose().starts_with("sk-ant-"))
-        }
-        _ => false,
+    if lookup(&model.provider).is_some_and(|row| row.dialect == Dialect::NotBuilt) {
+        Err(format!("provider {} is not supported", model.provider))
+    } else if model.speaks_messages() {
+        messages(model, http)
+    } else if model.signed_in.is_some() && model.api_base.ends_with("/codex") {
+        Responses::new(model, http.clone()).map(AnyProvider::Responses)
+    } else {
+        openai::OpenAi::new(model, http.clone()).map(AnyProvider::OpenAi)
     }
 }
 

@@ -137,7 +137,7 @@ fn check_dialect(provider_id: &str, base: &str, key: &str, want: bool) {
     let mut m = model("m", provider_id, "c", &[]);
     m.api_base = base.into();
     m.api_key = crate::config::Secret::new(key);
-    assert_eq!(speaks_messages(&m), want, "{provider_id} {base}");
+    assert_eq!(m.speaks_messages(), want, "{provider_id} {base}");
 }
 
 #[test]

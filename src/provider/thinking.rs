@@ -1,6 +1,8 @@
 //! `thinking_level`: how much a model reasons before it answers, and what each server calls that.
 
 use super::body::Body;
+use crate::config::ModelConfig;
+use crate::config::providers::{Quirk, Thinking};
 
 /// How much to think; none means the server's own default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +60,15 @@ impl Level {
     }
 }
 
-/// Writes the fields of an OpenAI-compatible `provider` that has any for this.
-pub fn write(body: &mut Body<'_>, provider: &str, level: Level) {
+/// Writes the fields of an OpenAI-compatible server that has any for this.
+pub fn write(body: &mut Body<'_>, model: &ModelConfig, level: Level) {
+    let way = model.quirks().find_map(|quirk| match quirk {
+        Quirk::Thinking(way) => Some(way),
+        _ => None,
+    });
     let switch = if level == Level::Off { "disabled" } else { "enabled" };
-    match provider {
-        // DeepSeek knows two efforts beside off.
-        "deepseek" => {
+    match way {
+        Some(Thinking::Effort) => {
             kind(body, switch);
             let effort = match level {
                 Level::Off | Level::Adaptive => return,
@@ -74,10 +79,11 @@ pub fn write(body: &mut Body<'_>, provider: &str, level: Level) {
                 body.string(effort);
             }
         }
-        "zhipu" | "zai" => kind(body, switch),
-        // Volcengine leaves it to the model with `auto`.
-        "volcengine" => kind(body, if level == Level::Adaptive { "auto" } else { switch }),
-        "qwen-portal" | "qwen-intl" | "qwen-us" | "alibaba-coding" => {
+        Some(Thinking::Switch) => kind(body, switch),
+        Some(Thinking::SwitchOrAuto) => {
+            kind(body, if level == Level::Adaptive { "auto" } else { switch })
+        }
+        Some(Thinking::Budget) => {
             if body.field("enable_thinking") {
                 body.raw(if level == Level::Off { "false" } else { "true" });
             }
@@ -85,7 +91,7 @@ pub fn write(body: &mut Body<'_>, provider: &str, level: Level) {
                 body.number(u64::from(level.budget()));
             }
         }
-        _ => {}
+        None => {}
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::exchange;
+use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{VOICE_ANSWER_BYTES, VOICE_CHARS, VOICE_TRIES};
 use crate::net::http::{Client, Request};
@@ -19,13 +20,17 @@ use crate::sys::spawn_blocking;
 /// has it.
 pub fn writer(config: &Config) -> Option<(&ModelConfig, &str)> {
     let named = &config.agent.voice.model;
-    let is = |m: &&ModelConfig| match named.as_str() {
-        "" => m.provider == "groq" && !m.api_key.is_empty(),
-        name => m.model_name == name,
-    };
-    let entry = config.models.iter().find(is)?;
-    let groq = named.is_empty() && !entry.model.contains("whisper");
-    Some((entry, if groq { "whisper-large-v3" } else { &entry.model }))
+    if !named.is_empty() {
+        let entry = config.models.iter().find(|m| m.model_name == *named)?;
+        return Some((entry, &entry.model));
+    }
+    config.models.iter().filter(|m| !m.api_key.is_empty()).find_map(|entry| {
+        let own = entry.model.contains("whisper").then_some(entry.model.as_str());
+        entry.quirks().find_map(|quirk| match quirk {
+            Quirk::Transcribes(model) => Some((entry, own.unwrap_or(model))),
+            _ => None,
+        })
+    })
 }
 
 /// What is said in a file of `media/`, on one line of at most [`VOICE_CHARS`] characters; each try takes `limit` at most.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use picoclaw::config::ModelConfig;
+use picoclaw::config::providers::Quirk;
 use picoclaw::message::Message;
 use picoclaw::provider::exchange::looks_like_html;
 use picoclaw::provider::thinking::Level;
@@ -73,7 +74,12 @@ fn deepseek(level: &str) -> Value {
 fn openai_compat() {
     rows("openai_compat", |suite, input, expected| match suite {
         "TestSupportsPromptCacheKey" => {
-            let got = openai::request::takes_cache_key(text(&input["apiBase"]));
+            let got = ModelConfig {
+                provider: "openai".into(),
+                api_base: text(&input["apiBase"]).to_owned(),
+                ..ModelConfig::default()
+            }
+            .has(Quirk::CacheKey);
             assert_eq!(got, expected["want"], "{input}");
         }
         "TestBuildRequestBody_MapsDeepSeekThinkingLevels" => {

@@ -8,6 +8,7 @@ use smol::future::or;
 
 use super::Findings;
 use super::Grade::{self, Bad, Good, Warning};
+use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{DOCTOR_CLOCK, DOCTOR_SERVERS, DOCTOR_WAIT};
 use crate::net::http::{Client, HttpError, HttpErrorKind, Request};
@@ -134,16 +135,18 @@ fn servers(out: &mut Findings, config: &Config) -> Vec<Server> {
 
 fn server(model: &ModelConfig) -> Result<Server, String> {
     let key = model.api_key.expose();
-    let native = model.provider.starts_with("anthropic");
+    let native = model.speaks_messages();
     let mut ours = Vec::new();
     if native {
         ours.push(("anthropic-version", "2023-06-01".to_owned()));
     }
     if !key.is_empty() {
-        ours.push(match &*model.provider {
-            "azure" => ("api-key", key.to_owned()),
-            _ if native && !key.starts_with("sk-ant-oat") => ("x-api-key", key.to_owned()),
-            _ => ("authorization", format!("Bearer {key}")),
+        ours.push(if model.has(Quirk::ApiKeyField) {
+            ("api-key", key.to_owned())
+        } else if native && !key.starts_with("sk-ant-oat") {
+            ("x-api-key", key.to_owned())
+        } else {
+            ("authorization", format!("Bearer {key}"))
         });
     }
     let base = model.api_base.trim_end_matches('/');

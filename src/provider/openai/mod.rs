@@ -9,10 +9,8 @@ use super::body::{self, Extra};
 use super::exchange::{self, Endpoint};
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
+use crate::config::providers::{self, Quirk};
 use crate::net::http::Client;
-
-/// Providers that are reached without a key (behaviour.md 6B).
-const KEYLESS: [&str; 5] = ["ollama", "vllm", "lmstudio", "gpt4free", "litellm"];
 
 /// One entry of `model_list` that is asked over `/chat/completions`.
 pub struct OpenAi {
@@ -38,13 +36,14 @@ impl OpenAi {
             model.custom_headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("authorization"));
         if !model.api_key.is_empty() {
             let key = model.api_key.expose();
-            match model.provider.as_str() {
-                "azure" => ours.push(("api-key", key.to_owned())),
-                _ => ours.push(("authorization", format!("Bearer {key}"))),
-            }
+            ours.push(if model.has(Quirk::ApiKeyField) {
+                ("api-key", key.to_owned())
+            } else {
+                ("authorization", format!("Bearer {key}"))
+            });
         } else if !keyed
             && model.signed_in.is_none()
-            && !KEYLESS.contains(&model.provider.as_str())
+            && providers::needs_key(&model.provider)
             && model.api_base.starts_with("https:")
         {
             return Err(format!("no API key configured for model: {name}"));

@@ -1,11 +1,12 @@
 //! A turn as a chat completions request. Where servers differ is decided here, by provider, host and model name.
 
 use crate::config::ModelConfig;
+use crate::config::providers::Quirk;
 use crate::message::{Message, Role};
 use crate::proto::text;
 use crate::provider::body::{Body, Extra, Post};
 use crate::provider::thinking::{self, Level};
-use crate::provider::{ChatRequest, Failure, exchange};
+use crate::provider::{ChatRequest, Failure};
 
 /// The JSON to post.
 pub fn body<'a>(
@@ -20,7 +21,7 @@ pub fn body<'a>(
     if b.field("messages") {
         b.raw("[");
         system(&mut b, request);
-        let replays = replays_reasoning(model);
+        let replays = model.has(Quirk::ReplaysReasoning);
         for message in request.messages {
             b.separate();
             write(&mut b, message, replays);
@@ -42,18 +43,15 @@ pub fn body<'a>(
     if request.max_tokens > 0 && b.field(max_tokens_field(model)) {
         b.number(u64::from(request.max_tokens));
     }
-    if let Some(t) = temperature(&model.model, request.temperature) {
+    if let Some(t) = temperature(model, request.temperature) {
         if b.field("temperature") {
             b.raw(&text::decimal(t));
         }
     }
     if let Some(level) = Level::parse(&model.thinking_level) {
-        thinking::write(&mut b, &model.provider, level);
+        thinking::write(&mut b, model, level);
     }
-    if !request.cache_key.is_empty()
-        && takes_cache_key(&model.api_base)
-        && b.field("prompt_cache_key")
-    {
+    if !request.cache_key.is_empty() && model.has(Quirk::CacheKey) && b.field("prompt_cache_key") {
         b.string(request.cache_key);
     }
     if model.streaming && b.field("stream") {
@@ -119,46 +117,24 @@ fn content<'a>(b: &mut Body<'a>, message: &'a Message) {
     b.raw("]");
 }
 
-/// Servers that refuse a conversation whose reasoning is missing; others charge for it.
-fn replays_reasoning(model: &ModelConfig) -> bool {
-    matches!(model.provider.as_str(), "deepseek" | "mimo")
-}
-
 /// The field that bounds the answer: the entry's own, or by the model's name.
 pub fn max_tokens_field(model: &ModelConfig) -> &str {
-    let name = model.model.to_ascii_lowercase();
     if !model.max_tokens_field.is_empty() {
         &model.max_tokens_field
-    } else if name.contains("glm") || reasons_only(&name) {
+    } else if model.has(Quirk::MaxCompletionTokens) {
         "max_completion_tokens"
     } else {
         "max_tokens"
     }
 }
 
-/// What to send as `temperature`: Kimi K2 takes only 1, OpenAI's reasoning models refuse the field.
-fn temperature(model: &str, wanted: f64) -> Option<f64> {
-    let name = model.to_ascii_lowercase();
-    if name.contains("kimi") && name.contains("k2") {
+/// What to send as `temperature`.
+fn temperature(model: &ModelConfig, wanted: f64) -> Option<f64> {
+    if model.has(Quirk::TemperatureOne) {
         Some(1.0)
-    } else if reasons_only(&name) {
+    } else if model.has(Quirk::NoTemperature) {
         None
     } else {
         Some(wanted).filter(|t| t.is_finite())
     }
-}
-
-/// `o1`, `o3-mini`, `gpt-5` and their like; `name` in lower case.
-fn reasons_only(name: &str) -> bool {
-    name.contains("gpt-5")
-        || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
-            word.strip_prefix('o')
-                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-        })
-}
-
-/// Hosts that know `prompt_cache_key`; others refuse unknown fields.
-pub fn takes_cache_key(api_base: &str) -> bool {
-    let host = exchange::host(api_base);
-    host == "api.openai.com" || host.ends_with(".openai.azure.com")
 }

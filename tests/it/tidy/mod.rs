@@ -4,6 +4,7 @@
 
 mod circles;
 mod documents;
+mod generated;
 mod layers;
 mod source;
 mod text;
