@@ -1,12 +1,14 @@
 //! The command line (behaviour.md 1).
 
-use argh::{FromArgs, SubCommands};
+use argh::{EarlyExit, FromArgs, SubCommands};
 
 mod auth;
+mod config;
 mod home;
 mod skills;
 
 pub use auth::*;
+pub use config::*;
 pub use home::*;
 pub use skills::*;
 
@@ -133,53 +135,6 @@ pub struct Onboard {
     #[argh(switch)]
     pub enc: bool,
 }
-
-/// Look at the configuration.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "config")]
-pub struct Config {
-    /// what to do
-    #[argh(subcommand)]
-    pub command: ConfigCommand,
-}
-
-/// One `config` subcommand.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand)]
-pub enum ConfigCommand {
-    /// See the type.
-    Check(ConfigCheck),
-    /// See the type.
-    Show(ConfigShow),
-    /// See the type.
-    Keys(ConfigKeys),
-}
-
-/// Read every layer and say what is wrong; exit status 1 when anything is.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "check")]
-pub struct ConfigCheck {
-    /// as one JSON object
-    #[argh(switch)]
-    pub json: bool,
-}
-
-/// Print the values in force, secrets left out, and the file or variable that set each.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "show")]
-pub struct ConfigShow {
-    /// only keys that begin like this
-    #[argh(positional)]
-    pub key: Option<String>,
-    /// as one JSON object
-    #[argh(switch)]
-    pub json: bool,
-}
-
-/// List every key: type, default, variable, meaning.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "keys")]
-pub struct ConfigKeys {}
 
 /// Reminders and repeated work. A running gateway is told; without one the file is changed.
 #[derive(FromArgs, Debug)]
@@ -332,13 +287,13 @@ pub fn parse() -> Result<Args, std::process::ExitCode> {
     // An argument that is not UTF-8 cannot be any of ours; lossily it fails with a readable message.
     let args: Vec<String> =
         std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
-    let files = args.first().is_some_and(|a| a == "backup" || a == "restore");
+    let files = args.first().is_some_and(|a| ["backup", "restore", "config"].contains(&&**a));
     let args: Vec<&str> = args.iter().map(|a| if files && a == "-" { PIPE } else { a }).collect();
     if args.is_empty() {
         eprintln!("{}", help());
         return Err(std::process::ExitCode::FAILURE);
     }
-    Args::from_args(&["picoclaw"], &args).map_err(|exit| match exit.status {
+    read(&args).map_err(|exit| match exit.status {
         Ok(()) => {
             println!("{}", exit.output.trim_end());
             std::process::ExitCode::SUCCESS
@@ -348,6 +303,18 @@ pub fn parse() -> Result<Args, std::process::ExitCode> {
             eprintln!("{}", hint(&args));
             std::process::ExitCode::FAILURE
         }
+    })
+}
+
+/// `-h` is `--help`, where it is not the value of an option.
+fn read(args: &[&str]) -> Result<Args, EarlyExit> {
+    let read = |args: &[&str]| Args::from_args(&["picoclaw"], args);
+    read(args).or_else(|exit| {
+        let Some(at) = args.iter().position(|a| *a == "-h").filter(|_| exit.status.is_err()) else {
+            return Err(exit);
+        };
+        let help: Vec<&str> = args.iter().take(at).copied().chain(["--help"]).collect();
+        read(&help)
     })
 }
 
@@ -368,5 +335,34 @@ fn hint(args: &[&str]) -> String {
         }
         Some(name) => format!("See `picoclaw {name} --help`."),
         None => "See `picoclaw --help`.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_short_help() {
+        let helps = |args: &[&str]| read(args).is_err_and(|exit| exit.status.is_ok());
+        for command in Command::COMMANDS {
+            assert!(helps(&[command.name, "-h"]), "{}", command.name);
+        }
+        for args in [
+            &["-h"][..],
+            &["cron", "add", "-h"],
+            &["skills", "install", "-h"],
+            &["auth", "login", "-h"],
+            &["config", "set", "-h"],
+            &["agent", "-d", "-h"],
+        ] {
+            assert!(helps(args), "{args:?}");
+        }
+        let said = read(&["agent", "-m", "-h"]).map(|args| args.command);
+        let text = match said {
+            Ok(Some(Command::Agent(agent))) => agent.message,
+            _ => None,
+        };
+        assert_eq!(text.as_deref(), Some("-h"));
     }
 }

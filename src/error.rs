@@ -70,12 +70,23 @@ impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
 #[cold]
 #[inline(never)]
 fn joined(context: &dyn fmt::Display, cause: &dyn fmt::Display) -> Error {
-    Error::new(format!("{context}: {cause}"))
+    let (context, cause) = (context.to_string(), cause.to_string());
+    // A cause that already begins so is said once.
+    let again = cause.strip_prefix(&*context).is_some_and(|rest| rest.starts_with(": "));
+    Error::new(if again { cause } else { [context, cause].join(": ") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_context_is_said_once() {
+        let e: Result<()> = Err(std::io::Error::other("no such file")).context("./nope");
+        let e = e.context("./nope").expect_err("an error");
+        assert_eq!(e.as_str(), "./nope: no such file");
+        assert_eq!(Error::new("nope").context("./n").as_str(), "./n: nope");
+    }
 
     #[test]
     fn context_stands_in_front_of_the_cause() {

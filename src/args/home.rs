@@ -25,7 +25,7 @@ pub struct Restore {
     /// the backup, or - for standard input
     #[argh(positional)]
     pub file: String,
-    /// the home holds data: move it aside, to HOME.before-restore
+    /// the home holds data: move it aside, into before-restore below the home
     #[argh(switch)]
     pub force: bool,
 }

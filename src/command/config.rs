@@ -1,17 +1,18 @@
-//! `picoclaw config check|show|keys`, and what a reload asks first.
+//! `picoclaw config check|show|keys|set`, and what a reload asks first.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use crate::args::{self, ConfigCommand};
-use crate::config::{self, LoadOptions};
+use crate::config::{self, Given, LoadOptions};
 use crate::error::Result;
+use crate::limits::CONFIG_BYTES;
 use crate::sys::terminal;
 
 /// Carries out the subcommand.
 ///
 /// # Errors
-/// Standard output is gone.
+/// Standard output is gone; a key that is not there, or does not take the value.
 pub fn run(args: &args::Config) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let mut out = terminal::Output;
@@ -19,6 +20,17 @@ pub fn run(args: &args::Config) -> Result<ExitCode> {
         ConfigCommand::Check(a) => config::check(&options, a.json, &mut out)?,
         ConfigCommand::Show(a) => {
             config::show(&options, a.key.as_deref().unwrap_or(""), a.json, &mut out)?;
+            true
+        }
+        ConfigCommand::Set(a) => {
+            let given = if a.value == args::PIPE {
+                let mut text = String::new();
+                std::io::stdin().take(CONFIG_BYTES).read_to_string(&mut text)?;
+                Given::Input(text)
+            } else {
+                Given::Argument(a.value.clone())
+            };
+            config::set(&options, &a.key, &given, &mut out)?;
             true
         }
         ConfigCommand::Keys(_) => {

@@ -16,25 +16,43 @@ use super::providers;
 use super::tree::{Kind as Shape, Node, Origin};
 use crate::proto::text::number;
 
-/// Variables that say where to look; nearly always set, and nothing to look up for them.
-const HOMES: &[&str] = &["PICOCLAW_HOME", "PICOCLAW_CONFIG", "PICOCLAW_MEM_LIMIT"];
+/// Variables that are no keys, without `PICOCLAW_`: where to look, what the supervisor is told, and what it tells the gateway.
+const OTHERS: &str = "HOME CONFIG MEM_LIMIT BUILTIN_SKILLS BINARY KEY_PASSPHRASE SSH_KEY_PATH DNS_SERVER \
+    AUTH_ISSUER BOARD_FILE WRITE_SAMPLE \
+    ARGS BOOT DATA_MAX GATEWAY_ARGS KEEPALIVE LIMITS LOG MEMORY_HIGH MEMORY_MAX OOM_SCORE_ADJ OWN_IMAGE PIDS_MAX \
+    PROGRAM RESPAWN_DELAY RESPAWN_THRESHOLD RESPAWN_TRIES RUN SNTP SWAP_MAX SYSTEM TIME_SERVERS TOOLS_DATA_MAX \
+    TOOLS_MEMORY_MAX TOOL_USER USER WATCHDOG WATCHDOG_TIMEOUT \
+    LIMITS_IN_FORCE NOTIFY_FD TOOLS_CGROUP TOOLS_RLIMIT_DATA TOOL_FD TOOL_GROUP";
 
-/// Variables that are no keys.
-const OTHERS: &[&str] = &[
-    "PICOCLAW_HOME",
-    "PICOCLAW_CONFIG",
-    "PICOCLAW_MEM_LIMIT",
-    "PICOCLAW_LOG_LEVEL",
-    "PICOCLAW_BUILTIN_SKILLS",
-    "PICOCLAW_BINARY",
-    "PICOCLAW_KEY_PASSPHRASE",
-    "PICOCLAW_SSH_KEY_PATH",
-    "PICOCLAW_DNS_SERVER",
-];
+fn is_other(variable: &str) -> bool {
+    let name = variable.strip_prefix("PICOCLAW_").unwrap_or_default();
+    OTHERS.split_ascii_whitespace().any(|other| other == name)
+}
 
 /// A list written in one variable: commas of both widths, blanks trimmed, empty parts left out.
 pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', '，']).map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a text is for a key of this kind, or what is needed instead.
+pub(super) fn value_of(kind: Kind, text: &str) -> Result<Value, &'static str> {
+    match kind {
+        Kind::Bool => match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "t" | "yes" | "on" => Ok(Value::Bool(true)),
+            "false" | "0" | "f" | "no" | "off" => Ok(Value::Bool(false)),
+            _ => Err("true or false is needed"),
+        },
+        Kind::Int(..) => match text.parse::<i64>() {
+            Ok(n) => Ok(n.into()),
+            Err(_) => Err("a whole number is needed"),
+        },
+        Kind::Num(..) => match number(text) {
+            Some(n) => Ok(n.into()),
+            None => Err("a number is needed"),
+        },
+        Kind::List | Kind::Secrets => Ok(split_list(text).into()),
+        _ => Ok(text.into()),
+    }
 }
 
 struct Reader<'a> {
@@ -57,7 +75,7 @@ pub(super) fn read(
     let root = Node::map(Origin { layer, at: 0 });
     let mut reader =
         Reader { options, layer, root, names: Vec::new(), known: BTreeSet::new(), findings };
-    let ours = |k: &String| k.starts_with("PICOCLAW_") && !HOMES.contains(&k.as_str());
+    let ours = |k: &String| k.starts_with("PICOCLAW_") && !is_other(k);
     if options.env.keys().any(ours) {
         reader.table(merged);
         reader.aliases();
@@ -142,7 +160,6 @@ impl Reader<'_> {
             );
         }
         self.known.insert("PICOCLAW_AGENTS_DEFAULTS_MODEL".to_owned());
-        self.known.extend(OTHERS.iter().map(|o| (*o).to_owned()));
     }
 
     fn take(&mut self, variable: &str, kind: Kind, path: &[&str]) {
@@ -151,26 +168,13 @@ impl Reader<'_> {
         let origin =
             Origin { layer: self.layer, at: u32::try_from(self.names.len()).unwrap_or(u32::MAX) };
         let text = text.trim();
-        let leaf = |value: Value| Some(Node::leaf(origin, value));
-        let node = match kind {
-            Kind::Bool => match text.to_ascii_lowercase().as_str() {
-                "true" | "1" | "t" | "yes" | "on" => leaf(Value::Bool(true)),
-                "false" | "0" | "f" | "no" | "off" => leaf(Value::Bool(false)),
-                _ => self.fault(variable, "true or false is needed"),
-            },
-            Kind::Int(..) => match text.parse::<i64>() {
-                Ok(n) => leaf(n.into()),
-                Err(_) => self.fault(variable, "a whole number is needed"),
-            },
-            Kind::Num(..) => match number(text) {
-                Some(n) => leaf(n.into()),
-                None => self.fault(variable, "a number is needed"),
-            },
-            Kind::List | Kind::Secrets => {
-                let items = split_list(text).into_iter().map(|t| Node::leaf(origin, t)).collect();
+        let node = match value_of(kind, text) {
+            Ok(Value::Array(items)) => {
+                let items = items.into_iter().map(|item| Node::leaf(origin, item)).collect();
                 Some(Node { origin, kind: Shape::List(items) })
             }
-            _ => leaf(text.into()),
+            Ok(value) => Some(Node::leaf(origin, value)),
+            Err(message) => self.fault(variable, message),
         };
         if let Some(node) = node {
             self.names.push(variable.to_owned());
@@ -187,29 +191,16 @@ impl Reader<'_> {
         None
     }
 
-    /// Variables in our sections that set nothing are probably mistyped.
+    /// Variables that set nothing are probably mistyped.
     fn leftovers(&mut self) {
-        let sections = [
-            "AGENTS_",
-            "CHANNELS_",
-            "PROVIDERS_",
-            "GATEWAY_",
-            "TOOLS_",
-            "SESSION_",
-            "TIME_",
-            "MODEL_LIST_",
-        ];
-        for name in self
-            .options
-            .env
-            .keys()
-            .filter(|k| k.starts_with("PICOCLAW_") && !self.known.contains(*k))
-        {
+        let unknown =
+            |k: &&String| k.starts_with("PICOCLAW_") && !self.known.contains(*k) && !is_other(k);
+        for name in self.options.env.keys().filter(unknown) {
             let rest = name.strip_prefix("PICOCLAW_").unwrap_or_default();
             let inside = |upper: &String| {
                 name.strip_prefix(upper.as_str()).is_some_and(|r| r.starts_with('_'))
             };
-            if !sections.iter().any(|s| rest.starts_with(s)) || self.known.iter().any(inside) {
+            if self.known.iter().any(inside) {
                 continue;
             }
             let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
@@ -331,7 +322,8 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "PICOCLAW_GATEWAY_PROT: this variable sets nothing (did you mean `PICOCLAW_GATEWAY_PORT`?)"
+                "PICOCLAW_GATEWAY_PROT: this variable sets nothing (did you mean `PICOCLAW_GATEWAY_PORT`?)",
+                "PICOCLAW_OTHER: this variable sets nothing",
             ]
         );
     }

@@ -9,6 +9,8 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::keys_pack;
+use super::nearest::nearest;
+use crate::error::Error;
 use crate::proto::text;
 
 /// What a key takes.
@@ -195,6 +197,21 @@ pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
         .filter(move |p| relation(p, path) == Some(Ordering::Greater))
         .filter_map(move |p| p.split('.').nth(depth))
         .filter(|n| *n != "*")
+}
+
+/// The complaint about a path that no key has and none begins with.
+pub(super) fn unknown(path: &str) -> Error {
+    // The name in it is taken as it is.
+    let name = path.split('.').nth(1).unwrap_or_default();
+    let known: Vec<String> =
+        all().filter(|k| !k.unsupported()).map(|k| k.path.replacen('*', name, 1)).collect();
+    let sections = known.iter().filter_map(|k| k.split_once('.')).map(|(section, _)| section);
+    let near = nearest(path, known.iter().map(String::as_str).chain(sections));
+    let hint = near.map_or_else(
+        || "`picoclaw config keys` lists them".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Error::new(format!("no key is called `{path}` ({hint})"))
 }
 
 /// The key with exactly this pattern.

@@ -31,6 +31,8 @@ pub struct LoadOptions {
     pub etc: PathBuf,
     /// A configuration without a usable model, or with a bot that lacks its token, is a warning and no error.
     pub allow_empty: bool,
+    /// A file below `config.d` of the home, and a text that is read instead of what it holds.
+    pub instead: Option<(PathBuf, String)>,
 }
 
 impl LoadOptions {
@@ -39,11 +41,8 @@ impl LoadOptions {
         let wanted = |name: &str| name == "HOME" || name.starts_with("PICOCLAW_");
         let env = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        let mut options = LoadOptions {
-            env: BTreeMap::new(),
-            etc: PathBuf::from("/etc/picoclaw"),
-            allow_empty: false,
-        };
+        let mut options =
+            LoadOptions { etc: PathBuf::from("/etc/picoclaw"), ..LoadOptions::default() };
         options.env.extend(env.filter(|(k, _)| wanted(k)));
         options
     }
@@ -184,7 +183,15 @@ pub(super) fn files(options: &LoadOptions, home: &Path, findings: &mut Findings)
         Some(file) => out.push(base(file, true)),
         None => out.push(base(home.join("config.json"), false)),
     }
+    let below = out.len();
     overlays(home, &mut out, findings);
+    if let Some((path, _)) = &options.instead {
+        let at = below + out[below..].iter().take_while(|file| file.path < *path).count();
+        if out.get(at).is_none_or(|file| file.path != *path) {
+            let (path, dir) = (path.clone(), home.to_path_buf());
+            out.insert(at, Source { path, dir, required: false, base: false });
+        }
+    }
     out
 }
 
@@ -247,7 +254,8 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
             return None;
         }
     };
-    if bytes.len() <= EMPTY_BYTES {
+    let list = bytes.trim_ascii_start().starts_with(b"[");
+    if bytes.len() <= EMPTY_BYTES && !list {
         let message = format!("only {} bytes: taken as empty", bytes.len());
         findings.push_warning(Problem { file: name, message, ..Problem::default() });
         return None;

@@ -89,7 +89,12 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
     let mut layers = vec![Layer::built_in()];
     let mut patches: Vec<Node> = vec![Node::map(Origin::default())];
     for file in layers::files(options, &home, &mut findings) {
-        if let Some(text) = layers::read(&file.path, file.required, &mut findings) {
+        let instead = options.instead.as_ref().filter(|(path, _)| *path == file.path);
+        let text = match instead {
+            Some((_, text)) => Some(text.clone()),
+            None => layers::read(&file.path, file.required, &mut findings),
+        };
+        if let Some(text) = text {
             let name = file.path.display().to_string();
             let layer = Layer { kind: LayerKind::Json, name, dir: file.dir.clone(), text };
             if let Some(patch) = parse(&layer, layers.len(), &mut findings) {

@@ -25,6 +25,7 @@ pub mod secret;
 mod secret_encodings;
 mod section;
 mod security;
+mod set;
 mod shapes;
 mod table;
 mod tools;
@@ -42,6 +43,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use report::{check, show};
 pub use secret::{SHORT_SECRET, Secret, redact};
 pub use secret_encodings::with_encodings;
+pub use set::{Given, SET_FILE, set};
 pub use shapes::{dimensions_of, scope_of};
 pub use table::{
     AgentConfig, Config, ExecConfig, GatewayConfig, ModelConfig, SessionConfig, SkillsConfig,

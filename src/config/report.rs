@@ -69,10 +69,18 @@ struct Line {
 }
 
 /// Prints every value in force with the file and line or variable that set it; `only` keeps keys that begin so.
+///
+/// # Errors
+/// The configuration is not good, no key begins with `only`, or `out` is gone.
 pub fn show(options: &LoadOptions, only: &str, as_json: bool, out: &mut dyn Write) -> Result<()> {
     let loaded = load(&LoadOptions { allow_empty: true, ..options.clone() })?;
     let mut lines = collect(&loaded);
     lines.retain(|l| l.key.starts_with(only));
+    let path: Vec<&str> = only.trim_end_matches('.').split('.').collect();
+    let begins = || keys::all().any(|key| key.path.starts_with(only));
+    if lines.is_empty() && matches!(keys::find(&path), Found::Unknown) && !begins() {
+        return Err(keys::unknown(only));
+    }
     if as_json {
         let map: Map<String, Value> = lines
             .into_iter()

@@ -28,6 +28,18 @@ const WORKED: &[Worked] = &[
         changed: &[("src/registry.rs", 1), ("Cargo.toml", 1)],
         feature: "udp",
     },
+    Worked {
+        document: "adding-a-config-key.md",
+        folder: "",
+        changed: &[("src/config/table/tools.rs", 2)],
+        feature: "",
+    },
+    Worked {
+        document: "adding-a-provider.md",
+        folder: "",
+        changed: &[("src/config/providers/table.rs", 1)],
+        feature: "",
+    },
 ];
 
 /// What Cargo wants of the tree.

@@ -15,6 +15,7 @@ mod config_errors;
 mod config_files;
 mod config_folder;
 mod config_report;
+mod config_set;
 mod config_shapes;
 mod conformance_config;
 mod conformance_context;

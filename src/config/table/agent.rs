@@ -71,7 +71,11 @@ config_keys! {
         /// the two keys about skills below hold
         ("turn_profile.enabled", Bool, "false");
         /// accepted; not used
-        ("turn_profile.history.mode", Word("default|off"), "");
+        ("turn_profile.history.mode", Word("default|off|custom"), "");
+        /// accepted; not used
+        ("turn_profile.system_prompt.mode", Word("default|off|custom"), "");
+        /// accepted; not used
+        ("turn_profile.tools.mode", Word("default|off|custom"), "");
         /// which skills the agent sees: all, none, or those of allow
         ("turn_profile.skills.mode", Word("default|off|custom"), "\"default\"");
         /// names of skills; `skills` of the default entry of agents.list goes before it
@@ -83,8 +87,9 @@ config_keys! {
         "split_on_marker",
         "context_manager",
         "context_manager_config",
-        "turn_profile.system_prompt",
-        "turn_profile.tools",
+        "turn_profile.history.allow",
+        "turn_profile.system_prompt.allow",
+        "turn_profile.tools.allow",
     }
 }
 

@@ -60,6 +60,8 @@ config_keys! {
         ("extra_body", Free, "");
         /// headers added to the request
         ("custom_headers.*", Text, "");
+        /// accepted; not used: tools are sent as they are
+        ("tool_schema_transform", Word("|off|none|native|simple|basic|strict|flat"), "");
         /// the entry counts
         ("enabled", Bool, "true");
         /// signed in with `picoclaw auth login` instead of a key
@@ -68,7 +70,6 @@ config_keys! {
     unused {
         "connect_mode",
         "workspace",
-        "tool_schema_transform",
     }
 }
 

@@ -17,7 +17,9 @@ config_keys! {
         /// results shorter than this are not searched; 0 means 8
         filter_min_length: usize = size("filter_min_length", Int(i64::MIN, ANY), "8", ZERO);
         /// bytes of one answer, at most 65536; 0 means that
-        max_read_file_size: usize = size("read_file.max_read_file_size", Int(0, ANY), "65536", ZERO.to(limits::READ_FILE_BYTES as i64));
+        max_read_file_size: usize = size(
+            "read_file.max_read_file_size", Int(0, ANY), "65536", ZERO.to(limits::READ_FILE_BYTES as i64)
+        );
         /// tools that act on the machine (exec, i2c and the like) and may be used by turns that no
         /// message started
         unattended: Vec<String> = list("unattended", List, "[]");

@@ -1,0 +1,184 @@
+//! `config set`, and `config show` of keys that are not there.
+
+use crate::config_folder::Folder;
+use picoclaw::config::{Given, SET_FILE, set, show};
+
+const CONFIG: &str = r#"{"version":3,"model_list":[{"model_name":"gpt-4.1","model":"ollama/y"}]}"#;
+
+fn given(folder: &Folder, key: &str, value: Given) -> Result<String, String> {
+    let mut out = Vec::new();
+    let done = set(&folder.options, key, &value, &mut out);
+    let text = folder.short(&String::from_utf8(out).unwrap());
+    done.map(|()| text).map_err(|e| folder.short(e.as_str()))
+}
+
+fn argument(folder: &Folder, key: &str, value: &str) -> Result<String, String> {
+    given(folder, key, Given::Argument(value.into()))
+}
+
+fn file() -> String {
+    format!("home/config.d/{SET_FILE}")
+}
+
+#[test]
+fn keys_are_set_one_after_the_other() {
+    let folder = Folder::with(CONFIG);
+    let said = argument(&folder, "gateway.port", "7").unwrap();
+    assert_eq!(
+        said,
+        "✓ gateway.port is set in home/config.d/99-set.json\n\
+         A running gateway reads it on SIGHUP, or when it is started again.\n"
+    );
+    argument(&folder, "heartbeat.enabled", "off").unwrap();
+    argument(&folder, "tools.exec.env", "A,B").unwrap();
+    argument(&folder, "time.servers", r#"["a","b"]"#).unwrap();
+    argument(&folder, "model_list.gpt-4.1.streaming.enabled", "true").unwrap();
+    argument(&folder, "model_list.gpt-4.1.extra_body", r#"{"x":1}"#).unwrap();
+    given(&folder, "gateway.token", Given::Input(" t0ken \n".into())).unwrap();
+    let config = folder.good().config;
+    assert_eq!((config.gateway.port, config.gateway.token.expose()), (7, "t0ken"));
+    assert!(config.heartbeat.is_zero() && config.models[0].streaming);
+    assert_eq!(config.models[0].extra_body, r#"{"x":1}"#);
+    assert_eq!(
+        (config.tools.exec.env, config.time_servers.len()),
+        (vec!["A".into(), "B".into()], 2)
+    );
+    assert_eq!(folder.mode(&file()), 0o600);
+    argument(&folder, "gateway.port", "null").unwrap();
+    assert_eq!(folder.good().config.gateway.port, 18790);
+}
+
+#[test]
+fn what_would_not_be_good_is_not_written() {
+    let folder = Folder::with(CONFIG);
+    for (key, value, want) in [
+        ("gateway.prot", "7", "no key is called `gateway.prot` (did you mean `gateway.port`?)"),
+        ("gateway.port", "eighty", "gateway.port: a whole number is needed"),
+        (
+            "gateway.port",
+            "70000",
+            "gateway.port stays as it is, for the configuration would not be good:\n\
+             home/config.d/99-set.json:3:5: gateway.port: 70000 is outside 0 to 65535",
+        ),
+        ("tools.mcp", "x", "tools.mcp is not used by this build"),
+        (
+            "gateway.token",
+            "s3cret",
+            "gateway.token is a secret, and arguments can be read by every process: write \
+             `picoclaw config set gateway.token -` and give it on standard input",
+        ),
+        ("model_list.new.proxy", "", "model_list.new.proxy stays as it is"),
+    ] {
+        let said = argument(&folder, key, value).unwrap_err();
+        assert!(said.starts_with(want), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+    assert!(!folder.path(&file()).exists());
+}
+
+#[test]
+fn what_wins_over_the_file_is_told() {
+    let folder = Folder::with(CONFIG).env("PICOCLAW_GATEWAY_PORT", "9");
+    let said = argument(&folder, "gateway.port", "7").unwrap();
+    assert!(said.contains("warning: PICOCLAW_GATEWAY_PORT sets it too, and wins"), "{said}");
+}
+
+#[test]
+fn show_of_no_key_is_an_error_that_names_the_nearest() {
+    let folder = Folder::with(CONFIG);
+    let said = |only: &str| {
+        let mut out = Vec::new();
+        show(&folder.options, only, false, &mut out).map_err(|e| e.to_string())
+    };
+    assert_eq!(
+        said("gateway.prot").unwrap_err(),
+        "no key is called `gateway.prot` (did you mean `gateway.port`?)"
+    );
+    assert_eq!(said("gatway").unwrap_err(), "no key is called `gatway` (did you mean `gateway`?)");
+    assert_eq!(
+        said("nosuch").unwrap_err(),
+        "no key is called `nosuch` (`picoclaw config keys` lists them)"
+    );
+    for only in ["", "gateway", "gateway.", "gateway.po", "channel_list", "session.identity_links"]
+    {
+        assert_eq!(said(only), Ok(()), "{only}");
+    }
+}
+
+#[test]
+fn modes_that_are_not_known_are_errors() {
+    for (path, known) in [
+        ("turn_profile.history", "default, off, custom"),
+        ("turn_profile.system_prompt", "default, off, custom"),
+        ("turn_profile.skills", "default, off, custom"),
+        ("turn_profile.tools", "default, off, custom"),
+    ] {
+        let name = path.split('.').nth(1).unwrap();
+        let folder = Folder::with(&format!(
+            r#"{{"version":3,"agents":{{"defaults":{{"turn_profile":{{"{name}":{{"mode":"odd"}}}}}}}},
+"model_list":[{{"model_name":"a","model":"ollama/y"}}]}}"#
+        ));
+        let errors = folder.errors();
+        let want = format!(": agents.defaults.{path}.mode: `odd` is not one of {known}");
+        assert!(errors.starts_with("home/config.json:1:") && errors.ends_with(&want), "{errors}");
+    }
+    let folder = Folder::with(
+        r#"{"version":3,"model_list":[{"model_name":"a","model":"ollama/y","tool_schema_transform":"odd"}]}"#,
+    );
+    assert!(
+        folder.errors().contains(
+            "tool_schema_transform: `odd` is not one of off, none, native, simple, basic, strict, flat"
+        ),
+        "{}",
+        folder.errors()
+    );
+}
+
+#[test]
+fn a_list_is_no_configuration() {
+    let folder = Folder::with("[1,2]");
+    assert!(folder.errors().contains("an object is needed at the top"), "{}", folder.errors());
+}
+
+/// What the supervisor is told and tells the gateway is no mistyped key.
+#[test]
+fn variables_of_the_program_itself_are_known() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = std::collections::BTreeSet::new();
+    let mut folders: Vec<_> =
+        ["src/supervise", "src/app", "src/sys", "src/tool", "src/provider", "rootfs-overlay/etc"]
+            .map(|f| root.join(f))
+            .into();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let text = std::fs::read(entry.path()).unwrap();
+            let text = String::from_utf8_lossy(&text);
+            let source = entry.path().extension().is_some_and(|e| e == "rs");
+            for (at, _) in text.match_indices("PICOCLAW_") {
+                let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+                let end = text[at..].find(|c| !name(c)).unwrap_or(text.len() - at);
+                // In sources, those that are read or set: whole strings.
+                let whole = text[..at].ends_with('"') && text[at + end..].starts_with('"');
+                if (whole || !source) && end > "PICOCLAW_".len() {
+                    names.insert(text[at..at + end].to_owned());
+                }
+            }
+        }
+    }
+    for build in ["PICOCLAW_BUILD_EPOCH", "PICOCLAW_GIT"] {
+        names.remove(build);
+    }
+    assert!(names.contains("PICOCLAW_TOOLS_CGROUP") && names.contains("PICOCLAW_KEEPALIVE"));
+    names.retain(|name| !["PICOCLAW_HOME", "PICOCLAW_CONFIG"].contains(&&**name));
+    let mut folder = Folder::with(CONFIG);
+    for name in &names {
+        folder = folder.env(name, "1");
+    }
+    assert_eq!(folder.warnings(), "");
+    let folder = Folder::with(CONFIG).env("PICOCLAW_HEARTBEAT_INTERVALL", "5");
+    assert!(folder.warnings().contains("PICOCLAW_HEARTBEAT_INTERVAL`"), "{}", folder.warnings());
+}
