@@ -148,7 +148,7 @@ impl Plan {
         }
         let found = process::strength();
         if found.seccomp {
-            sandbox.filter = Some(Filter::new(&Guarded::this()));
+            sandbox.filter = Some(Filter::new(&Guarded::this())?);
         }
         if found.landlock > 0 {
             sandbox.landlock = Some(self.rules()?);

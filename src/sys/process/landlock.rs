@@ -1,34 +1,28 @@
-//! Landlock (linux/landlock.h, since Linux 5.13): which files a command may open at all, whatever its user may.
+//! Landlock (since Linux 5.13): which files a command may open at all, whatever its user may.
 //!
 //! A [`LandlockRules`] is a rule set that allows nothing but what is added. It is made before the fork and put in force by
-//! the child; no descendant can leave it. By number, as C libraries have no wrappers.
+//! the child, by a system call of its own, since the library's way there is longer; no descendant can leave it.
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AddRuleError, AddRulesError, BitFlags, CreateRulesetError, PathBeneath,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+};
 
 use crate::limits::{SANDBOX_DEPTH, SANDBOX_PIECES, SANDBOX_RULES};
 use crate::sys::beneath::path_of;
 
+/// LANDLOCK_CREATE_RULESET_VERSION.
 const VERSION: u32 = 1;
-const PATH_BENEATH: u32 = 1;
 
-const EXECUTE: u64 = 1;
-const WRITE_FILE: u64 = 1 << 1;
-const READ_FILE: u64 = 1 << 2;
-const READ_DIR: u64 = 1 << 3;
-const MAKE_CHAR: u64 = 1 << 6;
-const MAKE_BLOCK: u64 = 1 << 11;
-const TRUNCATE: u64 = 1 << 14;
-const IOCTL_DEV: u64 = 1 << 15;
-
-/// Rights that a rule on something else than a folder may carry.
-const OF_FILES: u64 = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV;
-
-/// No abstract sockets and no signals across the wall (ABI 6).
-const SCOPED: u64 = 1 | 2;
+/// What is asked for: of this, each kernel holds what it knows. The last with a scope: no abstract sockets and no
+/// signals across the wall.
+const ASKED: ABI = ABI::V6;
 
 /// The version this kernel has; 0 for none, or switched off at boot.
 pub fn abi() -> u32 {
@@ -39,35 +33,11 @@ pub fn abi() -> u32 {
     u32::try_from(version).unwrap_or(0)
 }
 
-/// File rights that kernels of this version know.
-fn known(abi: u32) -> u64 {
-    let bits = match abi {
-        0 => 0,
-        1 => 13,
-        2 => 14,
-        3 | 4 => 15,
-        _ => 16,
-    };
-    (1 << bits) - 1
-}
-
-#[repr(C)]
-struct RulesetAttr {
-    handled_fs: u64,
-    handled_net: u64,
-    scoped: u64,
-}
-
-#[repr(C, packed)]
-struct PathBeneathAttr {
-    allowed: u64,
-    parent: i32,
-}
-
 /// A rule set under construction.
 pub struct LandlockRules {
+    set: RulesetCreated,
+    /// The same once more, for the child.
     fd: OwnedFd,
-    abi: u32,
     hidden: Vec<PathBuf>,
     rules: usize,
     left_closed: Option<PathBuf>,
@@ -79,27 +49,14 @@ impl LandlockRules {
     /// # Errors
     /// A kernel without Landlock, or out of memory.
     pub fn new() -> io::Result<LandlockRules> {
-        let abi = abi();
-        let attr = RulesetAttr {
-            handled_fs: known(abi),
-            handled_net: 0,
-            scoped: if abi >= 6 { SCOPED } else { 0 },
-        };
-        // The kernel takes a longer structure only when the rest is zero: told the size it knows.
-        let size = match abi {
-            0..=3 => 8,
-            4 | 5 => 16,
-            _ => size_of::<RulesetAttr>(),
-        };
-        // SAFETY: `attr` lives for the call and is at least `size` bytes long; the result is a new descriptor of ours.
-        let fd = unsafe {
-            let fd = libc::syscall(libc::SYS_landlock_create_ruleset, &raw const attr, size, 0u32);
-            if fd < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            OwnedFd::from_raw_fd(fd as RawFd)
-        };
-        Ok(LandlockRules { fd, abi, hidden: Vec::new(), rules: 0, left_closed: None })
+        let set = Ruleset::default()
+            .handle_access(AccessFs::from_all(ASKED))
+            .and_then(|set| set.scope(Scope::from_all(ASKED)))
+            .and_then(Ruleset::create)
+            .map_err(cause)?;
+        let fd: Option<OwnedFd> = set.try_clone()?.into();
+        let fd = fd.ok_or(io::ErrorKind::Unsupported)?;
+        Ok(LandlockRules { set, fd, hidden: Vec::new(), rules: 0, left_closed: None })
     }
 
     /// From here on these (absolute) paths stay closed, whatever is allowed around them; replaces the earlier ones.
@@ -127,7 +84,7 @@ impl LandlockRules {
     /// # Errors
     /// More than [`SANDBOX_RULES`] rules, or the kernel's.
     pub fn read(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, EXECUTE | READ_FILE | READ_DIR, 0)
+        self.add(path, AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir, 0)
     }
 
     /// The tree at `path` may be read and changed, except that no devices are made in it.
@@ -135,7 +92,8 @@ impl LandlockRules {
     /// # Errors
     /// As [`LandlockRules::read`].
     pub fn write(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, known(self.abi) & !(MAKE_CHAR | MAKE_BLOCK | IOCTL_DEV), 0)
+        let devices = AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev;
+        self.add(path, AccessFs::from_all(ASKED) & !devices, 0)
     }
 
     /// The file at `path` may be read and written: a device.
@@ -143,10 +101,10 @@ impl LandlockRules {
     /// # Errors
     /// As [`LandlockRules::read`].
     pub fn device(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, READ_FILE | WRITE_FILE | TRUNCATE, 0)
+        self.add(path, AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate, 0)
     }
 
-    fn add(&mut self, path: &Path, rights: u64, depth: usize) -> io::Result<()> {
+    fn add(&mut self, path: &Path, rights: BitFlags<AccessFs>, depth: usize) -> io::Result<()> {
         let file = match fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path) {
             Ok(file) => file,
             // Gone, a link to nowhere, or closed to this user: then closed to its commands too.
@@ -166,22 +124,19 @@ impl LandlockRules {
             return Err(io::Error::other("too many rules"));
         }
         self.rules += 1;
-        let allowed = rights & known(self.abi) & if folder { u64::MAX } else { OF_FILES };
-        let attr = PathBeneathAttr { allowed, parent: file.as_raw_fd() };
-        // SAFETY: `attr` lives for the call, its descriptor is open.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_landlock_add_rule,
-                self.fd.as_raw_fd(),
-                PATH_BENEATH,
-                &raw const attr,
-                0u32,
-            )
-        };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        // What only folders have is left out where it is none.
+        match (&mut self.set).add_rule(PathBeneath::new(file, rights)) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(cause(e)),
+        }
     }
 
-    fn pieces(&mut self, folder: &Path, rights: u64, depth: usize) -> io::Result<()> {
+    fn pieces(
+        &mut self,
+        folder: &Path,
+        rights: BitFlags<AccessFs>,
+        depth: usize,
+    ) -> io::Result<()> {
         if depth == SANDBOX_DEPTH {
             return Ok(());
         }
@@ -201,6 +156,17 @@ impl LandlockRules {
             }
         }
         Ok(())
+    }
+}
+
+/// The kernel's error. The library's own, for which there is no occasion here, are not worth their texts.
+fn cause(e: RulesetError) -> io::Error {
+    match e {
+        RulesetError::CreateRuleset(CreateRulesetError::CreateRulesetCall { source, .. })
+        | RulesetError::AddRules(AddRulesError::Fs(AddRuleError::AddRuleCall { source, .. })) => {
+            source
+        }
+        _ => io::ErrorKind::Unsupported.into(),
     }
 }
 

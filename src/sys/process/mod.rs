@@ -90,8 +90,8 @@ pub fn shell(
     command.env_clear().envs(env.iter().map(|(k, v)| (k, v)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let entry = sandbox::Entry::new(dir, &sandbox);
-    // SAFETY: `enter` makes only async-signal-safe calls and captures plain integers; `dir` and `sandbox` live
-    // until spawn returns, which is after the exec.
+    // SAFETY: `enter` makes only async-signal-safe calls; it captures integers, and filters that it only reads. `dir`
+    // and `sandbox` live until spawn returns, which is after the exec.
     unsafe { command.pre_exec(move || entry.enter()) };
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);

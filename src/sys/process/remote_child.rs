@@ -149,10 +149,14 @@ pub fn become_command() -> io::Error {
     let mut parts = text.split(|b| *b == 0);
     let data = parts.next().and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
     let Some(script) = parts.next() else { return io::ErrorKind::InvalidData.into() };
+    let filter = match Filter::new(&Guarded::parent()) {
+        Ok(filter) => seccomp::available().then_some(filter),
+        Err(e) => return e,
+    };
     let sandbox = Sandbox {
         data,
         processes: tasks().map(|now| now + EXEC_PROCESSES),
-        filter: seccomp::available().then(|| Filter::new(&Guarded::parent())),
+        filter,
         ..Sandbox::default()
     };
     let mut command = Command::new("/bin/sh");

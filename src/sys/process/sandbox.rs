@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use super::cgroup_leaf::CgroupLeaf;
 use super::landlock::{self, LandlockRules};
-use super::seccomp::{self, Filter};
+use super::seccomp::Filter;
 use crate::limits::EXEC_FILE_BYTES;
 
 /// Limits of one command. Where the kernel refuses one that protects the daemon, the command is not run.
@@ -50,7 +50,6 @@ impl Default for Sandbox {
 }
 
 /// The sandbox as the child needs it: integers, and memory that stays until the exec.
-#[derive(Clone, Copy)]
 pub(super) struct Entry {
     /// Working directory.
     dir: RawFd,
@@ -61,8 +60,7 @@ pub(super) struct Entry {
     limits: [(i32, Option<u64>); 5],
     oom_score: i16,
     landlock: Option<RawFd>,
-    /// Length and address of the filter.
-    filter: Option<(u16, usize)>,
+    filter: Option<Filter>,
     cgroup: Option<RawFd>,
 }
 
@@ -79,7 +77,6 @@ impl Entry {
             (libc::RLIMIT_DATA as i32, sandbox.data),
             (libc::RLIMIT_AS as i32, sandbox.address_space),
         ];
-        let filter = sandbox.filter.as_ref().map(Filter::program);
         Entry {
             dir: dir.as_raw_fd(),
             last_fd: last_fd(),
@@ -87,7 +84,7 @@ impl Entry {
             limits,
             oom_score: sandbox.oom_score,
             landlock: sandbox.landlock.as_ref().map(LandlockRules::as_raw_fd),
-            filter: filter.map(|p| (p.len, p.filter as usize)),
+            filter: sandbox.filter.clone(),
             cgroup: sandbox.cgroup.as_ref().map(CgroupLeaf::procs),
         }
     }
@@ -146,9 +143,8 @@ impl Entry {
         if let Some(landlock) = self.landlock {
             landlock::enter(landlock)?;
         }
-        if let Some((len, address)) = self.filter {
-            let filter = address as *mut libc::sock_filter;
-            seccomp::enter(&libc::sock_fprog { len, filter })?;
+        if let Some(filter) = &self.filter {
+            filter.enter()?;
         }
         Ok(())
     }

@@ -1,17 +1,24 @@
-//! The system calls a command has no use for (seccomp(2), filter mode; linux/filter.h).
+//! The system calls a command has no use for (seccomp(2), filter mode), as rules of which seccompiler makes filters.
 //!
 //! A list of what is denied, not of what is allowed: a shell runs any program. It closes what Landlock does not see
 //! (mounts, modules, keys, tracing, sockets of services on this machine, limits and signals of other processes of the
 //! same user), also where there is no Landlock. It cannot look behind pointers.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
-use libc::c_long;
+use seccompiler::SeccompCmpArgLen::Dword;
+use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
 
 use crate::limits::SANDBOX_THREADS;
 
 /// Never, with EPERM.
-const DENIED: &[c_long] = &[
+const DENIED: &[i64] = &[
     // Other processes' memory and descriptors.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
@@ -72,12 +79,12 @@ const DENIED: &[c_long] = &[
 
 // asm-generic/unistd.h; not in every version of the C library's list.
 #[cfg(target_arch = "x86_64")]
-const KEXEC_FILE_LOAD: c_long = 320;
+const KEXEC_FILE_LOAD: i64 = 320;
 #[cfg(not(target_arch = "x86_64"))]
-const KEXEC_FILE_LOAD: c_long = 294;
+const KEXEC_FILE_LOAD: i64 = 294;
 
 /// Only on oneself: the argument that names the process must be 0.
-const OWN: &[(c_long, u32)] = &[
+const OWN: &[(i64, u8)] = &[
     (libc::SYS_prlimit64, 0),
     (libc::SYS_setpriority, 1),
     (libc::SYS_ioprio_set, 1),
@@ -90,7 +97,7 @@ const OWN: &[(c_long, u32)] = &[
 ];
 
 /// Denied for these values of an argument: kinds of fcntl and ioctl that send signals to others or type on a terminal.
-const VALUES: &[(c_long, u32, &[u32])] = &[
+const VALUES: &[(i64, u8, &[u32])] = &[
     // F_SETOWN, F_SETOWN_EX.
     (libc::SYS_fcntl, 1, &[8, 15]),
     // FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX.
@@ -98,34 +105,19 @@ const VALUES: &[(c_long, u32, &[u32])] = &[
 ];
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: inside a user namespace one is root.
-const NAMESPACES: u32 = 0x7e02_0000;
+const NAMESPACES: [u32; 7] =
+    [0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
 
 /// Families of sockets: IPv4, IPv6, netlink (which libraries ask for addresses). Not Unix: its sockets are services of
 /// this machine, the control socket among them, which Landlock does not guard.
-const FAMILIES: [u32; 3] = [libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
+const FAMILIES: [i32; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
-#[cfg(target_arch = "x86_64")]
-const ARCH: u32 = 0xc000_003e;
-#[cfg(target_arch = "riscv64")]
-const ARCH: u32 = 0xc000_00f3;
-#[cfg(target_arch = "aarch64")]
-const ARCH: u32 = 0xc000_00b7;
+/// Kinds of files that are devices (S_IFCHR, S_IFBLK) have the second of these bits alone among the first.
+const DEVICES: (u64, u32) = (0xb000, 0x2000);
 
-const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
-const fn errno(number: libc::c_int) -> u32 {
-    libc::SECCOMP_RET_ERRNO | number as u32
-}
-
-/// Opcodes (linux/bpf_common.h): load a word of seccomp_data, jump if equal, if any bit is set, if not below, and, return.
-const LD: u16 = 0x20;
-const JEQ: u16 = 0x15;
-const JSET: u16 = 0x45;
-const JGE: u16 = 0x35;
-const AND: u16 = 0x54;
-const RET: u16 = 0x06;
-
-/// A filter in the kernel's form, made before the fork.
-pub struct Filter(Vec<libc::sock_filter>);
+/// Filters in the kernel's form, made before the fork. One for each error number that a denied call gets.
+#[derive(Clone)]
+pub struct Filter(Arc<[BpfProgram]>);
 
 /// Processes that must not be signalled.
 pub struct Guarded {
@@ -162,125 +154,106 @@ impl Guarded {
 
 impl Filter {
     /// The filter for a command of the process `of`.
-    pub fn new(of: &Guarded) -> Filter {
-        let mut f = Filter(Vec::with_capacity(256));
-        f.push(LD, 4, 0, 0);
-        f.push(JEQ, ARCH, 1, 0);
-        f.ret(errno(libc::EPERM));
-        f.push(LD, 0, 0, 0);
-        if cfg!(target_arch = "x86_64") {
-            // The x32 numbers of the same calls.
-            f.push(JGE, 0x4000_0000, 0, 1);
-            f.ret(errno(libc::EPERM));
+    ///
+    /// # Errors
+    /// None that a caller could cure: the rules are this file's.
+    pub fn new(of: &Guarded) -> io::Result<Filter> {
+        Filter::build(of).map_err(|_| io::ErrorKind::InvalidInput.into())
+    }
+
+    fn build(of: &Guarded) -> Result<Filter, BackendError> {
+        let mut denied = Rules::default();
+        for call in DENIED {
+            denied.0.insert(*call, Vec::new());
         }
-        for number in DENIED {
-            f.call(*number, 1);
-            f.ret(errno(libc::EPERM));
+        for call in [libc::SYS_clone, libc::SYS_unshare] {
+            for flag in NAMESPACES {
+                denied.when(call, &[(0, MaskedEq(flag.into()), flag)])?;
+            }
         }
-        // Its flags are behind a pointer; a library falls back to clone.
-        f.call(libc::SYS_clone3, 1);
-        f.ret(errno(libc::ENOSYS));
-        for number in [libc::SYS_clone, libc::SYS_unshare] {
-            f.call(number, 4);
-            f.argument(0);
-            f.push(JSET, NAMESPACES, 0, 1);
-            f.ret(errno(libc::EPERM));
-            f.ret(ALLOW);
+        for (call, argument) in OWN {
+            denied.when(*call, &[(*argument, Ne, 0)])?;
         }
-        f.call(libc::SYS_socket, 6);
-        f.argument(0);
-        for (i, family) in FAMILIES.iter().enumerate() {
-            f.push(JEQ, *family, 3 - i as u8, 0);
-        }
-        f.ret(errno(libc::EAFNOSUPPORT));
-        f.ret(ALLOW);
-        for (number, argument) in OWN {
-            f.call(*number, 4);
-            f.argument(*argument);
-            f.push(JEQ, 0, 1, 0);
-            f.ret(errno(libc::EPERM));
-            f.ret(ALLOW);
-        }
-        for (number, argument, values) in VALUES {
-            f.denied_values(*number, *argument, values);
+        for (call, argument, values) in VALUES {
+            denied.values(*call, *argument, values)?;
         }
         // Everybody (-1), the daemon, its group; 0 is the command's own group, as it leads a session.
         let others = [u32::MAX, of.pid, of.group.wrapping_neg(), of.pid.wrapping_neg()];
-        f.denied_values(libc::SYS_kill, 0, &others);
-        for number in [
+        denied.values(libc::SYS_kill, 0, &others)?;
+        for call in [
             libc::SYS_tgkill,
             libc::SYS_rt_sigqueueinfo,
             libc::SYS_rt_tgsigqueueinfo,
             libc::SYS_pidfd_open,
         ] {
-            f.denied_values(number, 0, &[of.pid]);
+            denied.values(call, 0, &[of.pid])?;
         }
-        f.denied_values(libc::SYS_tkill, 0, &of.threads);
-        // Character and block devices: S_IFCHR and S_IFBLK have this bit pattern and no other type has.
-        f.device(libc::SYS_mknodat, 2);
+        denied.values(libc::SYS_tkill, 0, &of.threads)?;
+        let (mask, device) = DEVICES;
+        denied.when(libc::SYS_mknodat, &[(2, MaskedEq(mask), device)])?;
         #[cfg(target_arch = "x86_64")]
-        f.device(libc::SYS_mknod, 1);
-        f.ret(ALLOW);
-        f
-    }
+        denied.when(libc::SYS_mknod, &[(1, MaskedEq(mask), device)])?;
 
-    fn push(&mut self, code: u16, k: u32, jt: u8, jf: u8) {
-        self.0.push(libc::sock_filter { code, jt, jf, k });
-    }
+        // Its flags are behind a pointer; a library falls back to clone.
+        let missing = Rules(BTreeMap::from([(libc::SYS_clone3, Vec::new())]));
+        let mut unsupported = Rules::default();
+        unsupported.when(libc::SYS_socket, &FAMILIES.map(|family| (0, Ne, family as u32)))?;
 
-    fn ret(&mut self, action: u32) {
-        self.push(RET, action, 0, 0);
-    }
-
-    /// The next `length` instructions are for this call.
-    fn call(&mut self, number: c_long, length: u8) {
-        self.push(JEQ, number as u32, 0, length);
-    }
-
-    /// Loads the low half of an argument; what is looked at are ints.
-    fn argument(&mut self, n: u32) {
-        let high_first = if cfg!(target_endian = "big") { 4 } else { 0 };
-        self.push(LD, 16 + 8 * n + high_first, 0, 0);
-    }
-
-    fn denied_values(&mut self, number: c_long, argument: u32, values: &[u32]) {
-        let count = values.len() as u8;
-        self.call(number, count + 3);
-        self.argument(argument);
-        for (i, value) in values.iter().enumerate() {
-            self.push(JEQ, *value, count - i as u8, 0);
+        let mut denied = denied.program(libc::EPERM)?;
+        if cfg!(target_arch = "x86_64") {
+            denied.splice(..0, without_x32());
         }
-        self.ret(ALLOW);
-        self.ret(errno(libc::EPERM));
+        let programs =
+            [denied, missing.program(libc::ENOSYS)?, unsupported.program(libc::EAFNOSUPPORT)?];
+        Ok(Filter(programs.into()))
     }
 
-    fn device(&mut self, number: c_long, argument: u32) {
-        self.call(number, 5);
-        self.argument(argument);
-        self.push(AND, 0xb000, 0, 0);
-        self.push(JEQ, 0x2000, 0, 1);
-        self.ret(errno(libc::EPERM));
-        self.ret(ALLOW);
-    }
-
-    /// As the kernel takes it. Valid while the filter lives.
-    pub(super) fn program(&self) -> libc::sock_fprog {
-        libc::sock_fprog { len: self.0.len() as u16, filter: self.0.as_ptr().cast_mut() }
+    /// Puts the filters in force for this process and all it starts, which needs no_new_privs. Called between fork and
+    /// exec.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        // Two system calls each, on what lies in the parent's memory, of which this process has a copy.
+        self.0.iter().try_for_each(|program| match seccompiler::apply_filter(program) {
+            Ok(()) => Ok(()),
+            Err(seccompiler::Error::Prctl(e) | seccompiler::Error::Seccomp(e)) => Err(e),
+            Err(_) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        })
     }
 }
 
-/// Puts the filter in force for this process and all it starts, which needs no_new_privs. Called between fork and exec.
-pub(super) fn enter(program: &libc::sock_fprog) -> io::Result<()> {
-    // SAFETY: the program points to a filter that lives in the parent's memory, of which this process has a copy;
-    // the call is async-signal-safe.
-    let result = unsafe {
-        libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER as libc::c_ulong,
-            std::ptr::from_ref(program),
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// System calls, each with the cases in which it is denied; none: always.
+#[derive(Default)]
+struct Rules(BTreeMap<i64, Vec<SeccompRule>>);
+
+impl Rules {
+    /// Denies the call when all of these arguments compare so. Only their low half counts; what is looked at are ints.
+    fn when(&mut self, call: i64, all: &[(u8, SeccompCmpOp, u32)]) -> Result<(), BackendError> {
+        let conditions = all.iter().map(|(argument, compare, value)| {
+            SeccompCondition::new(*argument, Dword, compare.clone(), (*value).into())
+        });
+        let rule = SeccompRule::new(conditions.collect::<Result<_, _>>()?)?;
+        self.0.entry(call).or_default().push(rule);
+        Ok(())
+    }
+
+    /// Denies the call when this argument is one of these.
+    fn values(&mut self, call: i64, argument: u8, values: &[u32]) -> Result<(), BackendError> {
+        values.iter().try_for_each(|value| self.when(call, &[(argument, Eq, *value)]))
+    }
+
+    /// The filter that answers with this error number; it ends programs of another architecture.
+    fn program(self, error: libc::c_int) -> Result<BpfProgram, BackendError> {
+        let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+        let deny = SeccompAction::Errno(error as u32);
+        SeccompFilter::new(self.0, SeccompAction::Allow, deny, arch)?.try_into()
+    }
+}
+
+/// What seccompiler does not look at: the same calls under their x32 numbers are denied (linux/filter.h: load the number;
+/// where it is at least 0x40000000, return EPERM).
+fn without_x32() -> [seccompiler::sock_filter; 3] {
+    let eperm = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    [(0x20, 0, 0), (0x35, 1, 0x4000_0000), (0x06, 0, eperm)]
+        .map(|(code, jf, k)| seccompiler::sock_filter { code, jt: 0, jf, k })
 }
 
 /// The kernel has filters that answer with an error number.

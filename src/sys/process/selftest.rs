@@ -34,7 +34,7 @@ const DONE: i32 = 8;
 fn attempt() -> Strength {
     let abi = landlock::abi();
     let rules = if abi > 0 { LandlockRules::new().ok() } else { None };
-    let filter = seccomp::available().then(|| Filter::new(&Guarded::this()));
+    let filter = if seccomp::available() { Filter::new(&Guarded::this()).ok() } else { None };
     let sandbox = Sandbox { landlock: rules, filter, ..Sandbox::default() };
     let Ok(root) = std::fs::File::open("/") else { return Strength::default() };
     let entry = Entry::new(&root.as_raw_fd(), &sandbox);
