@@ -16,6 +16,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use crate::config::{SHORT_SECRET, secret, with_encodings};
 use crate::limits::{AUTH_HIDDEN, LOG_LINE_BYTES, LOG_LINES_PER_SEC};
 use crate::proto::date;
+use crate::proto::text::floor_char;
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +110,7 @@ impl State {
 fn shown(line: &str, secrets: &[String]) -> String {
     let mut text = secret::redact(line, secrets, 1).into_owned();
     if text.len() > LOG_LINE_BYTES {
-        let end = (0..=LOG_LINE_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(floor_char(&text, LOG_LINE_BYTES));
         text.push('…');
     }
     text

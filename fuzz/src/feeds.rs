@@ -3,8 +3,8 @@
 //! The fuzz targets call these without end; `tests/it/fuzz_smoke.rs` calls them on stable, briefly, in every test run.
 
 use picoclaw::proto::{
-    addr, charset, date, elf, excerpt, frontmatter, html, http1, json, json_pos, markdown, percent,
-    shell, split, sse, text, url, utf16, yaml,
+    addr, charset, date, elf, excerpt, frontmatter, html, http1, json, json_pos, markdown, shell,
+    split, sse, text, url, utf16, yaml,
 };
 
 /// Name, feed, and the sources whose test tables hold its seeds.
@@ -42,7 +42,7 @@ pub const FEEDS: &[Feed] = &[
     ("tar_writer", super::archives::feed_tar_writer, &["src/proto/tar_writer.rs"]),
     ("packet", super::wires::feed_tar_writeret, &["src/proto/packet.rs"]),
     ("chunker", super::notes::feed_chunker, &["src/proto/chunker.rs", "src/store/index/tests.rs"]),
-    ("percent", feed_percent, &["src/proto/percent.rs", "src/proto/url.rs"]),
+    ("query", feed_query, &["src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),
     ("sntp", super::wires::feed_sntp, &["src/proto/sntp.rs"]),
     ("split", feed_split, &["src/proto/split.rs", "src/proto/markdown/tests.rs"]),
@@ -308,13 +308,13 @@ fn check_telegram_html(html: &str) {
     assert!(open.is_empty(), "{open:?} left open in {html:?}");
 }
 
-fn feed_percent(data: &[u8]) {
+fn feed_query(data: &[u8]) {
     let text = lossy(data);
-    let mut coded = String::new();
-    percent::push(&mut coded, &text);
-    assert_eq!(percent::decode(&coded), text.as_bytes());
-    percent::decode(&text);
-    percent::query(&[(&text, &text)]);
+    let query = url::query(&[(&text, &text)]);
+    let target = format!("http://h/?{query}");
+    if target.len() <= url::URL_BYTES {
+        assert_eq!(url::Url::parse(&target).expect("a URL").target, target["http://h".len()..]);
+    }
 }
 
 fn feed_shell(data: &[u8]) {

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::limits::REPLY_BYTES;
 use crate::message::{Message, Role, ToolCall};
 use crate::net::http::Client;
+use crate::proto::text::floor_char;
 use crate::provider::{Failure, Models};
 use crate::store::frame::Frame;
 use crate::store::session::Sessions;
@@ -352,8 +353,7 @@ pub(super) fn failure_text(failure: &Failure) -> String {
 /// Shortens an answer to [`REPLY_BYTES`] at a character, and says so.
 pub(super) fn cut(text: &mut String) {
     if text.len() > REPLY_BYTES {
-        let end = (0..=REPLY_BYTES).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(floor_char(text, REPLY_BYTES));
         text.push_str("\n\n(The answer is cut here: it was longer than 40 kB.)");
     }
 }

@@ -1,5 +1,7 @@
 //! Names and marks of files that come with messages.
 
+use crate::proto::text;
+
 /// `image`, `audio`, `video` or `file`, by MIME type, else by the name's ending.
 pub fn kind(name: &str, mime: &str) -> &'static str {
     let mime = mime.to_ascii_lowercase();
@@ -56,11 +58,7 @@ pub fn file_name(number: i64, name: &str, kind: &str) -> String {
         (true, "video") => "video.mp4",
         (true, _) => "file",
     };
-    let mut start = clean.len().saturating_sub(40);
-    while !clean.is_char_boundary(start) {
-        start += 1;
-    }
-    format!("{number}_{}", &clean[start..])
+    format!("{number}_{}", text::tail(clean, 40))
 }
 
 #[cfg(test)]

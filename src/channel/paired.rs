@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::{Context, Result};
 use crate::limits;
 use crate::proto::json::object;
+use crate::proto::text;
 
 /// Not a channel: its value is an object.
 const USED: &str = "used_codes";
@@ -96,14 +97,7 @@ impl Paired {
 
 /// SHA-256 in hexadecimal digits.
 pub fn hash(code: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, code.as_bytes());
-    let mut hex = String::with_capacity(64);
-    for byte in digest.as_ref() {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-    hex
+    text::hex(digest::digest(&digest::SHA256, code.as_bytes()).as_ref())
 }
 
 /// Are the two the same? Compares digests, all of them, so that the time says nothing about where they differ.

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::rand::{Random, SystemRandom, generate};
 use ring::{digest, hkdf, hmac};
 
 use super::layers::{LoadOptions, read_bounded};
@@ -136,12 +137,9 @@ impl Keys {
     }
 }
 
-/// From the kernel. Less than 256 bytes come whole or not at all (getrandom(2)).
 fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .context("no random bytes")?;
-    Ok(bytes)
+    let bytes = generate(&SystemRandom::new()).map_err(|_| Error::new("no random bytes"))?;
+    Ok(Random::expose(bytes))
 }
 
 #[cfg(test)]

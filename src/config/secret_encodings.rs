@@ -5,6 +5,7 @@
 //! programs do by themselves: URLs in messages, Authorization headers, dumps.
 
 use crate::proto::base64::{UNPADDED, URL};
+use crate::proto::text;
 
 /// Bytes of a secret, at least, to be looked for in other forms: parts of shorter ones would hit ordinary words.
 const LEAST: usize = 8;
@@ -27,12 +28,9 @@ pub fn with_encodings(mut secrets: Vec<String>) -> Vec<String> {
 
 fn forms(secret: &str, out: &mut Vec<String>) {
     let bytes = secret.as_bytes();
-    let hex = |digits: &[u8; 16]| -> String {
-        let pair = |b: &u8| [digits[usize::from(b >> 4)], digits[usize::from(b & 15)]];
-        bytes.iter().flat_map(pair).map(char::from).collect()
-    };
-    out.push(hex(b"0123456789abcdef"));
-    out.push(hex(b"0123456789ABCDEF"));
+    let hex = text::hex(bytes);
+    out.push(hex.to_ascii_uppercase());
+    out.push(hex);
     for upper in [true, false] {
         let escaped: String = bytes
             .iter()

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use self::status::Report;
 use self::table::{Place, TABLE, Verdict};
+use crate::proto::text;
 use crate::sys::service::{Identity, as_user};
 use crate::{Error, Result};
 
@@ -133,7 +134,7 @@ fn wifi(system: &Path) -> io::Result<()> {
     if ssid.is_empty() {
         return files::remove(&path);
     }
-    let ssid: String = ssid.bytes().map(|b| format!("{b:02x}")).collect();
+    let ssid = text::hex(ssid.as_bytes());
     let key = match pass.len() {
         0 => "key_mgmt=NONE".to_owned(),
         64 => format!("psk={pass}"),

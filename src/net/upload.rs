@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use crate::proto::text;
+
 /// A file at a place of a request's body.
 #[derive(Clone, Debug)]
 pub struct Splice {
@@ -56,14 +58,9 @@ impl Form {
         file: Arc<File>,
         bytes: u64,
     ) -> Form {
-        let mut number = [0_u8; 12];
-        // A kernel that has no random bytes yet leaves zeros, which no file is likely to hold in this form either.
-        let _ = rustix::rand::getrandom(&mut number, rustix::rand::GetRandomFlags::empty());
-        let mut mark = String::from("--picoclaw");
-        for byte in number {
-            mark.push(char::from(b'a' + (byte >> 4)));
-            mark.push(char::from(b'a' + (byte & 15)));
-        }
+        // Zeros, where a kernel has no random bytes yet, are not likely to be in a file in this form either.
+        let number = crate::sys::random::<12>().unwrap_or_default();
+        let mark = ["--picoclaw", &text::hex(&number)].concat();
         // What would end the name, or the line.
         let name = name.replace(|c: char| c.is_control() || c == '"' || c == '\\', "_");
         let mut body = String::new();

@@ -1,7 +1,5 @@
 //! The build id of an ELF file: what ties a crash report to the debug file of its build.
 
-use std::fmt::Write;
-
 /// Note type of a build id (GNU ABI, `NT_GNU_BUILD_ID`).
 const BUILD_ID: u32 = 3;
 /// Program header type of notes.
@@ -37,11 +35,7 @@ fn find(mut notes: &[u8]) -> Option<String> {
         let value_at = 12usize.checked_add(name.checked_next_multiple_of(4)?)?;
         let bytes = notes.get(value_at..value_at.checked_add(value)?)?;
         if kind == BUILD_ID && notes.get(12..16) == Some(b"GNU\0") {
-            let mut hex = String::with_capacity(bytes.len() * 2);
-            for byte in bytes {
-                let _ = write!(hex, "{byte:02x}");
-            }
-            return Some(hex);
+            return Some(super::text::hex(bytes));
         }
         notes = notes.get(value_at + value.checked_next_multiple_of(4)?..)?;
     }

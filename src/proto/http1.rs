@@ -2,6 +2,8 @@
 //!
 //! Fed in pieces of any size; never holds more than the head, and nothing of the body.
 
+use percent_encoding::percent_decode_str;
+
 use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
 
 /// What is wrong with the server's bytes; half a sentence.
@@ -81,7 +83,7 @@ pub fn parameter(head: &[u8], name: &str) -> Option<Vec<u8>> {
     query.split(|b| *b == b'&').find_map(|pair| {
         let (own, value) = pair.split_at(pair.iter().position(|b| *b == b'=')?);
         let value = std::str::from_utf8(&value[1..]).ok()?;
-        (own == name.as_bytes()).then(|| super::percent::decode(value))
+        (own == name.as_bytes()).then(|| percent_decode_str(value).collect())
     })
 }
 
@@ -269,13 +271,15 @@ impl Chunk {
         let longer = |n: u32| if n as usize >= HTTP_HEAD_BYTES { Err(WRONG) } else { Ok(n + 1) };
         let sized = |size| if size == 0 { Chunk::Trailer(0, false) } else { Chunk::Data(size) };
         Ok(match (self, b) {
-            (Chunk::Size, _) => Chunk::Digits(u64::from(super::percent::hex(b).ok_or(WRONG)?), 1),
+            (Chunk::Size, _) => {
+                Chunk::Digits(u64::from(char::from(b).to_digit(16).ok_or(WRONG)?), 1)
+            }
             (Chunk::Digits(size, _) | Chunk::Extension(size, _), b'\n') => sized(size),
             (Chunk::Digits(size, n), b';' | b' ' | b'\t' | b'\r') => {
                 Chunk::Extension(size, longer(n)?)
             }
             (Chunk::Digits(size, n), _) => {
-                let digit = u64::from(super::percent::hex(b).ok_or(WRONG)?);
+                let digit = u64::from(char::from(b).to_digit(16).ok_or(WRONG)?);
                 let size = size.checked_mul(16).and_then(|s| s.checked_add(digit)).ok_or(WRONG)?;
                 Chunk::Digits(size, longer(n)?)
             }

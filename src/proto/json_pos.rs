@@ -145,11 +145,7 @@ pub fn too_deep(text: &str, max: usize) -> Option<usize> {
 
 /// Line and column of a byte offset, both from 1; columns count characters.
 pub fn line_column(text: &str, at: usize) -> (u32, u32) {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    let before = text.get(..at).unwrap_or_default();
+    let before = super::text::head(text, at);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |i| i + 1);
     let column = before.get(start..).unwrap_or_default().chars().count() + 1;

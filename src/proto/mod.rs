@@ -21,7 +21,6 @@ pub mod line_editor;
 pub mod markdown;
 pub mod oauth;
 pub mod packet;
-pub mod percent;
 pub mod shell;
 pub mod sntp;
 pub mod split;

@@ -40,6 +40,19 @@ pub fn listed(list: &str, word: &str) -> bool {
     !word.is_empty() && list.split(' ').any(|w| w == word)
 }
 
+/// Bytes as hexadecimal digits, lower case, two a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// What [`hex`] made, in upper case too; `None` for anything else.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
 /// At most `max` characters; longer text ends in `...` where there is room for it (`max` above 3).
 pub fn truncate(text: &str, max: usize) -> String {
     if at_char(text, max) == text.len() {
@@ -78,11 +91,7 @@ pub fn ceil_char(text: &str, index: usize) -> usize {
 
 /// The longest piece from the front of at most `max` bytes that ends between characters.
 pub fn head(text: &str, max: usize) -> &str {
-    let mut end = max.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..floor_char(text, max)]
 }
 
 /// The longest piece from the back of at most `max` bytes that begins between characters.

@@ -3,10 +3,28 @@
 //! What is parsed is what is connected to: there is no second parser whose reading could differ.
 //! Hosts are ASCII; a name in another script has to be written in its `xn--` form.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::percent;
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
+
+/// All but the unreserved characters (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What may not stand in a request line.
+const TARGET: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'|')
+    .add(b'\\')
+    .add(b'^');
 
 /// Bytes of a URL; longer ones are refused.
 pub const URL_BYTES: usize = 8 * 1024;
@@ -149,6 +167,13 @@ impl fmt::Display for Url {
     }
 }
 
+/// `name=value&name=value`, for a query or an `application/x-www-form-urlencoded` body.
+pub fn query(pairs: &[(&str, &str)]) -> String {
+    let encode = |text| utf8_percent_encode(text, RESERVED);
+    let pairs = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 /// Scheme, host and port alone: paths and credentials may be secret.
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,8 +183,12 @@ impl fmt::Debug for Url {
 
 fn credentials(text: &str) -> Result<(String, String), &'static str> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    let decode =
-        |s| String::from_utf8(percent::decode(s)).map_err(|_| "the URL's user is not text");
+    let decode = |s| {
+        percent_decode_str(s)
+            .decode_utf8()
+            .map(Cow::into_owned)
+            .map_err(|_| "the URL's user is not text")
+    };
     Ok((decode(user)?, decode(password)?))
 }
 
@@ -203,19 +232,8 @@ fn name(text: &str) -> Result<String, &'static str> {
 /// Path and query without the fragment, with what may not stand in a request line encoded.
 fn target(text: &str) -> String {
     let text = text.split('#').next().unwrap_or("");
-    let mut out = String::with_capacity(text.len() + 1);
-    if !text.starts_with('/') {
-        out.push('/');
-    }
-    for &b in text.as_bytes() {
-        match b {
-            b' ' | b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'|' | b'\\' | b'^' | 0x7f.. => {
-                percent::push_byte(&mut out, b);
-            }
-            _ => out.push(char::from(b)),
-        }
-    }
-    out
+    let slash = if text.starts_with('/') { "" } else { "/" };
+    format!("{slash}{}", utf8_percent_encode(text, TARGET))
 }
 
 /// Removes dot segments (RFC 3986, section 5.2.4) from the path in front of a query.
@@ -324,5 +342,13 @@ mod tests {
         check_join(base, "javascript:alert(1)", "the URL does not start with http:// or https://");
         check_join(base, "file:///etc/passwd", "the URL is neither http:// nor https://");
         check_join("http://h", "x y", "http://h/x%20y");
+        check_join("http://h", "\u{e9}{", "http://h/%C3%A9%7B");
+    }
+
+    #[test]
+    fn pairs_are_joined() {
+        assert_eq!(query(&[("q", "rust & c"), ("n", "5%")]), "q=rust%20%26%20c&n=5%25");
+        assert_eq!(query(&[("-._~", "Z\u{fc}rich\n")]), "-._~=Z%C3%BCrich%0A");
+        assert_eq!(query(&[]), "");
     }
 }

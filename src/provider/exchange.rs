@@ -214,11 +214,7 @@ pub fn broken_off() -> Failure {
 
 /// At most [`limits::ERROR_BODY_BYTES`] of `text`, on one line.
 pub fn cut(text: &str) -> String {
-    let mut end = text.len().min(limits::ERROR_BODY_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+    text::head(text, limits::ERROR_BODY_BYTES).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `Retry-After` in seconds (RFC 9110, 10.2.3); its date form is left unread, for the clock may be wrong.

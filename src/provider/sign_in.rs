@@ -15,7 +15,7 @@ use crate::limits;
 use crate::log;
 use crate::net::http::{Client, Request};
 use crate::proto::oauth::{self, Polled, Tokens};
-use crate::proto::percent;
+use crate::proto::url;
 use crate::store::credentials::{self, Credential};
 use crate::sys::{clock, files};
 
@@ -49,7 +49,7 @@ async fn ask(http: &Client, path: &str, body: &str, kind: &str) -> Result<(u16, 
 }
 
 async fn tokens(http: &Client, form: &[(&str, &str)]) -> Result<Result<Tokens, u16>> {
-    let form = percent::query(form);
+    let form = url::query(form);
     let (status, body) =
         ask(http, "/oauth/token", &form, "application/x-www-form-urlencoded").await?;
     // The body of a refusal may repeat what was sent; the status is enough.

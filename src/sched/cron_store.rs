@@ -297,10 +297,8 @@ pub(super) fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), 
 
 /// 16 random hex digits.
 fn new_id() -> Result<String, String> {
-    let mut bytes = [0; 8];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .map_err(|e| format!("no random number: {e}"))?;
-    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+    let bytes = crate::sys::random::<8>().map_err(|e| format!("no random number: {e}"))?;
+    Ok(text::hex(&bytes))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::limits::{
 };
 use crate::net::http::{Client, Request};
 use crate::proto::url::{Scheme, Url};
-use crate::proto::{percent, text};
+use crate::proto::{text, url};
 use crate::sys::clock;
 use crate::{Error, Result};
 
@@ -167,8 +167,7 @@ pub async fn search(http: &Client, config: &Config, query: &str) -> Result<Vec<H
     }
     let base = if skills.clawhub_base.is_empty() { CLAWHUB } else { &skills.clawhub_base };
     let limit = SKILL_SEARCH_RESULTS.to_string();
-    let url =
-        [base, "/api/v1/search?", &*percent::query(&[("q", query), ("limit", &limit)])].concat();
+    let url = [base, "/api/v1/search?", &*url::query(&[("q", query), ("limit", &limit)])].concat();
     let bearer = ["Bearer ", skills.clawhub_token.expose()].concat();
     let headers = [("Accept", "application/json"), ("Authorization", &*bearer)];
     let request = Request {

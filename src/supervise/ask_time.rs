@@ -48,10 +48,7 @@ fn ask(server: &str) -> Result<i64> {
     let socket = UdpSocket::bind(any)?;
     socket.connect(address)?;
     socket.set_read_timeout(Some(TIME_ANSWER))?;
-    let mut nonce = [0; 8];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut nonce)
-        .map_err(|_| Error::new("no random numbers"))?;
-    let nonce = u64::from_ne_bytes(nonce);
+    let nonce = u64::from_ne_bytes(crate::sys::random()?);
     let asked = now();
     socket.send(&sntp::request(nonce))?;
     let mut packet = [0; sntp::PACKET_BYTES];

@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use crate::limits::{NOTIFY_BYTES, TIME_SERVERS};
+use crate::proto::text;
 
 /// A message of the daemon's.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,11 +79,7 @@ impl Supervisor {
     /// Lines for `picoclaw.status.txt`: the bot's address, a pairing code that is open, a token that was refused.
     /// Replaces the earlier ones; cut at [`NOTIFY_BYTES`].
     pub fn announce(&self, lines: &str) {
-        let mut end = lines.len().min(NOTIFY_BYTES - 1);
-        while !lines.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.send(&format!("a{}", &lines[..end]));
+        self.send(&format!("a{}", text::head(lines, NOTIFY_BYTES - 1)));
     }
 
     fn send(&self, text: &str) {

@@ -14,6 +14,7 @@ pub mod owner;
 pub mod pages;
 pub mod process;
 pub mod process_image;
+mod random;
 pub mod service;
 pub mod signal;
 mod spawn_blocking;
@@ -24,6 +25,7 @@ pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
 
+pub use random::random;
 pub use spawn_blocking::{BlockingTask, spawn_blocking, stuck};
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::Result;
 use crate::bus::{Address, Outbound, Sender, Upload};
+use crate::config::nearest::nearest;
 use crate::config::{Config, redact};
 use crate::limits::TOOL_RESULT_BYTES;
 use crate::net::http::Client;
@@ -271,8 +272,7 @@ fn finish(mut result: ToolResult, config: &Config, secrets: &[String]) -> ToolRe
 fn unknown(config: &Config, name: &str) -> String {
     let shown = crate::proto::text::truncate(name, 64);
     let mut text = format!("tool {shown:?} not found");
-    let near = specs(config).iter().map(|s| (distance(&shown, s.name), s.name)).min();
-    if let Some((_, near)) = near.filter(|(d, near)| *d <= 2.max(near.len() / 3)) {
+    if let Some(near) = nearest(&shown, specs(config).iter().map(|spec| spec.name)) {
         text.push_str(&format!("; did you mean {near:?}?"));
     } else {
         text.push_str("; there are");
@@ -282,20 +282,6 @@ fn unknown(config: &Config, name: &str) -> String {
         }
     }
     text
-}
-
-/// Edits that make `a` out of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = std::mem::replace(&mut row[j + 1], 0);
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

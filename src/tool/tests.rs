@@ -82,20 +82,6 @@ fn expressions_are_checked_with_the_configuration() {
 }
 
 #[test]
-fn distance_counts_edits() {
-    #[track_caller]
-    fn check(a: &str, b: &str, want: usize) {
-        assert_eq!(distance(a, b), want);
-        assert_eq!(distance(b, a), want);
-    }
-    check("", "", 0);
-    check("abc", "abc", 0);
-    check("abc", "", 3);
-    check("kitten", "sitting", 3);
-    check("exec", "exce", 2);
-}
-
-#[test]
 fn every_tool_can_be_switched_off_and_made_to_ask() {
     for spec in TOOLS {
         let name = spec.name;

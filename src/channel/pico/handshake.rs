@@ -3,7 +3,7 @@
 use crate::config::channels::pico::Settings;
 use crate::limits;
 use crate::proto::http1::{self, field};
-use crate::proto::websocket;
+use crate::proto::{text, websocket};
 
 /// The session that a request may talk in and the rest of the answer's head, or the status that refuses it.
 pub(super) fn admits(
@@ -58,8 +58,5 @@ pub(super) fn admits(
 
 /// The name of a new session.
 fn random() -> Option<String> {
-    let mut bytes = [0u8; 16];
-    let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    let all = got == Ok(bytes.len());
-    all.then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    crate::sys::random::<16>().ok().map(|bytes| text::hex(&bytes))
 }

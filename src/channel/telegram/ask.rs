@@ -15,6 +15,7 @@ use super::wire::{self, Object};
 use super::{Telegram, entropy};
 use crate::bus::{Address, Verdict};
 use crate::limits::APPROVALS;
+use crate::proto::text;
 
 /// In front of our own buttons' data.
 const MARK: &str = "ap:";
@@ -134,7 +135,7 @@ impl Telegram {
         let (Some(random), true) = (entropy(), self.asks.0.borrow().len() < APPROVALS) else {
             return Verdict::Unreachable;
         };
-        let nonce: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let nonce = text::hex(&random);
         let (sender, answer) = smol::channel::bounded(1);
         self.asks.0.borrow_mut().push(Open {
             nonce: nonce.clone(),

@@ -197,9 +197,7 @@ impl Channel for Telegram {
 
 /// Random bytes from the kernel; `None` where it has none to give.
 fn entropy() -> Option<Entropy> {
-    let mut bytes = Entropy::default();
-    let got = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    (got == Ok(bytes.len())).then_some(bytes)
+    crate::sys::random().ok()
 }
 
 /// A number that spreads retries and picks a placeholder; nothing depends on its quality.

@@ -1,6 +1,6 @@
 //! Targets of links and pictures: only schemes that lead somewhere harmless, in a form Markdown can hold.
 
-use crate::proto::percent;
+use percent_encoding::percent_encode_byte;
 
 /// Schemes a link may have.
 const LINKS: &[&str] = &["http", "https", "mailto", "tel", "ftp"];
@@ -43,7 +43,9 @@ fn cleaned(url: &str) -> String {
     let mut out = String::with_capacity(url.len());
     for c in url.chars() {
         match c {
-            ' ' | '(' | ')' | '<' | '>' | '|' | '`' | '"' => percent::push_byte(&mut out, c as u8),
+            ' ' | '(' | ')' | '<' | '>' | '|' | '`' | '"' => {
+                out.push_str(percent_encode_byte(c as u8))
+            }
             _ if c.is_whitespace() || !crate::proto::text::is_visible(c) => {}
             _ => out.push(c),
         }

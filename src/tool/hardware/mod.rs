@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{Args, ToolContext, ToolResult, ToolSpec, approval};
 use crate::limits::HARDWARE_LISTED;
 use crate::proto::json::object;
+use crate::proto::text;
 use crate::sys::spawn_blocking;
 
 pub use board::BOARD;
@@ -101,16 +102,7 @@ fn told(members: Vec<(&str, Value)>) -> String {
 
 /// `12 ff`
 fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 3);
-    for b in bytes {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        for digit in [b >> 4, b & 15] {
-            out.push(char::from_digit(digit.into(), 16).unwrap_or('?'));
-        }
-    }
-    out
+    bytes.iter().map(|b| text::hex(&[*b])).collect::<Vec<_>>().join(" ")
 }
 
 /// The result of reading.

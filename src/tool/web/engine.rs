@@ -2,7 +2,7 @@
 
 use crate::config::{SearchEngine, WebConfig};
 use crate::limits::WEB_SEARCH_RESULTS;
-use crate::proto::percent;
+use crate::proto::url;
 use crate::{Error, Result};
 
 /// An engine we speak with.
@@ -167,7 +167,7 @@ impl Engine {
             endpoint(if settings.base_url.is_empty() { base } else { &settings.base_url }, path);
         if !pairs.is_empty() {
             question.url.push('?');
-            question.url.push_str(&percent::query(&pairs));
+            question.url.push_str(&url::query(&pairs));
         }
         question
     }

@@ -1,8 +1,10 @@
 //! Answers of search engines to titles, addresses and snippets.
 
+use percent_encoding::percent_decode_str;
+
 use super::engine::Engine;
 use crate::proto::json::{Json, TypeMismatch};
-use crate::proto::{html, percent, text};
+use crate::proto::{html, text};
 use crate::{Error, Result};
 
 /// Characters of a title, a snippet, bytes of an address: more is not a better result.
@@ -104,8 +106,10 @@ fn unwrapped(href: &str) -> Option<String> {
     }
     let target = href.split(['?', '&']).find_map(|pair| pair.strip_prefix("uddg="));
     match target {
-        Some(target) => String::from_utf8(percent::decode(target))
+        Some(target) => percent_decode_str(target)
+            .decode_utf8()
             .ok()
+            .map(|target| target.into_owned())
             .filter(|u| !u.contains("duckduckgo.com/y.js")),
         None if href.starts_with("//") => Some(format!("https:{href}")),
         None => Some(href.to_owned()),

@@ -1,0 +1,17 @@
+//! Random bytes.
+
+use std::io;
+
+use rustix::rand::{GetRandomFlags, getrandom};
+
+/// `N` bytes from the kernel, at most 256, which come whole (getrandom(2)). It waits while a kernel that has just been
+/// started has none.
+///
+/// # Errors
+/// The kernel's: it has no such call.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    const { assert!(N <= 256) };
+    let mut bytes = [0; N];
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(bytes)
+}
