@@ -14,7 +14,6 @@ PICOCLAW_LICENSE = MIT or Apache-2.0, \
 PICOCLAW_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 # Not the assistant that is written in Go: its entries are not ours.
 PICOCLAW_CPE_ID_VENDOR = picoclaw-rust
-PICOCLAW_CPE_ID_PRODUCT = picoclaw
 
 # The tree that this external tree is a part of; or, where the package was copied
 # alone, a release tarball with its crates in it: from the download folder, or from

@@ -1,1 +1,0 @@
-require ${@bb.utils.contains('DISTRO_FEATURES', 'picoclaw', 'linux-picoclaw.inc', '', d)}
