@@ -6,9 +6,9 @@ use nanoserde::SerBin;
 use smol::LocalExecutor;
 
 use super::control::{self, ChannelReport, Report};
-use super::{Gateway, ordered};
 #[cfg(feature = "health")]
-use super::{health, housekeeping};
+use super::health;
+use super::{Gateway, housekeeping, ordered};
 use crate::channel::AnyChannel;
 #[cfg(feature = "health")]
 use crate::channel::Route;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_net::TcpStream;
 
 use crate::bus::{Address, Attachment, Inbound, Outbound, Upload, Verdict};
-use crate::config::{ChannelConfig, Config, Settings};
+use crate::config::{ChannelConfig, Config};
 use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
 use crate::net::http::Client;
 use crate::store::spool::Spool;
@@ -236,7 +236,7 @@ macro_rules! channels {
             fn build(config: &ChannelConfig, shared: &Shared) -> AnyChannel {
                 match config.settings {
                     $(#[cfg $gate]
-                    Settings::$kind(ref settings) => {
+                    crate::config::Settings::$kind(ref settings) => {
                         AnyChannel::$kind($module::$kind::build(config, settings, shared))
                     })*
                 }

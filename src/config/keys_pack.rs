@@ -15,7 +15,7 @@ const KINDS: usize = channels::KEYS.len();
 /// Behind the last key of each kind of channel.
 static KIND_ENDS: [usize; KINDS] = {
     let (mut ends, mut i) = ([0; KINDS], 0);
-    while i < KINDS {
+    while i < ends.len() {
         ends[i] = behind(GENERAL, channels::KEYS, i + 1);
         i += 1;
     }
@@ -48,16 +48,8 @@ const TABLES: Packed = {
         forms: [0; ROOM],
         forms_len: 0,
     };
-    let mut i = 0;
-    while i < table::ALL.len() {
-        packed.table(table::ALL[i]);
-        i += 1;
-    }
-    let mut i = 0;
-    while i < KINDS {
-        packed.table(channels::KEYS[i]);
-        i += 1;
-    }
+    packed.tables(table::ALL);
+    packed.tables(channels::KEYS);
     packed
 };
 
@@ -87,6 +79,14 @@ struct Packed {
 }
 
 impl Packed {
+    const fn tables(&mut self, all: &[&[Key]]) {
+        let mut i = 0;
+        while i < all.len() {
+            self.table(all[i]);
+            i += 1;
+        }
+    }
+
     const fn table(&mut self, keys: &[Key]) {
         let mut i = 0;
         while i < keys.len() {
