@@ -20,6 +20,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::error::{Context, Error, Result};
 use crate::limits::{CONTROL_REQUEST_BYTES, LOCAL_CLIENTS};
+use crate::store::dir::Dir;
 use crate::supervise;
 
 /// Asks for a [`Report`].
@@ -211,7 +212,7 @@ pub async fn serve(
 
 fn bind(path: &Path) -> Result<UnixListener> {
     // A socket left by a killed daemon: the lock on the home says that nobody is behind it.
-    let _ = std::fs::remove_file(path);
+    let _ = Dir::around(path, 1).and_then(|(dir, name)| dir.remove(name));
     let listener = UnixListener::bind(path).with_context(|| path.display().to_string())?;
     crate::sys::files::set_mode(path, 0o600).with_context(|| path.display().to_string())?;
     Ok(listener)

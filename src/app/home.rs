@@ -1,13 +1,13 @@
 //! `$PICOCLAW_HOME`: one gateway at a time.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use crate::error::{Context, Error, Result};
 use crate::limits::HOME_LOCK_WAIT;
+use crate::store::dir::Dir;
+use crate::sys::beneath::File;
 
 /// The lock of a home, held until dropped.
 pub struct Home {
@@ -21,24 +21,22 @@ impl Home {
     /// # Errors
     /// Another gateway has it: its process id is named.
     pub fn lock(home: &Path) -> Result<Home> {
-        let state = home.join("state");
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state);
-        let path = state.join("lock");
-        let make =
-            || OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map(drop);
+        let path = home.join("state/lock");
         // Held open for reading only, so that the disk can still be remounted read-only.
-        let mut file = match File::open(&path)
-            .or_else(|_| made.and_then(|()| make()).and_then(|()| File::open(&path)))
-        {
-            Ok(file) => file,
-            Err(e) => {
-                crate::log::error!(
-                    "{}: {e}; a second gateway would not be noticed",
-                    path.display()
-                );
-                return Ok(Home { _lock: None });
-            }
-        };
+        let opened =
+            || Dir::open(home)?.read("state/lock")?.ok_or_else(|| ErrorKind::NotFound.into());
+        let make = || Dir::make(home)?.append("state/lock", 0o600).map(drop);
+        let mut file: File =
+            match opened().or_else(|_: std::io::Error| make().and_then(|()| opened())) {
+                Ok(file) => file,
+                Err(e) => {
+                    crate::log::error!(
+                        "{}: {e}; a second gateway would not be noticed",
+                        path.display()
+                    );
+                    return Ok(Home { _lock: None });
+                }
+            };
         if !taken(&file) {
             let mut pid = String::new();
             // Only for the message; an unreadable number is left out.
@@ -47,7 +45,11 @@ impl Home {
                 .with_context(|| home.display().to_string());
         }
         // The number helps whoever reads the message above; the lock does not depend on it.
-        let _ = std::fs::write(&path, format!("{}\n", std::process::id()));
+        let _ = Dir::open(home).and_then(|dir| {
+            let Some(mut file) = dir.change("state/lock")? else { return Ok(()) };
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())
+        });
         Ok(Home { _lock: Some(file) })
     }
 }

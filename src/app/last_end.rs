@@ -8,14 +8,13 @@ use super::hub::Hub;
 use crate::limits::CRASH_HEAD_BYTES;
 use crate::proto::date;
 use crate::store::atomic;
+use crate::store::dir::Dir;
+use crate::store::read::{self, End};
 
 /// Facts in front of the log lines of a crash report.
 fn head(state: &Path) -> Option<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(state.join("crash.txt")).ok()?;
-    file.take(CRASH_HEAD_BYTES).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+    let limit = CRASH_HEAD_BYTES as usize;
+    let text = read::below(&Dir::open(state).ok()?, "crash.txt", limit, End::Head).ok()??.text;
     Some(text.split("last log lines:").next().unwrap_or_default().to_owned())
 }
 
@@ -38,7 +37,8 @@ pub async fn tell(hub: &Hub) {
     let state = hub.agent.config.home.join("state");
     let Some(head) = head(&state) else { return };
     let told = state.join("crash.told");
-    let known = std::fs::read(&told).is_ok_and(|t| t == head.as_bytes());
+    let known = atomic::read_bounded(&told, CRASH_HEAD_BYTES).ok().flatten();
+    let known = known.is_some_and(|told| told == head.as_bytes());
     let Some(line) = describe(&head).filter(|_| !known) else { return };
     if hub.last_chat().is_none() {
         // There is nobody to tell yet.

@@ -51,6 +51,7 @@ use crate::proto::binschema;
 use crate::provider::Models;
 use crate::skill::install;
 use crate::skill::load::Roots;
+use crate::store::dir::Dir;
 use crate::store::session::Sessions;
 use crate::store::session_go;
 use crate::store::writer::Journal;
@@ -308,7 +309,7 @@ impl Gateway {
         self.hub.journal.finish().await;
         // Left behind it would only say that nobody answers.
         for path in control::paths(&self.config.home) {
-            let _ = std::fs::remove_file(path);
+            let _ = Dir::around(&path, 1).and_then(|(dir, name)| dir.remove(name));
         }
         Ok(stop)
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::hub::Hub;
 use crate::error::{Context, Result};
 use crate::limits::{ATTEMPTS, CRASH_WEIGHT};
+use crate::store::dir::Dir;
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Stage};
 
@@ -63,9 +64,12 @@ async fn write(hub: &Hub, entry: &Entry) -> Result<String> {
         "sender": m.sender.id, "event": m.event, "message": m.message, "date": m.date,
         "attempts": entry.attempts, "text": m.text,
     });
-    let dir = hub.agent.config.home.join("state/quarantine");
-    std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-    let path = dir.join(format!("{}-{}.json", m.date, entry.id));
-    crate::store::atomic::write_later(path.clone(), text.to_string().into_bytes(), 0o600).await?;
+    let home = hub.agent.config.home.clone();
+    let name = format!("state/quarantine/{}-{}.json", m.date, entry.id);
+    let path = home.join(&name);
+    let text = text.to_string();
+    let save = move || Dir::make(&home)?.save(&name, text.as_bytes(), 0o600);
+    let saved = crate::sys::spawn_blocking(save).await;
+    saved.with_context(|| format!("cannot save {}", path.display()))?;
     Ok(path.display().to_string())
 }

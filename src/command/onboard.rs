@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::args;
 use crate::config::{self, LoadOptions, in_place};
 use crate::error::Result;
-use crate::sys::{files, terminal};
+use crate::sys::terminal;
 
 /// Writes a first configuration and workspace; with `--enc` its secrets are encrypted, also of one that was there.
 ///
@@ -19,7 +19,6 @@ pub fn run(args: &args::Onboard) -> Result<ExitCode> {
         let file = options.config_file()?;
         super::auth::make_file(&keys)?;
         let n = in_place::encrypt(&file, &keys)?;
-        files::hand_over(&file)?;
         println!(
             "Encrypted {n} secrets in {}; once more after you have put others in.",
             file.display()

@@ -3,7 +3,6 @@
 //!
 //! Never writes a plain value, and no error holds one.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -14,6 +13,7 @@ use super::layers::{LoadOptions, read_bounded};
 use super::replace::replace;
 use crate::error::{Context, Error, Result};
 use crate::proto::base64::STANDARD;
+use crate::sys::beneath::named_meta;
 
 /// What such a value begins with.
 pub const PREFIX: &str = "enc://";
@@ -47,7 +47,7 @@ impl Keys {
                 let ours =
                     options.var("PICOCLAW_HOME").map(|h| options.expand(h).join(DEFAULT_FILE));
                 match ours {
-                    Some(ours) if ours.exists() || !user.exists() => ours,
+                    Some(ours) if there(&ours) || !there(&user) => ours,
                     _ => user,
                 }
             }
@@ -60,17 +60,10 @@ impl Keys {
     /// # Errors
     /// The disk's.
     pub fn make_file(&self) -> Result<bool> {
-        if std::fs::symlink_metadata(&self.file).is_ok() {
+        if there(&self.file) {
             return Ok(false);
         }
         let name = || format!("cannot make the key file {}", self.file.display());
-        if let Some(dir) = self.file.parent() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .with_context(name)?;
-        }
         let text = STANDARD.encode(random::<48>()?) + "\n";
         replace(&self.file, text.as_bytes()).with_context(name)?;
         Ok(true)
@@ -135,6 +128,10 @@ impl Keys {
         let nonce = Nonce::try_assume_unique_for_key(&head[SALT..SALT + NONCE]).map_err(fault)?;
         Ok((LessSafeKey::new(key), nonce))
     }
+}
+
+fn there(path: &std::path::Path) -> bool {
+    named_meta(path).is_some()
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

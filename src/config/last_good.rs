@@ -2,7 +2,6 @@
 //!
 //! It holds secrets, encrypted ones as they are: mode 0600, replaced as a whole or not at all, never read for anything but a start.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::enc::Keys;
@@ -10,7 +9,7 @@ use super::layers::{Layer, LayerKind, LoadOptions, read_bounded};
 use super::load::{Loaded, finish, parse};
 use super::merge::{Unknown, merge_layer};
 use super::problem::Findings;
-use super::replace::replace;
+use super::replace;
 use super::tree::{Node, Origin};
 use crate::error::{Context, Error, Result};
 
@@ -30,13 +29,11 @@ pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
     let mut bytes = serde_json::to_vec(&value).context("cannot write the configuration as JSON")?;
     bytes.push(b'\n');
     let path = home.join(LAST_GOOD);
-    if fs::read(&path).is_ok_and(|old| old == bytes) {
+    if read_bounded(&path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    }
-    replace(&path, &bytes).with_context(|| format!("cannot save {}", path.display()))
+    let saved = replace::below(home, Path::new(LAST_GOOD), &bytes, 0o700, true);
+    saved.map(drop).with_context(|| format!("cannot save {}", path.display()))
 }
 
 /// Loads what [`save_last_good`] saved; neither files nor variables are looked at, but for what opens `enc://` values.

@@ -18,6 +18,7 @@ use super::problem::{Findings, Problem};
 use super::tree::Origin;
 use crate::limits::{CONFIG_BYTES, CONFIG_FILES};
 use crate::proto::json_pos;
+use crate::sys::beneath::{self, Fault};
 
 /// Files of at most this many bytes count as empty (the Go original's rule).
 const EMPTY_BYTES: usize = 10;
@@ -300,16 +301,13 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
 
 /// At most [`CONFIG_BYTES`] of a regular file; anything else (a FIFO would block for ever) is refused.
 pub(super) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    let meta = std::fs::metadata(path)?;
-    if !meta.is_file() {
-        return Err(std::io::Error::other(if meta.is_dir() {
-            "it is a folder"
-        } else {
-            "it is no regular file"
-        }));
-    }
+    let file = beneath::named(path).map_err(|fault| match fault {
+        Fault::Not("a folder") => std::io::Error::other("it is a folder"),
+        Fault::Not(_) => std::io::Error::other("it is no regular file"),
+        fault => fault.into(),
+    })?;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(CONFIG_BYTES + 1).read_to_end(&mut bytes)?;
+    file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > CONFIG_BYTES {
         return Err(std::io::Error::other(format!(
             "it is larger than {} KiB",

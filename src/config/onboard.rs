@@ -1,14 +1,13 @@
 //! `picoclaw onboard`: a first configuration and workspace for somebody who has none. Never changes what is there.
 
-use std::fs;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::layers::LoadOptions;
 use super::load::load;
-use super::replace::replace;
+use super::replace::{below, replace};
 use crate::error::{Context, Result};
+use crate::sys::beneath::named_meta;
 
 /// JSON has no comments: keys that begin with `_` are read by people only.
 const EXAMPLE: &str = r#"{
@@ -61,13 +60,10 @@ const TEMPLATES: &[(&str, &str)] = &[
 pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
     let file = options.config_file()?;
     let shown = file.display();
-    let found = fs::symlink_metadata(&file).is_ok();
+    let found = named_meta(&file).is_some();
     if found {
         writeln!(out, "Found {shown}; it stays as it is.")?;
     } else {
-        if let Some(dir) = file.parent() {
-            folder(dir, 0o700)?;
-        }
         replace(&file, EXAMPLE.as_bytes()).with_context(|| format!("cannot write {shown}"))?;
         writeln!(out, "Wrote {shown}.")?;
     }
@@ -81,16 +77,10 @@ pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
     };
     let mut written = 0;
     for (name, text) in TEMPLATES {
-        let path = workspace.join(name);
-        if fs::symlink_metadata(&path).is_ok() {
-            continue;
-        }
-        if let Some(dir) = path.parent() {
-            folder(dir, 0o755)?;
-        }
-        replace(&path, text.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        written += 1;
+        // Commands write there as well.
+        let made = below(&workspace, Path::new(name), text.as_bytes(), 0o755, false);
+        let name = || format!("cannot write {}", workspace.join(name).display());
+        written += usize::from(made.with_context(name)?);
     }
     match written {
         0 => writeln!(out, "The workspace {} is complete.", workspace.display())?,
@@ -103,12 +93,4 @@ pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
         )?;
     }
     Ok(!found)
-}
-
-fn folder(dir: &Path, mode: u32) -> Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(dir)
-        .with_context(|| format!("cannot make {}", dir.display()))
 }

@@ -1,30 +1,41 @@
 //! Files of the configuration are replaced as a whole or not at all.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-/// Writes a file so that after a power cut the old or the new one is there: temp, fsync, rename, fsync of the folder.
+use crate::sys::beneath::{Root, named_meta};
+
+/// Writes a file so that after a power cut the old or the new one is there: beside, fsync, rename, fsync of the folder.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temp = dir.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temp)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temp, path)?;
-        fs::File::open(dir)?.sync_all()
-    })();
-    if written.is_err() {
-        // The error that counts is the first one; a left temp file is overwritten next time.
-        let _ = fs::remove_file(&temp);
+    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    below(folder, Path::new(name), bytes, 0o700, true).map(drop)
+}
+
+/// Writes a file of a folder, in which no link is followed; missing folders are made with permissions `mode`. False where
+/// something is there and is not to be replaced.
+pub(super) fn below(
+    folder: &Path,
+    name: &Path,
+    bytes: &[u8],
+    mode: u32,
+    over: bool,
+) -> std::io::Result<bool> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|p| named_meta(p).is_none()).collect();
+    let root = match missing.last().and_then(|top| top.parent()) {
+        Some(above) => {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            let below = folder.strip_prefix(above).unwrap_or(folder);
+            Root::open(above)?.strict(mode).below(below, true)?
+        }
+        None => Root::open(folder)?.strict(mode),
+    };
+    let place = root.locate(name, true)?;
+    if place.exists() && !over {
+        return Ok(false);
     }
-    written
+    let fresh = place.fresh(0o600, Some(root.owners()?))?;
+    fresh.file().write_all(bytes)?;
+    fresh.finish(over, true)?;
+    Ok(true)
 }

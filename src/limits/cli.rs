@@ -17,5 +17,7 @@ pub const CLI_PATIENCE: Duration = Duration::from_secs(10);
 pub const CLI_SESSION_BYTES: usize = 128;
 /// Lines of command-line history kept (the seeds' 100).
 pub const CLI_HISTORY: usize = 100;
+/// Bytes of the file they are kept in that are read; a longer one is begun anew.
+pub const CLI_HISTORY_BYTES: u64 = 1024 * 1024;
 /// Bytes of a request on the control socket.
 pub const CONTROL_REQUEST_BYTES: u64 = 32 * 1024;

@@ -17,6 +17,7 @@ use crate::net::http::{Client, Request};
 use crate::proto::oauth::{self, Polled, Tokens};
 use crate::proto::url;
 use crate::store::credentials::{self, Credential};
+use crate::store::dir::Dir;
 use crate::sys::{clock, files};
 
 /// Where people sign in with OpenAI, unless the variable says otherwise.
@@ -195,11 +196,11 @@ impl SignedIn {
         }
         let end = Instant::now() + limits::AUTH_LOCK;
         let path = self.home.join("state/auth.lock");
+        let home = &self.home;
         let _lock = loop {
-            let at = path.clone();
+            let at = home.clone();
             let file = crate::sys::spawn_blocking(move || {
-                at.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-                let file = std::fs::OpenOptions::new().create(true).append(true).open(at)?;
+                let file = Dir::make(&at)?.append("state/auth.lock", 0o600)?;
                 Ok::<_, std::io::Error>(files::try_lock(&file).then_some(file))
             });
             match file.await {

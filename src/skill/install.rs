@@ -15,7 +15,8 @@ use super::source::Source;
 use super::unpack;
 use crate::config::Config;
 use crate::error::Context;
-use crate::limits::SKILL_HEAD_BYTES;
+use crate::limits::{SKILL_HEAD_BYTES, TREE_NAMES};
+use crate::store::dir::{Dir, Name};
 use crate::store::read::{self, End};
 use crate::sys::beneath::{Place, Root};
 use crate::sys::files;
@@ -215,26 +216,27 @@ impl Bench {
     /// # Errors
     /// There is none of the name; the disk's.
     pub fn remove(&self, name: &str) -> Result<()> {
-        let wanted = |e: &fs::DirEntry| {
-            let path = e.path().join("SKILL.md");
-            let head = read::bounded(&path, SKILL_HEAD_BYTES, End::Head).ok().flatten();
-            let folder = e.file_name().to_string_lossy().into_owned();
-            folder == name
-                || head.is_some_and(|h| frontmatter::declared(&folder, &h.text).name == name)
+        let path = self.site.workspace.join("skills");
+        let missing = || Error::new(format!("skill '{name}' not found in {}", path.display()));
+        let skills = Dir::find_around(&path, 1)?.map(|(top, name)| top.folder(name, false));
+        let skills = skills.transpose()?.flatten().ok_or_else(missing)?;
+        let named = |found: &&Name| {
+            let path = format!("{}/SKILL.md", found.name);
+            let head = read::below(&skills, &path, SKILL_HEAD_BYTES, End::Head).ok().flatten();
+            found.name == name
+                || head.is_some_and(|h| frontmatter::declared(&found.name, &h.text).name == name)
         };
-        let skills = self.site.workspace.join("skills");
-        let entries = fs::read_dir(&skills).into_iter().flatten().flatten();
+        let (names, _) = skills.list(TREE_NAMES)?;
         // A folder of the name before a skill that calls itself so.
-        let found = entries.filter(wanted).max_by_key(|e| e.file_name() == name);
-        let missing = || Error::new(format!("skill '{name}' not found in {}", skills.display()));
-        let folder = found.ok_or_else(missing)?.file_name();
-        let folder = folder.to_string_lossy();
-        if skills.join(&*folder).is_symlink() {
-            return fs::remove_file(skills.join(&*folder)).with_context(|| folder.into_owned());
+        let found = names.iter().filter(named).max_by_key(|found| found.name == name);
+        let Name { name: folder, folder: is_folder } = found.ok_or_else(missing)?;
+        if !is_folder {
+            // A link: what it stands for is none of ours.
+            return skills.remove(folder).map(drop).with_context(|| folder.clone());
         }
         let gone = self.base.join("skills.new");
         remove(&gone)?;
-        self.place(&folder)?.hand_over(&gone).with_context(|| format!("cannot remove {folder}"))?;
+        self.place(folder)?.hand_over(&gone).with_context(|| format!("cannot remove {folder}"))?;
         remove(&gone)
     }
 

@@ -2,17 +2,16 @@
 //!
 //! What others wrote into it stays. Blocks on the disk: call it off the loop.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::atomic;
+use super::dir::Dir;
 use crate::config::{SHORT_SECRET, Secret};
 use crate::error::{Error, Result};
 use crate::limits::{AUTH_EARLY, AUTH_FILE_BYTES};
 use crate::proto::{date, text};
-use crate::sys::files;
 
 /// The file's name.
 pub const FILE: &str = "auth.json";
@@ -115,7 +114,6 @@ pub fn put(home: &Path, provider: &str, new: Option<&Credential>) -> Result<bool
     let mut bytes = serde_json::to_vec_pretty(&root).unwrap_or_default();
     bytes.push(b'\n');
     atomic::write(&path, &bytes, 0o600)?;
-    files::hand_over(&path)?;
     Ok(old.is_some())
 }
 
@@ -125,9 +123,10 @@ fn read(home: &Path) -> Result<Value> {
         return Ok(json!({ "credentials": {} }));
     };
     // A copy by hand may have opened it to others.
-    if std::fs::metadata(&path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0) {
+    let (dir, name) = Dir::around(&path, 1)?;
+    if dir.meta(name)?.is_some_and(|meta| meta.mode & 0o077 != 0) {
         crate::log::warn!("{} could be read by other users; it is closed now", path.display());
-        files::set_mode(&path, 0o600)?;
+        dir.set_mode(name, 0o600)?;
     }
     let mut root: Value = text::utf8(&bytes).and_then(serde_json::from_str).unwrap_or_default();
     if root["credentials"].is_null() && root.is_object() {
@@ -146,7 +145,9 @@ fn read(home: &Path) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::files;
     use crate::sys::scratch::Scratch;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn credentials_are_kept_beside_what_others_wrote() {

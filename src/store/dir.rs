@@ -359,20 +359,6 @@ pub fn unfit(e: &io::Error) -> bool {
     e.kind() == ErrorKind::InvalidData
 }
 
-impl From<Fault> for io::Error {
-    fn from(fault: Fault) -> io::Error {
-        let cure = match fault {
-            Fault::Io(e) => return e,
-            Fault::Exists => return io::Error::new(ErrorKind::AlreadyExists, "it already exists"),
-            Fault::Outside | Fault::Not(_) | Fault::Changed => "move it away",
-            Fault::Linked(_) => "replace it by a copy",
-            Fault::Foreign(_) => "chown it",
-            Fault::Open => "chmod o-w",
-        };
-        io::Error::new(ErrorKind::InvalidData, format!("it {fault}: {cure}"))
-    }
-}
-
 fn found<T>(result: Result<T, impl Into<io::Error>>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),

@@ -7,14 +7,16 @@
 //!
 //! Nothing here runs on the blocking thread by itself: [`super::writer`] decides when.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::dir::Dir;
 use super::frame::{self, Frame, Tail};
 use super::ledger::Ledger;
 use crate::error::{Context, Error, Result};
 use crate::limits::{JOURNAL_BYTES, JOURNAL_STEP_BYTES};
+use crate::sys::beneath::File;
 
 const MAGIC: &[u8; 8] = b"PICOJRN1";
 /// Magic, generation, CRC; frames begin behind it.
@@ -147,7 +149,7 @@ impl Files {
         let path = self.dir.join(NAMES[self.current]);
         let name = || format!("cannot write {}", path.display());
         // Opened for each write and not kept: a disk with a file open for writing cannot be remounted read-only.
-        let file = OpenOptions::new().write(true).open(&path).with_context(name)?;
+        let file = open(&path).with_context(name)?;
         file.write_all_at(bytes, self.at).with_context(name)?;
         if sync {
             file.sync_data().with_context(name)?;
@@ -183,14 +185,9 @@ impl Files {
         let head = header(self.generation);
         let path = self.dir.join(NAMES[next]);
         let written = || -> std::io::Result<(u64, u64)> {
-            fs::create_dir_all(&self.dir)?;
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(&path)?;
+            let dir = Dir::make(&self.dir)?;
+            drop(dir.append(NAMES[next], 0o600)?);
+            let file = dir.change(NAMES[next])?.ok_or(ErrorKind::NotFound)?;
             let end = (HEADER + snapshot.len()) as u64;
             let mut length = file.metadata()?.len();
             let wanted = end.max(JOURNAL_STEP_BYTES);
@@ -212,7 +209,7 @@ impl Files {
             file.sync_data()?;
             if resized {
                 // It may be new: its name goes along.
-                File::open(&self.dir)?.sync_all()?;
+                dir.sync()?;
             }
             Ok((wanted, 1 + u64::from(resized)))
         };
@@ -223,6 +220,12 @@ impl Files {
         self.length = length;
         Ok(syncs)
     }
+}
+
+/// Opens a file of the journal, which is there.
+fn open(path: &Path) -> std::io::Result<File> {
+    let (dir, name) = Dir::around(path, 1)?;
+    dir.change(name)?.ok_or_else(|| ErrorKind::NotFound.into())
 }
 
 /// A place behind a write that is under way. A kill before that one reached the kernel leaves a gap, which recovery takes
@@ -246,7 +249,7 @@ impl Ahead {
     /// The disk's.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let name = || format!("cannot write {}", self.path.display());
-        let file = OpenOptions::new().write(true).open(&self.path).with_context(name)?;
+        let file = open(&self.path).with_context(name)?;
         file.write_all_at(bytes, self.at).with_context(name)?;
         self.at += bytes.len() as u64;
         Ok(())
@@ -258,6 +261,7 @@ mod tests {
     use super::*;
     use crate::bus::Inbound;
     use crate::sys::scratch::Scratch;
+    use std::fs;
 
     fn received(id: u64) -> Frame {
         Frame::Received {

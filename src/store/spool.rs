@@ -1,14 +1,13 @@
 //! A file that comes in pieces: written off the loop's thread, there under its name only when it is whole.
 
-use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::dir::Dir;
 use crate::error::{Context, Error, Result};
 use crate::limits::{MEDIA_FOLDER_BYTES, MEDIA_WRITE_BYTES};
-use crate::sys::beneath::{Fault, Place, Root};
+use crate::sys::beneath::{Fault, File, Place, Root};
 use crate::sys::spawn_blocking;
 
 /// Folder of the workspace with the files that came with messages.
@@ -79,9 +78,7 @@ impl Spool {
 /// # Errors
 /// The disk's; a folder that leads out of the workspace.
 pub fn prepare(workspace: &Path, name: &str, size: u64) -> Result<bool> {
-    let folder = workspace.join(MEDIA);
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o770).create(folder);
-    made.context("media folder")?;
+    Dir::shared(workspace).and_then(|dir| dir.folder(MEDIA, true)).context("media folder")?;
     let root = Root::open(workspace).context("workspace")?;
     let known = root.locate(&Path::new(MEDIA).join(name), false).map_err(failed(name))?;
     if size > 0

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use regex_lite::Regex;
 
 use crate::config::Config;
+use crate::store::dir::Dir;
 use crate::sys::beneath::{self, Fault, Place, Root};
 
 /// What a path is wanted for.
@@ -177,7 +178,7 @@ impl Scope {
     fn workspace(&self) -> Result<Root, String> {
         let path = &self.workspace;
         let root = Root::open(path).or_else(|e| match e.kind() {
-            ErrorKind::NotFound => std::fs::create_dir_all(path).and_then(|()| Root::open(path)),
+            ErrorKind::NotFound => Dir::make(path).and_then(|_| Root::open(path)),
             _ => Err(e),
         });
         root.map(|r| self.mode(r)).map_err(|e| format!("cannot open the workspace: {e}"))

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use async_io::Async;
 
 use crate::error::Result;
-use crate::limits::{CLI_HISTORY, CLI_PACKET_BYTES};
+use crate::limits::{CLI_HISTORY, CLI_HISTORY_BYTES, CLI_PACKET_BYTES};
 use crate::proto::line_editor::{Event, LineEditor};
+use crate::store::atomic;
 use crate::sys::terminal::Raw;
 
 const PROMPT: &str = "🦞 You: ";
@@ -39,7 +40,8 @@ impl Input {
     /// Standard input is closed.
     pub fn new(history: PathBuf) -> Result<Input> {
         let stdin = std::io::stdin();
-        let text = std::fs::read_to_string(&history).unwrap_or_default();
+        let text = atomic::read_bounded(&history, CLI_HISTORY_BYTES).ok().flatten();
+        let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
         let lines = || text.lines().map(str::to_owned).collect();
         let editor = stdin.is_terminal().then(|| LineEditor::new(lines(), CLI_HISTORY));
         let duplicate = || stdin.as_fd().try_clone_to_owned();
@@ -120,7 +122,7 @@ impl Input {
         if let Some(Event::Line(_)) = event {
             let text = editor.history().join("\n") + "\n";
             // A history that cannot be kept is no reason to stop a conversation.
-            let _ = crate::store::atomic::write(&self.history, text.as_bytes(), 0o600);
+            let _ = atomic::write(&self.history, text.as_bytes(), 0o600);
         }
         event
     }

@@ -81,6 +81,22 @@ impl From<io::Error> for Fault {
     }
 }
 
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> io::Error {
+        let cure = match fault {
+            Fault::Io(e) => return e,
+            Fault::Exists => {
+                return io::Error::new(io::ErrorKind::AlreadyExists, "it already exists");
+            }
+            Fault::Outside | Fault::Not(_) | Fault::Changed => "move it away",
+            Fault::Linked(_) => "replace it by a copy",
+            Fault::Foreign(_) => "chown it",
+            Fault::Open => "chmod o-w",
+        };
+        io::Error::new(io::ErrorKind::InvalidData, format!("it {fault}: {cure}"))
+    }
+}
+
 const LINK: &str = "a symbolic link";
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
