@@ -1,8 +1,6 @@
 //! `config set`: one key, kept as a merge patch in a file of the home's `config.d`.
 
-use std::fs::DirBuilder;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
 
 use serde_json::{Map, Value};
 
@@ -58,12 +56,6 @@ pub fn set(options: &LoadOptions, path: &str, given: &Given, out: &mut dyn Write
             "{path} stays as it is, for the configuration would not be good:\n{errors}"
         ))
     })?;
-    match DirBuilder::new().mode(0o700).recursive(true).create(&folder) {
-        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
-            return Err(e).with_context(|| folder.display().to_string());
-        }
-        _ => {}
-    }
     replace(&file, text.as_bytes()).with_context(|| file.display().to_string())?;
     writeln!(out, "✓ {path} is set in {}", file.display())?;
     for warning in loaded.warnings.iter().filter(|w| w.key == path) {

@@ -16,8 +16,9 @@ const LAYERS: &[&[&str]] = &[
     &["store", "net"],
     &["bus"],
     &["version"],
-    &["sys", "log"],
+    &["log"],
     &["config", "message"],
+    &["sys"],
     &["proto"],
     &["error", "limits", "registry"],
 ];
