@@ -4,14 +4,13 @@
 //! turned into this one by [`super::shapes`] before anything looks a key up.
 
 use std::cmp::Ordering;
-use std::io::Write;
 
 use serde_json::Value;
 
+pub use super::keys_list::write_markdown;
 use super::keys_pack;
 use super::nearest::nearest;
 use crate::error::Error;
-use crate::proto::text;
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -286,39 +285,6 @@ pub fn variable(path: &[&str]) -> String {
     name
 }
 
-/// The table as Markdown, for `docs/`; generated, so that it cannot lie.
-pub fn write_markdown(out: &mut dyn Write) -> std::io::Result<()> {
-    out.write_all(b"| key | takes | default | variable | meaning |\n|---|---|---|---|---|\n")?;
-    for key in all().filter(|k| !k.unsupported()) {
-        let parts: Vec<&str> =
-            key.path.split('.').map(|p| if p == "*" { "<NAME>" } else { p }).collect();
-        let variable = if variable_allowed(&key) {
-            variable(&parts).replace("_NAME_", "<NAME>_")
-        } else {
-            String::new()
-        };
-        let variable =
-            variable.replace("__", "_").replace("<NAME>", "_<NAME>").replace("__<", "_<");
-        let default = match (key.v0, key.v3) {
-            ("", "") => String::new(),
-            (a, b) if a == b => format!("`{a}`"),
-            (a, b) => format!(
-                "`{}`; without `version` `{}`",
-                if b.is_empty() { "none" } else { b },
-                if a.is_empty() { "none" } else { a }
-            ),
-        };
-        writeln!(
-            out,
-            "| `{}` | {} | {default} | {variable} | {} |",
-            key.path.replace('*', "<name>"),
-            takes(key.kind),
-            key.doc
-        )?;
-    }
-    Ok(())
-}
-
 /// Objects of any shape and list elements have no variable.
 pub fn variable_allowed(key: &Key) -> bool {
     !key.unsupported()
@@ -326,30 +292,6 @@ pub fn variable_allowed(key: &Key) -> bool {
         && key.path != "version"
         && !key.path.starts_with("session.identity_links")
         && !key.path.contains("custom_headers")
-}
-
-fn takes(kind: Kind) -> String {
-    match kind {
-        Kind::Bool => "true or false".to_owned(),
-        Kind::Int(i64::MIN, _) => "whole number".to_owned(),
-        Kind::Int(low, high) if high == i64::MAX || high == i64::from(u32::MAX) => {
-            format!("whole number from {low}")
-        }
-        Kind::Int(low, high) => format!("whole number {low} to {high}"),
-        Kind::Num(low, high) => format!("number {} to {}", text::plain(low), text::plain(high)),
-        Kind::Text => "text".to_owned(),
-        Kind::Url => "http or https address".to_owned(),
-        Kind::Proxy => "http, https or socks5 address".to_owned(),
-        Kind::Secret => "secret".to_owned(),
-        Kind::Secrets => "list of secrets".to_owned(),
-        Kind::List => "list".to_owned(),
-        Kind::Word(words) => {
-            let named: Vec<&str> = words.split('|').filter(|w| !w.is_empty()).collect();
-            named.join(", ")
-        }
-        Kind::Free => "JSON".to_owned(),
-        Kind::Unsupported | Kind::UnsupportedWarn => "not used".to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -396,17 +338,5 @@ mod tests {
         );
         assert_eq!(name("channel_list.my-bot.allow_from"), "PICOCLAW_CHANNELS_MY_BOT_ALLOW_FROM");
         assert_eq!(name("providers.openai.api_base"), "PICOCLAW_PROVIDERS_OPENAI_API_BASE");
-    }
-
-    #[test]
-    fn markdown_names_every_key_in_use() {
-        let mut out = Vec::new();
-        write_markdown(&mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("| `agents.defaults.max_tool_iterations` | whole number from 0 | `50`; without `version` `20` | PICOCLAW_AGENTS_DEFAULTS_MAX_TOOL_ITERATIONS |"), "{text}");
-        #[cfg(feature = "telegram")]
-        assert!(text.contains("| `channel_list.<name>.settings.token` | secret |  | PICOCLAW_CHANNELS_<NAME>_TOKEN |"), "{text}");
-        assert!(!text.contains("tools.mcp"));
-        assert!(!text.contains(&i64::MIN.to_string()));
     }
 }

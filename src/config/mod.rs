@@ -7,6 +7,7 @@ mod env;
 pub mod in_place;
 mod inspect;
 pub mod keys;
+mod keys_list;
 mod keys_pack;
 mod keys_table;
 mod last_good;
