@@ -13,6 +13,7 @@ mod doctor;
 mod embed;
 mod hardware;
 mod home;
+mod journal;
 mod line;
 mod media;
 mod memory;
@@ -28,6 +29,7 @@ pub use doctor::*;
 pub use embed::*;
 pub use hardware::*;
 pub use home::*;
+pub use journal::*;
 pub use line::*;
 pub use media::*;
 pub use memory::*;
@@ -219,16 +221,6 @@ pub const HEARTBEAT_FILE_BYTES: usize = 8 * 1024;
 pub const FRESH_SESSION_BYTES: u64 = 64 * 1024;
 /// Bytes of a zone file; the largest have about 4 kB.
 pub const ZONE_FILE_BYTES: u64 = 64 * 1024;
-/// Bytes of a journal file at most: what is open ([`JOURNAL_OPEN_BYTES`]) and an answer for each turn that runs.
-pub const JOURNAL_BYTES: u64 = 248 * 1024;
-/// Bytes of a journal file usually: it is compacted when this is full.
-pub const JOURNAL_STEP_BYTES: u64 = 64 * 1024;
-/// Bytes of one journal frame: the longest message or answer, and its envelope.
-pub const JOURNAL_FRAME_BYTES: usize = 44 * 1024;
-/// Bytes of messages and answers that may be open; polling stops until some are done.
-pub const JOURNAL_OPEN_BYTES: usize = 64 * 1024;
-/// Bytes of a turn's session lines that the journal carries; longer ones are synced in the session file itself.
-pub const JOURNAL_LINES_BYTES: usize = 8 * 1024;
 /// A message is set aside when its tries weigh this much. A try that ended in a crash weighs [`CRASH_WEIGHT`], so three
 /// are enough; one cut off from outside (a power cut, `kill -9`) weighs 1, so that bad power alone loses no message.
 pub const ATTEMPTS: u32 = 9;
@@ -296,6 +288,8 @@ pub const TELEGRAM_BATCH: u32 = 32;
 pub const TELEGRAM_GARBLED: u32 = 3;
 /// How long sending is paced after a 429.
 pub const TELEGRAM_PACED: Duration = Duration::from_secs(60);
+/// Pause before updates are asked for again that could not be confirmed (a disk that refuses, no room anywhere).
+pub const TELEGRAM_UNCONFIRMED_PAUSE: Duration = Duration::from_millis(100);
 /// Silence after which a long poll is given up: the poll and what a slow network takes.
 pub const TELEGRAM_POLL_FIRST_BYTE: Duration = Duration::from_secs(TELEGRAM_POLL_SECS + 10);
 /// First byte of any other Bot API call.

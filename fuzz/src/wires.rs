@@ -160,8 +160,8 @@ pub fn feed_journal(data: &[u8]) {
 
 fn scan(bytes: &[u8], generation: u32) {
     let mut book = ledger::Ledger::default();
-    let (end, _) = frame::scan(bytes, generation, |frame: Frame| book.apply(&frame));
-    assert!(end <= bytes.len());
+    let (end, _) = frame::scan(&mut &*bytes, generation, &mut |frame: Frame| book.apply(&frame));
+    assert!(end <= bytes.len() as u64);
 }
 
 pub fn feed_control(data: &[u8]) {

@@ -11,6 +11,7 @@ use smol::future::or;
 
 use super::commands;
 use super::files;
+use super::inbox::{self, Inbox};
 use super::internal::{COMMAND, DELIVER, Ended};
 use super::last_chat::LastChat;
 use super::outbox::Outbox;
@@ -60,6 +61,8 @@ pub struct Hub {
     pub(super) ended: (Sender<Ended>, Receiver<Ended>),
     /// Calls that wait for sub-agents, and how the last ones ended.
     pub(super) subagents: Subagents,
+    /// Admission, and what waits on the card.
+    pub(super) inbox: Inbox,
     wake: (Sender<()>, Receiver<()>),
     /// A turn has begun.
     started_turn: (Sender<()>, Receiver<()>),
@@ -94,7 +97,9 @@ impl Hub {
         let open = |e: &&Entry| e.stage == Stage::Open;
         let last_chat = LastChat::read(&agent.config.agent.workspace);
         let waiting = journal.ledger(|l| l.entries().filter(open).map(|e| e.id).collect());
+        let inbox = Inbox::new(journal.clone(), &agent.config.home);
         Hub {
+            inbox,
             agent,
             journal,
             outbox,
@@ -169,6 +174,7 @@ impl Hub {
 
     /// Starts turns for ever.
     pub async fn run(self: Rc<Self>, executor: Rc<LocalExecutor<'static>>) {
+        executor.spawn(inbox::run(self.clone())).detach();
         loop {
             while let Some(claimed) = self.next() {
                 let (stop, stopped) = smol::channel::bounded(1);

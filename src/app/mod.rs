@@ -15,7 +15,7 @@ pub mod heartbeat;
 pub mod home;
 pub mod housekeeping;
 pub mod hub;
-mod intake;
+mod inbox;
 pub mod internal;
 mod last_chat;
 pub mod last_end;
@@ -178,7 +178,7 @@ impl Gateway {
         let config = Rc::new(options.config);
         let sessions = Sessions::new(&config.agent.workspace);
         adopt(&sessions);
-        let (journal, notes) = Journal::open(&config.home.join("state"), sessions.dir())?;
+        let (journal, notes) = Journal::open(&config.home.join("state"), sessions.dir());
         for note in notes {
             crate::log::warn!("{note}");
         }

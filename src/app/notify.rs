@@ -5,9 +5,30 @@ use std::rc::Rc;
 use super::hub::Hub;
 use crate::bus::Outbound;
 use crate::error::Result;
-use crate::limits::QUEUE;
+use crate::limits::{JOURNAL_OPEN_BYTES, QUEUE, SAID_BYTES};
 use crate::store::frame::Frame;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Ledger, entry_bytes};
+use crate::store::writer::Journal;
+
+/// Every part is counted before the first is recorded: what is said must never weigh more than a journal carries.
+///
+/// # Errors
+/// What a model can act on: the text is too long, or too much is waiting.
+fn room_for(journal: &Journal, replies: &[Outbound]) -> Result<()> {
+    let bytes: usize = replies.iter().map(entry_bytes).sum();
+    if bytes > SAID_BYTES {
+        return Err(crate::Error::new(format!(
+            "the text is too long to be sent at once: {bytes} bytes with its envelopes, at most {SAID_BYTES}; send less of it, or a file"
+        )));
+    }
+    let (open, waiting) = journal.ledger(|l| (l.len(), l.bytes()));
+    if open + replies.len() > 2 * QUEUE || waiting + bytes > JOURNAL_OPEN_BYTES + SAID_BYTES {
+        return Err(crate::Error::new(
+            "too much is waiting to be sent; wait until it has gone out, then try again",
+        ));
+    }
+    Ok(())
+}
 
 impl Hub {
     /// Sends at once, through the journal.
@@ -20,10 +41,9 @@ impl Hub {
                     message.to.channel
                 )));
             }
-            if journal.ledger(|l| l.len()) >= 2 * QUEUE {
-                return Err(crate::Error::new("too many messages are waiting to be sent"));
-            }
-            for reply in outbox.split(&message.to, &message.text) {
+            let replies = outbox.split(&message.to, &message.text);
+            room_for(&journal, &replies)?;
+            for reply in replies {
                 let id = journal.ledger(Ledger::next_id);
                 journal.record(&Frame::Said { id, reply });
                 outbox.push(id);

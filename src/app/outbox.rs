@@ -34,6 +34,8 @@ pub struct Outbox {
     away: RefCell<Vec<Away>>,
     /// Messages that wait for the journal to have room; what is away gives way to them.
     waiters: Cell<usize>,
+    /// Messages wait on the card for the same.
+    wants_room: Cell<bool>,
     /// Placeholder messages to be replaced by the first reply: journal number, message.
     placeholders: RefCell<Vec<(u64, i64)>>,
     refused: Cell<u64>,
@@ -75,6 +77,7 @@ impl Outbox {
             busy: RefCell::default(),
             away: RefCell::default(),
             waiters: Cell::new(0),
+            wants_room: Cell::new(false),
             placeholders: RefCell::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
@@ -133,15 +136,28 @@ impl Outbox {
         self.refused.get()
     }
 
+    /// Whether messages wait on the card for room: then replies to those who are not connected give way, the oldest first.
+    pub fn wants_room(&self, wants: bool) {
+        self.wants_room.set(wants);
+        if wants && !self.journal.ledger(|l| has_capacity(l)) {
+            self.give_way();
+        }
+    }
+
+    /// The oldest reply to somebody who is not connected is tried once more, and dropped.
+    fn give_way(&self) {
+        if let Some(oldest) = self.away.borrow_mut().iter_mut().min_by_key(|a| a.id) {
+            oldest.until = Instant::now();
+        }
+        self.wake_up();
+    }
+
     /// Waits until the journal takes a further message. Replies to those who are not connected give way to it, the oldest first.
     pub async fn room(&self) {
         self.waiters.set(self.waiters.get() + 1);
         let _waiting = WaiterGuard(&self.waiters);
         while !self.journal.ledger(|l| has_capacity(l)) {
-            if let Some(oldest) = self.away.borrow_mut().iter_mut().min_by_key(|a| a.id) {
-                oldest.until = Instant::now();
-            }
-            self.wake_up();
+            self.give_way();
             let before = self.journal.ledger(|l| l.len());
             self.journal.room(|l| l.len() != before || has_capacity(l)).await;
         }
@@ -303,7 +319,7 @@ impl Outbox {
             let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
             let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
             let gives_way = matches!(e, SendError::Absent(_))
-                && self.waiters.get() > 0
+                && (self.waiters.get() > 0 || self.wants_room.get())
                 && !self.journal.ledger(|l| has_capacity(l));
             let pause = e.retry_in(tries).filter(|_| !gives_way);
             match (&e, pause) {

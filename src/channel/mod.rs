@@ -127,11 +127,11 @@ pub trait Intake {
     /// The first event of `channel` that is not confirmed yet; 0 when none is known, or when that was longer ago than
     /// [`crate::limits::TELEGRAM_OFFSET_AGE`].
     fn offset(&self, channel: &str) -> i64;
-    /// Takes messages in order; those whose (channel, event) is known already are dropped (known, not lower than
-    /// another: a platform may number anew). Returns when all of them
-    /// are on disk (or, while nothing can be written, answered), so that every event below `next` may be confirmed.
-    /// Waits while the queue is full. `batch` may be empty: then only `next` has moved.
-    async fn submit(&self, channel: &str, batch: Vec<Inbound>, next: i64);
+    /// Takes messages in order; those whose (channel, event) is known already are dropped (known, not lower than another: a
+    /// platform may number anew). Returns when they are on disk, and the first event that is not: every one below it may be
+    /// confirmed. It is `next` when all is well, lower while nothing can be written or nothing has room. Never waits for a turn,
+    /// except for a channel without numbers while nothing can be written. `batch` may be empty: then only `next` has moved.
+    async fn submit(&self, channel: &str, batch: Vec<Inbound>, next: i64) -> i64;
     /// Messages of a platform that wait for the end of their turns.
     fn open(&self, platform: &str) -> usize;
     /// The chat has another id from now on; session and open deliveries move. Told again, it changes nothing.

@@ -18,7 +18,7 @@ use super::tree::{self, What, join};
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
-use crate::limits::{BACKUP_ROUNDS, JOURNAL_BYTES};
+use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer};
 use crate::store::dir::output;
 use crate::store::{atomic, read, swap};
@@ -205,7 +205,7 @@ impl Archive<'_> {
                     let mut now = read::stamp(beneath::named_meta(&full));
                     if JOURNAL.contains(&path) {
                         // Written in place, several times within a tick of the clock.
-                        let bytes = atomic::read_bounded(&full, 2 * JOURNAL_BYTES)?;
+                        let bytes = atomic::read_bounded(&full, BACKUP_JOURNAL_BYTES)?;
                         now ^= u64::from(crc32::crc32(&[&bytes.unwrap_or_default()])) << 1;
                     }
                     let name = crate::sched::job::key(&join(tree.name, path));

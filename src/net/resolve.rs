@@ -86,12 +86,14 @@ impl Resolver {
             return Ok(known);
         }
         let (name, lookup) = (host.to_owned(), self.lookup);
-        let found = crate::sys::spawn_blocking(move || {
+        // A resolver that does not answer holds its thread for minutes, and the journal needs the pool's one.
+        let work = move || {
             let found = lookup(&name);
             drop(turn);
             found
-        })
-        .await?;
+        };
+        let found = crate::sys::spawn_thread("names", work).await;
+        let found = found.unwrap_or_else(|| Err(io::Error::other("no thread can be started")))?;
         let found = ordered(&found);
         if found.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));

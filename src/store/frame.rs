@@ -4,6 +4,8 @@
 //! generation, length and payload. The payload is nanoserde's binary form of [`Frame`]. Files are
 //! preallocated and reused, so what lies behind the last frame is older frames; the generation tells them apart.
 
+use std::io::{self, Read};
+
 use nanoserde::{DeBin, SerBin};
 
 use crate::bus::{Inbound, Origin, Outbound};
@@ -164,12 +166,17 @@ pub enum Tail {
     Newer(u8),
 }
 
-/// Reads the frames of `generation` from the start of `bytes`, hands each to `each`;
-/// returns where the next frame goes and why reading stopped.
-pub fn scan(bytes: &[u8], generation: u32, mut each: impl FnMut(Frame)) -> (usize, Tail) {
-    let mut at = 0;
+/// Reads the frames of `generation`, one at a time, and hands each to `each`; returns how many bytes they take, which is where
+/// the next frame goes, and why reading stopped. Holds one frame in memory; what cannot be read ends like a cut write.
+pub fn scan(input: &mut dyn Read, generation: u32, each: &mut dyn FnMut(Frame)) -> (u64, Tail) {
+    let (mut at, mut payload) = (0, Vec::new());
     loop {
-        let Some(head) = bytes.get(at..at + HEAD) else { return (at, Tail::Clean) };
+        let mut head = [0; HEAD];
+        match fill(input, &mut head) {
+            Ok(true) => {}
+            Ok(false) => return (at, Tail::Clean),
+            Err(_) => return (at, Tail::Torn),
+        }
         let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
         if head[0] == 0 || word(1) != generation {
             return (at, Tail::Clean);
@@ -178,22 +185,32 @@ pub fn scan(bytes: &[u8], generation: u32, mut each: impl FnMut(Frame)) -> (usiz
         if length > JOURNAL_FRAME_BYTES {
             return (at, Tail::Torn);
         }
-        let Some(payload) = bytes.get(at + HEAD..at + HEAD + length) else {
-            return (at, Tail::Torn);
-        };
-        if crc32(&[&head[1..5], &head[5..9], payload]) != word(9) {
+        payload.resize(length, 0);
+        if !matches!(fill(input, &mut payload), Ok(true)) {
             return (at, Tail::Torn);
         }
-        // Asked only now: behind the last frame stands anything, and old bytes can look like this generation's number.
+        if crc32(&[&head[1..5], &head[5..9], &payload]) != word(9) {
+            return (at, Tail::Torn);
+        }
+        // Asked only now: anything may follow the last frame, and old bytes can look like this generation's number.
         if head[0] > VERSION {
             return (at, Tail::Newer(head[0]));
         }
         // The CRC holds, so the payload is what some build wrote; one that does not parse is of another version.
-        match decode(payload) {
+        match decode(&payload) {
             Some(frame) => each(frame),
             None => return (at, Tail::Newer(head[0])),
         }
-        at += HEAD + length;
+        at += (HEAD + length) as u64;
+    }
+}
+
+/// Fills `buffer`; false where the input ends before it is full.
+fn fill(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<bool> {
+    match input.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(e) => Err(e),
     }
 }
 
@@ -210,8 +227,8 @@ mod tests {
 
     fn read(bytes: &[u8], generation: u32) -> (Vec<Frame>, usize, Tail) {
         let mut frames = Vec::new();
-        let (at, tail) = scan(bytes, generation, |f| frames.push(f));
-        (frames, at, tail)
+        let (at, tail) = scan(&mut &*bytes, generation, &mut |f| frames.push(f));
+        (frames, at as usize, tail)
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::frame::{self, Frame};
 use super::journal::Files;
 use super::lines::{self, Lines};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Costs, for `status` and the benchmark.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,44 +34,85 @@ pub struct Job {
     pub sync: bool,
     /// What it took.
     pub costs: Costs,
+    /// Session files that could not be written or synced, and why.
+    pub failures: Vec<(String, String)>,
 }
 
 impl Job {
-    /// Writes.
+    /// Writes: the journal first, then the sessions one by one. A session that fails concerns itself: its lines stay in the
+    /// job, in order, and [`Job::failures`] says why.
     ///
     /// # Errors
-    /// The disk's; lines that did not reach their file are still in the job.
+    /// The journal's file cannot be written.
     pub fn run(&mut self) -> Result<()> {
-        if !self.snapshot && !self.frames.is_empty()
-            || self.sync && !self.snapshot && self.files.is_some()
-        {
+        if !self.snapshot && (self.sync || !self.frames.is_empty()) {
             if let Some(files) = &mut self.files {
                 files.append(&self.frames, self.sync)?;
                 self.costs.bytes += self.frames.len() as u64;
                 self.costs.syncs += u64::from(self.sync);
             }
         }
-        while let Some(lines) = self.lines.first() {
-            lines::append(&self.sessions, lines)?;
-            self.costs.bytes += lines.bytes.len() as u64;
-            self.costs.syncs += u64::from(lines.sync);
-            if !lines.sync && !self.dirty.contains(&lines.session) {
-                self.dirty.push(lines.session.clone());
-            }
-            self.lines.remove(0);
-        }
+        self.append_lines();
         // Without a journal to carry the lines, or with one that is about to drop them, the files must stand alone.
         if self.snapshot || self.files.is_none() && self.sync {
-            while let Some(session) = self.dirty.last() {
-                lines::sync(&self.sessions, session)?;
-                self.costs.syncs += 1;
-                self.dirty.pop();
-            }
+            self.sync_sessions();
         }
         if let (true, Some(files)) = (self.snapshot, &mut self.files) {
+            // Lines that have no file yet are safe in the journal for so long.
+            for lines in &self.lines {
+                let lines = lines.clone();
+                let (session, offset, lines) = (lines.session, lines.offset, lines.bytes);
+                let step = Frame::Step { id: 0, session, offset, lines, started: Vec::new() };
+                frame::encode(&step, files.generation().wrapping_add(1), &mut self.frames);
+            }
             self.costs.syncs += files.compact(&self.frames)?;
             self.costs.bytes += self.frames.len() as u64;
         }
+        if self.files.is_none() && !self.failures.is_empty() {
+            let (session, why) = &self.failures[0];
+            return Err(Error::new(format!("{session}: {why}")));
+        }
         Ok(())
+    }
+
+    fn fails(&self, session: &str) -> bool {
+        self.failures.iter().any(|(failing, _)| failing == session)
+    }
+
+    fn append_lines(&mut self) {
+        for lines in std::mem::take(&mut self.lines) {
+            // Later lines do not pass those that wait.
+            if self.fails(&lines.session) {
+                self.lines.push(lines);
+                continue;
+            }
+            match lines::append(&self.sessions, &lines) {
+                Ok(()) => {
+                    self.costs.bytes += lines.bytes.len() as u64;
+                    self.costs.syncs += u64::from(lines.sync);
+                    if !lines.sync && !self.dirty.contains(&lines.session) {
+                        self.dirty.push(lines.session);
+                    }
+                }
+                Err(e) => {
+                    self.failures.push((lines.session.clone(), e.to_string()));
+                    self.lines.push(lines);
+                }
+            }
+        }
+    }
+
+    fn sync_sessions(&mut self) {
+        for session in std::mem::take(&mut self.dirty) {
+            match lines::sync(&self.sessions, &session) {
+                Ok(()) => self.costs.syncs += 1,
+                Err(e) => {
+                    if !self.fails(&session) {
+                        self.failures.push((session.clone(), e.to_string()));
+                    }
+                    self.dirty.push(session);
+                }
+            }
+        }
     }
 }

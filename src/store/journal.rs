@@ -7,14 +7,14 @@
 //!
 //! Nothing here runs on the blocking thread by itself: [`super::writer`] decides when.
 
-use std::io::ErrorKind;
+use std::io::{BufReader, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::dir::Dir;
 use super::frame::{self, Frame, Tail};
 use super::ledger::Ledger;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::limits::{JOURNAL_BYTES, JOURNAL_STEP_BYTES};
 use crate::sys::beneath::File;
 
@@ -40,11 +40,35 @@ pub struct Recovered {
     pub files: Files,
     /// Open messages.
     pub ledger: Ledger,
-    /// Session lines recorded, oldest first: file name, offset, bytes.
-    pub lines: Vec<(String, u64, Vec<u8>)>,
     /// A write was cut short; it is gone and was never acted upon.
     pub torn: bool,
+    /// What could not be used, and where it is now.
+    pub notes: Vec<String>,
 }
+
+impl Recovered {
+    /// Reads the session lines that are recorded, oldest first: file name, offset, bytes.
+    pub fn lines(&self, each: &mut dyn FnMut(String, u64, Vec<u8>)) {
+        let files = &self.files;
+        let Ok(Some(dir)) = Dir::find(&files.dir) else { return };
+        let Ok(Some(file)) = dir.read(NAMES[files.current]) else { return };
+        // Only what was read the first time: nobody else writes here.
+        let mut input = BufReader::with_capacity(READ_BYTES, file.take(files.at));
+        if input.read_exact(&mut [0; HEADER]).is_err() {
+            return;
+        }
+        frame::scan(&mut input, files.generation, &mut |frame| {
+            if let Frame::Step { session, offset, lines, .. } = frame {
+                if !lines.is_empty() {
+                    each(session, offset, lines);
+                }
+            }
+        });
+    }
+}
+
+/// Bytes read at once when a journal is recovered.
+const READ_BYTES: usize = 16 * 1024;
 
 fn header(generation: u32) -> [u8; HEADER] {
     let mut h = [0; HEADER];
@@ -62,72 +86,83 @@ fn generation_of(bytes: &[u8]) -> Option<u32> {
     (head == header(generation)).then_some(generation)
 }
 
+/// One of the two files, as far as its header says.
 struct Candidate {
     index: usize,
     generation: u32,
-    frames: Vec<Frame>,
-    at: u64,
     length: u64,
-    tail: Tail,
+    input: BufReader<File>,
 }
 
-fn read_candidate(dir: &Path, index: usize) -> Result<Option<Candidate>> {
-    let path = dir.join(NAMES[index]);
-    let Some(bytes) = super::atomic::read_bounded(&path, 2 * JOURNAL_BYTES)? else {
-        return Ok(None);
+/// Opens a file; `None` where there is none, or one whose header is not ours.
+fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candidate> {
+    let opened = (|| -> std::io::Result<Option<(u64, File)>> {
+        let Some(dir) = Dir::find(dir)? else { return Ok(None) };
+        let Some(file) = dir.read(NAMES[index])? else { return Ok(None) };
+        Ok(Some((file.metadata()?.len(), file)))
+    })();
+    let (length, file) = match opened {
+        Ok(opened) => opened?,
+        Err(e) => {
+            notes.push(set_aside(dir, index, &e.to_string()));
+            return None;
+        }
     };
-    let Some(generation) = generation_of(&bytes) else { return Ok(None) };
-    let mut frames = Vec::new();
-    let (at, tail) = frame::scan(&bytes[HEADER..], generation, |f| frames.push(f));
-    if let Tail::Newer(version) = tail {
-        return Err(Error::new(format!(
-            "{} was written by a newer picoclaw (frame version {version}, this one knows {}); start the newer \
-             version, or move the file away and lose what is still unanswered in it",
-            path.display(),
-            frame::VERSION
-        )));
+    let mut input = BufReader::with_capacity(READ_BYTES, file);
+    let mut head = [0; HEADER];
+    input.read_exact(&mut head).ok()?;
+    Some(Candidate { index, generation: generation_of(&head)?, length, input })
+}
+
+/// Gives a file that cannot be used another name, so that it is kept and the daemon starts; says so.
+fn set_aside(dir: &Path, index: usize, why: &str) -> String {
+    let from = dir.join(NAMES[index]);
+    match Dir::open(dir).and_then(|dir| dir.set_aside(NAMES[index])) {
+        Ok(aside) => format!(
+            "{} cannot be used ({why}); it is now {aside}, and what was unanswered in it stays there",
+            from.display()
+        ),
+        Err(e) => format!("{} cannot be used ({why}), nor renamed: {e}", from.display()),
     }
-    // Without its Compacted frame the file was being started when the power went: the other one still holds.
-    if !frames.iter().any(|f| matches!(f, Frame::Compacted { .. })) {
-        return Ok(None);
-    }
-    let at = (at + HEADER) as u64;
-    Ok(Some(Candidate { index, generation, frames, at, length: bytes.len() as u64, tail }))
 }
 
 impl Files {
-    /// Reads the journal in `dir` (made if absent).
-    ///
-    /// # Errors
-    /// Unreadable files, or frames of a newer version: nothing is then changed on disk.
-    pub fn recover(dir: &Path) -> Result<Recovered> {
-        let mut found = [read_candidate(dir, 0)?, read_candidate(dir, 1)?];
-        let generation = |c: &Option<Candidate>| c.as_ref().map_or(0, |c| c.generation);
-        let newest = usize::from(generation(&found[1]) > generation(&found[0]));
-        let mut ledger = Ledger::default();
-        let mut lines = Vec::new();
-        let mut torn = false;
-        let mut files =
-            Files { dir: dir.to_path_buf(), current: 1, generation: 0, at: 0, length: 0 };
-        if let Some(c) = found[newest].take() {
-            torn = c.tail == Tail::Torn;
-            for frame in c.frames {
+    /// Reads the journal in `dir`, frame by frame. Whatever is there, the daemon can start: what cannot be used is set aside
+    /// and told in the notes. Nothing else is changed on disk.
+    pub fn recover(dir: &Path) -> Recovered {
+        let mut notes = Vec::new();
+        let mut found = [candidate(dir, 0, &mut notes), candidate(dir, 1, &mut notes)];
+        found.sort_by_key(|c| std::cmp::Reverse(c.as_ref().map_or(0, |c| c.generation)));
+        let files = Files { dir: dir.to_path_buf(), current: 1, generation: 0, at: 0, length: 0 };
+        let mut recovered = Recovered { files, ledger: Ledger::default(), torn: false, notes };
+        for candidate in found.into_iter().flatten() {
+            let Candidate { index, generation, length, mut input } = candidate;
+            let (mut ledger, mut whole) = (Ledger::default(), false);
+            let (at, tail) = frame::scan(&mut input, generation, &mut |frame| {
+                whole |= matches!(frame, Frame::Compacted { .. });
                 ledger.apply(&frame);
-                if let Frame::Step { session, offset, lines: bytes, .. } = frame {
-                    if !bytes.is_empty() {
-                        lines.push((session, offset, bytes));
-                    }
-                }
+            });
+            if let Tail::Newer(version) = tail {
+                let why = format!(
+                    "a newer picoclaw wrote frames of version {version}, this one knows {}",
+                    frame::VERSION
+                );
+                // The other file is older: what it says has been done since, so what is written next is newer than both.
+                recovered.files.generation = generation;
+                recovered.notes.push(set_aside(dir, index, &why));
+                break;
             }
-            files = Files {
-                dir: dir.to_path_buf(),
-                current: c.index,
-                generation: c.generation,
-                at: c.at,
-                length: c.length,
-            };
+            // Without its Compacted frame the file was being started when the power went: the other one still holds.
+            if whole {
+                let at = at + HEADER as u64;
+                recovered.ledger = ledger;
+                recovered.torn = tail == Tail::Torn;
+                let dir = dir.to_path_buf();
+                recovered.files = Files { dir, current: index, generation, at, length };
+                break;
+            }
         }
-        Ok(Recovered { files, ledger, lines, torn })
+        recovered
     }
 
     /// Number of the frames written now.
@@ -137,7 +172,7 @@ impl Files {
 
     /// Would `more` bytes overfill the current file? Then [`Files::compact`] comes first.
     pub fn is_full(&self, more: usize) -> bool {
-        self.generation == 0
+        self.at == 0
             || self.at + more as u64 > JOURNAL_STEP_BYTES.max(self.length).min(JOURNAL_BYTES)
     }
 
@@ -257,144 +292,5 @@ impl Ahead {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::Inbound;
-    use crate::sys::scratch::Scratch;
-    use std::fs;
-
-    fn received(id: u64) -> Frame {
-        Frame::Received {
-            id,
-            message: Inbound { event: id as i64, text: "x".repeat(500), ..Inbound::default() },
-        }
-    }
-
-    fn encoded(frame: &Frame, generation: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        assert!(frame::encode(frame, generation, &mut bytes));
-        bytes
-    }
-
-    fn snapshot(ledger: &Ledger, generation: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        ledger.snapshot(|f| assert!(frame::encode(f, generation, &mut bytes)));
-        bytes
-    }
-
-    /// What the writer does with one frame.
-    fn put(files: &mut Files, ledger: &mut Ledger, frame: &Frame) {
-        ledger.apply(frame);
-        if files.is_full(1000) {
-            files.compact(&snapshot(ledger, files.generation() + 1)).expect("compact");
-        } else {
-            files.append(&encoded(frame, files.generation()), true).expect("append");
-        }
-    }
-
-    #[test]
-    fn an_empty_folder_is_an_empty_journal() {
-        let dir = Scratch::named("journal-empty");
-        let r = Files::recover(&dir.join("state")).expect("recover");
-        assert!(r.ledger.is_empty() && !r.torn && r.files.is_full(0));
-    }
-
-    #[test]
-    fn thousands_of_frames_stay_under_the_limit_and_come_back() {
-        let dir = Scratch::named("journal-many");
-        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
-        for id in 1..=2000 {
-            put(&mut files, &mut ledger, &received(id));
-            if id > 3 {
-                put(&mut files, &mut ledger, &Frame::Finished { id: id - 3 });
-            }
-            for name in NAMES {
-                assert!(fs::metadata(dir.join(name)).map_or(0, |m| m.len()) <= JOURNAL_BYTES);
-            }
-        }
-        let again = Files::recover(&dir).expect("recover");
-        assert_eq!(again.ledger.entries().map(|e| e.id).collect::<Vec<_>>(), [1998, 1999, 2000]);
-        assert!(!again.torn);
-        assert!(files.generation() > 3, "it was compacted");
-    }
-
-    #[test]
-    fn a_compaction_cut_short_leaves_the_old_file_in_force() {
-        let dir = Scratch::named("journal-cut");
-        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
-        put(&mut files, &mut ledger, &received(1));
-        put(&mut files, &mut ledger, &received(2));
-        let other = dir.join(NAMES[1 - files.current]);
-        let whole = {
-            let mut bytes = header(files.generation() + 1).to_vec();
-            bytes.extend(snapshot(&Ledger::default(), files.generation() + 1));
-            bytes
-        };
-        for cut in 0..whole.len() {
-            fs::write(&other, &whole[..cut]).expect("write");
-            assert_eq!(Files::recover(&dir).expect("recover").ledger.len(), 2, "cut at {cut}");
-        }
-        fs::write(&other, &whole).expect("write");
-        assert_eq!(Files::recover(&dir).expect("recover").ledger.len(), 0);
-    }
-
-    #[test]
-    fn sectors_of_a_compaction_may_reach_the_card_in_any_order() {
-        let dir = Scratch::named("journal-sectors");
-        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
-        let mut compact = |ids: std::ops::Range<u64>| {
-            ids.for_each(|id| ledger.apply(&received(id)));
-            files.compact(&snapshot(&ledger, files.generation() + 1)).expect("compact");
-            dir.join(NAMES[files.current])
-        };
-        let other = compact(1..3);
-        let old = fs::read(&other).expect("old");
-        compact(3..4);
-        assert_eq!(compact(4..6), other);
-        let new = fs::read(&other).expect("new");
-        let sectors = new.chunks(512).zip(old.chunks(512)).take_while(|(n, o)| n != o).count();
-        assert!(sectors > 4);
-        for there in 0u32..1 << sectors {
-            let mut mixed = old.clone();
-            for at in (0..sectors).filter(|i| there & 1 << i != 0).map(|i| i * 512) {
-                mixed[at..at + 512].copy_from_slice(&new[at..at + 512]);
-            }
-            fs::write(&other, &mixed).expect("write");
-            let found = Files::recover(&dir).expect("recover").ledger.len();
-            assert_eq!(found, if mixed == new { 5 } else { 3 }, "sectors {there:b}");
-        }
-    }
-
-    #[test]
-    fn a_torn_tail_is_cut_and_told() {
-        let dir = Scratch::named("journal-torn");
-        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
-        put(&mut files, &mut ledger, &received(1));
-        let bytes = encoded(&received(2), files.generation());
-        files.append(&bytes[..bytes.len() - 200], true).expect("append");
-        let again = Files::recover(&dir).expect("recover");
-        assert!(again.torn);
-        assert_eq!(again.ledger.len(), 1);
-    }
-
-    #[test]
-    fn a_newer_journal_is_refused_with_the_cure() {
-        let dir = Scratch::named("journal-newer");
-        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir).expect("recover");
-        put(&mut files, &mut ledger, &received(1));
-        let mut bytes = encoded(&received(2), files.generation());
-        bytes[0] = frame::VERSION + 1;
-        files.append(&bytes, true).expect("append");
-        let before = NAMES.map(|name| fs::read(dir.join(name)).ok());
-        let e = Files::recover(&dir).err().expect("refused");
-        for part in ["newer picoclaw", "start the newer version, or move the file away", "journal."]
-        {
-            assert!(e.as_str().contains(part), "{e}");
-        }
-        assert_eq!(
-            NAMES.map(|name| fs::read(dir.join(name)).ok()),
-            before,
-            "nothing is overwritten"
-        );
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

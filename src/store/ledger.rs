@@ -50,12 +50,24 @@ impl Entry {
     fn bytes(&self) -> usize {
         let replies = match &self.stage {
             Stage::Open => 0,
-            Stage::Answered { replies, .. } => replies.iter().map(|r| r.text.len() + 64).sum(),
+            Stage::Answered { replies, .. } => replies.iter().map(reply_bytes).sum(),
         };
         // A sub-agent's report takes the place of its task.
         let report = if self.is_subagent() { SUBAGENT_TASK_BYTES } else { 0 };
-        self.message.text.len() + replies + report + 256
+        self.message.text.len() + replies + report + ENVELOPE_BYTES
     }
+}
+
+/// About what an entry's numbers, names and addresses take.
+const ENVELOPE_BYTES: usize = 256;
+
+fn reply_bytes(reply: &Outbound) -> usize {
+    reply.text.len() + 64
+}
+
+/// About how many bytes of a journal a message outside an answer takes ([`Frame::Said`]).
+pub fn entry_bytes(reply: &Outbound) -> usize {
+    reply_bytes(reply) + ENVELOPE_BYTES
 }
 
 /// All open messages, oldest first, and the offset of each channel.

@@ -19,6 +19,7 @@ mod sample_tests;
 pub mod session;
 pub mod session_cut;
 pub mod session_go;
+pub mod spill;
 pub mod spool;
 pub mod state;
 pub mod swap;

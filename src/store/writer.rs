@@ -16,8 +16,8 @@ use super::job::Job;
 use super::journal::{Ahead, Files};
 use super::ledger::{Ledger, TORN};
 use super::lines::{self, Lines};
-use crate::error::{Error, Result};
-use crate::limits::{JOURNAL_LINES_BYTES, UNSAVED_BYTES};
+use crate::error::Error;
+use crate::limits::{JOURNAL_LINES_BYTES, RECOVERY_NOTES, UNSAVED_BYTES};
 
 /// A place in the order of recorded frames; see [`Journal::written`] and [`Journal::synced`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,8 @@ struct Inner {
     tried: u64,
     synced: u64,
     sync_wanted: u64,
+    /// Session files that the last job could not write, and why.
+    failures: Vec<(String, String)>,
     /// Where a reply's acceptance is written while a job syncs.
     ahead: Option<Ahead>,
     /// There is one in the buffer.
@@ -60,13 +62,11 @@ struct Inner {
 }
 
 impl Journal {
-    /// Reads the journal in `state` and repairs the session files in `sessions`. Second value: notes for the log.
-    ///
-    /// # Errors
-    /// A journal of a newer version, or unreadable files.
-    pub fn open(state: &Path, sessions: &Path) -> Result<(Journal, Vec<String>)> {
-        let mut recovered = Files::recover(state)?;
-        let mut notes = Vec::new();
+    /// Reads the journal in `state` and repairs the session files in `sessions`. Second value: notes for the log, among them
+    /// what could not be used and was set aside; there is no home that the daemon cannot start from.
+    pub fn open(state: &Path, sessions: &Path) -> (Journal, Vec<String>) {
+        let mut recovered = Files::recover(state);
+        let mut notes = std::mem::take(&mut recovered.notes);
         if recovered.torn {
             // Kept by the first write, which begins a file.
             let event = recovered.ledger.offset(TORN) + 1;
@@ -77,16 +77,18 @@ impl Journal {
         }
         // Where that fails the sessions are read as they are.
         notes.extend(lines::trim(sessions).unwrap_or_else(|e| Some(e.to_string())));
-        for (session, offset, bytes) in recovered.lines {
+        recovered.lines(&mut |session, offset, bytes| {
             let lines = Lines { session, offset, bytes, sync: false };
-            match lines::repair(sessions, &lines) {
-                Ok(true) => {
-                    notes.push(format!("session {} was completed from the journal", lines.session))
-                }
-                Ok(false) => {}
-                Err(e) => notes.push(e.to_string()),
+            let note = match lines::repair(sessions, &lines) {
+                Ok(true) => format!("session {} was completed from the journal", lines.session),
+                Ok(false) => return,
+                Err(e) => e.to_string(),
+            };
+            // One for a session, and few in all: the log is for people.
+            if notes.len() < RECOVERY_NOTES && !notes.contains(&note) {
+                notes.push(note);
             }
-        }
+        });
         let inner = Inner {
             ledger: recovered.ledger,
             generation: recovered.files.generation(),
@@ -96,7 +98,7 @@ impl Journal {
             failed: true,
             ..Inner::default()
         };
-        Ok((Journal::with(inner, sessions), notes))
+        (Journal::with(inner, sessions), notes)
     }
 
     /// A journal that keeps no frames, only session files: for one-shot commands.
@@ -171,6 +173,17 @@ impl Journal {
         let inner = self.inner.borrow();
         let own = inner.under_way.iter().chain(&inner.lines).filter(|l| l.session == session);
         own.map(|l| (l.offset + l.bytes.len() as u64, l.bytes.clone())).collect()
+    }
+
+    /// Why the session's file cannot be written at the moment; its lines are kept and tried again.
+    pub fn failure(&self, session: &str) -> Option<String> {
+        let inner = self.inner.borrow();
+        inner.failures.iter().find(|(failing, _)| failing == session).map(|(_, why)| why.clone())
+    }
+
+    /// Names of the session files that cannot be written at the moment.
+    pub fn failing(&self) -> Vec<String> {
+        self.inner.borrow().failures.iter().map(|(session, _)| session.clone()).collect()
     }
 
     /// Waits until everything up to `ticket` was handed to the kernel, or could not be.
@@ -284,17 +297,18 @@ impl Journal {
             (ahead, std::mem::take(&mut inner.buffer))
         };
         let bytes = frames.len() as u64;
-        let written =
-            crate::sys::spawn_blocking(move || ahead.write(&frames).map(|()| ahead)).await;
+        // Not on the one thread that syncs: a kill during the sync would send the reply again.
+        let work = move || ahead.write(&frames).map(|()| ahead);
+        let written = crate::sys::spawn_thread("accepted", work).await;
         let mut inner = self.inner.borrow_mut();
         match written {
-            Ok(ahead) => {
+            Some(Ok(ahead)) => {
                 inner.ahead = Some(ahead);
                 let costs = self.costs.get();
                 self.costs.set(Costs { bytes: costs.bytes + bytes, ..costs });
             }
             // The next job begins a file with all that is alive.
-            Err(_) => inner.passing_failed = true,
+            _ => inner.passing_failed = true,
         }
     }
 
@@ -357,6 +371,7 @@ impl Inner {
             sessions: sessions.to_path_buf(),
             sync,
             costs: Costs::default(),
+            failures: Vec::new(),
         })
     }
 
@@ -370,14 +385,12 @@ impl Inner {
             self.synced = upto;
         }
         self.failed = !ok || std::mem::take(&mut self.passing_failed);
-        // Lines that did not reach their file stand in front of newer ones; the oldest go when there are too many.
+        // Lines that did not reach their file come before newer ones.
         self.under_way = Vec::new();
+        self.note_failures(std::mem::take(&mut job.failures));
         job.lines.append(&mut self.lines);
         self.lines = job.lines;
-        while self.lines.iter().map(|l| l.bytes.len()).sum::<usize>() > UNSAVED_BYTES {
-            let lost = self.lines.remove(0);
-            crate::log::error!("{} bytes of {} had no room", lost.bytes.len(), lost.session);
-        }
+        self.drop_unsaved();
         for session in job.dirty {
             if !self.dirty.contains(&session) {
                 self.dirty.push(session);
@@ -392,6 +405,38 @@ impl Inner {
             _ => std::mem::take(&mut self.buffer),
         };
         self.wake();
+    }
+}
+
+impl Inner {
+    /// What is new is logged once; what has gone, too.
+    fn note_failures(&mut self, failures: Vec<(String, String)>) {
+        for (session, why) in &failures {
+            if !self.failures.iter().any(|(known, _)| known == session) {
+                crate::log::error!("session {session} cannot be written: {why}; it is tried again");
+            }
+        }
+        for (session, _) in &self.failures {
+            if !failures.iter().any(|(failing, _)| failing == session) {
+                crate::log::warn!("session {session} is written again");
+            }
+        }
+        self.failures = failures;
+    }
+
+    /// Of a session that cannot be written the oldest lines go when there are too many; all others are on their way, and as
+    /// many as their turns have made.
+    fn drop_unsaved(&mut self) {
+        for (session, _) in &self.failures {
+            let own = |l: &&Lines| l.session == *session;
+            while self.lines.iter().filter(own).map(|l| l.bytes.len()).sum::<usize>()
+                > UNSAVED_BYTES
+            {
+                let Some(at) = self.lines.iter().position(|l| l.session == *session) else { break };
+                let lost = self.lines.remove(at);
+                crate::log::error!("{} bytes of {session} had no room", lost.bytes.len());
+            }
+        }
     }
 }
 

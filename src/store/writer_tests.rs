@@ -10,7 +10,7 @@ fn received(id: u64) -> Frame {
 }
 
 fn open(dir: &Path) -> Journal {
-    Journal::open(&dir.join("state"), &dir.join("sessions")).expect("open").0
+    Journal::open(&dir.join("state"), &dir.join("sessions")).0
 }
 
 fn drive<T>(journal: &Journal, work: impl Future<Output = T>) -> T {

@@ -47,6 +47,33 @@ pub fn spawn_blocking<T: Send + 'static>(
     BlockingTask(task)
 }
 
+/// Bytes of stack of a thread of its own; a page or two of them are touched.
+const STACK: usize = 256 * 1024;
+
+/// Does blocking work on a thread of its own, which ends with it: what must not wait behind the pool's one thread (a reply's
+/// acceptance), or must not hold it up (names). `None` where the system has no thread left, or the work panicked. How many
+/// there are at once is the caller's affair.
+pub async fn spawn_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, result) = smol::channel::bounded(1);
+    let work = move || {
+        // Nobody waits any more when the caller was dropped.
+        let _ = sender.try_send(work());
+    };
+    start_thread(name, Box::new(work)).ok()?;
+    result.recv().await.ok()
+}
+
+/// Starts a thread of its own.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn start_thread(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work).map(drop)
+}
+
 impl<T> Future for BlockingTask<T> {
     type Output = T;
 

@@ -48,7 +48,7 @@ impl Inside {
             let config = Rc::new(config);
             let sessions = Sessions::new(&config.agent.workspace);
             let journal = Journal::open(&config.home.join("state"), sessions.dir());
-            let journal = Rc::new(journal.expect("a journal").0);
+            let journal = Rc::new(journal.0);
             let http = Client::new().expect("a client");
             let models = Models::new(config.clone(), http.clone());
             let channels = AnyChannel::all(&config, &http).expect("channels");

@@ -20,8 +20,8 @@ fn journal(home: &Home) -> (PathBuf, u32, Vec<Frame>, usize) {
         let bytes = fs::read(&path).ok()?;
         let generation = u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?);
         let mut frames = Vec::new();
-        let (at, _) = frame::scan(&bytes[HEADER..], generation, |f| frames.push(f));
-        Some((path, generation, frames, HEADER + at))
+        let (at, _) = frame::scan(&mut &bytes[HEADER..], generation, &mut |f| frames.push(f));
+        Some((path, generation, frames, HEADER + at as usize))
     };
     let found = ["journal.a", "journal.b"].into_iter().filter_map(read);
     found.max_by_key(|(_, generation, ..)| *generation).expect("a journal")

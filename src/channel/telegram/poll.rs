@@ -25,6 +25,8 @@ pub struct Poller {
     failures: u32,
     unreadable: u32,
     webhook_removed: bool,
+    /// Updates not confirmed that were acted upon.
+    acted: Vec<i64>,
 }
 
 /// What to do after a failed poll.
@@ -44,7 +46,23 @@ impl Poller {
     /// Begins at the first event that was not confirmed.
     pub fn new(next: i64) -> Poller {
         let limit = limits::TELEGRAM_BATCH;
-        Poller { next, limit, failures: 0, unreadable: 0, webhook_removed: false }
+        Poller {
+            next,
+            limit,
+            failures: 0,
+            unreadable: 0,
+            webhook_removed: false,
+            acted: Vec::new(),
+        }
+    }
+
+    /// Whether an update comes for the first time; from now on it does not.
+    pub fn is_new(&mut self, id: i64) -> bool {
+        let new = !self.acted.contains(&id);
+        if new {
+            self.acted.push(id);
+        }
+        new
     }
 
     /// The parameters of getUpdates.
@@ -58,6 +76,8 @@ impl Poller {
     /// The poll went well, and everything below `next` may be confirmed.
     pub fn succeeded(&mut self, next: i64) {
         self.next = next;
+        // At most a batch of them is above it.
+        self.acted.retain(|id| *id >= next);
         self.failures = 0;
         self.unreadable = 0;
         // After trouble with an update, whole batches come back step by step.

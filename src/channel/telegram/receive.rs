@@ -123,6 +123,8 @@ impl Telegram {
                 next = next.max(id.saturating_add(1));
                 match event {
                     Event::Nothing => {}
+                    // Updates that could not be confirmed come again.
+                    Event::Button(_) if !poller.is_new(id) => {}
                     Event::Button(press) => {
                         let reaction = self.asks.press(&press);
                         asides.push(Aside::Button(press.id, reaction.note, reaction.edit));
@@ -171,8 +173,13 @@ impl Telegram {
             return Err(CallError::Garbled { status: 200, why: Garble::Broken, head: Vec::new() });
         }
         if next != poller.next {
-            intake.submit(&self.name, batch, next).await;
+            let confirmed = intake.submit(&self.name, batch, next).await;
             *last_update = Instant::now();
+            if confirmed < next {
+                // The same updates come again at once: buttons and /stop among them are heard, the rest waits.
+                Timer::after(limits::TELEGRAM_UNCONFIRMED_PAUSE).await;
+            }
+            next = confirmed;
         } else if next > 0 && last_update.elapsed() > limits::TELEGRAM_OFFSET_AGE {
             // Everything is confirmed, and numbers may begin anew: an offset above them would hide them.
             next = 0;

@@ -12,16 +12,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Bytes of stack of the thread; a page or two of them are touched.
-const STACK: usize = 256 * 1024;
-
 /// Runs work that a device may hold up, on a thread of its own: a bus that hangs must not hold up the one thread that
 /// writes the journal. How many there are is the caller's affair.
 ///
 /// # Errors
 /// The system has no thread left.
 pub fn aside(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    std::thread::Builder::new().name("hardware".into()).stack_size(STACK).spawn(work).map(drop)
+    super::start_thread("hardware", work)
 }
 
 /// Opens a device for reading and writing, without waiting and without making it this program's terminal.

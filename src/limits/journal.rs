@@ -1,0 +1,33 @@
+//! The journal, and what waits for it.
+
+use super::QUEUE;
+
+/// Bytes up to which a journal file grows before it is compacted, whatever is open: [`JOURNAL_OPEN_BYTES`] and an answer for
+/// each turn that runs. A file that became larger is read all the same.
+pub const JOURNAL_BYTES: u64 = 248 * 1024;
+/// Bytes of a journal file usually: it is compacted when this is full.
+pub const JOURNAL_STEP_BYTES: u64 = 64 * 1024;
+/// Journal files that could not be used and are kept under another name; of more, the newest takes the last one's place.
+pub const JOURNALS_ASIDE: u32 = 4;
+/// Bytes of one journal frame: the longest message or answer, and its envelope.
+pub const JOURNAL_FRAME_BYTES: usize = 44 * 1024;
+/// Bytes of messages and answers that may be open; polling stops until some are done.
+pub const JOURNAL_OPEN_BYTES: usize = 64 * 1024;
+/// Bytes of a turn's session lines that the journal carries; longer ones are synced in the session file itself.
+pub const JOURNAL_LINES_BYTES: usize = 8 * 1024;
+/// Bytes of one journal file that a backup copies; the daemon makes a larger one small again with its first write.
+pub const BACKUP_JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of one message outside an answer, all its parts together, and of all that may be waiting to be sent beside
+/// [`JOURNAL_OPEN_BYTES`]; the tool that wants more is told.
+pub const SAID_BYTES: usize = 64 * 1024;
+/// Notes about a recovery that reach the log.
+pub const RECOVERY_NOTES: usize = 64;
+/// Open messages of one chat that are in memory; further ones wait on the card, so that no chat takes another's place.
+pub const CHAT_QUEUE: usize = QUEUE / 4;
+/// Bytes of them.
+pub const CHAT_OPEN_BYTES: usize = JOURNAL_OPEN_BYTES / 4;
+/// Chats whose messages may wait on the card.
+pub const SPILL_CHATS: usize = 16;
+/// Bytes of one chat's messages on the card: 60 of the longest that Telegram sends, hundreds of usual ones. What has no room
+/// there is not confirmed, and Telegram keeps it.
+pub const SPILL_CHAT_BYTES: u64 = 256 * 1024;

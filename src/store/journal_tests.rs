@@ -1,0 +1,220 @@
+use super::*;
+use crate::bus::Inbound;
+use crate::sys::scratch::Scratch;
+
+fn received(id: u64) -> Frame {
+    Frame::Received {
+        id,
+        message: Inbound { event: id as i64, text: "x".repeat(500), ..Inbound::default() },
+    }
+}
+
+fn encoded(frame: &Frame, generation: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    assert!(frame::encode(frame, generation, &mut bytes));
+    bytes
+}
+
+fn snapshot(ledger: &Ledger, generation: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ledger.snapshot(|f| assert!(frame::encode(f, generation, &mut bytes)));
+    bytes
+}
+
+/// What the writer does with one frame.
+fn put(files: &mut Files, ledger: &mut Ledger, frame: &Frame) {
+    ledger.apply(frame);
+    if files.is_full(1000) {
+        files.compact(&snapshot(ledger, files.generation() + 1)).expect("compact");
+    } else {
+        files.append(&encoded(frame, files.generation()), true).expect("append");
+    }
+}
+
+#[test]
+fn an_empty_folder_is_an_empty_journal() {
+    let dir = Scratch::named("journal-empty");
+    let r = Files::recover(&dir.join("state"));
+    assert!(r.ledger.is_empty() && !r.torn && r.files.is_full(0));
+}
+
+#[test]
+fn thousands_of_frames_stay_under_the_limit_and_come_back() {
+    let dir = Scratch::named("journal-many");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    for id in 1..=2000 {
+        put(&mut files, &mut ledger, &received(id));
+        if id > 3 {
+            put(&mut files, &mut ledger, &Frame::Finished { id: id - 3 });
+        }
+        for name in NAMES {
+            assert!(fs::metadata(dir.join(name)).map_or(0, |m| m.len()) <= JOURNAL_BYTES);
+        }
+    }
+    let again = Files::recover(&dir);
+    assert_eq!(again.ledger.entries().map(|e| e.id).collect::<Vec<_>>(), [1998, 1999, 2000]);
+    assert!(!again.torn);
+    assert!(files.generation() > 3, "it was compacted");
+}
+
+#[test]
+fn a_compaction_cut_short_leaves_the_old_file_in_force() {
+    let dir = Scratch::named("journal-cut");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    put(&mut files, &mut ledger, &received(1));
+    put(&mut files, &mut ledger, &received(2));
+    let other = dir.join(NAMES[1 - files.current]);
+    let whole = {
+        let mut bytes = header(files.generation() + 1).to_vec();
+        bytes.extend(snapshot(&Ledger::default(), files.generation() + 1));
+        bytes
+    };
+    for cut in 0..whole.len() {
+        fs::write(&other, &whole[..cut]).expect("write");
+        assert_eq!(Files::recover(&dir).ledger.len(), 2, "cut at {cut}");
+    }
+    fs::write(&other, &whole).expect("write");
+    assert_eq!(Files::recover(&dir).ledger.len(), 0);
+}
+
+#[test]
+fn sectors_of_a_compaction_may_reach_the_card_in_any_order() {
+    let dir = Scratch::named("journal-sectors");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    let mut compact = |ids: std::ops::Range<u64>| {
+        ids.for_each(|id| ledger.apply(&received(id)));
+        files.compact(&snapshot(&ledger, files.generation() + 1)).expect("compact");
+        dir.join(NAMES[files.current])
+    };
+    let other = compact(1..3);
+    let old = fs::read(&other).expect("old");
+    compact(3..4);
+    assert_eq!(compact(4..6), other);
+    let new = fs::read(&other).expect("new");
+    let sectors = new.chunks(512).zip(old.chunks(512)).take_while(|(n, o)| n != o).count();
+    assert!(sectors > 4);
+    for there in 0u32..1 << sectors {
+        let mut mixed = old.clone();
+        for at in (0..sectors).filter(|i| there & 1 << i != 0).map(|i| i * 512) {
+            mixed[at..at + 512].copy_from_slice(&new[at..at + 512]);
+        }
+        fs::write(&other, &mixed).expect("write");
+        let found = Files::recover(&dir).ledger.len();
+        assert_eq!(found, if mixed == new { 5 } else { 3 }, "sectors {there:b}");
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_told() {
+    let dir = Scratch::named("journal-torn");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    put(&mut files, &mut ledger, &received(1));
+    let bytes = encoded(&received(2), files.generation());
+    files.append(&bytes[..bytes.len() - 200], true).expect("append");
+    let again = Files::recover(&dir);
+    assert!(again.torn);
+    assert_eq!(again.ledger.len(), 1);
+}
+
+#[test]
+fn a_newer_journal_is_set_aside_and_told() {
+    let dir = Scratch::named("journal-newer");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    put(&mut files, &mut ledger, &received(1));
+    let name = NAMES[files.current];
+    let mut bytes = encoded(&received(2), files.generation());
+    bytes[0] = frame::VERSION + 1;
+    files.append(&bytes, true).expect("append");
+    let before = fs::read(dir.join(name)).expect("a journal");
+    let mut again = Files::recover(&dir);
+    assert!(again.notes[0].contains("a newer picoclaw"), "{:?}", again.notes);
+    assert_eq!(fs::read(dir.join(format!("{name}.aside-1"))).expect("kept"), before);
+    assert!(again.ledger.is_empty(), "what the newer one has done is not done again");
+    // And what is written from here on is what the next start reads, not the older file beside it.
+    put(&mut again.files, &mut again.ledger, &received(7));
+    assert_eq!(Files::recover(&dir).ledger.entries().map(|e| e.id).collect::<Vec<_>>(), [7]);
+}
+
+#[test]
+fn whatever_is_in_a_files_place_the_daemon_starts() {
+    for kind in ["folder", "fifo", "link", "rubbish", "empty"] {
+        let dir = Scratch::named(&format!("journal-{kind}"));
+        let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+        put(&mut files, &mut ledger, &received(1));
+        let place = dir.join(NAMES[1 - files.current]);
+        match kind {
+            "folder" => fs::create_dir(&place).expect("a folder"),
+            "link" => std::os::unix::fs::symlink("nowhere", &place).expect("a link"),
+            "rubbish" => fs::write(&place, [7; 9000]).expect("a file"),
+            "fifo" => rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &place,
+                rustix::fs::FileType::Fifo,
+                0o600.into(),
+                0,
+            )
+            .expect("a FIFO"),
+            _ => fs::write(&place, []).expect("a file"),
+        }
+        let mut again = Files::recover(&dir);
+        assert_eq!(again.ledger.len(), 1, "{kind}");
+        put(&mut again.files, &mut again.ledger, &received(2));
+        assert_eq!(Files::recover(&dir).ledger.len(), 2, "{kind}: it can be written");
+    }
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_starts() {
+    let dir = Scratch::named("journal-damage");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    let small = |id| Frame::Received { id, message: Inbound { event: 1, ..Inbound::default() } };
+    (1..4).for_each(|id| put(&mut files, &mut ledger, &small(id)));
+    let path = dir.join(NAMES[files.current]);
+    let whole = fs::read(&path).expect("a journal");
+    let used = files.at as usize;
+    for cut in 0..=used {
+        fs::write(&path, &whole[..cut]).expect("cut");
+        assert!(Files::recover(&dir).ledger.len() <= 3, "cut at {cut}");
+    }
+    for bit in 0..used * 8 {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &damaged).expect("damage");
+        let found = Files::recover(&dir);
+        assert!(found.ledger.len() <= 3, "bit {bit}");
+        // A damaged version byte looks like a newer build's.
+        for aside in 1..=JOURNALS_ASIDE {
+            let _ = fs::remove_file(path.with_extension(format!("b.aside-{aside}")));
+            let _ = fs::remove_file(path.with_extension(format!("a.aside-{aside}")));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_any_size_is_read_in_bounded_memory() {
+    let dir = Scratch::named("journal-large");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    put(&mut files, &mut ledger, &received(1));
+    // More than ever fits: every start used to end here.
+    let mut bytes = Vec::new();
+    for id in 2..40_000 {
+        frame::encode(&received(id), files.generation(), &mut bytes);
+        frame::encode(&Frame::Finished { id }, files.generation(), &mut bytes);
+    }
+    assert!(bytes.len() as u64 > 64 * JOURNAL_BYTES);
+    files.append(&bytes, true).expect("append");
+    let mut again = Files::recover(&dir);
+    assert_eq!(again.ledger.len(), 1);
+    assert!(again.notes.is_empty() && !again.torn);
+    // The next file begun in its place is small again.
+    for id in 50_000..50_003 {
+        again.ledger.apply(&received(id));
+        let bytes = snapshot(&again.ledger, again.files.generation() + 1);
+        again.files.compact(&bytes).expect("compact");
+    }
+    assert!(
+        NAMES.iter().all(|name| {
+            fs::metadata(dir.join(name)).is_ok_and(|m| m.len() == JOURNAL_STEP_BYTES)
+        })
+    );
+}

@@ -1,0 +1,320 @@
+//! Messages that come faster than they can be answered: kept on the card, in order, one file a chat, until there is room for
+//! them. The channel hears that they are safe, so polling never stops for them.
+//!
+//! A file is a row of journal frames. Where reading is stands in the journal, as the offset of a channel of the slot's name, in
+//! the same write as the message that was read: a crash neither loses nor repeats one. Positions only grow; a file's name says
+//! at which it begins.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::frame::{self, Frame};
+use crate::bus::{Address, Inbound};
+use crate::error::{Context, Result};
+use crate::limits::{SPILL_CHAT_BYTES, SPILL_CHATS};
+
+/// What the files' names begin with: `spill-SLOT-POSITION`.
+const PREFIX: &str = "spill-";
+/// The generation in their frames; the files are never used again.
+const GENERATION: u32 = 1;
+
+/// See the module.
+pub struct Spill {
+    dir: PathBuf,
+    slots: Vec<Slot>,
+}
+
+/// The messages of one chat.
+struct Slot {
+    number: usize,
+    chat: Address,
+    /// Position at which the file begins.
+    base: u64,
+    /// Position of the next message to be read.
+    read: u64,
+    /// Position behind the last one.
+    end: u64,
+}
+
+/// A write for the blocking thread.
+pub struct Append {
+    path: PathBuf,
+    at: u64,
+    bytes: Vec<u8>,
+    slot: usize,
+}
+
+/// A read for the blocking thread.
+pub struct Take {
+    path: PathBuf,
+    at: u64,
+    slot: usize,
+}
+
+/// Name under which the journal keeps how far a slot is read.
+fn offset_name(slot: usize) -> String {
+    format!("(spill {slot})")
+}
+
+impl Slot {
+    fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(format!("{PREFIX}{}-{}", self.number, self.base))
+    }
+}
+
+impl Spill {
+    /// What the last run left in `dir`; `read` says how far a slot was read, by its name in the journal. Second value: notes for
+    /// the log.
+    pub fn open(dir: &Path, read: &dyn Fn(&str) -> i64) -> (Spill, Vec<String>) {
+        let (mut spill, mut notes) = (Spill { dir: dir.into(), slots: Vec::new() }, Vec::new());
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(rest) = name.to_str().and_then(|n| n.strip_prefix(PREFIX)) else { continue };
+            let Some((number, base)) = rest.split_once('-') else { continue };
+            let (Ok(number), Ok(base)) = (number.parse::<usize>(), base.parse::<u64>()) else {
+                continue;
+            };
+            let from = base.max(u64::try_from(read(&offset_name(number))).unwrap_or(0));
+            let mut slot = Slot { number, chat: Address::default(), base, read: from, end: from };
+            match slot.look(dir) {
+                Ok(true) if number < SPILL_CHATS => spill.slots.push(slot),
+                Ok(_) => {
+                    // All of it was read.
+                    let _ = fs::remove_file(entry.path());
+                }
+                Err(e) => notes.push(format!("{} cannot be read: {e}", entry.path().display())),
+            }
+        }
+        (spill, notes)
+    }
+
+    /// Nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether messages of this chat are kept: later ones must not pass them.
+    pub fn holds(&self, chat: &Address) -> bool {
+        self.slots.iter().any(|s| s.chat == *chat)
+    }
+
+    /// Plans to keep a message; `None` where it has no room. `read` is as in [`Spill::open`].
+    pub fn append(&mut self, message: &Inbound, read: &dyn Fn(&str) -> i64) -> Option<Append> {
+        let chat = &message.from;
+        let mut bytes = Vec::new();
+        let frame = Frame::Received { id: 0, message: message.clone() };
+        if !frame::encode(&frame, GENERATION, &mut bytes) {
+            return None;
+        }
+        if !self.holds(chat) {
+            let used = |number: &usize| self.slots.iter().any(|s| s.number == *number);
+            let number = (0..SPILL_CHATS).find(|number| !used(number))?;
+            let base = u64::try_from(read(&offset_name(number))).unwrap_or(0);
+            self.slots.push(Slot { number, chat: chat.clone(), base, read: base, end: base });
+        }
+        let dir = self.dir.clone();
+        let slot = self.slots.iter_mut().find(|s| s.chat == *chat)?;
+        let at = slot.end - slot.base;
+        if at + bytes.len() as u64 > SPILL_CHAT_BYTES {
+            return None;
+        }
+        slot.end += bytes.len() as u64;
+        Some(Append { path: slot.path(&dir), at, bytes, slot: slot.number })
+    }
+
+    /// A planned write failed: the message is not kept.
+    pub fn failed(&mut self, append: &Append) {
+        if let Some(slot) = self.slots.iter_mut().find(|s| s.number == append.slot) {
+            slot.end = slot.base + append.at;
+        }
+        self.slots.retain(|s| s.end > s.read);
+    }
+
+    /// The next message of the first chat that `admits`.
+    pub fn next(&self, admits: &dyn Fn(&Address) -> bool) -> Option<Take> {
+        let slot = self.slots.iter().find(|s| admits(&s.chat))?;
+        Some(Take { path: slot.path(&self.dir), at: slot.read - slot.base, slot: slot.number })
+    }
+
+    /// A message of `length` bytes was read, or nothing more can be (`None`). The fact for the journal, and the file when it is
+    /// done with: to be removed once the fact is written.
+    pub fn advance(
+        &mut self,
+        take: &Take,
+        length: Option<u64>,
+    ) -> Option<(Frame, Option<PathBuf>)> {
+        let at = self.slots.iter().position(|s| s.number == take.slot)?;
+        let slot = &mut self.slots[at];
+        slot.read = length.map_or(slot.end, |length| slot.read + length);
+        let channel = offset_name(slot.number);
+        let offset = Frame::Offset { channel, event: i64::try_from(slot.read).unwrap_or(i64::MAX) };
+        let done = (slot.read >= slot.end).then(|| slot.path(&self.dir));
+        if done.is_some() {
+            self.slots.remove(at);
+        }
+        Some((offset, done))
+    }
+}
+
+impl Slot {
+    /// Finds the chat and the end of what was written whole; false where nothing is left to read.
+    fn look(&mut self, dir: &Path) -> std::io::Result<bool> {
+        let mut input = open(&self.path(dir), self.read - self.base)?;
+        let mut chat = None;
+        let (bytes, _) = frame::scan(&mut input, GENERATION, &mut |frame| {
+            if let (None, Frame::Received { message, .. }) = (&chat, frame) {
+                chat = Some(message.from);
+            }
+        });
+        self.end = self.read + bytes;
+        Ok(chat.map(|found| self.chat = found).is_some())
+    }
+}
+
+fn open(path: &Path, at: u64) -> std::io::Result<BufReader<File>> {
+    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    file.seek(SeekFrom::Start(at))?;
+    Ok(BufReader::new(file))
+}
+
+impl Append {
+    /// Writes the message; it is on the card when this returns.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn run(&self) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            let new = self.at == 0;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(new).mode(0o600);
+            let file = options.custom_flags(libc::O_NOFOLLOW).open(&self.path)?;
+            file.write_all_at(&self.bytes, self.at)?;
+            file.sync_data()?;
+            match self.path.parent() {
+                Some(folder) if new => File::open(folder)?.sync_all(),
+                _ => Ok(()),
+            }
+        };
+        write().with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+impl Take {
+    /// Reads the message and how many bytes it takes.
+    ///
+    /// # Errors
+    /// The disk's; a frame that cannot be read.
+    pub fn run(&self) -> Result<(Inbound, u64)> {
+        let read = || -> std::io::Result<(Inbound, u64)> {
+            let mut head = [0; frame::HEAD];
+            let mut input = open(&self.path, self.at)?;
+            input.read_exact(&mut head)?;
+            let length = u32::from_le_bytes([head[5], head[6], head[7], head[8]]);
+            let length = frame::HEAD as u64 + u64::from(length);
+            let mut found = None;
+            frame::scan(&mut open(&self.path, self.at)?.take(length), GENERATION, &mut |frame| {
+                if let Frame::Received { message, .. } = frame {
+                    found = Some(message);
+                }
+            });
+            let broken = || std::io::Error::other("its frames are damaged");
+            found.map(|message| (message, length)).ok_or_else(broken)
+        };
+        read().with_context(|| format!("cannot read {}", self.path.display()))
+    }
+
+    /// The file that is read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    fn message(chat: &str, text: &str) -> Inbound {
+        let from = Address { channel: "t".into(), chat: chat.into(), ..Address::default() };
+        Inbound { from, text: text.into(), ..Inbound::default() }
+    }
+
+    fn keep(spill: &mut Spill, chat: &str, text: &str) -> bool {
+        spill.append(&message(chat, text), &|_| 0).is_some_and(|a| a.run().is_ok())
+    }
+
+    fn take(spill: &mut Spill, chat: &str) -> Option<(String, Frame)> {
+        let take = spill.next(&|c| c.chat == chat)?;
+        let (message, length) = take.run().expect("a message");
+        let (offset, done) = spill.advance(&take, Some(length)).expect("a slot");
+        if let Some(path) = done {
+            fs::remove_file(path).expect("removed");
+        }
+        Some((message.text, offset))
+    }
+
+    #[test]
+    fn each_chat_is_read_in_its_own_order_across_restarts() {
+        let dir = Scratch::named("spill-order");
+        let (mut spill, _) = Spill::open(&dir, &|_| 0);
+        for (chat, text) in [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4")] {
+            assert!(keep(&mut spill, chat, text));
+        }
+        let (text, Frame::Offset { channel, event }) = take(&mut spill, "a").expect("a message")
+        else {
+            panic!("an offset")
+        };
+        assert_eq!(text, "1");
+        let read = |name: &str| if name == channel { event } else { 0 };
+        let (mut again, notes) = Spill::open(&dir, &read);
+        assert!(notes.is_empty(), "{notes:?}");
+        assert!(again.holds(&message("b", "").from));
+        let mut rest = Vec::new();
+        while let Some((text, _)) = take(&mut again, "a") {
+            rest.push(text);
+        }
+        assert_eq!(rest, ["3", "4"]);
+        assert_eq!(take(&mut again, "b").expect("the other chat's").0, "2");
+        assert!(again.is_empty());
+        assert_eq!(fs::read_dir(&*dir).expect("folder").count(), 0, "no file is left");
+    }
+
+    #[test]
+    fn a_cut_write_is_not_kept_and_does_not_hide_what_came_before() {
+        let dir = Scratch::named("spill-cut");
+        let (mut spill, _) = Spill::open(&dir, &|_| 0);
+        assert!(keep(&mut spill, "a", "whole"));
+        let append = spill.append(&message("a", "cut"), &|_| 0).expect("room");
+        append.run().expect("written");
+        let file = OpenOptions::new().write(true).open(&append.path).expect("file");
+        for cut in 1..append.bytes.len() as u64 {
+            file.set_len(append.at + append.bytes.len() as u64 - cut).expect("cut");
+            let (again, _) = Spill::open(&dir, &|_| 0);
+            assert_eq!(again.slots[0].end, append.at, "{cut} bytes are missing");
+        }
+    }
+
+    #[test]
+    fn chats_and_bytes_are_bounded_and_a_failed_write_leaves_no_trace() {
+        let dir = Scratch::named("spill-bounds");
+        let (mut spill, _) = Spill::open(&dir, &|_| 0);
+        for chat in 0..SPILL_CHATS {
+            assert!(spill.append(&message(&chat.to_string(), "x"), &|_| 0).is_some());
+        }
+        assert!(spill.append(&message("one more", "x"), &|_| 0).is_none());
+        let text = "x".repeat(30_000);
+        let mut kept = 0;
+        while let Some(append) = spill.append(&message("0", &text), &|_| 0) {
+            kept += append.bytes.len() as u64;
+            assert!(kept <= SPILL_CHAT_BYTES);
+        }
+        assert!(kept + 31_000 > SPILL_CHAT_BYTES);
+        let (mut spill, _) = Spill::open(&dir, &|_| 0);
+        let append = spill.append(&message("a", "x"), &|_| 0).expect("room");
+        spill.failed(&append);
+        assert!(spill.is_empty());
+    }
+}
