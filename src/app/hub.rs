@@ -131,8 +131,7 @@ impl Hub {
 
     /// Returns when a turn has begun since the last call.
     pub async fn turn_started(&self) {
-        // The sender lives as long as the hub.
-        let _ = self.started_turn.1.recv().await;
+        let _ = self.started_turn.1.recv().await; // the sender lives as long as the hub
     }
 
     /// Whether a turn runs or waits, or a conversation is being summarised.
@@ -146,8 +145,7 @@ impl Hub {
     }
 
     pub(super) fn wake_up(&self) {
-        // Full means a wake-up is under way already.
-        let _ = self.wake.0.try_send(());
+        let _ = self.wake.0.try_send(()); // full: a wake-up is under way
     }
 
     /// No new turns; waits until the running ones have ended or `limit` is over.

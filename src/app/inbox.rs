@@ -92,7 +92,10 @@ impl Inbox {
         })
         .await;
         match result {
-            Ok(()) => Some(first),
+            Ok(()) => {
+                self.spill.borrow_mut().written(&append);
+                Some(first)
+            }
             Err(e) => {
                 self.spill.borrow_mut().failed(&append);
                 crate::log::error!("{e}");

@@ -36,6 +36,8 @@ pub struct Job {
     pub costs: Costs,
     /// Session files that could not be written or synced, and why.
     pub failures: Vec<(String, String)>,
+    /// One of them for a fault that is the disk's.
+    pub disk_fault: bool,
 }
 
 impl Job {
@@ -43,7 +45,7 @@ impl Job {
     /// job, in order, and [`Job::failures`] says why.
     ///
     /// # Errors
-    /// The journal's file cannot be written.
+    /// The journal's file cannot be written, or the disk refuses the sessions' too.
     pub fn run(&mut self) -> Result<()> {
         if !self.snapshot && (self.sync || !self.frames.is_empty()) {
             if let Some(files) = &mut self.files {
@@ -68,11 +70,10 @@ impl Job {
             self.costs.syncs += files.compact(&self.frames)?;
             self.costs.bytes += self.frames.len() as u64;
         }
-        if self.files.is_none() && !self.failures.is_empty() {
-            let (session, why) = &self.failures[0];
-            return Err(Error::new(format!("{session}: {why}")));
+        match self.failures.first() {
+            Some((_, why)) if self.disk_fault || self.files.is_none() => Err(Error::new(why)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn fails(&self, session: &str) -> bool {
@@ -86,15 +87,17 @@ impl Job {
                 self.lines.push(lines);
                 continue;
             }
-            match lines::append(&self.sessions, &lines) {
-                Ok(()) => {
+            let appended = lines::append(&self.sessions, &lines);
+            self.disk_fault |= appended.is_err();
+            match appended {
+                Ok(None) => {
                     self.costs.bytes += lines.bytes.len() as u64;
                     self.costs.syncs += u64::from(lines.sync);
                     if !lines.sync && !self.dirty.contains(&lines.session) {
                         self.dirty.push(lines.session);
                     }
                 }
-                Err(e) => {
+                Ok(Some(e)) | Err(e) => {
                     self.failures.push((lines.session.clone(), e.to_string()));
                     self.lines.push(lines);
                 }

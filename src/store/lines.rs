@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::dir::{self, Dir};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::limits::TREE_NAMES;
 use crate::sys::beneath::File;
 
@@ -41,11 +41,12 @@ fn put_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Appends `lines`. Whatever another process put there meanwhile stays in front.
+/// Appends `lines`. Whatever another process put there meanwhile stays in front. `Some` where this session's file cannot be
+/// written, and others perhaps can; what another user put in its place is passed over, and its lines are lost.
 ///
 /// # Errors
 /// The disk's; a piece that was written is cut off again, so that a later try repeats nothing.
-pub fn append(dir: &Path, lines: &Lines) -> Result<()> {
+pub fn append(dir: &Path, lines: &Lines) -> Result<Option<Error>> {
     let result = (|| -> std::io::Result<()> {
         let mut file = open(dir, &lines.session)?;
         let before = file.metadata()?.len();
@@ -61,10 +62,17 @@ pub fn append(dir: &Path, lines: &Lines) -> Result<()> {
         Err(e) if dir::unfit(&e) => {
             // No fault of the disk: the other conversations go on.
             crate::log::error!("{}: {e}; its lines are lost", name());
-            Ok(())
+            Ok(None)
         }
-        result => result.with_context(name),
+        Err(e) if !is_of_the_disk(&e) => Ok(Some(Error::from(e).context(name()))),
+        result => result.map(|()| None).with_context(name),
     }
+}
+
+/// Whether a fault is the disk's, and not one file's.
+fn is_of_the_disk(e: &std::io::Error) -> bool {
+    let disk = [libc::ENOSPC, libc::EROFS, libc::EIO, libc::EDQUOT, libc::EFBIG, libc::ENODEV];
+    e.raw_os_error().is_some_and(|code| disk.contains(&code))
 }
 
 /// Makes sure recorded lines are in their file after a crash; true when they had to be written.

@@ -6,6 +6,7 @@ pub mod consolidation;
 pub mod credentials;
 pub mod dir;
 pub mod disk;
+mod failures;
 pub mod frame;
 pub mod index;
 mod job;
@@ -14,6 +15,7 @@ pub mod ledger;
 pub mod lines;
 pub mod memory;
 pub mod read;
+mod recovery;
 #[cfg(test)]
 mod sample_tests;
 pub mod session;

@@ -34,7 +34,9 @@ struct Slot {
     base: u64,
     /// Position of the next message to be read.
     read: u64,
-    /// Position behind the last one.
+    /// Position behind the last one that is on the card.
+    written: u64,
+    /// Position behind the last one that is planned.
     end: u64,
 }
 
@@ -77,7 +79,8 @@ impl Spill {
                 continue;
             };
             let from = base.max(u64::try_from(read(&offset_name(number))).unwrap_or(0));
-            let mut slot = Slot { number, chat: Address::default(), base, read: from, end: from };
+            let chat = Address::default();
+            let mut slot = Slot { number, chat, base, read: from, written: from, end: from };
             match slot.look(dir) {
                 Ok(true) if number < SPILL_CHATS => spill.slots.push(slot),
                 Ok(_) => {
@@ -112,7 +115,8 @@ impl Spill {
             let used = |number: &usize| self.slots.iter().any(|s| s.number == *number);
             let number = (0..SPILL_CHATS).find(|number| !used(number))?;
             let base = u64::try_from(read(&offset_name(number))).unwrap_or(0);
-            self.slots.push(Slot { number, chat: chat.clone(), base, read: base, end: base });
+            let (read, written, end) = (base, base, base);
+            self.slots.push(Slot { number, chat: chat.clone(), base, read, written, end });
         }
         let dir = self.dir.clone();
         let slot = self.slots.iter_mut().find(|s| s.chat == *chat)?;
@@ -122,6 +126,13 @@ impl Spill {
         }
         slot.end += bytes.len() as u64;
         Some(Append { path: slot.path(&dir), at, bytes, slot: slot.number })
+    }
+
+    /// A planned write is on the card.
+    pub fn written(&mut self, append: &Append) {
+        if let Some(slot) = self.slots.iter_mut().find(|s| s.number == append.slot) {
+            slot.written = slot.written.max(slot.base + append.at + append.bytes.len() as u64);
+        }
     }
 
     /// A planned write failed: the message is not kept.
@@ -134,7 +145,7 @@ impl Spill {
 
     /// The next message of the first chat that `admits`.
     pub fn next(&self, admits: &dyn Fn(&Address) -> bool) -> Option<Take> {
-        let slot = self.slots.iter().find(|s| admits(&s.chat))?;
+        let slot = self.slots.iter().find(|s| s.read < s.written && admits(&s.chat))?;
         Some(Take { path: slot.path(&self.dir), at: slot.read - slot.base, slot: slot.number })
     }
 
@@ -168,7 +179,8 @@ impl Slot {
                 chat = Some(message.from);
             }
         });
-        self.end = self.read + bytes;
+        self.written = self.read + bytes;
+        self.end = self.written;
         Ok(chat.map(|found| self.chat = found).is_some())
     }
 }
@@ -243,7 +255,10 @@ mod tests {
     }
 
     fn keep(spill: &mut Spill, chat: &str, text: &str) -> bool {
-        spill.append(&message(chat, text), &|_| 0).is_some_and(|a| a.run().is_ok())
+        let Some(append) = spill.append(&message(chat, text), &|_| 0) else { return false };
+        append.run().expect("written");
+        spill.written(&append);
+        true
     }
 
     fn take(spill: &mut Spill, chat: &str) -> Option<(String, Frame)> {

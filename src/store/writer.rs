@@ -10,14 +10,15 @@ use std::task::{Poll, Waker};
 use smol::future::or;
 
 use super::disk::Durability;
+use super::failures::Failures;
 use super::frame::{self, Frame};
 pub use super::job::Costs;
 use super::job::Job;
 use super::journal::{Ahead, Files};
-use super::ledger::{Ledger, TORN};
-use super::lines::{self, Lines};
+use super::ledger::Ledger;
+use super::lines::Lines;
 use crate::error::Error;
-use crate::limits::{JOURNAL_LINES_BYTES, RECOVERY_NOTES, UNSAVED_BYTES};
+use crate::limits::JOURNAL_LINES_BYTES;
 
 /// A place in the order of recorded frames; see [`Journal::written`] and [`Journal::synced`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +49,8 @@ struct Inner {
     tried: u64,
     synced: u64,
     sync_wanted: u64,
-    /// Session files that the last job could not write, and why.
-    failures: Vec<(String, String)>,
+    /// Session files that the last job could not write.
+    failures: Failures,
     /// Where a reply's acceptance is written while a job syncs.
     ahead: Option<Ahead>,
     /// There is one in the buffer.
@@ -62,43 +63,18 @@ struct Inner {
 }
 
 impl Journal {
-    /// Reads the journal in `state` and repairs the session files in `sessions`. Second value: notes for the log, among them
-    /// what could not be used and was set aside; there is no home that the daemon cannot start from.
-    pub fn open(state: &Path, sessions: &Path) -> (Journal, Vec<String>) {
-        let mut recovered = Files::recover(state);
-        let mut notes = std::mem::take(&mut recovered.notes);
-        if recovered.torn {
-            // Kept by the first write, which begins a file.
-            let event = recovered.ledger.offset(TORN) + 1;
-            recovered.ledger.apply(&Frame::Offset { channel: TORN.into(), event });
-            notes.push(format!(
-                "the last journal write before the restart was cut short and is dropped ({event} so far)"
-            ));
-        }
-        // Where that fails the sessions are read as they are.
-        notes.extend(lines::trim(sessions).unwrap_or_else(|e| Some(e.to_string())));
-        recovered.lines(&mut |session, offset, bytes| {
-            let lines = Lines { session, offset, bytes, sync: false };
-            let note = match lines::repair(sessions, &lines) {
-                Ok(true) => format!("session {} was completed from the journal", lines.session),
-                Ok(false) => return,
-                Err(e) => e.to_string(),
-            };
-            // One for a session, and few in all: the log is for people.
-            if notes.len() < RECOVERY_NOTES && !notes.contains(&note) {
-                notes.push(note);
-            }
-        });
+    /// A journal that goes on from these files and open messages.
+    pub(super) fn recovered(files: Files, ledger: Ledger, sessions: &Path) -> Journal {
         let inner = Inner {
-            ledger: recovered.ledger,
-            generation: recovered.files.generation(),
-            files: Some(recovered.files),
+            ledger,
+            generation: files.generation(),
+            files: Some(files),
             keeps_frames: true,
             // The first write starts a fresh file: whatever a crash left behind is compacted away.
             failed: true,
             ..Inner::default()
         };
-        (Journal::with(inner, sessions), notes)
+        Journal::with(inner, sessions)
     }
 
     /// A journal that keeps no frames, only session files: for one-shot commands.
@@ -175,15 +151,9 @@ impl Journal {
         own.map(|l| (l.offset + l.bytes.len() as u64, l.bytes.clone())).collect()
     }
 
-    /// Why the session's file cannot be written at the moment; its lines are kept and tried again.
-    pub fn failure(&self, session: &str) -> Option<String> {
-        let inner = self.inner.borrow();
-        inner.failures.iter().find(|(failing, _)| failing == session).map(|(_, why)| why.clone())
-    }
-
-    /// Names of the session files that cannot be written at the moment.
+    /// Names of the session files that cannot be written at the moment; their lines are kept and tried again.
     pub fn failing(&self) -> Vec<String> {
-        self.inner.borrow().failures.iter().map(|(session, _)| session.clone()).collect()
+        self.inner.borrow().failures.names().map(str::to_owned).collect()
     }
 
     /// Waits until everything up to `ticket` was handed to the kernel, or could not be.
@@ -372,6 +342,7 @@ impl Inner {
             sync,
             costs: Costs::default(),
             failures: Vec::new(),
+            disk_fault: false,
         })
     }
 
@@ -387,10 +358,10 @@ impl Inner {
         self.failed = !ok || std::mem::take(&mut self.passing_failed);
         // Lines that did not reach their file come before newer ones.
         self.under_way = Vec::new();
-        self.note_failures(std::mem::take(&mut job.failures));
+        self.failures.note(std::mem::take(&mut job.failures));
         job.lines.append(&mut self.lines);
         self.lines = job.lines;
-        self.drop_unsaved();
+        self.failures.bound(&mut self.lines);
         for session in job.dirty {
             if !self.dirty.contains(&session) {
                 self.dirty.push(session);
@@ -405,38 +376,6 @@ impl Inner {
             _ => std::mem::take(&mut self.buffer),
         };
         self.wake();
-    }
-}
-
-impl Inner {
-    /// What is new is logged once; what has gone, too.
-    fn note_failures(&mut self, failures: Vec<(String, String)>) {
-        for (session, why) in &failures {
-            if !self.failures.iter().any(|(known, _)| known == session) {
-                crate::log::error!("session {session} cannot be written: {why}; it is tried again");
-            }
-        }
-        for (session, _) in &self.failures {
-            if !failures.iter().any(|(failing, _)| failing == session) {
-                crate::log::warn!("session {session} is written again");
-            }
-        }
-        self.failures = failures;
-    }
-
-    /// Of a session that cannot be written the oldest lines go when there are too many; all others are on their way, and as
-    /// many as their turns have made.
-    fn drop_unsaved(&mut self) {
-        for (session, _) in &self.failures {
-            let own = |l: &&Lines| l.session == *session;
-            while self.lines.iter().filter(own).map(|l| l.bytes.len()).sum::<usize>()
-                > UNSAVED_BYTES
-            {
-                let Some(at) = self.lines.iter().position(|l| l.session == *session) else { break };
-                let lost = self.lines.remove(at);
-                crate::log::error!("{} bytes of {session} had no room", lost.bytes.len());
-            }
-        }
     }
 }
 

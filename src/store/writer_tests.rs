@@ -1,5 +1,6 @@
 use super::*;
 use crate::bus::Inbound;
+use crate::limits::UNSAVED_BYTES;
 use crate::sys::scratch::Scratch;
 
 fn received(id: u64) -> Frame {

@@ -43,7 +43,7 @@ fn a_button_and_another_chat_are_heard_behind_a_flood() {
     // Each of the flood reached the model, in order; some may have joined one turn.
     let all = || {
         let seen = peer.requests().iter().map(ToString::to_string).collect::<String>();
-        markers.iter().all(|m| seen.contains(m.as_str())).then_some(())
+        markers.iter().all(|m| seen.contains(&m.to_string())).then_some(())
     };
     assert!(eventually(4 * SOON, all).is_some(), "messages are lost\n{}", daemon.log());
     let told = peer.sent().iter().filter(|s| s.text.contains("answered in order")).count();
@@ -78,25 +78,34 @@ fn what_waits_on_the_card_survives_a_kill() {
     let daemon = Daemon::start(&home, &peer);
     let all = || {
         let seen = peer.requests().iter().map(ToString::to_string).collect::<String>();
-        markers.iter().all(|m| seen.contains(m.as_str())).then_some(())
+        markers.iter().all(|m| seen.contains(&m.to_string())).then_some(())
     };
     // The question that the kill ended is asked again, and nobody says no.
     let again = || peer.sent().into_iter().filter(|s| !s.buttons.is_empty()).nth(1);
     if let Some(asked) = eventually(SOON, again) {
         peer.press(OWNER, OWNER, asked.message_id, &asked.buttons[1].1);
     }
-    assert!(eventually(4 * SOON, all).is_some(), "messages are lost\n{}", daemon.log());
+    let missing = || {
+        let seen = peer.requests().iter().map(ToString::to_string).collect::<String>();
+        markers.iter().filter(|m| !seen.contains(&m.to_string())).cloned().collect::<Vec<_>>()
+    };
+    let found = eventually(4 * SOON, all).is_some();
+    assert!(found, "messages are lost: {:?}\n{}", missing(), daemon.log());
 }
 
 #[test]
 fn a_tool_that_says_too_much_is_told_and_the_home_starts() {
     let (peer, home, daemon) = start();
-    let marker = peer.say(OWNER, OWNER, "[bigargs:message x120000] send it all");
-    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    let told =
-        peer.requests().iter().any(|r| r.to_string().contains("too long to be sent at once"));
-    assert!(told, "{}", daemon.log());
+    peer.faults(&["tg:sendMessage:500:1"]);
+    let large = "y".repeat(20_000);
+    peer.say(OWNER, OWNER, &format!("[loop:message {{\"content\":\"{large}\"}}]"));
+    let told = || {
+        let refused = |r: &serde_json::Value| r.to_string().contains("too much is waiting");
+        peer.requests().iter().any(refused).then_some(())
+    };
+    assert!(eventually(SOON, told).is_some(), "{}", daemon.log());
     daemon.kill9();
+    peer.faults(&[]);
     let daemon = Daemon::start(&home, &peer);
     let again = peer.say(OWNER, OWNER, "still there?");
     assert!(peer.wait_reply(&again, SOON).is_some(), "{}", daemon.log());

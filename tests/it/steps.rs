@@ -117,7 +117,7 @@ fn a_torn_tail_is_cut_and_counted() {
 }
 
 #[test]
-fn a_newer_journal_stops_the_start_and_stays_as_it_is() {
+fn a_newer_journal_is_set_aside_and_the_daemon_starts() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let daemon = Daemon::start(&home, &peer);
@@ -131,8 +131,10 @@ fn a_newer_journal_stops_the_start_and_stays_as_it_is() {
     let mut bytes = fs::read(&path).expect("journal");
     bytes[at..at + newer.len()].copy_from_slice(&newer);
     fs::write(&path, &bytes).expect("write");
-    let done = home.run(&["gateway"]);
-    assert!(!done.status.success());
-    assert!(done.stderr.contains("start the newer version"), "{}", done.all());
-    assert_eq!(fs::read(&path).expect("journal"), bytes, "it was overwritten");
+    let daemon = Daemon::start(&home, &peer);
+    let marker = peer.say(OWNER, OWNER, "still there?");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert!(daemon.log().contains("a newer picoclaw"), "{}", daemon.log());
+    let aside = format!("{}.aside-1", path.display());
+    assert_eq!(fs::read(aside).expect("it is kept"), bytes);
 }
