@@ -25,6 +25,7 @@ pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
 
+pub use random::random;
 pub use spawn_blocking::{BlockingTask, spawn_blocking, spawn_thread, start_thread, stuck};
 
 #[cfg(test)]

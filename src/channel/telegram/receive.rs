@@ -26,6 +26,31 @@ enum Aside {
     Button(String, &'static str, Option<String>),
 }
 
+/// What one answer of getUpdates holds.
+#[derive(Default)]
+struct Updates {
+    messages: Vec<Inbound>,
+    asides: Vec<Aside>,
+    /// Chats with a new id: old, new.
+    moves: Vec<(String, String)>,
+    /// The first update that is not among these.
+    next: i64,
+    /// Somebody paired.
+    paired: bool,
+    /// One of them could not be read.
+    unreadable: bool,
+}
+
+impl Updates {
+    /// The move is told before the batch, so what was written before it moves as well.
+    fn migrate(&mut self, old: String, new: String) {
+        for message in self.messages.iter_mut().filter(|m| m.from.chat == old) {
+            message.from.chat.clone_from(&new);
+        }
+        self.moves.push((old, new));
+    }
+}
+
 impl Telegram {
     /// Polls for ever.
     pub(super) async fn receive<I: Intake>(&self, intake: &I) {
@@ -85,95 +110,26 @@ impl Telegram {
                 me
             }
         };
-        let bytes = self
-            .api
-            .call_within(
-                "getUpdates",
-                &poller.body(),
-                limits::TELEGRAM_POLL_FIRST_BYTE,
-                limits::TELEGRAM_BODY_BYTES,
-            )
-            .await?;
-        let mut asides = Vec::new();
-        let mut batch = Vec::new();
-        let mut moves = Vec::new();
-        let mut next = poller.next;
-        let mut saved = true;
-        let mut unreadable = false;
-        {
-            let text = wire::text(&bytes);
-            let mismatch = TypeMismatch::default();
-            let updates = answer::updates(&text, &mismatch)?;
-            for update in updates.items() {
-                // One update that cannot be read does not hold up those beside it.
-                let mismatch = TypeMismatch::default();
-                let read = inbound::update(update.apart(&mismatch), &self.name, me, &self.group);
-                let Some((id, event)) = read else {
-                    count(&self.health.skipped);
-                    unreadable = true;
-                    if let Some(id) = wire::first_number(update.raw().as_bytes(), "update_id") {
-                        crate::log::error!("{}: update {id} cannot be read, skipped", self.name);
-                        next = next.max(id.saturating_add(1));
-                    }
-                    continue;
-                };
-                if id < poller.next {
-                    continue;
-                }
-                next = next.max(id.saturating_add(1));
-                match event {
-                    Event::Nothing => {}
-                    // Updates that could not be confirmed come again.
-                    Event::Button(_) if !poller.is_new(id) => {}
-                    Event::Button(press) => {
-                        let reaction = self.asks.press(&press);
-                        asides.push(Aside::Button(press.id, reaction.note, reaction.edit));
-                    }
-                    Event::Migrated(old, new) => {
-                        let (old, new) = (old.to_string(), new.to_string());
-                        // The move is told before the batch, so what was written before it moves as well.
-                        for message in
-                            batch.iter_mut().filter(|m: &&mut Inbound| m.from.chat == old)
-                        {
-                            message.from.chat.clone_from(&new);
-                        }
-                        moves.push((old, new));
-                    }
-                    Event::Message(message) if self.may_talk(&message) => batch.push(message),
-                    Event::Message(message) => {
-                        count(&self.health.strangers);
-                        let known = self.paired_count();
-                        asides.extend(self.stranger(&message));
-                        saved &= self.paired_count() == known;
-                    }
-                }
-            }
-        }
+        let method = "getUpdates";
+        let (wait, most) = (limits::TELEGRAM_POLL_FIRST_BYTE, limits::TELEGRAM_BODY_BYTES);
+        let bytes = self.api.call_within(method, &poller.body(), wait, most).await?;
+        let mut updates = self.sort(&bytes, poller, me)?;
         // The body can be large; what follows can take long.
         drop(bytes);
-        for (old, new) in moves {
+        for (old, new) in &updates.moves {
             crate::log::info!("{}: chat {old} is now {new}", self.name);
-            intake.migrated(&self.name, &old, &new).await;
+            intake.migrated(&self.name, old, new).await;
         }
-        if !saved {
-            let json = self.paired.borrow().to_json();
-            if let Err(e) = intake.save_paired(json).await {
-                crate::log::error!("{}: paired users not saved: {e}", self.name);
-                asides.iter_mut().for_each(|aside| {
-                    if let Aside::Tell { text, .. } = aside {
-                        if text == PAIRED {
-                            text.push_str(" (Only until I restart: the list could not be saved.)");
-                        }
-                    }
-                });
-            }
+        if updates.paired {
+            self.save_paired(&mut updates.asides, intake).await;
         }
-        if unreadable && next == poller.next {
+        let mut next = updates.next;
+        if updates.unreadable && next == poller.next {
             // Nothing to confirm: asked again at once, it would be the same answer for ever.
             return Err(CallError::Garbled { status: 200, why: Garble::Broken, head: Vec::new() });
         }
         if next != poller.next {
-            let confirmed = intake.submit(&self.name, batch, next).await;
+            let confirmed = intake.submit(&self.name, updates.messages, next).await;
             *last_update = Instant::now();
             if confirmed < next {
                 // The same updates come again at once: buttons and /stop among them are heard, the rest waits.
@@ -185,7 +141,7 @@ impl Telegram {
             next = 0;
         }
         poller.succeeded(next);
-        for aside in asides {
+        for aside in updates.asides {
             if let Err(e) = self.tell(aside).await {
                 // A courtesy: not worth holding up the messages.
                 crate::log::debug!("{}: {e}", self.name);
@@ -193,6 +149,63 @@ impl Telegram {
             }
         }
         Ok(())
+    }
+
+    /// Sorts an answer of getUpdates; buttons are acted upon here, before anything can wait.
+    fn sort(&self, bytes: &[u8], poller: &mut Poller, me: &Me) -> Result<Updates, CallError> {
+        let mut sorted = Updates { next: poller.next, ..Updates::default() };
+        let text = wire::text(bytes);
+        let mismatch = TypeMismatch::default();
+        for update in answer::updates(&text, &mismatch)?.items() {
+            // One update that cannot be read does not hold up those beside it.
+            let mismatch = TypeMismatch::default();
+            let read = inbound::update(update.apart(&mismatch), &self.name, me, &self.group);
+            let Some((id, event)) = read else {
+                count(&self.health.skipped);
+                sorted.unreadable = true;
+                if let Some(id) = wire::first_number(update.raw().as_bytes(), "update_id") {
+                    crate::log::error!("{}: update {id} cannot be read, skipped", self.name);
+                    sorted.next = sorted.next.max(id.saturating_add(1));
+                }
+                continue;
+            };
+            if id < poller.next {
+                continue;
+            }
+            sorted.next = sorted.next.max(id.saturating_add(1));
+            match event {
+                Event::Nothing => {}
+                // Updates that could not be confirmed come again.
+                Event::Button(_) if !poller.is_new(id) => {}
+                Event::Button(press) => {
+                    let reaction = self.asks.press(&press);
+                    sorted.asides.push(Aside::Button(press.id, reaction.note, reaction.edit));
+                }
+                Event::Migrated(old, new) => sorted.migrate(old.to_string(), new.to_string()),
+                Event::Message(message) if self.may_talk(&message) => sorted.messages.push(message),
+                Event::Message(message) => {
+                    count(&self.health.strangers);
+                    let known = self.paired_count();
+                    sorted.asides.extend(self.stranger(&message));
+                    sorted.paired |= self.paired_count() != known;
+                }
+            }
+        }
+        Ok(sorted)
+    }
+
+    /// Saves who is paired; whoever was told so learns when that failed.
+    async fn save_paired<I: Intake>(&self, asides: &mut [Aside], intake: &I) {
+        let json = self.paired.borrow().to_json();
+        let Err(e) = intake.save_paired(json).await else { return };
+        crate::log::error!("{}: paired users not saved: {e}", self.name);
+        for aside in asides {
+            if let Aside::Tell { text, .. } = aside {
+                if text == PAIRED {
+                    text.push_str(" (Only until I restart: the list could not be saved.)");
+                }
+            }
+        }
     }
 
     async fn who_am_i(&self) -> Result<Me, CallError> {
