@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::limits::{CHAT_OPEN_BYTES, CHAT_QUEUE, JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
-use crate::store::spill::Spill;
+use crate::store::spill::{self, Spill};
 use crate::store::writer::Journal;
 use crate::sys::{clock, spawn_blocking};
 
@@ -140,7 +140,7 @@ impl Inbox {
         if let Some(path) = done {
             // Removed earlier, a power cut could leave neither.
             if self.journal.synced(ticket).await {
-                let _ = spawn_blocking(move || std::fs::remove_file(path)).await;
+                let _ = spawn_blocking(move || spill::remove(&path)).await;
             }
         }
         id

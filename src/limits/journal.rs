@@ -7,8 +7,6 @@ use super::QUEUE;
 pub const JOURNAL_BYTES: u64 = 248 * 1024;
 /// Bytes of a journal file usually: it is compacted when this is full.
 pub const JOURNAL_STEP_BYTES: u64 = 64 * 1024;
-/// Journal files that could not be used and are kept under another name; of more, the newest takes the last one's place.
-pub const JOURNALS_ASIDE: u32 = 4;
 /// Bytes of one journal frame: the longest message or answer, and its envelope.
 pub const JOURNAL_FRAME_BYTES: usize = 44 * 1024;
 /// Bytes of messages and answers that may be open; polling stops until some are done.

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::bus::Inbound;
 use crate::sys::scratch::Scratch;
@@ -128,7 +130,7 @@ fn a_newer_journal_is_set_aside_and_told() {
     let before = fs::read(dir.join(name)).expect("a journal");
     let mut again = Files::recover(&dir);
     assert!(again.notes[0].contains("a newer picoclaw"), "{:?}", again.notes);
-    assert_eq!(fs::read(dir.join(format!("{name}.aside-1"))).expect("kept"), before);
+    assert_eq!(fs::read(dir.join(format!("{name}.unfit-1"))).expect("kept"), before);
     assert!(again.ledger.is_empty(), "what the newer one has done is not done again");
     // And what is written from here on is what the next start reads, not the older file beside it.
     put(&mut again.files, &mut again.ledger, &received(7));
@@ -183,10 +185,7 @@ fn every_cut_and_every_flipped_bit_starts() {
         let found = Files::recover(&dir);
         assert!(found.ledger.len() <= 3, "bit {bit}");
         // A damaged version byte looks like a newer build's.
-        for aside in 1..=JOURNALS_ASIDE {
-            let _ = fs::remove_file(path.with_extension(format!("b.aside-{aside}")));
-            let _ = fs::remove_file(path.with_extension(format!("a.aside-{aside}")));
-        }
+        let _ = fs::remove_file(format!("{}.unfit-1", path.display()));
     }
 }
 

@@ -5,15 +5,16 @@
 //! the same write as the message that was read: a crash neither loses nor repeats one. Positions only grow; a file's name says
 //! at which it begins.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::dir::Dir;
 use super::frame::{self, Frame};
 use crate::bus::{Address, Inbound};
 use crate::error::{Context, Result};
-use crate::limits::{SPILL_CHAT_BYTES, SPILL_CHATS};
+use crate::limits::{SPILL_CHAT_BYTES, SPILL_CHATS, TREE_NAMES};
+use crate::sys::beneath::File;
 
 /// What the files' names begin with: `spill-SLOT-POSITION`.
 const PREFIX: &str = "spill-";
@@ -71,23 +72,30 @@ impl Spill {
     /// the log.
     pub fn open(dir: &Path, read: &dyn Fn(&str) -> i64) -> (Spill, Vec<String>) {
         let (mut spill, mut notes) = (Spill { dir: dir.into(), slots: Vec::new() }, Vec::new());
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(rest) = name.to_str().and_then(|n| n.strip_prefix(PREFIX)) else { continue };
-            let Some((number, base)) = rest.split_once('-') else { continue };
-            let (Ok(number), Ok(base)) = (number.parse::<usize>(), base.parse::<u64>()) else {
-                continue;
-            };
+        let Ok(Some(folder)) = Dir::find(dir) else { return (spill, notes) };
+        let mut names = Vec::new();
+        if let Err(e) = folder.each(TREE_NAMES, &mut |name, _| {
+            if name.starts_with(PREFIX) {
+                names.push(name.to_owned());
+            }
+        }) {
+            notes.push(format!("{} cannot be listed: {e}", dir.display()));
+        }
+        for name in names {
+            let parts = name[PREFIX.len()..].split_once('-');
+            let parsed =
+                parts.and_then(|(n, b)| n.parse::<usize>().ok().zip(b.parse::<u64>().ok()));
+            let Some((number, base)) = parsed else { continue };
             let from = base.max(u64::try_from(read(&offset_name(number))).unwrap_or(0));
             let chat = Address::default();
             let mut slot = Slot { number, chat, base, read: from, written: from, end: from };
             match slot.look(dir) {
                 Ok(true) if number < SPILL_CHATS => spill.slots.push(slot),
+                // All of it was read.
                 Ok(_) => {
-                    // All of it was read.
-                    let _ = fs::remove_file(entry.path());
+                    let _ = folder.remove(&name);
                 }
-                Err(e) => notes.push(format!("{} cannot be read: {e}", entry.path().display())),
+                Err(e) => notes.push(format!("{} cannot be read: {e}", dir.join(name).display())),
             }
         }
         (spill, notes)
@@ -186,10 +194,19 @@ impl Slot {
 }
 
 fn open(path: &Path, at: u64) -> std::io::Result<BufReader<File>> {
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let (dir, name) = Dir::around(path, 1)?;
+    let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
     file.seek(SeekFrom::Start(at))?;
     Ok(BufReader::new(file))
+}
+
+/// Removes a file that is done with.
+///
+/// # Errors
+/// The disk's.
+pub fn remove(path: &Path) -> std::io::Result<bool> {
+    let (dir, name) = Dir::around(path, 1)?;
+    dir.remove(name)
 }
 
 impl Append {
@@ -199,16 +216,15 @@ impl Append {
     /// The disk's.
     pub fn run(&self) -> Result<()> {
         let write = || -> std::io::Result<()> {
-            let new = self.at == 0;
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(new).mode(0o600);
-            let file = options.custom_flags(libc::O_NOFOLLOW).open(&self.path)?;
+            let (dir, name) = Dir::make_around(&self.path, 1)?;
+            if self.at == 0 {
+                dir.remove(name)?;
+                drop(dir.append(name, 0o600)?);
+            }
+            let file = dir.change(name)?.ok_or(ErrorKind::NotFound)?;
             file.write_all_at(&self.bytes, self.at)?;
             file.sync_data()?;
-            match self.path.parent() {
-                Some(folder) if new => File::open(folder)?.sync_all(),
-                _ => Ok(()),
-            }
+            if self.at == 0 { dir.sync() } else { Ok(()) }
         };
         write().with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -246,6 +262,8 @@ impl Take {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
+
     use super::*;
     use crate::sys::scratch::Scratch;
 

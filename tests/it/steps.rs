@@ -135,6 +135,6 @@ fn a_newer_journal_is_set_aside_and_the_daemon_starts() {
     let marker = peer.say(OWNER, OWNER, "still there?");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert!(daemon.log().contains("a newer picoclaw"), "{}", daemon.log());
-    let aside = format!("{}.aside-1", path.display());
+    let aside = format!("{}.unfit-1", path.display());
     assert_eq!(fs::read(aside).expect("it is kept"), bytes);
 }
