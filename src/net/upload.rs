@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+#[cfg(feature = "media")]
 use crate::proto::text;
 
 /// A file at a place of a request's body.
