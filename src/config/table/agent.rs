@@ -71,7 +71,7 @@ config_keys! {
         /// the two keys about skills below hold
         ("turn_profile.enabled", Bool, "false");
         /// accepted; not used
-        ("turn_profile.history.mode", Word("default|off|custom"), "");
+        ("turn_profile.history.mode", Word("default|off"), "");
         /// accepted; not used
         ("turn_profile.system_prompt.mode", Word("default|off|custom"), "");
         /// accepted; not used

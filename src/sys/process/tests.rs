@@ -163,12 +163,21 @@ fn dropping_ends_everything() {
     block_on(smol::future::or(async { drop(run(child, LONG).await) }, async {
         Timer::after(Duration::from_millis(100)).await;
     }));
-    assert!(!Path::new(&format!("/proc/{group}")).exists(), "no zombie");
+    no_zombie(group);
     assert_gone(group);
-    let child = start(&s, "sleep 100");
-    let group = child.id();
-    drop(child);
-    assert!(!Path::new(&format!("/proc/{group}")).exists(), "no zombie");
+    let group = start(&s, "sleep 100").id();
+    no_zombie(group);
+}
+
+/// A killed child is reaped at once, or, where the machine is busy, by the next command.
+#[track_caller]
+fn no_zombie(pid: u32) {
+    let path = format!("/proc/{pid}");
+    for _ in (0..2000).take_while(|_| Path::new(&path).exists()) {
+        reap_unreaped();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!Path::new(&path).exists(), "a zombie stays");
 }
 
 #[test]
