@@ -6,6 +6,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
+
+use smol::channel::{Receiver, Sender};
+use smol::future::or;
 
 use super::commands;
 use super::hub::Hub;
@@ -15,7 +19,9 @@ use crate::bus::{Address, CLI, Inbound, Outbound};
 use crate::channel::Intake;
 use crate::channel::command::{self, Command};
 use crate::error::Result;
-use crate::limits::{CHAT_OPEN_BYTES, CHAT_QUEUE, JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE};
+use crate::limits::{
+    CHAT_OPEN_BYTES, CHAT_QUEUE, JOURNAL_OPEN_BYTES, MESSAGE_BYTES, QUEUE, TELL_WAITING,
+};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::store::spill::{self, Spill};
@@ -48,6 +54,10 @@ pub(super) struct Inbox {
     unconfirmed: RefCell<Vec<Unconfirmed>>,
     /// Events of `/stop` that were acted upon and could not be taken; told again, they stop nothing.
     stopped: RefCell<Vec<(String, i64)>>,
+    /// Chats with messages on the card that have not been told, and when they are.
+    untold: RefCell<Vec<(Address, Instant)>>,
+    /// Wakes the task that tells them.
+    look: (Sender<()>, Receiver<()>),
     /// A message is being moved from the card; another one of its chat must not pass it.
     moving: Cell<bool>,
 }
@@ -72,8 +82,15 @@ impl Inbox {
             crate::log::error!("{note}");
         }
         let spill = RefCell::new(spill);
-        let (unconfirmed, stopped) = (RefCell::default(), RefCell::default());
-        Inbox { journal, spill, unconfirmed, stopped, moving: Cell::new(false) }
+        Inbox {
+            journal,
+            spill,
+            unconfirmed: RefCell::default(),
+            stopped: RefCell::default(),
+            untold: RefCell::default(),
+            look: smol::channel::bounded(1),
+            moving: Cell::new(false),
+        }
     }
 
     /// Whether a message must wait: there is no room, or others of its chat wait already.
@@ -155,10 +172,32 @@ impl Inbox {
     }
 }
 
-/// Moves messages from the card into the journal as there is room, for ever.
+/// Moves messages from the card into the journal as there is room, and tells chats that wait for long, for ever.
 pub(super) async fn run(hub: Rc<Hub>) {
     loop {
-        hub.journal.room(|ledger| hub.inbox.may_move(ledger)).await;
+        let room = async {
+            hub.journal.room(|ledger| hub.inbox.may_move(ledger)).await;
+            true
+        };
+        let due = hub.inbox.untold.borrow().iter().map(|(_, due)| *due).min();
+        let tell = async {
+            match due {
+                Some(due) => async_io::Timer::at(due).await,
+                None => std::future::pending().await,
+            };
+        };
+        // The sender lives as long as the hub.
+        let look = async {
+            let _ = hub.inbox.look.1.recv().await;
+        };
+        let told = async {
+            or(tell, look).await;
+            false
+        };
+        if !or(room, told).await {
+            hub.tell_waiting();
+            continue;
+        }
         if let Some(id) = hub.inbox.move_one().await {
             hub.start(id);
         }
@@ -178,8 +217,8 @@ impl Hub {
             last_chat::save(&self.agent.config.agent.workspace, chat).await;
         }
         let session = session_key(&self.agent.config.session, &message);
-        let too_long = message.text.len() > MESSAGE_BYTES;
         let bytes = message.text.len();
+        let too_long = bytes > MESSAGE_BYTES;
         let mut message = message;
         if too_long {
             message.text = "(too long)".into();
@@ -217,7 +256,10 @@ impl Hub {
             return match self.inbox.keep(&message).await {
                 Some(first) => {
                     if first && !message.is_unattended() {
-                        self.tell_waiting(to);
+                        let due = Instant::now() + TELL_WAITING;
+                        self.inbox.untold.borrow_mut().push((to, due));
+                        // Full means that the task looks again anyway.
+                        let _ = self.inbox.look.0.try_send(());
                     }
                     Admission::Kept
                 }
@@ -230,12 +272,22 @@ impl Hub {
         Admission::Accepted(id)
     }
 
-    /// Tells a chat once that its messages wait.
-    fn tell_waiting(&self, to: Address) {
-        let text = "That is more than I can take in at once. Your messages are safe and are answered in order.".into();
-        if let Err(e) = self.message_sender()(Outbound { to, text, reply_to: 0 }) {
-            crate::log::info!("a chat was not told that its messages wait: {e}");
+    /// Tells chats once whose messages have waited for [`TELL_WAITING`].
+    fn tell_waiting(&self) {
+        let now = Instant::now();
+        let mut untold = std::mem::take(&mut *self.inbox.untold.borrow_mut());
+        for (to, due) in std::mem::take(&mut untold) {
+            if due > now {
+                untold.push((to, due));
+            } else if self.inbox.spill.borrow().holds(&to) {
+                let text = "That is more than I can take in at once. Your messages are safe and are answered in order.";
+                let notice = Outbound { to, text: text.into(), reply_to: 0 };
+                if let Err(e) = self.message_sender()(notice) {
+                    crate::log::info!("a chat was not told that its messages wait: {e}");
+                }
+            }
         }
+        self.inbox.untold.borrow_mut().append(&mut untold);
     }
 
     /// Takes a message of the command line over; returns its number, and why it is not on the card, or nothing. 0 where there is
@@ -304,7 +356,7 @@ impl Intake for Hub {
                     let mut rest = vec![again];
                     rest.extend(batch);
                     self.stop_ahead(&rest);
-                    next = if event > 0 { event } else { 0 };
+                    next = event.max(0);
                     break;
                 }
             }
@@ -323,13 +375,10 @@ impl Intake for Hub {
         for (_, id) in others {
             self.journal.finished(id).await;
         }
-        self.inbox.unconfirmed.borrow_mut().extend(
-            numbered.into_iter().map(|(event, id)| Unconfirmed {
-                channel: channel.into(),
-                event,
-                id,
-            }),
-        );
+        for (event, id) in numbered {
+            let channel = channel.to_owned();
+            self.inbox.unconfirmed.borrow_mut().push(Unconfirmed { channel, event, id });
+        }
         self.inbox.confirmed(channel, next)
     }
 

@@ -1,5 +1,7 @@
 //! The journal, and what waits for it.
 
+use std::time::Duration;
+
 use super::QUEUE;
 
 /// Bytes up to which a journal file grows before it is compacted, whatever is open: [`JOURNAL_OPEN_BYTES`] and an answer for
@@ -29,3 +31,5 @@ pub const SPILL_CHATS: usize = 16;
 /// Bytes of one chat's messages on the card: 60 of the longest that Telegram sends, hundreds of usual ones. What has no room
 /// there is not confirmed, and Telegram keeps it.
 pub const SPILL_CHAT_BYTES: u64 = 256 * 1024;
+/// How long messages wait on the card before their chat is told.
+pub const TELL_WAITING: Duration = Duration::from_secs(3);

@@ -37,6 +37,8 @@ fn a_button_and_another_chat_are_heard_behind_a_flood() {
     let markers = flood(&peer, 60);
     let beside = peer.say(OTHER, OTHER, "what time is it?");
     assert!(peer.wait_reply(&beside, SOON).is_some(), "another chat waits\n{}", daemon.log());
+    let told = peer.wait_sent(OWNER, SOON, |s| s.text.contains("answered in order"));
+    assert!(told.is_some(), "the chat is not told\n{}", daemon.log());
     peer.press(OWNER, OWNER, asked.message_id, &asked.buttons[0].1);
     assert!(peer.wait_reply(&asking, SOON).is_some(), "the button was deaf\n{}", daemon.log());
     assert!(home.path("workspace/ran").exists());

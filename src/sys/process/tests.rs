@@ -179,7 +179,6 @@ fn no_zombie(pid: u32) {
     }
     assert!(!Path::new(&path).exists(), "a zombie stays");
 }
-
 #[test]
 fn nothing_of_ours_is_inherited() {
     let s = Scratch::new();
