@@ -16,6 +16,7 @@ pub mod home;
 pub mod housekeeping;
 pub mod hub;
 mod inbox;
+mod intake;
 pub mod internal;
 mod last_chat;
 pub mod last_end;

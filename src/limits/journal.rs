@@ -33,3 +33,7 @@ pub const SPILL_CHATS: usize = 16;
 pub const SPILL_CHAT_BYTES: u64 = 256 * 1024;
 /// How long messages wait on the card before their chat is told.
 pub const TELL_WAITING: Duration = Duration::from_secs(3);
+/// Reads of a message on the card before its chat's file is put aside, and the pause between two.
+pub const SPILL_TRIES: u32 = 3;
+/// See [`SPILL_TRIES`].
+pub const SPILL_PAUSE: Duration = Duration::from_secs(1);

@@ -58,6 +58,11 @@ impl Job {
         // Without a journal to carry the lines, or with one that is about to drop them, the files must stand alone.
         if self.snapshot || self.files.is_none() && self.sync {
             self.sync_sessions();
+            // The journal must not drop lines that the card refused.
+            if self.disk_fault {
+                let why = self.failures.first().map_or("the disk refuses", |(_, why)| why.as_str());
+                return Err(Error::new(why));
+            }
         }
         if let (true, Some(files)) = (self.snapshot, &mut self.files) {
             // Lines that have no file yet are safe in the journal for so long.
@@ -110,6 +115,7 @@ impl Job {
             match lines::sync(&self.sessions, &session) {
                 Ok(()) => self.costs.syncs += 1,
                 Err(e) => {
+                    self.disk_fault = true;
                     if !self.fails(&session) {
                         self.failures.push((session.clone(), e.to_string()));
                     }

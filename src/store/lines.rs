@@ -50,12 +50,14 @@ pub fn append(dir: &Path, lines: &Lines) -> Result<Option<Error>> {
     let result = (|| -> std::io::Result<()> {
         let mut file = open(dir, &lines.session)?;
         let before = file.metadata()?.len();
-        let written = file.write_all(&lines.bytes);
+        let mut written = file.write_all(&lines.bytes);
+        if lines.sync {
+            written = written.and_then(|()| file.sync_data());
+        }
         if written.is_err() {
             file.set_len(before)?;
         }
-        written?;
-        if lines.sync { file.sync_data() } else { Ok(()) }
+        written
     })();
     let name = || format!("cannot write session {}", dir.join(&lines.session).display());
     match result {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::dir::Dir;
 use super::frame::{self, Frame};
 use crate::bus::{Address, Inbound};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::limits::{SPILL_CHAT_BYTES, SPILL_CHATS, TREE_NAMES};
 use crate::sys::beneath::File;
 
@@ -39,6 +39,46 @@ struct Slot {
     written: u64,
     /// Position behind the last one that is planned.
     end: u64,
+    /// There is more in the file, which cannot be read: nothing is added, and it is put aside when the rest is read.
+    damaged: bool,
+    /// The highest event in it, and its channel.
+    event: (String, i64),
+}
+
+impl Slot {
+    fn new(number: usize, chat: Address, base: u64, read: u64) -> Slot {
+        let (written, end, event) = (read, read, (String::new(), 0));
+        Slot { number, chat, base, read, written, end, damaged: false, event }
+    }
+}
+
+/// What becomes of a file that is done with, for the blocking thread.
+pub struct Done {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Done {
+    /// Removes the file, or puts it aside where there is something in it that could not be read.
+    ///
+    /// # Errors
+    /// The disk's; a sentence for the log where it was put aside.
+    pub fn run(&self) -> Result<()> {
+        let act = || -> std::io::Result<Option<String>> {
+            let (dir, name) = Dir::around(&self.path, 1)?;
+            if self.keep {
+                return dir.set_aside(name).map(Some);
+            }
+            dir.remove(name).map(|_| None)
+        };
+        let path = self.path.display();
+        match act().with_context(|| format!("cannot put {path} away"))? {
+            None => Ok(()),
+            Some(aside) => Err(Error::new(format!(
+                "{path} cannot be read to its end; it is now {aside}, with the messages that are left in it"
+            ))),
+        }
+    }
 }
 
 /// A write for the blocking thread.
@@ -87,15 +127,20 @@ impl Spill {
                 parts.and_then(|(n, b)| n.parse::<usize>().ok().zip(b.parse::<u64>().ok()));
             let Some((number, base)) = parsed else { continue };
             let from = base.max(u64::try_from(read(&offset_name(number))).unwrap_or(0));
-            let chat = Address::default();
-            let mut slot = Slot { number, chat, base, read: from, written: from, end: from };
-            match slot.look(dir) {
-                Ok(true) if number < SPILL_CHATS => spill.slots.push(slot),
-                // All of it was read.
-                Ok(_) => {
-                    let _ = folder.remove(&name);
+            let mut slot = Slot::new(number, Address::default(), base, from);
+            let keep = match slot.look(dir) {
+                Ok(true) => {
+                    spill.slots.push(slot);
+                    continue;
                 }
-                Err(e) => notes.push(format!("{} cannot be read: {e}", dir.join(name).display())),
+                Ok(false) => slot.damaged,
+                Err(e) => {
+                    notes.push(format!("{} cannot be read: {e}", dir.join(&name).display()));
+                    true
+                }
+            };
+            if let Err(e) = (Done { path: dir.join(&name), keep }).run() {
+                notes.push(e.to_string());
             }
         }
         (spill, notes)
@@ -123,13 +168,12 @@ impl Spill {
             let used = |number: &usize| self.slots.iter().any(|s| s.number == *number);
             let number = (0..SPILL_CHATS).find(|number| !used(number))?;
             let base = u64::try_from(read(&offset_name(number))).unwrap_or(0);
-            let (read, written, end) = (base, base, base);
-            self.slots.push(Slot { number, chat: chat.clone(), base, read, written, end });
+            self.slots.push(Slot::new(number, chat.clone(), base, base));
         }
         let dir = self.dir.clone();
         let slot = self.slots.iter_mut().find(|s| s.chat == *chat)?;
         let at = slot.end - slot.base;
-        if at + bytes.len() as u64 > SPILL_CHAT_BYTES {
+        if slot.damaged || at + bytes.len() as u64 > SPILL_CHAT_BYTES {
             return None;
         }
         slot.end += bytes.len() as u64;
@@ -158,37 +202,45 @@ impl Spill {
     }
 
     /// A message of `length` bytes was read, or nothing more can be (`None`). The fact for the journal, and the file when it is
-    /// done with: to be removed once the fact is written.
-    pub fn advance(
-        &mut self,
-        take: &Take,
-        length: Option<u64>,
-    ) -> Option<(Frame, Option<PathBuf>)> {
+    /// done with: to be put away once the fact is written. The next chat has its turn.
+    pub fn advance(&mut self, take: &Take, length: Option<u64>) -> Option<(Frame, Option<Done>)> {
         let at = self.slots.iter().position(|s| s.number == take.slot)?;
-        let slot = &mut self.slots[at];
-        slot.read = length.map_or(slot.end, |length| slot.read + length);
+        let mut slot = self.slots.remove(at);
+        slot.read = length.map_or(slot.written, |length| slot.read + length);
+        slot.damaged |= length.is_none();
         let channel = offset_name(slot.number);
         let offset = Frame::Offset { channel, event: i64::try_from(slot.read).unwrap_or(i64::MAX) };
-        let done = (slot.read >= slot.end).then(|| slot.path(&self.dir));
-        if done.is_some() {
-            self.slots.remove(at);
+        if slot.read >= slot.end {
+            return Some((offset, Some(Done { path: slot.path(&self.dir), keep: slot.damaged })));
         }
-        Some((offset, done))
+        self.slots.push(slot);
+        Some((offset, None))
+    }
+
+    /// The highest event of each channel that the last run kept.
+    pub fn events(&self) -> impl Iterator<Item = (String, i64)> {
+        self.slots.iter().map(|s| s.event.clone()).filter(|(_, event)| *event > 0)
     }
 }
 
 impl Slot {
-    /// Finds the chat and the end of what was written whole; false where nothing is left to read.
+    /// Finds the chat and the end of what was written whole; false where nothing more can be read.
     fn look(&mut self, dir: &Path) -> std::io::Result<bool> {
         let mut input = open(&self.path(dir), self.read - self.base)?;
-        let mut chat = None;
+        let length = input.get_ref().metadata()?.len();
+        let (mut chat, mut event) = (None, (String::new(), 0));
         let (bytes, _) = frame::scan(&mut input, GENERATION, &mut |frame| {
-            if let (None, Frame::Received { message, .. }) = (&chat, frame) {
-                chat = Some(message.from);
+            if let Frame::Received { message, .. } = frame {
+                if message.event > event.1 {
+                    event = (message.from.channel.clone(), message.event);
+                }
+                chat.get_or_insert(message.from);
             }
         });
         self.written = self.read + bytes;
         self.end = self.written;
+        self.event = event;
+        self.damaged = self.written - self.base < length;
         Ok(chat.map(|found| self.chat = found).is_some())
     }
 }
@@ -198,15 +250,6 @@ fn open(path: &Path, at: u64) -> std::io::Result<BufReader<File>> {
     let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
     file.seek(SeekFrom::Start(at))?;
     Ok(BufReader::new(file))
-}
-
-/// Removes a file that is done with.
-///
-/// # Errors
-/// The disk's.
-pub fn remove(path: &Path) -> std::io::Result<bool> {
-    let (dir, name) = Dir::around(path, 1)?;
-    dir.remove(name)
 }
 
 impl Append {
@@ -283,8 +326,8 @@ mod tests {
         let take = spill.next(&|c| c.chat == chat)?;
         let (message, length) = take.run().expect("a message");
         let (offset, done) = spill.advance(&take, Some(length)).expect("a slot");
-        if let Some(path) = done {
-            fs::remove_file(path).expect("removed");
+        if let Some(done) = done {
+            done.run().expect("removed");
         }
         Some((message.text, offset))
     }
@@ -327,6 +370,7 @@ mod tests {
             file.set_len(append.at + append.bytes.len() as u64 - cut).expect("cut");
             let (again, _) = Spill::open(&dir, &|_| 0);
             assert_eq!(again.slots[0].end, append.at, "{cut} bytes are missing");
+            assert!(again.slots[0].damaged, "nothing is written over what is left");
         }
     }
 

@@ -181,8 +181,10 @@ impl Telegram {
                     let reaction = self.asks.press(&press);
                     sorted.asides.push(Aside::Button(press.id, reaction.note, reaction.edit));
                 }
+                Event::Migrated(..) if !poller.is_new(id) => {}
                 Event::Migrated(old, new) => sorted.migrate(old.to_string(), new.to_string()),
                 Event::Message(message) if self.may_talk(&message) => sorted.messages.push(message),
+                Event::Message(_) if !poller.is_new(id) => {}
                 Event::Message(message) => {
                     count(&self.health.strangers);
                     let known = self.paired_count();
