@@ -108,7 +108,7 @@ fn show_of_no_key_is_an_error_that_names_the_nearest() {
 #[test]
 fn modes_that_are_not_known_are_errors() {
     for (path, known) in [
-        ("turn_profile.history", "default, off, custom"),
+        ("turn_profile.history", "default, off"),
         ("turn_profile.system_prompt", "default, off, custom"),
         ("turn_profile.skills", "default, off, custom"),
         ("turn_profile.tools", "default, off, custom"),
