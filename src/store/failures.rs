@@ -29,7 +29,7 @@ impl Failures {
     }
 
     /// Names of the session files that cannot be written.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(session, _)| session.as_str())
     }
 

@@ -296,11 +296,6 @@ impl Take {
         };
         read().with_context(|| format!("cannot read {}", self.path.display()))
     }
-
-    /// The file that is read.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 #[cfg(test)]

@@ -151,11 +151,6 @@ impl Journal {
         own.map(|l| (l.offset + l.bytes.len() as u64, l.bytes.clone())).collect()
     }
 
-    /// Names of the session files that cannot be written at the moment; their lines are kept and tried again.
-    pub fn failing(&self) -> Vec<String> {
-        self.inner.borrow().failures.names().map(str::to_owned).collect()
-    }
-
     /// Waits until everything up to `ticket` was handed to the kernel, or could not be.
     pub async fn written(&self, ticket: Ticket) {
         self.wait(|inner| inner.tried >= ticket.0).await;
