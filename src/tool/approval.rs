@@ -199,6 +199,8 @@ mod tests {
             ("serial", r#"{"action":"list"}"#, false),
         ] {
             let args: Args = serde_json::from_str(args).expect("arguments");
+            // Of a tool that this build lacks every call counts: its arguments cannot be judged.
+            let want = want || ABSENT.contains(&name);
             assert_eq!(brought_in(name, &args), want, "{name} {args:?}");
         }
     }
