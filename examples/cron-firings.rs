@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, Write};
 
-use picoclaw::sched::cron::Expr;
+use picoclaw::sched::cron_expr::Expr;
 use picoclaw::sched::zone::LocalClock;
 
 fn firings(line: &str) -> Result<String, String> {

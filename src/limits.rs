@@ -7,14 +7,14 @@ use std::time::Duration;
 mod auth;
 mod blocking;
 mod cli;
+mod clients;
 mod cron;
 mod doctor;
 #[cfg(feature = "embeddings")]
-mod embed;
+mod embeddings;
 mod hardware;
 mod home;
 mod journal;
-mod line;
 mod media;
 mod memory;
 mod skill;
@@ -23,14 +23,14 @@ mod subagent;
 pub use auth::*;
 pub use blocking::*;
 pub use cli::*;
+pub use clients::*;
 pub use cron::*;
 pub use doctor::*;
 #[cfg(feature = "embeddings")]
-pub use embed::*;
+pub use embeddings::*;
 pub use hardware::*;
 pub use home::*;
 pub use journal::*;
-pub use line::*;
 pub use media::*;
 pub use memory::*;
 pub use skill::*;
@@ -140,9 +140,9 @@ pub const APPROVALS: usize = 8;
 /// control group does.
 pub const EXEC_PROCESSES: u64 = 256;
 /// Commands that the supervisor runs at one time for the daemon, where they have a user of their own.
-pub const TOOL_RUNS: usize = 8;
+pub const BROKER_COMMANDS: usize = 8;
 /// Bytes of one such command with its environment, as the daemon hands it over; [`EXEC_COMMAND_BYTES`] of it are the command.
-pub const TOOL_REQUEST_BYTES: u64 = 128 * 1024;
+pub const BROKER_REQUEST_BYTES: u64 = 128 * 1024;
 /// Entries of a workspace that are opened to the commands' user at the daemon's start.
 pub const SHARED_ENTRIES: usize = 10_000;
 /// Entries of /proc looked at to count them; with more, this limit is left out.
@@ -285,9 +285,9 @@ pub const TELEGRAM_POLL_SECS: u64 = 30;
 /// Updates asked for in one poll (Bot API allows 100); about 1.5 kB each while they are read.
 pub const TELEGRAM_BATCH: u32 = 32;
 /// Unreadable answers in a row before the update they seem to be about is skipped.
-pub const TELEGRAM_GARBLED: u32 = 3;
+pub const TELEGRAM_UNREADABLE: u32 = 3;
 /// How long sending is paced after a 429.
-pub const TELEGRAM_PACED: Duration = Duration::from_secs(60);
+pub const TELEGRAM_LIMITED_TIME: Duration = Duration::from_secs(60);
 /// Pause before updates are asked for again that could not be confirmed (a disk that refuses, no room anywhere).
 pub const TELEGRAM_UNCONFIRMED_PAUSE: Duration = Duration::from_millis(100);
 /// Silence after which a long poll is given up: the poll and what a slow network takes.
@@ -301,7 +301,7 @@ pub const TELEGRAM_PARTS: usize = 32;
 /// Messages a second and bot (the seeds' 20; the Bot API's FAQ allows about 30).
 pub const TELEGRAM_PER_SECOND: u32 = 20;
 /// Chats whose last message is remembered, for one message a second each; 16 bytes each.
-pub const TELEGRAM_PACED_CHATS: usize = 32;
+pub const TELEGRAM_LIMITED_CHATS: usize = 32;
 /// Pause of sending and polling that a `retry_after` may ask for at most.
 pub const TELEGRAM_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Silence after which an offset is no longer used: after a week without updates the Bot API numbers them anew

@@ -14,7 +14,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::config::{SHORT_SECRET, secret, with_encodings};
-use crate::limits::{AUTH_HIDDEN, LOG_LINE_BYTES, LOG_LINES_PER_SEC};
+use crate::limits::{AUTH_SECRETS, LOG_LINE_BYTES, LOG_LINES_PER_SEC};
 use crate::proto::date;
 use crate::proto::text::floor_char;
 
@@ -37,7 +37,7 @@ struct State {
     /// Those of the configuration first.
     secrets: Option<Arc<[String]>>,
     configured: usize,
-    /// Lines that may still be written now.
+    /// LogSubscriber that may still be written now.
     tokens: u32,
     since: Option<Instant>,
     dropped: u64,
@@ -79,7 +79,7 @@ impl State {
     }
 
     fn write(&mut self, level: Level, line: &str) {
-        let line = shown(line, self.secrets.as_deref().unwrap_or_default());
+        let line = redacted(line, self.secrets.as_deref().unwrap_or_default());
         if self.target == Target::Syslog {
             if self.socket.is_none() {
                 self.socket =
@@ -107,7 +107,7 @@ impl State {
 }
 
 /// Without secrets, then cut: a cut before could spare half of one.
-fn shown(line: &str, secrets: &[String]) -> String {
+fn redacted(line: &str, secrets: &[String]) -> String {
     let mut text = secret::redact(line, secrets, 1).into_owned();
     if text.len() > LOG_LINE_BYTES {
         text.truncate(floor_char(&text, LOG_LINE_BYTES));
@@ -125,7 +125,7 @@ pub fn start(target: Target, level: &str) {
     set_level(level);
     state().target = target;
     // The second call of a process finds a subscriber in place, which is this same one.
-    let _ = tracing::subscriber::set_global_default(Lines);
+    let _ = tracing::subscriber::set_global_default(LogSubscriber);
 }
 
 /// `debug`, `info`, `warn`, `error`, `fatal` in any case, `warning` too; anything else leaves it at `info`.
@@ -148,14 +148,14 @@ pub fn parse_level(level: &str) -> Option<u8> {
 }
 
 /// Values that are blanked in every line from now on, instead of those before.
-pub fn hide(secrets: Vec<String>) {
+pub fn set_secrets(secrets: Vec<String>) {
     let mut state = state();
     state.configured = secrets.len();
     state.secrets = Some(secrets.into());
 }
 
-/// One more, in all its forms: a token that was got meanwhile. Of all such forms the last [`AUTH_HIDDEN`] are kept.
-pub fn hide_too(value: &str) {
+/// One more, in all its forms: a token that was got meanwhile. Of all such forms the last [`AUTH_SECRETS`] are kept.
+pub fn add_secret(value: &str) {
     let mut state = state();
     let all = state.secrets.as_deref().unwrap_or_default();
     if value.len() <= SHORT_SECRET || all.iter().any(|s| s == value) {
@@ -163,16 +163,16 @@ pub fn hide_too(value: &str) {
     }
     let new = with_encodings(vec![value.to_owned()]);
     let (configured, old) = all.split_at(state.configured);
-    let old = &old[(old.len() + new.len()).saturating_sub(AUTH_HIDDEN).min(old.len())..];
+    let old = &old[(old.len() + new.len()).saturating_sub(AUTH_SECRETS).min(old.len())..];
     state.secrets = Some([configured, old, &new].concat().into());
 }
 
 /// All of them at this moment.
-pub fn hidden() -> Arc<[String]> {
+pub fn secrets() -> Arc<[String]> {
     state().secrets.clone().unwrap_or_default()
 }
 
-/// Lines dropped by the rate limit so far.
+/// LogSubscriber dropped by the rate limit so far.
 pub fn dropped() -> u64 {
     state().dropped
 }
@@ -211,9 +211,9 @@ macro_rules! log_debug {
 }
 pub(crate) use {log_debug as debug, log_error as error, log_info as info, log_warn as warn};
 
-struct Lines;
+struct LogSubscriber;
 
-impl Subscriber for Lines {
+impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' details (rustls has hundreds) are not ours to print.
         metadata.target().starts_with("picoclaw")
@@ -315,9 +315,9 @@ mod tests {
     #[test]
     fn lines_are_cut_behind_their_secrets() {
         let secrets = ["k-0123456789".to_owned()];
-        assert_eq!(shown("a k-0123456789 b", &secrets), "a [FILTERED] b");
+        assert_eq!(redacted("a k-0123456789 b", &secrets), "a [FILTERED] b");
         for at in LOG_LINE_BYTES - 20..LOG_LINE_BYTES + 2 {
-            let line = shown(&("ä".repeat(at / 2) + "k-0123456789 and more"), &secrets);
+            let line = redacted(&("ä".repeat(at / 2) + "k-0123456789 and more"), &secrets);
             assert!(!line.contains("k-0") && line.len() <= LOG_LINE_BYTES + 3, "{at}: {line}");
         }
     }

@@ -49,7 +49,7 @@ pub const FEEDS: &[Feed] = &[
     ("sse", feed_sse, &["src/proto/sse.rs"]),
     ("tar", super::archives::feed_tar, &["src/proto/tar.rs"]),
     ("text", feed_text, &["src/proto/text.rs", "src/proto/utf16.rs"]),
-    ("tz", super::wires::feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron.rs"]),
+    ("tz", super::wires::feed_tz, &["src/proto/tz_tests.rs", "src/sched/cron_expr.rs"]),
     ("uevent", super::wires::feed_uevent, &["src/proto/uevent.rs"]),
     ("url", feed_url, &["src/proto/url.rs"]),
     ("websocket", super::streams::feed_websocket, &["src/proto/websocket.rs"]),

@@ -44,13 +44,13 @@ pub fn feed_media(data: &[u8]) {
 /// An envelope is understood or answered with an error; what is to be said has something in it.
 #[cfg(feature = "pico")]
 pub fn feed_pico(data: &[u8]) {
-    use picoclaw::channel::pico::envelope::{self, Said};
+    use picoclaw::channel::pico::envelope::{self, Request};
     let text = lossy(data);
     for text in [&*text, &format!(r#"{{"type":"message.send","payload":{text}}}"#)] {
         match envelope::read(text, "s") {
-            (_, Said::Message(words)) => assert!(!words.trim().is_empty()),
-            (id, Said::Ping) => drop(id),
-            (_, Said::Wrong(code, why)) => assert!(!code.is_empty() && !why.is_empty()),
+            (_, Request::Message(words)) => assert!(!words.trim().is_empty()),
+            (id, Request::Ping) => drop(id),
+            (_, Request::Wrong(code, why)) => assert!(!code.is_empty() && !why.is_empty()),
         }
     }
 }

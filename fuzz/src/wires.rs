@@ -16,7 +16,7 @@ use picoclaw::provider::exchange::Answer;
 use picoclaw::provider::openai;
 use picoclaw::store::frame::{self, Frame};
 use picoclaw::store::{ledger, session};
-use picoclaw::tool::cron::Order;
+use picoclaw::tool::cron::CronRequest;
 use picoclaw::tool::schema;
 
 pub fn feed_base64(data: &[u8]) {
@@ -167,7 +167,7 @@ fn scan(bytes: &[u8], generation: u32) {
 pub fn feed_control(data: &[u8]) {
     let _ = binschema::decode::<Report>(Report::SHAPE, data);
     let _ = binschema::decode::<Reply>(Reply::SHAPE, data);
-    let _ = binschema::decode::<Order>(Order::SHAPE, data);
+    let _ = binschema::decode::<CronRequest>(CronRequest::SHAPE, data);
 }
 
 pub fn feed_session(data: &[u8]) {
@@ -225,7 +225,7 @@ pub fn feed_tz(bytes: &[u8]) {
             tz::instant(unix, &offset);
         }
     }
-    if let Ok(expression) = picoclaw::sched::cron::Expr::parse(&text) {
+    if let Ok(expression) = picoclaw::sched::cron_expr::Expr::parse(&text) {
         if let Some(next) = expression.next(1_700_000_000, &|_| 0) {
             assert!(next > 1_700_000_000, "{text} fires in the past");
         }

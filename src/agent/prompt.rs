@@ -12,9 +12,9 @@ use crate::bus::{Address, CLI, Sender};
 use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
 use crate::proto::{date, frontmatter, text};
 use crate::skill::load::{self, Roots, Skill};
+use crate::store::bounded_read::{self, End, Piece};
 use crate::store::dir::Dir;
 use crate::store::memory;
-use crate::store::read::{self, End, Piece};
 
 /// Characters of a sender's name, who chose it himself.
 const NAME_CHARS: usize = 64;
@@ -50,7 +50,7 @@ impl Prompt {
         loaded.skills.iter_mut().for_each(|skill| skill.description = String::new());
         let folder = Dir::shared(&self.workspace).ok();
         let mut read = |name: &str, limit: usize, end: End| {
-            read::below(folder.as_ref()?, name, limit, end).unwrap_or_else(|e| {
+            bounded_read::below(folder.as_ref()?, name, limit, end).unwrap_or_else(|e| {
                 warnings.push(format!("{name} is not in the prompt: {e}"));
                 None
             })
@@ -80,7 +80,8 @@ impl Prompt {
         let mut hasher = DefaultHasher::new();
         hasher.write_i64(day);
         let folder = Dir::shared(&self.workspace).ok();
-        let stamp = |name: &str| read::stamp(folder.as_ref().and_then(|f| f.meta(name).ok()?));
+        let stamp =
+            |name: &str| bounded_read::stamp(folder.as_ref().and_then(|f| f.meta(name).ok()?));
         for name in
             ["AGENT.md", "AGENTS.md", "SOUL.md", "USER.md", "IDENTITY.md", memory::LONG_TERM]
         {

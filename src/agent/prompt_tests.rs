@@ -1,7 +1,7 @@
 //! Prompts of workspaces, on disk and in a table.
 
 use super::*;
-use crate::store::read::tests::Folder;
+use crate::store::bounded_read::tests::Folder;
 
 const DAY: i64 = 20_501; // 2026-02-17
 

@@ -241,7 +241,7 @@ impl Agent {
         let taken = (steering.take)().await;
         let mut pictures = false;
         for (id, UserContent { text, pictures: media }) in &taken {
-            if approval::is_foreign(text) {
+            if approval::has_untrusted_mark(text) {
                 state.untrusted.set(true);
             }
             pictures |= !media.is_empty();
@@ -325,7 +325,7 @@ impl Agent {
             http: self.http.clone(),
             chat: turn.message.from.clone(),
             sender: turn.message.sender.clone(),
-            secrets: crate::log::hidden,
+            secrets: crate::log::secrets,
             readable_roots: self.readable_roots.clone(),
             send_message: Some(Rc::new(outbox)),
             files: turn.files.clone(),

@@ -14,7 +14,7 @@ use crate::store::frame::Frame;
 use crate::store::session::{Sessions, Tail, parse_lines, push_line};
 use crate::store::writer::Ticket;
 use crate::sys::{clock, spawn_blocking};
-use crate::tool::subagent::Unrecorded;
+use crate::tool::subagent::UnrecordedResults;
 
 /// Behind the text of a message whose pictures the model refused.
 const UNSEEN: &str = "\n(The model in use cannot see this picture.)";
@@ -94,7 +94,7 @@ impl TurnState<'_> {
     }
 
     /// Records results, and with them the end of what they were handed by.
-    pub(super) async fn record_results(&mut self, handed: Option<&Unrecorded>) {
+    pub(super) async fn record_results(&mut self, handed: Option<&UnrecordedResults>) {
         if let (Some(ticket), true) = (self.record(Vec::new()), self.turn.id != 0) {
             // A kill while the model is asked must not make an outcome unknown that was known, and the journal must not
             // let go of a result's source before the result is there.

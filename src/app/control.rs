@@ -28,7 +28,7 @@ pub const STATUS: u8 = b'S';
 /// Asks for the configuration to be read again; the answer is a text.
 pub const RELOAD: u8 = b'R';
 
-/// An [`crate::tool::cron::Order`] follows; the answer is a [`Reply`].
+/// A [`crate::tool::cron::CronRequest`] follows; the answer is a [`Reply`].
 pub const CRON: u8 = b'C';
 
 /// What follows are packets both ways ([`crate::proto::packet`]): a command line that stays.
@@ -212,7 +212,7 @@ pub async fn serve(
 
 fn bind(path: &Path) -> Result<UnixListener> {
     // A socket left by a killed daemon: the lock on the home says that nobody is behind it.
-    let _ = Dir::around(path, 1).and_then(|(dir, name)| dir.remove(name));
+    let _ = Dir::parent_of(path, 1).and_then(|(dir, name)| dir.remove(name));
     let listener = UnixListener::bind(path).with_context(|| path.display().to_string())?;
     crate::sys::files::set_mode(path, 0o600).with_context(|| path.display().to_string())?;
     Ok(listener)

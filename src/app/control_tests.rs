@@ -5,7 +5,7 @@ use nanoserde::{DeBin, SerBin};
 use super::*;
 use crate::bus::Address;
 use crate::proto::binschema;
-use crate::tool::cron::Order;
+use crate::tool::cron::CronRequest;
 
 #[track_caller]
 fn check<T: SerBin + DeBin + std::fmt::Debug>(shape: &str, value: &T) {
@@ -42,7 +42,7 @@ fn shapes_are_those_of_the_types() {
     );
     check(Reply::SHAPE, &Reply { ok: true, text: "done".into() });
     let to = Address { chat: "5".into(), ..Address::default() };
-    let order = Order { id: "job".into(), deliver: Some(true), to, ..Order::default() };
-    check(Order::SHAPE, &order);
-    check(Order::SHAPE, &Order { deliver: None, ..order });
+    let order = CronRequest { id: "job".into(), deliver: Some(true), to, ..CronRequest::default() };
+    check(CronRequest::SHAPE, &order);
+    check(CronRequest::SHAPE, &CronRequest { deliver: None, ..order });
 }

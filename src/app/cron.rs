@@ -23,12 +23,12 @@ use crate::limits::{CRON_LATE, CRON_MISSED, CRON_UNRECORDED};
 use crate::proto::text::one_line;
 use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::cron_store::{self, Zones};
-use crate::sched::file;
 use crate::sched::job::{Due, Job, Now, Schedule, key};
+use crate::sched::jobs_file;
 use crate::sched::timetable::Timetable;
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
-use crate::tool::cron::Order;
+use crate::tool::cron::CronRequest;
 
 /// See the module.
 pub struct Scheduler {
@@ -64,7 +64,7 @@ impl Scheduler {
     /// Looks at the journal only: what the last run left there has fired. Call it before the hub runs.
     pub fn new(hub: Rc<Hub>) -> Scheduler {
         let open = hub.open_jobs();
-        let path = file::path(&hub.agent.config.agent.workspace);
+        let path = jobs_file::path(&hub.agent.config.agent.workspace);
         Scheduler {
             hub,
             path,
@@ -106,12 +106,12 @@ impl Scheduler {
     ///
     /// # Errors
     /// For whoever gave it.
-    pub async fn order(&self, order: Order) -> Result<String, String> {
+    pub async fn request(&self, request: CronRequest) -> Result<String, String> {
         let (path, now) = (self.path.clone(), self.now());
         let mac = self.approval_mac();
         let done = {
             let _alone = self.file.lock().await;
-            crate::sys::spawn_blocking(move || cron_store::apply(&path, &mac, &order, now)).await
+            crate::sys::spawn_blocking(move || cron_store::apply(&path, &mac, &request, now)).await
         };
         let done = done.map_err(|e| e.to_string())?;
         if let Some(job) = done.changed {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::cron_notice::Notices;
 use crate::sched::cron_store::Zones;
-use crate::sched::file::{self, Edit, Fault};
 use crate::sched::job::{Due, Job, Now, key};
+use crate::sched::jobs_file::{self, Edit, JobsFileError};
 use crate::store::session::Sessions;
 
 /// What a look at the file found.
@@ -40,7 +40,7 @@ pub(super) fn look(
     let mut zones = Zones::default();
     let mut due = Vec::new();
     let mut notices = Notices::default();
-    let scanned = file::scan(path, &mut |job| match job {
+    let scanned = jobs_file::scan(path, &mut |job| match job {
         Ok(job) if notices.look(&job, now, known, &mut zones) => {}
         Ok(job) => match job.due(now, &mut |tz| zones.find(tz)) {
             Ok(Some(at)) => due.push((key(job.id()), at)),
@@ -54,17 +54,17 @@ pub(super) fn look(
     });
     match scanned {
         Ok(()) => {}
-        Err(Fault::Broken(why)) => {
+        Err(JobsFileError::Broken(why)) => {
             due.clear();
             notices = Notices::default();
-            match file::set_aside(path, now.wall) {
+            match jobs_file::set_aside(path, now.wall) {
                 Ok(to) => {
                     notes.push(format!("jobs.json is broken ({why}); it is now {}", to.display()))
                 }
                 Err(e) => return Err(format!("jobs.json is broken ({why}) and stays: {e}")),
             }
         }
-        Err(Fault::Disk(e)) => return Err(e.to_string()),
+        Err(JobsFileError::Disk(e)) => return Err(e.to_string()),
     }
     // The same job twice: the file's first one counts.
     notes.truncate(20);
@@ -72,13 +72,13 @@ pub(super) fn look(
 }
 
 /// Marks jobs as fired, each at its second; nothing is written when the file says so already.
-pub(super) fn recorded(path: &Path, fired: &[(u64, i64)]) -> Result<(), Fault> {
+pub(super) fn recorded(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFileError> {
     let at = |job: &Job| {
         let found = fired.iter().find(|(k, _)| *k == key(job.id()))?;
         (job.last() != Some(found.1)).then_some(found.1)
     };
     let mut any = false;
-    file::scan(path, &mut |job| any |= job.is_ok_and(|j| at(&j).is_some()))?;
+    jobs_file::scan(path, &mut |job| any |= job.is_ok_and(|j| at(&j).is_some()))?;
     if !any {
         return Ok(());
     }
@@ -88,12 +88,12 @@ pub(super) fn recorded(path: &Path, fired: &[(u64, i64)]) -> Result<(), Fault> {
         Some(second) if job.fired(second, &mut |tz| zones.find(tz)) => Edit::Write,
         Some(_) => Edit::Delete,
     };
-    file::rewrite(path, &mut edit, None)
+    jobs_file::rewrite(path, &mut edit, None)
 }
 
 pub(super) fn find(path: &Path, wanted: u64) -> Option<Job> {
     let mut found = None;
-    let scanned = file::scan(path, &mut |job| {
+    let scanned = jobs_file::scan(path, &mut |job| {
         found = found.take().or(job.ok().filter(|j| key(j.id()) == wanted));
     });
     if let Err(e) = scanned {
@@ -117,7 +117,7 @@ pub(super) fn end(
             true if job.ended(error) => Edit::Write,
             _ => Edit::Keep,
         };
-        file::rewrite(path, &mut edit, None).map_err(|e| crate::Error::new(e.to_string()))?;
+        jobs_file::rewrite(path, &mut edit, None).map_err(|e| crate::Error::new(e.to_string()))?;
     }
     Ok(())
 }

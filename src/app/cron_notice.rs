@@ -9,8 +9,8 @@ use crate::limits::{CRON_MISSED, CRON_NOTICE_JOBS};
 use crate::proto::date;
 use crate::proto::text::one_line;
 use crate::sched::cron_store::{Zones, local_time};
-use crate::sched::file::{self, Edit, Fault};
 use crate::sched::job::{Due, Job, Now, Schedule, key};
+use crate::sched::jobs_file::{self, Edit, JobsFileError};
 use crate::sys::clock;
 
 /// [`crate::bus::Sender::id`] of such messages begins so.
@@ -138,7 +138,7 @@ pub(super) fn told(
     path: &Path,
     notices: &Notices,
     now: Now,
-) -> (Vec<(u64, Due)>, Result<(), Fault>) {
+) -> (Vec<(u64, Due)>, Result<(), JobsFileError>) {
     let mut zones = Zones::default();
     let mut due = Vec::new();
     let mut edit = |job: &mut Job| {
@@ -154,7 +154,7 @@ pub(super) fn told(
         if stays { Edit::Write } else { Edit::Delete }
     };
     // The next times are needed whether they can be written down or not.
-    let scanned = file::scan(path, &mut |job| {
+    let scanned = jobs_file::scan(path, &mut |job| {
         let Ok(mut job) = job else { return };
         let number = key(job.id());
         if !matches!(edit(&mut job), Edit::Write) || !notices.missed.contains(&number) {
@@ -166,7 +166,7 @@ pub(super) fn told(
         };
         due.extend(next.map(|next| (number, next)));
     });
-    let written = scanned.and_then(|()| file::rewrite(path, &mut edit, None));
+    let written = scanned.and_then(|()| jobs_file::rewrite(path, &mut edit, None));
     (due, written)
 }
 
@@ -250,7 +250,7 @@ mod tests {
         let morning = 1_777_708_800; // 2026-05-02T08:00Z
         assert_eq!(due, [(key("daily"), Due::Wall(morning)), (key("ping"), Due::Mono(650))]);
         let mut left = Vec::new();
-        file::scan(&path, &mut |job| left.push(job.expect("a job"))).expect("readable");
+        jobs_file::scan(&path, &mut |job| left.push(job.expect("a job"))).expect("readable");
         let names: Vec<&str> = left.iter().map(Job::id).collect();
         assert_eq!(names, ["recent", "daily", "ping", "odd", "off"]);
         assert_eq!(look(&left, &Known::default()), Notices::default());

@@ -85,7 +85,7 @@ async fn hear(
     text: &mut String,
 ) -> bool {
     let config = &hub.agent.config;
-    let Some(writer) = voice::writer(config) else { return false };
+    let Some(writer) = voice::transcriber(config) else { return false };
     let workspace = config.agent.workspace.clone();
     let kind = &file.kind;
     match voice::transcribe(&hub.agent.http, writer, workspace, path, hub.patience.voice).await {

@@ -113,7 +113,7 @@ fn respond(
     (uptime, stuck): (Duration, bool),
     checks: &[(&'static str, bool)],
 ) -> (&'static str, String) {
-    let http1::Asked { method, path, .. } = http1::request(head);
+    let http1::RequestHead { method, path, .. } = http1::request(head);
     let uptime = format!("{}s", uptime.as_secs());
     let ready = !stuck && checks.iter().all(|(_, ok)| *ok);
     let (alive, health) =

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::hub::Hub;
 use crate::bus::{HEARTBEAT, Inbound};
 use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES};
+use crate::store::bounded_read::{self, End};
 use crate::store::dir::Dir;
 use crate::store::frame::Frame;
-use crate::store::read::{self, End};
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
 
@@ -70,7 +70,7 @@ async fn template(hub: &Hub) {
     let workspace = hub.agent.config.agent.workspace.clone();
     let written = crate::sys::spawn_blocking(move || {
         let dir = Dir::make(&workspace)?;
-        let missing = !dir.stands(FILE)?;
+        let missing = !dir.exists(FILE)?;
         if missing {
             dir.save(FILE, TEMPLATE.as_bytes(), 0o644)?;
         }
@@ -114,7 +114,7 @@ async fn beat(hub: &Hub) {
 
 fn tasks(workspace: &Path) -> Option<String> {
     let read = Dir::find(workspace).and_then(|dir| match dir {
-        Some(dir) => read::below(&dir, FILE, HEARTBEAT_FILE_BYTES, End::Head),
+        Some(dir) => bounded_read::below(&dir, FILE, HEARTBEAT_FILE_BYTES, End::Head),
         None => Ok(None),
     });
     match read {

@@ -11,7 +11,7 @@ use crate::bus::{CLI, Inbound, Outbound};
 use crate::channel::Intake;
 use crate::channel::command::{self, Command};
 use crate::error::Result;
-use crate::limits::{MESSAGE_BYTES, QUEUE, TELL_WAITING};
+use crate::limits::{MESSAGE_BYTES, QUEUE, WAITING_NOTICE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::sys::clock;
@@ -67,7 +67,7 @@ impl Hub {
             return match self.inbox.keep(&message).await {
                 Some(first) => {
                     if first && !message.is_unattended() {
-                        let due = Instant::now() + TELL_WAITING;
+                        let due = Instant::now() + WAITING_NOTICE;
                         self.inbox.untold.borrow_mut().push((to, due));
                         // Full means that the task looks again anyway.
                         let _ = self.inbox.look.0.try_send(());
@@ -88,7 +88,7 @@ impl Hub {
         id
     }
 
-    /// Tells chats once whose messages have waited for [`TELL_WAITING`].
+    /// Tells chats once whose messages have waited for [`WAITING_NOTICE`].
     pub(super) fn tell_waiting(&self) {
         let now = Instant::now();
         let mut untold = std::mem::take(&mut *self.inbox.untold.borrow_mut());

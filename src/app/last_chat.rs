@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::bus::Address;
 use crate::limits::LAST_CHAT_SAVE;
-use crate::store::state;
+use crate::store::state_file;
 use crate::sys::clock;
 
 /// See the module.
@@ -23,7 +23,7 @@ pub struct LastChat {
 impl LastChat {
     /// The one in the workspace.
     pub fn read(workspace: &Path) -> LastChat {
-        LastChat { chat: state::last_chat(workspace), ..LastChat::default() }
+        LastChat { chat: state_file::last_chat(workspace), ..LastChat::default() }
     }
 
     /// The chat.
@@ -57,7 +57,7 @@ impl LastChat {
 pub async fn save(workspace: &Path, chat: Option<Address>) {
     let Some(chat) = chat else { return };
     let workspace = workspace.to_owned();
-    let write = move || state::save_last_chat(&workspace, &chat, clock::unix_now());
+    let write = move || state_file::save_last_chat(&workspace, &chat, clock::unix_now());
     if let Err(e) = crate::sys::spawn_blocking(write).await {
         crate::log::info!("{e}");
     }

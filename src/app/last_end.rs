@@ -8,13 +8,14 @@ use super::hub::Hub;
 use crate::limits::CRASH_HEAD_BYTES;
 use crate::proto::date;
 use crate::store::atomic;
+use crate::store::bounded_read::{self, End};
 use crate::store::dir::Dir;
-use crate::store::read::{self, End};
 
 /// Facts in front of the log lines of a crash report.
 fn head(state: &Path) -> Option<String> {
     let limit = CRASH_HEAD_BYTES as usize;
-    let text = read::below(&Dir::open(state).ok()?, "crash.txt", limit, End::Head).ok()??.text;
+    let text =
+        bounded_read::below(&Dir::open(state).ok()?, "crash.txt", limit, End::Head).ok()??.text;
     Some(text.split("last log lines:").next().unwrap_or_default().to_owned())
 }
 

@@ -56,7 +56,7 @@ use crate::store::dir::Dir;
 use crate::store::session::Sessions;
 use crate::store::session_go;
 use crate::store::writer::Journal;
-use crate::tool::cron::Order;
+use crate::tool::cron::CronRequest;
 use control::Reply;
 use cron::Scheduler;
 use home::Home;
@@ -92,7 +92,7 @@ pub fn gateway(options: GatewayOptions) -> Result<ExitCode> {
     let home = Home::lock(&options.config.home)?;
     crate::tool::sandbox::sweep(&options.config.home);
     install::recover(&options.config);
-    crate::tool::share::prepare(&options.config);
+    crate::tool::workspace_group::prepare(&options.config);
     let executor = Rc::new(LocalExecutor::new());
     let gateway = Gateway::build(options, started)?;
     let stop = async_io::block_on(executor.run(gateway.run(executor.clone())))?;
@@ -162,8 +162,8 @@ pub fn agent(config: Rc<Config>, models: Models, http: Client, journal: Rc<Journ
 
 /// Carries an order of the command line out.
 async fn ordered(cron: Option<Rc<Scheduler>>, body: &[u8]) -> Vec<u8> {
-    let done = match (cron, binschema::decode(Order::SHAPE, body)) {
-        (Some(cron), Some(order)) => cron.order(order).await,
+    let done = match (cron, binschema::decode(CronRequest::SHAPE, body)) {
+        (Some(cron), Some(request)) => cron.request(request).await,
         (None, _) => Err("cron is switched off (tools.cron.enabled)".into()),
         (_, None) => Err("the running gateway is of another version; restart it".into()),
     };
@@ -211,9 +211,9 @@ impl Gateway {
         let off = config.tools.disabled.iter().any(|tool| tool == "cron");
         let cron = (!off).then(|| Rc::new(Scheduler::new(hub.clone())));
         if let Some(cron) = cron.clone() {
-            let handle = move |order| {
+            let handle = move |request| {
                 let cron = cron.clone();
-                let done = async move { cron.order(order).await };
+                let done = async move { cron.request(request).await };
                 Box::pin(done) as std::pin::Pin<Box<dyn Future<Output = _>>>
             };
             hub.agent.cron.replace(Some(Rc::new(handle)));
@@ -310,7 +310,7 @@ impl Gateway {
         self.hub.journal.finish().await;
         // Left behind it would only say that nobody answers.
         for path in control::paths(&self.config.home) {
-            let _ = Dir::around(&path, 1).and_then(|(dir, name)| dir.remove(name));
+            let _ = Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.remove(name));
         }
         Ok(stop)
     }

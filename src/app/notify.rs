@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::hub::Hub;
 use crate::bus::Outbound;
 use crate::error::Result;
-use crate::limits::{JOURNAL_OPEN_BYTES, QUEUE, SAID_BYTES};
+use crate::limits::{JOURNAL_OPEN_BYTES, OUTGOING_BYTES, QUEUE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Ledger, entry_bytes};
 use crate::store::writer::Journal;
@@ -16,13 +16,13 @@ use crate::store::writer::Journal;
 /// What a model can act on: the text is too long, or too much is waiting.
 fn room_for(journal: &Journal, replies: &[Outbound]) -> Result<()> {
     let bytes: usize = replies.iter().map(entry_bytes).sum();
-    if bytes > SAID_BYTES {
+    if bytes > OUTGOING_BYTES {
         return Err(crate::Error::new(format!(
-            "the text is too long to be sent at once: {bytes} bytes with its envelopes, at most {SAID_BYTES}; send less of it, or a file"
+            "the text is too long to be sent at once: {bytes} bytes with its envelopes, at most {OUTGOING_BYTES}; send less of it, or a file"
         )));
     }
     let (open, waiting) = journal.ledger(|l| (l.len(), l.bytes()));
-    if open + replies.len() > 2 * QUEUE || waiting + bytes > JOURNAL_OPEN_BYTES + SAID_BYTES {
+    if open + replies.len() > 2 * QUEUE || waiting + bytes > JOURNAL_OPEN_BYTES + OUTGOING_BYTES {
         return Err(crate::Error::new(
             "too much is waiting to be sent; wait until it has gone out, then try again",
         ));

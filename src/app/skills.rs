@@ -3,7 +3,7 @@
 use super::hub::Hub;
 use crate::bus::Verdict;
 use crate::error::Result;
-use crate::skill::install::Site;
+use crate::skill::install::InstallPaths;
 use crate::skill::load::Roots;
 use crate::skill::{fetch, report};
 use crate::tool::approval::Asker;
@@ -63,7 +63,7 @@ async fn remove(hub: &Hub, name: &str, ask: Asker) -> Result<String> {
         return Ok(no.into());
     }
     let config = &hub.agent.config;
-    let site = Site::of(config);
+    let site = InstallPaths::of(config);
     let name = name.to_owned();
     crate::sys::spawn_blocking(move || {
         site.open()?.remove(&name)?;

@@ -24,7 +24,10 @@ use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger};
 use crate::store::session::file_stem;
 use crate::sys::clock;
-use crate::tool::subagent::{Done, Ended, Handed, Order, SubagentHandle, Unrecorded};
+use crate::tool::subagent::{
+    SubagentHandle, SubagentReply, SubagentRequest, SubagentResult, UnrecordedResult,
+    UnrecordedResults,
+};
 
 /// What the hub remembers of sub-agents besides the journal.
 #[derive(Default)]
@@ -36,7 +39,7 @@ pub struct Subagents {
 }
 
 /// An end, and what keeps its entry until that is recorded.
-type Waited = (Ended, Handed);
+type Waited = (SubagentResult, UnrecordedResult);
 
 /// Why a sub-agent is over.
 enum End {
@@ -83,38 +86,40 @@ impl Hub {
             unattended: claimed.is_unattended(),
             untrusted: false,
         };
-        let unrecorded = Unrecorded::default();
+        let unrecorded = UnrecordedResults::default();
         let (hub, chat, handed) = (self.clone(), claimed.message.from.clone(), unrecorded.clone());
-        let order = move |order| {
+        let request = move |request| {
             let (hub, chat, handed) = (hub.clone(), chat.clone(), handed.clone());
             let origin = origin.clone();
             let done = async move {
-                match order {
-                    Order::Start { task, label, wait, untrusted } => {
+                match request {
+                    SubagentRequest::Start { task, label, wait, untrusted } => {
                         let origin = Origin { untrusted, ..origin };
                         let begun = hub.delegate(chat, origin, &task, label, wait).await?;
                         let waiting = match begun {
                             Ok(waiting) => waiting,
-                            Err(said) => return Ok(Done::Said(said)),
+                            Err(said) => return Ok(SubagentReply::Said(said)),
                         };
                         let Ok((ended, kept)) = waiting.recv().await else {
                             return Err("the sub-agent was cancelled".to_owned());
                         };
                         handed.borrow_mut().push(kept);
-                        Ok(Done::Ended(ended))
+                        Ok(SubagentReply::Ended(ended))
                     }
-                    Order::Status(id) => Ok(Done::Said(hub.subagents_of(&origin.parent, &id))),
-                    Order::Cancel(id) => {
+                    SubagentRequest::Status(id) => {
+                        Ok(SubagentReply::Said(hub.subagents_of(&origin.parent, &id)))
+                    }
+                    SubagentRequest::Cancel(id) => {
                         let any = hub.cancel(&origin.parent, Some(&id));
                         let said = format!("{id} is stopped; nothing more comes from it.");
-                        any.then_some(Done::Said(said))
+                        any.then_some(SubagentReply::Said(said))
                             .ok_or(format!("there is no {id:?} at work in this conversation"))
                     }
                 }
             };
             Box::pin(done) as std::pin::Pin<Box<dyn Future<Output = _>>>
         };
-        Some(SubagentHandle { order: Rc::new(order), unrecorded })
+        Some(SubagentHandle { request: Rc::new(request), unrecorded })
     }
 
     /// Starts a sub-agent, on the card when this returns; its end comes over the channel, or else as a report.
@@ -220,7 +225,10 @@ impl Hub {
                 let (held, recorded) = smol::channel::bounded(1);
                 let Answer { text, failed, rounds, .. } = answer;
                 // Whoever waited may be gone by now, which ends the matter as well.
-                let _ = waiter.try_send((Ended { text, failed, rounds }, Handed { id, held }));
+                let _ = waiter.try_send((
+                    SubagentResult { text, failed, rounds },
+                    UnrecordedResult { id, held },
+                ));
                 drop(waiter);
                 let _ = recorded.recv().await;
                 self.finish(id);

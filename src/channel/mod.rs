@@ -22,10 +22,10 @@ use crate::store::spool::Spool;
 
 pub mod access;
 pub mod cli;
+#[cfg(any(feature = "maixcam", feature = "pico"))]
+mod clients;
 pub mod command;
 pub mod group;
-#[cfg(any(feature = "maixcam", feature = "pico"))]
-mod line;
 pub mod media;
 pub mod paired;
 pub mod pairing;

@@ -21,7 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer};
 use crate::store::dir::output;
-use crate::store::{atomic, read, swap};
+use crate::store::{atomic, bounded_read, swap};
 use crate::sys::beneath::{self, Meta, Root};
 use crate::sys::terminal::Output;
 
@@ -202,7 +202,7 @@ impl Archive<'_> {
             for tree in trees {
                 let mut look = |path: &str| -> Result<()> {
                     let full = tree.root.path().join(path);
-                    let mut now = read::stamp(beneath::named_meta(&full));
+                    let mut now = bounded_read::stamp(beneath::named_meta(&full));
                     if JOURNAL.contains(&path) {
                         // Written in place, several times within a tick of the clock.
                         let bytes = atomic::read_bounded(&full, BACKUP_JOURNAL_BYTES)?;

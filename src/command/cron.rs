@@ -1,4 +1,4 @@
-//! `picoclaw cron`: the same orders as the tool's. A running gateway carries them out; without one the file is changed
+//! `picoclaw cron`: the same requests as the tool's. A running gateway carries them out; without one the file is changed
 //! here, under the lock that would keep a gateway from starting meanwhile.
 
 use std::process::ExitCode;
@@ -15,12 +15,12 @@ use crate::error::{Error, Result};
 use crate::limits::CRON_EVERY_MIN;
 use crate::proto::binschema;
 use crate::sched::approval_mac::ApprovalMac;
+use crate::sched::human_time;
 use crate::sched::job::Now;
-use crate::sched::when;
 use crate::sched::zone::LocalClock;
-use crate::sched::{cron_store as orders, file};
+use crate::sched::{cron_store, jobs_file};
 use crate::sys::clock;
-use crate::tool::cron::{CronHandle, Order};
+use crate::tool::cron::{CronHandle, CronRequest};
 
 /// Gives the order and prints what came of it.
 ///
@@ -29,7 +29,7 @@ use crate::tool::cron::{CronHandle, Order};
 pub fn run(args: &args::Cron) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
-    match order(&args.command).and_then(|order| give(&loaded.config, order)) {
+    match request(&args.command).and_then(|request| give(&loaded.config, request)) {
         Ok(text) => {
             println!("{text}");
             Ok(ExitCode::SUCCESS)
@@ -43,27 +43,30 @@ pub fn run(args: &args::Cron) -> Result<ExitCode> {
     }
 }
 
-fn order(command: &CronCommand) -> Result<Order, String> {
-    let on =
-        |action: &str, id: &str| Order { action: action.into(), id: id.into(), ..Order::default() };
+fn request(command: &CronCommand) -> Result<CronRequest, String> {
+    let on = |action: &str, id: &str| CronRequest {
+        action: action.into(),
+        id: id.into(),
+        ..CronRequest::default()
+    };
     Ok(match command {
-        CronCommand::List(a) => Order { json: a.json, ..on("list", "") },
+        CronCommand::List(a) => CronRequest { json: a.json, ..on("list", "") },
         CronCommand::Remove(a) => on("remove", &a.id),
-        CronCommand::Enable(a) => Order { approved: true, ..on("enable", &a.id) },
+        CronCommand::Enable(a) => CronRequest { approved: true, ..on("enable", &a.id) },
         CronCommand::Disable(a) => on("disable", &a.id),
         CronCommand::Run(a) => on("run", &a.id),
         CronCommand::Add(a) => add(a, clock::unix_now())?,
     })
 }
 
-/// Options become an order here, so that complaints speak of options.
-fn add(a: &CronAdd, now: i64) -> Result<Order, String> {
+/// Options become a request here, so that complaints speak of options.
+fn add(a: &CronAdd, now: i64) -> Result<CronRequest, String> {
     match [&a.at, &a.every, &a.cron].into_iter().filter(|given| !given.is_empty()).count() {
         0 => return Err("one of --at, --every and --cron is required".into()),
         1 => {}
         _ => return Err("only one of --at, --every and --cron can be given".into()),
     }
-    let mut order = Order {
+    let mut request = CronRequest {
         action: "add".into(),
         name: a.name.clone(),
         message: a.message.clone(),
@@ -72,52 +75,54 @@ fn add(a: &CronAdd, now: i64) -> Result<Order, String> {
         deliver: Some(a.deliver),
         command: a.command.clone(),
         approved: true,
-        ..Order::default()
+        ..CronRequest::default()
     };
     if !a.to.is_empty() {
-        order.to = Address { channel: a.channel.clone(), chat: a.to.clone(), topic: String::new() };
+        request.to =
+            Address { channel: a.channel.clone(), chat: a.to.clone(), topic: String::new() };
     }
     if !a.every.is_empty() {
-        order.every_seconds = when::seconds(&a.every).map_err(|e| format!("--every: {e}"))?;
-        if order.every_seconds < CRON_EVERY_MIN as i64 {
+        request.every_seconds =
+            human_time::seconds(&a.every).map_err(|e| format!("--every: {e}"))?;
+        if request.every_seconds < CRON_EVERY_MIN as i64 {
             return Err(format!("--every: at least {CRON_EVERY_MIN} seconds"));
         }
     }
     if !a.at.is_empty() {
         let zone = LocalClock::find(&a.tz).map_err(|e| format!("--tz: {e}"))?;
-        let at = when::moment(&a.at, now, &|at| zone.offset(at));
-        order.at = at.map_err(|e| format!("--at: {e}"))?;
+        let at = human_time::moment(&a.at, now, &|at| zone.offset(at));
+        request.at = at.map_err(|e| format!("--at: {e}"))?;
     }
-    Ok(order)
+    Ok(request)
 }
 
 /// For the agent on the command line.
 pub fn cron_handle(config: &Rc<Config>) -> CronHandle {
     let config = config.clone();
-    Rc::new(move |order| {
-        let done = give(&config, order);
+    Rc::new(move |request| {
+        let done = give(&config, request);
         Box::pin(async move { done })
     })
 }
 
-fn give(config: &Config, order: Order) -> Result<String, String> {
-    let asked = control::ask(&config.home, control::CRON, &order.serialize_bin());
+fn give(config: &Config, request: CronRequest) -> Result<String, String> {
+    let asked = control::ask(&config.home, control::CRON, &request.serialize_bin());
     if let Some(bytes) = asked.map_err(|e| e.to_string())? {
         let reply = binschema::decode::<Reply>(Reply::SHAPE, &bytes)
             .ok_or_else(|| "the running gateway is of another version; restart it".to_owned())?;
         return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
     }
-    if order.action == "run" {
+    if request.action == "run" {
         return Err("the gateway is not running; only it can run a job".into());
     }
     // A list changes nothing and needs no lock.
-    let lock = match order.action.as_str() {
+    let lock = match request.action.as_str() {
         "list" => None,
         _ => Some(Home::lock(&config.home).map_err(|e| e.to_string())?),
     };
     let now = Now { wall: clock::unix_now(), trusted: crate::net::clock_is_set(), mono: 0 };
-    let jobs = file::path(&config.agent.workspace);
-    let done = orders::apply(&jobs, &ApprovalMac::new(&config.home), &order, now);
+    let jobs = jobs_file::path(&config.agent.workspace);
+    let done = cron_store::apply(&jobs, &ApprovalMac::new(&config.home), &request, now);
     drop(lock);
     done.map(|d| d.text).map_err(|e| e.to_string())
 }
@@ -131,7 +136,7 @@ mod tests {
     /// 2026-05-01T12:00Z, a Friday.
     const NOW: i64 = 1_777_636_800;
 
-    fn added(words: &[&str]) -> Result<Order, String> {
+    fn added(words: &[&str]) -> Result<CronRequest, String> {
         let words = [&["-n", "tea", "-m", "m", "--tz", "UTC"][..], words].concat();
         add(&CronAdd::from_args(&["add"], &words).expect("options"), NOW)
     }

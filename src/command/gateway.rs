@@ -26,7 +26,7 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
     let level =
         std::env::var("PICOCLAW_LOG_LEVEL").unwrap_or(loaded.config.gateway.log_level.clone());
     log::set_level(if args.debug { "debug" } else { &level });
-    log::hide(config::with_encodings(credentials::with_tokens(
+    log::set_secrets(config::with_encodings(credentials::with_tokens(
         &loaded.config.home,
         loaded.secrets(),
     )));

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::log;
 use crate::net::http::Client;
 use crate::skill::fetch;
-use crate::skill::install::{Installed, Site};
+use crate::skill::install::{InstallPaths, Installed};
 use crate::skill::load::Roots;
 use crate::skill::report;
 use crate::skill::source::Source;
@@ -22,7 +22,7 @@ pub fn run(args: &args::Skills) -> Result<ExitCode> {
     log::start(log::Target::Stderr, "warn");
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
-    log::hide(config::with_encodings(loaded.secrets()));
+    log::set_secrets(config::with_encodings(loaded.secrets()));
     println!("{}", text(&loaded.config, &args.command)?);
     Ok(ExitCode::SUCCESS)
 }
@@ -35,7 +35,7 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
         SkillsCommand::Show(a) if a.json => report::show_json(&roots, &a.name)?.to_string(),
         SkillsCommand::Show(a) => report::show(&roots, &a.name)?,
         SkillsCommand::Remove(a) => {
-            let site = Site::of(config);
+            let site = InstallPaths::of(config);
             site.open()?.remove(&a.name)?;
             format!("✓ Removed skill '{}'", a.name)
         }

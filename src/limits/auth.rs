@@ -17,6 +17,6 @@ pub const AUTH_INTERVAL: (u64, u64) = (5, 60);
 pub const AUTH_EARLY: i64 = 5 * 60;
 /// Forms of tokens that were got since the start and are taken out of logs and results: those of the last four or so, which are
 /// two renewals. A signed token of 2 kB has six, 18 kB in all.
-pub const AUTH_HIDDEN: usize = 36;
+pub const AUTH_SECRETS: usize = 36;
 /// Waiting for another process that renews the same token.
 pub const AUTH_LOCK: Duration = Duration::from_secs(60);

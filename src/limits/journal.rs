@@ -19,7 +19,7 @@ pub const JOURNAL_LINES_BYTES: usize = 8 * 1024;
 pub const BACKUP_JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one message outside an answer, all its parts together, and of all that may be waiting to be sent beside
 /// [`JOURNAL_OPEN_BYTES`]; the tool that wants more is told.
-pub const SAID_BYTES: usize = 64 * 1024;
+pub const OUTGOING_BYTES: usize = 64 * 1024;
 /// Notes about a recovery that reach the log.
 pub const RECOVERY_NOTES: usize = 64;
 /// Open messages of one chat that are in memory; further ones wait on the card, so that no chat takes another's place.
@@ -32,7 +32,7 @@ pub const SPILL_CHATS: usize = 16;
 /// there is not confirmed, and Telegram keeps it.
 pub const SPILL_CHAT_BYTES: u64 = 256 * 1024;
 /// How long messages wait on the card before their chat is told.
-pub const TELL_WAITING: Duration = Duration::from_secs(3);
+pub const WAITING_NOTICE: Duration = Duration::from_secs(3);
 /// Reads of a message on the card before its chat's file is put aside, and the pause between two.
 pub const SPILL_TRIES: u32 = 3;
 /// See [`SPILL_TRIES`].

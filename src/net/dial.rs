@@ -90,7 +90,7 @@ async fn direct(
             Err(e) => failed = Some((ip, e)),
         }
     }
-    client.resolver.doubt(host);
+    client.resolver.mark_stale(host);
     Err(match failed {
         None => route.error(HttpErrorKind::Guarded, "the address may not be contacted"),
         Some((ip, e)) if host.parse() == Ok(ip) && host == &*route.host => {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use rustix::net::sockopt;
 
 use crate::error::{Context, Error, Result};
-use crate::limits::{LINE_PROBE, LINE_SEND_BYTES};
+use crate::limits::{CLIENT_PROBE, CLIENT_SEND_BYTES};
 
 /// Binds the usable addresses of `hosts`, where nothing guards them only those of loopback (0.0.0.0 and :: become that);
 /// names other than `localhost` are not looked up. `keys` are the section that holds `host` and `port`, and what would guard.
@@ -69,18 +69,18 @@ pub fn is_local(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-/// Makes the kernel find out by itself that a client is gone without a word (tcp(7)): it is asked after [`LINE_PROBE`] of
+/// Makes the kernel find out by itself that a client is gone without a word (tcp(7)): it is asked after [`CLIENT_PROBE`] of
 /// silence, and what it does not acknowledge is waited for as long. Its share of memory for what is sent is bounded.
 ///
 /// # Errors
 /// The kernel's.
 pub fn guard(client: &impl AsFd) -> Result<()> {
     sockopt::set_socket_keepalive(client, true)
-        .and_then(|()| sockopt::set_tcp_keepidle(client, LINE_PROBE))
-        .and_then(|()| sockopt::set_tcp_keepintvl(client, LINE_PROBE / 3))
+        .and_then(|()| sockopt::set_tcp_keepidle(client, CLIENT_PROBE))
+        .and_then(|()| sockopt::set_tcp_keepintvl(client, CLIENT_PROBE / 3))
         .and_then(|()| sockopt::set_tcp_keepcnt(client, 3))
-        .and_then(|()| sockopt::set_tcp_user_timeout(client, LINE_PROBE.as_millis() as u32))
-        .and_then(|()| sockopt::set_socket_send_buffer_size(client, LINE_SEND_BYTES))
+        .and_then(|()| sockopt::set_tcp_user_timeout(client, CLIENT_PROBE.as_millis() as u32))
+        .and_then(|()| sockopt::set_socket_send_buffer_size(client, CLIENT_SEND_BYTES))
         .context("a client's socket")
 }
 

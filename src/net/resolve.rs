@@ -63,7 +63,7 @@ impl Resolver {
     }
 
     /// Nothing answered at the remembered addresses.
-    pub(super) fn doubt(&self, host: &str) {
+    pub(super) fn mark_stale(&self, host: &str) {
         if let Some(answer) = self.answers.borrow_mut().iter_mut().find(|a| *a.host == *host) {
             answer.fresh_until = None;
         }
@@ -173,8 +173,8 @@ mod tests {
         }
         let ask = |host| smol::block_on(resolver.resolve(host)).map(|a| a.to_vec()).ok();
         assert_eq!(ask("up"), Some(vec![ip("192.0.2.1")]));
-        resolver.doubt("down");
-        resolver.doubt("up");
+        resolver.mark_stale("down");
+        resolver.mark_stale("up");
         assert_eq!(ask("down"), Some(vec![ip("192.0.2.1")]));
         assert_eq!(ask("up"), Some(vec![ip("192.0.2.2")]));
         assert_eq!(ask("down too"), None);

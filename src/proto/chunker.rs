@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn headings_begin_passages() {
+    fn headings_begin_chunks() {
         check("", &[]);
         check("\n \n", &[]);
         check("a\nb", &[(0, 1, "a\nb")]);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn long_passages_end_at_blank_lines_lines_and_blanks() {
+    fn long_chunks_end_at_blank_lines_line_ends_and_blanks() {
         let para = "x".repeat(SOFT);
         check(
             &format!("{para}\n\ny\n\nz"),

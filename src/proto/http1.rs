@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
 
 /// What is wrong with the server's bytes; half a sentence.
-pub type Wrong = &'static str;
+pub type Malformed = &'static str;
 
 /// Collects a response head.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub struct HeadReader {
 
 impl HeadReader {
     /// Takes the head's bytes off the front of `input`; the head when it is whole.
-    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Wrong> {
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Malformed> {
         // Looks for the empty line before anything is parsed, so that a head that drips in
         // byte by byte costs no more than one that comes at once.
         for (i, &b) in input.iter().enumerate() {
@@ -42,7 +42,7 @@ impl HeadReader {
 
 /// What a small server wants to know of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Asked<'a> {
+pub struct RequestHead<'a> {
     /// As written; empty where there is no request.
     pub method: &'a [u8],
     /// Without what follows a question mark.
@@ -52,7 +52,7 @@ pub struct Asked<'a> {
 }
 
 /// Reads the head of a request; what is not understood is left empty.
-pub fn request(head: &[u8]) -> Asked<'_> {
+pub fn request(head: &[u8]) -> RequestHead<'_> {
     let mut words = first_line(head).split(|b| *b == b' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
@@ -60,7 +60,7 @@ pub fn request(head: &[u8]) -> Asked<'_> {
         let (scheme, value) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| value.trim_ascii())
     });
-    Asked { method, path, bearer }
+    RequestHead { method, path, bearer }
 }
 
 fn first_line(head: &[u8]) -> &[u8] {
@@ -97,7 +97,7 @@ pub struct Head {
 }
 
 impl Head {
-    fn parse(bytes: Vec<u8>) -> Result<Head, Wrong> {
+    fn parse(bytes: Vec<u8>) -> Result<Head, Malformed> {
         let mut fields = [httparse::EMPTY_HEADER; HTTP_HEADERS];
         let mut response = httparse::Response::new(&mut fields);
         match response.parse(&bytes) {
@@ -148,7 +148,7 @@ impl Head {
     }
 
     /// How the body ends (RFC 9112, section 6.3). `method` is the request's.
-    pub fn body(&self, method: &str) -> Result<Body, Wrong> {
+    pub fn body(&self, method: &str) -> Result<Body, Malformed> {
         if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) {
             return Ok(Body::Length(0));
         }
@@ -225,7 +225,7 @@ impl Body {
 
     /// Takes coded bytes off the front of `input`, gives the next piece of the body; empty when more input is needed
     /// or the body is done. What is left in `input` after the end belongs to no one.
-    pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8], Wrong> {
+    pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
         match self {
             Body::UntilClose => Ok(std::mem::take(input)),
             Body::Length(left) => Ok(take(input, left)),
@@ -247,7 +247,7 @@ impl Body {
     }
 
     /// The connection has ended: fine only where that is the body's end.
-    pub fn end(&self) -> Result<(), Wrong> {
+    pub fn end(&self) -> Result<(), Malformed> {
         if self.is_done() || *self == Body::UntilClose {
             Ok(())
         } else {
@@ -265,8 +265,8 @@ fn take<'a>(input: &mut &'a [u8], left: &mut u64) -> &'a [u8] {
 }
 
 impl Chunk {
-    fn step(self, b: u8) -> Result<Chunk, Wrong> {
-        const WRONG: Wrong = "the response's chunks are malformed";
+    fn step(self, b: u8) -> Result<Chunk, Malformed> {
+        const WRONG: Malformed = "the response's chunks are malformed";
         // Size lines and trailers share the head's limit.
         let longer = |n: u32| if n as usize >= HTTP_HEAD_BYTES { Err(WRONG) } else { Ok(n + 1) };
         let sized = |size| if size == 0 { Chunk::Trailer(0, false) } else { Chunk::Data(size) };

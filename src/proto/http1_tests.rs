@@ -1,7 +1,7 @@
 use super::*;
 
 /// Reads the response given as `pieces`: status, body, bytes left over.
-fn read(method: &str, pieces: &[&[u8]]) -> Result<(u16, Vec<u8>, Vec<u8>), Wrong> {
+fn read(method: &str, pieces: &[&[u8]]) -> Result<(u16, Vec<u8>, Vec<u8>), Malformed> {
     let mut reader = HeadReader::default();
     let mut head = None;
     let mut body = Body::Length(0);
@@ -30,7 +30,7 @@ fn read(method: &str, pieces: &[&[u8]]) -> Result<(u16, Vec<u8>, Vec<u8>), Wrong
 
 /// Whole, cut in two at every offset, and byte by byte: always the same.
 #[track_caller]
-fn check(method: &str, response: &str, want: Result<(u16, &str, &str), Wrong>) {
+fn check(method: &str, response: &str, want: Result<(u16, &str, &str), Malformed>) {
     let bytes = response.as_bytes();
     let want = want.map(|(status, body, left)| (status, body.into(), left.into()));
     assert_eq!(read(method, &[bytes]), want);
@@ -69,7 +69,7 @@ fn responses_without_body() {
 fn chunks() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
     #[track_caller]
-    fn chunked(coded: &str, want: Result<(&str, &str), Wrong>) {
+    fn chunked(coded: &str, want: Result<(&str, &str), Malformed>) {
         check("GET", &format!("{HEAD}{coded}"), want.map(|(body, left)| (200, body, left)));
     }
     chunked("5\r\nhello\r\n0\r\n\r\n", Ok(("hello", "")));
@@ -137,7 +137,7 @@ fn requests() {
     #[track_caller]
     fn check(head: &str, method: &str, path: &str, bearer: Option<&str>) {
         let (method, path) = (method.as_bytes(), path.as_bytes());
-        let want = Asked { method, path, bearer: bearer.map(str::as_bytes) };
+        let want = RequestHead { method, path, bearer: bearer.map(str::as_bytes) };
         assert_eq!(request(head.as_bytes()), want, "{head:?}");
     }
     check("GET /a?b HTTP/1.1\r\nAuthorization: Bearer x y \r\n\r\n", "GET", "/a", Some("x y"));

@@ -18,7 +18,7 @@ pub struct Device {
 
 /// How far it is.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Polled {
+pub enum PollResult {
     /// Ask again later.
     Pending,
     /// Ask again, less often.
@@ -72,21 +72,21 @@ pub fn device(body: &str) -> Option<Device> {
 }
 
 /// The answer to a question. What is not understood is taken for "not yet": the wait has an end of its own.
-pub fn polled(status: u16, body: &str) -> Polled {
+pub fn polled(status: u16, body: &str) -> PollResult {
     let value = parse(body);
     if status == 200 {
         let (code, verifier) = (text(&value, "authorization_code"), text(&value, "code_verifier"));
         if !code.is_empty() && !verifier.is_empty() {
-            return Polled::Done(code, verifier);
+            return PollResult::Done(code, verifier);
         }
     }
     let error = &value["error"];
     let error = error["code"].as_str().or(error.as_str()).unwrap_or_default();
     match error {
-        _ if status == 429 || error == "slow_down" => Polled::SlowDown,
-        e if e.contains("denied") || e.contains("declined") => Polled::Denied,
-        e if e.contains("expired") => Polled::Expired,
-        _ => Polled::Pending,
+        _ if status == 429 || error == "slow_down" => PollResult::SlowDown,
+        e if e.contains("denied") || e.contains("declined") => PollResult::Denied,
+        e if e.contains("expired") => PollResult::Expired,
+        _ => PollResult::Pending,
     }
 }
 
@@ -153,18 +153,18 @@ mod tests {
         check(
             200,
             r#"{"authorization_code":"c","code_verifier":"v"}"#,
-            Polled::Done("c".into(), "v".into()),
+            PollResult::Done("c".into(), "v".into()),
         );
-        check(200, r#"{"authorization_code":"c"}"#, Polled::Pending);
-        check(403, r#"{"error":{"code":"deviceauth_authorization_unknown"}}"#, Polled::Pending);
-        check(400, r#"{"error":"authorization_pending"}"#, Polled::Pending);
-        check(400, r#"{"error":"slow_down"}"#, Polled::SlowDown);
-        check(429, "busy", Polled::SlowDown);
-        check(400, r#"{"error":"access_denied"}"#, Polled::Denied);
-        check(400, r#"{"error":"authorization_declined"}"#, Polled::Denied);
-        check(400, r#"{"error":{"code":"expired_token"}}"#, Polled::Expired);
-        check(502, "<html>", Polled::Pending);
-        check(200, "{", Polled::Pending);
+        check(200, r#"{"authorization_code":"c"}"#, PollResult::Pending);
+        check(403, r#"{"error":{"code":"deviceauth_authorization_unknown"}}"#, PollResult::Pending);
+        check(400, r#"{"error":"authorization_pending"}"#, PollResult::Pending);
+        check(400, r#"{"error":"slow_down"}"#, PollResult::SlowDown);
+        check(429, "busy", PollResult::SlowDown);
+        check(400, r#"{"error":"access_denied"}"#, PollResult::Denied);
+        check(400, r#"{"error":"authorization_declined"}"#, PollResult::Denied);
+        check(400, r#"{"error":{"code":"expired_token"}}"#, PollResult::Expired);
+        check(502, "<html>", PollResult::Pending);
+        check(200, "{", PollResult::Pending);
     }
 
     #[test]

@@ -45,7 +45,7 @@ struct Entry {
 /// A candidate that gave no answer.
 struct Attempt {
     model: usize,
-    /// What happened and how long it took; none for one that was resting or over its rate.
+    /// What happened and how long it took; none for one that was cooling_down or over its rate.
     failure: Result<(Failure, Duration), &'static str>,
 }
 
@@ -133,7 +133,7 @@ impl Models {
         on_text: OnText<'_>,
     ) -> Result<ChatReply, Failure> {
         let order = self.order(model.unwrap_or(&self.current()))?;
-        let rests: Vec<bool> = self.resting(&order, Instant::now());
+        let rests: Vec<bool> = self.cooling_down(&order, Instant::now());
         let last = rests.iter().rposition(|rests| !rests).unwrap_or(0);
         let (shown, muted) = (Cell::new(false), Cell::new(false));
         let tell = |text: &str| {
@@ -165,7 +165,7 @@ impl Models {
                     Ok(provider) => match provider.chat(request, tell).await {
                         Ok(reply) => {
                             entry.cooldown.take();
-                            entry.learn(request, &reply);
+                            entry.calibrate(request, &reply);
                             return Ok(reply);
                         }
                         Err(failure) => failure,
@@ -255,7 +255,7 @@ impl Models {
     }
 
     /// Which candidates rest; never all of them.
-    fn resting(&self, order: &[usize], now: Instant) -> Vec<bool> {
+    fn cooling_down(&self, order: &[usize], now: Instant) -> Vec<bool> {
         let left = |&model: &usize| self.entries[model].cooldown.get().remaining(now);
         let mut rests: Vec<bool> = order.iter().map(|m| left(m).is_some()).collect();
         if rests.iter().all(|rests| *rests) {
@@ -317,7 +317,7 @@ impl Entry {
     }
 
     /// Compares what was guessed with what the provider counted.
-    fn learn(&self, request: &ChatRequest<'_>, reply: &ChatReply) {
+    fn calibrate(&self, request: &ChatRequest<'_>, reply: &ChatReply) {
         if let Some(usage) = reply.usage {
             let mut calibration = self.calibration.get();
             calibration.note(tokens::of_request(request), usage.input);

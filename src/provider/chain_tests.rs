@@ -68,19 +68,19 @@ fn names_and_the_default() {
 fn the_models_that_rest_are_never_all() {
     let m = models("main", &["other"]);
     let now = Instant::now();
-    assert_eq!(m.resting(&[0, 1, 3], now), [false, false, false]);
+    assert_eq!(m.cooling_down(&[0, 1, 3], now), [false, false, false]);
     let rest = |model: usize, times: u32| {
         let mut cooldown = Cooldown::default();
         (0..times).for_each(|_| cooldown.failed(Class::Network, None, now));
         m.entries[model].cooldown.set(cooldown);
     };
     rest(0, 2);
-    assert_eq!(m.resting(&[0, 1, 3], now), [true, false, false]);
+    assert_eq!(m.cooling_down(&[0, 1, 3], now), [true, false, false]);
     rest(1, 1);
     rest(3, 3);
-    assert_eq!(m.resting(&[0, 1, 3], now), [true, false, true]);
-    assert_eq!(m.resting(&[3], now), [false]);
-    assert_eq!(m.resting(&[0, 1, 3], now + Duration::from_secs(3600)), [false, false, false]);
+    assert_eq!(m.cooling_down(&[0, 1, 3], now), [true, false, true]);
+    assert_eq!(m.cooling_down(&[3], now), [false]);
+    assert_eq!(m.cooling_down(&[0, 1, 3], now + Duration::from_secs(3600)), [false, false, false]);
 }
 
 #[track_caller]

@@ -10,9 +10,9 @@ pub mod chain;
 pub mod classify;
 pub mod cooldown;
 pub mod exchange;
+pub mod json_answer;
 pub mod openai;
 pub mod picture;
-pub mod reading;
 pub mod responses;
 #[cfg(any(test, feature = "simulate"))]
 pub mod scripted;

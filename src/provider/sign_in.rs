@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::log;
 use crate::net::http::{Client, Request};
-use crate::proto::oauth::{self, Polled, Tokens};
+use crate::proto::oauth::{self, PollResult, Tokens};
 use crate::proto::url;
 use crate::store::credentials::{self, Credential};
 use crate::store::dir::Dir;
@@ -102,16 +102,16 @@ pub async fn by_code(http: &Client, tell: &dyn Fn(&str, &str)) -> Result<Credent
             // A network that comes and goes is no reason to begin again.
             Err(e) => {
                 log::warn!("{e}");
-                Polled::Pending
+                PollResult::Pending
             }
         };
         match polled {
-            Polled::Pending => {}
+            PollResult::Pending => {}
             // RFC 8628, 3.5.
-            Polled::SlowDown => interval = (interval + 5).min(limits::AUTH_INTERVAL.1),
-            Polled::Denied => return Err(Error::new("signing in was refused there")),
-            Polled::Expired => return Err(Error::new("the code has expired; begin again")),
-            Polled::Done(code, verifier) => break (code, verifier),
+            PollResult::SlowDown => interval = (interval + 5).min(limits::AUTH_INTERVAL.1),
+            PollResult::Denied => return Err(Error::new("signing in was refused there")),
+            PollResult::Expired => return Err(Error::new("the code has expired; begin again")),
+            PollResult::Done(code, verifier) => break (code, verifier),
         }
     };
     let back = issuer("/deviceauth/callback");
@@ -149,7 +149,7 @@ impl SignedIn {
     pub async fn credential(&self, http: &Client) -> Result<Credential, Failure> {
         let held = self.held(http).await?;
         for token in [&held.access, &held.refresh] {
-            log::hide_too(token.expose());
+            log::add_secret(token.expose());
         }
         Ok(held)
     }

@@ -18,7 +18,7 @@ use crate::sys::spawn_blocking;
 
 /// What writes down voice messages, and the model's id there: `voice.model_name`, else Groq where it has a key, as upstream
 /// has it.
-pub fn writer(config: &Config) -> Option<(&ModelConfig, &str)> {
+pub fn transcriber(config: &Config) -> Option<(&ModelConfig, &str)> {
     let named = &config.agent.voice.model;
     if !named.is_empty() {
         let entry = config.models.iter().find(|m| m.model_name == *named)?;
@@ -140,8 +140,9 @@ mod tests {
             models: vec![entry("a", "openai", "gpt"), entry("w", "openai", "whisper-1")],
             ..Config::default()
         };
-        let found =
-            |config: &Config| writer(config).map(|(m, id)| (m.model_name.clone(), id.to_owned()));
+        let found = |config: &Config| {
+            transcriber(config).map(|(m, id)| (m.model_name.clone(), id.to_owned()))
+        };
         let want = |name: &str, id: &str| Some((name.to_owned(), id.to_owned()));
         assert_eq!(found(&config), None);
         config.agent.voice.model = "w".into();

@@ -1,42 +1,45 @@
-//! Orders about one job that is there: shown, changed, switched, run, taken out. Blocks on the disk.
+//! Requests about one job that is there: shown, changed, switched, run, taken out. Blocks on the disk.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::approval_mac::ApprovalMac;
-use super::cron_store::{Done, Zones, checked, command, fault, planned, schedule, visible};
-use super::file::{self, Edit};
+use super::cron_store::{CronOutcome, Zones, checked, command, fault, planned, schedule, visible};
 use super::job::{Job, Now, key};
+use super::jobs_file::{self, Edit};
 use crate::proto::text;
-use crate::tool::cron::Order;
+use crate::tool::cron::CronRequest;
 
-/// Carries out an order about one job that is there.
+/// Carries out a request about one job that is there.
 pub(super) fn change(
     path: &Path,
     mac: &ApprovalMac,
-    order: &Order,
+    request: &CronRequest,
     now: Now,
-) -> Result<Done, String> {
-    if order.id.is_empty() {
-        return Err(format!("job_id is required for {}", order.action));
+) -> Result<CronOutcome, String> {
+    if request.id.is_empty() {
+        return Err(format!("job_id is required for {}", request.action));
     }
-    let mut job = find(path, order)?;
+    let mut job = find(path, request)?;
     let id = job.id().to_owned();
     let mut zones = Zones::default();
-    let (text, edit) = match order.action.as_str() {
+    let (text, edit) = match request.action.as_str() {
         "run" => {
             let text = format!("✓ Job '{}' started", job.name());
-            return Ok(Done { text, run: Some(key(&id)), ..Done::default() });
+            return Ok(CronOutcome { text, run: Some(key(&id)), ..CronOutcome::default() });
         }
         "get" => {
             // The mark says nothing to anybody, and is no business of the model.
             job.set("payload", "approval", Value::Null);
-            return Ok(Done { text: Value::Object(job.0).to_string(), ..Done::default() });
+            return Ok(CronOutcome {
+                text: Value::Object(job.0).to_string(),
+                ..CronOutcome::default()
+            });
         }
         "remove" => (format!("✓ Removed job {id}"), Edit::Delete),
         "update" => {
-            update(&mut job, mac, order, now, &mut zones)?;
+            update(&mut job, mac, request, now, &mut zones)?;
             (format!("✓ Job '{}' updated", job.name()), Edit::Write)
         }
         on => {
@@ -44,14 +47,14 @@ pub(super) fn change(
             let word = if on { "enabled" } else { "disabled" };
             let mut text = format!("✓ Job '{}' {word}", job.name());
             // A person at the command line who switches a shell job on has approved it.
-            let approves = on && order.approved && !job.command().is_empty() && !mac.verify(&job);
+            let approves = on && request.approved && !job.command().is_empty() && !mac.verify(&job);
             if approves {
                 let line = job.command().to_owned();
                 command(&mut job, mac, &line)?;
                 text.push_str(&format!("; it may run: {line}"));
             }
             if job.enabled() == on && !approves {
-                return Ok(Done { text, ..Done::default() });
+                return Ok(CronOutcome { text, ..CronOutcome::default() });
             }
             job.set("", "enabled", json!(on));
             if on {
@@ -62,7 +65,7 @@ pub(super) fn change(
     };
     job.set("", "updatedAtMs", json!(now.wall * 1000));
     let mut edit = Some(edit);
-    file::rewrite(
+    jobs_file::rewrite(
         path,
         &mut |old| {
             if old.id() != id {
@@ -74,17 +77,17 @@ pub(super) fn change(
         None,
     )
     .map_err(fault)?;
-    Ok(Done { text, changed: Some(key(&id)), run: None })
+    Ok(CronOutcome { text, changed: Some(key(&id)), run: None })
 }
 
 /// The job with this id, or the only one of this name.
-fn find(path: &Path, order: &Order) -> Result<Job, String> {
+fn find(path: &Path, request: &CronRequest) -> Result<Job, String> {
     let (mut by_id, mut by_name, mut ids) = (None, None, Vec::new());
-    file::scan(path, &mut |job| {
-        let Some(job) = job.ok().filter(|job| visible(order, job)) else { return };
-        if job.id() == order.id {
+    jobs_file::scan(path, &mut |job| {
+        let Some(job) = job.ok().filter(|job| visible(request, job)) else { return };
+        if job.id() == request.id {
             by_id = by_id.take().or(Some(job));
-        } else if job.name() == order.id {
+        } else if job.name() == request.id {
             ids.push(text::one_line(job.id(), 40));
             by_name = Some(job);
         }
@@ -95,59 +98,60 @@ fn find(path: &Path, order: &Order) -> Result<Job, String> {
         None if ids.len() > 1 => Err(format!(
             "there are {} jobs with the name {}; say which by its id: {}",
             ids.len(),
-            text::one_line(&order.id, 60),
+            text::one_line(&request.id, 60),
             text::one_line(&ids.join(", "), 400)
         )),
-        None => Err(format!("✗ Job {} not found", order.id)),
+        None => Err(format!("✗ Job {} not found", request.id)),
     }
 }
 
 fn update(
     job: &mut Job,
     mac: &ApprovalMac,
-    order: &Order,
+    request: &CronRequest,
     now: Now,
     zones: &mut Zones,
 ) -> Result<(), String> {
-    checked(order)?;
-    let schedules = [order.at_seconds != 0, order.every_seconds != 0, !order.cron_expr.is_empty()];
+    checked(request)?;
+    let schedules =
+        [request.at_seconds != 0, request.every_seconds != 0, !request.cron_expr.is_empty()];
     let schedules = schedules.into_iter().filter(|given| *given).count();
     if schedules > 1 {
         return Err("only one of at_seconds, every_seconds or cron_expr can be set".into());
     }
-    let texts = [&order.message, &order.name, &order.command, &order.tz];
-    let others = order.deliver.is_some() || order.clear_command;
+    let texts = [&request.message, &request.name, &request.command, &request.tz];
+    let others = request.deliver.is_some() || request.clear_command;
     if schedules == 0 && !others && texts.iter().all(|text| text.is_empty()) {
         return Err("at least one update field is required: message, name, deliver, command, tz, or one of at_seconds, every_seconds and cron_expr".into());
     }
-    let mut order = order.clone();
+    let mut request = request.clone();
     let (expr, tz) = job.expr();
-    if !expr.is_empty() && schedules == 0 && !order.tz.is_empty() {
-        order.cron_expr = expr.to_owned();
-    } else if !order.cron_expr.is_empty() && order.tz.is_empty() {
+    if !expr.is_empty() && schedules == 0 && !request.tz.is_empty() {
+        request.cron_expr = expr.to_owned();
+    } else if !request.cron_expr.is_empty() && request.tz.is_empty() {
         // Another time is no other place.
-        order.tz = tz.to_owned();
-    } else if !order.tz.is_empty() && order.cron_expr.is_empty() {
+        request.tz = tz.to_owned();
+    } else if !request.tz.is_empty() && request.cron_expr.is_empty() {
         return Err("tz belongs to a cron_expr".into());
     }
-    if let Some(schedule) = schedule(&order, now)? {
+    if let Some(schedule) = schedule(&request, now)? {
         job.set("", "deleteAfterRun", json!(schedule["kind"] == "at"));
         job.set("", "schedule", schedule);
         job.set("state", "lastRunAtMs", Value::Null);
         planned(job, now, zones)?;
     }
-    if !order.message.is_empty() {
-        job.set("payload", "message", json!(order.message));
+    if !request.message.is_empty() {
+        job.set("payload", "message", json!(request.message));
     }
-    if !order.name.is_empty() {
-        job.set("", "name", json!(text::one_line(&order.name, 30)));
+    if !request.name.is_empty() {
+        job.set("", "name", json!(text::one_line(&request.name, 30)));
     }
-    if let Some(deliver) = order.deliver {
+    if let Some(deliver) = request.deliver {
         job.set_deliver(deliver);
     }
-    if !order.command.is_empty() {
-        command(job, mac, &order.command)?;
-    } else if order.clear_command {
+    if !request.command.is_empty() {
+        command(job, mac, &request.command)?;
+    } else if request.clear_command {
         job.set("payload", "command", Value::Null);
         job.set("payload", "approval", Value::Null);
     }

@@ -1,26 +1,26 @@
-//! Orders of people and models: jobs listed, added, changed, taken out. Blocks on the disk.
+//! Requests of people and models: jobs listed, added, changed, taken out. Blocks on the disk.
 //!
-//! Knows nothing of the running daemon: whoever calls looks at [`Done`] and reads the file anew.
+//! Knows nothing of the running daemon: whoever calls looks at [`CronOutcome`] and reads the file anew.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::approval_mac::ApprovalMac;
-use super::cron::Expr;
 use super::cron_change::change;
-use super::file::{self, Edit, Fault};
+use super::cron_expr::Expr;
 use super::job::{Due, Job, Now, Schedule, key};
+use super::jobs_file::{self, Edit, JobsFileError};
 use super::zone::LocalClock;
 
 use crate::error::{Error, Result};
 use crate::limits::{CRON_EVERY_MIN, CRON_JOBS, CRON_LIST_BYTES, CRON_MESSAGE_BYTES};
 use crate::proto::{date, text};
-use crate::tool::cron::Order;
+use crate::tool::cron::CronRequest;
 
-/// What came of an order.
+/// What came of a request.
 #[derive(Debug, Default, PartialEq)]
-pub struct Done {
+pub struct CronOutcome {
     /// For whoever gave it.
     pub text: String,
     /// The file has changed: this job is another now.
@@ -48,15 +48,22 @@ impl Zones {
     }
 }
 
-/// Carries an order out on the jobs in `path`.
+/// Carries a request out on the jobs in `path`.
 ///
 /// # Errors
 /// What is wrong with the order or the file, as a sentence.
-pub fn apply(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done> {
-    let done = match order.action.as_str() {
-        "list" => list(path, order, now),
-        "add" => add(path, mac, order, now),
-        "get" | "update" | "remove" | "enable" | "disable" | "run" => change(path, mac, order, now),
+pub fn apply(
+    path: &Path,
+    mac: &ApprovalMac,
+    request: &CronRequest,
+    now: Now,
+) -> Result<CronOutcome> {
+    let done = match request.action.as_str() {
+        "list" => list(path, request, now),
+        "add" => add(path, mac, request, now),
+        "get" | "update" | "remove" | "enable" | "disable" | "run" => {
+            change(path, mac, request, now)
+        }
         other => Err(format!(
             "unknown action {other:?}; there are add, list, get, update, remove, enable, disable and run"
         )),
@@ -64,25 +71,25 @@ pub fn apply(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<
     done.map_err(Error::new)
 }
 
-pub(super) fn fault(fault: Fault) -> String {
+pub(super) fn fault(fault: JobsFileError) -> String {
     fault.to_string()
 }
 
-/// Orders of a chat see only its jobs.
-pub(super) fn visible(order: &Order, job: &Job) -> bool {
+/// Requests of a chat see only its jobs.
+pub(super) fn visible(request: &CronRequest, job: &Job) -> bool {
     let to = job.to();
-    !order.scoped || to.channel == order.to.channel && to.chat == order.to.chat
+    !request.scoped || to.channel == request.to.channel && to.chat == request.to.chat
 }
 
-fn list(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
+fn list(path: &Path, request: &CronRequest, now: Now) -> Result<CronOutcome, String> {
     let mut zones = Zones::default();
     let (mut out, mut left_out) = (String::new(), 0);
-    file::scan(path, &mut |job| {
+    jobs_file::scan(path, &mut |job| {
         let line = match &job {
-            Ok(job) if !visible(order, job) => return,
-            Ok(job) if order.json => Value::Object(job.0.clone()).to_string(),
+            Ok(job) if !visible(request, job) => return,
+            Ok(job) if request.json => Value::Object(job.0.clone()).to_string(),
             Ok(job) => line(job, now, &mut zones),
-            Err(_) if order.scoped || order.json => return,
+            Err(_) if request.scoped || request.json => return,
             Err(why) => format!("- (not run: {why})"),
         };
         if out.len() + line.len() > CRON_LIST_BYTES {
@@ -91,7 +98,7 @@ fn list(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
         }
         out.push_str(if out.is_empty() {
             ""
-        } else if order.json {
+        } else if request.json {
             ","
         } else {
             "\n"
@@ -99,8 +106,8 @@ fn list(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
         out.push_str(&line);
     })
     .map_err(fault)?;
-    if order.json {
-        return Ok(Done { text: format!("[{out}]"), ..Done::default() });
+    if request.json {
+        return Ok(CronOutcome { text: format!("[{out}]"), ..CronOutcome::default() });
     }
     if out.is_empty() {
         out.push_str("No scheduled jobs.");
@@ -108,7 +115,7 @@ fn list(path: &Path, order: &Order, now: Now) -> Result<Done, String> {
     if left_out > 0 {
         out.push_str(&format!("\n… and {left_out} more"));
     }
-    Ok(Done { text: out, ..Done::default() })
+    Ok(CronOutcome { text: out, ..CronOutcome::default() })
 }
 
 /// `- tea (0123…): every 60 s, enabled, next 2026-05-01 12:00`.
@@ -166,57 +173,57 @@ pub fn local_time(at: i64, tz: &str, zones: &mut Zones) -> Option<String> {
     ))
 }
 
-/// The schedule an order asks for, as jobs.json has it; `None` when it asks for none.
-pub(super) fn schedule(order: &Order, now: Now) -> Result<Option<Value>, String> {
+/// The schedule a request asks for, as jobs.json has it; `None` when it asks for none.
+pub(super) fn schedule(request: &CronRequest, now: Now) -> Result<Option<Value>, String> {
     let far = 100 * 366 * 86_400;
-    if !order.tz.is_empty() {
-        LocalClock::find(&order.tz).map_err(|e| e.to_string())?;
+    if !request.tz.is_empty() {
+        LocalClock::find(&request.tz).map_err(|e| e.to_string())?;
     }
-    if order.at_seconds < 0 || order.every_seconds < 0 {
+    if request.at_seconds < 0 || request.every_seconds < 0 {
         return Err("at_seconds and every_seconds must not be negative".into());
     }
-    if order.at_seconds > 0 || order.at > 0 {
+    if request.at_seconds > 0 || request.at > 0 {
         if !now.trusted {
             return Err("the clock is not set yet; try again when it is".into());
         }
-        let in_seconds = now.wall + order.at_seconds.min(far);
-        let at = if order.at > 0 { order.at } else { in_seconds };
+        let in_seconds = now.wall + request.at_seconds.min(far);
+        let at = if request.at > 0 { request.at } else { in_seconds };
         return Ok(Some(json!({"kind": "at", "atMs": at * 1000})));
     }
-    if order.every_seconds > 0 {
-        if (order.every_seconds as u64) < CRON_EVERY_MIN {
+    if request.every_seconds > 0 {
+        if (request.every_seconds as u64) < CRON_EVERY_MIN {
             return Err(format!("every_seconds must be at least {CRON_EVERY_MIN}"));
         }
-        let every = order.every_seconds.min(far);
+        let every = request.every_seconds.min(far);
         return Ok(Some(json!({"kind": "every", "everyMs": every * 1000})));
     }
-    if order.cron_expr.is_empty() {
+    if request.cron_expr.is_empty() {
         return Ok(None);
     }
-    let zone = LocalClock::find(&order.tz).map_err(|e| e.to_string())?;
-    let expr = Expr::parse(&order.cron_expr)?;
+    let zone = LocalClock::find(&request.tz).map_err(|e| e.to_string())?;
+    let expr = Expr::parse(&request.cron_expr)?;
     if expr.next(now.wall, &|at| zone.offset(at)).is_none() {
-        return Err(format!("cron expression `{}` never comes true", order.cron_expr));
+        return Err(format!("cron expression `{}` never comes true", request.cron_expr));
     }
     if u64::from(expr.shortest_pause()) < CRON_EVERY_MIN {
         return Err(format!(
             "cron expression `{}` fires again after {} s; at least {CRON_EVERY_MIN} s must lie in between",
-            order.cron_expr,
+            request.cron_expr,
             expr.shortest_pause()
         ));
     }
-    let mut schedule = json!({"kind": "cron", "expr": order.cron_expr});
-    if !order.tz.is_empty() {
-        schedule["tz"] = json!(order.tz);
+    let mut schedule = json!({"kind": "cron", "expr": request.cron_expr});
+    if !request.tz.is_empty() {
+        schedule["tz"] = json!(request.tz);
     }
     Ok(Some(schedule))
 }
 
-pub(super) fn checked(order: &Order) -> Result<(), String> {
-    if !order.command.is_empty() && !order.approved {
+pub(super) fn checked(request: &CronRequest) -> Result<(), String> {
+    if !request.command.is_empty() && !request.approved {
         return Err("shell jobs need the approval of an allowed user".into());
     }
-    for (name, text) in [("message", &order.message), ("command", &order.command)] {
+    for (name, text) in [("message", &request.message), ("command", &request.command)] {
         if text.len() > CRON_MESSAGE_BYTES {
             return Err(format!("{name} has more than {CRON_MESSAGE_BYTES} bytes"));
         }
@@ -233,22 +240,27 @@ pub(super) fn command(job: &mut Job, mac: &ApprovalMac, command: &str) -> Result
     Ok(())
 }
 
-fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, String> {
-    checked(order)?;
-    if order.message.trim().is_empty() && order.command.is_empty() {
+fn add(
+    path: &Path,
+    mac: &ApprovalMac,
+    request: &CronRequest,
+    now: Now,
+) -> Result<CronOutcome, String> {
+    checked(request)?;
+    if request.message.trim().is_empty() && request.command.is_empty() {
         return Err("message is required".into());
     }
-    let Some(schedule) = schedule(order, now)? else {
+    let Some(schedule) = schedule(request, now)? else {
         return Err("one of at_seconds, every_seconds or cron_expr is required".into());
     };
     let mut count = 0;
-    file::scan(path, &mut |_| count += 1).map_err(fault)?;
+    jobs_file::scan(path, &mut |_| count += 1).map_err(fault)?;
     if count >= CRON_JOBS {
         return Err(format!("there are {CRON_JOBS} jobs already; remove some first"));
     }
     let id = new_id()?;
     // The Go original's name: the first 30 characters of the message.
-    let names = [&order.name, &order.message, &order.command];
+    let names = [&request.name, &request.message, &request.command];
     let name = names.into_iter().find(|n| !n.trim().is_empty()).unwrap_or(&id);
     let name = text::one_line(name, 30);
     let once = schedule["kind"] == "at";
@@ -258,7 +270,7 @@ fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, 
         ("name", json!(name)),
         ("enabled", json!(true)),
         ("schedule", schedule),
-        ("payload", json!({"message": order.message})),
+        ("payload", json!({"message": request.message})),
         ("state", json!({})),
         ("createdAtMs", json!(now.wall * 1000)),
         ("updatedAtMs", json!(now.wall * 1000)),
@@ -266,19 +278,19 @@ fn add(path: &Path, mac: &ApprovalMac, order: &Order, now: Now) -> Result<Done, 
     ] {
         job.set("", field, value);
     }
-    job.set_deliver(order.deliver.unwrap_or(true));
-    job.set_to(&order.to);
-    if !order.command.is_empty() {
-        command(&mut job, mac, &order.command)?;
+    job.set_deliver(request.deliver.unwrap_or(true));
+    job.set_to(&request.to);
+    if !request.command.is_empty() {
+        command(&mut job, mac, &request.command)?;
     }
     let mut zones = Zones::default();
     planned(&mut job, now, &mut zones)?;
-    file::rewrite(path, &mut |_| Edit::Keep, Some(&job)).map_err(fault)?;
+    jobs_file::rewrite(path, &mut |_| Edit::Keep, Some(&job)).map_err(fault)?;
     let mut text = format!("✓ Added job '{name}' ({id})");
     if let Some(when) = next(&job, now, &mut zones) {
         text.push_str(&format!(", next {when}"));
     }
-    Ok(Done { text, changed: Some(key(&id)), run: None })
+    Ok(CronOutcome { text, changed: Some(key(&id)), run: None })
 }
 
 /// Writes down when it fires next, counted from now.

@@ -15,8 +15,8 @@ impl Fixture {
         Fixture { path: home.join("cron/jobs.json"), _home: home }
     }
 
-    fn give(&self, order: Order) -> Result<String, String> {
-        apply(&self.path, &self.approval_mac(), &order, NOW)
+    fn give(&self, request: CronRequest) -> Result<String, String> {
+        apply(&self.path, &self.approval_mac(), &request, NOW)
             .map(|d| d.text)
             .map_err(|e| e.to_string())
     }
@@ -28,20 +28,20 @@ impl Fixture {
     }
 
     #[track_caller]
-    fn add(&self, order: Order) -> String {
-        let text = self.give(Order { action: "add".into(), ..order }).expect("added");
+    fn add(&self, request: CronRequest) -> String {
+        let text = self.give(CronRequest { action: "add".into(), ..request }).expect("added");
         let id = text.split(['(', ')']).nth(1).unwrap_or_default();
         assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{text}");
         id.to_owned()
     }
 
     fn on(&self, action: &str, id: &str) -> Result<String, String> {
-        self.give(Order { action: action.into(), id: id.into(), ..Order::default() })
+        self.give(CronRequest { action: action.into(), id: id.into(), ..CronRequest::default() })
     }
 
     fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
-        file::scan(&self.path, &mut |job| jobs.push(job.expect("a job"))).expect("readable");
+        jobs_file::scan(&self.path, &mut |job| jobs.push(job.expect("a job"))).expect("readable");
         jobs
     }
 }
@@ -50,14 +50,18 @@ fn chat(chat: &str) -> Address {
     Address { channel: "telegram".into(), chat: chat.into(), topic: String::new() }
 }
 
-fn tea() -> Order {
-    Order { message: "drink the tea that stands there".into(), at_seconds: 60, ..Order::default() }
+fn tea() -> CronRequest {
+    CronRequest {
+        message: "drink the tea that stands there".into(),
+        at_seconds: 60,
+        ..CronRequest::default()
+    }
 }
 
 #[test]
 fn a_job_has_the_form_of_the_original() {
     let fixture = Fixture::new("fixture-form");
-    let id = fixture.add(Order { to: chat("5"), ..tea() });
+    let id = fixture.add(CronRequest { to: chat("5"), ..tea() });
     let job = &fixture.jobs()[0].0;
     assert_eq!(job["id"], id);
     assert_eq!(job["name"], "drink the tea that stands ther");
@@ -72,11 +76,11 @@ fn a_job_has_the_form_of_the_original() {
 
 #[test]
 fn the_first_of_at_every_and_cron_counts() {
-    let fixture = Fixture::new("fixture-order");
-    let all = Order { every_seconds: 60, cron_expr: "0 8 * * *".into(), ..tea() };
+    let fixture = Fixture::new("fixture-request");
+    let all = CronRequest { every_seconds: 60, cron_expr: "0 8 * * *".into(), ..tea() };
     fixture.add(all.clone());
-    fixture.add(Order { at_seconds: 0, ..all.clone() });
-    fixture.add(Order { at_seconds: 0, every_seconds: 0, tz: "Asia/Tokyo".into(), ..all });
+    fixture.add(CronRequest { at_seconds: 0, ..all.clone() });
+    fixture.add(CronRequest { at_seconds: 0, every_seconds: 0, tz: "Asia/Tokyo".into(), ..all });
     let kinds: Vec<Value> = fixture.jobs().iter().map(|j| j.0["schedule"].clone()).collect();
     assert_eq!(kinds[0]["kind"], "at");
     assert_eq!(kinds[1], json!({"kind": "every", "everyMs": 60_000}));
@@ -91,11 +95,11 @@ fn the_first_of_at_every_and_cron_counts() {
 }
 
 #[track_caller]
-fn refused(change: impl FnOnce(&mut Order), want: &str) {
+fn refused(change: impl FnOnce(&mut CronRequest), want: &str) {
     let fixture = Fixture::new("fixture-refused");
-    let mut order = Order { action: "add".into(), ..tea() };
-    change(&mut order);
-    let e = fixture.give(order).expect_err(want);
+    let mut request = CronRequest { action: "add".into(), ..tea() };
+    change(&mut request);
+    let e = fixture.give(request).expect_err(want);
     assert!(e.contains(want), "{e}");
     assert!(!fixture.path.exists(), "nothing is written for {want}");
 }
@@ -123,12 +127,12 @@ fn one_time_jobs_need_a_clock() {
     let e = apply(
         &fixture.path,
         &fixture.approval_mac(),
-        &Order { action: "add".into(), ..tea() },
+        &CronRequest { action: "add".into(), ..tea() },
         dark,
     )
     .expect_err("no clock");
     assert!(e.as_str().contains("clock is not set"), "{e}");
-    let every = Order { action: "add".into(), at_seconds: 0, every_seconds: 60, ..tea() };
+    let every = CronRequest { action: "add".into(), at_seconds: 0, every_seconds: 60, ..tea() };
     apply(&fixture.path, &fixture.approval_mac(), &every, dark).expect("an interval needs none");
     assert_eq!(fixture.jobs()[0].next(), None);
 }
@@ -136,8 +140,8 @@ fn one_time_jobs_need_a_clock() {
 #[test]
 fn jobs_are_switched_and_removed() {
     let fixture = Fixture::new("fixture-change");
-    let daily = || Order { at_seconds: 0, cron_expr: "@daily".into(), ..tea() };
-    let id = fixture.add(Order { name: "tea".into(), ..daily() });
+    let daily = || CronRequest { at_seconds: 0, cron_expr: "@daily".into(), ..tea() };
+    let id = fixture.add(CronRequest { name: "tea".into(), ..daily() });
     let other = fixture.add(daily());
     assert_eq!(fixture.on("disable", &id).expect("off"), "✓ Job 'tea' disabled");
     assert!(!fixture.jobs()[0].enabled() && fixture.jobs()[1].enabled());
@@ -146,18 +150,18 @@ fn jobs_are_switched_and_removed() {
     assert_eq!(before, std::fs::metadata(&fixture.path).expect("file").modified().expect("time"));
     assert_eq!(fixture.on("enable", &id).expect("on"), "✓ Job 'tea' enabled");
     assert_eq!(fixture.jobs()[0].next(), Some(1_777_680_000));
-    let update = Order {
+    let update = CronRequest {
         action: "update".into(),
         id: id.clone(),
         message: "new".into(),
-        ..Order::default()
+        ..CronRequest::default()
     };
     assert_eq!(fixture.give(update).expect("changed"), "✓ Job 'tea' updated");
     assert_eq!(fixture.jobs()[0].message(), "new");
     assert_eq!(fixture.on("remove", &id).expect("gone"), format!("✓ Removed job {id}"));
     assert_eq!(fixture.on("remove", &id).expect_err("gone"), format!("✗ Job {id} not found"));
     assert_eq!(fixture.jobs().len(), 1);
-    let run = Order { action: "run".into(), id: other.clone(), ..Order::default() };
+    let run = CronRequest { action: "run".into(), id: other.clone(), ..CronRequest::default() };
     let done = apply(&fixture.path, &fixture.approval_mac(), &run, NOW).expect("found");
     assert_eq!((done.run, done.changed), (Some(key(&other)), None));
 }
@@ -165,24 +169,25 @@ fn jobs_are_switched_and_removed() {
 #[test]
 fn a_chat_sees_its_own_jobs_only() {
     let fixture = Fixture::new("fixture-scope");
-    let id = fixture.add(Order { to: chat("5"), ..tea() });
-    let as_other = |action: &str| Order {
+    let id = fixture.add(CronRequest { to: chat("5"), ..tea() });
+    let as_other = |action: &str| CronRequest {
         action: action.into(),
         id: id.clone(),
         to: chat("6"),
         scoped: true,
-        ..Order::default()
+        ..CronRequest::default()
     };
     assert_eq!(fixture.give(as_other("list")).expect("a list"), "No scheduled jobs.");
     assert!(fixture.give(as_other("remove")).expect_err("not theirs").contains("not found"));
-    let own = Order { to: chat("5"), ..as_other("remove") };
+    let own = CronRequest { to: chat("5"), ..as_other("remove") };
     assert!(fixture.give(own).is_ok());
 }
 
 #[test]
 fn get_shows_the_whole_job_but_its_approval() {
     let store = Fixture::new("store-get");
-    let id = store.add(Order { command: "ls".into(), approved: true, to: chat("5"), ..tea() });
+    let id =
+        store.add(CronRequest { command: "ls".into(), approved: true, to: chat("5"), ..tea() });
     assert!(store.jobs()[0].approval().len() == 64);
     let shown: Value = serde_json::from_str(&store.on("get", &id).expect("a job")).expect("JSON");
     assert_eq!((&shown["id"], &shown["payload"]["command"]), (&json!(id), &json!("ls")));
@@ -194,13 +199,17 @@ fn get_shows_the_whole_job_but_its_approval() {
 #[test]
 fn an_update_changes_one_thing_at_least_and_one_schedule_at_most() {
     let store = Fixture::new("store-update");
-    let tokyo = Order { at_seconds: 0, cron_expr: "0 8 * * *".into(), ..tea() };
-    let id = store.add(Order { tz: "Asia/Tokyo".into(), ..tokyo });
-    let update = |change: &dyn Fn(&mut Order)| {
-        let mut order =
-            Order { action: "update".into(), id: id.clone(), approved: true, ..Order::default() };
-        change(&mut order);
-        store.give(order)
+    let tokyo = CronRequest { at_seconds: 0, cron_expr: "0 8 * * *".into(), ..tea() };
+    let id = store.add(CronRequest { tz: "Asia/Tokyo".into(), ..tokyo });
+    let update = |change: &dyn Fn(&mut CronRequest)| {
+        let mut request = CronRequest {
+            action: "update".into(),
+            id: id.clone(),
+            approved: true,
+            ..CronRequest::default()
+        };
+        change(&mut request);
+        store.give(request)
     };
     let e = update(&|_| ()).expect_err("nothing");
     assert!(e.starts_with("at least one update field is required"), "{e}");
@@ -228,26 +237,26 @@ fn an_update_changes_one_thing_at_least_and_one_schedule_at_most() {
 #[test]
 fn a_unique_name_is_as_good_as_an_id() {
     let store = Fixture::new("store-name");
-    let first = store.add(Order { name: "tea".into(), ..tea() });
+    let first = store.add(CronRequest { name: "tea".into(), ..tea() });
     store.on("disable", "tea").expect("off");
     assert!(!store.jobs()[0].enabled());
-    let second = store.add(Order { name: "tea".into(), ..tea() });
+    let second = store.add(CronRequest { name: "tea".into(), ..tea() });
     let e = store.on("remove", "tea").expect_err("two");
     assert_eq!(
         e,
         format!("there are 2 jobs with the name tea; say which by its id: {first}, {second}")
     );
     // An id goes before a name, and a chat's names are its own.
-    store.add(Order { name: first.clone(), to: chat("5"), ..tea() });
+    store.add(CronRequest { name: first.clone(), to: chat("5"), ..tea() });
     assert_eq!(store.on("remove", &first).expect("gone"), format!("✓ Removed job {first}"));
     assert_eq!(store.on("remove", "tea").expect("gone"), format!("✓ Removed job {second}"));
     assert_eq!(store.jobs().len(), 1);
-    let own = Order {
+    let own = CronRequest {
         action: "disable".into(),
         id: first.clone(),
         to: chat("6"),
         scoped: true,
-        ..Order::default()
+        ..CronRequest::default()
     };
     assert!(store.give(own).expect_err("another chat's").contains("not found"));
     assert!(store.on("disable", &first).is_ok());
@@ -257,7 +266,7 @@ fn a_unique_name_is_as_good_as_an_id() {
 fn expressions_of_the_original_are_taken() {
     let store = Fixture::new("store-forms");
     for expr in ["0 9 L * *", "30 0 9 * * mon", "0 9 * * 5L", "0 9 * * 1#2", "0 9 15W * * 2099"] {
-        store.add(Order { at_seconds: 0, cron_expr: expr.into(), ..tea() });
+        store.add(CronRequest { at_seconds: 0, cron_expr: expr.into(), ..tea() });
     }
     refused(|o| (o.at_seconds, o.cron_expr) = (0, "*/5 * * * * *".into()), "again after 5 s");
     refused(|o| (o.at_seconds, o.cron_expr) = (0, "0 9 L-3 * *".into()), "day of month `L-3`");
@@ -272,7 +281,7 @@ fn there_is_an_end_to_jobs_and_lists() {
     std::fs::write(&fixture.path, json!({"version": 1, "jobs": jobs}).to_string()).expect("write");
     let list = fixture.on("list", "").expect("a list");
     assert!(list.len() < CRON_LIST_BYTES + 100 && list.contains("… and "), "{}", list.len());
-    let e = fixture.give(Order { action: "add".into(), ..tea() }).expect_err("full");
+    let e = fixture.give(CronRequest { action: "add".into(), ..tea() }).expect_err("full");
     assert!(e.contains("1000 jobs already"), "{e}");
 }
 
@@ -282,7 +291,7 @@ fn a_broken_file_is_told_and_kept() {
     std::fs::create_dir_all(fixture.path.parent().expect("a folder")).expect("made");
     std::fs::write(&fixture.path, "{\"jobs\":[").expect("write");
     for action in ["list", "add"] {
-        let e = fixture.give(Order { action: action.into(), ..tea() }).expect_err("broken");
+        let e = fixture.give(CronRequest { action: action.into(), ..tea() }).expect_err("broken");
         assert!(e.starts_with("jobs.json is broken"), "{e}");
     }
     assert_eq!(std::fs::read_to_string(&fixture.path).expect("kept"), "{\"jobs\":[");

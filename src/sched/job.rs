@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
-use super::cron::Expr;
+use super::cron_expr::Expr;
 use super::zone::LocalClock;
 use crate::bus::Address;
 use crate::limits::{CRON_EVERY_MIN, CRON_MISSED, CRON_STEP_BACK};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::install::{Installed, Site};
+use super::install::{InstallPaths, Installed};
 use super::source::{GITHUB, Source};
 use crate::config::{Config, SkillsConfig};
 use crate::error::Context;
@@ -45,14 +45,14 @@ pub fn base(skills: &SkillsConfig) -> &str {
 /// Fetches and installs what `source` names. The disk's work is done on the blocking thread.
 ///
 /// # Errors
-/// See [`super::install::Bench::install`]; the network's.
+/// See [`super::install::Installer::install`]; the network's.
 pub async fn install(
     http: &Client,
     config: &Config,
     source: Source,
     force: bool,
 ) -> Result<Installed> {
-    let site = Site::of(config);
+    let site = InstallPaths::of(config);
     let bench = crate::sys::spawn_blocking(move || site.open()).await?;
     let skills = &config.tools.skills;
     let url = source.archive(base(skills), !skills.github_token.is_empty());

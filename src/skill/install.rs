@@ -10,21 +10,21 @@ use std::path::{Path, PathBuf};
 
 use super::frontmatter;
 use super::origin::{self, Origin};
-use super::sink::Sink;
 use super::source::Source;
 use super::unpack;
+use super::writer::SkillWriter;
 use crate::config::Config;
 use crate::error::Context;
 use crate::limits::{SKILL_HEAD_BYTES, TREE_NAMES};
+use crate::store::bounded_read::{self, End};
 use crate::store::dir::{Dir, Name};
-use crate::store::read::{self, End};
 use crate::sys::beneath::{Place, Root};
 use crate::sys::files;
 use crate::{Error, Result};
 
 /// Where skills are installed.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct InstallPaths {
     /// `$PICOCLAW_HOME`.
     pub home: PathBuf,
     /// The agent's folder.
@@ -53,8 +53,8 @@ impl Installed {
 }
 
 /// The right to change the skills of a home, one process at a time.
-pub struct Bench {
-    site: Site,
+pub struct Installer {
+    site: InstallPaths,
     /// `skills.new`, `skills.old` and the downloaded archive are in here.
     base: PathBuf,
     _lock: File,
@@ -65,23 +65,23 @@ pub fn recover(config: &Config) {
     if config.home.join("state/skills.old").exists()
         || config.agent.workspace.join(".skills").exists()
     {
-        if let Err(e) = Site::of(config).open() {
+        if let Err(e) = InstallPaths::of(config).open() {
             crate::log::warn!("skills: {e}");
         }
     }
 }
 
-impl Site {
+impl InstallPaths {
     /// The site of a configuration.
-    pub fn of(config: &Config) -> Site {
-        Site { home: config.home.clone(), workspace: config.agent.workspace.clone() }
+    pub fn of(config: &Config) -> InstallPaths {
+        InstallPaths { home: config.home.clone(), workspace: config.agent.workspace.clone() }
     }
 
     /// Takes the lock, and puts back what a power cut left in the middle.
     ///
     /// # Errors
     /// Another installation is under way; the disk's.
-    pub fn open(&self) -> Result<Bench> {
+    pub fn open(&self) -> Result<Installer> {
         let state = self.home.join("state");
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
@@ -104,13 +104,13 @@ impl Site {
             self.workspace.join(".skills")
         };
         builder.create(&base).with_context(|| base.display().to_string())?;
-        let bench = Bench { site: self.clone(), base, _lock: lock };
+        let bench = Installer { site: self.clone(), base, _lock: lock };
         bench.recover();
         Ok(bench)
     }
 }
 
-impl Bench {
+impl Installer {
     /// Where an archive is downloaded to.
     pub fn archive(&self) -> PathBuf {
         self.base.join("skills.tar.gz")
@@ -153,13 +153,14 @@ impl Bench {
             (_, archive) => archive,
         };
         let found = archive.map(|path| unpack::find(path, source)).transpose()?.unwrap_or_default();
-        let mut sink = Sink::new(new.to_owned(), &self.site.workspace, found.whole_repository)?;
+        let mut sink =
+            SkillWriter::new(new.to_owned(), &self.site.workspace, found.whole_repository)?;
         match (archive, source) {
             (Some(path), _) => unpack::unpack(path, &found, &mut sink)?,
             (None, Source::Folder(folder)) => unpack::copy(folder, &mut sink)?,
             _ => return Err(Error::new("its archive was not fetched")),
         }
-        let head = read::bounded(&new.join("SKILL.md"), SKILL_HEAD_BYTES, End::Head)?;
+        let head = bounded_read::bounded(&new.join("SKILL.md"), SKILL_HEAD_BYTES, End::Head)?;
         let head = head.ok_or_else(|| Error::new("there is no SKILL.md in it"))?;
         let (registry, slug) = source.label();
         let folder = Path::new(&slug).file_name().unwrap_or_default().to_string_lossy();
@@ -218,11 +219,12 @@ impl Bench {
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.site.workspace.join("skills");
         let missing = || Error::new(format!("skill '{name}' not found in {}", path.display()));
-        let skills = Dir::find_around(&path, 1)?.map(|(top, name)| top.folder(name, false));
+        let skills = Dir::find_parent_of(&path, 1)?.map(|(top, name)| top.folder(name, false));
         let skills = skills.transpose()?.flatten().ok_or_else(missing)?;
         let named = |found: &&Name| {
             let path = format!("{}/SKILL.md", found.name);
-            let head = read::below(&skills, &path, SKILL_HEAD_BYTES, End::Head).ok().flatten();
+            let head =
+                bounded_read::below(&skills, &path, SKILL_HEAD_BYTES, End::Head).ok().flatten();
             found.name == name
                 || head.is_some_and(|h| frontmatter::declared(&found.name, &h.text).name == name)
         };

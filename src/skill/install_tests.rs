@@ -2,10 +2,10 @@ use super::*;
 use crate::skill::unpack::archive;
 use crate::sys::scratch::{Held, Scratch};
 
-fn site(name: &str) -> Held<Site> {
+fn site(name: &str) -> Held<InstallPaths> {
     Scratch::named(name).hold(|dir| {
         fs::create_dir(dir.join("home")).expect("a folder");
-        Site { home: dir.join("home"), workspace: dir.join("home/workspace") }
+        InstallPaths { home: dir.join("home"), workspace: dir.join("home/workspace") }
     })
 }
 
@@ -14,7 +14,7 @@ fn text(name: &str, words: &str) -> String {
 }
 
 /// A folder with a skill, beside the site.
-fn folder(site: &Site, name: &str, words: &str) -> Source {
+fn folder(site: &InstallPaths, name: &str, words: &str) -> Source {
     let dir = site.home.join("from").join(name);
     fs::create_dir_all(dir.join("scripts")).expect("a folder");
     fs::write(dir.join("SKILL.md"), text(name, words)).expect("written");
@@ -22,7 +22,7 @@ fn folder(site: &Site, name: &str, words: &str) -> Source {
     Source::Folder(dir)
 }
 
-fn read(site: &Site, path: &str) -> String {
+fn read(site: &InstallPaths, path: &str) -> String {
     fs::read_to_string(site.workspace.join("skills").join(path)).unwrap_or_default()
 }
 

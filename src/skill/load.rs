@@ -9,8 +9,8 @@ use super::frontmatter;
 use crate::config::Config;
 use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES, TREE_NAMES};
 use crate::proto::text;
+use crate::store::bounded_read::{self, End, Piece};
 use crate::store::dir::Dir;
-use crate::store::read::{self, End, Piece};
 use crate::sys::beneath::named_meta;
 
 /// The root that commands may write to.
@@ -136,11 +136,11 @@ pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
             let path = root.join(folder).join("SKILL.md");
             let meta = match *source {
                 WORKSPACE => {
-                    Dir::around(&path, 3).and_then(|(top, name)| top.meta(name)).ok().flatten()
+                    Dir::parent_of(&path, 3).and_then(|(top, name)| top.meta(name)).ok().flatten()
                 }
                 _ => named_meta(&path),
             };
-            hasher.write_u64(read::stamp(meta));
+            hasher.write_u64(bounded_read::stamp(meta));
         }
         hasher.write_u8(0xff);
     }
@@ -150,10 +150,10 @@ pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
 /// roots are the machine's owner's.
 pub fn text_of(source: &str, path: &Path, limit: usize) -> std::io::Result<Option<Piece>> {
     if source != WORKSPACE {
-        return read::bounded(path, limit, End::Head);
+        return bounded_read::bounded(path, limit, End::Head);
     }
-    match Dir::find_around(path, 3)? {
-        Some((top, name)) => read::below(&top, name, limit, End::Head),
+    match Dir::find_parent_of(path, 3)? {
+        Some((top, name)) => bounded_read::below(&top, name, limit, End::Head),
         None => Ok(None),
     }
 }
@@ -161,7 +161,7 @@ pub fn text_of(source: &str, path: &Path, limit: usize) -> std::io::Result<Optio
 /// Names of the folders in a root, sorted; none when it cannot be read.
 fn folders_of(source: &str, root: &Path) -> Vec<String> {
     let dir = match source {
-        WORKSPACE => Dir::find_around(root, 1).and_then(|found| match found {
+        WORKSPACE => Dir::find_parent_of(root, 1).and_then(|found| match found {
             Some((top, name)) => top.folder(name, false),
             None => Ok(None),
         }),
@@ -249,7 +249,7 @@ fn element(out: &mut String, name: &str, value: &str, max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::read::tests::Folder;
+    use crate::store::bounded_read::tests::Folder;
 
     fn skill(name: &str, description: &str) -> String {
         format!("---\nname: {name}\ndescription: {description}\n---\n# Body\n")

@@ -1,6 +1,6 @@
 //! Skills: folders with a SKILL.md, listed in the prompt and read by the model on demand.
 //!
-//! [`load`] finds them; `source`, `unpack`, `sink`, `install` and `fetch` bring new ones.
+//! [`load`] finds them; `source`, `unpack`, `writer`, `install` and `fetch` bring new ones.
 
 pub mod fetch;
 pub mod frontmatter;
@@ -8,6 +8,6 @@ pub mod install;
 pub mod load;
 pub mod origin;
 pub mod report;
-mod sink;
 pub mod source;
 mod unpack;
+mod writer;

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::sink::Sink;
 use super::source::Source;
+use super::writer::SkillWriter;
 use crate::error::Context;
 use crate::limits::{
     SKILL_DEPTH, SKILL_ENTRIES, SKILL_FILES, SKILL_RATIO, SKILL_UNPACKED_BYTES, SKILLS,
@@ -94,11 +94,11 @@ fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
     }))
 }
 
-/// Unpacks the skill into `sink`.
+/// Unpacks the skill into `writer`.
 ///
 /// # Errors
-/// Links and devices in it, names and amounts that [`Sink`] refuses, the disk's.
-pub fn unpack(archive: &Path, found: &Found, sink: &mut Sink) -> Result<()> {
+/// Links and devices in it, names and amounts that [`SkillWriter`] refuses, the disk's.
+pub fn unpack(archive: &Path, found: &Found, sink: &mut SkillWriter) -> Result<()> {
     walk(archive, &mut |event| match event {
         Event::Data(data) => sink.write(data),
         Event::Entry(entry) => {
@@ -124,11 +124,11 @@ pub fn unpack(archive: &Path, found: &Found, sink: &mut Sink) -> Result<()> {
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn copy(folder: &Path, sink: &mut Sink) -> Result<()> {
+pub fn copy(folder: &Path, sink: &mut SkillWriter) -> Result<()> {
     copy_below(folder, "", 0, sink)
 }
 
-fn copy_below(folder: &Path, prefix: &str, depth: usize, sink: &mut Sink) -> Result<()> {
+fn copy_below(folder: &Path, prefix: &str, depth: usize, sink: &mut SkillWriter) -> Result<()> {
     let mut entries: Vec<_> =
         fs::read_dir(folder).with_context(|| folder.display().to_string())?.flatten().collect();
     entries.sort_unstable_by_key(fs::DirEntry::file_name);

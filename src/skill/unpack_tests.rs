@@ -45,7 +45,7 @@ fn unpacked(name: &str, source: &str, bytes: &[u8]) -> Result<(Found, Vec<String
     fs::write(dir.join("a"), bytes).expect("an archive");
     let source = Source::parse(source, super::super::source::GITHUB)?;
     let found = find(&dir.join("a"), &source)?;
-    let mut sink = Sink::new(dir.join("in"), &dir, found.whole_repository)?;
+    let mut sink = SkillWriter::new(dir.join("in"), &dir, found.whole_repository)?;
     unpack(&dir.join("a"), &found, &mut sink)?;
     let mut files = Vec::new();
     let mut folders = vec![dir.join("in")];

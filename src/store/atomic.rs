@@ -19,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// # Errors
 /// As there.
 pub fn replace(path: &Path, mode: u32, fill: Fill<'_>) -> Result<()> {
-    let around = Dir::around(path, 1);
+    let around = Dir::parent_of(path, 1);
     let result = around.and_then(|(dir, name)| dir.replace(name, mode, fill));
     result.with_context(|| format!("cannot save {}", path.display()))
 }
@@ -34,7 +34,7 @@ pub async fn write_later(path: std::path::PathBuf, bytes: Vec<u8>, mode: u32) ->
 /// # Errors
 /// Longer than `limit`, no regular file of ours, or unreadable.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let read = Dir::find_around(path, 1).and_then(|found| match found {
+    let read = Dir::find_parent_of(path, 1).and_then(|found| match found {
         Some((dir, name)) => dir.bytes(name, limit),
         None => Ok(None),
     });

@@ -123,7 +123,7 @@ fn read(home: &Path) -> Result<Value> {
         return Ok(json!({ "credentials": {} }));
     };
     // A copy by hand may have opened it to others.
-    let (dir, name) = Dir::around(&path, 1)?;
+    let (dir, name) = Dir::parent_of(&path, 1)?;
     if dir.meta(name)?.is_some_and(|meta| meta.mode & 0o077 != 0) {
         crate::log::warn!("{} could be read by other users; it is closed now", path.display());
         dir.set_mode(name, 0o600)?;

@@ -61,7 +61,7 @@ impl Dir {
         let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.is_dir()).collect();
         let mut dir = None;
         for path in missing.into_iter().rev().filter(|p| !p.as_os_str().is_empty()) {
-            let (above, name) = Dir::around(path, 1)?;
+            let (above, name) = Dir::parent_of(path, 1)?;
             match above.make_folder(name, 0o700) {
                 Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
                 _ => dir = above.folder(name, false)?,
@@ -75,24 +75,24 @@ impl Dir {
     ///
     /// # Errors
     /// The kernel's; a path that is no text, or has less parts.
-    pub fn around(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
+    pub fn parent_of(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
         let (folder, name) = split(path, parts)?;
         Ok((Dir::open(folder)?, name))
     }
 
-    /// [`Dir::around`]; `None` where there is no such folder.
+    /// [`Dir::parent_of`]; `None` where there is no such folder.
     ///
     /// # Errors
     /// As there.
-    pub fn find_around(path: &Path, parts: usize) -> io::Result<Option<(Dir, &str)>> {
-        found(Dir::around(path, parts))
+    pub fn find_parent_of(path: &Path, parts: usize) -> io::Result<Option<(Dir, &str)>> {
+        found(Dir::parent_of(path, parts))
     }
 
-    /// [`Dir::around`]; a folder that is missing is made.
+    /// [`Dir::parent_of`]; a folder that is missing is made.
     ///
     /// # Errors
     /// As there.
-    pub fn make_around(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
+    pub fn make_parent_of(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
         let (folder, name) = split(path, parts)?;
         Ok((Dir::make(folder)?, name))
     }
@@ -152,7 +152,7 @@ impl Dir {
     ///
     /// # Errors
     /// A link on the way; the kernel's.
-    pub fn stands(&self, name: &str) -> io::Result<bool> {
+    pub fn exists(&self, name: &str) -> io::Result<bool> {
         Ok(found(self.name(name))?.is_some_and(|place| place.exists()))
     }
 

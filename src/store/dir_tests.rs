@@ -185,9 +185,11 @@ fn folders_are_made_on_the_way() {
     assert!(Dir::find(&path).expect("nothing").is_none());
     Dir::make(&path).and_then(|dir| dir.save("f", b"x", 0o600)).expect("made");
     assert_eq!(Dir::make(&path).expect("there").path(), path);
-    let (dir, name) = Dir::around(&path, 1).expect("its folder");
+    let (dir, name) = Dir::parent_of(&path, 1).expect("its folder");
     assert_eq!((dir.path(), name), (&*scratch.join("a/b"), "c"));
-    let (dir, name) = Dir::around(&path, 2).expect("the folder around");
+    let (dir, name) = Dir::parent_of(&path, 2).expect("the folder around");
     assert_eq!((dir.path(), name), (&*scratch.join("a"), "b/c"));
-    assert!(Dir::around(Path::new("/"), 1).is_err() && Dir::around(Path::new("a"), 2).is_err());
+    assert!(
+        Dir::parent_of(Path::new("/"), 1).is_err() && Dir::parent_of(Path::new("a"), 2).is_err()
+    );
 }

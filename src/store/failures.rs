@@ -1,6 +1,6 @@
 //! Sessions whose files cannot be written: told once, their lines kept within a bound.
 
-use super::lines::Lines;
+use super::jsonl::Lines;
 use crate::limits::UNSAVED_BYTES;
 
 /// Session files that the last job could not write, and why.

@@ -259,7 +259,7 @@ impl Files {
 
 /// Opens a file of the journal, which is there.
 fn open(path: &Path) -> std::io::Result<File> {
-    let (dir, name) = Dir::around(path, 1)?;
+    let (dir, name) = Dir::parent_of(path, 1)?;
     dir.change(name)?.ok_or_else(|| ErrorKind::NotFound.into())
 }
 

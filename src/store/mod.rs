@@ -2,19 +2,18 @@
 
 pub mod archive;
 pub mod atomic;
+pub mod bounded_read;
 pub mod consolidation;
 pub mod credentials;
 pub mod dir;
-pub mod disk;
+pub mod durability;
 mod failures;
 pub mod frame;
 pub mod index;
-mod job;
 pub mod journal;
+pub mod jsonl;
 pub mod ledger;
-pub mod lines;
 pub mod memory;
-pub mod read;
 mod recovery;
 #[cfg(test)]
 mod sample_tests;
@@ -23,6 +22,7 @@ pub mod session_cut;
 pub mod session_go;
 pub mod spill;
 pub mod spool;
-pub mod state;
+pub mod state_file;
 pub mod swap;
+mod write_job;
 pub mod writer;

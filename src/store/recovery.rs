@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::frame::Frame;
 use super::journal::Files;
+use super::jsonl::{self, Lines};
 use super::ledger::TORN;
-use super::lines::{self, Lines};
 use super::writer::Journal;
 use crate::limits::RECOVERY_NOTES;
 
@@ -24,10 +24,10 @@ impl Journal {
             ));
         }
         // Where that fails the sessions are read as they are.
-        notes.extend(lines::trim(sessions).unwrap_or_else(|e| Some(e.to_string())));
+        notes.extend(jsonl::trim(sessions).unwrap_or_else(|e| Some(e.to_string())));
         recovered.lines(&mut |session, offset, bytes| {
             let lines = Lines { session, offset, bytes, sync: false };
-            let note = match lines::repair(sessions, &lines) {
+            let note = match jsonl::repair(sessions, &lines) {
                 Ok(true) => format!("session {} was completed from the journal", lines.session),
                 Ok(false) => return,
                 Err(e) => e.to_string(),

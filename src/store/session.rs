@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::dir::{Dir, bytes_of};
-use super::lines::{self, count_lines, last_lines, skip_lines};
+use super::jsonl::{self, count_lines, last_lines, skip_lines};
 use crate::error::{Context, Error, Result};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
@@ -132,7 +132,7 @@ impl Sessions {
 
     /// Opens a file of the folder; `None` where there is none.
     pub(super) fn open(&self, name: &str) -> Result<Option<File>> {
-        lines::read(&self.dir, name).with_context(|| self.cannot_read(name))
+        jsonl::read(&self.dir, name).with_context(|| self.cannot_read(name))
     }
 
     pub(super) fn cannot_read(&self, name: &str) -> String {
@@ -147,7 +147,7 @@ impl Sessions {
     /// Writes a file of the folder, which is made where it is missing.
     fn save(&self, name: &str, bytes: &[u8], durable: bool) -> Result<()> {
         let path = self.dir.join(name);
-        let saved = Dir::make_around(&path, 2).and_then(|(top, name)| match durable {
+        let saved = Dir::make_parent_of(&path, 2).and_then(|(top, name)| match durable {
             true => top.save(name, bytes, 0o600),
             false => top.save_soon(name, bytes, 0o600),
         });
@@ -159,7 +159,7 @@ impl Sessions {
     /// # Errors
     /// It is none of ours; the kernel's.
     pub fn folder(&self) -> Result<Option<Dir>> {
-        lines::folder(&self.dir).with_context(|| self.dir.display().to_string())
+        jsonl::folder(&self.dir).with_context(|| self.dir.display().to_string())
     }
 
     /// The meta file, or an empty one.

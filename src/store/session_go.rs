@@ -7,7 +7,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::dir::Dir;
-use super::lines::count_lines;
+use super::jsonl::count_lines;
 use super::session::{Meta, Sessions};
 use crate::error::{Context, Result};
 use crate::limits::{GO_SESSIONS, SESSION_TAIL_BYTES, TREE_NAMES};

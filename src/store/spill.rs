@@ -65,7 +65,7 @@ impl Done {
     /// The disk's; a sentence for the log where it was put aside.
     pub fn run(&self) -> Result<()> {
         let act = || -> std::io::Result<Option<String>> {
-            let (dir, name) = Dir::around(&self.path, 1)?;
+            let (dir, name) = Dir::parent_of(&self.path, 1)?;
             if self.keep {
                 return dir.set_aside(name).map(Some);
             }
@@ -246,7 +246,7 @@ impl Slot {
 }
 
 fn open(path: &Path, at: u64) -> std::io::Result<BufReader<File>> {
-    let (dir, name) = Dir::around(path, 1)?;
+    let (dir, name) = Dir::parent_of(path, 1)?;
     let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
     file.seek(SeekFrom::Start(at))?;
     Ok(BufReader::new(file))
@@ -259,7 +259,7 @@ impl Append {
     /// The disk's.
     pub fn run(&self) -> Result<()> {
         let write = || -> std::io::Result<()> {
-            let (dir, name) = Dir::make_around(&self.path, 1)?;
+            let (dir, name) = Dir::make_parent_of(&self.path, 1)?;
             if self.at == 0 {
                 dir.remove(name)?;
                 drop(dir.append(name, 0o600)?);

@@ -9,14 +9,14 @@ use std::task::{Poll, Waker};
 
 use smol::future::or;
 
-use super::disk::Durability;
+use super::durability::Durability;
 use super::failures::Failures;
 use super::frame::{self, Frame};
-pub use super::job::Costs;
-use super::job::Job;
 use super::journal::{Ahead, Files};
+use super::jsonl::Lines;
 use super::ledger::Ledger;
-use super::lines::Lines;
+pub use super::write_job::Costs;
+use super::write_job::Job;
 use crate::error::Error;
 use crate::limits::JOURNAL_LINES_BYTES;
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
 use super::{accounts, user};
-use crate::limits::TOOL_RUNS;
+use crate::limits::BROKER_COMMANDS;
 use crate::sys::exec_broker::{self, BrokeredChild};
 use crate::sys::process;
 use crate::sys::service::Identity;
@@ -80,10 +80,10 @@ impl Tools {
         let before = self.running.len();
         self.running.retain_mut(BrokeredChild::turn);
         // Bounded: a daemon gone mad must not keep us here.
-        for _ in 0..TOOL_RUNS {
+        for _ in 0..BROKER_COMMANDS {
             let Some(asked) = exec_broker::receive(&self.ours) else { break };
             let Some(asked) = asked else { continue };
-            if self.running.len() == TOOL_RUNS {
+            if self.running.len() == BROKER_COMMANDS {
                 asked.refuse(&io::Error::from_raw_os_error(libc::EAGAIN));
                 continue;
             }
@@ -189,16 +189,16 @@ mod tests {
         tools.theirs.send(b"what?").expect("sent");
         let null = OpenOptions::new().read(true).write(true).open("/dev/null").expect("null");
         let mut controls = Vec::new();
-        for _ in 0..=TOOL_RUNS {
+        for _ in 0..=BROKER_COMMANDS {
             let (control, other) = UnixStream::pair().expect("a pair");
             let fds = [null.as_fd(), other.as_fd(), null.as_fd(), null.as_fd(), null.as_fd()];
             exec_broker::ask(&tools.theirs, 0, fds).expect("asked");
             controls.push(control);
             assert_eq!(tools.turn(None), None);
         }
-        assert_eq!(tools.running.len(), TOOL_RUNS);
+        assert_eq!(tools.running.len(), BROKER_COMMANDS);
         let mut report = [0; 5];
-        controls[TOOL_RUNS].read_exact(&mut report).expect("a report");
+        controls[BROKER_COMMANDS].read_exact(&mut report).expect("a report");
         assert_eq!(report[0], b'n');
         assert_eq!(report[1..], libc::EAGAIN.to_ne_bytes());
         // The home was closed on the way.

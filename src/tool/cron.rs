@@ -1,4 +1,4 @@
-//! cron: reminders and repeated work. The tool only writes an [`Order`]; what keeps the jobs carries it out.
+//! cron: reminders and repeated work. The tool only writes a [`CronRequest`]; what keeps the jobs carries it out.
 //!
 //! From a chat only that chat's jobs are seen and changed, and answers go there.
 
@@ -25,7 +25,7 @@ pub static CRON_TOOL: ToolSpec = ToolSpec {
 
 /// What is to be done with the jobs; also travels over the control socket.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
-pub struct Order {
+pub struct CronRequest {
     /// `add`, `list`, `get`, `update`, `remove`, `enable`, `disable` or `run`.
     pub action: String,
     /// Id of the job, or its name when no other has it; for all but add and list.
@@ -48,7 +48,7 @@ pub struct Order {
     pub command: String,
     /// Where answers go; empty for the chat that wrote last.
     pub to: Address,
-    /// Only jobs of `to` exist for this order.
+    /// Only jobs of `to` exist for this request.
     pub scoped: bool,
     /// List as JSON.
     pub json: bool,
@@ -60,13 +60,14 @@ pub struct Order {
     pub clear_command: bool,
 }
 
-impl Order {
-    /// The fields above, in their order; see [`crate::proto::bin`].
+impl CronRequest {
+    /// The fields above, in their request; see [`crate::proto::bin`].
     pub const SHAPE: &str = "ssssqqss?bsAbbbqb";
 }
 
-/// Carries orders out; the error is for the one who gave it.
-pub type CronHandle = Rc<dyn Fn(Order) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
+/// Carries requests out; the error is for the one who gave it.
+pub type CronHandle =
+    Rc<dyn Fn(CronRequest) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
 
 /// Does a call set a command to run later?
 fn sets_command(args: &Args) -> bool {
@@ -130,7 +131,7 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
     }
     let owned = |name: &str| text(args, name).trim().to_owned();
     let seconds = |name: &str| integer(args, name).unwrap_or(0);
-    let order = Order {
+    let request = CronRequest {
         action: action.to_owned(),
         id: owned("job_id"),
         name: owned("name"),
@@ -150,7 +151,7 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
         at: 0,
         clear_command: args.get("command").and_then(|c| c.as_str()).is_some_and(str::is_empty),
     };
-    match handle(order).await {
+    match handle(request).await {
         Ok(text) => ToolResult::silent(text),
         Err(e) => ToolResult::error(e),
     }
@@ -166,12 +167,12 @@ mod tests {
     use crate::net::http::Client;
 
     #[track_caller]
-    fn order(chat: (&str, &str), platform: &str, args: &str) -> Result<Order, String> {
+    fn request(chat: (&str, &str), platform: &str, args: &str) -> Result<CronRequest, String> {
         let taken = Rc::new(RefCell::new(None));
         let handle: CronHandle = {
             let taken = taken.clone();
-            Rc::new(move |order| {
-                taken.replace(Some(order));
+            Rc::new(move |request| {
+                taken.replace(Some(request));
                 Box::pin(async { Ok("done".to_owned()) })
             })
         };
@@ -196,17 +197,17 @@ mod tests {
     #[test]
     fn an_order_belongs_to_the_chat_it_was_given_in() {
         let args = r#"{"action":"add","message":" tea ","at_seconds":60.0,"deliver":false}"#;
-        let order = order(("telegram", "5"), "telegram", args).expect("an order");
-        assert_eq!((order.to.chat.as_str(), order.scoped), ("5", true));
-        assert_eq!((order.message.as_str(), order.at_seconds), ("tea", 60));
-        assert_eq!((order.deliver, order.every_seconds), (Some(false), 0));
+        let request = request(("telegram", "5"), "telegram", args).expect("a request");
+        assert_eq!((request.to.chat.as_str(), request.scoped), ("5", true));
+        assert_eq!((request.message.as_str(), request.at_seconds), ("tea", 60));
+        assert_eq!((request.deliver, request.every_seconds), (Some(false), 0));
     }
 
     #[test]
     fn an_empty_command_takes_it_out_and_none_leaves_it() {
         let update = |more: &str| {
             let args = format!(r#"{{"action":"update","job_id":"x"{more}}}"#);
-            order(("telegram", "5"), "telegram", &args).expect("an order")
+            request(("telegram", "5"), "telegram", &args).expect("a request")
         };
         assert!(update(r#","command":"""#).clear_command);
         assert!(!update(r#","name":"n""#).clear_command);
@@ -214,13 +215,16 @@ mod tests {
 
     #[test]
     fn the_command_line_sees_everything() {
-        let order = order(("cli", "direct"), "cli", r#"{"action":"list"}"#).expect("an order");
-        assert_eq!((order.to, order.scoped, order.deliver), (Address::default(), false, None));
+        let request = request(("cli", "direct"), "cli", r#"{"action":"list"}"#).expect("a request");
+        assert_eq!(
+            (request.to, request.scoped, request.deliver),
+            (Address::default(), false, None)
+        );
     }
 
     #[test]
     fn refusals() {
-        let refused = |chat, platform, args| order(chat, platform, args).expect_err(args);
+        let refused = |chat, platform, args| request(chat, platform, args).expect_err(args);
         let add = r#"{"action":"add","message":"x","at_seconds":1}"#;
         assert!(refused(("", ""), "", add).starts_with("no session context"));
         assert!(refused(("telegram", "5"), CRON, add).contains("cannot schedule"));

@@ -111,7 +111,7 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
 
 /// Runs the command of a job whose approval was checked, in the workspace; what leaves is clean of secrets.
 pub async fn scheduled(config: &Config, roots: &[PathBuf], command: &str) -> ToolResult {
-    let secrets = crate::log::hidden();
+    let secrets = crate::log::secrets();
     let limit = config.tools.cron_timeout.min(EXEC_TIMEOUT_MAX);
     let done = async {
         let dir = judged(config, roots, command, ".").await?;

@@ -50,7 +50,7 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let found =
         spawn_blocking(Box::new(move || index::search(&dir, &workspace, &asked, limit))).await;
     #[cfg(feature = "embeddings")]
-    let found = match super::embed::search(ctx, &folder, &query, limit).await {
+    let found = match super::embeddings::search(ctx, &folder, &query, limit).await {
         Ok(Some(both)) => Found { hits: both.hits, ..found },
         Ok(None) => found,
         Err(e) => {

@@ -5,12 +5,12 @@
 
 pub mod approval;
 #[cfg(feature = "embeddings")]
-pub mod embed;
+pub mod embeddings;
 pub mod guard;
 pub mod sandbox;
 pub mod schema;
 pub mod scope;
-pub mod share;
+pub mod workspace_group;
 
 use std::borrow::Cow;
 use std::future::Future;

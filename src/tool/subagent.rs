@@ -1,4 +1,4 @@
-//! spawn, subagent, spawn_status, spawn_cancel: work handed to an agent of its own. The tools only write an [`Order`];
+//! spawn, subagent, spawn_status, spawn_cancel: work handed to an agent of its own. The tools only write a [`SubagentRequest`];
 //! what runs the turns carries it out.
 
 use std::cell::RefCell;
@@ -64,7 +64,7 @@ pub fn is(name: &str) -> bool {
 
 /// What is wanted of the sub-agents.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Order {
+pub enum SubagentRequest {
     /// A new one.
     Start {
         /// What it is to do.
@@ -84,7 +84,7 @@ pub enum Order {
 
 /// How a sub-agent that was waited for ended.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ended {
+pub struct SubagentResult {
     /// Its last words, or why there are none.
     pub text: String,
     /// It came to no result.
@@ -93,18 +93,18 @@ pub struct Ended {
     pub rounds: u32,
 }
 
-/// What an order came to.
+/// What a request came to.
 #[derive(Debug)]
-pub enum Done {
+pub enum SubagentReply {
     /// A sentence.
     Said(String),
     /// The end of what was waited for.
-    Ended(Ended),
+    Ended(SubagentResult),
 }
 
 /// A journal entry that is over as soon as the result it led to is recorded; dropped unrecorded, it is over as well.
 #[derive(Debug)]
-pub struct Handed {
+pub struct UnrecordedResult {
     /// The entry.
     pub id: u64,
     /// Held by whoever has to record it.
@@ -112,18 +112,18 @@ pub struct Handed {
 }
 
 /// Results that were handed over and are not recorded yet.
-pub type Unrecorded = Rc<RefCell<Vec<Handed>>>;
+pub type UnrecordedResults = Rc<RefCell<Vec<UnrecordedResult>>>;
 
-/// An order's outcome, awaited; the error is for the model.
-type Carried = Pin<Box<dyn Future<Output = Result<Done, String>>>>;
+/// A request's outcome, awaited; the error is for the model.
+type ReplyFuture = Pin<Box<dyn Future<Output = Result<SubagentReply, String>>>>;
 
-/// Carries orders of one turn out.
+/// Carries requests of one turn out.
 #[derive(Clone)]
 pub struct SubagentHandle {
     /// Takes one.
-    pub order: Rc<dyn Fn(Order) -> Carried>,
-    /// See [`Handed`].
-    pub unrecorded: Unrecorded,
+    pub request: Rc<dyn Fn(SubagentRequest) -> ReplyFuture>,
+    /// See [`UnrecordedResult`].
+    pub unrecorded: UnrecordedResults,
 }
 
 /// Runs a call of one of the four.
@@ -132,22 +132,22 @@ async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
         return ToolResult::error(format!("{name} is not available here"));
     };
     let id = text(args, "task_id").trim().to_owned();
-    let order = match name {
-        "spawn_status" => Order::Status(id),
-        "spawn_cancel" => Order::Cancel(id),
+    let request = match name {
+        "spawn_status" => SubagentRequest::Status(id),
+        "spawn_cancel" => SubagentRequest::Cancel(id),
         _ => match start(ctx, name == "subagent", args) {
-            Ok(order) => order,
+            Ok(request) => request,
             Err(e) => return ToolResult::error(e),
         },
     };
-    match (handle.order)(order).await {
-        Ok(Done::Said(text)) => {
+    match (handle.request)(request).await {
+        Ok(SubagentReply::Said(text)) => {
             ToolResult { background: name == "spawn", ..ToolResult::silent(text) }
         }
-        Ok(Done::Ended(ended)) if ended.failed => {
+        Ok(SubagentReply::Ended(ended)) if ended.failed => {
             ToolResult::error(format!("the sub-agent failed: {}", ended.text))
         }
-        Ok(Done::Ended(ended)) => ToolResult {
+        Ok(SubagentReply::Ended(ended)) => ToolResult {
             for_user: Some(truncate(&ended.text, SUBAGENT_SHOWN)),
             ..ToolResult::text(format!(
                 "The sub-agent has finished after {} model calls. Result:\n{}",
@@ -158,7 +158,7 @@ async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
     }
 }
 
-fn start(ctx: &ToolContext, wait: bool, args: &Args) -> Result<Order, String> {
+fn start(ctx: &ToolContext, wait: bool, args: &Args) -> Result<SubagentRequest, String> {
     let task = text(args, "task").trim();
     if task.is_empty() {
         return Err("task is required".into());
@@ -173,7 +173,12 @@ fn start(ctx: &ToolContext, wait: bool, args: &Args) -> Result<Order, String> {
         label => label,
     };
     let untrusted = ctx.trust.untrusted.get();
-    Ok(Order::Start { task: task.to_owned(), label: one_line(label, 60), wait, untrusted })
+    Ok(SubagentRequest::Start {
+        task: task.to_owned(),
+        label: one_line(label, 60),
+        wait,
+        untrusted,
+    })
 }
 
 #[cfg(test)]
@@ -183,12 +188,12 @@ mod tests {
     use crate::net::http::Client;
 
     fn context(
-        orders: &Rc<RefCell<Vec<Order>>>,
-        answer: fn() -> Result<Done, String>,
+        requests: &Rc<RefCell<Vec<SubagentRequest>>>,
+        answer: fn() -> Result<SubagentReply, String>,
     ) -> ToolContext {
-        let orders = orders.clone();
-        let order = Rc::new(move |order| {
-            orders.borrow_mut().push(order);
+        let requests = requests.clone();
+        let request = Rc::new(move |request| {
+            requests.borrow_mut().push(request);
             Box::pin(async move { answer() }) as Pin<Box<dyn Future<Output = _>>>
         });
         ToolContext {
@@ -202,7 +207,7 @@ mod tests {
             readable_roots: Rc::new([]),
             trust: Default::default(),
             cron: None,
-            subagents: Some(SubagentHandle { order, unrecorded: Rc::default() }),
+            subagents: Some(SubagentHandle { request, unrecorded: Rc::default() }),
         }
     }
 
@@ -210,47 +215,55 @@ mod tests {
     fn called(
         name: &str,
         args: &str,
-        answer: fn() -> Result<Done, String>,
-    ) -> (Vec<Order>, ToolResult) {
-        let orders = Rc::default();
-        let ctx = context(&orders, answer);
+        answer: fn() -> Result<SubagentReply, String>,
+    ) -> (Vec<SubagentRequest>, ToolResult) {
+        let requests = Rc::default();
+        let ctx = context(&requests, answer);
         let args = serde_json::from_str(args).expect("arguments");
         let result = smol::block_on(call(&ctx, name, &args));
-        let orders = orders.borrow().clone();
-        (orders, result)
+        let requests = requests.borrow().clone();
+        (requests, result)
     }
 
-    fn said() -> Result<Done, String> {
-        Ok(Done::Said("begun".into()))
+    fn said() -> Result<SubagentReply, String> {
+        Ok(SubagentReply::Said("begun".into()))
     }
 
     #[test]
     fn orders_are_written() {
-        let (orders, result) = called("spawn", r#"{"task":" look\nthere ","label":""}"#, said);
-        let want = Order::Start {
+        let (requests, result) = called("spawn", r#"{"task":" look\nthere ","label":""}"#, said);
+        let want = SubagentRequest::Start {
             task: "look\nthere".into(),
             label: "look there".into(),
             wait: false,
             untrusted: false,
         };
-        assert_eq!(orders, [want]);
+        assert_eq!(requests, [want]);
         assert!(result.background && result.silent && result.for_model == "begun");
-        let (orders, _) = called("spawn_cancel", r#"{"task_id":"subagent-7"}"#, said);
-        assert_eq!(orders, [Order::Cancel("subagent-7".into())]);
-        let (orders, _) = called("spawn_status", "{}", said);
-        assert_eq!(orders, [Order::Status(String::new())]);
+        let (requests, _) = called("spawn_cancel", r#"{"task_id":"subagent-7"}"#, said);
+        assert_eq!(requests, [SubagentRequest::Cancel("subagent-7".into())]);
+        let (requests, _) = called("spawn_status", "{}", said);
+        assert_eq!(requests, [SubagentRequest::Status(String::new())]);
     }
 
     #[test]
     fn results_are_for_the_model_in_full_and_for_the_user_in_short() {
-        let ended = || Ok(Done::Ended(Ended { text: "x".repeat(900), failed: false, rounds: 3 }));
+        let ended = || {
+            Ok(SubagentReply::Ended(SubagentResult {
+                text: "x".repeat(900),
+                failed: false,
+                rounds: 3,
+            }))
+        };
         let (_, result) = called("subagent", r#"{"task":"a"}"#, ended);
         assert!(
             result.for_model.contains(&"x".repeat(900)) && result.for_model.contains("3 model")
         );
         let shown = result.for_user.expect("something for the user").chars().count();
         assert!(shown <= SUBAGENT_SHOWN && !result.is_error && !result.silent);
-        let failed = || Ok(Done::Ended(Ended { text: "why".into(), failed: true, rounds: 1 }));
+        let failed = || {
+            Ok(SubagentReply::Ended(SubagentResult { text: "why".into(), failed: true, rounds: 1 }))
+        };
         let (_, result) = called("subagent", r#"{"task":"a"}"#, failed);
         assert!(result.is_error && result.for_model.ends_with("failed: why"));
     }
@@ -259,8 +272,8 @@ mod tests {
     fn refusals() {
         let long = format!(r#"{{"task":"{}"}}"#, "x".repeat(SUBAGENT_TASK_BYTES + 1));
         for (args, want) in [(r#"{"task":" "}"#, "required"), (long.as_str(), "bytes")] {
-            let (orders, result) = called("spawn", args, said);
-            assert!(orders.is_empty() && result.is_error && result.for_model.contains(want));
+            let (requests, result) = called("spawn", args, said);
+            assert!(requests.is_empty() && result.is_error && result.for_model.contains(want));
         }
     }
 }

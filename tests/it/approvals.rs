@@ -216,7 +216,7 @@ fn what_others_wrote_makes_commands_ask() {
 }
 
 #[test]
-fn without_a_cage_chats_ask_and_status_says_so() {
+fn without_a_sandbox_chats_ask_and_status_says_so() {
     let (peer, home, daemon) = start(&json!({ "tools": { "exec": { "sandbox": "none" } } }));
     let status = home.run(&["status"]);
     assert!(status.stdout.contains("tools: unsandboxed"), "{status:?}");

@@ -4,10 +4,10 @@ use picoclaw::agent::history::{boundary, is_boundary, is_over, turn_starts};
 use picoclaw::message::Message;
 use picoclaw::provider::tokens;
 use picoclaw::sched::approval_mac::ApprovalMac;
-use picoclaw::sched::cron::Expr;
+use picoclaw::sched::cron_expr::Expr;
 use picoclaw::sched::cron_store;
 use picoclaw::sched::job::Now;
-use picoclaw::tool::cron::Order;
+use picoclaw::tool::cron::CronRequest;
 use serde_json::Value;
 
 use crate::rows::{rows, same, string};
@@ -63,11 +63,11 @@ fn cron() {
         }
         "TestCronTool_UpdateValidationErrors" => {
             let args = &input["args"];
-            let order = Order {
+            let order = CronRequest {
                 action: string(&args["action"]).into(),
                 id: string(&args["job_id"]).into(),
                 message: string(&args["message"]).into(),
-                ..Order::default()
+                ..CronRequest::default()
             };
             let path = std::env::temp_dir().join("picoclaw-no-such-folder/jobs.json");
             let now = Now { wall: 1_777_636_800, trusted: true, mono: 0 };

@@ -32,7 +32,7 @@ fn home(peer: &Peer, directives: &str, answer: &str) -> Home {
 }
 
 #[track_caller]
-fn wait_folded(home: &Home, daemon: &Daemon) -> String {
+fn wait_consolidated(home: &Home, daemon: &Daemon) -> String {
     let folded = || Some(home.read(FILE)).filter(|text| text.contains("are folded in"));
     eventually(SOON, folded).unwrap_or_else(|| panic!("not folded\n{}", daemon.log()))
 }
@@ -50,7 +50,7 @@ fn notes_are_folded_in_and_forgotten_lines_stay() {
     let peer = peer(false);
     let home = home(&peer, "", NEW);
     let daemon = Daemon::start(&home, &peer);
-    let text = wait_folded(&home, &daemon);
+    let text = wait_consolidated(&home, &daemon);
     let (y, m, d) = ago(2);
     let mark = format!("<!-- daily notes up to {y:04}-{m:02}-{d:02} are folded in -->");
     let want = "# Memory\n- Ann likes tea\n- Tom lives in Berlin\n\n## Kept\n\n- forgotten\n\n";
@@ -82,7 +82,7 @@ fn a_kill_during_a_consolidation_loses_nothing() {
     daemon.kill9();
     assert_eq!((home.read(FILE).as_str(), kept(&home).len()), (OLD, 0));
     let daemon = Daemon::start(&home, &peer);
-    assert!(wait_folded(&home, &daemon).contains("Berlin"));
+    assert!(wait_consolidated(&home, &daemon).contains("Berlin"));
     assert_eq!(kept(&home), [OLD]);
 }
 
@@ -115,7 +115,7 @@ fn what_is_noted_meanwhile_is_not_lost() {
     let daemon = Daemon::start(&home, &peer);
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());
     home.write(FILE, &format!("{OLD}- noted meanwhile\n"));
-    let text = wait_folded(&home, &daemon);
+    let text = wait_consolidated(&home, &daemon);
     assert!(text.contains("Berlin") && text.ends_with("- noted meanwhile\n"), "{text}");
 }
 

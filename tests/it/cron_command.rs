@@ -28,7 +28,7 @@ fn result(peer: &Peer) -> String {
 }
 
 #[test]
-fn a_command_approved_in_its_chat_runs_in_the_cage() {
+fn a_command_approved_in_its_chat_runs_in_the_sandbox() {
     let peer = peer(false);
     // Not even `never` lets a model set one by itself.
     let home = Home::patched(&peer, &json!({"tools": {"cron": {"approval": "never"}}}));

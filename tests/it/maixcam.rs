@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use picoclaw::limits::{
-    CAMERA_AUTH, CAMERA_EVENTS, CAMERA_OBJECT_BYTES, CAMERA_STRANGERS, CAMERAS,
+    CAMERA_AUTH, CAMERA_EVENTS, CAMERA_OBJECT_BYTES, CAMERAS, CAMERAS_UNAUTHENTICATED,
 };
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ fn without_the_token_nothing_is_given() {
     scene.says("it did not show the token");
     scene.says("what it sent is no JSON object");
     // A camera that is let in hears and speaks; strangers hear nothing of it.
-    let strangers: Vec<_> = (0..CAMERA_STRANGERS).map(|_| scene.camera("")).collect();
+    let strangers: Vec<_> = (0..CAMERAS_UNAUTHENTICATED).map(|_| scene.camera("")).collect();
     closed(scene.camera(&auth(TOKEN)));
     scene.says("too many others have not shown the token either");
     let begun = Instant::now();

@@ -34,7 +34,7 @@ fn refused(result: &ToolResult, url: &str) {
 }
 
 #[test]
-fn an_inner_address_is_refused_in_every_disguise() {
+fn a_private_address_is_refused_in_every_notation() {
     let inside = serve(|_, peer| {
         peer.request();
         peer.answer("secret");

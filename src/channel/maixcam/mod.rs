@@ -13,7 +13,7 @@ use smol::LocalExecutor;
 use smol::future::{or, zip};
 use smol::io::AsyncReadExt;
 
-use super::line::{self, Lines};
+use super::clients::{self, Clients};
 use super::{Channel, Delivery, Intake, SendError, Shared, access};
 use crate::bus::{Address, CAMERA, Inbound, Outbound, Sender, Verdict};
 use crate::config::ChannelConfig;
@@ -32,7 +32,7 @@ const CHAT: &str = "default";
 pub struct MaixCam {
     config: ChannelConfig,
     settings: Settings,
-    lines: Lines,
+    clients: Clients,
     /// Where it listens; empty while it does not.
     bound: RefCell<String>,
     /// Connections that have not shown the token yet.
@@ -63,7 +63,7 @@ impl MaixCam {
         MaixCam {
             config: config.clone(),
             settings: settings.clone(),
-            lines: Lines::default(),
+            clients: Clients::default(),
             bound: RefCell::default(),
             strangers: Cell::default(),
             left_out: Cell::default(),
@@ -109,7 +109,7 @@ impl MaixCam {
         let mut objects = Objects::new(limits::CAMERA_OBJECT_BYTES);
         let mut rest = Vec::new();
         if asked {
-            if self.strangers.get() >= limits::CAMERA_STRANGERS {
+            if self.strangers.get() >= limits::CAMERAS_UNAUTHENTICATED {
                 return Err("too many others have not shown the token either");
             }
             let _counted = Counted::one(&self.strangers);
@@ -125,12 +125,12 @@ impl MaixCam {
                 return Err("it did not show the token");
             }
         }
-        if self.lines.count() >= limits::CAMERAS {
+        if self.clients.count() >= limits::CAMERAS {
             return Err("too many cameras are connected");
         }
-        let (line, outgoing) = self.lines.open(CHAT);
+        let (line, outgoing) = self.clients.open(CHAT);
         crate::log::info!("{}: camera {from} is connected", self.config.name);
-        let writing = line::write(stream.clone(), outgoing);
+        let writing = clients::write(stream.clone(), outgoing);
         let reading = async move {
             let _line = line;
             while let Some(object) = next(&mut stream, &mut objects, &mut rest).await? {
@@ -275,7 +275,7 @@ impl Channel for MaixCam {
 
     fn state(&self) -> String {
         match self.is_healthy() {
-            true => format!("running, {} camera(s)", self.lines.count()),
+            true => format!("running, {} camera(s)", self.clients.count()),
             false => "does not listen".into(),
         }
     }
@@ -329,7 +329,7 @@ impl Channel for MaixCam {
             quote(&message.text),
             quote(&message.to.chat)
         );
-        match self.lines.send("", command.into_bytes()).await {
+        match self.clients.send("", command.into_bytes()).await {
             true => Ok(()),
             false => Err(SendError::Absent("no connected MaixCam devices")),
         }

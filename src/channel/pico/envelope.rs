@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What an envelope asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Request {
     /// A sign of life.
     Ping,
     /// Words for the agent.
@@ -14,13 +14,13 @@ pub enum Said {
 }
 
 /// Reads what a client of `session` sent; its id, null without one.
-pub fn read(text: &str, session: &str) -> (Value, Said) {
+pub fn read(text: &str, session: &str) -> (Value, Request) {
     let mut envelope: Value = serde_json::from_str(text).unwrap_or_default();
-    let said = said(&envelope, session).unwrap_or_else(|(code, text)| Said::Wrong(code, text));
+    let said = said(&envelope, session).unwrap_or_else(|(code, text)| Request::Wrong(code, text));
     (envelope.get_mut("id").map(Value::take).unwrap_or_default(), said)
 }
 
-fn said(envelope: &Value, session: &str) -> Result<Said, (&'static str, &'static str)> {
+fn said(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'static str)> {
     const NO_MEDIA: (&str, &str) = ("invalid_media", "this build takes text only");
     let theirs = envelope["session_id"].as_str().unwrap_or_default();
     if !theirs.is_empty() && theirs != session {
@@ -29,7 +29,7 @@ fn said(envelope: &Value, session: &str) -> Result<Said, (&'static str, &'static
     let payload = &envelope["payload"];
     match envelope["type"].as_str() {
         None => return Err(("invalid_message", "an envelope is a JSON object with a type")),
-        Some("ping") => return Ok(Said::Ping),
+        Some("ping") => return Ok(Request::Ping),
         Some("media.send") => return Err(NO_MEDIA),
         Some("message.send") => {}
         Some(_) => return Err(("unknown_type", "message.send and ping are understood")),
@@ -42,7 +42,7 @@ fn said(envelope: &Value, session: &str) -> Result<Said, (&'static str, &'static
     }
     match payload["content"].as_str().unwrap_or_default().trim() {
         "" => Err(("empty_content", "payload.content is empty")),
-        content => Ok(Said::Message(content.to_owned())),
+        content => Ok(Request::Message(content.to_owned())),
     }
 }
 

@@ -13,7 +13,7 @@ use smol::channel::{Receiver, Sender};
 use smol::future::{or, zip};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::line::{self, Line, Lines};
+use super::clients::{self, Client, Clients};
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, access};
 use crate::bus::{self, Address, Inbound, Outbound, Verdict};
 use crate::config::ChannelConfig;
@@ -25,7 +25,7 @@ use crate::proto::websocket::{self, Event, Reader};
 pub mod envelope;
 mod handshake;
 
-use envelope::{Said, verdict};
+use envelope::{Request, verdict};
 
 /// What stands in front of a session in the id of its chat.
 const CHAT: &str = "pico:";
@@ -33,7 +33,7 @@ const CHAT: &str = "pico:";
 const USER: &str = "pico-user";
 
 /// A question that is open.
-struct Asked {
+struct OpenQuestion {
     number: i64,
     chat: String,
     answer: Sender<bool>,
@@ -43,9 +43,9 @@ struct Asked {
 pub struct Pico {
     config: ChannelConfig,
     settings: Settings,
-    lines: Lines,
+    clients: Clients,
     arrivals: (Sender<Arrival>, Receiver<Arrival>),
-    asked: RefCell<Vec<Asked>>,
+    asked: RefCell<Vec<OpenQuestion>>,
     /// The last number given to a message.
     last: Cell<i64>,
 }
@@ -74,7 +74,7 @@ impl Pico {
         Pico {
             config: config.clone(),
             settings: settings.clone(),
-            lines: Lines::default(),
+            clients: Clients::default(),
             arrivals: smol::channel::bounded(limits::PICO_CLIENTS),
             asked: RefCell::default(),
             last: Cell::default(),
@@ -100,14 +100,15 @@ impl Pico {
 
     /// Without waiting for anybody.
     fn tell(&self, chat: &str, kind: &str, payload: &Value) {
-        self.lines.push(chat, self.envelope(chat, kind, &Value::Null, payload));
+        self.clients.push(chat, self.envelope(chat, kind, &Value::Null, payload));
     }
 
     /// Until the connection ends: why it did, when that is worth a word.
     async fn client<I: Intake>(&self, arrival: Arrival, intake: &I) -> Result<(), &'static str> {
         let Arrival { mut stream, bytes } = arrival;
         listen::guard(&stream).map_err(|_| "it is gone")?;
-        let (session, head) = match handshake::admits(&self.settings, self.lines.count(), &bytes) {
+        let (session, head) = match handshake::admits(&self.settings, self.clients.count(), &bytes)
+        {
             Ok(admitted) => admitted,
             Err(status) => {
                 let refusal = format!(
@@ -118,12 +119,12 @@ impl Pico {
                 return Err(status);
             }
         };
-        let (line, outgoing) = self.lines.open(&[CHAT, &session].concat());
+        let (line, outgoing) = self.clients.open(&[CHAT, &session].concat());
         // The first bytes of a connection: the kernel has room for them.
         stream.write_all(head.as_bytes()).await.map_err(|_| "it is gone")?;
         let begin =
             bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
-        let writing = line::write(stream.clone(), outgoing);
+        let writing = clients::write(stream.clone(), outgoing);
         let reading = async move {
             let read = self.read(stream.clone(), &bytes[begin..], &line, intake).await;
             if let Err((status, _)) = read {
@@ -132,7 +133,7 @@ impl Pico {
                 let mut unread = [0; 512];
                 let rest = async { while let Ok(1..) = stream.read(&mut unread).await {} };
                 let enough = async {
-                    async_io::Timer::after(limits::PICO_FAREWELL).await;
+                    async_io::Timer::after(limits::PICO_CLOSE_WAIT).await;
                 };
                 or(rest, enough).await;
             }
@@ -148,7 +149,7 @@ impl Pico {
         &self,
         mut stream: TcpStream,
         first: &[u8],
-        line: &Line<'_>,
+        line: &Client<'_>,
         intake: &I,
     ) -> Result<(), (u16, &'static str)> {
         let mut reader = Reader::new(limits::PICO_MESSAGE_BYTES);
@@ -196,7 +197,7 @@ impl Pico {
     }
 
     /// One envelope of a client.
-    async fn hear<I: Intake>(&self, text: &str, line: &Line<'_>, intake: &I) {
+    async fn hear<I: Intake>(&self, text: &str, line: &Client<'_>, intake: &I) {
         let chat = line.chat();
         let (id, said) = envelope::read(text, chat.strip_prefix(CHAT).unwrap_or(&chat));
         let wrong = |code: &str, message: &str| {
@@ -205,9 +206,9 @@ impl Pico {
             line.push(self.envelope(&chat, "error", &Value::Null, &payload));
         };
         let content = match said {
-            Said::Ping => return line.push(self.envelope(&chat, "pong", &id, &json!({}))),
-            Said::Wrong(code, message) => return wrong(code, message),
-            Said::Message(content) => content,
+            Request::Ping => return line.push(self.envelope(&chat, "pong", &id, &json!({}))),
+            Request::Wrong(code, message) => return wrong(code, message),
+            Request::Message(content) => content,
         };
         let asked = self.asked.borrow().iter().find(|a| a.chat == chat).map(|a| a.answer.clone());
         if let (Some(answer), Some(yes)) = (asked, verdict(&content)) {
@@ -234,7 +235,7 @@ impl Pico {
 
     async fn create(&self, to: &Address, kind: &str, payload: Value) -> Result<(), SendError> {
         let frame = self.envelope(&to.chat, kind, &Value::Null, &payload);
-        match self.lines.send(&to.chat, frame).await {
+        match self.clients.send(&to.chat, frame).await {
             true => Ok(()),
             false => Err(SendError::Absent("no client of that session is connected")),
         }
@@ -264,7 +265,7 @@ impl Channel for Pico {
     }
 
     fn state(&self) -> String {
-        format!("running, {} client(s)", self.lines.count())
+        format!("running, {} client(s)", self.clients.count())
     }
 
     async fn run<I: Intake>(&self, intake: &I) {
@@ -313,7 +314,7 @@ impl Channel for Pico {
         let (answer, answered) = smol::channel::bounded(1);
         let number = self.number();
         let chat = to.chat.clone();
-        self.asked.borrow_mut().push(Asked { number, chat, answer });
+        self.asked.borrow_mut().push(OpenQuestion { number, chat, answer });
         let _waiting = Waiting(self, number);
         let content = format!("{question}\n\nAnswer yes or no.");
         let payload = json!({ "content": content, "message_id": number.to_string() });

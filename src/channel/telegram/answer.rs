@@ -26,11 +26,11 @@ pub enum CallError {
     /// 5xx.
     Server(u16, String),
     /// An answer nobody can read, with what there is of its beginning.
-    Garbled {
+    Unreadable {
         /// Of HTTP.
         status: u16,
         /// What is wrong with it.
-        why: Garble,
+        why: Unreadable,
         /// Its first bytes.
         head: Vec<u8>,
     },
@@ -38,7 +38,7 @@ pub enum CallError {
 
 /// Why an answer cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Garble {
+pub enum Unreadable {
     /// The connection ended before the body did.
     Broken,
     /// The JSON ends in the middle.
@@ -78,7 +78,7 @@ pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), 
         400..=499 => CallError::Refused(status, why),
         500..=599 => CallError::Server(status, why),
         // A redirect or an empty success is not the Bot API speaking.
-        _ => CallError::Garbled { status, why: Garble::Bad, head: Vec::new() },
+        _ => CallError::Unreadable { status, why: Unreadable::Bad, head: Vec::new() },
     })
 }
 
@@ -98,17 +98,17 @@ fn refusal(text: &str) -> Option<(String, u64, i64)> {
 /// What `read` finds in `result` of a body whose status was 200.
 ///
 /// # Errors
-/// [`CallError::Garbled`] where there is no result, or `read` came upon another type than it asked for.
+/// [`CallError::Unreadable`] where there is no result, or `read` came upon another type than it asked for.
 pub fn result<T>(text: &str, read: impl FnOnce(Json<'_>) -> T) -> Result<T, CallError> {
     let mismatch = TypeMismatch::default();
     let value = read(frame(text, &mismatch)?);
-    if mismatch.get().is_some() { Err(garbled(text, Garble::Bad)) } else { Ok(value) }
+    if mismatch.get().is_some() { Err(unreadable(text, Unreadable::Bad)) } else { Ok(value) }
 }
 
 /// The list getUpdates brought.
 pub fn updates<'a>(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> Result<Json<'a>, CallError> {
     let list = frame(text, mismatch)?;
-    if list.is_list() { Ok(list) } else { Err(garbled(text, Garble::Bad)) }
+    if list.is_list() { Ok(list) } else { Err(unreadable(text, Unreadable::Bad)) }
 }
 
 /// The result of a call that sent or edited a message.
@@ -120,17 +120,17 @@ fn frame<'a>(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> Result<Json<'a>, 
     let why = match Json::parse(text, mismatch) {
         Ok(answer) => match answer.get("result").some() {
             Some(result) if answer.get("ok").bool() => return Ok(result),
-            _ => Garble::Bad,
+            _ => Unreadable::Bad,
         },
-        Err(e) if e.is_eof() => Garble::Cut,
-        Err(_) => Garble::Bad,
+        Err(e) if e.is_eof() => Unreadable::Cut,
+        Err(_) => Unreadable::Bad,
     };
-    Err(garbled(text, why))
+    Err(unreadable(text, why))
 }
 
-fn garbled(text: &str, why: Garble) -> CallError {
+fn unreadable(text: &str, why: Unreadable) -> CallError {
     let head = text.as_bytes().iter().copied().take(limits::ERROR_BODY_BYTES).collect();
-    CallError::Garbled { status: 200, why, head }
+    CallError::Unreadable { status: 200, why, head }
 }
 
 impl CallError {
@@ -153,10 +153,10 @@ impl CallError {
             CallError::Refused(status, why) | CallError::Server(status, why) => {
                 SendError::of_status(status, &why)
             }
-            CallError::Garbled { status, .. } if repeatable || status != 200 => {
+            CallError::Unreadable { status, .. } if repeatable || status != 200 => {
                 SendError::Temporary(format!("unreadable answer with status {status}"))
             }
-            CallError::Garbled { .. } => SendError::Unknown("unreadable answer".into()),
+            CallError::Unreadable { .. } => SendError::Unknown("unreadable answer".into()),
         }
     }
 
@@ -200,7 +200,7 @@ impl std::fmt::Display for CallError {
             CallError::Migrated(chat) => write!(f, "the chat is now {chat}"),
             CallError::Conflict(why) | CallError::Refused(_, why) => f.write_str(why),
             CallError::Server(status, why) => write!(f, "server error {status}: {why}"),
-            CallError::Garbled { status, .. } => write!(f, "unreadable answer, status {status}"),
+            CallError::Unreadable { status, .. } => write!(f, "unreadable answer, status {status}"),
         }
     }
 }
@@ -276,17 +276,17 @@ mod tests {
     #[test]
     fn results() {
         assert!(check(200, None, b"anything").is_ok());
-        assert!(matches!(check(302, None, b""), Err(CallError::Garbled { status: 302, .. })));
+        assert!(matches!(check(302, None, b""), Err(CallError::Unreadable { status: 302, .. })));
         let garble = |text| match result(text, |answer| answer.bool()) {
             Ok(_) => None,
-            Err(CallError::Garbled { why, .. }) => Some(why),
+            Err(CallError::Unreadable { why, .. }) => Some(why),
             Err(e) => panic!("{e}"),
         };
         assert_eq!(garble(r#"{"ok":true,"result":true}"#), None);
-        assert_eq!(garble(r#"{"ok":false,"result":true}"#), Some(Garble::Bad));
-        assert_eq!(garble(r#"{"ok":true,"result":7}"#), Some(Garble::Bad));
-        assert_eq!(garble(r#"{"ok":true}"#), Some(Garble::Bad));
-        assert_eq!(garble(r#"{"ok":true,"resu"#), Some(Garble::Cut));
-        assert_eq!(garble("<html>"), Some(Garble::Bad));
+        assert_eq!(garble(r#"{"ok":false,"result":true}"#), Some(Unreadable::Bad));
+        assert_eq!(garble(r#"{"ok":true,"result":7}"#), Some(Unreadable::Bad));
+        assert_eq!(garble(r#"{"ok":true}"#), Some(Unreadable::Bad));
+        assert_eq!(garble(r#"{"ok":true,"resu"#), Some(Unreadable::Cut));
+        assert_eq!(garble("<html>"), Some(Unreadable::Bad));
     }
 }

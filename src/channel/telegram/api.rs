@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use super::answer::{self, CallError, Garble};
-use super::pace::Pace;
+use super::answer::{self, CallError, Unreadable};
+use super::rate_limit::RateLimit;
 use super::wire::{self, Object};
 use crate::bus::Attachment;
 use crate::channel::SendError;
@@ -25,7 +25,7 @@ pub struct Api {
     base: String,
     token: crate::config::Secret,
     proxy: String,
-    pace: RefCell<Pace>,
+    rate_limit: RefCell<RateLimit>,
     started: Instant,
 }
 
@@ -37,7 +37,7 @@ impl Api {
             base: settings.base().into(),
             token: settings.token.clone(),
             proxy: settings.proxy.clone(),
-            pace: RefCell::default(),
+            rate_limit: RefCell::default(),
             started: Instant::now(),
         }
     }
@@ -100,7 +100,7 @@ impl Api {
         let response = self.client.send(request).await.map_err(CallError::Http)?;
         let result = accept(response, limit).await;
         if let Err(CallError::RateLimited(pause)) = &result {
-            self.pace.borrow_mut().limited(*pause, self.now_ms());
+            self.rate_limit.borrow_mut().limited(*pause, self.now_ms());
         }
         result
     }
@@ -108,7 +108,7 @@ impl Api {
     /// Waits until a message to `chat` may go out.
     pub async fn turn(&self, chat: &str) {
         loop {
-            let wait = self.pace.borrow_mut().turn(chat, self.now_ms());
+            let wait = self.rate_limit.borrow_mut().turn(chat, self.now_ms());
             if wait.is_zero() {
                 return;
             }
@@ -118,7 +118,7 @@ impl Api {
 
     /// Is what can be left out to be left out?
     pub fn is_paused(&self) -> bool {
-        self.pace.borrow().is_paused(self.now_ms())
+        self.rate_limit.borrow().is_paused(self.now_ms())
     }
 
     /// getFile and the download: writes the file's bytes to `sink`, returns how many. At most
@@ -196,12 +196,12 @@ async fn accept(mut response: Response, limit: usize) -> Result<Vec<u8>, CallErr
             }
             Ok(Some(chunk)) => {
                 body.extend_from_slice(chunk.get(..limits::ERROR_BODY_BYTES).unwrap_or(chunk));
-                Garble::TooLong
+                Unreadable::TooLong
             }
-            Err(_) => Garble::Broken,
+            Err(_) => Unreadable::Broken,
         };
         body.truncate(limits::ERROR_BODY_BYTES);
-        return Err(CallError::Garbled { status, why, head: body });
+        return Err(CallError::Unreadable { status, why, head: body });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Telegram: the Bot API by long polling (https://core.telegram.org/bots/api).
 //!
-//! [`receive`] polls, [`inbound`] reads, [`send`] writes; [`poll`], [`answer`], [`pace`] decide without I/O. Must never
+//! [`receive`] polls, [`inbound`] reads, [`send`] writes; [`poll`], [`answer`], [`rate_limit`] decide without I/O. Must never
 //! confirm an update before the intake has it, nor let a URL (it holds the token) out of [`api`].
 
 use std::cell::RefCell;
@@ -26,8 +26,8 @@ mod ask;
 mod content;
 pub mod health;
 mod inbound;
-mod pace;
 mod poll;
+mod rate_limit;
 mod receive;
 mod send;
 #[cfg(feature = "media")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::{CallError, Garble};
+use super::answer::{CallError, Unreadable};
 use super::health::State;
 use super::wire::{self, Object};
 use crate::limits;
@@ -117,7 +117,7 @@ impl Poller {
                     step.pause = Duration::ZERO;
                 }
             }
-            CallError::Garbled { status: 200, why, head } if *why != Garble::Broken => {
+            CallError::Unreadable { status: 200, why, head } if *why != Unreadable::Broken => {
                 step.skipped = self.unreadable_answer(*why, head);
                 if step.skipped {
                     step.pause = Duration::ZERO;
@@ -129,13 +129,14 @@ impl Poller {
     }
 
     /// Asks for updates one by one, and gives the first up when it stays unreadable and its number can be seen.
-    fn unreadable_answer(&mut self, why: Garble, head: &[u8]) -> bool {
+    fn unreadable_answer(&mut self, why: Unreadable, head: &[u8]) -> bool {
         if self.limit > 1 {
             self.limit = 1;
             return false;
         }
         self.unreadable += 1;
-        let patience = if why == Garble::Cut { CUT_ANSWERS } else { limits::TELEGRAM_GARBLED };
+        let patience =
+            if why == Unreadable::Cut { CUT_ANSWERS } else { limits::TELEGRAM_UNREADABLE };
         if self.unreadable < patience {
             return false;
         }
@@ -160,8 +161,8 @@ mod tests {
         CallError::Http(HttpError { kind, message: String::new() })
     }
 
-    fn garbled(why: Garble, head: &str) -> CallError {
-        CallError::Garbled { status: 200, why, head: head.into() }
+    fn unreadable(why: Unreadable, head: &str) -> CallError {
+        CallError::Unreadable { status: 200, why, head: head.into() }
     }
 
     #[track_caller]
@@ -206,7 +207,7 @@ mod tests {
     fn an_update_that_stays_unreadable_is_skipped() {
         let mut poller = Poller::new(7);
         let head = r#"{"ok":true,"result":[{"update_id":9,"#;
-        let bad = garbled(Garble::TooLong, head);
+        let bad = unreadable(Unreadable::TooLong, head);
         assert!(!poller.failed(&bad, 0).skipped);
         assert!(poller.body().contains("\"limit\":1,"));
         assert!(!poller.failed(&bad, 0).skipped);
@@ -221,16 +222,16 @@ mod tests {
     fn nothing_is_skipped_without_its_number_or_for_a_broken_line() {
         let mut poller = Poller::new(7);
         for error in [
-            garbled(Garble::Bad, "<html>"),
-            garbled(Garble::Bad, r#"{"update_id":3,"#),
-            garbled(Garble::Broken, r#"{"update_id":9,"#),
+            unreadable(Unreadable::Bad, "<html>"),
+            unreadable(Unreadable::Bad, r#"{"update_id":3,"#),
+            unreadable(Unreadable::Broken, r#"{"update_id":9,"#),
         ] {
             for _ in 0..20 {
                 assert!(!poller.failed(&error, 0).skipped);
             }
         }
         assert_eq!(poller.next, 7);
-        let cut = garbled(Garble::Cut, r#"{"update_id":9,"#);
+        let cut = unreadable(Unreadable::Cut, r#"{"update_id":9,"#);
         let mut poller = Poller::new(7);
         let skipped = (0..11).filter(|_| poller.failed(&cut, 0).skipped).count();
         assert_eq!((skipped, poller.next), (1, 10));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use async_io::Timer;
 
-use super::answer::{self, CallError, Garble};
+use super::answer::{self, CallError, Unreadable};
 use super::health::{State, count};
 use super::inbound::{self, Event, Me};
 use super::poll::Poller;
@@ -126,7 +126,11 @@ impl Telegram {
         let mut next = updates.next;
         if updates.unreadable && next == poller.next {
             // Nothing to confirm: asked again at once, it would be the same answer for ever.
-            return Err(CallError::Garbled { status: 200, why: Garble::Broken, head: Vec::new() });
+            return Err(CallError::Unreadable {
+                status: 200,
+                why: Unreadable::Broken,
+                head: Vec::new(),
+            });
         }
         if next != poller.next {
             let confirmed = intake.submit(&self.name, updates.messages, next).await;

@@ -44,7 +44,7 @@ pub(super) fn next(form: Form, error: CallError, placeholder: i64) -> Next {
         return Next::Again(Form { html: false, ..form });
     }
     // A success whose rest was lost is a success; a second attempt would be a second message.
-    if let CallError::Garbled { status: 200, head, .. } = &error {
+    if let CallError::Unreadable { status: 200, head, .. } = &error {
         let compact: Vec<u8> = head.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
         if compact.starts_with(b"{\"ok\":true") {
             let id = wire::first_number(head, "message_id").unwrap_or(0);

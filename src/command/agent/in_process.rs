@@ -25,7 +25,7 @@ impl InProcess {
     /// # Errors
     /// No model.
     pub fn new(loaded: Loaded, session: String) -> Result<InProcess> {
-        log::hide(config::with_encodings(credentials::with_tokens(
+        log::set_secrets(config::with_encodings(credentials::with_tokens(
             &loaded.config.home,
             loaded.secrets(),
         )));

@@ -84,9 +84,9 @@ fn work(workspace: &Path, taker: &mut Taker) -> Result<()> {
         _ if path.ends_with(".json.migrated") => Err("it stands in the .jsonl"),
         _ => Ok(None),
     })?;
-    let jobs = sched::file::path(workspace);
+    let jobs = sched::jobs_file::path(workspace);
     let mut wait = Vec::new();
-    let looked = sched::file::scan(&jobs, &mut |job| {
+    let looked = sched::jobs_file::scan(&jobs, &mut |job| {
         if let Some(job) = job.ok().filter(|j| !j.command().is_empty() && j.approval().is_empty()) {
             wait.push(format!("{} ({})", job.name(), job.id()));
         }

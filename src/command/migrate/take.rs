@@ -100,7 +100,7 @@ pub fn folder(path: &Path) -> Result<()> {
 }
 
 fn same(file: &mut File, target: &Path) -> io::Result<bool> {
-    let other = Dir::find_around(target, 1)?.map(|(dir, name)| dir.read(name));
+    let other = Dir::find_parent_of(target, 1)?.map(|(dir, name)| dir.read(name));
     let Some(Some(mut other)) = other.transpose()? else { return Ok(false) };
     if other.metadata()?.len() != file.metadata()?.len() {
         return Ok(false);

@@ -5,8 +5,8 @@ use crate::message::ToolCall;
 use crate::proto::json::Json;
 use crate::provider::body::is_object;
 use crate::provider::exchange::{Answer, broken_off, malformed};
+use crate::provider::json_answer::{self, documented, elements};
 use crate::provider::openai::response::append;
-use crate::provider::reading::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
 
 /// Content blocks of an answer.
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
     /// A body, or any event: their fields do not collide. True at the last event.
     fn read(&mut self, text: &str) -> Result<bool, Failure> {
         let mut last = false;
-        reading::answer(text, &mut |event| {
+        json_answer::answer(text, &mut |event| {
             last = event.get("type").str() == "message_stop";
             // `message_start`.
             let start = event.get("message");

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::message::{ToolCall, Usage};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::provider::exchange::{Answer, broken_off, malformed};
-use crate::provider::reading::{self, documented, elements};
+use crate::provider::json_answer::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
 
 /// Collects one answer.
@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
     }
 
     fn completion(&mut self, text: &str) -> Result<(), Failure> {
-        reading::answer(text, &mut |completion| {
+        json_answer::answer(text, &mut |completion| {
             if let Some(counts) = completion.get("usage").some() {
                 self.reply.usage = Some(Usage {
                     input: counts.get("prompt_tokens").uint(),

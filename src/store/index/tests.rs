@@ -95,7 +95,7 @@ fn nothing_to_search_is_no_error() {
 }
 
 #[test]
-fn the_rarer_word_and_the_shorter_passage_win() {
+fn the_rarer_word_and_the_shorter_chunk_win() {
     let home = Home::new("index-order");
     for day in 1..=9 {
         home.write(

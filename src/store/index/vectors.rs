@@ -60,7 +60,7 @@ impl Vectors {
 
     /// Opens the file, which is there.
     fn file(&self) -> Result<File> {
-        let (dir, name) = Dir::around(&self.path, 1)?;
+        let (dir, name) = Dir::parent_of(&self.path, 1)?;
         dir.change(name)?.ok_or_else(|| ErrorKind::NotFound.into())
     }
 

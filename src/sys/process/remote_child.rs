@@ -17,7 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter, Guarded};
 use super::{Child, Exit, Watch, harden, tasks};
-use crate::limits::{EXEC_PROCESSES, TOOL_REQUEST_BYTES};
+use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
 use crate::sys::exec_broker::{self, FOLDER_FD, REQUEST_FD};
 use crate::sys::service;
 
@@ -128,7 +128,7 @@ fn compose(script: &OsStr, env: &[(OsString, OsString)], data: Option<u64>) -> i
             text.extend_from_slice(part);
         }
     }
-    if text.len() as u64 > TOOL_REQUEST_BYTES {
+    if text.len() as u64 > BROKER_REQUEST_BYTES {
         return Err(io::Error::other("it is too long, with its environment"));
     }
     Ok(text)
@@ -143,7 +143,7 @@ pub fn become_command() -> io::Error {
     let (request, dir) =
         unsafe { (File::from_raw_fd(REQUEST_FD), OwnedFd::from_raw_fd(FOLDER_FD)) };
     let mut text = Vec::new();
-    if let Err(e) = request.take(TOOL_REQUEST_BYTES).read_to_end(&mut text) {
+    if let Err(e) = request.take(BROKER_REQUEST_BYTES).read_to_end(&mut text) {
         return e;
     }
     let mut parts = text.split(|b| *b == 0);
@@ -183,9 +183,9 @@ mod tests {
         let env = |bytes: usize| [("A".into(), "v".repeat(bytes).into())];
         let text = compose(OsStr::new("x y"), &env(1), Some(7)).expect("a request");
         assert_eq!(text, b"7\0x y\0A=v\0");
-        let room = TOOL_REQUEST_BYTES as usize - 6;
+        let room = BROKER_REQUEST_BYTES as usize - 6;
         let text = compose(OsStr::new("x"), &env(room), None).expect("a request");
-        assert_eq!(text.len() as u64, TOOL_REQUEST_BYTES);
+        assert_eq!(text.len() as u64, BROKER_REQUEST_BYTES);
         let (mut request, _theirs) = UnixStream::pair().expect("a pair");
         request.set_nonblocking(true).expect("a mode");
         request.write_all(&text).expect("room");

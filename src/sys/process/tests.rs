@@ -209,7 +209,7 @@ fn limits_and_privileges_are_lowered() {
 }
 
 #[test]
-fn walls_and_filter_hold() {
+fn landlock_and_seccomp_hold() {
     if landlock::abi() == 0 {
         eprintln!("skipped: no Landlock in this kernel");
         return;
@@ -254,7 +254,7 @@ fn walls_and_filter_hold() {
 }
 
 #[test]
-fn this_kernel_holds_what_the_trial_says() {
+fn this_kernel_enforces_what_the_selftest_says() {
     if landlock::abi() == 0 {
         eprintln!("skipped: no Landlock in this kernel");
         return;
@@ -292,7 +292,7 @@ fn a_crowd_beside_what_is_hidden_is_opened_in_part() {
 }
 
 #[test]
-fn closing_the_cage_takes_little() {
+fn entering_the_sandbox_is_fast() {
     if landlock::abi() == 0 {
         eprintln!("skipped: no Landlock in this kernel");
         return;
@@ -320,7 +320,7 @@ fn closing_the_cage_takes_little() {
 }
 
 #[test]
-fn limits_of_a_smaller_cage_hold() {
+fn limits_of_a_smaller_sandbox_hold() {
     let s = Scratch::new();
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let sandbox = Sandbox {

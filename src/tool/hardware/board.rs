@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Job, carry_out, facts, line_of, names, told};
+use super::{Job, facts, json_result, line_of, names, run_job};
 use crate::tool::{Effect, ToolSpec};
 
 /// Says what the board has.
@@ -11,7 +11,7 @@ pub static BOARD: ToolSpec = ToolSpec {
     description: "The board you live on: its name, temperatures in degrees Celsius, seconds since its start, load, and which buses and lines must not be used.",
     schema: r#"{"type":"object","properties":{}}"#,
     effect: Effect::Reads,
-    run: |ctx, args| Box::pin(carry_out(ctx, &BOARD, args, Ok(job()))),
+    run: |ctx, args| Box::pin(run_job(ctx, &BOARD, args, Ok(job()))),
     asks_itself: true,
     ..ToolSpec::PLAIN
 };
@@ -30,7 +30,7 @@ pub(super) fn job() -> Job {
         let refused: Vec<&str> = RULES.iter().map(|key| facts::value(&facts, key)).collect();
         let up = line_of("/proc/uptime");
         let up = up.split('.').next().and_then(|s| s.parse::<u64>().ok());
-        Ok(told(vec![
+        Ok(json_result(vec![
             ("board", title.trim_end_matches([':', ' ']).into()),
             ("uptime_seconds", up.into()),
             ("load", line_of("/proc/loadavg").into()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DEVICE, Job, carry_out, facts, fault, names, told};
+use super::{DEVICE, Job, error, facts, json_result, names, run_job};
 use crate::limits::{GPIO_HELD, GPIO_LINES, GPIO_PULSE};
 use crate::sys::hardware::gpio::{Chip, Line};
 use crate::tool::schema::{integer, text};
@@ -18,7 +18,7 @@ pub static GPIO: ToolSpec = ToolSpec {
     description: "Lines (pins) of the board's GPIO chips. list shows the chips, or one chip's named and used lines; read tells a level; write puts a line at a level and keeps it there until release. A write waits for the user's yes.",
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["list","read","write","release"]},"chip":{"type":"string","description":"Like gpiochip0, which it is if left out"},"line":{"type":"integer","minimum":0,"maximum":1023,"description":"Number of the line on its chip"},"value":{"type":"integer","minimum":0,"maximum":1},"pulse_ms":{"type":"integer","minimum":1,"maximum":5000,"description":"write: back to the other level after so long"}},"required":["action"]}"#,
     effect: Effect::Writes,
-    run: |ctx, args| Box::pin(carry_out(ctx, &GPIO, args, job(args))),
+    run: |ctx, args| Box::pin(run_job(ctx, &GPIO, args, job(args))),
     asks_itself: true,
     acts_on_machine: true,
     asks: |_, args| matches!(text(args, "action"), "write" | "release").then_some(DEVICE),
@@ -43,7 +43,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
     let device = ["/dev/gpiochip", number].concat();
     let path = device.clone();
     if action == "list" {
-        let work = move || lines(&path).map_err(|e| fault::told(&path, &e));
+        let work = move || lines(&path).map_err(|e| error::describe(&path, &e));
         return Ok(Job { device, rule: "", line: None, work: Box::new(work) });
     }
     let line = integer(args, "line").and_then(|n| u32::try_from(n).ok());
@@ -63,7 +63,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
             None => read(&path, line, release),
         };
         match done {
-            Ok(level) => Ok(told(vec![
+            Ok(level) => Ok(json_result(vec![
                 ("chip", path.into()),
                 ("line", line.into()),
                 ("value", u8::from(level).into()),
@@ -79,9 +79,9 @@ fn held<T>(work: impl FnOnce(&mut Vec<(String, u32, Line)>) -> T) -> T {
 }
 
 fn take(path: &str, line: u32, level: Option<bool>) -> Result<Line, String> {
-    let chip = Chip::open(Path::new(path)).map_err(|e| fault::told(path, &e))?;
+    let chip = Chip::open(Path::new(path)).map_err(|e| error::describe(path, &e))?;
     chip.take(line, level).map_err(|e| {
-        let mut text = format!("{} (line {line})", fault::told(path, &e));
+        let mut text = format!("{} (line {line})", error::describe(path, &e));
         let user = chip.known(line).unwrap_or_default().user;
         if !user.is_empty() {
             text.push_str("; its user is ");
@@ -102,14 +102,14 @@ fn read(path: &str, line: u32, release: bool) -> Result<bool, String> {
         Some(level)
     });
     match level {
-        Some(level) => level.map_err(|e| fault::told(path, &e)),
+        Some(level) => level.map_err(|e| error::describe(path, &e)),
         None if release => Err(format!("{path}: line {line} is not kept by a write")),
-        None => take(path, line, None)?.get().map_err(|e| fault::told(path, &e)),
+        None => take(path, line, None)?.get().map_err(|e| error::describe(path, &e)),
     }
 }
 
 fn write(path: &str, line: u32, level: bool, pulse: Option<Duration>) -> Result<bool, String> {
-    let failed = |e: std::io::Error| fault::told(path, &e);
+    let failed = |e: std::io::Error| error::describe(path, &e);
     let set = held(|list| {
         let (.., line) = list.iter().find(|(chip, n, _)| chip == path && *n == line)?;
         Some(line.set(level))
@@ -138,11 +138,14 @@ fn chips() -> Result<String, String> {
         let chip = Chip::open(Path::new(&["/dev/", &name].concat()));
         match chip {
             Ok(chip) => format!("{name} {} ({} lines)", chip.label, chip.lines).into(),
-            Err(e) => Value::from(fault::told(&["/dev/", &name].concat(), &e)),
+            Err(e) => Value::from(error::describe(&["/dev/", &name].concat(), &e)),
         }
     });
     let list: Vec<Value> = list.collect();
-    Ok(told(vec![("chips", list.into()), ("refused", facts::refused("GPIO_REFUSED").into())]))
+    Ok(json_result(vec![
+        ("chips", list.into()),
+        ("refused", facts::refused("GPIO_REFUSED").into()),
+    ]))
 }
 
 /// Lines with a name or a user.
@@ -156,7 +159,7 @@ fn lines(path: &str) -> std::io::Result<String> {
             list.push([&n.to_string(), " ", &known.name, ": ", user].concat().into());
         }
     }
-    Ok(told(vec![
+    Ok(json_result(vec![
         ("chip", path.into()),
         ("lines", chip.lines.into()),
         ("named_or_used", list.into()),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{DEVICE, Job, carry_out, data, facts, fault, line_of, names, read_result, told};
+use super::{DEVICE, Job, data, error, facts, json_result, line_of, names, read_result, run_job};
 use crate::limits::I2C_BYTES;
 use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, Shape};
 use crate::tool::schema::{integer, text};
@@ -17,7 +17,7 @@ pub static I2C: ToolSpec = ToolSpec {
     description: "Sensors and chips on an I2C bus of the board. detect lists buses, scan finds devices on one, read and write exchange bytes with one. A write waits for the user's yes.",
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["detect","scan","read","write"]},"bus":{"type":"string","description":"Number of the bus, like 1"},"address":{"type":"integer","minimum":3,"maximum":119,"description":"7 bits"},"register":{"type":"integer","minimum":0,"maximum":255,"description":"Register to begin at"},"length":{"type":"integer","minimum":1,"maximum":256,"description":"Bytes to read, 1 if left out"},"data":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255},"description":"Bytes to write"}},"required":["action"]}"#,
     effect: Effect::Writes,
-    run: |ctx, args| Box::pin(carry_out(ctx, &I2C, args, job(args))),
+    run: |ctx, args| Box::pin(run_job(ctx, &I2C, args, job(args))),
     asks_itself: true,
     acts_on_machine: true,
     asks: |_, args| matches!(text(args, "action"), "write").then_some(DEVICE),
@@ -67,7 +67,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
         });
         let at = format!("{address:#04x}");
         match done {
-            Ok(bytes) if writes => Ok(told(vec![
+            Ok(bytes) if writes => Ok(json_result(vec![
                 ("bus", bus.into()),
                 ("address", at.into()),
                 ("written", bytes.len().into()),
@@ -76,7 +76,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
             Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Err(format!(
                 "{path}: {at} is in use by a driver of the kernel, which is not disturbed; what it measures stands below /sys"
             )),
-            Err(e) => Err(format!("{} (address {at})", fault::told(&path, &e))),
+            Err(e) => Err(format!("{} (address {at})", error::describe(&path, &e))),
         }
     };
     Ok(Job { device, rule: "I2C_REFUSED", line: None, work: Box::new(work) })
@@ -88,11 +88,14 @@ fn detect() -> Result<String, String> {
         [node.trim_start_matches("i2c-"), " ", &name].concat().trim_end().into()
     });
     let buses: Vec<Value> = list.collect();
-    Ok(told(vec![("buses", buses.into()), ("refused", facts::refused("I2C_REFUSED").into())]))
+    Ok(json_result(vec![
+        ("buses", buses.into()),
+        ("refused", facts::refused("I2C_REFUSED").into()),
+    ]))
 }
 
 fn scan(path: &str, bus: &str) -> Result<String, String> {
-    let failed = |e: io::Error| fault::told(path, &e);
+    let failed = |e: io::Error| error::describe(path, &e);
     let open = Bus::open(Path::new(path)).map_err(failed)?;
     let (mut found, mut in_use) = (Vec::new(), Vec::new());
     for address in SCANNED {
@@ -119,7 +122,11 @@ fn scan(path: &str, bus: &str) -> Result<String, String> {
             },
         }
     }
-    Ok(told(vec![("bus", bus.into()), ("found", found.into()), ("used_by_kernel", in_use.into())]))
+    Ok(json_result(vec![
+        ("bus", bus.into()),
+        ("found", found.into()),
+        ("used_by_kernel", in_use.into()),
+    ]))
 }
 
 fn read(bus: &Bus, address: u16, register: Option<u8>, length: usize) -> io::Result<Vec<u8>> {

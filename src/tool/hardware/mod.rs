@@ -1,16 +1,16 @@
 //! i2c, spi, serial, gpio and board: the tools for what is connected to the board.
 //!
 //! A call is read and checked, held against the board's facts, asked about where it writes, and only then carried out,
-//! on a thread of its own ([`slot`]). No argument stands for a person's yes.
+//! on a thread of its own ([`worker`]). No argument stands for a person's yes.
 
 pub mod board;
+mod error;
 pub mod facts;
-mod fault;
 mod gpio;
 mod i2c;
 pub mod serial;
-mod slot;
 mod spi;
+mod worker;
 
 use serde_json::Value;
 
@@ -51,20 +51,20 @@ impl Job {
 const DEVICE: &str = "it acts on what is connected to the board";
 
 /// Runs a call of one of them.
-async fn carry_out(
+async fn run_job(
     ctx: &ToolContext,
     spec: &ToolSpec,
     args: &Args,
     job: Result<Job, String>,
 ) -> ToolResult {
-    let done = async { carried_out(ctx, spec, args, job?).await };
+    let done = async { run_job_on_worker(ctx, spec, args, job?).await };
     match done.await {
         Ok(text) => ToolResult::silent(text),
         Err(why) => ToolResult::error(why),
     }
 }
 
-async fn carried_out(
+async fn run_job_on_worker(
     ctx: &ToolContext,
     spec: &ToolSpec,
     args: &Args,
@@ -76,7 +76,7 @@ async fn carried_out(
         spawn_blocking(Box::new(move || facts::allowed(rule, &asked, line))).await?;
     }
     approval::gate(ctx, spec, args).await?;
-    slot::run(device, work).await
+    worker::run(device, work).await
 }
 
 /// Names in a folder that are wanted, the shortest first, at most [`HARDWARE_LISTED`].
@@ -96,7 +96,7 @@ fn line_of(path: &str) -> String {
 }
 
 /// The result: an object with these members.
-fn told(members: Vec<(&str, Value)>) -> String {
+fn json_result(members: Vec<(&str, Value)>) -> String {
     object(members.into_iter().map(|(k, v)| (k.to_owned(), v))).to_string()
 }
 
@@ -107,7 +107,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The result of reading.
 fn read_result(key: &str, device: &str, bytes: Vec<u8>) -> String {
-    told(vec![
+    json_result(vec![
         (key, device.into()),
         ("hex", hex(&bytes).into()),
         ("length", bytes.len().into()),

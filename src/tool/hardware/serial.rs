@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{DEVICE, Job, carry_out, data, facts, fault, hex, line_of, names, told};
+use super::{DEVICE, Job, data, error, facts, hex, json_result, line_of, names, run_job};
 use crate::limits::{SERIAL_BYTES, SERIAL_SILENCE, SERIAL_WAIT, SERIAL_WRITE};
 use crate::sys::hardware::serial::Port;
 use crate::tool::schema::{integer, text};
@@ -17,7 +17,7 @@ pub static SERIAL: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["list","read","write"]},"port":{"type":"string","description":"Like ttyUSB0"},"baud":{"type":"integer","description":"115200 if left out"},"data":{"type":"string","description":"Text to write; a line end is not added"},"bytes":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255},"description":"Or bytes"},"length":{"type":"integer","minimum":1,"maximum":4096,"description":"Most bytes to read, 1024 if left out"},"timeout_ms":{"type":"integer","minimum":1,"maximum":10000,"description":"Longest wait for a read, 1000 if left out"}},"required":["action"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| {
-        Box::pin(carry_out(ctx, &SERIAL, args, job(args, &ctx.config.tools.serial_ports)))
+        Box::pin(run_job(ctx, &SERIAL, args, job(args, &ctx.config.tools.serial_ports)))
     },
     asks_itself: true,
     acts_on_machine: true,
@@ -79,7 +79,7 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
         return Ok(Job::look(move || {
             let console = consoles();
             ports.extend(names("/dev", &|n| is_port(n) && !console.split(' ').any(|c| c == n)));
-            Ok(told(vec![
+            Ok(json_result(vec![
                 ("ports", ports.into()),
                 ("refused", facts::refused("UART_REFUSED").into()),
             ]))
@@ -116,14 +116,16 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
             return Err(format!("refused: {target} is the console of this system"));
         }
         match exchange(&target, baud, out, length, wait) {
-            Ok(Done::Read(bytes)) => Ok(told(vec![
+            Ok(Done::Read(bytes)) => Ok(json_result(vec![
                 ("port", target.into()),
                 ("length", bytes.len().into()),
                 ("hex", hex(&bytes).into()),
                 ("text", String::from_utf8_lossy(&bytes).into()),
             ])),
-            Ok(Done::Written(n)) => Ok(told(vec![("port", target.into()), ("written", n.into())])),
-            Err(e) => Err(fault::told(&target, &e)),
+            Ok(Done::Written(n)) => {
+                Ok(json_result(vec![("port", target.into()), ("written", n.into())]))
+            }
+            Err(e) => Err(error::describe(&target, &e)),
         }
     };
     Ok(Job { device, rule: "UART_REFUSED", line: None, work: Box::new(work) })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{DEVICE, Job, carry_out, data, facts, fault, names, read_result, told};
+use super::{DEVICE, Job, data, error, facts, json_result, names, read_result, run_job};
 use crate::limits::{SPI_BYTES, SPI_SPEED};
 use crate::sys::hardware::spi::{Manner, transfer};
 use crate::tool::schema::{integer, text};
@@ -16,7 +16,7 @@ pub static SPI: ToolSpec = ToolSpec {
     description: "Devices on an SPI bus of the board. list shows them, transfer sends bytes and returns what came at the same time, read sends zeros. A transfer waits for the user's yes.",
     schema: r#"{"type":"object","properties":{"action":{"type":"string","enum":["list","transfer","read"]},"device":{"type":"string","description":"Bus and chip, like 0.0"},"speed":{"type":"integer","minimum":1,"maximum":125000000,"description":"Hertz, 1000000 if left out"},"mode":{"type":"integer","minimum":0,"maximum":3},"bits":{"type":"integer","minimum":1,"maximum":32,"description":"Of a word, 8 if left out"},"data":{"type":"array","items":{"type":"integer","minimum":0,"maximum":255},"description":"Bytes to send"},"length":{"type":"integer","minimum":1,"maximum":4096,"description":"Bytes to read"}},"required":["action"]}"#,
     effect: Effect::Writes,
-    run: |ctx, args| Box::pin(carry_out(ctx, &SPI, args, job(args))),
+    run: |ctx, args| Box::pin(run_job(ctx, &SPI, args, job(args))),
     asks_itself: true,
     acts_on_machine: true,
     asks: |_, args| matches!(text(args, "action"), "transfer").then_some(DEVICE),
@@ -29,7 +29,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
         return Ok(Job::look(|| {
             let nodes = names("/dev", &|n| n.starts_with("spidev")).into_iter();
             let list: Vec<Value> = nodes.map(|n| n.trim_start_matches("spidev").into()).collect();
-            Ok(told(vec![
+            Ok(json_result(vec![
                 ("devices", list.into()),
                 ("refused", facts::refused("SPI_REFUSED").into()),
             ]))
@@ -58,7 +58,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
     let path = device.clone();
     let work = move || match transfer(Path::new(&path), manner, &mut bytes) {
         Ok(()) => Ok(read_result("device", &name, bytes)),
-        Err(e) => Err(fault::told(&path, &e)),
+        Err(e) => Err(error::describe(&path, &e)),
     };
     Ok(Job { device, rule: "SPI_REFUSED", line: None, work: Box::new(work) })
 }

@@ -12,9 +12,9 @@
 mod bench;
 mod daemon;
 mod demo;
-mod grow;
 mod home;
 mod live;
+mod memory_growth;
 mod soak;
 mod table;
 
@@ -44,7 +44,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Bench(bench::Bench),
-    Grow(grow::Grow),
+    Grow(memory_growth::Grow),
     Soak(soak::Soak),
 }
 

@@ -1,6 +1,6 @@
 use crate::proto::date::{parse_rfc3339, rfc3339};
 use crate::proto::tz::Zone;
-use crate::sched::cron::Expr;
+use crate::sched::cron_expr::Expr;
 use crate::sched::zone::LocalClock;
 
 fn unix(text: &str) -> i64 {
@@ -89,7 +89,7 @@ fn a_day_that_was_left_out_has_no_firing() {
 #[test]
 fn the_table_holds() {
     let rows: Vec<&str> =
-        include_str!("firings.txt").lines().filter(|l| !l.starts_with('#')).collect();
+        include_str!("cron_next.txt").lines().filter(|l| !l.starts_with('#')).collect();
     assert!(rows.len() >= 200, "{} rows", rows.len());
     let mut wrong = Vec::new();
     for row in rows {

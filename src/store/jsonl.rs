@@ -26,7 +26,7 @@ pub struct Lines {
 /// conversation's lines reach a file and nobody else's.
 fn open(dir: &Path, session: &str) -> std::io::Result<File> {
     let path = dir.join(session);
-    let (top, name) = Dir::make_around(&path, 2)?;
+    let (top, name) = Dir::make_parent_of(&path, 2)?;
     match top.append(name, 0o600) {
         Err(e) if dir::unfit(&e) => put_aside(&top, name, e).and_then(|()| top.append(name, 0o600)),
         other => other,
@@ -102,7 +102,7 @@ pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
         let unfinished = there.iter().zip(&lines.bytes).all(|(is, was)| is == was || *is == 0);
         if unfinished && !shorter {
             // O_APPEND would move it to the end.
-            let (top, name) = Dir::around(&path, 2)?;
+            let (top, name) = Dir::parent_of(&path, 2)?;
             let place = top.change(name)?.ok_or(ErrorKind::NotFound)?;
             place.write_all_at(&lines.bytes, lines.offset)?;
             place.sync_data()?;
@@ -147,7 +147,7 @@ pub fn trim(dir: &Path) -> Result<Option<String>> {
 
 /// The folder of the sessions, which is none of its parents' links; `None` where there is none.
 pub(super) fn folder(dir: &Path) -> std::io::Result<Option<Dir>> {
-    match Dir::find_around(dir, 1)? {
+    match Dir::find_parent_of(dir, 1)? {
         Some((top, name)) => top.folder(name, false),
         None => Ok(None),
     }
@@ -191,7 +191,7 @@ pub fn sync(dir: &Path, session: &str) -> Result<()> {
 /// Opens a session's file to read it; `None` where there is none, or something that is none of ours and is now put aside.
 pub(super) fn read(dir: &Path, session: &str) -> std::io::Result<Option<File>> {
     let path = dir.join(session);
-    let Some((top, name)) = Dir::find_around(&path, 2)? else { return Ok(None) };
+    let Some((top, name)) = Dir::find_parent_of(&path, 2)? else { return Ok(None) };
     match top.read(name) {
         Err(e) if dir::unfit(&e) => put_aside(&top, name, e).map(|()| None),
         other => other,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::frame::{self, Frame};
 use super::journal::Files;
-use super::lines::{self, Lines};
+use super::jsonl::{self, Lines};
 use crate::error::{Error, Result};
 
 /// Costs, for `status` and the benchmark.
@@ -92,7 +92,7 @@ impl Job {
                 self.lines.push(lines);
                 continue;
             }
-            let appended = lines::append(&self.sessions, &lines);
+            let appended = jsonl::append(&self.sessions, &lines);
             self.disk_fault |= appended.is_err();
             match appended {
                 Ok(None) => {
@@ -112,7 +112,7 @@ impl Job {
 
     fn sync_sessions(&mut self) {
         for session in std::mem::take(&mut self.dirty) {
-            match lines::sync(&self.sessions, &session) {
+            match jsonl::sync(&self.sessions, &session) {
                 Ok(()) => self.costs.syncs += 1,
                 Err(e) => {
                     self.disk_fault = true;

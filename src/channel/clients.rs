@@ -10,64 +10,64 @@ use smol::channel::{Receiver, Sender};
 use smol::future::or;
 use smol::io::AsyncWriteExt;
 
-use crate::limits::{LINE_QUEUE, LINE_WRITE};
+use crate::limits::{CLIENT_QUEUE, CLIENT_WRITE_TIMEOUT};
 
 /// Bytes on their way out.
-pub struct Out {
+pub struct Outgoing {
     bytes: Rc<[u8]>,
     /// Told when the kernel has them; dropped with a client that did not take them.
-    taken: Sender<()>,
+    accepted: Sender<()>,
 }
 
 struct Entry {
     number: u64,
     chat: String,
-    queue: Sender<Out>,
+    queue: Sender<Outgoing>,
 }
 
 /// The clients of a channel.
 #[derive(Default)]
-pub struct Lines {
+pub struct Clients {
     open: RefCell<Vec<Entry>>,
     next: Cell<u64>,
 }
 
-/// A client among [`Lines`] until this is dropped; what is queued then still goes out.
-pub struct Line<'a> {
-    lines: &'a Lines,
+/// A client among [`Clients`] until this is dropped; what is queued then still goes out.
+pub struct Client<'a> {
+    clients: &'a Clients,
     number: u64,
 }
 
-impl Drop for Line<'_> {
+impl Drop for Client<'_> {
     fn drop(&mut self) {
-        self.lines.open.borrow_mut().retain(|e| e.number != self.number);
+        self.clients.open.borrow_mut().retain(|e| e.number != self.number);
     }
 }
 
-impl Line<'_> {
+impl Client<'_> {
     /// Gives the bytes to this client alone, without waiting.
     #[cfg(feature = "pico")]
     pub fn push(&self, bytes: Vec<u8>) {
-        self.lines.queue(|e| e.number == self.number, bytes);
+        self.clients.queue(|e| e.number == self.number, bytes);
     }
 
     /// The chat it belongs to.
     #[cfg(feature = "pico")]
     pub fn chat(&self) -> String {
-        let open = self.lines.open.borrow();
+        let open = self.clients.open.borrow();
         let own = open.iter().find(|e| e.number == self.number);
         own.map(|e| e.chat.clone()).unwrap_or_default()
     }
 }
 
-impl Lines {
+impl Clients {
     /// One more client, of a chat.
-    pub fn open(&self, chat: &str) -> (Line<'_>, Receiver<Out>) {
+    pub fn open(&self, chat: &str) -> (Client<'_>, Receiver<Outgoing>) {
         let number = self.next.get();
         self.next.set(number + 1);
-        let (queue, outgoing) = smol::channel::bounded(LINE_QUEUE);
+        let (queue, outgoing) = smol::channel::bounded(CLIENT_QUEUE);
         self.open.borrow_mut().push(Entry { number, chat: chat.to_owned(), queue });
-        (Line { lines: self, number }, outgoing)
+        (Client { clients: self, number }, outgoing)
     }
 
     /// How many there are.
@@ -88,12 +88,13 @@ impl Lines {
 
     fn queue(&self, to: impl Fn(&Entry) -> bool, bytes: Vec<u8>) -> Receiver<()> {
         let bytes: Rc<[u8]> = bytes.into();
-        let (taken, told) = smol::channel::bounded(1);
+        let (accepted, any_accepted) = smol::channel::bounded(1);
         for entry in self.open.borrow().iter().filter(|e| to(e)) {
             // Full: it does not read, and its deadline is on the way.
-            let _ = entry.queue.try_send(Out { bytes: bytes.clone(), taken: taken.clone() });
+            let _ =
+                entry.queue.try_send(Outgoing { bytes: bytes.clone(), accepted: accepted.clone() });
         }
-        told
+        any_accepted
     }
 }
 
@@ -101,10 +102,10 @@ impl Lines {
 ///
 /// # Errors
 /// Half a sentence: the client did not take it. The connection is shut then, which ends its reader, too.
-pub async fn write(mut stream: TcpStream, queue: Receiver<Out>) -> Result<(), &'static str> {
+pub async fn write(mut stream: TcpStream, queue: Receiver<Outgoing>) -> Result<(), &'static str> {
     while let Ok(out) = queue.recv().await {
         let late = async {
-            async_io::Timer::after(LINE_WRITE).await;
+            async_io::Timer::after(CLIENT_WRITE_TIMEOUT).await;
             Err("it does not read what it is sent")
         };
         let written = async { stream.write_all(&out.bytes).await.map_err(|_| "it is gone") };
@@ -114,7 +115,7 @@ pub async fn write(mut stream: TcpStream, queue: Receiver<Out>) -> Result<(), &'
             return Err(why);
         }
         // Nobody may be waiting any more.
-        let _ = out.taken.try_send(());
+        let _ = out.accepted.try_send(());
     }
     Ok(())
 }

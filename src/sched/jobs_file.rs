@@ -33,18 +33,18 @@ pub fn path(workspace: &Path) -> PathBuf {
 
 /// What is wrong with the file.
 #[derive(Debug)]
-pub enum Fault {
+pub enum JobsFileError {
     /// It is no JSON, or not of this form.
     Broken(String),
     /// It cannot be read or written.
     Disk(Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for JobsFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Broken(why) => write!(f, "jobs.json is broken: {why}"),
-            Fault::Disk(e) => write!(f, "{e}"),
+            JobsFileError::Broken(why) => write!(f, "jobs.json is broken: {why}"),
+            JobsFileError::Disk(e) => write!(f, "{e}"),
         }
     }
 }
@@ -113,15 +113,15 @@ impl<'de> Visitor<'de> for Jobs<'_> {
     }
 }
 
-fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    let read = Dir::find_around(path, 2).and_then(|found| match found {
+fn bytes(path: &Path) -> Result<Option<Vec<u8>>, JobsFileError> {
+    let read = Dir::find_parent_of(path, 2).and_then(|found| match found {
         Some((top, name)) => top.bytes(name, CRON_FILE_BYTES),
         None => Ok(None),
     });
     let name = || format!("cannot read {}", path.display());
     let bytes = read.map_err(|e| match dir::unfit(&e) {
-        true => Fault::Broken(e.to_string()),
-        false => Fault::Disk(Error::from(e).context(name())),
+        true => JobsFileError::Broken(e.to_string()),
+        false => JobsFileError::Disk(Error::from(e).context(name())),
     })?;
     Ok(bytes.filter(|b| !b.trim_ascii().is_empty()))
 }
@@ -135,8 +135,8 @@ fn walk(bytes: &[u8], each: Each<'_>) -> serde_json::Result<()> {
 /// Hands every job to `each`, and for one that cannot be read the reason. An absent file has none.
 ///
 /// # Errors
-/// See [`Fault`].
-pub fn scan(path: &Path, each: &mut dyn FnMut(Result<Job, String>)) -> Result<(), Fault> {
+/// See [`JobsFileError`].
+pub fn scan(path: &Path, each: &mut dyn FnMut(Result<Job, String>)) -> Result<(), JobsFileError> {
     let Some(bytes) = bytes(path)? else { return Ok(()) };
     walk(&bytes, &mut |part| {
         if let Part::Job(raw) = part {
@@ -144,7 +144,7 @@ pub fn scan(path: &Path, each: &mut dyn FnMut(Result<Job, String>)) -> Result<()
         }
         Ok(())
     })
-    .map_err(|e| Fault::Broken(e.to_string()))
+    .map_err(|e| JobsFileError::Broken(e.to_string()))
 }
 
 fn parse(raw: &str) -> Result<Job, String> {
@@ -157,19 +157,19 @@ fn parse(raw: &str) -> Result<Job, String> {
 /// Writes the file anew with every job changed by `edit`, and `added` behind them. Jobs that cannot be read stay.
 ///
 /// # Errors
-/// See [`Fault`]; the old file is then still there, whole.
+/// See [`JobsFileError`]; the old file is then still there, whole.
 pub fn rewrite(
     path: &Path,
     edit: &mut dyn FnMut(&mut Job) -> Edit,
     added: Option<&Job>,
-) -> Result<(), Fault> {
+) -> Result<(), JobsFileError> {
     let old = bytes(path)?.unwrap_or_else(|| b"{\"version\":1,\"jobs\":[]}".to_vec());
     // Looked through before anything is written, so that a broken file costs nothing.
-    walk(&old, &mut |_| Ok(())).map_err(|e| Fault::Broken(e.to_string()))?;
-    let saved = Dir::make_around(path, 2).and_then(|(top, name)| {
+    walk(&old, &mut |_| Ok(())).map_err(|e| JobsFileError::Broken(e.to_string()))?;
+    let saved = Dir::make_parent_of(path, 2).and_then(|(top, name)| {
         top.replace(name, 0o600, &mut |file| write(&old, edit, added, file))
     });
-    saved.with_context(|| format!("cannot save {}", path.display())).map_err(Fault::Disk)
+    saved.with_context(|| format!("cannot save {}", path.display())).map_err(JobsFileError::Disk)
 }
 
 fn write(
@@ -213,7 +213,7 @@ fn write(
 /// # Errors
 /// The disk's; the file is then where it was.
 pub fn set_aside(path: &Path, now: i64) -> Result<PathBuf> {
-    let moved = Dir::around(path, 2).and_then(|(top, name)| {
+    let moved = Dir::parent_of(path, 2).and_then(|(top, name)| {
         for n in 0..=DIR_ASIDE {
             let suffix = if n == 0 { String::new() } else { format!("-{n}") };
             let target = format!("{name}.broken-{now}{suffix}");
@@ -302,9 +302,9 @@ mod tests {
         for bad in ["{", "[]", r#"{"jobs":[{"id":"a"}"#, r#"{"jobs":[]} x"#, "\0", r#"{"jobs":3}"#]
         {
             std::fs::write(&path, bad).expect("write");
-            assert!(matches!(scan(&path, &mut |_| ()), Err(Fault::Broken(_))), "{bad}");
+            assert!(matches!(scan(&path, &mut |_| ()), Err(JobsFileError::Broken(_))), "{bad}");
             let e = rewrite(&path, &mut |_| Edit::Delete, None).expect_err(bad);
-            assert!(matches!(e, Fault::Broken(_)), "{bad}: {e}");
+            assert!(matches!(e, JobsFileError::Broken(_)), "{bad}: {e}");
             assert_eq!(std::fs::read_to_string(&path).expect("kept"), bad);
         }
         let first = set_aside(&path, 7).expect("moved");

@@ -317,5 +317,5 @@ impl Field {
 }
 
 #[cfg(test)]
-#[path = "cron_tests.rs"]
+#[path = "cron_expr_tests.rs"]
 mod tests;

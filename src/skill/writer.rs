@@ -14,7 +14,7 @@ use crate::proto::text::{is_visible, lower};
 use crate::{Error, Result};
 
 /// See the module.
-pub struct Sink {
+pub struct SkillWriter {
     root: PathBuf,
     /// Only what belongs to a skill at the top of a repository.
     whole_repository: bool,
@@ -33,15 +33,15 @@ pub struct Sink {
     pub bytes: u64,
 }
 
-impl Sink {
+impl SkillWriter {
     /// For the empty folder `root`; the files get the owner and group of `workspace`.
     ///
     /// # Errors
     /// The workspace cannot be looked at.
-    pub fn new(root: PathBuf, workspace: &Path, whole_repository: bool) -> Result<Sink> {
+    pub fn new(root: PathBuf, workspace: &Path, whole_repository: bool) -> Result<SkillWriter> {
         let meta = fs::metadata(workspace).with_context(|| workspace.display().to_string())?;
         let other = rustix::process::geteuid().is_root() && meta.uid() != 0;
-        let sink = Sink {
+        let sink = SkillWriter {
             root,
             whole_repository,
             owner: other.then(|| meta.uid()),
@@ -184,10 +184,10 @@ mod tests {
     use super::*;
     use crate::sys::scratch::{Held, Scratch};
 
-    fn sink(name: &str) -> Held<Sink> {
+    fn sink(name: &str) -> Held<SkillWriter> {
         Scratch::named(name).hold(|dir| {
             fs::create_dir(dir.join("in")).expect("a folder");
-            Sink::new(dir.join("in"), dir, false).expect("a sink")
+            SkillWriter::new(dir.join("in"), dir, false).expect("a sink")
         })
     }
 
@@ -205,7 +205,7 @@ mod tests {
         let root = dir.join("in");
         fs::create_dir(&root).expect("a folder");
         lchown(&root, None, Some(0)).expect("given back");
-        let mut sink = Sink::new(root.clone(), &dir, false).expect("a sink");
+        let mut sink = SkillWriter::new(root.clone(), &dir, false).expect("a sink");
         sink.note("a", b"x").expect("written");
         for path in [root.clone(), root.join("a")] {
             assert_eq!(fs::metadata(path).expect("metadata").gid(), 61_234);

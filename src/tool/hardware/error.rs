@@ -11,7 +11,7 @@ const KINDS: &[(&str, &str, &str)] = &[
 ];
 
 /// A sentence about an error of the kernel.
-pub fn told(device: &str, e: &Error) -> String {
+pub fn describe(device: &str, e: &Error) -> String {
     let (_, module, group) =
         KINDS.iter().find(|(b, ..)| device.starts_with(b)).unwrap_or(&("", "its driver", "root"));
     let why = match (e.kind(), e.raw_os_error()) {
@@ -68,10 +68,10 @@ mod tests {
             ("/dev/spidev0.0", libc::EINVAL, "cannot do that"),
             ("/dev/i2c-1", libc::EILSEQ, "/dev/i2c-1: "),
         ] {
-            let text = told(device, &Error::from_raw_os_error(code));
+            let text = describe(device, &Error::from_raw_os_error(code));
             assert!(text.contains(want), "{device} {code}: {text}");
         }
-        let text = told("/dev/ttyS1", &ErrorKind::InvalidInput.into());
+        let text = describe("/dev/ttyS1", &ErrorKind::InvalidInput.into());
         assert_eq!(text, "/dev/ttyS1: is no device");
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! So nothing fires at a minute that it does not name, as cron's "right behind the gap" does.
 
-use super::cron::Expr;
+use super::cron_expr::Expr;
 use crate::limits::CRON_HORIZON_DAYS;
 use crate::proto::date::{DAY, civil_from_days, days_from_civil};
 use crate::proto::tz;
@@ -116,5 +116,5 @@ impl Expr {
 }
 
 #[cfg(test)]
-#[path = "firings_tests.rs"]
+#[path = "cron_next_tests.rs"]
 mod tests;
