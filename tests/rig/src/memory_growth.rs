@@ -60,7 +60,7 @@ impl Grow {
             row("turn when today's note has grown (its size)", ["100 kB", "1 MB", "10 MB"], false);
         let mut long =
             row("search when it has grown (its size)", ["100 kB", "1 MB", "10 MB"], false);
-        let mut beside = row("turn beside jobs that wait (jobs)", ["10", "100", "1,000"], false);
+        let mut beside = row("turn while jobs wait (jobs)", ["10", "100", "1,000"], false);
         let mut jobs = row("lateness of a job (jobs)", ["10", "100", "1,000"], true);
         for (n, factor) in [1, 10, 100].into_iter().enumerate() {
             eprintln!("grow: {factor}x");
