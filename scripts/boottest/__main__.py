@@ -1,4 +1,4 @@
-"""Boots the image in QEMU and asserts what docs/image.md promises. Started by scripts/boot-test."""
+"""Boots the image in QEMU and checks what docs/image.md says. Started by scripts/boot-test."""
 import argparse
 import concurrent.futures
 import json

@@ -43,7 +43,7 @@ class Card:
         call("mdel", "-i", self.fat, "::" + name)
 
     def names(self):
-        """What lies on the boot partition."""
+        """The files on the boot partition."""
         text = call("mdir", "-b", "-i", self.fat, "::").decode(errors="replace")
         return sorted(line.removeprefix("::/").rstrip("/") for line in text.splitlines() if line)
 

@@ -116,7 +116,7 @@ def rehearsal(scene):
     board = scene.boot(uboot=True)
     scene.polled(0)
     say(f"  power on; it polls Telegram over TLS after {time.time() - board.started:.0f} s\n")
-    say("— A stranger is told how to pair; the code stands on the card.")
+    say("— A stranger is told how to pair; the code is in a file on the card.")
     talk.command("hello")
     found = scene.in_status_file(r"(?s)https://t.me.*Pairing code: (\w{8})")
     if not found:

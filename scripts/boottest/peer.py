@@ -37,7 +37,7 @@ class Peer:
             body["timeout"] = timeout
         request = urllib.request.Request(f"{self.url}/control/{what}", json.dumps(body).encode(),
                                          {"Content-Type": "application/json"})
-        # No proxy of the environment lies between us and our own loopback.
+        # No proxy of the environment may come between us and our own loopback.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout + 10) as answer:

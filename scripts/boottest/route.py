@@ -16,7 +16,7 @@ ET_EXEC, PT_INTERP = 2, 3
 
 
 def loader(program):
-    """The loader that an ELF program names, None for a static one; and whether it stands at fixed addresses."""
+    """The loader that an ELF program names, None for a static one; and whether it has fixed addresses."""
     if program[:4] != b"\x7fELF" or program[4] != 2:
         raise RuntimeError("/usr/bin/picoclaw of the image is no 64-bit ELF program")
     kind, = struct.unpack_from("<H", program, 16)

@@ -20,7 +20,7 @@ def put(root, path, content, folder):
     orders.write_text(f"rm {path}\nwrite {source} {path}\nset_inode_field {path} mode 0100644\n")
     call("debugfs", "-w", "-f", orders, root)
     if call("debugfs", "-R", f"cat {path}", root) != content:
-        sys.exit(f"trust: {path} did not get into the image")
+        sys.exit(f"boottest/trust: {path} did not get into the image")
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
     root = f"{image}?offset={card.root}"
     settings = call("debugfs", "-R", f"cat {SETTINGS}", root)
     if b"PICOCLAW_BOOT=" not in settings:
-        sys.exit(f"trust: {image} has no {SETTINGS} of an image of ours in its second partition")
+        sys.exit(f"boottest/trust: {image} has no {SETTINGS} of an image of ours in its second partition")
     settings = re.sub(rb"(?m)^SSL_CERT_FILE=.*\n", b"", settings) + f"SSL_CERT_FILE={CA}\n".encode()
     with tempfile.TemporaryDirectory() as folder:
         put(root, SETTINGS, settings, folder)
