@@ -34,7 +34,7 @@ pub fn run(args: &args::Config) -> Result<ExitCode> {
             true
         }
         ConfigCommand::Keys(_) => {
-            config::keys::write_markdown(&mut out)?;
+            config::write_key_docs(&mut out)?;
             true
         }
     };

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::inspect::suggestion;
+use super::nearest::suggestion;
 use super::secret::Secret;
+use super::secret::is_placeholder;
 use super::section::{BuildContext, Section};
-use super::shapes::is_placeholder;
 use super::table::FETCH_LIMIT;
 use super::tree::Node;
 use super::*;

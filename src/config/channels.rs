@@ -4,14 +4,13 @@
 //! of this one, so that the configuration stays below the channels and yet a channel is one folder.
 
 use super::GroupTrigger;
-use super::inspect::suggestion;
-use super::keys::Key;
-use super::secret::Secret;
+use super::key::{Key, Kind};
+use super::nearest::suggestion;
 use super::section::{BuildContext, Section};
-use super::shapes::is_placeholder;
+use super::table::{ChannelCommon, config_keys};
 use super::tree::Node;
 
-/// Channel types of the Go original.
+/// Channel types of upstream.
 pub(super) const TYPES: &[&str] = &[
     "telegram",
     "pico",
@@ -86,14 +85,11 @@ pub struct Server {
 
 /// What `settings.rs` of a channel's folder has to say.
 pub trait ChannelSettings: Sized {
-    /// Its keys below `channel_list.*.`, besides those of every channel.
-    const KEYS: &'static [Key];
-
     /// Where one entry serves everybody: what to do instead of a second one.
     const ONLY_ONE: Option<&'static str> = None;
 
     /// Reads an entry; may switch it off.
-    fn read(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Self;
+    fn build(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Self;
 
     /// For `doctor`; `None` where the channel only listens.
     fn server(&self) -> Option<Server> {
@@ -118,12 +114,6 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// A secret; empty where an example's stands in its place.
-    pub fn secret(&self, path: &str) -> Secret {
-        let text = self.section.text(path);
-        Secret::new(if is_placeholder(&text) { String::new() } else { text })
-    }
-
     /// Switches an entry off that lacks what it cannot do without, and tells of it.
     pub fn unfinished(&mut self, path: &str, what: &str, cure: &str, ctx: &mut BuildContext<'_>) {
         let node = self.section.node;
@@ -175,17 +165,21 @@ macro_rules! kinds {
             ChannelKind {
                 name: stringify!($module),
                 only_one: <$module::Settings as ChannelSettings>::ONLY_ONE,
-                read: |entry, ctx| Settings::$kind(ChannelSettings::read(entry, ctx)),
+                read: |entry, ctx| Settings::$kind(ChannelSettings::build(entry, ctx)),
             },
         )*];
 
-        /// The keys of each of [`KINDS`].
-        pub(super) const KEYS: &[&[Key]] =
-            &[$(#[cfg $gate] <$module::Settings as ChannelSettings>::KEYS,)*];
+        /// The keys of each of [`KINDS`]: those with a field, and the others.
+        pub(super) const KEYS: &[[&[Key]; 2]] =
+            &[$(#[cfg $gate] [$module::Settings::FIELDS, $module::Settings::REST],)*];
 
-        /// Documentation of the key `type`.
-        pub(super) const TYPE_DOC: &str =
-            concat!("what it is; empty means its name. Known:", $(" ", stringify!($module),)*);
+        config_keys! {
+            TYPE in "channel_list.*."
+            keys {
+                #[doc = concat!("what it is; empty means its name. Known:", $(" ", stringify!($module),)*)]
+                ("type", Kind::Text, "");
+            }
+        }
     };
 }
 crate::registry::channel_kinds!(kinds);
@@ -258,10 +252,11 @@ fn channel(
     ctx: &mut BuildContext<'_>,
 ) -> ChannelConfig {
     let section = Section { kind: Some(place), ..ctx.section(node, "channel_list.*.") };
+    let common = ChannelCommon::read(section);
     let mut entry = Entry {
         name,
-        enabled: section.truth("enabled"),
-        allow_from: section.list("allow_from"),
+        enabled: common.enabled,
+        allow_from: common.allow_from,
         section,
         root,
         gateway_port,
@@ -271,15 +266,9 @@ fn channel(
         name: name.to_owned(),
         enabled: entry.enabled,
         allow_from: entry.allow_from,
-        group: GroupTrigger {
-            mention_only: section.truth("group_trigger.mention_only"),
-            prefixes: section.list("group_trigger.prefixes"),
-        },
-        typing: section.truth("typing.enabled"),
-        placeholder: match section.truth("placeholder.enabled") {
-            true => section.list("placeholder.text"),
-            false => Vec::new(),
-        },
+        group: GroupTrigger { mention_only: common.mention_only, prefixes: common.prefixes },
+        typing: common.typing,
+        placeholder: if common.placeholder { common.placeholder_texts } else { Vec::new() },
         settings,
     }
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::channels;
-use super::inspect::suggestion;
 use super::keys::{self, Kind};
 use super::layers::{Layer, LayerKind, LoadOptions};
+use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
 use super::providers;
 use super::tree::{Kind as Shape, Node, Origin};

@@ -9,8 +9,8 @@ use super::layers::{Layer, LayerKind, read_bounded};
 use super::load::parse;
 use super::problem::Findings;
 use super::replace::replace;
+use super::secret::is_placeholder;
 use super::security;
-use super::shapes::is_placeholder;
 use super::tree::Node;
 use crate::error::{Context, Error, Result};
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::channels;
 use super::keys::{self, Found, Key, Kind};
 use super::layers::Layer;
-use super::nearest::nearest;
+use super::nearest::suggestion;
 use super::problem::Findings;
 use super::providers;
 use super::shapes;
@@ -182,11 +182,6 @@ impl Walk<'_> {
     ) {
         self.findings.error(self.layers, node.origin, &path.join("."), message, hint);
     }
-}
-
-/// `did you mean ...?`, or nothing.
-pub fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    nearest(name, known).map_or_else(String::new, |n| format!("did you mean `{n}`?"))
 }
 
 fn list_fault(node: &Node, good: fn(&Value) -> bool, of: &str) -> Option<(String, String)> {

@@ -11,6 +11,7 @@ use super::build;
 use super::enc::Keys;
 use super::env;
 use super::inspect::{self, ChannelTypes};
+use super::keys;
 use super::layers::{self, Layer, LayerKind, LoadOptions, Place};
 use super::merge::{Unknown, fill, merge_layer, models_named};
 use super::problem::{ConfigErrors, Findings, Problem};
@@ -159,7 +160,13 @@ pub(super) fn finish(
 ) -> Result<Loaded, ConfigErrors> {
     let version = version_of(&tree, &layers, &mut findings);
     let sealed = security::resolve(&mut tree, &layers, &keys, &mut findings);
-    let mut ctx = BuildContext { layers: &layers, version, allow_empty, findings: &mut findings };
+    let mut ctx = BuildContext {
+        keys: &keys::TABLE,
+        layers: &layers,
+        version,
+        allow_empty,
+        findings: &mut findings,
+    };
     let config = build::build(&tree, home, expand, &mut ctx);
     match findings.take_errors() {
         Some(errors) => Err(errors),

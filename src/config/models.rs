@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::inspect::suggestion;
 use super::layers::read_bounded;
+use super::nearest::suggestion;
 use super::providers::{self, Dialect, Quirk};
 use super::secret::Secret;
+use super::secret::is_placeholder;
 use super::section::{BuildContext, Section};
-use super::shapes::is_placeholder;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;

@@ -11,8 +11,9 @@ use super::layers::{Layer, LayerKind, LoadOptions};
 use super::load::{Loaded, load};
 use super::problem::Problem;
 use super::secret::{is_secret_name, url_userinfo};
+use super::table::Resolved;
 use super::tree::Node;
-use super::{Config, ModelConfig};
+use super::{ModelConfig, providers};
 use crate::error::Result;
 use crate::proto::json::object;
 
@@ -101,7 +102,7 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
     for key in keys::all().filter(|k| !k.path.contains('*') && !k.unsupported()) {
         let node = loaded.tree.at(key.path).filter(|n| !n.is_null());
         let written = node.map_or_else(|| key.default(loaded.config.version), Node::to_value);
-        let value = effective(key.path, &loaded.config).unwrap_or(written);
+        let value = loaded.config.resolved_value(key.path).unwrap_or(written);
         if node.is_some() || !value.is_null() {
             push(&mut lines, key.path.to_owned(), &key, value, node, loaded);
         }
@@ -111,25 +112,6 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
     }
     unsupported(&loaded.tree, &mut Vec::new(), &mut lines, loaded);
     lines
-}
-
-/// Values that the program settles from more than the key itself: empty texts, `~`, names that mean nothing.
-fn effective(path: &str, config: &Config) -> Option<Value> {
-    let a = &config.agent;
-    Some(match path {
-        "agents.defaults.workspace" => a.workspace.display().to_string().into(),
-        "agents.defaults.model_name" => a.model.as_str().into(),
-        "agents.defaults.context_window" => a.context_window.into(),
-        "agents.defaults.model_fallbacks" => a.fallbacks.clone().into(),
-        "agents.defaults.image_model" => a.image_model.as_str().into(),
-        "agents.defaults.image_model_fallbacks" => a.image_fallbacks.clone().into(),
-        "gateway.host" => config.gateway.hosts.clone().into(),
-        "gateway.log_level" => config.gateway.log_level.as_str().into(),
-        "session.dimensions" => config.session.dimensions.clone().into(),
-        "tools.web.provider" => config.tools.web.provider.as_str().into(),
-        "voice.model_name" => a.voice.model.as_str().into(),
-        _ => return None,
-    })
 }
 
 /// Keys with a name in their path.
@@ -148,9 +130,7 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
     let prefix = if section == "session" { "session.identity_links." } else { "" };
     let named = if prefix.is_empty() { named } else { vec![(String::new(), list)] };
     for (name, entry) in &named {
-        let model = loaded.config.models.iter().find(|m| {
-            section == "model_list" && Some(m.model_name.as_str()) == entry.text_of("model_name")
-        });
+        let model = loaded.config.models.iter().find(|m| section == "model_list" && is(m, entry));
         let kind = channels::place(entry.text_of("type").filter(|t| !t.is_empty()).unwrap_or(name));
         let ours = section != "channel_list" || kind.is_some();
         for (own, key) in keys_of(section, kind) {
@@ -169,9 +149,9 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
                 continue;
             }
             let node = entry.at(below).filter(|n| !n.is_null());
-            let value = node
-                .map(Node::to_value)
-                .or_else(|| model.and_then(|m| settled(below, m)))
+            let value = model
+                .and_then(|m| m.resolved(key.path))
+                .or_else(|| node.map(Node::to_value))
                 .unwrap_or_else(|| key.default(loaded.config.version));
             if node.is_some() || (ours && own && !value.is_null()) {
                 push(lines, format!("{section}.{name}.{below}"), &key, value, node, loaded);
@@ -202,19 +182,18 @@ fn keys_of(section: &str, kind: Option<usize>) -> impl Iterator<Item = (bool, Ke
     let used = move |k: &Key| !k.unsupported() && k.path.split('.').next() == Some(section);
     keys::all_with_kind().filter(move |(_, key)| used(key)).filter_map(move |(owner, key)| {
         let own = owner.is_none() || owner == kind;
-        let twin = || kind.is_some_and(|kind| keys::of_kind(kind, "", key.path).is_some());
+        let twin = || kind.is_some_and(|kind| keys::of_kind(kind, key.path).is_some());
         let left_out = !own && (twin() || !shown.insert(key.path));
         (!left_out).then_some((own, key))
     })
 }
 
-/// What a model entry left to the program.
-fn settled(key: &str, model: &ModelConfig) -> Option<Value> {
-    match key {
-        "provider" => Some(model.provider.as_str().into()),
-        "api_base" => Some(model.api_base.as_str().into()),
-        _ => None,
-    }
+/// Whether a model was made of this entry: several may share a name.
+fn is(model: &ModelConfig, entry: &Node) -> bool {
+    let text = |key| entry.text_of(key).unwrap_or_default().trim();
+    model.model_name == text("model_name")
+        && providers::split_model(text("provider"), text("model"))
+            .is_some_and(|(provider, id)| provider == model.provider && id == model.model)
 }
 
 /// Keys that are set and mean nothing here.

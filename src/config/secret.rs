@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What stands in place of a secret, as in the Go original.
+/// What replaces a secret, as upstream writes it.
 const FILTERED: &str = "[FILTERED]";
 
 /// Secrets of this many bytes or fewer are not taken out: they would hit ordinary words.
@@ -74,6 +74,11 @@ fn first_secret(text: &str, secrets: &[String]) -> Option<(usize, usize)> {
         }
     }
     best
+}
+
+/// A value that upstream's examples ship with, `YOUR_TELEGRAM_BOT_TOKEN` for instance.
+pub fn is_placeholder(text: &str) -> bool {
+    text.starts_with("YOUR_")
 }
 
 /// Whether a key of this name holds a secret, for parts of a config that no table describes.

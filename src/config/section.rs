@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::keys;
+use super::key::Key;
+use super::key_table::KeyTable;
 use super::layers::Layer;
 use super::problem::Findings;
-use super::secret::Secret;
+use super::secret::{Secret, is_placeholder};
 use super::tree::{Node, Origin, scalar_text};
 
 /// A part of the tree and the table's path of it, e.g. an entry of `model_list` and `model_list.*.`.
@@ -17,6 +18,8 @@ pub struct Section<'a> {
     pub node: &'a Node,
     /// Path of it in the table, with its last dot.
     pub prefix: &'static str,
+    /// The table of keys.
+    pub(super) keys: &'static KeyTable,
     /// Schema version, whose defaults hold.
     pub version: u32,
     /// Kind of channel whose keys go before the others', by its place in the table.
@@ -24,7 +27,7 @@ pub struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// A path of the table, which stands in this scope, as one below it.
+    /// A path of the table that begins with this scope's, without that beginning.
     pub fn below<'p>(&self, path: &'p str) -> &'p str {
         path.strip_prefix(self.prefix).unwrap_or(path)
     }
@@ -38,9 +41,12 @@ impl Section<'_> {
     }
 
     fn default(&self, path: &str) -> Value {
-        let own = self.kind.and_then(|kind| keys::of_kind(kind, self.prefix, path));
-        let key = own.or_else(|| keys::below(self.prefix, path));
-        key.map_or(Value::Null, |k| k.default(self.version))
+        self.key(path).map_or(Value::Null, |k| k.default(self.version))
+    }
+
+    fn key(&self, path: &str) -> Option<Key> {
+        let own = self.kind.and_then(|kind| self.keys.of_kind(kind, self.prefix, path));
+        own.or_else(|| self.keys.below(self.prefix, path))
     }
 
     /// Trimmed text, empty for none.
@@ -64,11 +70,10 @@ impl Section<'_> {
         value.as_i64().or_else(|| value.as_f64().map(|f| f as i64)).unwrap_or_default()
     }
 
-    /// A whole number as it counts: what 0 means, and its limits, stand in the table.
+    /// A whole number in force: the table says what 0 means, and the limits.
     pub fn count(&self, path: &str) -> u32 {
         let n = self.int(path);
-        let key = keys::below(self.prefix, path);
-        u32::try_from(key.map_or(n, |k| k.in_force(n, self.version))).unwrap_or_default()
+        u32::try_from(self.key(path).map_or(n, |k| k.in_force(n, self.version))).unwrap_or_default()
     }
 
     /// The same of bytes.
@@ -94,6 +99,12 @@ impl Section<'_> {
     /// A text that is never shown.
     pub fn secret(&self, path: &str) -> Secret {
         Secret::new(self.text(path))
+    }
+
+    /// The same; empty for what an example has there.
+    pub fn own_secret(&self, path: &str) -> Secret {
+        let text = self.text(path);
+        Secret::new(if is_placeholder(&text) { String::new() } else { text })
     }
 
     /// A number.
@@ -126,6 +137,7 @@ impl Section<'_> {
 
 /// What building the typed configuration needs everywhere.
 pub struct BuildContext<'a> {
+    pub(super) keys: &'static KeyTable,
     pub(super) layers: &'a [Layer],
     pub(super) version: u32,
     pub(super) allow_empty: bool,
@@ -172,6 +184,6 @@ impl BuildContext<'_> {
 
     /// A scope of the tree.
     pub fn section<'n>(&self, node: &'n Node, prefix: &'static str) -> Section<'n> {
-        Section { node, prefix, version: self.version, kind: None }
+        Section { node, prefix, keys: self.keys, version: self.version, kind: None }
     }
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::enc::{self, Keys};
-use super::inspect::suggestion;
 use super::keys::{self, Found};
 use super::layers::{self, Layer, LayerKind};
+use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
 use super::shapes;
 use super::tree::{Kind, Node, Origin};

@@ -13,6 +13,7 @@
 
 use serde_json::Value;
 
+use super::secret::is_placeholder;
 use super::tree::{Kind, Node};
 
 /// What Go's PicoClaw leaves in config.json for a value that stands in `.security.yml`.
@@ -61,11 +62,6 @@ pub fn normalise(root: &mut Node) {
         for_each(web, merge_keys);
     }
     root.remove("bindings");
-}
-
-/// A value that the examples of the Go original ship with, `YOUR_TELEGRAM_BOT_TOKEN` for instance.
-pub fn is_placeholder(text: &str) -> bool {
-    text.starts_with("YOUR_")
 }
 
 /// The dimensions an older `dm_scope` stands for; `None` for an unknown one.

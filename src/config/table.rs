@@ -14,11 +14,18 @@
 //! ```
 //!
 //! `with` holds fields that `build` fills in from several keys, `keys` the keys without a field of their own, `unused` the
-//! keys of the Go original that this build ignores, and `noted` those whose use it warns about. Files, variables,
+//! keys of upstream that this build ignores, and `noted` those whose use it warns about. Files, variables,
 //! `config check`, `config show`, `config keys` and the documentation follow from the entry.
+//!
+//! `config show` prints what was written, or the default, as the limits have it. Where `build` resolves more than that (an
+//! empty name, `~`, a value that does not exist), the entry ends in `resolved`, or the field under `with` names its key
+//! (`workspace: PathBuf = "workspace"`), and `config show` prints the field.
 
-use super::keys::{ANY, Key, Kind, Limits, ZERO, zero};
-use super::section::Section;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::key::{ANY, Key, Kind, ZERO, zero};
 use Kind::{Bool, Free, Int, List, Num, Proxy, Secret as SecretText, Secrets, Text, Url, Word};
 
 macro_rules! config_keys {
@@ -27,10 +34,13 @@ macro_rules! config_keys {
         $name:ident in $at:literal {
             $(
                 $(#[doc = $doc:literal])+
-                $field:ident: $type:ty = $read:ident($path:literal, $($what:tt)+);
+                $field:ident: $type:ty =
+                    $read:ident($path:literal, $($what:tt)+) $($resolved:ident)?;
             )*
         }
-        $(with { $( $(#[doc = $with_doc:literal])+ $with:ident: $with_type:ty, )* })?
+        $(with {
+            $( $(#[doc = $with_doc:literal])+ $with:ident: $with_type:ty $(= $of:literal)?, )*
+        })?
         $(keys { $($keys:tt)* })?
         $(unused { $($unused:tt)* })?
         $(noted { $($noted:tt)* })?
@@ -44,10 +54,12 @@ macro_rules! config_keys {
 
         impl $name {
             /// The keys with a field.
-            pub(in crate::config) const FIELDS: &'static [Key] =
-                &[$( config_keys!(@key $at, $path, [$($doc)+], $($what)+), )*];
+            pub(in crate::config) const FIELDS: &'static [$crate::config::key::Key] =
+                &[$(
+                    $crate::config::table::config_keys!(@key $at, $path, [$($doc)+], $($what)+),
+                )*];
 
-            config_keys!(
+            $crate::config::table::config_keys!(
                 @rest REST in $at
                 $(keys { $($keys)* })?
                 $(unused { $($unused)* })?
@@ -55,40 +67,73 @@ macro_rules! config_keys {
             );
 
             /// The values in force of the keys with a field; the other fields are empty.
-            pub(in crate::config) fn read(section: Section<'_>) -> $name {
+            pub(in crate::config) fn read(
+                section: $crate::config::section::Section<'_>,
+            ) -> $name {
                 $name {
                     $( $field: section.$read(section.below(concat!($at, $path))), )*
                     $($( $with: Default::default(), )*)?
                 }
             }
         }
+
+        impl $crate::config::table::Resolved for $name {
+            fn resolved(&self, path: &str) -> Option<serde_json::Value> {
+                $(
+                    $crate::config::table::config_keys!(
+                        @resolved self, path, $at, $path, $field $($resolved)?
+                    );
+                )*
+                $($( $crate::config::table::config_keys!(@of self, path, $at, $with $($of)?); )*)?
+                let _ = path;
+                None
+            }
+        }
+    };
+    (@resolved $self:ident, $asked:ident, $at:literal, $path:literal, $field:ident) => {};
+    (@resolved $self:ident, $asked:ident, $at:literal, $path:literal, $field:ident resolved) => {
+        $crate::config::table::config_keys!(@of $self, $asked, $at, $field $path)
+    };
+    (@of $self:ident, $asked:ident, $at:literal, $field:ident) => {};
+    (@of $self:ident, $asked:ident, $at:literal, $field:ident $path:literal) => {
+        if $asked == concat!($at, $path) {
+            return Some($crate::config::table::Shown::shown(&$self.$field));
+        }
     };
     ($keys:ident in $at:literal $($rest:tt)*) => {
-        config_keys!(@rest $keys in $at $($rest)*);
+        $crate::config::table::config_keys!(@rest $keys in $at $($rest)*);
     };
     (
         @rest $keys:ident in $at:literal
-        $(keys { $( $(#[doc = $doc:literal])+ ($path:literal, $($what:tt)+); )* })?
+        $(keys { $( $(#[doc = $doc:expr])+ ($path:literal, $($what:tt)+); )* })?
         $(unused { $( $unused:literal, )* })?
         $(noted { $( $noted:literal, )* })?
     ) => {
         /// The keys without a field.
-        pub(in crate::config) const $keys: &'static [Key] = &[
-            $($( config_keys!(@key $at, $path, [$($doc)+], $($what)+), )*)?
-            $($( Key::without_use(concat!($at, $unused), Kind::Unsupported), )*)?
-            $($( Key::without_use(concat!($at, $noted), Kind::UnsupportedWarn), )*)?
+        pub(in crate::config) const $keys: &'static [$crate::config::key::Key] = &[
+            $($( $crate::config::table::config_keys!(@key $at, $path, [$($doc)+], $($what)+), )*)?
+            $($( $crate::config::key::Key::without_use(
+                concat!($at, $unused),
+                $crate::config::key::Kind::Unsupported,
+            ), )*)?
+            $($( $crate::config::key::Key::without_use(
+                concat!($at, $noted),
+                $crate::config::key::Kind::UnsupportedWarn,
+            ), )*)?
         ];
     };
     (
-        @key $at:literal, $path:literal, [$($doc:literal)+],
+        @key $at:literal, $path:literal, [$($doc:expr)+],
         $kind:expr, $v0:literal $(=> $v3:literal)? $(, $limits:expr)?
     ) => {
-        Key {
+        $crate::config::key::Key {
             path: concat!($at, $path),
             kind: $kind,
             v0: $v0,
-            v3: config_keys!(@last $v0 $($v3)?),
-            limits: config_keys!(@last Limits::NONE $(, $limits)?),
+            v3: $crate::config::table::config_keys!(@last $v0 $($v3)?),
+            limits: $crate::config::table::config_keys!(
+                @last $crate::config::key::Limits::NONE $(, $limits)?
+            ),
             doc: concat!($($doc),+).trim_ascii_start(),
         }
     };
@@ -98,18 +143,70 @@ macro_rules! config_keys {
     (@last $first:expr, $last:expr) => { $last };
 }
 
+pub(super) use config_keys;
+
+/// Keys whose value in force is more than what was written or the default, as the limits have it.
+pub(super) trait Resolved {
+    /// The value in force; `None` where what was written, or the default, is it.
+    fn resolved(&self, path: &str) -> Option<Value>;
+}
+
+/// A value as `config show` prints it.
+pub(super) trait Shown {
+    /// As JSON.
+    fn shown(&self) -> Value;
+}
+
+impl Shown for String {
+    fn shown(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl Shown for Vec<String> {
+    fn shown(&self) -> Value {
+        self.clone().into()
+    }
+}
+
+impl Shown for PathBuf {
+    fn shown(&self) -> Value {
+        self.display().to_string().into()
+    }
+}
+
+impl Shown for u32 {
+    fn shown(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Config {
+    /// [`Resolved`] of every key without a name in its path.
+    pub(super) fn resolved_value(&self, path: &str) -> Option<Value> {
+        let agent = &self.agent;
+        (self.resolved(path).or_else(|| agent.resolved(path)))
+            .or_else(|| agent.voice.resolved(path))
+            .or_else(|| self.gateway.resolved(path))
+            .or_else(|| self.session.resolved(path))
+            .or_else(|| self.tools.web.resolved(path))
+    }
+}
+
 mod agent;
+mod channels;
 mod gateway;
 mod models;
 mod tools;
 
 pub use agent::{AgentConfig, SessionConfig, SubturnConfig, VoiceConfig};
+pub(super) use channels::ChannelCommon;
 pub use gateway::{Config, GatewayConfig};
 pub use models::ModelConfig;
 pub(super) use tools::FETCH_LIMIT;
 pub use tools::{ExecConfig, SkillsConfig, ToolsConfig, WebConfig};
 
-/// Every key, section by section; [`super::keys::all`] is how they are looked at.
+/// Every key, section by section; looked up through [`super::keys`].
 pub(super) const ALL: &[&[Key]] = &[
     Config::FIELDS,
     Config::REST,
@@ -124,7 +221,9 @@ pub(super) const ALL: &[&[Key]] = &[
     ModelConfig::FIELDS,
     ModelConfig::REST,
     models::PROVIDERS,
-    super::keys_table::KEYS,
+    ChannelCommon::FIELDS,
+    ChannelCommon::REST,
+    super::channels::TYPE,
     GatewayConfig::FIELDS,
     GatewayConfig::REST,
     ToolsConfig::FIELDS,

@@ -1,6 +1,6 @@
 //! The tools' names and switches, derived from the table in [`crate::registry`].
 
-use super::keys::{Key, Kind, Limits, key};
+use super::key::{Key, Kind, Limits};
 
 /// Defaults of a tool's switch without `version`, and from version 1 on.
 type Default = (&'static str, &'static str);
@@ -17,12 +17,14 @@ const fn enabled(path: &'static str, (v0, v3): Default, doc: &'static str) -> Ke
 }
 
 const fn approval(path: &'static str) -> Key {
-    key(
+    Key {
         path,
-        Kind::Word("auto|never|ask"),
-        "\"auto\"",
-        "whether calls wait for the user's yes; auto asks for what is risky and after untrusted text",
-    )
+        kind: Kind::Word("auto|never|ask"),
+        v0: "\"auto\"",
+        v3: "\"auto\"",
+        limits: Limits::NONE,
+        doc: "whether calls wait for the user's yes; auto asks for what is risky and after untrusted text",
+    }
 }
 
 macro_rules! switches {

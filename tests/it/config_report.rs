@@ -44,6 +44,10 @@ fn show_names_value_and_source_and_no_secret() {
     );
     assert_eq!(line("model_list.a.custom_headers.X-Team"), r#""t"  # home/config.json:2"#);
     assert_eq!(line("model_list.a:1.model"), r#""ollama/y"  # home/config.json:3"#);
+    assert_eq!(line("model_list.a.provider"), r#""groq"  # default"#);
+    // Two entries share the name, and each has its own address.
+    assert_eq!(line("model_list.a:1.provider"), r#""ollama"  # default"#);
+    assert_eq!(line("model_list.a:1.api_base"), r#""http://localhost:11434/v1"  # default"#);
     assert_eq!(
         line("channel_list.telegram.settings.token"),
         r#""[redacted]"  # home/config.json:4"#
@@ -83,6 +87,53 @@ fn show_prints_what_counts_and_not_what_was_written() {
     ] {
         let line = text.lines().find(|l| l.split(' ').next() == Some(key)).unwrap_or_default();
         assert_eq!(line.split_once(" = ").map(|(_, rest)| rest), Some(want), "{key}");
+    }
+}
+
+/// What `config show` prints of one key, and what the program uses, for a file that says only this.
+fn in_force(file: &str, key: &str, used: fn(&picoclaw::config::Config) -> u64) -> (String, u64) {
+    let file =
+        format!(r#"{{"version":3,{file},"model_list":[{{"model_name":"a","model":"ollama/y"}}]}}"#);
+    let folder = Folder::with(&file);
+    let text = shown(&folder, key, false);
+    let loaded = picoclaw::config::load(&folder.options).unwrap();
+    (text.split_once(" = ").unwrap().1.trim_end().to_owned(), used(&loaded.config))
+}
+
+#[test]
+fn show_prints_the_limits_that_the_program_uses() {
+    for (written, shown, used) in [
+        (0, "3  # home/config.json:1, 0 is the default", 3),
+        (1, "1  # home/config.json:1", 1),
+        (3, "3  # home/config.json:1", 3),
+        (100, "100  # home/config.json:1", 100),
+    ] {
+        let file = format!(r#""agents":{{"defaults":{{"subturn":{{"max_depth":{written}}}}}}}"#);
+        let depth = in_force(&file, "agents.defaults.subturn.max_depth", |c| {
+            c.agent.subturn.max_depth.into()
+        });
+        assert_eq!(depth, (shown.to_owned(), used), "{file}");
+    }
+    for (written, shown, minutes) in [
+        (0, "30  # home/config.json:1, 0 is the default", 30),
+        (1, "5  # home/config.json:1, limited", 5),
+        (5, "5  # home/config.json:1", 5),
+        (6, "6  # home/config.json:1", 6),
+        (10_080, "10080  # home/config.json:1", 10_080),
+    ] {
+        let file = format!(r#""heartbeat":{{"interval":{written}}}"#);
+        let interval = in_force(&file, "heartbeat.interval", |c| c.heartbeat.as_secs() / 60);
+        assert_eq!(interval, (shown.to_owned(), minutes), "{file}");
+    }
+    // Beyond what may be written there is no value in force.
+    for file in [
+        r#"{"version":3,"agents":{"defaults":{"subturn":{"max_depth":101}}}}"#,
+        r#"{"version":3,"agents":{"defaults":{"subturn":{"max_depth":-1}}}}"#,
+        r#"{"version":3,"heartbeat":{"interval":10081}}"#,
+    ] {
+        let mut out = Vec::new();
+        let error = show(&Folder::with(file).options, "", false, &mut out).unwrap_err();
+        assert!(error.as_str().contains("is outside "), "{file}: {error}");
     }
 }
 

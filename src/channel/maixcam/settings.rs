@@ -2,66 +2,50 @@
 
 use crate::config::Secret;
 use crate::config::channels::{ChannelSettings, Entry};
-use crate::config::keys::{Key, Kind, key};
+use crate::config::key::Kind::{Int, List, Secret as SecretText, Text};
 use crate::config::section::BuildContext;
+use crate::config::table::config_keys;
 
 /// Port for cameras where none is named: upstream's default is the gateway's own.
 const PORT: u16 = 18791;
 
-/// One listener.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Address to listen on; loopback by default.
-    pub host: String,
-    /// 18791 by default; upstream's is the gateway's own.
-    pub port: u16,
-    /// What cameras must show, or empty.
-    pub token: Secret,
-    /// Addresses and networks whose cameras need not show it.
-    pub allow_addr: Vec<String>,
-    /// Channel and chat that hear of its events; `None` is the camera itself.
-    pub chat: Option<(String, String)>,
+config_keys! {
+    /// One listener.
+    Settings in "channel_list.*." {
+        /// MaixCam: what cameras must show
+        token: Secret = secret("settings.token", SecretText, "");
+        /// MaixCam: address to listen on
+        host: String = text("settings.host", Text, "\"127.0.0.1\"");
+        /// MaixCam: port of it
+        port: u16 = port("settings.port", Int(1, 65535), "18791");
+        /// MaixCam: addresses and networks (192.168.1.0/24) whose cameras need no token
+        allow_addr: Vec<String> = list("settings.allow_addr", List, "[]");
+    }
+    with {
+        /// Channel and chat that hear of its events; `None` is the camera itself.
+        chat: Option<(String, String)>,
+    }
+    keys {
+        /// MaixCam: chat that hears of its events, CHANNEL:CHAT; empty means the camera itself
+        ("settings.chat", Text, "");
+    }
 }
 
 impl ChannelSettings for Settings {
-    const KEYS: &'static [Key] = &[
-        key("channel_list.*.settings.token", Kind::Secret, "", "MaixCam: what cameras must show"),
-        key(
-            "channel_list.*.settings.host",
-            Kind::Text,
-            "\"127.0.0.1\"",
-            "MaixCam: address to listen on",
-        ),
-        key("channel_list.*.settings.port", Kind::Int(1, 65535), "18791", "MaixCam: port of it"),
-        key(
-            "channel_list.*.settings.allow_addr",
-            Kind::List,
-            "[]",
-            "MaixCam: addresses and networks (192.168.1.0/24) whose cameras need no token",
-        ),
-        key(
-            "channel_list.*.settings.chat",
-            Kind::Text,
-            "",
-            "MaixCam: chat that hears of its events, CHANNEL:CHAT; empty means the camera itself",
-        ),
-    ];
-
-    fn read(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Settings {
+    fn build(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Settings {
         let (name, section) = (entry.name, entry.section);
-        let mut port = u16::try_from(section.int("settings.port")).unwrap_or_default();
-        // What the Go original writes into every file.
+        let mut settings = Settings::read(section);
+        // What upstream writes into every file.
         let gateway = entry.gateway_port;
-        if port == gateway && gateway != PORT {
-            port = PORT;
+        if settings.port == gateway && gateway != PORT {
+            settings.port = PORT;
             if entry.enabled {
-                let message = format!("{name}: port {gateway} is the gateway's; {port} is used");
+                let message = format!("{name}: port {gateway} is the gateway's; {PORT} is used");
                 let origin = section.origin("settings.port");
                 ctx.warn(origin, "channel_list", message, "set settings.port");
             }
         }
-        let allow_addr = section.list("settings.allow_addr");
-        for network in &allow_addr {
+        for network in &settings.allow_addr {
             if network.split('/').next().is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
                 let message = format!("{name}: `{network}` is no address and no network");
                 let cure = "write 192.168.1.20 or 192.168.1.0/24";
@@ -79,12 +63,6 @@ impl ChannelSettings for Settings {
             let cure = "write CHANNEL:CHAT, like telegram:123456789";
             ctx.error(section.origin("settings.chat"), "chat", message, cure);
         }
-        Settings {
-            host: section.text("settings.host"),
-            port,
-            token: Secret::new(section.text("settings.token")),
-            allow_addr,
-            chat: parts,
-        }
+        Settings { chat: parts, ..settings }
     }
 }

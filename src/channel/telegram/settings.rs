@@ -2,9 +2,10 @@
 
 use crate::config::Secret;
 use crate::config::channels::{ChannelSettings, Entry, Server};
-use crate::config::keys::{Key, Kind, key};
+use crate::config::key::Kind::{Proxy, Secret as SecretText, Url};
+use crate::config::secret::is_placeholder;
 use crate::config::section::BuildContext;
-use crate::config::shapes::is_placeholder;
+use crate::config::table::config_keys;
 
 const DEFAULT_BASE: &str = "https://api.telegram.org";
 
@@ -13,17 +14,18 @@ const PAIRING_CODE_MIN: usize = 8;
 /// Longest one.
 const PAIRING_CODE_MAX: usize = 64;
 
-/// One bot.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Bot token.
-    pub token: Secret,
-    /// Address of the Bot API without a trailing slash.
-    pub base_url: String,
-    /// Proxy URL or empty.
-    pub proxy: String,
-    /// A code the owner chose, or empty.
-    pub pairing_code: Secret,
+config_keys! {
+    /// One bot.
+    Settings in "channel_list.*." {
+        /// Telegram: bot token
+        token: Secret = own_secret("settings.token", SecretText, "");
+        /// Telegram: address of the Bot API
+        base_url: String = address("settings.base_url", Url, "\"https://api.telegram.org\"");
+        /// Telegram: proxy
+        proxy: String = text("settings.proxy", Proxy, "");
+        /// Telegram: pairing code the owner chooses, at least 8 characters
+        pairing_code: Secret = secret("settings.pairing_code", SecretText, "");
+    }
 }
 
 impl Settings {
@@ -35,35 +37,18 @@ impl Settings {
 }
 
 impl ChannelSettings for Settings {
-    const KEYS: &'static [Key] = &[
-        key("channel_list.*.settings.token", Kind::Secret, "", "Telegram: bot token"),
-        key(
-            "channel_list.*.settings.base_url",
-            Kind::Url,
-            "\"https://api.telegram.org\"",
-            "Telegram: address of the Bot API",
-        ),
-        key("channel_list.*.settings.proxy", Kind::Proxy, "", "Telegram: proxy"),
-        key(
-            "channel_list.*.settings.pairing_code",
-            Kind::Secret,
-            "",
-            "Telegram: pairing code the owner chooses, at least 8 characters",
-        ),
-    ];
-
-    fn read(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Settings {
+    fn build(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Settings {
         let section = entry.section;
-        let token = entry.secret("settings.token");
-        if entry.enabled && token.is_empty() {
+        let settings = Settings::read(section);
+        if entry.enabled && settings.token.is_empty() {
             let cure = "set `token`; @BotFather gives one";
             entry.unfinished("settings.token", "bot token", cure, ctx);
-        } else if entry.enabled && !token_shape(token.expose()) {
+        } else if entry.enabled && !token_shape(settings.token.expose()) {
             let message = format!("{}: this does not look like a bot token", entry.name);
             let cure = "they look like 123456789:AAbb...";
             ctx.warn(section.origin("settings.token"), "channel_list", message, cure);
         }
-        let code = section.text("settings.pairing_code");
+        let code = settings.pairing_code.expose();
         let length = code.chars().count();
         if !code.is_empty()
             && (!(PAIRING_CODE_MIN..=PAIRING_CODE_MAX).contains(&length)
@@ -84,12 +69,7 @@ impl ChannelSettings for Settings {
                 "list ids, or leave it empty and pair",
             );
         }
-        Settings {
-            token,
-            base_url: section.address("settings.base_url"),
-            proxy: section.text("settings.proxy"),
-            pairing_code: Secret::new(code),
-        }
+        settings
     }
 
     fn server(&self) -> Option<Server> {
@@ -98,7 +78,7 @@ impl ChannelSettings for Settings {
     }
 }
 
-/// Digits, a colon, and letters a token is made of; a token stands in URLs, so nothing else may get there.
+/// Digits, a colon, and the letters of tokens. A token becomes part of URLs, so nothing else may be in it.
 fn token_shape(token: &str) -> bool {
     token.split_once(':').is_some_and(|(id, rest)| {
         !id.is_empty()

@@ -14,7 +14,7 @@ config_keys! {
         /// reading may go outside all the same
         allow_read_outside_workspace: bool = truth("allow_read_outside_workspace", Bool, "false");
         /// entries to try when that one fails
-        fallbacks: Vec<String> = list("model_fallbacks", List, "[]");
+        fallbacks: Vec<String> = list("model_fallbacks", List, "[]") resolved;
         /// tokens of an answer, sent to the model; 0 means the default
         max_tokens: u32 = count("max_tokens", Int(0, ANY), "8192" => "32768", ZERO);
         /// sent to the model
@@ -28,9 +28,9 @@ config_keys! {
         /// seconds before the first of them; grows with each
         llm_retry_backoff: Duration = seconds("llm_retry_backoff_secs", Int(0, 3600), "2");
         /// `model_name` asked where pictures are in a turn
-        image_model: String = text("image_model", Text, "");
+        image_model: String = text("image_model", Text, "") resolved;
         /// tried after it
-        image_fallbacks: Vec<String> = list("image_model_fallbacks", List, "[]");
+        image_fallbacks: Vec<String> = list("image_model_fallbacks", List, "[]") resolved;
         /// bytes of a picture that a model is shown; 0 means 20971520
         max_media_size: u32 = count("max_media_size", Int(0, ANY), "0", zero(limits::PICTURE_BYTES as i64));
         /// messages of a conversation after which older ones are summarised; 0 means 20
@@ -42,11 +42,11 @@ config_keys! {
     }
     with {
         /// Folder the tools work in; `~` expanded, absolute.
-        workspace: PathBuf,
+        workspace: PathBuf = "workspace",
         /// `model_name` of the [`ModelConfig`] to use first.
-        model: String,
+        model: String = "model_name",
         /// Tokens the model can see; 0 in the file means 4 x max_tokens.
-        context_window: u32,
+        context_window: u32 = "context_window",
         /// `agents.list[].skills` of the default agent, else `turn_profile.skills`: the only skills
         /// it sees; `None` for all.
         skills: Option<Vec<String>>,
@@ -114,7 +114,7 @@ config_keys! {
     VoiceConfig in "voice." {
         /// `model_name` of an entry whose server has /audio/transcriptions; empty takes a groq
         /// entry with a key
-        model: String = text("model_name", Text, "");
+        model: String = text("model_name", Text, "") resolved;
         /// the chat is shown what was understood
         echo: bool = truth("echo_transcription", Bool, "false");
     }
@@ -128,7 +128,7 @@ config_keys! {
     /// `session`.
     SessionConfig in "session." {
         /// what a session is made of: chat, topic, sender, space; an empty list is one session for all
-        dimensions: Vec<String> = list("dimensions", List, "[\"chat\"]");
+        dimensions: Vec<String> = list("dimensions", List, "[\"chat\"]") resolved;
     }
     with {
         /// Name -> ids that are one person.

@@ -18,9 +18,9 @@ config_keys! {
     }
     with {
         /// Addresses to listen on; loopback by default.
-        hosts: Vec<String>,
+        hosts: Vec<String> = "host",
         /// `debug`, `info`, `warn`, `error` or `fatal`.
-        log_level: String,
+        log_level: String = "log_level",
     }
     keys {
         /// addresses to listen on, as a list or with commas

@@ -31,11 +31,11 @@ config_keys! {
         model_name: String,
         /// Canonical provider id, resolved from `provider` or the prefix of `model` (behaviour.md
         /// 6B).
-        provider: String,
+        provider: String = "provider",
         /// The id sent to the provider, prefix taken off.
         model: String,
         /// Base URL without a trailing slash; the provider's default when the file has none.
-        api_base: String,
+        api_base: String = "api_base",
         /// One entry per key (`api_keys` expands); empty where the provider needs none.
         api_key: Secret,
         /// JSON object text merged into the request, or empty.

@@ -123,7 +123,7 @@ config_keys! {
     }
     with {
         /// `auto`, `brave`, `duckduckgo`, `tavily` or `searxng`.
-        provider: String,
+        provider: String = "provider",
         /// Search engines by name (`brave`, `duckduckgo`, `tavily`, `searxng`).
         engines: Vec<(String, SearchEngine)>,
     }

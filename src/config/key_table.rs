@@ -1,67 +1,17 @@
-//! The tables of keys as the program holds them: their texts one behind the other, and a few bytes a key that say where each ends
-//! and what the key takes. Packed by the compiler: as structures of pointers the tables would take 19 kB more.
+//! The table of keys as the program holds it: all texts in one string, and a few bytes a key that say where each text ends
+//! and what the key takes. Packed by the compiler: as structures of pointers the table would take 19 kB more.
 
-use super::keys::{Key, Kind, Limits, Zero};
-use super::{channels, table};
+use super::key::{Key, Kind, Limits, Zero};
 
 /// Room while packing; the compiler says when it is too little.
 const ROOM: usize = 32 * 1024;
-
-/// Keys that do not belong to a kind of channel; they stand before those that do.
-const GENERAL: usize = behind(0, table::ALL, table::ALL.len());
-
-const KINDS: usize = channels::KEYS.len();
-
-/// Behind the last key of each kind of channel.
-static KIND_ENDS: [usize; KINDS] = {
-    let (mut ends, mut i) = ([0; KINDS], 0);
-    while i < ends.len() {
-        ends[i] = behind(GENERAL, channels::KEYS, i + 1);
-        i += 1;
-    }
-    ends
-};
-
-const KEYS: usize = behind(GENERAL, channels::KEYS, KINDS);
-
-/// Where the first `tables` of `all` end that begin at `begin`.
-const fn behind(begin: usize, all: &[&[Key]], tables: usize) -> usize {
-    let (mut end, mut i) = (begin, 0);
-    while i < tables {
-        end += all[i].len();
-        i += 1;
-    }
-    end
-}
 
 const ZERO_IS_DEFAULT: u8 = 1;
 const ZERO_IS_OTHER: u8 = 2;
 const HAS_LEAST: u8 = 4;
 const HAS_MOST: u8 = 8;
 
-const TABLES: Packed = {
-    let mut packed = Packed {
-        entries: [Entry { texts: 0, forms: 0, path: 0 }; KEYS],
-        entries_len: 0,
-        texts: [0; ROOM],
-        texts_len: 0,
-        forms: [0; ROOM],
-        forms_len: 0,
-    };
-    packed.tables(table::ALL);
-    packed.tables(channels::KEYS);
-    packed
-};
-
-static TEXTS: &str = match std::str::from_utf8(&TEXT_BYTES) {
-    Ok(texts) => texts,
-    Err(_) => panic!("keys are text"),
-};
-static TEXT_BYTES: [u8; TABLES.texts_len] = head(&TABLES.texts);
-static FORMS: [u8; TABLES.forms_len] = head(&TABLES.forms);
-static ENTRIES: [Entry; KEYS] = TABLES.entries;
-
-/// Where a key stands: its path can be looked at without unpacking the rest.
+/// Where a key begins: its path can be compared without unpacking the rest.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     texts: u16,
@@ -69,16 +19,36 @@ pub(super) struct Entry {
     path: u8,
 }
 
-struct Packed {
-    entries: [Entry; KEYS],
+/// A table of `N` keys while the compiler packs it.
+pub(super) struct Packed<const N: usize> {
+    pub entries: [Entry; N],
     entries_len: usize,
-    texts: [u8; ROOM],
-    texts_len: usize,
-    forms: [u8; ROOM],
-    forms_len: usize,
+    pub texts: [u8; ROOM],
+    pub texts_len: usize,
+    pub forms: [u8; ROOM],
+    pub forms_len: usize,
 }
 
-impl Packed {
+impl<const N: usize> Packed<N> {
+    /// Packs the keys of every configuration, then those of each kind of channel.
+    pub(super) const fn new(general: &[&[Key]], kinds: &[[&[Key]; 2]]) -> Packed<N> {
+        let mut packed = Packed {
+            entries: [Entry { texts: 0, forms: 0, path: 0 }; N],
+            entries_len: 0,
+            texts: [0; ROOM],
+            texts_len: 0,
+            forms: [0; ROOM],
+            forms_len: 0,
+        };
+        packed.tables(general);
+        let mut i = 0;
+        while i < kinds.len() {
+            packed.tables(&kinds[i]);
+            i += 1;
+        }
+        packed
+    }
+
     const fn tables(&mut self, all: &[&[Key]]) {
         let mut i = 0;
         while i < all.len() {
@@ -182,7 +152,8 @@ const fn copy(from: &[u8], to: &mut [u8; ROOM], at: usize) {
     }
 }
 
-const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
+/// The part of a buffer that was filled.
+pub(super) const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
     let mut head = [0; N];
     let mut i = 0;
     while i < N {
@@ -192,40 +163,69 @@ const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
     head
 }
 
-/// All of them, section by section.
-pub(super) fn all() -> impl Iterator<Item = Entry> {
-    ENTRIES.iter().copied()
+/// The packed table.
+pub(super) struct KeyTable {
+    pub entries: &'static [Entry],
+    pub texts: &'static str,
+    pub forms: &'static [u8],
+    /// Where the keys of each kind of channel end among the entries.
+    pub kind_ends: &'static [usize],
+    /// How many keys belong to no kind of channel; they come first.
+    pub general: usize,
 }
 
-/// The keys of a kind of channel, by its place in the table of kinds.
-pub(super) fn of_kind(kind: usize) -> &'static [Entry] {
-    let begin = kind.checked_sub(1).map_or(GENERAL, |before| KIND_ENDS[before]);
-    &ENTRIES[begin..KIND_ENDS[kind]]
-}
+impl KeyTable {
+    /// How many keys several tables have together.
+    pub(super) const fn count(tables: &[&[Key]]) -> usize {
+        let (mut count, mut i) = (0, 0);
+        while i < tables.len() {
+            count += tables[i].len();
+            i += 1;
+        }
+        count
+    }
 
-/// All of them, each with the kind of channel that alone has it.
-pub(super) fn all_with_kind() -> impl Iterator<Item = (Option<usize>, Entry)> {
-    let kind = |n: usize| KIND_ENDS.iter().position(|end| n < *end).filter(|_| n >= GENERAL);
-    all().enumerate().map(move |(n, entry)| (kind(n), entry))
-}
+    /// All of them, section by section.
+    pub(super) fn all(&self) -> impl Iterator<Item = Entry> + use<> {
+        self.entries.iter().copied()
+    }
 
-/// The key whose path is `prefix` and `path`. By length first: nearly all keys are told apart by it, and this is asked for every
-/// value there is.
-pub(super) fn below(prefix: &str, path: &str) -> Option<Entry> {
-    let length = prefix.len() + path.len();
-    all().find(|e| usize::from(e.path) == length && e.path().strip_prefix(prefix) == Some(path))
-}
+    /// All of them, each with the kind of channel that alone has it.
+    pub(super) fn all_with_kind(&'static self) -> impl Iterator<Item = (Option<usize>, Entry)> {
+        let kind = |n: usize| self.kind_ends.iter().position(|end| n < *end);
+        self.all().enumerate().map(move |(n, e)| (kind(n).filter(|_| n >= self.general), e))
+    }
 
-impl Entry {
-    /// Its path.
-    pub(super) fn path(self) -> &'static str {
-        TEXTS[usize::from(self.texts)..].split_at(usize::from(self.path)).0
+    /// The key of a kind of channel, by its place in the table of kinds, whose path is `prefix` and `path`.
+    pub(super) fn of_kind(&self, kind: usize, prefix: &str, path: &str) -> Option<Key> {
+        let begin = kind.checked_sub(1).map_or(self.general, |before| self.kind_ends[before]);
+        self.lookup(&self.entries[begin..self.kind_ends[kind]], prefix, path)
+    }
+
+    /// The key whose path is `prefix` and `path`.
+    pub(super) fn below(&self, prefix: &str, path: &str) -> Option<Key> {
+        self.lookup(self.entries, prefix, path)
+    }
+
+    /// By length first: it tells nearly all keys apart, and this is asked for every value there is.
+    fn lookup(&self, entries: &[Entry], prefix: &str, path: &str) -> Option<Key> {
+        let length = prefix.len() + path.len();
+        let same = |e: &Entry| {
+            usize::from(e.path) == length && self.path(*e).strip_prefix(prefix) == Some(path)
+        };
+        entries.iter().copied().find(same).map(|entry| self.key(entry))
+    }
+
+    /// The path of a key.
+    pub(super) fn path(&self, entry: Entry) -> &'static str {
+        self.texts[usize::from(entry.texts)..].split_at(usize::from(entry.path)).0
     }
 
     /// The whole key.
-    pub(super) fn key(self) -> Key {
-        let (path, texts) = TEXTS[usize::from(self.texts)..].split_at(usize::from(self.path));
-        let mut rest = Rest { texts, forms: &FORMS[usize::from(self.forms)..] };
+    pub(super) fn key(&self, entry: Entry) -> Key {
+        let texts = &self.texts[usize::from(entry.texts)..];
+        let (path, texts) = texts.split_at(usize::from(entry.path));
+        let mut rest = Rest { texts, forms: &self.forms[usize::from(entry.forms)..] };
         let (v0, v3, doc) = (rest.text(), rest.text(), rest.text());
         let [tag] = rest.form();
         let mut limits = Limits::NONE;
@@ -291,18 +291,5 @@ impl Rest {
         let Some((form, rest)) = self.forms.split_first_chunk() else { return [0; N] };
         self.forms = rest;
         *form
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_key_comes_back_as_it_was() {
-        let written = table::ALL.iter().chain(channels::KEYS).copied().flatten().copied();
-        assert!(all().map(Entry::key).eq(written), "packed or read wrongly");
-        assert!(all().all(|e| below("", e.path()).is_some_and(|found| found.path() == e.path())));
-        assert!(all().count() > 200);
     }
 }

@@ -1,12 +1,12 @@
-//! The list of keys for people.
+//! `config keys`, and the table of keys in docs/.
 
 use std::io::Write;
 
 use super::keys::{Kind, all, variable, variable_allowed};
 use crate::proto::text;
 
-/// The table as Markdown, for `docs/`; generated, so that it cannot lie.
-pub fn write_markdown(out: &mut dyn Write) -> std::io::Result<()> {
+/// The table as Markdown, for `docs/`; generated, so that it cannot be wrong.
+pub fn write_key_docs(out: &mut dyn Write) -> std::io::Result<()> {
     out.write_all(b"| key | takes | default | variable | meaning |\n|---|---|---|---|---|\n")?;
     for key in all().filter(|k| !k.unsupported()) {
         let parts: Vec<&str> =
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn markdown_names_every_key_in_use() {
         let mut out = Vec::new();
-        write_markdown(&mut out).unwrap();
+        write_key_docs(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("| `agents.defaults.max_tool_iterations` | whole number from 0 | `50`; without `version` `20` | PICOCLAW_AGENTS_DEFAULTS_MAX_TOOL_ITERATIONS |"), "{text}");
         #[cfg(feature = "telegram")]

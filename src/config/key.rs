@@ -1,0 +1,132 @@
+//! One key of the configuration: what it takes, its defaults, and which numbers count.
+
+use serde_json::Value;
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number in a range, both ends included.
+    Int(i64, i64),
+    /// A number in a range.
+    Num(f64, f64),
+    /// A string.
+    Text,
+    /// An `http://` or `https://` address, or empty.
+    Url,
+    /// A proxy address (`http://`, `https://`, `socks5://`, `socks5h://`), or empty.
+    Proxy,
+    /// A string that is never shown; `file://name` reads it from a file.
+    Secret,
+    /// Several of those; one string counts as a list of one.
+    Secrets,
+    /// Strings and numbers mixed; one counts as a list of one.
+    List,
+    /// One of these, in any case, with `|` between them.
+    Word(&'static str),
+    /// Any JSON.
+    Free,
+    /// A key of upstream that this build does not use; anything below it is accepted.
+    Unsupported,
+    /// The same, and a warning tells when it is switched on.
+    UnsupportedWarn,
+}
+
+/// One key.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Key {
+    /// Canonical path.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Default (JSON) of a configuration without `version`, which is v0.1.2's; empty for none.
+    pub v0: &'static str,
+    /// Default (JSON) from `version` 1 on; empty for none.
+    pub v3: &'static str,
+    /// What counts of a number.
+    pub limits: Limits,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+/// No upper end.
+pub(super) const ANY: i64 = u32::MAX as i64;
+
+/// How a number that may be written becomes the one that counts.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// What 0 means.
+    pub zero: Zero,
+    /// Smaller ones count as this.
+    pub least: i64,
+    /// Larger ones count as this.
+    pub most: i64,
+}
+
+/// What 0, and whatever is below it, means.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Zero {
+    /// Itself.
+    Itself,
+    /// The default.
+    Default,
+    /// This.
+    Means(i64),
+}
+
+/// 0 means the default.
+pub(super) const ZERO: Limits = Limits { zero: Zero::Default, ..Limits::NONE };
+
+/// 0 means `n`.
+pub(super) const fn zero(n: i64) -> Limits {
+    Limits { zero: Zero::Means(n), ..Limits::NONE }
+}
+
+impl Limits {
+    /// Every number counts as it is.
+    pub const NONE: Limits = Limits { zero: Zero::Itself, least: i64::MIN, most: i64::MAX };
+
+    /// These, and nothing below `least`.
+    pub const fn from(self, least: i64) -> Limits {
+        Limits { least, ..self }
+    }
+
+    /// These, and nothing above `most`.
+    pub const fn to(self, most: i64) -> Limits {
+        Limits { most, ..self }
+    }
+}
+
+impl Key {
+    /// A key of upstream that has no use here.
+    pub(super) const fn without_use(path: &'static str, kind: Kind) -> Key {
+        Key { path, kind, v0: "", v3: "", limits: Limits::NONE, doc: "" }
+    }
+
+    /// What a number of a file of schema `version` counts as.
+    pub fn in_force(&self, number: i64, version: u32) -> i64 {
+        let number = match self.limits.zero {
+            Zero::Default if number <= 0 => self.default(version).as_i64().unwrap_or(number),
+            Zero::Means(other) if number <= 0 => other,
+            _ => number,
+        };
+        number.clamp(self.limits.least, self.limits.most)
+    }
+
+    /// The default of a schema version, null for none.
+    pub fn default(&self, version: u32) -> Value {
+        let text = if version == 0 { self.v0 } else { self.v3 };
+        serde_json::from_str(text).unwrap_or(Value::Null)
+    }
+
+    /// Not used by this build.
+    pub fn unsupported(&self) -> bool {
+        matches!(self.kind, Kind::Unsupported | Kind::UnsupportedWarn)
+    }
+
+    /// Never shown.
+    pub fn secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::Secrets)
+    }
+}
