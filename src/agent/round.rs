@@ -1,5 +1,9 @@
 //! The tool calls of one model answer: checked, run in order or side by side, and never a third time in vain.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use crate::limits::{IDENTICAL_FAILURES, PARALLEL_READS, REFLECTIONS, TOOL_CALLS_PER_ANSWER};
 use crate::message::{Message, Role, ToolCall};
 use crate::tool::{self, Effect, ToolContext, ToolResult};
@@ -79,55 +83,12 @@ pub async fn run(
     failures: &mut Failures,
     hooks: &TurnHooks<'_>,
 ) -> Vec<Message> {
-    let mut results = Vec::with_capacity(calls.len());
     let (run, refused) = calls.split_at(calls.len().min(TOOL_CALLS_PER_ANSWER));
-    if run.iter().any(|c| writes(&c.name)) {
-        for call in run {
-            if !results.is_empty() && (hooks.steered)() {
-                break;
-            }
-            results.push(one(context, call, failures).await);
-        }
+    let mut results = if run.iter().any(|c| writes(&c.name)) {
+        in_order(context, run, failures, hooks).await
     } else {
-        // Reads only: a group at a time, so that memory stays bounded.
-        for group in run.chunks(PARALLEL_READS) {
-            if !results.is_empty() && (hooks.steered)() {
-                break;
-            }
-            let pending: Vec<_> = group.iter().map(|call| (call, failures.refusal(call))).collect();
-            let mut futures: Vec<_> = pending
-                .into_iter()
-                .map(|(call, refusal)| {
-                    Box::pin(async move {
-                        match refusal {
-                            Some(result) => result,
-                            None => tool::call(context, &call.name, &call.arguments).await,
-                        }
-                    })
-                })
-                .collect();
-            let mut done: Vec<Option<ToolResult>> = group.iter().map(|_| None).collect();
-            std::future::poll_fn(|cx| {
-                let mut open = false;
-                for (future, slot) in futures.iter_mut().zip(&mut done) {
-                    if slot.is_none() {
-                        match future.as_mut().poll(cx) {
-                            std::task::Poll::Ready(result) => *slot = Some(result),
-                            std::task::Poll::Pending => open = true,
-                        }
-                    }
-                }
-                if open { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-            })
-            .await;
-            results.extend(done.into_iter().flatten());
-        }
-        for (call, result) in run.iter().zip(&results) {
-            if result.is_error {
-                failures.note(call);
-            }
-        }
-    }
+        side_by_side(context, run, failures, hooks).await
+    };
     let all_failed = !results.is_empty() && results.iter().all(|r| r.is_error);
     let reflection = failures.round(all_failed, context.config.agent.reflect);
     results.resize(run.len(), ToolResult::silent(SKIPPED));
@@ -149,6 +110,73 @@ pub async fn run(
         last.content.push_str(&text);
     }
     messages
+}
+
+/// The results of calls of which one may change something, until a message waits.
+async fn in_order(
+    context: &ToolContext,
+    calls: &[ToolCall],
+    failures: &mut Failures,
+    hooks: &TurnHooks<'_>,
+) -> Vec<ToolResult> {
+    let mut results = Vec::with_capacity(calls.len());
+    for call in calls {
+        if !results.is_empty() && (hooks.steered)() {
+            break;
+        }
+        results.push(one(context, call, failures).await);
+    }
+    results
+}
+
+/// The results of calls that only read, until a message waits. A group at a time, so that memory stays bounded.
+async fn side_by_side(
+    context: &ToolContext,
+    calls: &[ToolCall],
+    failures: &mut Failures,
+    hooks: &TurnHooks<'_>,
+) -> Vec<ToolResult> {
+    let mut results = Vec::with_capacity(calls.len());
+    for group in calls.chunks(PARALLEL_READS) {
+        if !results.is_empty() && (hooks.steered)() {
+            break;
+        }
+        let futures = group.iter().map(|call| {
+            let refusal = failures.refusal(call);
+            Box::pin(async move {
+                match refusal {
+                    Some(result) => result,
+                    None => tool::call(context, &call.name, &call.arguments).await,
+                }
+            })
+        });
+        results.extend(join_all(futures.collect()).await);
+    }
+    for (call, result) in calls.iter().zip(&results) {
+        if result.is_error {
+            failures.note(call);
+        }
+    }
+    results
+}
+
+/// Waits for all of them at the same time; what they return, in their order.
+async fn join_all<F: Future<Output = ToolResult> + Unpin>(mut futures: Vec<F>) -> Vec<ToolResult> {
+    let mut done: Vec<Option<ToolResult>> = futures.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        let mut open = false;
+        for (future, slot) in futures.iter_mut().zip(&mut done) {
+            if slot.is_none() {
+                match Pin::new(future).poll(cx) {
+                    Poll::Ready(result) => *slot = Some(result),
+                    Poll::Pending => open = true,
+                }
+            }
+        }
+        if open { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }
 
 async fn one(context: &ToolContext, call: &ToolCall, failures: &mut Failures) -> ToolResult {

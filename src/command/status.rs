@@ -1,5 +1,6 @@
 //! `picoclaw status`: configuration, keys, and the running gateway. Asks the daemon once, opens no connection.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::app::control::{self, Report};
 use crate::app::last_end;
 use crate::args;
-use crate::config::{self, LoadOptions};
+use crate::config::{self, Config, LoadOptions, providers};
 use crate::error::{Error, Result};
 use crate::proto::binschema;
 use crate::tool::sandbox;
@@ -22,14 +23,7 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let loaded = config::load(&options);
     let home = options.home()?;
-    let report = match control::ask(&home, control::STATUS, &[])? {
-        Some(bytes) => {
-            Some(binschema::decode::<Report>(Report::SHAPE, &bytes).ok_or_else(|| {
-                Error::new("the running gateway is of another version; restart it")
-            })?)
-        }
-        None => None,
-    };
+    let report = ask(&home)?;
     let run = supervise::run_folder();
     let limits = std::fs::read_to_string(run.join("limits.json")).ok();
     let limits: Option<Value> = limits.and_then(|text| serde_json::from_str(&text).ok());
@@ -38,30 +32,7 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
     lines.put("home", "Home", json!(home.display().to_string()));
     let code = match &loaded {
         Ok(loaded) => {
-            lines.put("config", "Config", json!("✓"));
-            let workspace = &loaded.config.agent.workspace;
-            let mark = if workspace.is_dir() { "✓" } else { "✗ (made on first use)" };
-            lines.put("workspace", "Workspace", json!(format!("{} {mark}", workspace.display())));
-            lines.put("model", "Model", json!(loaded.config.agent.model));
-            for model in &loaded.config.models {
-                let set = if model.signed_in.is_some() {
-                    "not needed, signed in"
-                } else if model.api_key.is_empty() && config::providers::needs_key(&model.provider)
-                {
-                    "not set"
-                } else {
-                    "✓"
-                };
-                lines.entry(
-                    "models",
-                    &model.model_name,
-                    json!(format!("{} key {set}", model.provider)),
-                );
-            }
-            for channel in &loaded.config.channels {
-                let state = if channel.enabled { "enabled" } else { "disabled" };
-                lines.entry("channels", &channel.name, json!(state));
-            }
+            configured(&mut lines, &loaded.config);
             ExitCode::SUCCESS
         }
         Err(errors) => {
@@ -70,16 +41,8 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
         }
     };
     match &report {
-        None => {
-            lines.put("gateway", "Gateway", json!("not running"));
-            // With errors in the configuration: what it would be without one.
-            let tools = match &loaded {
-                Ok(loaded) => sandbox::describe(&loaded.config),
-                Err(_) => sandbox::describe(&config::Config::default()),
-            };
-            lines.put("tools", "tools", json!(tools));
-        }
         Some(report) => running(&mut lines, report),
+        None => stopped(&mut lines, loaded.as_ref().map(|l| &l.config).ok()),
     }
     lines.put(
         "limits",
@@ -100,6 +63,45 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
         print!("🦞 picoclaw status\n{}", lines.text);
     }
     Ok(code)
+}
+
+/// What the running gateway says of itself; `None` where none runs.
+fn ask(home: &Path) -> Result<Option<Report>> {
+    let Some(bytes) = control::ask(home, control::STATUS, &[])? else { return Ok(None) };
+    match binschema::decode::<Report>(Report::SHAPE, &bytes) {
+        Some(report) => Ok(Some(report)),
+        None => Err(Error::new("the running gateway is of another version; restart it")),
+    }
+}
+
+/// What the files say.
+fn configured(lines: &mut Lines, config: &Config) {
+    lines.put("config", "Config", json!("✓"));
+    let workspace = &config.agent.workspace;
+    let mark = if workspace.is_dir() { "✓" } else { "✗ (made on first use)" };
+    lines.put("workspace", "Workspace", json!(format!("{} {mark}", workspace.display())));
+    lines.put("model", "Model", json!(config.agent.model));
+    for model in &config.models {
+        let set = if model.signed_in.is_some() {
+            "not needed, signed in"
+        } else if model.api_key.is_empty() && providers::needs_key(&model.provider) {
+            "not set"
+        } else {
+            "✓"
+        };
+        lines.entry("models", &model.model_name, json!(format!("{} key {set}", model.provider)));
+    }
+    for channel in &config.channels {
+        let state = if channel.enabled { "enabled" } else { "disabled" };
+        lines.entry("channels", &channel.name, json!(state));
+    }
+}
+
+/// What a gateway would do; with errors in the configuration, one without any.
+fn stopped(lines: &mut Lines, config: Option<&Config>) {
+    lines.put("gateway", "Gateway", json!("not running"));
+    let tools = config.map_or_else(|| sandbox::describe(&Config::default()), sandbox::describe);
+    lines.put("tools", "tools", json!(tools));
 }
 
 fn running(lines: &mut Lines, r: &Report) {

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use super::cooldown::{Bucket, Cooldown};
+use super::candidate::{Entry, Stream};
 use super::openai;
 use super::responses::Responses;
 #[cfg(any(test, feature = "simulate"))]
 use super::scripted;
-use super::tokens::{self, Calibration};
-use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provider};
+use super::tokens::Calibration;
+use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText};
 use crate::config::providers::{Dialect, lookup};
 use crate::config::{Config, ModelConfig};
 use crate::net::http::Client;
@@ -32,14 +32,6 @@ pub struct Models {
     current: RefCell<Rc<str>>,
     /// Calls so far: entries of one name take turns.
     calls: Cell<usize>,
-}
-
-struct Entry {
-    /// What answers, or the sentence that says why nothing can.
-    provider: Result<AnyProvider, String>,
-    cooldown: Cell<Cooldown>,
-    bucket: Cell<Bucket>,
-    calibration: Cell<Calibration>,
 }
 
 /// A candidate that gave no answer.
@@ -135,14 +127,7 @@ impl Models {
         let order = self.order(model.unwrap_or(&self.current()))?;
         let rests: Vec<bool> = self.cooling_down(&order, Instant::now());
         let last = rests.iter().rposition(|rests| !rests).unwrap_or(0);
-        let (shown, muted) = (Cell::new(false), Cell::new(false));
-        let tell = |text: &str| {
-            if let Some(on_text) = on_text.filter(|_| !muted.get()) {
-                shown.set(true);
-                on_text(text);
-            }
-        };
-        let tell: OnText<'_> = on_text.map(|_| &tell as &dyn Fn(&str));
+        let stream = Stream { on_text, begun: Cell::new(false), over: Cell::new(false) };
         let mut attempts = Vec::new();
         for (at, (&model, rests)) in order.iter().zip(rests).enumerate() {
             let entry = &self.entries[model];
@@ -159,40 +144,10 @@ impl Models {
                 entry.wait(rpm).await;
             }
             let started = Instant::now();
-            let (mut tries, mut waits) = (0, false);
-            let failure = loop {
-                let failure = match &entry.provider {
-                    Ok(provider) => match provider.chat(request, tell).await {
-                        Ok(reply) => {
-                            entry.cooldown.take();
-                            entry.calibrate(request, &reply);
-                            return Ok(reply);
-                        }
-                        Err(failure) => failure,
-                    },
-                    Err(why) => Failure::new(Class::Unknown, why.as_str()),
-                };
-                muted.set(shown.get());
-                if failure.class == Class::Clock {
-                    if !std::mem::replace(&mut waits, true) {
-                        crate::log::warn!(
-                            "the clock is not set yet: the model is asked when it is"
-                        );
-                    }
-                    Timer::after(limits::CLOCK_POLL).await;
-                    continue;
-                }
-                tries += 1;
-                let Some(pause) = pause(&failure, tries, &self.config) else { break failure };
-                crate::log::warn!("retry {tries}: {failure} model={}", self.label(model));
-                Timer::after(pause).await;
-                entry.wait(rpm).await;
+            let failure = match self.ask(model, request, &stream).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
             };
-            crate::log::warn!(
-                "{failure} model={} class={}",
-                self.label(model),
-                failure.class.name()
-            );
             if matches!(failure.class, Class::Format | Class::ContextOverflow) {
                 return Err(failure);
             }
@@ -202,6 +157,40 @@ impl Models {
             attempts.push(Attempt { model, failure: Ok((failure, started.elapsed())) });
         }
         Err(self.exhausted(attempts))
+    }
+
+    /// Asks one model until it answers, or until trying again is no use.
+    async fn ask(
+        &self,
+        model: usize,
+        request: &ChatRequest<'_>,
+        stream: &Stream<'_>,
+    ) -> Result<ChatReply, Failure> {
+        let entry = &self.entries[model];
+        let (mut tries, mut clock_told) = (0, false);
+        loop {
+            let failure = match entry.chat(request, stream).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            stream.over.set(stream.begun.get());
+            if failure.class == Class::Clock {
+                if !std::mem::replace(&mut clock_told, true) {
+                    crate::log::warn!("the clock is not set yet: the model is asked when it is");
+                }
+                Timer::after(limits::CLOCK_POLL).await;
+                continue;
+            }
+            tries += 1;
+            let Some(pause) = pause(&failure, tries, &self.config) else {
+                let class = failure.class.name();
+                crate::log::warn!("{failure} model={} class={class}", self.label(model));
+                return Err(failure);
+            };
+            crate::log::warn!("retry {tries}: {failure} model={}", self.label(model));
+            Timer::after(pause).await;
+            entry.wait(self.config.models[model].rpm).await;
+        }
     }
 
     /// Entries named `name`, or else those with this model id, with or without the provider before it.
@@ -300,43 +289,6 @@ impl Models {
             }
         }
         Failure { message: text, ..last }
-    }
-}
-
-impl Entry {
-    fn new(provider: Result<AnyProvider, String>, model: &ModelConfig) -> Entry {
-        if let Err(why) = &provider {
-            crate::log::warn!("{why} model={}", model.model_name);
-        }
-        Entry {
-            provider,
-            cooldown: Cell::default(),
-            bucket: Cell::default(),
-            calibration: Cell::default(),
-        }
-    }
-
-    /// Compares what was guessed with what the provider counted.
-    fn calibrate(&self, request: &ChatRequest<'_>, reply: &ChatReply) {
-        if let Some(usage) = reply.usage {
-            let mut calibration = self.calibration.get();
-            calibration.note(tokens::of_request(request), usage.input);
-            self.calibration.set(calibration);
-        }
-    }
-
-    /// One request of the entry's rate, or how long until there is one.
-    fn take(&self, rpm: u32) -> Result<(), Duration> {
-        let mut bucket = self.bucket.get();
-        let taken = bucket.take(rpm, Instant::now());
-        self.bucket.set(bucket);
-        taken
-    }
-
-    async fn wait(&self, rpm: u32) {
-        while let Err(wait) = self.take(rpm) {
-            Timer::after(wait).await;
-        }
     }
 }
 

@@ -70,7 +70,7 @@ fn the_models_that_rest_are_never_all() {
     let now = Instant::now();
     assert_eq!(m.cooling_down(&[0, 1, 3], now), [false, false, false]);
     let rest = |model: usize, times: u32| {
-        let mut cooldown = Cooldown::default();
+        let mut cooldown = super::super::cooldown::Cooldown::default();
         (0..times).for_each(|_| cooldown.failed(Class::Network, None, now));
         m.entries[model].cooldown.set(cooldown);
     };

@@ -6,6 +6,7 @@
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
 pub mod body;
+mod candidate;
 pub mod chain;
 pub mod classify;
 pub mod cooldown;

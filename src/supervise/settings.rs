@@ -89,80 +89,91 @@ impl Settings {
 
     /// Reads `PICOCLAW_*` through `get`. Unset and empty mean the default. The error names the variable.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Settings> {
-        let text = |name: &str, default: &str| match get(name) {
-            Some(value) if !value.is_empty() => value,
-            _ => default.to_owned(),
-        };
-        let size = |name: &str, default: u64| match get(name) {
-            Some(value) if !value.is_empty() => {
-                bytes(&value).ok_or_else(|| bad(name, &value, "a number with K, M, G, or max"))
-            }
-            _ => Ok(default),
-        };
-        let number = |name: &str, default: i64, least: i64, most: i64| match get(name) {
-            Some(value) if !value.is_empty() => match value.parse() {
-                Ok(n) if (least..=most).contains(&n) => Ok(n),
-                _ => Err(bad(name, &value, "a number in its range")),
-            },
-            _ => Ok(default),
-        };
-        let choice = |name: &str, yes: &str, no: &str| match get(name).as_deref() {
-            None | Some("" | "auto") => Ok(None),
-            Some(value) if value == yes => Ok(Some(true)),
-            Some(value) if value == no => Ok(Some(false)),
-            Some(value) => Err(bad(name, value, "auto or one of the two others")),
-        };
+        let env = Variables(&get);
         let policy = Policy::default();
         Ok(Settings {
-            user: text("PICOCLAW_USER", "picoclaw"),
-            tool_user: match text("PICOCLAW_TOOL_USER", "picoclaw-tool") {
+            user: env.text("PICOCLAW_USER", "picoclaw"),
+            tool_user: match env.text("PICOCLAW_TOOL_USER", "picoclaw-tool") {
                 none if none == "none" => String::new(),
                 name => name,
             },
-            home: text("PICOCLAW_HOME", "/var/lib/picoclaw").into(),
-            system: text("PICOCLAW_SYSTEM", "/var/lib/picoclaw-system").into(),
-            run: text("PICOCLAW_RUN", "/run/picoclaw").into(),
-            program: text("PICOCLAW_PROGRAM", "").into(),
-            boot: text("PICOCLAW_BOOT", "").into(),
-            own_image: choice("PICOCLAW_OWN_IMAGE", "yes", "no")?.unwrap_or(false),
-            gateway_args: words(&text("PICOCLAW_GATEWAY_ARGS", "")),
-            limits: match get("PICOCLAW_LIMITS").as_deref() {
-                None | Some("" | "auto") => Wanted::Auto,
-                Some("cgroup") => Wanted::Cgroup,
-                Some("rlimit") => Wanted::Rlimit,
-                Some("none") => Wanted::None,
-                Some(value) => {
-                    return Err(bad("PICOCLAW_LIMITS", value, "auto, cgroup, rlimit or none"));
-                }
+            home: env.text("PICOCLAW_HOME", "/var/lib/picoclaw").into(),
+            system: env.text("PICOCLAW_SYSTEM", "/var/lib/picoclaw-system").into(),
+            run: env.text("PICOCLAW_RUN", "/run/picoclaw").into(),
+            program: env.text("PICOCLAW_PROGRAM", "").into(),
+            boot: env.text("PICOCLAW_BOOT", "").into(),
+            own_image: env.choice("PICOCLAW_OWN_IMAGE", "yes", "no")?.unwrap_or(false),
+            gateway_args: words(&env.text("PICOCLAW_GATEWAY_ARGS", "")),
+            limits: match &*env.text("PICOCLAW_LIMITS", "auto") {
+                "auto" => Wanted::Auto,
+                "cgroup" => Wanted::Cgroup,
+                "rlimit" => Wanted::Rlimit,
+                "none" => Wanted::None,
+                other => return Err(bad("PICOCLAW_LIMITS", other, "auto, cgroup, rlimit or none")),
             },
-            memory_high: size("PICOCLAW_MEMORY_HIGH", 6 << 20)?,
-            memory_max: size("PICOCLAW_MEMORY_MAX", 8 << 20)?,
-            tools_memory_max: size("PICOCLAW_TOOLS_MEMORY_MAX", 32 << 20)?,
-            swap_max: size("PICOCLAW_SWAP_MAX", 0)?,
-            pids_max: size("PICOCLAW_PIDS_MAX", 64)?,
-            data_max: size("PICOCLAW_DATA_MAX", 16 << 20)?,
-            tools_data_max: size("PICOCLAW_TOOLS_DATA_MAX", 32 << 20)?,
-            oom_score_adj: number("PICOCLAW_OOM_SCORE_ADJ", -250, -1000, 1000)? as i32,
+            memory_high: env.size("PICOCLAW_MEMORY_HIGH", 6 << 20)?,
+            memory_max: env.size("PICOCLAW_MEMORY_MAX", 8 << 20)?,
+            tools_memory_max: env.size("PICOCLAW_TOOLS_MEMORY_MAX", 32 << 20)?,
+            swap_max: env.size("PICOCLAW_SWAP_MAX", 0)?,
+            pids_max: env.size("PICOCLAW_PIDS_MAX", 64)?,
+            data_max: env.size("PICOCLAW_DATA_MAX", 16 << 20)?,
+            tools_data_max: env.size("PICOCLAW_TOOLS_DATA_MAX", 32 << 20)?,
+            oom_score_adj: env.number("PICOCLAW_OOM_SCORE_ADJ", -250, -1000, 1000)? as i32,
             respawn: Policy {
-                threshold: number(
+                threshold: env.number(
                     "PICOCLAW_RESPAWN_THRESHOLD",
                     policy.threshold as i64,
                     1,
                     1 << 31,
                 )? as u64,
-                delay: number("PICOCLAW_RESPAWN_DELAY", policy.delay as i64, 0, 3600)? as u64,
-                tries: number("PICOCLAW_RESPAWN_TRIES", i64::from(policy.tries), 1, 1000)? as u32,
+                delay: env.number("PICOCLAW_RESPAWN_DELAY", policy.delay as i64, 0, 3600)? as u64,
+                tries: env.number("PICOCLAW_RESPAWN_TRIES", i64::from(policy.tries), 1, 1000)?
+                    as u32,
             },
-            watchdog: text("PICOCLAW_WATCHDOG", "").into(),
-            watchdog_timeout: number("PICOCLAW_WATCHDOG_TIMEOUT", 30, 4, 3600)? as u32,
-            keepalive: number("PICOCLAW_KEEPALIVE", KEEPALIVE_STALE as i64, 15, 3600)? as u64,
-            sntp: choice("PICOCLAW_SNTP", "yes", "no")?,
-            time_servers: words(&text(
+            watchdog: env.text("PICOCLAW_WATCHDOG", "").into(),
+            watchdog_timeout: env.number("PICOCLAW_WATCHDOG_TIMEOUT", 30, 4, 3600)? as u32,
+            keepalive: env.number("PICOCLAW_KEEPALIVE", KEEPALIVE_STALE as i64, 15, 3600)? as u64,
+            sntp: env.choice("PICOCLAW_SNTP", "yes", "no")?,
+            time_servers: words(&env.text(
                 "PICOCLAW_TIME_SERVERS",
                 "0.pool.ntp.org 1.pool.ntp.org time.cloudflare.com 162.159.200.1",
             )),
-            syslog: choice("PICOCLAW_LOG", "syslog", "stderr")?,
+            syslog: env.choice("PICOCLAW_LOG", "syslog", "stderr")?,
         })
+    }
+}
+
+/// The environment, read by kind of value. Unset and empty mean the default; errors name the variable.
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str, default: &str) -> String {
+        self.get(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn size(&self, name: &str, default: u64) -> Result<u64> {
+        let Some(value) = self.get(name) else { return Ok(default) };
+        bytes(&value).ok_or_else(|| bad(name, &value, "a number with K, M, G, or max"))
+    }
+
+    fn number(&self, name: &str, default: i64, least: i64, most: i64) -> Result<i64> {
+        let Some(value) = self.get(name) else { return Ok(default) };
+        let number = value.parse().ok().filter(|n| (least..=most).contains(n));
+        number.ok_or_else(|| bad(name, &value, "a number in its range"))
+    }
+
+    /// `None` for `auto`.
+    fn choice(&self, name: &str, yes: &str, no: &str) -> Result<Option<bool>> {
+        match &*self.text(name, "auto") {
+            "auto" => Ok(None),
+            value if value == yes => Ok(Some(true)),
+            value if value == no => Ok(Some(false)),
+            value => Err(bad(name, value, "auto or one of the two others")),
+        }
     }
 }
 

@@ -183,50 +183,14 @@ pub fn convert(
     let primary = model.as_str().or_else(|| model["primary"].as_str());
     let primary = primary.unwrap_or("anthropic/claude-sonnet-4-20250514");
     let fallbacks = model["fallbacks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let sources = [&models["providers"], &theirs["models"]["providers"], &theirs["providers"]];
-    let mut list: Vec<Value> = Vec::new();
-    let mut add = |wanted: &str, report: &mut Report| -> Option<String> {
-        let (given, id) = wanted.split_once('/').unwrap_or(("anthropic", wanted));
-        let name = provider(given);
-        let found = |key: &str| {
-            let all = sources.iter().filter_map(|s| s.as_object());
-            all.flatten()
-                .find(|(n, p)| provider(n) == name && !p[key].is_null())
-                .map(|(_, p)| &p[key])
-        };
-        let profile = profiles["profiles"].as_object().and_then(|all| {
-            all.values()
-                .find(|p| p["provider"].as_str().map(provider) == Some(name.clone()))?
-                .get("key")
-        });
-        let base = found("base_url").or_else(|| found("api_base")).and_then(Value::as_str);
-        let key = found("api_key").or(profile).unwrap_or(&Value::Null);
-        let key = secret(key, &format!("key of {name}"), report);
-        if list.iter().any(|m| m["model_name"] == id) || list.len() == MIGRATE_MODELS {
-            return Some(id.to_owned());
-        }
-        let known = providers::canonical(&name);
-        let (provider, model) = match (known, base) {
-            (Some(known), _) => (known, id.to_owned()),
-            // A server of somebody's own speaks OpenAI's protocol.
-            (None, Some(_)) => ("openai", id.to_owned()),
-            (None, None) => {
-                report.say(Did::LeftOut, wanted, "no such provider here, and no base_url");
-                return None;
-            }
-        };
-        let mut entry = json!({"model_name": id, "provider": provider, "model": model});
-        if let Some(base) = base {
-            entry["api_base"] = base.into();
-        }
-        if !key.is_empty() {
-            entry["api_keys"] = json!([key]);
-        }
-        list.push(entry);
-        Some(id.to_owned())
+    let mut models = Models {
+        providers: [&models["providers"], &theirs["models"]["providers"], &theirs["providers"]],
+        profiles: &profiles["profiles"],
+        list: Vec::new(),
     };
-    let first = add(primary, report);
-    let others: Vec<String> = fallbacks.iter().filter_map(|f| add(f.as_str()?, report)).collect();
+    let first = models.add(primary, report);
+    let others: Vec<String> =
+        fallbacks.iter().filter_map(|f| models.add(f.as_str()?, report)).collect();
     let mut agent = json!({"model_fallbacks": others});
     if let Some(first) = first {
         agent["model_name"] = first.into();
@@ -242,9 +206,63 @@ pub fn convert(
         }
     }
     json!({
-        "version": 3, "agents": {"defaults": agent}, "model_list": list,
+        "version": 3, "agents": {"defaults": agent}, "model_list": models.list,
         "channel_list": channels(&theirs["channels"], paired, report),
     })
+}
+
+/// The `model_list` that is put together.
+struct Models<'a> {
+    /// Where they say addresses and keys; the first that has one counts.
+    providers: [&'a Value; 3],
+    /// Keys that their `auth-profiles.json` holds.
+    profiles: &'a Value,
+    list: Vec<Value>,
+}
+
+impl Models<'_> {
+    /// Adds an entry for `PROVIDER/ID` unless the list has it or is full; its `model_name`, none where no provider of ours
+    /// serves it.
+    fn add(&mut self, wanted: &str, report: &mut Report) -> Option<String> {
+        let (given, id) = wanted.split_once('/').unwrap_or(("anthropic", wanted));
+        let name = provider(given);
+        let base = self.find(&name, "base_url").or_else(|| self.find(&name, "api_base"));
+        let base = base.and_then(Value::as_str);
+        let key = self.find(&name, "api_key").or_else(|| self.profile_key(&name));
+        let key = secret(key.unwrap_or(&Value::Null), &format!("key of {name}"), report);
+        if self.list.iter().any(|m| m["model_name"] == id) || self.list.len() == MIGRATE_MODELS {
+            return Some(id.to_owned());
+        }
+        let provider = match (providers::canonical(&name), base) {
+            (Some(known), _) => known,
+            // A server of somebody's own speaks OpenAI's protocol.
+            (None, Some(_)) => "openai",
+            (None, None) => {
+                report.say(Did::LeftOut, wanted, "no such provider here, and no base_url");
+                return None;
+            }
+        };
+        let mut entry = json!({"model_name": id, "provider": provider, "model": id});
+        if let Some(base) = base {
+            entry["api_base"] = base.into();
+        }
+        if !key.is_empty() {
+            entry["api_keys"] = json!([key]);
+        }
+        self.list.push(entry);
+        Some(id.to_owned())
+    }
+
+    /// What they say of a provider, by our name of it.
+    fn find(&self, name: &str, key: &str) -> Option<&Value> {
+        let all = self.providers.iter().filter_map(|s| s.as_object()).flatten();
+        all.filter(|(n, _)| provider(n) == name).map(|(_, p)| &p[key]).find(|v| !v.is_null())
+    }
+
+    fn profile_key(&self, name: &str) -> Option<&Value> {
+        let mut all = self.profiles.as_object()?.values();
+        all.find(|p| p["provider"].as_str().is_some_and(|p| provider(p) == name))?.get("key")
+    }
 }
 
 fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {

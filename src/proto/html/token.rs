@@ -128,87 +128,12 @@ impl Tokenizer {
         self.state = match self.state {
             State::Text => self.text(c, out),
             State::Reference => self.reference(c, out),
-            State::Open => match c {
-                'a'..='z' | 'A'..='Z' => self.begin(c, false),
-                '/' => State::CloseOpen,
-                '!' => State::Declaration(0),
-                '?' => State::Skip,
-                _ => {
-                    out.text('<');
-                    self.text(c, out)
-                }
-            },
-            State::CloseOpen => match c {
-                'a'..='z' | 'A'..='Z' => self.begin(c, true),
-                '>' => State::Text,
-                _ => State::Skip,
-            },
-            State::Name => match c {
-                '>' | '/' => self.gap(c, out),
-                _ if c.is_ascii_whitespace() => State::Gap,
-                _ => {
-                    push_name(&mut self.tag.name, c);
-                    State::Name
-                }
-            },
-            State::Gap => self.gap(c, out),
-            State::AttributeName => match c {
-                '=' => State::BeforeValue,
-                '>' | '/' => {
-                    self.keep_attribute();
-                    self.gap(c, out)
-                }
-                _ if c.is_ascii_whitespace() => State::AfterName,
-                _ => {
-                    push_name(&mut self.name, c);
-                    State::AttributeName
-                }
-            },
-            State::AfterName => match c {
-                '=' => State::BeforeValue,
-                _ if c.is_ascii_whitespace() => State::AfterName,
-                _ => {
-                    self.keep_attribute();
-                    self.gap(c, out)
-                }
-            },
-            State::BeforeValue => match c {
-                '"' | '\'' => State::Value(Some(c)),
-                '>' => {
-                    self.keep_attribute();
-                    self.finish_tag(out)
-                }
-                _ if c.is_ascii_whitespace() => State::BeforeValue,
-                _ => {
-                    self.push_value(c);
-                    State::Value(None)
-                }
-            },
-            State::Value(Some(quote)) if c == quote => {
-                self.keep_attribute();
-                State::Gap
-            }
-            State::Value(None) if c == '>' || c.is_ascii_whitespace() => {
-                self.keep_attribute();
-                self.gap(c, out)
-            }
-            State::Value(quote) => {
-                self.push_value(c);
-                State::Value(quote)
-            }
-            State::Declaration(dashes) => match c {
-                '-' if dashes == 1 => State::Comment(2),
-                '-' => State::Declaration(1),
-                '>' => State::Text,
-                _ => State::Skip,
-            },
-            State::Comment(dashes) => match c {
-                '>' if dashes >= 2 => State::Text,
-                '-' => State::Comment((dashes + 1).min(2)),
-                // `--!>` ends a comment as well.
-                '!' if dashes >= 2 => State::Comment(2),
-                _ => State::Comment(0),
-            },
+            State::Open | State::CloseOpen => self.open(c, out),
+            State::Name | State::Gap => self.tag(c, out),
+            State::AttributeName | State::AfterName => self.attribute_name(c, out),
+            State::BeforeValue | State::Value(_) => self.attribute_value(c, out),
+            State::Declaration(dashes) => declaration(c, dashes),
+            State::Comment(dashes) => comment(c, dashes),
             State::Skip if c == '>' => State::Text,
             State::Skip => State::Skip,
             State::Raw(seen) => self.raw(c, seen),
@@ -269,10 +194,40 @@ impl Tokenizer {
         closed && found.is_some()
     }
 
+    /// After `<` and after `</`.
+    fn open(&mut self, c: char, out: &mut Emitter) -> State {
+        let close = self.state == State::CloseOpen;
+        match c {
+            'a'..='z' | 'A'..='Z' => self.begin(c, close),
+            '>' if close => State::Text,
+            _ if close => State::Skip,
+            '/' => State::CloseOpen,
+            '!' => State::Declaration(0),
+            '?' => State::Skip,
+            _ => {
+                out.text('<');
+                self.text(c, out)
+            }
+        }
+    }
+
     fn begin(&mut self, c: char, close: bool) -> State {
         self.tag.clear(close);
         push_name(&mut self.tag.name, c);
         State::Name
+    }
+
+    /// In a tag's name, and between its attributes.
+    fn tag(&mut self, c: char, out: &mut Emitter) -> State {
+        match c {
+            _ if self.state == State::Gap => self.gap(c, out),
+            '>' | '/' => self.gap(c, out),
+            _ if c.is_ascii_whitespace() => State::Gap,
+            _ => {
+                push_name(&mut self.tag.name, c);
+                State::Name
+            }
+        }
     }
 
     fn gap(&mut self, c: char, out: &mut Emitter) -> State {
@@ -292,6 +247,44 @@ impl Tokenizer {
                 State::AttributeName
             }
         }
+    }
+
+    /// In an attribute's name, and behind it.
+    fn attribute_name(&mut self, c: char, out: &mut Emitter) -> State {
+        match c {
+            '=' => State::BeforeValue,
+            _ if c.is_ascii_whitespace() => State::AfterName,
+            _ if self.state == State::AttributeName && !matches!(c, '>' | '/') => {
+                push_name(&mut self.name, c);
+                State::AttributeName
+            }
+            _ => self.end_attribute(c, out),
+        }
+    }
+
+    /// Behind the `=`, and in an attribute's value.
+    fn attribute_value(&mut self, c: char, out: &mut Emitter) -> State {
+        let quote = match self.state {
+            State::BeforeValue if matches!(c, '"' | '\'') => return State::Value(Some(c)),
+            State::BeforeValue if c == '>' => return self.end_attribute(c, out),
+            State::BeforeValue if c.is_ascii_whitespace() => return State::BeforeValue,
+            State::Value(quote) => quote,
+            _ => None,
+        };
+        if quote == Some(c) {
+            self.keep_attribute();
+            return State::Gap;
+        }
+        if quote.is_none() && (c == '>' || c.is_ascii_whitespace()) {
+            return self.end_attribute(c, out);
+        }
+        self.push_value(c);
+        State::Value(quote)
+    }
+
+    fn end_attribute(&mut self, c: char, out: &mut Emitter) -> State {
+        self.keep_attribute();
+        self.gap(c, out)
     }
 
     fn push_value(&mut self, c: char) {
@@ -344,6 +337,26 @@ impl Tokenizer {
                 if c == '<' { State::Raw(1) } else { State::Raw(0) }
             }
         }
+    }
+}
+
+/// After `<!`.
+fn declaration(c: char, dashes: u8) -> State {
+    match c {
+        '-' if dashes == 1 => State::Comment(2),
+        '-' => State::Declaration(1),
+        '>' => State::Text,
+        _ => State::Skip,
+    }
+}
+
+fn comment(c: char, dashes: u8) -> State {
+    match c {
+        '>' if dashes >= 2 => State::Text,
+        '-' => State::Comment((dashes + 1).min(2)),
+        // `--!>` ends a comment as well.
+        '!' if dashes >= 2 => State::Comment(2),
+        _ => State::Comment(0),
     }
 }
 

@@ -38,17 +38,8 @@ fn files_are_short() {
 const FUNCTION_LINES: usize = 70;
 
 /// Functions that are longer, with their length; a line may only shrink or go.
-const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
-    ("src/command/status.rs", "run", 83),
-    ("src/proto/html/token.rs", "feed", 90),
-    ("src/app/listen.rs", "serve_control", 87),
-    ("src/app/mod.rs", "run", 83),
-    ("src/provider/chain.rs", "chat", 77),
-    ("src/agent/round.rs", "run", 77),
-    ("src/supervise/settings.rs", "read", 76),
-    ("src/command/migrate/openclaw.rs", "convert", 73),
-    ("src/proto/html/tests.rs", "random_markup_never_panics", 72),
-];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] =
+    &[("src/app/listen.rs", "serve_control", 87), ("src/app/mod.rs", "run", 83)];
 
 /// Columns of a line of code; what strings and comments add does not count, they cannot always be broken.
 const CODE_COLUMNS: usize = 100;

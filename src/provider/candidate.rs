@@ -1,0 +1,90 @@
+//! One model of the chain: who answers for it, its rate, its cooldown, and how far its token estimates are off.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+
+use super::cooldown::{Bucket, Cooldown};
+use super::tokens::{self, Calibration};
+use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provider};
+use crate::config::ModelConfig;
+
+/// See the module.
+pub(super) struct Entry {
+    /// What answers, or the sentence that says why nothing can.
+    pub(super) provider: Result<AnyProvider, String>,
+    pub(super) cooldown: Cell<Cooldown>,
+    bucket: Cell<Bucket>,
+    pub(super) calibration: Cell<Calibration>,
+}
+
+impl Entry {
+    pub(super) fn new(provider: Result<AnyProvider, String>, model: &ModelConfig) -> Entry {
+        if let Err(why) = &provider {
+            crate::log::warn!("{why} model={}", model.model_name);
+        }
+        Entry {
+            provider,
+            cooldown: Cell::default(),
+            bucket: Cell::default(),
+            calibration: Cell::default(),
+        }
+    }
+
+    pub(super) async fn chat(
+        &self,
+        request: &ChatRequest<'_>,
+        stream: &Stream<'_>,
+    ) -> Result<ChatReply, Failure> {
+        let provider = self.provider.as_ref();
+        let provider = provider.map_err(|why| Failure::new(Class::Unknown, why.as_str()))?;
+        let show = |text: &str| stream.show(text);
+        let show: OnText<'_> = stream.on_text.map(|_| &show as &dyn Fn(&str));
+        let reply = provider.chat(request, show).await?;
+        self.cooldown.take();
+        self.calibrate(request, &reply);
+        Ok(reply)
+    }
+
+    /// Compares what was guessed with what the provider counted.
+    fn calibrate(&self, request: &ChatRequest<'_>, reply: &ChatReply) {
+        if let Some(usage) = reply.usage {
+            let mut calibration = self.calibration.get();
+            calibration.note(tokens::of_request(request), usage.input);
+            self.calibration.set(calibration);
+        }
+    }
+
+    /// One request of the entry's rate, or how long until there is one.
+    pub(super) fn take(&self, rpm: u32) -> Result<(), Duration> {
+        let mut bucket = self.bucket.get();
+        let taken = bucket.take(rpm, Instant::now());
+        self.bucket.set(bucket);
+        taken
+    }
+
+    pub(super) async fn wait(&self, rpm: u32) {
+        while let Err(wait) = self.take(rpm) {
+            Timer::after(wait).await;
+        }
+    }
+}
+
+/// The text of an answer on its way to the reader. Only the first attempt that streams any is shown.
+pub(super) struct Stream<'a> {
+    pub(super) on_text: OnText<'a>,
+    /// Some text was shown.
+    pub(super) begun: Cell<bool>,
+    /// The attempt that was shown broke off.
+    pub(super) over: Cell<bool>,
+}
+
+impl Stream<'_> {
+    fn show(&self, text: &str) {
+        if let Some(on_text) = self.on_text.filter(|_| !self.over.get()) {
+            self.begun.set(true);
+            on_text(text);
+        }
+    }
+}
