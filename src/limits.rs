@@ -154,6 +154,8 @@ pub const SANDBOX_RULES: usize = 8192;
 pub const SANDBOX_PIECES: usize = 1024;
 /// Folders one inside the other that are taken apart around something that stays hidden.
 pub const SANDBOX_DEPTH: usize = 16;
+/// Longest path, bytes, with its NUL, in a command's call that the daemon answers: PATH_MAX (linux/limits.h).
+pub const SANDBOX_PATH_BYTES: usize = 4096;
 /// Threads of the daemon that a command's filter knows; it has three.
 pub const SANDBOX_THREADS: usize = 32;
 /// Rounds of ending what commands left behind, a millisecond each: every killed parent may hand over children.

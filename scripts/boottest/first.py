@@ -25,6 +25,8 @@ def first(s):
     pairing(s)
     conversation(s)
     limits(s, board)
+    attributes(s, board)
+    everyday(s, board)
     hog(s, board)
     killed(s, board)
     s.off()
@@ -84,6 +86,77 @@ def limits(s, board):
     s.check("the kernel gives the limits back", all(values[n] == w or n in skipped for n, w in wanted.items()), values)
     s.check("the daemon is in its leaf", board.read(f"/proc/{s.pid()}/cgroup").strip().endswith("/picoclaw/daemon"))
     s.check("status says the same", told["mode"] == "cgroup" and told["daemon"]["memory.max"] == "8388608", told)
+
+
+def attributes(s, board):
+    """Landlock does not look at chmod and utimes: the daemon answers these calls of commands."""
+    seen = "ls -ld /data/picoclaw /data/picoclaw/config.json"
+    before = board.get(seen)
+    s.ask('[call:exec {"command":"cd ..; chmod 755 .; chmod 644 config.json; chmod 0 workspace; touch -d 2001-01-01 config.json; '
+          'cd workspace; cp /bin/busybox shell; chmod 4755 shell; chmod 700 shell; mkdir shared; chmod 2770 shared; echo tried"}] and?')
+    results = " ".join(s.peer.tool_results())
+    s.check("a command cannot change modes and times of the assistant's files", "tried" in results and board.get(seen) == before, results)
+    made = board.get("ls -ld /data/picoclaw/workspace /data/picoclaw/workspace/s*")
+    s.check("but those of the workspace, without set-user-id",
+            "-rwx------" in made and re.search(r"^drwx\S*\s.* \S*/workspace$", made, re.M) and re.search(r"^drwxrws---", made, re.M), made)
+    board.get("rm -r /data/picoclaw/workspace/shell /data/picoclaw/workspace/shared")
+
+
+# What people have it run; each prints the same at two moments.
+EVERYDAY = """id -u
+whoami
+id -gn
+hostname
+uname -srm
+date +%Z
+date -d @86400 +%F
+cat /etc/os-release
+cat /etc/hosts
+grep -c . /etc/resolv.conf
+nslookup localhost
+ls -ln /etc/ssl/certs
+head -c 64 /etc/ssl/certs/ca-certificates.crt
+wget --help
+expr 6 '*' 7
+printf '%s\n' b a | sort
+seq 1 50 | awk '{ s += $1 } END { print s }'
+echo hello | sed s/l/L/g
+echo hello | md5sum
+echo hello | gzip -c | gunzip -c
+tar -cf - /etc/hosts | tar -tf -
+find /usr/share -maxdepth 1
+df -P / | wc -l
+cat /proc/cpuinfo
+cat /proc/version
+cat /sys/class/net/lo/mtu
+ls /bin
+ls -d /usr/sbin
+which sh
+getconf PAGESIZE
+stty --help
+vi --help
+env -i sh -c 'echo $((1 << 20))'
+test -r /dev/urandom && echo random
+: > /dev/null && echo null
+ping -c 1 -W 1 127.0.0.1 > x; wc -l < x
+cat /etc/passwd | wc -l
+crontab --help
+dmesg --help
+xargs --help"""
+
+
+def everyday(s, board):
+    """Everyday commands print the same in the sandbox as outside, as the same user."""
+    folder = "/data/picoclaw/workspace"
+    board.get("cat > /tmp/everyday <<'E'\n" + EVERYDAY + "\nE\nmkdir -p " + folder + "; cp /tmp/everyday " + folder)
+    script = "cd " + folder + "; n=0; while read -r line; do n=$((n + 1)); (eval \"$line\") 2>&1 < /dev/null | md5sum | sed s/^/$n:/; done < everyday"
+    board.get("cat > " + folder + "/everyday.sh <<'E'\n" + script + "\nE\nchown -R picoclaw " + folder + "/everyday*")
+    outside = board.get("su -s /bin/sh picoclaw -c 'cd " + folder + "; HOME=" + folder + " sh everyday.sh'").split()
+    s.ask('[call:exec {"command":"sh everyday.sh"}] and?', 120)
+    inside = next((r for r in reversed(s.peer.tool_results()) if "1:" in r), "").split()
+    differ = [EVERYDAY.splitlines()[int(o.split(":")[0]) - 1] for o, i in zip(outside, inside) if o != i and ":" in o]
+    s.check("everyday commands print the same inside the sandbox", len(outside) == len(inside) > 70 and not differ,
+            f"{len(outside)} and {len(inside)} lines; {differ}")
 
 
 def hog(s, board):

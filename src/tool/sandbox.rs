@@ -11,42 +11,14 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+mod paths;
+
+use paths::{DEVICES, HIDDEN, SETTINGS, SYSTEM};
+
 use super::scope;
 use crate::config::Config;
 use crate::limits::EXEC_PROCESSES;
 use crate::sys::process::{self, CgroupLeaf, Filter, Guarded, LandlockRules, Sandbox};
-
-/// Programs and what they read.
-const SYSTEM: &[&str] = &[
-    "/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix", "/etc",
-    "/proc", "/sys",
-];
-
-/// Never, though they lie in what is open: secrets of the machine. The user's rights close most of them; a daemon that
-/// runs as root has to be told.
-const HIDDEN: &[&str] = &[
-    "/etc/picoclaw",
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/gshadow",
-    "/etc/gshadow-",
-    "/etc/sudoers",
-    "/etc/sudoers.d",
-    "/etc/ssh",
-    "/etc/dropbear",
-    "/etc/ssl/private",
-    "/etc/wireguard",
-    "/etc/ppp",
-    "/etc/wpa_supplicant",
-    "/etc/wpa_supplicant.conf",
-    "/etc/NetworkManager/system-connections",
-    "/boot",
-    "/sys/firmware",
-    "/sys/kernel/debug",
-    "/sys/kernel/tracing",
-];
-
-const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// What the model's commands are held by, in the words of `status`.
 pub fn describe(config: &Config) -> String {
@@ -63,6 +35,7 @@ pub fn describe(config: &Config) -> String {
             "unsandboxed (no Landlock in this kernel{}); exec from chats asks first",
             if filter { ", calls are filtered" } else { "" }
         ),
+        (_, true) if !found.attributes => "landlock+seccomp, but a command can change modes of the assistant's files; exec from chats asks first".into(),
         (abi, true) => format!("landlock+seccomp (Landlock version {abi})"),
         (abi, false) => format!("landlock (version {abi}; no call filter in this kernel)"),
     }
@@ -70,8 +43,10 @@ pub fn describe(config: &Config) -> String {
 
 /// Commands can reach what is the daemon's: then exec from a chat needs approval.
 pub fn is_open(config: &Config) -> bool {
+    let found = process::strength();
     config.tools.exec.unsandboxed
-        || (process::strength().landlock == 0 && !process::has_exec_broker())
+        || (found.landlock == 0 && !process::has_exec_broker())
+        || (found.landlock > 0 && !found.attributes)
 }
 
 /// Another user runs them: the supervisor's answer to a kernel without Landlock.
@@ -151,7 +126,9 @@ impl Plan {
             sandbox.filter = Some(Filter::new(&Guarded::this())?);
         }
         if found.landlock > 0 {
-            sandbox.landlock = Some(self.rules()?);
+            let rules = self.rules()?;
+            sandbox.attributes = found.attributes.then(|| rules.attributes());
+            sandbox.landlock = Some(rules);
             // Home is closed; programs that look for settings there find the workspace.
             variables.push(("HOME".into(), self.workspace.clone().into()));
             variables.push(("TMPDIR".into(), self.home.join(TEMPORARY).into()));
@@ -172,6 +149,9 @@ impl Plan {
         if self.restricted {
             for folder in SYSTEM {
                 rules.read(Path::new(folder))?;
+            }
+            for name in SETTINGS {
+                rules.read(&Path::new("/etc").join(name))?;
             }
             for path in &self.read {
                 rules.read(path)?;

@@ -37,6 +37,7 @@ mod doctor;
 mod durability;
 mod encrypted;
 mod escapes;
+mod escapes_calls;
 mod flood;
 mod full_disk;
 mod fuzz_smoke;

@@ -14,6 +14,7 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
+use super::attributes::AttributeRules;
 use crate::limits::{SANDBOX_DEPTH, SANDBOX_PIECES, SANDBOX_RULES};
 use crate::sys::beneath::path_of;
 
@@ -41,6 +42,7 @@ pub struct LandlockRules {
     hidden: Vec<PathBuf>,
     rules: usize,
     left_closed: Option<PathBuf>,
+    attributes: AttributeRules,
 }
 
 impl LandlockRules {
@@ -56,7 +58,14 @@ impl LandlockRules {
             .map_err(cause)?;
         let fd: Option<OwnedFd> = set.try_clone()?.into();
         let fd = fd.ok_or(io::ErrorKind::Unsupported)?;
-        Ok(LandlockRules { set, fd, hidden: Vec::new(), rules: 0, left_closed: None })
+        Ok(LandlockRules {
+            set,
+            fd,
+            hidden: Vec::new(),
+            rules: 0,
+            left_closed: None,
+            attributes: AttributeRules::default(),
+        })
     }
 
     /// From here on these (absolute) paths stay closed, whatever is allowed around them; replaces the earlier ones.
@@ -71,6 +80,11 @@ impl LandlockRules {
     /// Rules so far.
     pub fn rules(&self) -> usize {
         self.rules
+    }
+
+    /// Where modes and times may be changed, which Landlock does not look at: what may be written.
+    pub fn attributes(&self) -> AttributeRules {
+        self.attributes.clone()
     }
 
     /// The last folder of which a part stays closed, as it holds something hidden beside more than [`SANDBOX_PIECES`]
@@ -93,6 +107,9 @@ impl LandlockRules {
     /// As [`LandlockRules::read`].
     pub fn write(&mut self, path: &Path) -> io::Result<()> {
         let devices = AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev;
+        if let Ok(real) = path.canonicalize() {
+            self.attributes.allow(real, &self.hidden);
+        }
         self.add(path, AccessFs::from_all(ASKED) & !devices, 0)
     }
 

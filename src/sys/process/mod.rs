@@ -3,6 +3,7 @@
 //! A [`Child`] that is dropped is killed with its whole group and reaped; so a future that is cancelled leaves
 //! neither process nor zombie. Nothing here decides what may run: that is the guard's work.
 
+mod attributes;
 mod cgroup_leaf;
 mod harden;
 mod landlock;
@@ -29,6 +30,9 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
 
+use attributes::{AttributeBroker, Hook};
+
+pub use attributes::AttributeRules;
 pub use cgroup_leaf::CgroupLeaf;
 pub use harden::harden;
 pub use landlock::{LandlockRules, abi as landlock_version};
@@ -71,6 +75,7 @@ pub struct Child {
     stdout: Option<Async<OwnedFd>>,
     stderr: Option<Async<OwnedFd>>,
     cgroup: Option<CgroupLeaf>,
+    attributes: Option<AttributeBroker>,
 }
 
 /// Starts `/bin/sh -c script` in the folder `dir` with exactly this environment, standard input empty, output
@@ -89,7 +94,8 @@ pub fn shell(
     command.arg("-c").arg(script);
     command.env_clear().envs(env.iter().map(|(k, v)| (k, v)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let entry = sandbox::Entry::new(dir, &sandbox);
+    let (hook, socket) = sandbox.attributes.as_ref().map(|_| Hook::new()).transpose()?.unzip();
+    let entry = sandbox::Entry::new(dir, &sandbox).with_hook(hook);
     // SAFETY: `enter` makes only async-signal-safe calls; it captures integers, and filters that it only reads. `dir`
     // and `sandbox` live until spawn returns, which is after the exec.
     unsafe { command.pre_exec(move || entry.enter()) };
@@ -103,8 +109,18 @@ pub fn shell(
     // From here on dropping ends the process, whatever fails.
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let cgroup = sandbox.cgroup.take();
-    let mut child =
-        Child { pid: Some(pid), watch, reaped: false, stdout: None, stderr: None, cgroup };
+    let mut child = Child {
+        pid: Some(pid),
+        watch,
+        reaped: false,
+        stdout: None,
+        stderr: None,
+        cgroup,
+        attributes: None,
+    };
+    if let (Some(socket), Some(rules)) = (socket, sandbox.attributes.take()) {
+        child.attributes = Some(AttributeBroker::new(&socket, rules)?);
+    }
     child.stdout = stdout.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
     child.stderr = stderr.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
     Ok(child)
@@ -151,6 +167,13 @@ impl Child {
                 }
                 Watch::Remote(_) => return Poll::Ready(()),
             }
+        }
+    }
+
+    /// Has what the command waits for answered.
+    fn poll_attributes(&mut self, cx: &mut Context<'_>) {
+        if self.attributes.as_mut().is_some_and(|broker| broker.poll(cx).is_ready()) {
+            self.attributes = None;
         }
     }
 

@@ -73,7 +73,15 @@ pub(super) fn start(
     let watch =
         Watch::Remote(RemoteChild { control: Async::new(OwnedFd::from(control))?, exit: None });
     harden::begun();
-    let mut child = Child { pid: None, watch, reaped: false, stdout: None, stderr: None, cgroup };
+    let mut child = Child {
+        pid: None,
+        watch,
+        reaped: false,
+        stdout: None,
+        stderr: None,
+        cgroup,
+        attributes: None,
+    };
     child.stdout = Some(Async::new(stdout)?);
     child.stderr = Some(Async::new(stderr)?);
     Ok(child)

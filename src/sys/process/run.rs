@@ -116,6 +116,7 @@ async fn next(child: &mut Child, timer: &mut Timer, phase: &Phase) -> Event {
         if Pin::new(&mut *timer).poll(cx).is_ready() {
             return Poll::Ready(Event::Time);
         }
+        child.poll_attributes(cx);
         for pipe in [&child.stdout, &child.stderr].into_iter().flatten() {
             // An error shows again, and is handled, when the pipe is read.
             if pipe.poll_readable(cx).is_ready() {

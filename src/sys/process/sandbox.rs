@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
+use super::attributes::{AttributeRules, Hook};
 use super::cgroup_leaf::CgroupLeaf;
 use super::landlock::{self, LandlockRules};
 use super::seccomp::Filter;
@@ -25,6 +26,8 @@ pub struct Sandbox {
     pub oom_score: i16,
     /// Files it may open.
     pub landlock: Option<LandlockRules>,
+    /// Files whose modes and times it may change; `None`: as its user may.
+    pub attributes: Option<AttributeRules>,
     /// System calls it may make.
     pub filter: Option<Filter>,
     /// Its control group.
@@ -42,6 +45,7 @@ impl Default for Sandbox {
             address_space: None,
             oom_score: 500,
             landlock: None,
+            attributes: None,
             filter: None,
             cgroup: None,
             remote: false,
@@ -60,6 +64,7 @@ pub(super) struct Entry {
     limits: [(i32, Option<u64>); 5],
     oom_score: i16,
     landlock: Option<RawFd>,
+    hook: Option<Hook>,
     filter: Option<Filter>,
     cgroup: Option<RawFd>,
 }
@@ -84,9 +89,15 @@ impl Entry {
             limits,
             oom_score: sandbox.oom_score,
             landlock: sandbox.landlock.as_ref().map(LandlockRules::as_raw_fd),
+            hook: None,
             filter: sandbox.filter.clone(),
             cgroup: sandbox.cgroup.as_ref().map(CgroupLeaf::procs),
         }
+    }
+
+    /// With calls that the daemon answers ([`super::attributes`]).
+    pub(super) fn with_hook(self, hook: Option<Hook>) -> Entry {
+        Entry { hook, ..self }
     }
 
     /// For a process that closes its own sandbox.
@@ -142,6 +153,9 @@ impl Entry {
         drop_capabilities()?;
         if let Some(landlock) = self.landlock {
             landlock::enter(landlock)?;
+        }
+        if let Some(hook) = &self.hook {
+            hook.enter()?;
         }
         if let Some(filter) = &self.filter {
             filter.enter()?;

@@ -15,6 +15,7 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+use super::attributes::FCHMODAT2;
 use crate::limits::SANDBOX_THREADS;
 
 /// Never, with EPERM.
@@ -96,6 +97,62 @@ const OWN: &[(i64, u8)] = &[
     (libc::SYS_move_pages, 0),
 ];
 
+/// As if the kernel lacked them (ENOSYS). What System V and POSIX queues hold outlives the command, and everybody of the user has
+/// it; the others have their arguments behind pointers, where no filter looks, and programs manage without.
+const MISSING: &[i64] = &[
+    libc::SYS_clone3,
+    libc::SYS_openat2,
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semctl,
+    libc::SYS_semtimedop,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    FILE_SETATTR,
+];
+
+/// Extended attributes and lists of access (EOPNOTSUPP): as on a file system without them, which copying programs know.
+const UNSUPPORTED: &[i64] = &[
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+];
+
+// The same in all 64-bit tables; since Linux 6.13 and 6.17.
+const SETXATTRAT: i64 = 463;
+const REMOVEXATTRAT: i64 = 466;
+const FILE_SETATTR: i64 = 469;
+
+/// PRIO_PROCESS and IOPRIO_WHO_PROCESS: of a process, not of a group or of all of a user.
+const WHO: &[(i64, u32)] = &[(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
+
+/// S_ISUID and S_ISGID in the mode of a new file, with O_CREAT in the flags: call, flags, mode.
+const NEW_FILES: &[(i64, u8, u8)] = &[
+    (libc::SYS_openat, 2, 3),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1, 2),
+];
+
+/// Calls that change a mode, and which argument is the new one.
+const CHANGED: &[(i64, u8)] = &[
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (FCHMODAT2, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+];
+
 /// Denied for these values of an argument: kinds of fcntl and ioctl that send signals to others or type on a terminal.
 const VALUES: &[(i64, u8, &[u32])] = &[
     // F_SETOWN, F_SETOWN_EX.
@@ -162,10 +219,7 @@ impl Filter {
     }
 
     fn build(of: &Guarded) -> Result<Filter, BackendError> {
-        let mut denied = Rules::default();
-        for call in DENIED {
-            denied.0.insert(*call, Vec::new());
-        }
+        let mut denied = Rules::always(DENIED);
         for call in [libc::SYS_clone, libc::SYS_unshare] {
             for flag in NAMESPACES {
                 denied.when(call, &[(0, MaskedEq(flag.into()), flag)])?;
@@ -177,9 +231,21 @@ impl Filter {
         for (call, argument, values) in VALUES {
             denied.values(*call, *argument, values)?;
         }
+        for (call, kind) in WHO {
+            denied.when(*call, &[(0, Ne, *kind)])?;
+        }
+        denied.set_id()?;
+        // A pair of datagram sockets can send to any path: only connected kinds. SOCK_RAW is the same for them; the bits above
+        // the kind are flags.
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+            denied.when(libc::SYS_socketpair, &[(1, MaskedEq(0xf), kind as u32)])?;
+        }
         // Everybody (-1), the daemon, its group; 0 is the command's own group, as it leads a session.
         let others = [u32::MAX, of.pid, of.group.wrapping_neg(), of.pid.wrapping_neg()];
         denied.values(libc::SYS_kill, 0, &others)?;
+        // A thread's number means its process, too.
+        denied.values(libc::SYS_kill, 0, &of.threads)?;
+        denied.values(libc::SYS_rt_sigqueueinfo, 0, &of.threads)?;
         for call in [
             libc::SYS_tgkill,
             libc::SYS_rt_sigqueueinfo,
@@ -194,17 +260,21 @@ impl Filter {
         #[cfg(target_arch = "x86_64")]
         denied.when(libc::SYS_mknod, &[(1, MaskedEq(mask), device)])?;
 
-        // Its flags are behind a pointer; a library falls back to clone.
-        let missing = Rules(BTreeMap::from([(libc::SYS_clone3, Vec::new())]));
-        let mut unsupported = Rules::default();
-        unsupported.when(libc::SYS_socket, &FAMILIES.map(|family| (0, Ne, family as u32)))?;
+        let missing = Rules::always(MISSING);
+        let unsupported = Rules::always(UNSUPPORTED);
+        let mut families = Rules::default();
+        families.when(libc::SYS_socket, &FAMILIES.map(|family| (0, Ne, family as u32)))?;
 
         let mut denied = denied.program(libc::EPERM)?;
         if cfg!(target_arch = "x86_64") {
             denied.splice(..0, without_x32());
         }
-        let programs =
-            [denied, missing.program(libc::ENOSYS)?, unsupported.program(libc::EAFNOSUPPORT)?];
+        let programs = [
+            denied,
+            missing.program(libc::ENOSYS)?,
+            unsupported.program(libc::EOPNOTSUPP)?,
+            families.program(libc::EAFNOSUPPORT)?,
+        ];
         Ok(Filter(programs.into()))
     }
 
@@ -225,6 +295,38 @@ impl Filter {
 struct Rules(BTreeMap<i64, Vec<SeccompRule>>);
 
 impl Rules {
+    /// Denies these calls whatever their arguments.
+    fn always(calls: &[i64]) -> Rules {
+        let mut rules = Rules::default();
+        for call in calls {
+            rules.0.insert(*call, Vec::new());
+        }
+        rules
+    }
+
+    /// Denies new files that run as their owner or their group. What changes modes later is [`super::attributes`]' affair,
+    /// and without it this filter's.
+    fn set_id(&mut self) -> Result<(), BackendError> {
+        for bit in [libc::S_ISUID, libc::S_ISGID] {
+            for (call, flags, mode) in NEW_FILES {
+                let create = libc::O_CREAT as u32;
+                let conditions =
+                    [(*flags, MaskedEq(create.into()), create), (*mode, MaskedEq(bit.into()), bit)];
+                self.when(*call, &conditions)?;
+            }
+            self.when(libc::SYS_mknodat, &[(2, MaskedEq(bit.into()), bit)])?;
+            #[cfg(target_arch = "x86_64")]
+            for call in [libc::SYS_mknod, libc::SYS_creat] {
+                self.when(call, &[(1, MaskedEq(bit.into()), bit)])?;
+            }
+        }
+        let bit = libc::S_ISUID;
+        for (call, mode) in CHANGED {
+            self.when(*call, &[(*mode, MaskedEq(bit.into()), bit)])?;
+        }
+        Ok(())
+    }
+
     /// Denies the call when all of these arguments compare so. Only their low half counts; what is looked at are ints.
     fn when(&mut self, call: i64, all: &[(u8, SeccompCmpOp, u32)]) -> Result<(), BackendError> {
         let conditions = all.iter().map(|(argument, compare, value)| {

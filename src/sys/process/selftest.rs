@@ -3,6 +3,7 @@
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 
+use super::attributes::Hook;
 use super::landlock::{self, LandlockRules};
 use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter, Guarded};
@@ -16,6 +17,8 @@ pub struct Strength {
     pub seccomp: bool,
     /// The daemon could not be signalled.
     pub signals: bool,
+    /// Changes of modes and times can be put before the daemon.
+    pub attributes: bool,
 }
 
 static FOUND: OnceLock<Strength> = OnceLock::new();
@@ -30,6 +33,7 @@ const FILES: i32 = 1;
 const CALLS: i32 = 2;
 const SIGNALS: i32 = 4;
 const DONE: i32 = 8;
+const ATTRIBUTES: i32 = 16;
 
 fn attempt() -> Strength {
     let abi = landlock::abi();
@@ -38,11 +42,12 @@ fn attempt() -> Strength {
     let sandbox = Sandbox { landlock: rules, filter, ..Sandbox::default() };
     let Ok(root) = std::fs::File::open("/") else { return Strength::default() };
     let entry = Entry::new(&root.as_raw_fd(), &sandbox);
+    let hook = Hook::probe();
     // SAFETY: the child makes system calls only and leaves by _exit; the parent waits for exactly that child.
     let bits = unsafe {
         let child = libc::fork();
         if child == 0 {
-            libc::_exit(knock(&entry));
+            libc::_exit(knock(&entry, &hook));
         }
         let mut status = 0;
         while child > 0 && libc::waitpid(child, &mut status, 0) < 0 {
@@ -58,11 +63,12 @@ fn attempt() -> Strength {
         landlock: if held(FILES) { abi } else { 0 },
         seccomp: held(CALLS),
         signals: held(SIGNALS),
+        attributes: held(ATTRIBUTES),
     }
 }
 
 /// Runs in the child: system calls only.
-fn knock(entry: &Entry) -> i32 {
+fn knock(entry: &Entry, hook: &Hook) -> i32 {
     let mut held = DONE;
     if entry.lock().is_err() {
         return 0;
@@ -80,6 +86,9 @@ fn knock(entry: &Entry) -> i32 {
         if libc::kill(libc::getppid(), 0) < 0 {
             held |= SIGNALS;
         }
+    }
+    if hook.enter().is_ok() {
+        held |= ATTRIBUTES;
     }
     held
 }

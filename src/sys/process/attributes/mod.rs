@@ -1,0 +1,128 @@
+//! Modes, owners and times of files, which Landlock leaves to everybody who owns the file: a command, which has the
+//! daemon's user, could open the configuration to the whole machine, or close it to the daemon.
+//!
+//! A command's calls of this kind wait until the daemon has answered them (seccomp_unotify(2), since Linux 5.0). It opens
+//! the file itself, looks where that is, and makes the change on the descriptor, so that nothing can be exchanged in
+//! between. What the command may not write keeps its attributes. Nobody gets a set-user-id file, and the set-group-id bit
+//! is for folders.
+
+mod change;
+mod listener;
+
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_io::Async;
+use rustix::fs::{AtFlags, statat};
+use rustix::io::Errno;
+
+pub(super) use change::FCHMODAT2;
+pub(super) use listener::Hook;
+use listener::Notification;
+
+use crate::sys::beneath::path_of;
+use crate::sys::spawn_blocking::{BlockingTask, spawn_blocking};
+
+/// Folders in which a command may change attributes, each with what stays closed in it.
+#[derive(Clone, Debug, Default)]
+pub struct AttributeRules(Vec<(PathBuf, Vec<PathBuf>)>);
+
+impl AttributeRules {
+    /// The tree at `folder` may be changed but for `hidden`, and for the folders that lead there. Both by their real paths.
+    pub(super) fn allow(&mut self, folder: PathBuf, hidden: &[PathBuf]) {
+        let hidden = hidden.iter().filter(|h| h.starts_with(&folder)).cloned().collect();
+        self.0.push((folder, hidden));
+    }
+
+    /// May the file that is at `path` be changed?
+    fn cover(&self, path: &Path) -> bool {
+        self.0.iter().any(|(folder, hidden)| {
+            path.starts_with(folder)
+                && !hidden.iter().any(|h| path.starts_with(h) || h.starts_with(path))
+        })
+    }
+
+    /// Is this one of the folders themselves? Its owner keeps the right to use it.
+    fn is_folder(&self, path: &Path) -> bool {
+        self.0.iter().any(|(folder, _)| folder == path)
+    }
+}
+
+/// Answers a command's calls as long as it runs. Dropped, those that come are refused by the kernel (ENOSYS).
+pub(super) struct AttributeBroker {
+    listener: Async<Arc<OwnedFd>>,
+    rules: Arc<AttributeRules>,
+    /// An answer in the making; whether there may be more.
+    work: Option<BlockingTask<bool>>,
+}
+
+impl AttributeBroker {
+    /// For the child that was started with the [`Hook`] of this socket.
+    pub(super) fn new(socket: &OwnedFd, rules: AttributeRules) -> io::Result<AttributeBroker> {
+        let listener = Async::new_nonblocking(Arc::new(listener::receive(socket)?))?;
+        Ok(AttributeBroker { listener, rules: Arc::new(rules), work: None })
+    }
+
+    /// Answers what is there; ready when nobody is left who could ask.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(work) = &mut self.work {
+                match Pin::new(work).poll(cx) {
+                    Poll::Ready(true) => self.work = None,
+                    Poll::Ready(false) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            match self.listener.poll_readable(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+            // Files may be on a disk that hangs: not on the loop.
+            let (listener, rules) = (Arc::clone(self.listener.get_ref()), Arc::clone(&self.rules));
+            self.work = Some(spawn_blocking(move || answer_all(&listener, &rules)));
+        }
+    }
+}
+
+/// Answers every call that waits; whether more may come.
+fn answer_all(listener: &OwnedFd, rules: &AttributeRules) -> bool {
+    loop {
+        match listener::take(listener) {
+            Ok(Some(call)) => {
+                let result = perform(listener, rules, &call);
+                listener::answer(listener, &call, result);
+            }
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Makes the change, if it is one that the command may make.
+fn perform(listener: &OwnedFd, rules: &AttributeRules, call: &Notification) -> Result<(), Errno> {
+    let (target, change) = change::decode(call)?;
+    let file = target.open(call.pid)?;
+    // Only if the process still waits is what was read its own, and not of one that got its number.
+    if !listener::waits(listener, call) {
+        return Err(Errno::SRCH);
+    }
+    let path = path_of(&file).map_err(|_| Errno::PERM)?;
+    if !rules.cover(&path) {
+        return Err(Errno::PERM);
+    }
+    let stat = statat(&file, "", AtFlags::EMPTY_PATH)?;
+    // As the kernel would say to the command, which has none of the daemon's capabilities.
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Errno::PERM);
+    }
+    change.make(&file, &stat, rules.is_folder(&path))
+}
+
+#[cfg(test)]
+mod tests;
