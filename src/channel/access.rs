@@ -1,21 +1,21 @@
-//! Who may talk: entries of `allow_from` against a sender.
+//! Who may talk: matches senders against the entries of `allow_from`.
 //!
-//! An empty list is nobody. Must never look at a display name: anybody can choose one.
+//! An empty list means nobody. Must never look at a display name: anybody can choose one.
 
 use crate::bus::Sender;
 
-/// Is there an entry that opens the bot to everybody? Worth a warning at start.
+/// Whether an entry opens the bot to everybody. Worth a warning at start.
 pub fn open_to_all(list: &[String]) -> bool {
     list.iter().any(|entry| entry.trim() == "*")
 }
 
-/// Is `sender` in `list`?
+/// Whether `sender` is in `list`.
 pub fn allows(list: &[String], sender: &Sender) -> bool {
     list.iter().any(|entry| matches(entry, sender))
 }
 
 /// One entry: `*`, `id`, `@user`, `user` (not of digits alone), `id|user` or `platform:id`. User names and platforms
-/// match without regard to case.
+/// match case-insensitively.
 pub fn matches(entry: &str, sender: &Sender) -> bool {
     let entry = entry.trim();
     if entry == "*" {
@@ -36,7 +36,7 @@ pub fn matches(entry: &str, sender: &Sender) -> bool {
     if let Some((platform, id)) = split_canonical(entry) {
         return platform.eq_ignore_ascii_case(&sender.platform) && is_id(id);
     }
-    // A user name of digits would let its owner pass for the id.
+    // A user name of digits would let its owner impersonate the id.
     is_id(entry) || (!is_numeric(entry) && is_user(entry))
 }
 

@@ -1,7 +1,7 @@
-//! Command lines (`picoclaw agent`) at the control socket: who is attached, and what is on its way to them.
+//! Command lines (`picoclaw agent`) at the control socket: which are attached, and their outgoing packets.
 //!
-//! What is said to one that has gone is dropped: its session has it. One that does not read is dropped, too, so that
-//! nothing here waits for anybody.
+//! Output for a command line that has disconnected is dropped: its session has it. A client that does not read is
+//! disconnected, so that nothing here blocks.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub struct Client {
     address: Address,
     /// [`ASKS`], [`STAYS`].
     flags: u32,
-    /// Packets to be written.
+    /// Packets that wait to be written.
     pending: RefCell<Vec<u8>>,
     /// Bytes that are being written.
     writing: Cell<usize>,
@@ -43,13 +43,13 @@ pub struct Client {
 }
 
 impl Cli {
-    /// Takes a command line in; `None` when there are [`CLI_CLIENTS`] already.
+    /// Attaches a command line; `None` when there are [`CLI_CLIENTS`] already.
     pub fn attach(&self, session: String, flags: u32) -> Option<Rc<Client>> {
         let mut clients = self.0.borrow_mut();
         if clients.len() >= CLI_CLIENTS {
             return None;
         }
-        // Never that of one before, also of an earlier start: what was meant for another is not answered here.
+        // Never a number used before, not even by an earlier process: a message for another client must not arrive here.
         let newest = clients.iter().filter_map(|c| c.address.topic.parse::<i64>().ok()).max();
         let number = newest.map_or(0, |n| n + 1).max(clock::unix_now() * 1000);
         let client = Rc::new(Client {
@@ -66,7 +66,7 @@ impl Cli {
         Some(client)
     }
 
-    /// It has gone; nobody answers its questions.
+    /// It has disconnected; nobody answers its questions.
     pub fn detach(&self, client: &Rc<Client>) {
         self.0.borrow_mut().retain(|c| !Rc::ptr_eq(c, client));
         client.questions.borrow_mut().clear();
@@ -80,7 +80,7 @@ impl Cli {
         }
     }
 
-    /// The one that is meant, or the last in the same session that stays.
+    /// The addressed client, or the last one in the same session that stays.
     fn find(&self, to: &Address) -> Option<Rc<Client>> {
         let clients = self.0.borrow();
         let stays = |c: &&Rc<Client>| c.address.chat == to.chat && c.flags & STAYS != 0;
@@ -95,12 +95,12 @@ impl Client {
         &self.address
     }
 
-    /// Did the turn of its message of this number fail?
+    /// Whether the turn of its message with this number failed.
     pub fn has_failed(&self, number: u32) -> bool {
         self.failed.get() == i64::from(number)
     }
 
-    /// Queues a packet; one that lets more than [`CLI_UNREAD_BYTES`] wait is dropped.
+    /// Queues a packet; a client with more than [`CLI_UNREAD_BYTES`] unread is disconnected.
     pub fn tell(&self, kind: u8, number: u32, text: &str) {
         let mut pending = self.pending.borrow_mut();
         if pending.len() + self.writing.get() + text.len() > CLI_UNREAD_BYTES {
@@ -110,11 +110,11 @@ impl Client {
             return;
         }
         packet::write(&mut pending, kind, number, text);
-        // Full means that the writer is about to look.
+        // Full means that the writer has been woken already.
         let _ = self.wake.0.try_send(());
     }
 
-    /// Writes what is queued until it is detached or does not read any more, and closes the connection.
+    /// Writes queued packets until the client is detached or stops reading, then closes the connection.
     pub async fn write(&self, mut stream: UnixStream) {
         while self.wake.1.recv().await.is_ok() {
             let bytes = self.pending.take();
@@ -135,7 +135,7 @@ impl Client {
         let _ = stream.shutdown(std::net::Shutdown::Both);
     }
 
-    /// The answer to a question; one that is closed is passed over.
+    /// The answer to a question; ignored if that is closed.
     pub fn answer(&self, number: u32, yes: bool) {
         let mut questions = self.questions.borrow_mut();
         if let Some(at) = questions.iter().position(|(n, _)| *n == number) {
@@ -162,7 +162,7 @@ impl Channel for Cli {
         Self::NAME
     }
 
-    /// At characters only: the parts are put together again.
+    /// Between characters only: the client joins the parts again.
     fn split(&self, text: &str) -> Vec<String> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while rest.len() > CLI_PART_BYTES {
@@ -217,7 +217,7 @@ impl Channel for Cli {
             Timer::after(APPROVAL_WAIT).await;
             Verdict::TimedOut
         };
-        // It has gone with the question.
+        // It disconnected while the question was open.
         or(async { waits.recv().await.unwrap_or(Verdict::Unreachable) }, late).await
     }
 
@@ -256,7 +256,7 @@ mod tests {
             cli.send(&to(&one), &mut Delivery::default()).await.expect("sent");
             assert_eq!((told(&one), told(&stays)), (vec![(TEXT, 3)], vec![]));
             cli.detach(&one);
-            // Another's number means nothing to who gets it now.
+            // Another client's number means nothing to the one that gets it now.
             cli.send(&to(&one), &mut Delivery::default()).await.expect("sent");
             assert_eq!((told(&stays), told(&other)), (vec![(TEXT, 0)], vec![]));
             assert_eq!(cli.ask(&stays.address, "", "?").await, Verdict::Unreachable, "no terminal");

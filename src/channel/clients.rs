@@ -1,6 +1,6 @@
-//! Clients that are connected to a channel of ours. What is sent to them goes out in order, with a deadline, or they go.
+//! Clients connected to a channel's server. Output is sent in order and with a deadline; a client that misses it is closed.
 //!
-//! Must never wait for a client that does not read: its queue and its time are bounded, the others get theirs.
+//! Must never wait for a client that does not read: its queue and its time are bounded, and it does not delay the others.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,10 +12,10 @@ use smol::io::AsyncWriteExt;
 
 use crate::limits::{CLIENT_QUEUE, CLIENT_WRITE_TIMEOUT};
 
-/// Bytes on their way out.
+/// Bytes to be sent.
 pub struct Outgoing {
     bytes: Rc<[u8]>,
-    /// Told when the kernel has them; dropped with a client that did not take them.
+    /// Signalled when the kernel has them; dropped if the client did not read them.
     accepted: Sender<()>,
 }
 
@@ -45,7 +45,7 @@ impl Drop for Client<'_> {
 }
 
 impl Client<'_> {
-    /// Gives the bytes to this client alone, without waiting.
+    /// Queues the bytes for this client only, without waiting.
     #[cfg(feature = "pico")]
     pub fn push(&self, bytes: Vec<u8>) {
         self.clients.queue(|e| e.number == self.number, bytes);
@@ -75,7 +75,7 @@ impl Clients {
         self.open.borrow().len()
     }
 
-    /// Gives the bytes to every client of a chat, and of any chat where that is empty. True when one of them took them.
+    /// Sends the bytes to every client of a chat, or of all chats if `chat` is empty. True when at least one accepted them.
     pub async fn send(&self, chat: &str, bytes: Vec<u8>) -> bool {
         self.queue(|e| chat.is_empty() || e.chat == chat, bytes).recv().await.is_ok()
     }
@@ -90,7 +90,7 @@ impl Clients {
         let bytes: Rc<[u8]> = bytes.into();
         let (accepted, any_accepted) = smol::channel::bounded(1);
         for entry in self.open.borrow().iter().filter(|e| to(e)) {
-            // Full: it does not read, and its deadline is on the way.
+            // Full: it does not read, and its deadline will close it.
             let _ =
                 entry.queue.try_send(Outgoing { bytes: bytes.clone(), accepted: accepted.clone() });
         }
@@ -98,10 +98,10 @@ impl Clients {
     }
 }
 
-/// Writes what is queued until there is nobody left who would queue more.
+/// Writes queued output until nobody is left who could queue more.
 ///
 /// # Errors
-/// Half a sentence: the client did not take it. The connection is shut then, which ends its reader, too.
+/// Half a sentence: the client did not read it. The connection is then shut down, which ends its reader, too.
 pub async fn write(mut stream: TcpStream, queue: Receiver<Outgoing>) -> Result<(), &'static str> {
     while let Ok(out) = queue.recv().await {
         let late = async {
@@ -110,11 +110,11 @@ pub async fn write(mut stream: TcpStream, queue: Receiver<Outgoing>) -> Result<(
         };
         let written = async { stream.write_all(&out.bytes).await.map_err(|_| "it is gone") };
         if let Err(why) = or(written, late).await {
-            // Nothing to tell anybody: it is closed either way.
+            // An error does not matter: it is closed either way.
             let _ = stream.shutdown(std::net::Shutdown::Both);
             return Err(why);
         }
-        // Nobody may be waiting any more.
+        // The sender may have stopped waiting.
         let _ = out.accepted.try_send(());
     }
     Ok(())

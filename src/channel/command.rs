@@ -1,6 +1,6 @@
-//! Commands in a chat: text -> what is wanted. Who carries it out is not decided here.
+//! Commands in a chat: parses text into a [`Command`]. It does not decide who executes it.
 //!
-//! Must never swallow a message that is no command: what is unknown goes to the model.
+//! Must never swallow a message that is not a command: unknown ones go to the model.
 
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +25,11 @@ pub enum Command<'a> {
     Clear,
     /// `/stop`: stops the turn that is running in this chat.
     Stop,
-    /// `/btw QUESTION`: answered beside the turn that runs.
+    /// `/btw QUESTION`: answered in parallel with the running turn.
     Btw(&'a str),
     /// `/pair CODE`; the code may be empty.
     Pair(&'a str),
-    /// `/skills …`: what follows, trimmed.
+    /// `/skills …`: the rest, trimmed.
     Skills(&'a str),
     /// A known command written wrongly: answered with this text.
     Usage(&'static str),
@@ -69,7 +69,7 @@ const LIST: &str = "Usage: /list models|channels|skills";
 const BTW: &str = "Usage: /btw QUESTION";
 const SWITCH: &str = "Usage: /switch model to NAME";
 
-/// Does `text` begin like a command, with `/` or `!`?
+/// Whether `text` begins like a command, with `/` or `!`.
 pub fn has_prefix(text: &str) -> bool {
     text.trim_start().starts_with(['/', '!'])
 }

@@ -21,14 +21,14 @@ pub fn kind(name: &str, mime: &str) -> &'static str {
     }
 }
 
-/// Puts `tag` (`[image:/path]`) in the place of the first mark of its kind (`[image]`, `[image: name]`) that has no
-/// path yet, or at the end.
+/// Replaces the first mark of its kind (`[image]`, `[image: name]`) without a path by `tag` (`[image:/path]`), or appends
+/// it.
 pub fn inject(content: &str, tag: &str) -> String {
     let kind = tag.trim_start_matches('[').split(':').next().unwrap_or("");
     put(content, kind, tag)
 }
 
-/// The same with any text for the mark of `kind`.
+/// The same with any text in place of the mark of `kind`.
 pub fn put(content: &str, kind: &str, tag: &str) -> String {
     let mut from = 0;
     while let Some(found) = content[from..].find('[') {
@@ -44,8 +44,8 @@ pub fn put(content: &str, kind: &str, tag: &str) -> String {
     if content.is_empty() { tag.into() } else { format!("{content}\n{tag}") }
 }
 
-/// A name for a file on disk: the sender's ending, nothing that leads out of a folder, and the number in front so that
-/// two files do not meet. At most 64 bytes.
+/// A name for a file on disk: the sender's extension, nothing that leads out of a folder, and a number in front to avoid
+/// collisions. At most 64 bytes.
 pub fn file_name(number: i64, name: &str, kind: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or("");
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };

@@ -34,45 +34,45 @@ pub mod sim;
 
 /// A chat platform.
 pub trait Channel {
-    /// What the platform is called in `type` and in sender ids.
+    /// The platform's name in `type` and in sender ids.
     const NAME: &'static str;
     /// Name of this instance ([`Address::channel`]).
     fn name(&self) -> &str;
-    /// The parts in which [`Channel::send`] delivers a long text; each is delivered and recorded by itself.
+    /// The parts in which [`Channel::send`] delivers a long text; each is delivered and recorded separately.
     fn split(&self, text: &str) -> Vec<String>;
-    /// How it is doing, in words.
+    /// Its state, for people.
     fn state(&self) -> String;
-    /// It receives.
+    /// Whether it receives.
     fn is_healthy(&self) -> bool {
         true
     }
-    /// Where people find it (`https://t.me/NAME`); empty while that is not known.
+    /// Its public address (`https://t.me/NAME`); empty while unknown.
     fn link(&self) -> String {
         String::new()
     }
-    /// The socket that it listens on, `ADDRESS: what is told whom`; empty where it has none of its own.
+    /// The socket that it listens on, `ADDRESS: what it reveals to whom`; empty if it has no own one.
     fn listening(&self) -> String {
         String::new()
     }
-    /// The path of the gateway's server whose connections go to [`Channel::admit`]; `None` where it serves none.
+    /// The path of the gateway's server whose connections go to [`Channel::admit`]; `None` if it serves none.
     fn route(&self) -> Option<Route> {
         None
     }
-    /// Takes over a connection that asked for [`Channel::route`]; closes it when too many wait already.
+    /// Takes over a connection that asked for [`Channel::route`]; closes it if too many wait already.
     fn admit(&self, _arrival: Arrival) {}
     /// The code that pairs a stranger now; empty when none is open.
     fn pairing_code(&self) -> String {
         String::new()
     }
-    /// Receives for ever; returns only when there is nothing left to receive from (end of input).
+    /// Receives forever; returns only at the end of input.
     async fn run<I: Intake>(&self, intake: &I);
-    /// Delivers a message. After an error the same `delivery` makes the next call go on where this one ended.
+    /// Delivers a message. After an error, a call with the same `delivery` continues where this one ended.
     async fn send(&self, message: &Outbound, delivery: &mut Delivery) -> Result<(), SendError>;
     /// Shows a text that a later [`Channel::send`] replaces ([`Delivery::placeholder`]); 0 when none is configured.
     async fn placeholder(&self, _to: &Address, _reply_to: i64) -> Result<i64, SendError> {
         Ok(0)
     }
-    /// Downloads a file that came with a message into `sink`, unless nothing comes for `_idle`; how many bytes. After an
+    /// Downloads a file that came with a message into `sink`, giving up after `_idle` without data; returns the bytes. After an
     /// error `sink` holds a part.
     async fn fetch(
         &self,
@@ -82,15 +82,15 @@ pub trait Channel {
     ) -> Result<u64, SendError> {
         Err(SendError::Permanent("nobody sends files on this channel".into()))
     }
-    /// Sends a file. After [`SendError::Unknown`] it may be there.
+    /// Sends a file. After [`SendError::Unknown`] it may have arrived.
     async fn upload(&self, _to: &Address, _file: &Upload) -> Result<(), SendError> {
         Err(SendError::Permanent("this channel takes no files".into()))
     }
     /// Asks `user` (the platform's id) in the chat `to` for a yes or no, and waits at most
-    /// [`crate::limits::APPROVAL_WAIT`]. An answer of anybody else does not count. When the future is dropped the question
+    /// [`crate::limits::APPROVAL_WAIT`]. An answer from anybody else does not count. When the future is dropped the question
     /// is closed.
     async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict;
-    /// Shows that an answer is being worked on for as long as this is polled, at most
+    /// Shows a typing indicator for as long as this is polled, at most
     /// [`crate::limits::TYPING_FOR`]. Never returns: race it against the work.
     async fn typing(&self, to: &Address);
 }
@@ -102,39 +102,40 @@ pub struct Route {
     pub scheme: &'static str,
     /// Where, like `/pico/ws`.
     pub path: &'static str,
-    /// Who is answered there, in words that the channel's name ends.
+    /// Who gets an answer there; a phrase that the channel's name completes.
     pub serves: &'static str,
 }
 
-/// A request for a channel's path: its connection, and what was read of it.
+/// An HTTP request for a channel's path: its connection, and the bytes read so far.
 pub struct Arrival {
     /// The client.
     pub stream: TcpStream,
-    /// At least a whole head, and what came behind it.
+    /// At least a whole request head, and any bytes after it.
     pub bytes: Vec<u8>,
 }
 
-/// What the channels of a process share.
+/// What all channels of a process share.
 pub struct Shared {
-    /// For what they ask of their platforms.
+    /// For requests to their platforms.
     pub client: Client,
-    /// Who may talk because the owner let them in.
+    /// Users who may talk because they paired.
     pub paired: Rc<RefCell<paired::Paired>>,
 }
 
-/// What the channel needs of the program.
+/// What a channel needs from the program.
 pub trait Intake {
-    /// The first event of `channel` that is not confirmed yet; 0 when none is known, or when that was longer ago than
+    /// The first event of `channel` that is not confirmed yet; 0 when none is known, or when it is older than
     /// [`crate::limits::TELEGRAM_OFFSET_AGE`].
     fn offset(&self, channel: &str) -> i64;
-    /// Takes messages in order; those whose (channel, event) is known already are dropped (known, not lower than another: a
-    /// platform may number anew). Returns when they are on disk, and the first event that is not: every one below it may be
-    /// confirmed. It is `next` when all is well, lower while nothing can be written or nothing has room. Never waits for a turn,
-    /// except for a channel without numbers while nothing can be written. `batch` may be empty: then only `next` has moved.
+    /// Takes messages in order; those whose (channel, event) is known already are dropped (exact matches only: a
+    /// platform may restart its numbering). Returns when they are on disk: the first event that is not, so that every event
+    /// below it may be confirmed. This is `next` normally, and lower while nothing can be written or there is no room. Never
+    /// waits for a turn, except for a channel without event numbers while nothing can be written. `batch` may be empty: then only
+    /// `next` has moved.
     async fn submit(&self, channel: &str, batch: Vec<Inbound>, next: i64) -> i64;
-    /// Messages of a platform that wait for the end of their turns.
+    /// Messages of a platform whose turns have not ended.
     fn open(&self, platform: &str) -> usize;
-    /// The chat has another id from now on; session and open deliveries move. Told again, it changes nothing.
+    /// The chat has another id from now on; session and open deliveries move. Idempotent.
     async fn migrated(&self, channel: &str, old: &str, new: &str);
     /// Writes [`paired::Paired::to_json`] to `state/paired.json`.
     async fn save_paired(&self, json: String) -> crate::Result<()>;
@@ -151,19 +152,19 @@ pub struct Delivery {
     pub message_ids: Vec<i64>,
 }
 
-/// Why a message, or the rest of it, was not delivered. The texts hold no secret.
+/// Why a message, or the rest of it, was not delivered. The texts contain no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// Will not work later either (blocked, chat gone): end of this delivery.
+    /// Permanent (blocked, chat deleted): end of this delivery.
     Permanent(String),
-    /// Come back after this time.
+    /// Retry after this time.
     RateLimited(Duration),
-    /// The platform did not take it; may work later.
+    /// The platform did not accept it; may work later.
     Temporary(String),
-    /// The connection ended when the message was on its way: the platform may have it. Sent again, it is there at
-    /// least once.
+    /// The connection ended when the message was on its way: the platform may have it. It is sent again, so it
+    /// arrives at least once.
     Unknown(String),
-    /// Nobody is connected who could take it; somebody may be soon.
+    /// No client is connected; one may connect soon.
     Absent(&'static str),
     /// The chat has this id now; send it there.
     MigratedTo(String),
@@ -171,7 +172,7 @@ pub enum SendError {
 
 impl SendError {
     /// The class of an HTTP status where the platform says nothing more precise. 2xx is an answer that could not be
-    /// read, so nobody knows.
+    /// read, so the outcome is unknown.
     pub fn of_status(status: u16, text: &str) -> SendError {
         match status {
             429 => SendError::RateLimited(Duration::from_secs(1)),
@@ -181,7 +182,7 @@ impl SendError {
         }
     }
 
-    /// How long to wait before attempt number `attempt` + 1 (from 0): 0.5 s doubled up to 60 s. `None` when another
+    /// How long to wait before attempt number `attempt` + 1 (from 0): 0.5 s doubled up to 60 s. `None` if another
     /// attempt makes no sense, or goes to another chat.
     pub fn retry_in(&self, attempt: u32) -> Option<Duration> {
         match self {
@@ -215,7 +216,7 @@ macro_rules! channels {
         channels! { @types ($) $(#[cfg $gate] $module = $kind;)* }
     };
     (@types ($d:tt) $(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {
-        // There is one value for each bot of the process: a box would cost more than the size it saves.
+        // There is one value per bot of the process: a box would cost more than it saves.
         #[allow(clippy::large_enum_variant)]
         /// Any channel: those that `channel_list` may name, and the two that it may not.
         pub enum AnyChannel {
@@ -243,7 +244,7 @@ macro_rules! channels {
             }
         }
 
-        /// The expression, with the channel that it is.
+        /// Evaluates the expression with the channel of the actual kind.
         macro_rules! on_each {
             ($d any:expr, $d channel:ident => $d done:expr) => {
                 match *$d any {
@@ -316,7 +317,7 @@ impl AnyChannel {
     /// Every enabled channel of a configuration.
     ///
     /// # Errors
-    /// A list of paired users that cannot be read: it is never overwritten.
+    /// The list of paired users cannot be read: it is never overwritten.
     pub fn all(config: &Config, client: &Client) -> crate::Result<Vec<AnyChannel>> {
         let path = config.home.join("state/paired.json");
         let paired = match crate::store::atomic::read_bounded(&path, crate::limits::CONFIG_BYTES)? {

@@ -1,6 +1,6 @@
 //! The users that paired, as `state/paired.json` holds them: `{"telegram":["123"],"used_codes":{"telegram":"<hash>"}}`.
 //!
-//! Must never hold a code itself, only the SHA-256 of an owner's code that has been used.
+//! Must never contain a code itself, only the SHA-256 of an owner's code that has been used.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct Paired {
 
 impl Paired {
     /// Reads the file's text; empty text is nobody. What is not a list of ids is an error, so that a damaged file is
-    /// noticed rather than written over.
+    /// noticed and not overwritten.
     pub fn parse(text: &str) -> Result<Paired> {
         let mut paired = Paired::default();
         if text.trim().is_empty() {
@@ -61,7 +61,7 @@ impl Paired {
         object(users.chain(used)).to_string()
     }
 
-    /// Has `id` paired with `channel`?
+    /// Whether `id` has paired with `channel`.
     pub fn contains(&self, channel: &str, id: &str) -> bool {
         self.users.get(channel).is_some_and(|ids| ids.iter().any(|known| known == id))
     }
@@ -89,7 +89,7 @@ impl Paired {
         self.used.insert(channel.into(), hash);
     }
 
-    /// Was the owner's code used?
+    /// Whether the owner's code was used.
     pub fn is_spent(&self, channel: &str, code: &str) -> bool {
         self.used.get(channel).is_some_and(|used| *used == hash(code))
     }
@@ -100,7 +100,7 @@ pub fn hash(code: &str) -> String {
     text::hex(digest::digest(&digest::SHA256, code.as_bytes()).as_ref())
 }
 
-/// Are the two the same? Compares digests, all of them, so that the time says nothing about where they differ.
+/// Whether the two are equal. Compares complete digests, so that the time does not reveal where they differ.
 pub fn same(code: &str, given: &str) -> bool {
     let code = digest::digest(&digest::SHA256, code.as_bytes());
     let given = digest::digest(&digest::SHA256, given.as_bytes());

@@ -1,7 +1,7 @@
 //! How a stranger becomes a user: a code that the owner reads on the device and writes to the bot.
 //!
-//! A state machine without I/O: `now` is in seconds of a clock that never goes back, random bytes come in, answers go
-//! out. Must never tell a stranger the code, and never let more guesses through than
+//! A state machine without I/O: `now` is in seconds of a monotonic clock, random bytes are arguments, answers are return
+//! values. Must never tell a stranger the code, and never let more guesses through than
 //! [`limits::PAIRING_TRIES_SENDER`] and [`limits::PAIRING_TRIES_HOUR`] allow.
 
 use std::collections::VecDeque;
@@ -17,27 +17,27 @@ const HOUR: u64 = 3600;
 /// Random bytes for one code.
 pub type Entropy = [u8; limits::PAIRING_CODE_CHARS];
 
-/// What a message of a stranger leads to.
+/// The reaction to a stranger's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
-    /// Was told before, or too many strangers are about.
+    /// Was told before, or too many strangers are active.
     Ignored,
     /// Tell how to pair ([`HOW_TO_PAIR`]).
     Tell,
 }
 
-/// What a `/pair` leads to.
+/// The result of a `/pair`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// The sender is a user from now on; the list is to be saved.
     Paired,
-    /// Wrong or outdated; so many tries are left to this sender.
+    /// Wrong or expired; this sender has so many tries left.
     Wrong(u32),
     /// This was the last try of this sender.
     Last,
-    /// Not looked at; nothing is answered.
+    /// Ignored without an answer.
     Refused,
-    /// Not looked at because of others' tries; may be told to come back.
+    /// Ignored because of others' tries; may be told to come back later.
     Busy,
 }
 
@@ -58,7 +58,7 @@ pub struct Pairing {
     chosen: Secret,
     code: Option<([u8; limits::PAIRING_CODE_CHARS], u64)>,
     strangers: Vec<Stranger>,
-    /// When the tries of the last hour were.
+    /// Times of the tries of the last hour.
     tries: VecDeque<u64>,
 }
 
@@ -69,15 +69,15 @@ impl Pairing {
         Pairing { channel: channel.into(), chosen, code: None, strangers, tries }
     }
 
-    /// The code in force and the seconds it still lives, for console and status; `None` before a stranger wrote, after it was used or is
-    /// outdated, and when the owner chose one (who knows it, so it is never shown).
+    /// The code in force and its remaining seconds, for console and status; `None` before a stranger wrote, after it was used or has
+    /// expired, and if the owner chose one (it is never shown, because the owner knows it).
     pub fn code_for_status(&self, now: u64) -> Option<(String, u64)> {
         let (code, born) = self.code.as_ref()?;
         let left = limits::PAIRING_LIFE.as_secs().saturating_sub(now.saturating_sub(*born));
         (left > 0).then(|| (code.iter().map(|byte| char::from(*byte)).collect(), left))
     }
 
-    /// Makes a code unless one is in force; `Some` when it is new and should be logged.
+    /// Creates a code unless one is valid; `Some` if it is new and should be logged.
     pub fn renew(&mut self, now: u64, paired: &Paired, entropy: Entropy) -> Option<String> {
         if self.owner_code(paired).is_some() || self.code_for_status(now).is_some() {
             return None;

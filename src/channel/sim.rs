@@ -1,4 +1,4 @@
-//! The channel of `simulate`: tells of replies, receives nothing.
+//! The channel of `simulate`: reports replies, receives nothing.
 
 use super::{Channel, Delivery, Intake, SendError};
 use crate::bus::{Address, Outbound, Verdict};

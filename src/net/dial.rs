@@ -1,4 +1,4 @@
-//! From a route to a connection: addresses, guard, TCP, proxy, TLS.
+//! Opens the connection for a route: addresses, guard, TCP, proxy, TLS.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,8 +16,8 @@ use super::tunnel;
 use crate::limits::{CONNECT_NEXT, CONNECT_TIMEOUT};
 use crate::proto::url::{Url, host_port};
 
-/// Connects. With a guard every address is checked right before it is used, and nothing but that
-/// address is used: neither we nor a proxy look the name up again.
+/// Connects. With a guard every address is checked right before it is used, and only that
+/// address is used: neither we nor a proxy resolve the name again.
 pub(super) async fn dial(
     client: &Inner,
     route: &Route,
@@ -36,7 +36,7 @@ pub(super) async fn dial(
     let config = client.tls().map_err(|e| route.error(HttpErrorKind::Connect, e))?;
     let connector = TlsConnector::from(config);
     let shake = connector.connect_with(name, tcp, |session| {
-        // The default of 64 kB is meant for programs that write without waiting.
+        // The default of 64 kB is for programs that write without waiting.
         session.set_buffer_limit(Some(2 * crate::limits::HTTP_WRITE_BYTES));
     });
     match within(CONNECT_TIMEOUT, shake).await {
@@ -45,7 +45,7 @@ pub(super) async fn dial(
     }
 }
 
-/// An I/O error in words; the kernel's and our own time-out read alike.
+/// An I/O error as text; the kernel's and our own timeout read the same.
 fn cause(e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::TimedOut => format!("no connection within {}", seconds(CONNECT_TIMEOUT)),
@@ -70,7 +70,7 @@ pub(super) async fn addresses(
     })
 }
 
-/// A TCP connection to the first address that takes it.
+/// A TCP connection to the first address that accepts it.
 async fn direct(
     client: &Inner,
     route: &Route,
@@ -110,7 +110,7 @@ async fn tcp(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A connection through a proxy. The proxy looks the name up, unless a guard wants to see the address.
+/// A connection through a proxy. The proxy resolves the name, unless a guard has to check the address.
 async fn through(
     client: &Inner,
     route: &Route,

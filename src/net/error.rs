@@ -6,16 +6,16 @@ use std::time::Duration;
 /// Why there is no response; the caller branches on [`HttpError::kind`].
 #[derive(Debug, Clone)]
 pub struct HttpError {
-    /// What to branch on.
+    /// The kind that callers branch on.
     pub kind: HttpErrorKind,
-    /// Sentence with host and cause, never a secret (no path of a bot URL).
+    /// A sentence with host and cause, never a secret (no path of a bot URL).
     pub message: String,
 }
 
 /// See [`HttpError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpErrorKind {
-    /// The URL is not one we can fetch.
+    /// The URL cannot be fetched.
     Url,
     /// The name has no address (yet).
     Resolve,
@@ -23,7 +23,7 @@ pub enum HttpErrorKind {
     Guarded,
     /// No connection: TCP, proxy or TLS.
     Connect,
-    /// The clock is before the build date, so certificates cannot be judged yet.
+    /// The clock is before the build date, so certificates cannot be verified yet.
     Clock,
     /// No byte within the limit.
     Timeout,

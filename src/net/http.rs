@@ -44,9 +44,9 @@ pub struct Request<'a> {
     pub files: &'a [Splice],
     /// Waiting for the response's first byte.
     pub first_byte: Duration,
-    /// Silence allowed after it.
+    /// Maximum silence after it.
     pub idle: Duration,
-    /// The whole response, however lively.
+    /// Time limit for the whole response.
     pub total: Duration,
     /// Proxy URL (`http://`, `socks5://`, credentials allowed); empty means the environment decides
     /// (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
@@ -77,20 +77,20 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What the environment decides; tests decide for themselves.
+/// Settings from the environment; tests set their own.
 pub struct Options {
     /// PEM file with further roots (`SSL_CERT_FILE`).
     pub cert_file: Option<PathBuf>,
     /// For requests that name no proxy.
     pub proxies: Proxies,
-    /// Names to addresses; runs on the blocking thread.
+    /// Resolves names; runs on the blocking thread.
     pub lookup: Lookup,
-    /// Whether certificates can be judged yet.
+    /// Whether certificates can be verified yet.
     pub clock: fn() -> bool,
 }
 
 impl Options {
-    /// Neither roots nor proxies, the system's names.
+    /// No extra roots, no proxies, the system's resolver.
     pub fn plain() -> Options {
         Options {
             cert_file: None,
@@ -121,16 +121,16 @@ pub(super) struct Inner {
 }
 
 impl Client {
-    /// Reads `SSL_CERT_FILE` and the proxy variables; an error names the one that is wrong.
+    /// Reads `SSL_CERT_FILE` and the proxy variables; an error names the invalid one.
     pub fn new() -> crate::Result<Client> {
         Client::with(Options::from_env()?)
     }
 
-    /// A client that does not look at the environment.
+    /// A client that ignores the environment.
     pub fn with(options: Options) -> crate::Result<Client> {
         let tls = OnceCell::new();
         if let Some(file) = options.cert_file {
-            // At once, so that a wrong file is an error at the start.
+            // Read at once, so that an invalid file is an error at startup.
             let _ = tls.set(tls::config(Some(&file))?);
         }
         Ok(Client(Rc::new(Inner {
@@ -142,12 +142,12 @@ impl Client {
         })))
     }
 
-    /// Closes idle connections in time. Never ends; one task per process runs it.
+    /// Closes idle connections when their time is over. Never ends; one task per process runs it.
     pub async fn sweep(&self) {
         self.0.pool.sweep().await;
     }
 
-    /// Closes every idle connection now, to give their memory back.
+    /// Closes every idle connection now, to free their memory.
     pub fn close_idle(&self) {
         self.0.pool.clear();
     }
@@ -165,7 +165,7 @@ impl Client {
             let message = format!("{}: the clock is not set yet", route.label());
             return Err(HttpError { kind: HttpErrorKind::Clock, message });
         }
-        // A guarded request neither takes a connection that was opened without the guard nor leaves one behind.
+        // A guarded request neither reuses a connection that was opened without the guard nor puts one into the pool.
         let guarded = request.guard.is_some();
         let mut head = head(&request, &url, &route)?;
         let mut body = request.body;
@@ -189,7 +189,7 @@ impl Client {
             let repeatable = matches!(request.method, "GET" | "HEAD");
             match run(stream).await {
                 Ok(response) => return Ok(response),
-                // The server closed the idle connection just as it was used again.
+                // The server closed the idle connection just when it was reused.
                 Err(f)
                     if f.unsent
                         || (f.unanswered
@@ -203,7 +203,7 @@ impl Client {
         run(stream).await.map_err(|f| f.error)
     }
 
-    /// Looks the name up that a request to `url` begins with: the server's, or its proxy's.
+    /// Resolves the first name that a request to `url` needs: the server's, or its proxy's.
     pub async fn resolve(&self, url: &str, proxy: &str) -> Result<Rc<[IpAddr]>, HttpError> {
         let url = Url::parse(url).map_err(url_error)?;
         let route = self.route(&url, proxy)?;
@@ -227,7 +227,7 @@ impl Client {
 }
 
 impl Inner {
-    /// Made when it is first needed: it costs 20 kB, and the roots' pages.
+    /// Created on first use: it costs 20 kB, and the roots' pages.
     pub(super) fn tls(&self) -> crate::Result<Arc<ClientConfig>> {
         if let Some(config) = self.tls.get() {
             return Ok(Arc::clone(config));

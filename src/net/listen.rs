@@ -1,4 +1,4 @@
-//! Sockets on which others come to us: bound to loopback unless the configuration says otherwise and guards them.
+//! Listening sockets: bound to loopback unless the configuration says otherwise and protects them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
@@ -8,11 +8,11 @@ use rustix::net::sockopt;
 use crate::error::{Context, Error, Result};
 use crate::limits::{CLIENT_PROBE, CLIENT_SEND_BYTES};
 
-/// Binds the usable addresses of `hosts`, where nothing guards them only those of loopback (0.0.0.0 and :: become that);
-/// names other than `localhost` are not looked up. `keys` are the section that holds `host` and `port`, and what would guard.
+/// Binds the usable addresses of `hosts`; without protection only loopback ones (0.0.0.0 and :: become loopback). Names
+/// other than `localhost` are not resolved. `keys` are the section of `host` and `port`, and the key that would protect them.
 ///
 /// # Errors
-/// Names the address and the cure.
+/// Names the address and the fix.
 pub fn bind(
     hosts: &[String],
     port: u16,
@@ -55,7 +55,7 @@ pub fn bind(
     Ok(listeners)
 }
 
-/// Every address of this machine becomes the one that only this machine reaches.
+/// An address of this machine becomes its loopback address.
 fn narrowed(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         ip if !ip.is_unspecified() => ip,
@@ -64,13 +64,13 @@ fn narrowed(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Reached from this machine alone.
+/// Whether only this machine can reach it.
 pub fn is_local(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-/// Makes the kernel find out by itself that a client is gone without a word (tcp(7)): it is asked after [`CLIENT_PROBE`] of
-/// silence, and what it does not acknowledge is waited for as long. Its share of memory for what is sent is bounded.
+/// Makes the kernel detect a client that disappeared (TCP keepalive, tcp(7)): it probes after [`CLIENT_PROBE`] of silence,
+/// and waits as long for unacknowledged data. The send buffer is bounded.
 ///
 /// # Errors
 /// The kernel's.
@@ -106,7 +106,7 @@ mod tests {
         let e = bind("192.0.2.1", false).expect_err("refused");
         assert!(e.as_str().contains("gateway.token"), "{e}");
         assert_eq!(bind("0.0.0.0", true).expect("bound"), "0.0.0.0");
-        // A name is no address to listen on.
+        // A name is not an address to listen on.
         assert!(bind("example.org", true).is_err());
     }
 }

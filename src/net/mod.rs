@@ -4,10 +4,10 @@
 //! - `dial`: from a route to a connected stream; `tunnel`: the proxies' handshakes.
 //! - [`upload`]: files inside a request.
 //! - `stream`: a TCP or TLS connection with time limits; `pool`: idle ones; [`tls`]: roots and clock.
-//! - [`listen`]: the sockets on which others come to us.
-//! - [`proxy`]: which proxy a request takes; `resolve`: names to addresses.
+//! - [`listen`]: listening sockets.
+//! - [`proxy`]: which proxy a request uses; `resolve`: DNS lookups.
 //!
-//! Never puts a URL's path, query or credentials into an error: they hold bot tokens and keys.
+//! Never puts a URL's path, query or credentials into an error: they contain bot tokens and keys.
 
 mod dial;
 mod error;

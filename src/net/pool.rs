@@ -17,7 +17,7 @@ struct Idle {
 /// At most [`POOL_CONNECTIONS`] idle connections, the oldest first.
 pub(super) struct Pool {
     idle: RefCell<Vec<Idle>>,
-    /// Holds a token while the pool may have become non-empty.
+    /// Has an entry when the pool may have become non-empty.
     filled: (smol::channel::Sender<()>, smol::channel::Receiver<()>),
 }
 
@@ -26,7 +26,7 @@ impl Pool {
         Pool { idle: RefCell::default(), filled: smol::channel::bounded(1) }
     }
 
-    /// An idle connection of this route that is still good.
+    /// A usable idle connection of this route.
     pub(super) fn take(&self, route: &Route) -> Option<Stream> {
         loop {
             let now = Instant::now();
@@ -55,7 +55,7 @@ impl Pool {
             idle.remove(0);
         }
         idle.push(Idle { route, stream, until });
-        // Full means that the sweep has been told already.
+        // Full means that the sweep has been woken already.
         let _ = self.filled.0.try_send(());
     }
 

@@ -1,4 +1,4 @@
-//! Which proxy a request takes: its own, or what the environment says.
+//! Which proxy a request uses: its own, or the environment's.
 //!
 //! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` and their lower-case forms, read as Go's
 //! programs read them, so that a switch from the Go version changes nothing.
@@ -44,7 +44,7 @@ impl Proxies {
             }
         };
         let all = proxy("ALL_PROXY", "all_proxy")?;
-        // In a CGI program HTTP_PROXY is the client's `Proxy:` field, not the user's wish.
+        // In a CGI program HTTP_PROXY is the client's `Proxy:` field, not the user's setting.
         let http = if var("REQUEST_METHOD").is_some() {
             proxy("http_proxy", "http_proxy")?
         } else {
@@ -57,7 +57,7 @@ impl Proxies {
         Ok(Proxies { http: http.or_else(|| all.clone()), https: https.or(all), exempt })
     }
 
-    /// The proxy for `url`; `None` means straight there. This machine is never reached through one.
+    /// The proxy for `url`; `None` means a direct connection. This machine is never reached through a proxy.
     pub fn choose(&self, url: &Url) -> Option<&Url> {
         let proxy = if url.scheme == Scheme::Https { &self.https } else { &self.http };
         let proxy = proxy.as_ref()?;
@@ -128,7 +128,7 @@ fn exempt(entry: &str) -> Option<Exempt> {
 }
 
 /// A proxy's URL: `http://` or `socks5://`, `http://` when there is no scheme; credentials allowed.
-/// The error is half a sentence without the URL.
+/// The error is a phrase without the URL.
 pub fn parse(text: &str) -> Result<Url, &'static str> {
     let text = text.trim();
     let url = if text.contains("://") {

@@ -1,6 +1,6 @@
-//! Names to addresses, through the system's resolver on the one blocking thread.
+//! Resolves names through the system's resolver on the blocking thread.
 //!
-//! fsync runs on the same thread, so answers are kept for a while, and never is more than one lookup under way.
+//! fsync runs on the same thread, so answers are cached for a while, and at most one lookup runs at a time.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,11 +17,11 @@ use crate::limits::{RESOLVE_ADDRESSES, RESOLVE_HOSTS, RESOLVE_KEEP, RESOLVE_TIME
 struct Answer {
     host: Box<str>,
     addresses: Rc<[IpAddr]>,
-    /// `None`: doubtful, because nothing answered there; asked anew, kept in case that fails.
+    /// `None`: stale, because nothing answered there; resolved again, and kept in case that fails.
     fresh_until: Option<Instant>,
 }
 
-/// Asks the system for a name's addresses, with port 0; blocks.
+/// A blocking lookup of a name's addresses, with port 0.
 pub type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
 /// getaddrinfo.
@@ -29,11 +29,11 @@ pub(super) fn system(host: &str) -> io::Result<Vec<SocketAddr>> {
     (host, 0).to_socket_addrs().map(Iterator::collect)
 }
 
-/// Looks names up and remembers a few answers, the latest used first.
+/// Resolves names and caches a few answers, most recently used first.
 pub(super) struct Resolver {
     lookup: Lookup,
     answers: RefCell<Vec<Answer>>,
-    /// Held by the lookup itself, on the blocking thread: one that hangs is never joined by a second.
+    /// Held by the lookup itself, on the blocking thread, so that no second lookup starts while one hangs.
     busy: Arc<Mutex<()>>,
 }
 
@@ -43,12 +43,12 @@ impl Resolver {
     }
 
     /// The addresses of `host`, families alternating, at most [`RESOLVE_ADDRESSES`].
-    /// An address gives itself without a thread.
+    /// An address needs no lookup.
     pub(super) async fn resolve(&self, host: &str) -> io::Result<Rc<[IpAddr]>> {
         if let Ok(ip) = host.parse() {
             return Ok([ip].into());
         }
-        // RFC 6761, 6.3: never asked of anyone. A small system may have no /etc/hosts.
+        // RFC 6761, 6.3: never sent to a resolver. A small system may have no /etc/hosts.
         if host.eq_ignore_ascii_case("localhost") {
             return Ok([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into());
         }
@@ -57,12 +57,12 @@ impl Resolver {
         }
         match within(RESOLVE_TIMEOUT, self.ask(host)).await {
             Ok(addresses) => Ok(addresses),
-            // The resolver is down more often than a server moves.
+            // A resolver failure is more likely than a changed address.
             Err(e) => self.known(host, false).ok_or(e),
         }
     }
 
-    /// Nothing answered at the remembered addresses.
+    /// Marks the cached addresses as stale: nothing answered there.
     pub(super) fn mark_stale(&self, host: &str) {
         if let Some(answer) = self.answers.borrow_mut().iter_mut().find(|a| *a.host == *host) {
             answer.fresh_until = None;
@@ -81,12 +81,12 @@ impl Resolver {
 
     async fn ask(&self, host: &str) -> io::Result<Rc<[IpAddr]>> {
         let turn = self.busy.lock_arc().await;
-        // Whoever had the turn before may have asked the same.
+        // The previous holder of the lock may have resolved the same name.
         if let Some(known) = self.known(host, true) {
             return Ok(known);
         }
         let (name, lookup) = (host.to_owned(), self.lookup);
-        // A resolver that does not answer holds its thread for minutes, and the journal needs the pool's one.
+        // A dead resolver blocks its thread for minutes, and the journal needs the pool's thread.
         let work = move || {
             let found = lookup(&name);
             drop(turn);
@@ -112,8 +112,8 @@ impl Resolver {
     }
 }
 
-/// In the system's order (RFC 6724), but with the families alternating, so that where one of
-/// them leads nowhere the second try takes the other.
+/// In the system's order (RFC 6724), but with the families alternating, so that if one of
+/// them is unreachable the second try uses the other.
 fn ordered(all: &[SocketAddr]) -> Vec<IpAddr> {
     let mut rest: Vec<IpAddr> = Vec::new();
     for ip in all.iter().map(SocketAddr::ip) {

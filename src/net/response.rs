@@ -1,4 +1,4 @@
-//! One exchange: the request goes out, the response's head comes in; its body is read by the caller.
+//! One exchange: sends the request and reads the response's head; the caller reads the body.
 
 use std::io;
 use std::rc::Rc;
@@ -12,8 +12,8 @@ use super::upload::Splice;
 use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES};
 use crate::proto::http1::{Body, Head, HeadReader};
 
-/// A response whose body is read by the caller. Dropped before the body's end, it takes its
-/// connection with it.
+/// A response whose body the caller reads. If it is dropped before the body's end, its connection is
+/// closed.
 pub struct Response {
     /// Status code.
     pub status: u16,
@@ -23,11 +23,11 @@ pub struct Response {
     keep: bool,
 }
 
-/// A connection in use, with what has been read from it.
+/// A connection in use, with its read buffer.
 pub(super) struct Wire {
     client: Rc<Inner>,
     route: Rc<Route>,
-    /// Gone once the connection is back in the pool or broken.
+    /// `None` once the connection is back in the pool or broken.
     stream: Option<Stream>,
     buf: Box<[u8]>,
     start: usize,
@@ -36,10 +36,10 @@ pub(super) struct Wire {
     deadline: Instant,
 }
 
-/// Why an exchange failed, and what the server can have seen of it.
+/// Why an exchange failed, and how much of it the server may have seen.
 pub(super) struct Failed {
     pub(super) error: HttpError,
-    /// The request never left as a whole, so nothing can have been done about it.
+    /// The request was not sent completely, so the server cannot have processed it.
     pub(super) unsent: bool,
     /// The connection ended before a byte of a response.
     pub(super) unanswered: bool,
@@ -52,7 +52,7 @@ pub(super) struct Exchange<'a> {
     pub(super) head: &'a [u8],
     /// The rest of the body.
     pub(super) body: &'a [u8],
-    /// Files in it.
+    /// Files in the body.
     pub(super) files: &'a [Splice],
     pub(super) first_byte: Duration,
     pub(super) idle: Duration,
@@ -210,8 +210,8 @@ impl Response {
         self.body.left()
     }
 
-    /// The next piece of the body, never empty, `None` at its end. The piece lives in the
-    /// connection's buffer until the next call.
+    /// The next piece of the body, never empty, `None` at its end. It borrows the connection's buffer
+    /// until the next call.
     pub async fn chunk(&mut self) -> Result<Option<&[u8]>, HttpError> {
         loop {
             if self.body.is_done() {

@@ -1,4 +1,4 @@
-//! Where a connection leads.
+//! The endpoint of a connection.
 
 use super::error::{HttpError, HttpErrorKind};
 use crate::proto::url::{Scheme, Url, host_port};
@@ -12,7 +12,7 @@ pub(super) struct Route {
     pub(super) port: u16,
     /// Whether TLS is spoken with it.
     pub(super) tls: bool,
-    /// On the way.
+    /// The proxy, if any.
     pub(super) proxy: Option<Url>,
 }
 

@@ -33,12 +33,12 @@ pub(super) async fn within<T>(
 }
 
 impl Stream {
-    /// Reads what is there, waiting no longer than `limit`; 0 at the end.
+    /// Reads available bytes, waiting at most `limit`; 0 at the end.
     pub(super) async fn read_some(&mut self, buf: &mut [u8], limit: Duration) -> io::Result<usize> {
         within(limit, self.read(buf)).await
     }
 
-    /// Writes all, waiting no longer than `limit` for each piece. Small pieces keep TLS from
+    /// Writes everything, waiting at most `limit` for each piece. Small pieces keep TLS from
     /// holding a second copy of a long body.
     pub(super) async fn write_pieces(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
         for piece in bytes.chunks(HTTP_WRITE_BYTES) {

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3: which roots are trusted, and whether the clock is good enough to judge by.
+//! TLS 1.2 and 1.3: which roots are trusted, and whether the clock is good enough to verify certificates.
 
 use std::fs::File;
 use std::io::Read;

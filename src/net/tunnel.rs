@@ -53,7 +53,7 @@ async fn connect(stream: &mut Stream, proxy: &Url, host: &str, port: u16) -> io:
         let mut input = &buf[..n];
         let Some(head) = reader.feed(&mut input).map_err(io::Error::other)? else { continue };
         return match head.status {
-            // The server does not speak first, neither in TLS nor in HTTP.
+            // The server never sends first, neither in TLS nor in HTTP.
             200..=299 if input.is_empty() => Ok(()),
             200..=299 => Err(io::Error::other("bytes after the proxy's answer")),
             407 => Err(io::Error::other("the proxy wants other credentials (407)")),
@@ -113,7 +113,7 @@ async fn socks5(stream: &mut Stream, proxy: &Url, host: &str, port: u16) -> io::
     if answer[1] != 0 {
         return Err(io::Error::other(refusal(answer[1])));
     }
-    // The address the proxy bound, which says nothing to us, and its port.
+    // The address and port that the proxy bound, which we ignore.
     let length = match answer[3] {
         1 => 4,
         4 => 16,

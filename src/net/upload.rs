@@ -1,4 +1,4 @@
-//! Files inside a request's body, read in pieces while they are sent: a 20 MB picture costs two small buffers.
+//! Files inside a request's body, read in pieces while they are sent: a 20 MB picture needs only two small buffers.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 #[cfg(feature = "media")]
 use crate::proto::text;
 
-/// A file at a place of a request's body.
+/// A file inside a request's body.
 #[derive(Clone, Debug)]
 pub struct Splice {
-    /// Bytes of [`super::http::Request::body`] that go before it.
+    /// Its offset in [`super::http::Request::body`].
     pub at: usize,
     /// Read from its beginning, whatever its position.
     pub file: Arc<File>,
-    /// Bytes of it that are sent; a file that has become shorter breaks the request off.
+    /// Bytes of it that are sent; a file that has become shorter aborts the request.
     pub bytes: u64,
-    /// As base64 (RFC 4648, section 4), else as it is.
+    /// As base64 (RFC 4648, section 4), else unchanged.
     pub base64: bool,
 }
 
@@ -28,7 +28,7 @@ impl Splice {
 
 #[cfg(not(feature = "media"))]
 impl Splice {
-    /// Nothing of this build puts a file into a request.
+    /// In this build no request contains a file.
     pub(super) async fn write(
         &self,
         _: &mut super::stream::Stream,
@@ -59,7 +59,7 @@ impl Form {
         file: Arc<File>,
         bytes: u64,
     ) -> Form {
-        // Zeros, where a kernel has no random bytes yet, are not likely to be in a file in this form either.
+        // If the kernel has no random bytes yet, zeros in this form are unlikely to occur in a file, too.
         let number = crate::sys::random::<12>().unwrap_or_default();
         let mark = ["--picoclaw", &text::hex(&number)].concat();
         // What would end the name, or the line.
@@ -96,7 +96,7 @@ mod write {
     use crate::proto::base64::STANDARD;
     use crate::sys::spawn_blocking;
 
-    /// So many bytes become one written piece; a multiple of three, so that padding comes at the end alone.
+    /// Bytes per written piece; a multiple of three, so that padding only occurs at the end.
     const STEP: usize = HTTP_WRITE_BYTES / 4 * 3;
 
     impl Splice {

@@ -1,6 +1,6 @@
-//! A request's JSON, written straight into one buffer: a tree of values would hold the conversation twice.
+//! Writes a request's JSON directly into one buffer: a tree of values would hold the conversation twice.
 //!
-//! Never grows past [`crate::limits::MODEL_REQUEST_BYTES`]; what would be longer comes out as a failure.
+//! Never grows past [`crate::limits::MODEL_REQUEST_BYTES`]; a longer request becomes a failure.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::limits;
 use crate::message::Message;
 use crate::net::upload::Splice;
 
-/// `extra_body`: fields that replace ours of the same name, or stand behind them.
+/// `extra_body`: fields that replace ours of the same name, or follow them.
 pub type Extra = BTreeMap<String, Box<RawValue>>;
 
-/// Reads `extra_body`; empty text is no field.
+/// Parses `extra_body`; an empty text means no fields.
 pub fn extra(text: &str) -> Result<Extra, serde_json::Error> {
     if text.trim().is_empty() { Ok(Extra::new()) } else { serde_json::from_str(text) }
 }
@@ -23,7 +23,7 @@ pub fn extra(text: &str) -> Result<Extra, serde_json::Error> {
 /// What is posted: JSON, and the pictures in it.
 #[derive(Debug)]
 pub struct Post {
-    /// The JSON, with nothing in the pictures' places.
+    /// The JSON, without the pictures' data.
     pub json: Vec<u8>,
     /// Their files, sent as base64.
     pub files: Vec<Splice>,
@@ -38,7 +38,7 @@ pub struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// An open object with room for `request`, so that the buffer grows once.
+    /// An open object with capacity for `request`, so that the buffer grows once.
     pub fn open(extra: &'a Extra, request: &ChatRequest<'a>) -> Body<'a> {
         let mut room = 1024 + request.system_static.len() + request.system_dynamic.len();
         for m in request.messages {
@@ -55,7 +55,7 @@ impl<'a> Body<'a> {
         Body { out, extra, pictures: request.pictures, files: Vec::new() }
     }
 
-    /// JSON text as it is.
+    /// JSON text, unchanged.
     pub fn raw(&mut self, json: &str) -> &mut Self {
         if self.out.len() <= limits::MODEL_REQUEST_BYTES {
             self.out.extend_from_slice(json.as_bytes());
@@ -71,7 +71,7 @@ impl<'a> Body<'a> {
     /// A piece of a string whose quotes the caller writes.
     pub fn escaped(&mut self, text: &str) -> &mut Self {
         if self.out.len() + text.len() > limits::MODEL_REQUEST_BYTES {
-            // One byte over the limit is enough for `close` to see; the text itself would only cost memory.
+            // One byte over the limit is enough for `close` to notice; the text itself would only cost memory.
             self.out.resize(limits::MODEL_REQUEST_BYTES + 1, b' ');
             return self;
         }
@@ -96,7 +96,7 @@ impl<'a> Body<'a> {
         self
     }
 
-    /// Begins a field of the outermost object; false, and nothing written, where `extra_body` has one of that name.
+    /// Starts a field of the outermost object; false, and nothing written, if `extra_body` has one of that name.
     pub fn field(&mut self, name: &str) -> bool {
         if self.extra.contains_key(name) {
             return false;
@@ -119,7 +119,7 @@ impl<'a> Body<'a> {
         self.raw(&n.to_string())
     }
 
-    /// The pictures of a message that the request has.
+    /// The pictures of a message that the request includes.
     pub fn pictures_of(&self, message: &'a Message) -> impl Iterator<Item = &'a Picture> + use<'a> {
         let all = self.pictures;
         message.media.iter().filter_map(|path| all.iter().find(|picture| picture.path == *path))
@@ -132,8 +132,8 @@ impl<'a> Body<'a> {
         self
     }
 
-    /// `arguments` of a call as an object; what the model wrote is wrapped as `{"raw": …}` where it is none,
-    /// for a server would refuse the whole conversation because of it.
+    /// `arguments` of a call as an object; if the model wrote none, its text is wrapped as `{"raw": …}`,
+    /// because a server would otherwise refuse the whole conversation.
     pub fn arguments(&mut self, arguments: &str) -> &mut Self {
         if is_object(arguments) {
             self.raw(arguments.trim())
@@ -144,7 +144,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The same as a string, as OpenAI's wire has it.
+    /// The same as a string, for OpenAI's dialect.
     pub fn arguments_text(&mut self, arguments: &str) -> &mut Self {
         if is_object(arguments) {
             self.string(arguments)

@@ -1,8 +1,8 @@
-//! The models of a configuration as one: who is asked, how often, and who next.
+//! The fallback chain: which model is asked, how often, and which one next.
 //!
-//! A candidate is retried with a growing pause, then rested ([`super::cooldown`]) while the next is asked. When all
-//! rest, the one whose pause ends first is asked anyway: a chat whose network was away for a minute must not stay
-//! dumb for an hour. Nothing here is kept on disk.
+//! A candidate is retried with a growing pause, then cools down ([`super::cooldown`]) while the next is asked. When all
+//! cool down, the one whose cooldown ends first is asked anyway: after a network outage of a minute a chat must not be
+//! mute for an hour. Nothing here is stored on disk.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
@@ -24,7 +24,7 @@ use crate::net::http::Client;
 use crate::sys::clock::millis;
 use crate::{Error, limits};
 
-/// All models, one a process (and a configuration).
+/// All models; one value per process and configuration.
 pub struct Models {
     config: Rc<Config>,
     /// One for each of `config.models`.
@@ -34,15 +34,15 @@ pub struct Models {
     calls: Cell<usize>,
 }
 
-/// A candidate that gave no answer.
+/// A candidate that failed.
 struct Attempt {
     model: usize,
-    /// What happened and how long it took; none for one that was cooling_down or over its rate.
+    /// What happened and how long it took; none for one in cooldown or over its rate limit.
     failure: Result<(Failure, Duration), &'static str>,
 }
 
 impl Models {
-    /// Prepares every entry of `model_list`. One that cannot work is warned about and fails when it is asked.
+    /// Prepares every entry of `model_list`. An unusable one is warned about and fails when it is used.
     pub fn new(config: Rc<Config>, http: Client) -> Models {
         let entry = |model| Entry::new(provider(model, &http), model);
         let entries = config.models.iter().map(entry).collect();
@@ -74,7 +74,7 @@ impl Models {
         Models { config, entries, current, calls: Cell::new(0) }
     }
 
-    /// Names to choose from, in the configuration's order, each once.
+    /// The model names, in the configuration's order, without duplicates.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for model in &self.config.models {
@@ -85,12 +85,12 @@ impl Models {
         names
     }
 
-    /// The name asked first unless a call says otherwise.
+    /// The default model's name.
     pub fn current(&self) -> Rc<str> {
         self.current.borrow().clone()
     }
 
-    /// How far token estimates are off, one line a model; for `status`.
+    /// The error of the token estimates, one line per model; for `status`.
     pub fn token_errors(&self) -> Vec<String> {
         let line = |(model, entry): (&ModelConfig, &Entry)| {
             Some(format!("{}: {}", model.model_name, entry.calibration.get().report()?))
@@ -98,13 +98,13 @@ impl Models {
         self.config.models.iter().zip(&self.entries).filter_map(line).collect()
     }
 
-    /// What the model asked first has taught about token estimates.
+    /// The calibration of the default model's token estimates.
     pub fn calibration(&self) -> Calibration {
         let first = self.find(&self.current()).next();
         first.map_or(Calibration::default(), |at| self.entries[at].calibration.get())
     }
 
-    /// Makes `name` the one asked first, until the process ends.
+    /// Makes `name` the default model until the process ends.
     pub fn set_default(&self, name: &str) -> crate::Result<()> {
         if !self.find(name).any(|_| true) {
             let known = self.names().join(", ");
@@ -116,7 +116,7 @@ impl Models {
 
     /// Asks `model` (or the current one), then its fallbacks.
     ///
-    /// `on_text` gets the text of the first attempt that streams any; should that one break off, later attempts
+    /// `on_text` gets the text of the first attempt that streams any; if that one is interrupted, later attempts
     /// do not stream, and the reply has the whole text.
     pub async fn chat(
         &self,
@@ -208,7 +208,7 @@ impl Models {
         models.iter().enumerate().filter(move |(_, m)| is(m)).map(|(at, _)| at)
     }
 
-    /// Candidates in turn: entries of the name, beginning with another at each call, then the fallbacks.
+    /// Candidates in order: entries of the name, rotated at each call, then the fallbacks.
     fn order(&self, name: &str) -> Result<Vec<usize>, Failure> {
         let call = self.calls.get();
         self.calls.set(call.wrapping_add(1));
@@ -243,7 +243,7 @@ impl Models {
         Ok(order)
     }
 
-    /// Which candidates rest; never all of them.
+    /// Which candidates are in cooldown; never all of them.
     fn cooling_down(&self, order: &[usize], now: Instant) -> Vec<bool> {
         let left = |&model: &usize| self.entries[model].cooldown.get().remaining(now);
         let mut rests: Vec<bool> = order.iter().map(|m| left(m).is_some()).collect();
@@ -260,7 +260,7 @@ impl Models {
         format!("{}/{}", model.provider, model.model)
     }
 
-    /// One candidate's failure as it is, several as a list.
+    /// A single candidate's failure unchanged, several as a list.
     fn exhausted(&self, mut attempts: Vec<Attempt>) -> Failure {
         if let [Attempt { model, failure: Ok((failure, _)) }] = attempts.as_mut_slice() {
             if failure.class == Class::Unknown {
@@ -292,7 +292,7 @@ impl Models {
     }
 }
 
-/// How long to wait before the same model is asked again; `None` when it is not.
+/// How long to wait before the same model is retried; `None` if it is not.
 fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
     let again = matches!(failure.class, Class::Timeout | Class::Network | Class::RateLimit);
     let asked = failure.retry_after.unwrap_or_default();
@@ -302,7 +302,7 @@ fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
     Some(config.agent.llm_retry_backoff.saturating_mul(tries).max(asked))
 }
 
-/// What speaks to the entry's provider.
+/// The provider of the entry.
 fn provider(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
     if lookup(&model.provider).is_some_and(|row| row.dialect == Dialect::NotBuilt) {
         Err(format!("provider {} is not supported", model.provider))

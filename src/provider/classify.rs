@@ -1,10 +1,10 @@
-//! Why a call failed, told from status, text or transport error (behaviour.md 6B). Plain substring search: the
-//! texts are few and short, an expression engine would cost more than it finds.
+//! Classifies why a call failed, by status, text or transport error (behaviour.md 6B). Uses plain substring search: the
+//! texts are few and short, so a regular expression engine would not pay off.
 
 use super::{Class, Failure};
 use crate::net::http::{HttpError, HttpErrorKind};
 
-/// A transport error as a failure. A clock that is not set yet stays apart: no server is to blame for it.
+/// A transport error as a failure. A clock that is not set yet has its own class: it is not the server's fault.
 pub fn transport(error: &HttpError) -> Failure {
     let class = match error.kind {
         HttpErrorKind::Clock => Class::Clock,
@@ -18,7 +18,7 @@ pub fn transport(error: &HttpError) -> Failure {
     Failure::new(class, error.message.clone())
 }
 
-/// The class of a refusal with this status and body.
+/// The class of a failed response with this status and body.
 pub fn status(status: u16, body: &str) -> Class {
     match status {
         401 | 403 => Class::Auth,
@@ -26,21 +26,21 @@ pub fn status(status: u16, body: &str) -> Class {
         408 => Class::Timeout,
         413 => Class::ContextOverflow,
         429 => Class::RateLimit,
-        // Servers say 400 to a long conversation, a wrong key or an empty account as well.
+        // Servers also answer 400 to a long conversation, a wrong key or an empty account.
         400 | 422 => match text(&body.to_ascii_lowercase()) {
             class @ (Class::ContextOverflow | Class::Auth | Class::Billing) => class,
             _ => Class::Format,
         },
         500..=599 => Class::Timeout,
         _ => match text(&body.to_ascii_lowercase()) {
-            // The sentence of a 404 often speaks of access; only these say more than the number.
+            // The text of a 404 often mentions access; only these are more precise than the status.
             class @ (Class::ContextOverflow | Class::Billing | Class::RateLimit) => class,
             _ => Class::Unknown,
         },
     }
 }
 
-/// The class of an error sentence, by a status in it or else by its words.
+/// The class of an error sentence, by a status in it, else by its words.
 pub fn message(message: &str) -> Class {
     let message = message.to_ascii_lowercase();
     match status_in(&message) {
@@ -52,7 +52,7 @@ pub fn message(message: &str) -> Class {
     }
 }
 
-/// The status in a lower-case sentence: behind `status`, behind `http`, or a number from 300 to 599 that stands alone; 0 for none.
+/// The status in a lower-case sentence: after `status`, after `http`, or a separate number from 300 to 599; 0 for none.
 pub fn status_in(message: &str) -> u16 {
     for marker in ["status", "http"] {
         if let Some(code) = message.match_indices(marker).find_map(|(at, _)| {
@@ -78,7 +78,7 @@ fn number_at(text: &str) -> Option<u16> {
     text[..3].parse().ok().filter(|code| (300..600).contains(code))
 }
 
-/// Words that tell a class; the first that matches decides. A blank-separated `*` stands for anything between.
+/// Words that identify a class; the first match decides. A ` * ` matches anything in between.
 const RULES: [(Class, &[&str]); 8] = [
     (
         Class::RateLimit,
@@ -155,8 +155,8 @@ const RULES: [(Class, &[&str]); 8] = [
             "image exceeds*mb",
         ],
     ),
-    // Upstream counts the bare word max_tokens too; that one also names a wrong parameter, which no shorter
-    // conversation would cure.
+    // Upstream also matches the bare word max_tokens; that also occurs for a wrong parameter, which a shorter
+    // conversation would not fix.
     (
         Class::ContextOverflow,
         &[

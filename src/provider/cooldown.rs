@@ -6,7 +6,7 @@ use super::Class;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// Longest pause after an unpaid bill, and the quiet time that forgets earlier failures.
+/// Longest pause after a billing failure, and the time without failures that resets the count.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The pause of one model.
@@ -19,12 +19,12 @@ pub struct Cooldown {
 }
 
 impl Cooldown {
-    /// How long the model is still left alone; `None` when it may be asked.
+    /// The remaining cooldown; `None` if the model may be used.
     pub fn remaining(&self, now: Instant) -> Option<Duration> {
         self.until.and_then(|until| until.checked_duration_since(now)).filter(|d| !d.is_zero())
     }
 
-    /// Counts a failure: min(1 h, 1 min x 5^(n-1)), with an unpaid bill min(24 h, 5 h x 2^(n-1)); at least what the server asked for.
+    /// Counts a failure: min(1 h, 1 min x 5^(n-1)), for a billing failure min(24 h, 5 h x 2^(n-1)); at least what the server asked for.
     pub fn failed(&mut self, class: Class, asked: Option<Duration>, now: Instant) {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) >= DAY) {
             *self = Cooldown::default();
@@ -40,28 +40,28 @@ impl Cooldown {
         self.until = now.checked_add(pause.max(asked.unwrap_or_default().min(DAY)));
     }
 
-    /// An answer came: all is forgotten.
+    /// A success resets everything.
     pub fn succeeded(&mut self) {
         *self = Cooldown::default();
     }
 }
 
-/// Requests a minute of one model: a bucket that holds a minute's worth.
+/// Rate limit of one model: a token bucket that holds a minute's worth of requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bucket {
-    /// When the bucket will be full again; none for one that never was used.
+    /// When the bucket will be full again; none if it was never used.
     full_at: Option<Instant>,
 }
 
 impl Bucket {
-    /// Takes one request, or says how long until there is one. `rpm` 0 is no limit.
+    /// Takes one request, or returns how long until one is available. `rpm` 0 means no limit.
     pub fn take(&mut self, rpm: u32, now: Instant) -> Result<(), Duration> {
         if rpm == 0 {
             return Ok(());
         }
         let one = MINUTE / rpm;
         let owed = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        // Room for one more: the time to refill may never be more than the minute that a full bucket takes.
+        // There is room for one more as long as the time to refill is at most the minute that a full bucket takes.
         let room = one * rpm;
         if owed + one > room {
             return Err(owed + one - room);

@@ -1,7 +1,7 @@
-//! One POST to a model server and its answer, streamed or whole, whatever the server's dialect.
+//! One POST to a model server and its answer, streamed or whole, for any dialect.
 //!
-//! Never holds request and answer at one time, and never prints a key: refusals are shown cut and with the key
-//! blanked, for some servers repeat it.
+//! Never holds request and answer at the same time, and never prints a key: error bodies are truncated and the key is
+//! redacted, because some servers repeat it.
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ use crate::proto::text;
 use crate::proto::url::Url;
 use crate::store::credentials::Credential;
 
-/// Where an entry of `model_list` is reached.
+/// The endpoint of an entry of `model_list`.
 pub struct Endpoint {
     /// Absolute URL.
     pub url: String,
-    /// Fields of every request, the key among them.
+    /// Header fields of every request, including the key.
     pub headers: Vec<(String, String)>,
-    /// What must not be shown.
+    /// The secret to redact.
     pub key: Secret,
-    /// Who is signed in instead of a key.
+    /// The sign-in that is used instead of a key.
     pub signed_in: Option<Box<SignedIn>>,
     /// Proxy URL or empty.
     pub proxy: String,
@@ -35,7 +35,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// `url` with the entry's fields; an error names what cannot be used, without the key.
+    /// `url` with the entry's fields; an error names the invalid field, without the key.
     pub fn new(
         model: &ModelConfig,
         url: String,
@@ -55,17 +55,17 @@ impl Endpoint {
     }
 }
 
-/// What reads the answer.
+/// Parses the answer.
 pub trait Answer {
-    /// The data of one event; true when it was the last.
+    /// Takes the data of one event; true if it was the last.
     fn event(&mut self, data: &str) -> Result<bool, Failure>;
-    /// A body that is no stream.
+    /// Takes a body that is not a stream.
     fn whole(&mut self, body: &str) -> Result<(), Failure>;
-    /// The stream is over; an error when it stopped in the middle.
+    /// The stream has ended; an error if it stopped in the middle.
     fn end(&mut self) -> Result<(), Failure>;
 }
 
-/// Sends `body` and feeds what comes back to `answer`.
+/// Sends `body` and feeds the response to `answer`.
 pub async fn post(
     http: &Client,
     to: &Endpoint,
@@ -89,7 +89,7 @@ pub async fn post(
         request.proxy = &to.proxy;
         http.send(request).await
     };
-    // The conversation is on the server now; the answer gets its memory.
+    // The request has been sent; its memory is freed for the answer.
     drop(body);
     let response = sent.map_err(|e| classify::transport(&e))?;
     if !(200..300).contains(&response.status) {
@@ -125,7 +125,7 @@ async fn stream(mut response: Response, answer: &mut dyn Answer) -> Result<(), F
             return Err(Failure::new(Class::Network, text));
         }
         if feed(&mut events, piece, answer)? {
-            // The end of the body is mostly in the same packet; with it the connection can be used again.
+            // The end of the body is usually in the same packet; reading it lets the connection be reused.
             let rest = async { response.chunk().await.is_ok_and(|piece| piece.is_none()) };
             smol::future::or(rest, async {
                 Timer::after(Duration::from_millis(50)).await;
@@ -138,7 +138,7 @@ async fn stream(mut response: Response, answer: &mut dyn Answer) -> Result<(), F
     finish(&mut events, answer)
 }
 
-/// The stream ended; a last event without its blank line counts.
+/// At the end of the stream a last event without its blank line counts.
 fn finish(events: &mut Events, answer: &mut dyn Answer) -> Result<(), Failure> {
     if feed(events, b"\n\n", answer)? { Ok(()) } else { answer.end() }
 }
@@ -157,13 +157,13 @@ fn feed(events: &mut Events, mut input: &[u8], answer: &mut dyn Answer) -> Resul
     }
 }
 
-/// What a token goes with; nothing without one.
+/// The header fields that accompany a token; nothing without one.
 pub fn token_headers(signed: &Credential) -> Vec<(&'static str, String)> {
     let (token, mut all) = (signed.access.expose(), Vec::new());
     if !signed.account.is_empty() {
         all.push(("chatgpt-account-id", signed.account.clone()));
     }
-    // Anthropic's API keys are pasted, too.
+    // Users also paste Anthropic's API keys.
     if token.starts_with("sk-ant-api") {
         all.push(("x-api-key", token.to_owned()));
     } else if !token.is_empty() {
@@ -192,17 +192,17 @@ async fn refusal(response: Response, to: &Endpoint, key: &Secret) -> Failure {
     Failure { class: classify::status(status, &body), status, message, retry_after }
 }
 
-/// An error object that came with status 200 or inside a stream.
+/// An error object with status 200 or inside a stream.
 pub fn error_object(json: &str) -> Failure {
     let class = match classify::message(json) {
-        // A server that says 200 and then "error" without a word we know is broken, not we.
+        // If a server answers 200 and then an unknown error, the fault is the server's, not ours.
         Class::Unknown => Class::Network,
         class => class,
     };
     Failure::new(class, format!("API request failed: {}", cut(json)))
 }
 
-/// What came is not what the dialect allows; worth another try, not worth a crash.
+/// The answer does not follow the dialect; worth a retry, not a crash.
 pub fn malformed(what: impl std::fmt::Display) -> Failure {
     Failure::new(Class::Network, format!("the model server's answer cannot be read: {what}"))
 }
@@ -212,17 +212,17 @@ pub fn broken_off() -> Failure {
     malformed("the stream stopped in the middle")
 }
 
-/// At most [`limits::ERROR_BODY_BYTES`] of `text`, on one line.
+/// `text` on one line, at most [`limits::ERROR_BODY_BYTES`].
 pub fn cut(text: &str) -> String {
     text::head(text, limits::ERROR_BODY_BYTES).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `Retry-After` in seconds (RFC 9110, 10.2.3); its date form is left unread, for the clock may be wrong.
+/// `Retry-After` in seconds (RFC 9110, 10.2.3); its date form is ignored, because the clock may be wrong.
 fn seconds(value: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text::number(value)?).ok()
 }
 
-/// The body is a web page: a wrong `api_base`, a captive portal, a gateway's error page.
+/// The body is a web page: wrong `api_base`, captive portal, or a gateway's error page.
 pub fn looks_like_html(body: &str) -> bool {
     let body = body.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     ["<!doctype html", "<html", "<head", "<body"]
@@ -235,12 +235,12 @@ fn html(to: &Endpoint, status: u16) -> String {
     format!("{host} sent an HTML page instead of JSON (status {status}); check api_base and proxy")
 }
 
-/// The host of a URL in lower case, empty for what is no URL.
+/// The host of a URL in lower case; empty if it is not a URL.
 pub fn host(url: &str) -> String {
     Url::parse(url).map(|u| u.host.to_ascii_lowercase()).unwrap_or_default()
 }
 
-/// Puts `path` behind the path of `base`, before its query.
+/// Appends `path` to the path of `base`, before its query.
 pub fn endpoint(base: &str, path: &str) -> String {
     let (base, query) = match base.split_once('?') {
         Some((base, query)) => (base, Some(query)),
@@ -273,7 +273,7 @@ fn headers(
     all.extend(custom.iter().cloned());
     let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b);
     for (name, value) in &all {
-        // The value may be the key, so only the name is told.
+        // The value may be the key, so the error contains only the name.
         if name.is_empty()
             || !name.bytes().all(token)
             || value.bytes().any(|b| b < b' ' || b == 127)

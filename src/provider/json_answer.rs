@@ -1,4 +1,4 @@
-//! One JSON text of a model server's answer, read by name: what both dialects do alike.
+//! Reads the JSON of a model server's answer by name: the part that both dialects share.
 
 use super::Failure;
 use super::exchange::{cut, error_object, malformed};
@@ -7,7 +7,7 @@ use crate::proto::json::{Json, TypeMismatch};
 /// Reads one text of an answer.
 ///
 /// # Errors
-/// The server's own error object; [`malformed`] where the text is no JSON, or `read` comes upon another type than it asks for.
+/// The server's own error object; [`malformed`] if the text is not JSON, or `read` finds another type than it expects.
 pub fn answer(
     text: &str,
     read: &mut dyn FnMut(Json<'_>) -> Result<(), Failure>,
@@ -22,7 +22,7 @@ pub fn answer(
     documented(json)
 }
 
-/// Was everything read so far of the type it is documented with?
+/// Whether everything read so far has its documented type.
 ///
 /// # Errors
 /// The first value that was not.
@@ -36,7 +36,7 @@ pub fn documented(json: Json<'_>) -> Result<(), Failure> {
 /// The elements of an array, none of null.
 ///
 /// # Errors
-/// More than `most`: `[{},{},…` would be work without end.
+/// More than `most`: an endless `[{},{},…` would be endless work.
 pub fn elements(list: Json<'_>, most: usize) -> Result<impl Iterator<Item = Json<'_>>, Failure> {
     match list.items().nth(most) {
         Some(_) => {

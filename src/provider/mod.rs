@@ -1,7 +1,7 @@
 //! Model servers behind one trait.
 //!
 //! [`chain`] is what the agent talks to: it picks a model, retries, and falls back. One file or folder for each
-//! kind of server below it. Nothing here keeps a conversation, and nothing here runs a tool.
+//! kind of server below it. Nothing here stores a conversation or runs a tool.
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
@@ -30,30 +30,30 @@ pub use picture::Picture;
 
 use crate::message::{Message, ToolCall, Usage};
 
-/// What a turn asks of a model.
+/// A request of a turn to a model.
 pub struct ChatRequest<'a> {
-    /// System prompt, the part that is byte-stable between turns (prompt caches hit on it).
+    /// System prompt, the part that is identical in every turn (for prompt caches).
     pub system_static: &'a str,
     /// System prompt, the part that changes (time, chat, summary).
     pub system_dynamic: &'a str,
     /// History and the running turn, oldest first, already sanitised.
     pub messages: &'a [Message],
-    /// Tools on offer.
+    /// Tools that the model may call.
     pub tools: &'a [&'static crate::tool::ToolSpec],
     /// Tokens of the answer; the model entry's field name decides how it is sent.
     pub max_tokens: u32,
-    /// Sent as it is, unless the model only takes 1.
+    /// Sent unchanged, unless the model only accepts 1.
     pub temperature: f64,
-    /// Names the session to providers with a prompt cache key, or empty.
+    /// The session's name for providers with a prompt cache key, or empty.
     pub cache_key: &'a str,
-    /// Pictures that stand where a message's `media` names them; others are not sent.
+    /// Pictures for the messages whose `media` names them; others are not sent.
     pub pictures: &'a [Picture],
 }
 
-/// What came back.
+/// A model's answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatReply {
-    /// Text; may be empty when there are calls.
+    /// Text; may be empty if there are calls.
     pub text: String,
     /// Reasoning text where the provider sends it.
     pub reasoning: String,
@@ -70,21 +70,21 @@ pub struct ChatReply {
 pub enum Class {
     /// 401, 403.
     Auth,
-    /// 402, quota paid out.
+    /// 402, quota used up.
     Billing,
     /// 429, overloaded.
     RateLimit,
     /// 408, 5xx, deadline.
     Timeout,
-    /// No connection, reset, or an answer that cannot be read.
+    /// No connection, reset, or an unreadable answer.
     Network,
-    /// 400, 422: the request itself; no other model will like it better.
+    /// 400, 422: the request itself is invalid; other models would refuse it, too.
     Format,
     /// The conversation is longer than the model's window.
     ContextOverflow,
     /// Our clock is not set yet; not the provider's fault.
     Clock,
-    /// None of these: an unknown model or path (404), a URL that is none.
+    /// None of these: an unknown model or path (404), an invalid URL.
     Unknown,
 }
 
@@ -108,13 +108,13 @@ impl Class {
 /// A failed call.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What to branch on.
+    /// The class that callers branch on.
     pub class: Class,
     /// HTTP status, 0 when there was none.
     pub status: u16,
-    /// For log and chat; no secrets.
+    /// For log and chat; without secrets.
     pub message: String,
-    /// What the server asked for.
+    /// The delay that the server asked for.
     pub retry_after: Option<Duration>,
 }
 
@@ -131,14 +131,14 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// What gets streamed text, piece by piece.
+/// Callback for streamed text, piece by piece.
 pub type OnText<'a> = Option<&'a dyn Fn(&str)>;
 
 /// One model server.
 // One thread runs everything, so a future here need not be Send; callers use the enum below, not the trait.
 #[allow(async_fn_in_trait)]
 pub trait Provider {
-    /// One request, one answer. `on_text` gets streamed text as it comes.
+    /// One request, one answer. `on_text` gets streamed text as it arrives.
     async fn chat(
         &self,
         request: &ChatRequest<'_>,
@@ -146,8 +146,8 @@ pub trait Provider {
     ) -> Result<ChatReply, Failure>;
 }
 
-/// Every kind of server; a closed list, so that a call allocates no future.
-// The scripted one is small, but it is alone in its process: a box would cost every real one an allocation.
+/// Every kind of server; an enum, so that a call needs no boxed future.
+// The scripted one is small, but the only one in its process: a box would cost every real one an allocation.
 #[allow(clippy::large_enum_variant)]
 pub enum AnyProvider {
     /// OpenAI's chat completions and everything that speaks them.

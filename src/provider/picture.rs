@@ -1,4 +1,4 @@
-//! Pictures that a model is shown: opened when a turn begins, read only while a request is sent.
+//! Pictures for a model: opened when a turn starts, read only while a request is sent.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::limits::PICTURES;
 use crate::store::spool;
 
-/// A picture on the card, open.
+/// An open picture file.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// As [`crate::message::Message::media`] has it.
@@ -22,8 +22,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Opens the last [`PICTURES`] of `paths`, each by its name in `media/`. What is no picture, gone, or larger than
-    /// `most` bytes is left out. Blocks on the disk.
+    /// Opens the last [`PICTURES`] of `paths`, each by its name in `media/`. Files that are not pictures, missing, or larger than
+    /// `most` bytes are left out. Blocks on the disk.
     pub fn open_all(workspace: &Path, paths: &[String], most: u64) -> Vec<Picture> {
         let paths = &paths[paths.len().saturating_sub(PICTURES)..];
         paths.iter().filter_map(|path| Picture::open(workspace, path, most)).collect()
@@ -42,7 +42,7 @@ impl Picture {
     }
 }
 
-/// The type of a picture by its first bytes: the four that models take.
+/// The type of a picture by its first bytes: the four that models accept.
 pub fn kind(head: &[u8; 12]) -> Option<&'static str> {
     match head {
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),

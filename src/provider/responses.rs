@@ -1,4 +1,4 @@
-//! OpenAI's Responses API as ChatGPT accounts reach it (behaviour.md 6A, "Codex"): always streamed, nothing kept at the server.
+//! OpenAI's Responses API as used with ChatGPT accounts (behaviour.md 6A, "Codex"): always streamed, nothing stored on the server.
 
 use super::body::{self, Body, Extra, Post};
 use super::exchange::{self, Answer, Endpoint, broken_off, error_object, malformed};
@@ -46,7 +46,7 @@ impl Provider for Responses {
     }
 }
 
-/// The JSON to post. The account's server refuses a temperature and a bound on the answer.
+/// The JSON to post. The account's server refuses a temperature and a limit on the answer.
 fn write<'a>(
     model: &ModelConfig,
     extra: &'a Extra,
@@ -89,7 +89,7 @@ fn write<'a>(
     b.close()
 }
 
-/// A message: its text, then its calls; a result is an item of its own.
+/// A message: its text, then its calls; a result is a separate item.
 fn items<'a>(b: &mut Body<'a>, m: &'a Message) {
     if let (Role::Tool, Some(id)) = (m.role, &m.tool_call_id) {
         b.separate().raw("{\"type\":\"function_call_output\",\"call_id\":").string(id);
@@ -126,7 +126,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// `on_text` gets the text as it comes.
+    /// `on_text` gets the text as it arrives.
     pub fn new(on_text: OnText<'a>) -> Reader<'a> {
         Reader { on_text, reply: ChatReply::default(), finished: false }
     }
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         append(&mut self.reply.text, piece);
     }
 
-    /// A finished item: a call, or a text of which no pieces came.
+    /// A finished item: a call, or a text that was not streamed in pieces.
     fn item(&mut self, item: Json<'_>, whole: bool) -> Result<(), Failure> {
         match &*item.get("type").str() {
             "function_call" if self.reply.tool_calls.len() >= limits::TOOL_CALLS_PARSED => {
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The state of the whole at its end.
+    /// The final state of the response.
     fn end_of(&mut self, response: Json<'_>) -> Result<(), Failure> {
         if let Some(error) = response.get("error").some() {
             return Err(error_object(error.raw()));

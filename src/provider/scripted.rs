@@ -1,7 +1,7 @@
 //! Answers from a script, without a network: for `simulate`, which measures everything but the model.
 //!
 //! `re <last word>` answers the last message of the user. `[tool:NAME xN]` in that message makes N calls first,
-//! one an answer, of the first tool on offer among `NAME` (`a|b|c`), with arguments filled in from its schema.
+//! one per answer, of the first available tool among `NAME` (`a|b|c`), with arguments filled in from its schema.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::message::{Message, Role, ToolCall, Usage};
 /// The scripted model.
 #[derive(Default)]
 pub struct Scripted {
-    /// What the next calls fail with, last first: for the chain's own tests.
+    /// Failures of the next calls, last first: for the chain's tests.
     #[cfg(test)]
     pub(super) failures: std::cell::RefCell<Vec<Failure>>,
 }
@@ -22,7 +22,7 @@ impl Provider for Scripted {
         request: &ChatRequest<'_>,
         on_text: OnText<'_>,
     ) -> Result<ChatReply, Failure> {
-        // A model that answers within one poll would keep every other chat waiting.
+        // A model that answers within one poll would starve every other chat.
         smol::future::yield_now().await;
         #[cfg(test)]
         if let Some(failure) = self.failures.borrow_mut().pop() {

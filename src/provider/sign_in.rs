@@ -1,6 +1,6 @@
-//! Signing in with a device code, and the tokens that entries of `model_list` without a key are asked with.
+//! Signing in with a device code, and the tokens that entries of `model_list` without a key use.
 //!
-//! No token is printed, and none is used past its end without a word about it.
+//! Tokens are never printed, and the use of an expired one is reported.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -20,14 +20,14 @@ use crate::store::credentials::{self, Credential};
 use crate::store::dir::Dir;
 use crate::sys::{clock, files};
 
-/// Where people sign in with OpenAI, unless the variable says otherwise.
+/// The address to sign in with OpenAI, unless the variable says otherwise.
 const ISSUER: &str = "https://auth.openai.com";
-/// A variable with another server that speaks the same, for tests and gateways of one's own.
+/// A variable that names another server with the same protocol, for tests and custom gateways.
 const ISSUER_VARIABLE: &str = "PICOCLAW_AUTH_ISSUER";
-/// The public client that upstream uses as well; nothing about it is secret.
+/// The public client id that upstream also uses; it is not secret.
 const CLIENT: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 
-/// Providers that are signed in with by a device code; the others take a token.
+/// Providers that use a device code; the others take a token.
 pub const BY_CODE: &[&str] = &["openai"];
 
 fn issuer(path: &str) -> String {
@@ -74,10 +74,10 @@ fn credential(tokens: Tokens, old: Option<&Credential>) -> Credential {
     }
 }
 
-/// The whole sign-in; `tell` gets the address to open and the code to type there.
+/// Performs the whole sign-in; `tell` gets the address to open and the code to enter there.
 ///
 /// # Errors
-/// No, too late, or what the server said.
+/// Refused, expired, or the server's error.
 pub async fn by_code(http: &Client, tell: &dyn Fn(&str, &str)) -> Result<Credential> {
     let json = "application/json";
     let body = serde_json::json!({ "client_id": CLIENT }).to_string();
@@ -99,7 +99,7 @@ pub async fn by_code(http: &Client, tell: &dyn Fn(&str, &str)) -> Result<Credent
         }
         let polled = match ask(http, "/api/accounts/deviceauth/token", &body, json).await {
             Ok((status, answer)) => oauth::polled(status, &answer),
-            // A network that comes and goes is no reason to begin again.
+            // A network interruption is no reason to start over.
             Err(e) => {
                 log::warn!("{e}");
                 PollResult::Pending
@@ -128,14 +128,14 @@ pub async fn by_code(http: &Client, tell: &dyn Fn(&str, &str)) -> Result<Credent
     }
 }
 
-/// Where the token of an entry of `model_list` is.
+/// The source of an entry's token.
 pub struct SignedIn {
     /// Folder with `auth.json`.
     pub home: PathBuf,
     /// The provider's name there.
     pub provider: String,
-    /// Renewed, and not on the card: the refresh token that is there, which the server takes no more, and what it gave
-    /// instead.
+    /// A renewed credential that could not be saved: the refresh token on the card, which the server no longer accepts, and
+    /// the new credential.
     unsaved: RefCell<Option<(Secret, Credential)>>,
 }
 
@@ -145,7 +145,7 @@ impl SignedIn {
         SignedIn { home, provider, unsaved: RefCell::default() }
     }
 
-    /// A credential that holds: as it is kept, or renewed and kept. No log line and no tool result shows it from now on.
+    /// A valid credential: the stored one, or renewed and stored. From now on it is redacted from log lines and tool results.
     pub async fn credential(&self, http: &Client) -> Result<Credential, Failure> {
         let held = self.held(http).await?;
         for token in [&held.access, &held.refresh] {
@@ -175,7 +175,7 @@ impl SignedIn {
         let found = found.map_err(|e| Failure::new(Class::Auth, e.to_string()))?;
         let unsaved = self.unsaved.take();
         if let (Some((old, new)), Some(found)) = (unsaved, &found) {
-            // Unless somebody has signed in anew meanwhile.
+            // Unless the user has signed in again meanwhile.
             if old == found.refresh {
                 self.keep(old, &new).await;
                 return Ok(new);
@@ -189,7 +189,7 @@ impl SignedIn {
         Failure::new(Class::Auth, format!("{why} with {p}: picoclaw auth login --provider {p}"))
     }
 
-    /// A server takes the same refresh token once only: whoever renews holds a lock, and who waited for it looks again.
+    /// A server accepts a refresh token only once, so renewing requires a lock, and a process that waited for it checks again.
     async fn renew(&self, http: &Client, old: &Credential) -> Result<Credential, Failure> {
         if old.refresh.is_empty() {
             return Err(self.anew("the sign-in has expired"));
@@ -238,7 +238,7 @@ impl SignedIn {
         Ok(new)
     }
 
-    /// On the card before it is used: the server takes the `old` refresh token no more.
+    /// Saved before it is used, because the server no longer accepts the `old` refresh token.
     async fn keep(&self, old: Secret, new: &Credential) {
         let (home, provider, kept) = (self.home.clone(), self.provider.clone(), new.clone());
         let there = self.unsaved.take().map_or(old, |(there, _)| there);
@@ -255,7 +255,7 @@ impl SignedIn {
     }
 }
 
-/// Why a text that somebody pasted is no setup token of Anthropic's, if so.
+/// Checks a pasted text for a valid Anthropic setup token.
 ///
 /// # Errors
 /// What is wrong with it.

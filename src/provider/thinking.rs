@@ -1,10 +1,10 @@
-//! `thinking_level`: how much a model reasons before it answers, and what each server calls that.
+//! `thinking_level`: how much a model reasons before it answers, and each server's field for it.
 
 use super::body::Body;
 use crate::config::ModelConfig;
 use crate::config::providers::{Quirk, Thinking};
 
-/// How much to think; none means the server's own default.
+/// The level; none means the server's own default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Not at all.
@@ -17,12 +17,12 @@ pub enum Level {
     High,
     /// As long as it may.
     Xhigh,
-    /// As the model sees fit.
+    /// The model decides.
     Adaptive,
 }
 
 impl Level {
-    /// Reads the setting; case and blanks around it do not count. `None` for anything else.
+    /// Parses the setting; case and surrounding blanks are ignored. `None` for anything else.
     pub fn parse(text: &str) -> Option<Level> {
         const NAMES: [(&str, Level); 6] = [
             ("off", Level::Off),
@@ -48,7 +48,7 @@ impl Level {
         }
     }
 
-    /// Tokens of thinking that Anthropic's `budget_tokens` gets; 0 where the level is not a budget.
+    /// Tokens for Anthropic's `budget_tokens`; 0 if the level is not a budget.
     pub fn budget(self) -> u32 {
         match self {
             Level::Off | Level::Adaptive => 0,
@@ -60,7 +60,7 @@ impl Level {
     }
 }
 
-/// Writes the fields of an OpenAI-compatible server that has any for this.
+/// Writes the fields for this, if the OpenAI-compatible server has any.
 pub fn write(body: &mut Body<'_>, model: &ModelConfig, level: Level) {
     let way = model.quirks().find_map(|quirk| match quirk {
         Quirk::Thinking(way) => Some(way),

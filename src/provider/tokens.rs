@@ -1,13 +1,13 @@
-//! How many tokens a request has: a first guess from the scripts in it, then corrected by what each model counts.
+//! Estimates a request's tokens: by writing system first, then calibrated with each model's counts.
 //!
-//! Nothing here knows a tokeniser: their tables are larger than this program.
+//! There is no real tokenizer here: their tables are larger than this program.
 
 use super::ChatRequest;
 use crate::limits::MEDIA_TOKENS;
 use crate::message::Message;
 
-/// Guessed eighths of a token for a character. Byte-pair encodings have a token for about four Latin letters, for two of
-/// other alphabets, and for nearly every Chinese, Japanese or Korean character.
+/// Estimated eighths of a token for a character. Byte-pair encodings use a token for about four Latin letters, two letters
+/// of other alphabets, and nearly every single Chinese, Japanese or Korean character.
 fn eighths(c: char) -> usize {
     match c {
         'a'..='z' | 'A'..='Z' | ' ' => 2,
@@ -21,12 +21,12 @@ fn eighths(c: char) -> usize {
     }
 }
 
-/// Guessed tokens of a text.
+/// Estimated tokens of a text.
 pub fn of_text(text: &str) -> usize {
     text.chars().map(eighths).sum::<usize>().div_ceil(8)
 }
 
-/// Guessed tokens of a message with its calls and framing.
+/// Estimated tokens of a message with its calls and framing.
 pub fn of_message(message: &Message) -> usize {
     let calls: usize = message
         .tool_calls
@@ -42,7 +42,7 @@ pub fn of_message(message: &Message) -> usize {
         + MEDIA_TOKENS * message.media.len()
 }
 
-/// Guessed tokens of everything a request holds but its messages.
+/// Estimated tokens of everything in a request but its messages.
 pub fn of_frame(request: &ChatRequest<'_>) -> usize {
     let tool = |t: &&crate::tool::ToolSpec| {
         of_text(t.name) + of_text(t.description) + of_text(t.schema) + 8
@@ -52,25 +52,25 @@ pub fn of_frame(request: &ChatRequest<'_>) -> usize {
         + request.tools.iter().map(tool).sum::<usize>()
 }
 
-/// Guessed tokens of a request.
+/// Estimated tokens of a request.
 pub fn of_request(request: &ChatRequest<'_>) -> usize {
     of_frame(request) + request.messages.iter().map(of_message).sum::<usize>()
 }
 
-/// What one model taught about the guess. Kept as long as the process runs.
+/// The calibration of one model. Lives as long as the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Calibration {
-    /// Counted over guessed, smoothed; 0 before the first answer.
+    /// Counted divided by estimated tokens, smoothed; 0 before the first answer.
     factor: f32,
-    /// By what part the estimate was off, smoothed.
+    /// The relative error of the estimate, smoothed.
     error: f32,
     /// Answers that counted.
     samples: u32,
 }
 
-/// How much the latest answer weighs.
+/// The weight of the latest answer.
 const WEIGHT: f32 = 0.2;
-/// Guesses are not corrected by more: a server that reports nonsense must not make the window vanish.
+/// Bounds of the correction: a server that reports nonsense must not make the window vanish.
 const BOUNDS: (f32, f32) = (0.25, 4.0);
 
 impl Calibration {
@@ -78,17 +78,17 @@ impl Calibration {
         if self.samples == 0 { 1.0 } else { self.factor }
     }
 
-    /// Tokens this model will count for a guess.
+    /// Tokens that this model will count for an estimate.
     pub fn estimate(&self, guess: usize) -> usize {
         (guess as f32 * self.factor()).ceil() as usize
     }
 
-    /// The guess for which this model will count so many tokens.
+    /// The estimate for which this model will count so many tokens.
     pub fn guess(&self, tokens: usize) -> usize {
         (tokens as f32 / self.factor()) as usize
     }
 
-    /// Learns from an answer: what was guessed, what the provider counted. Counts of 0 say nothing.
+    /// Learns from an answer: the estimate and the provider's count. Counts of 0 are ignored.
     pub fn note(&mut self, guess: usize, counted: u64) {
         if guess == 0 || counted == 0 {
             return;
@@ -108,7 +108,7 @@ impl Calibration {
     /// `3 % off (12 answers, 1.08 tokens for each guessed)`; `None` before the first answer.
     pub fn report(&self) -> Option<String> {
         (self.samples > 0).then(|| {
-            // As integers: nothing else prints an f32, and its printer would be another kilobyte.
+            // As integers: nothing else prints an f32, and its formatting code would be another kilobyte.
             let (off, factor) =
                 ((self.error * 100.0 + 0.5) as u32, (self.factor * 100.0 + 0.5) as u32);
             format!(
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn scripts_differ() {
-        // Ranges are what common tokenisers count.
+        // The ranges are the counts of common tokenizers.
         check("", 0, 0);
         check("The quick brown fox jumps over the lazy dog.", 9, 13);
         check("Übergrößenträger und Straßenbahn", 8, 13);

@@ -1,4 +1,4 @@
-//! Speech as text, by a server's `/audio/transcriptions` (OpenAI API reference, "Create transcription").
+//! Speech to text with a server's `/audio/transcriptions` (OpenAI API reference, "Create transcription").
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::proto::text::one_line;
 use crate::store::spool;
 use crate::sys::spawn_blocking;
 
-/// What writes down voice messages, and the model's id there: `voice.model_name`, else Groq where it has a key, as upstream
-/// has it.
+/// The endpoint that transcribes voice messages, and its model's id: `voice.model_name`, else Groq if it has a key, as
+/// upstream does.
 pub fn transcriber(config: &Config) -> Option<(&ModelConfig, &str)> {
     let named = &config.agent.voice.model;
     if !named.is_empty() {
@@ -33,10 +33,10 @@ pub fn transcriber(config: &Config) -> Option<(&ModelConfig, &str)> {
     })
 }
 
-/// What is said in a file of `media/`, on one line of at most [`VOICE_CHARS`] characters; each try takes `limit` at most.
+/// The transcript of a file in `media/`, on one line of at most [`VOICE_CHARS`] characters; each try takes `limit` at most.
 ///
 /// # Errors
-/// Why that is not known, without a key.
+/// The failure's text, without a key.
 pub async fn transcribe(
     http: &Client,
     (entry, model): (&ModelConfig, &str),
@@ -88,7 +88,7 @@ pub async fn transcribe(
 /// The text of an answer.
 ///
 /// # Errors
-/// It is none, or nothing was said.
+/// It is invalid, or the transcript is empty.
 pub fn parse(answer: &[u8]) -> Result<String, String> {
     let answer: Value = crate::proto::text::utf8(answer)
         .and_then(serde_json::from_str)

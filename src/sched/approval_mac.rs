@@ -1,7 +1,7 @@
-//! What a person has approved: a mark in a shell job that only this program can make.
+//! The approval MAC: marks a job's command as approved by a person; only this program can create it.
 //!
-//! jobs.json lies in the workspace, where commands of the model can write. The mark is an HMAC-SHA256 (RFC 2104) of the
-//! command and its chat under a key in the home's `state/`, where they cannot even read.
+//! jobs.json is in the workspace, where commands of the model can write. The MAC is an HMAC-SHA256 (RFC 2104) of the
+//! command and its chat under a key in the home's `state/`, which they cannot read.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ impl ApprovalMac {
         ApprovalMac(home.join("state/cron.key"))
     }
 
-    /// The mark of a command for a chat. Makes the key when there is none.
+    /// The MAC of a command for a chat. Creates the key if there is none.
     ///
     /// # Errors
     /// The disk's.
@@ -43,7 +43,7 @@ impl ApprovalMac {
         Ok(text::hex(tag.as_ref()))
     }
 
-    /// Was the job's command approved? The time it takes says nothing about the right mark.
+    /// Whether the job's command was approved. Compares in constant time.
     pub fn verify(&self, job: &Job) -> bool {
         let (Ok(Some(key)), Some(tag)) = (self.key(), text::from_hex(job.approval())) else {
             return false;
@@ -62,7 +62,7 @@ fn hmac_key(key: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, key)
 }
 
-/// What is signed: the length of each part is too, so that no other parts make the same bytes.
+/// The signed bytes, including the length of each part, so that other parts cannot produce the same bytes.
 fn message(command: &str, to: &Address) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in [command, &to.channel, &to.chat, &to.topic] {

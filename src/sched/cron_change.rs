@@ -30,7 +30,7 @@ pub(super) fn change(
             return Ok(CronOutcome { text, run: Some(key(&id)), ..CronOutcome::default() });
         }
         "get" => {
-            // The mark says nothing to anybody, and is no business of the model.
+            // The MAC is useless to people, and none of the model's business.
             job.set("payload", "approval", Value::Null);
             return Ok(CronOutcome {
                 text: Value::Object(job.0).to_string(),
@@ -46,7 +46,7 @@ pub(super) fn change(
             let on = on == "enable";
             let word = if on { "enabled" } else { "disabled" };
             let mut text = format!("✓ Job '{}' {word}", job.name());
-            // A person at the command line who switches a shell job on has approved it.
+            // A person who enables a shell job on the command line has approved it.
             let approves = on && request.approved && !job.command().is_empty() && !mac.verify(&job);
             if approves {
                 let line = job.command().to_owned();
@@ -80,7 +80,7 @@ pub(super) fn change(
     Ok(CronOutcome { text, changed: Some(key(&id)), run: None })
 }
 
-/// The job with this id, or the only one of this name.
+/// The job with this id, or the only one with this name.
 fn find(path: &Path, request: &CronRequest) -> Result<Job, String> {
     let (mut by_id, mut by_name, mut ids) = (None, None, Vec::new());
     jobs_file::scan(path, &mut |job| {
@@ -129,7 +129,7 @@ fn update(
     if !expr.is_empty() && schedules == 0 && !request.tz.is_empty() {
         request.cron_expr = expr.to_owned();
     } else if !request.cron_expr.is_empty() && request.tz.is_empty() {
-        // Another time is no other place.
+        // A new time keeps the time zone.
         request.tz = tz.to_owned();
     } else if !request.tz.is_empty() && request.cron_expr.is_empty() {
         return Err("tz belongs to a cron_expr".into());

@@ -1,7 +1,7 @@
-//! Cron expressions: five fields (crontab(5)), or six with seconds before them; a year may stand behind. Pure.
+//! Cron expressions: five fields (crontab(5)), or six with leading seconds; a year may follow. Pure.
 //!
-//! Day of month and day of week: where both are restricted, either is enough, as in every cron. `L`, `15W`, `5L` and
-//! `5#2` mean what they mean in the Go original. When an expression fires in a zone: [`Expr::next`].
+//! Day of month and day of week: if both are restricted, either may match, as in every cron. `L`, `15W`, `5L` and
+//! `5#2` have the Go original's meaning. [`Expr::next`] computes when an expression fires in a zone.
 
 use crate::limits::{CRON_EXPR_BYTES, CRON_YEAR_RANGES};
 use crate::proto::date::{self, days_in_month};
@@ -24,7 +24,7 @@ struct Days {
     plain: u64,
     /// `L`: the last one.
     last: bool,
-    /// `15W`: of Monday to Friday the one nearest to a day, within its month.
+    /// `15W`: the weekday (Monday to Friday) nearest to a day, within its month.
     working: u64,
     /// The field begins with `*` or `?`.
     any: bool,
@@ -42,15 +42,15 @@ struct Weekdays {
     any: bool,
 }
 
-/// From, to, step; a step of 0 is no range. All years fit where there is none.
+/// From, to, step; a step of 0 means no range. Without ranges all years match.
 type Years = (u16, u16, u16);
 
-/// A day of which a field is asked.
+/// A day to match.
 #[derive(Clone, Copy)]
 struct Day {
     of_month: i64,
     of_week: i64,
-    /// Days of its month.
+    /// Number of days in its month.
     last: i64,
 }
 
@@ -71,7 +71,7 @@ const MONTH: Field = Field {
     high: 12,
     names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
-/// 7 is Sunday as well.
+/// 7 is also Sunday.
 const DAY_OF_WEEK: Field = Field {
     name: "day of week",
     low: 0,
@@ -80,7 +80,7 @@ const DAY_OF_WEEK: Field = Field {
 };
 const YEAR: Field = Field { name: "year", low: 1, high: 9999, names: &[] };
 
-/// Names for whole expressions; the minutes are those the Go original's library knows.
+/// Names for whole expressions, as in the Go original's library.
 const NICKNAMES: [(&str, &str); 13] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -98,7 +98,7 @@ const NICKNAMES: [(&str, &str); 13] = [
 ];
 
 impl Expr {
-    /// Reads an expression. The error is a sentence that names the field.
+    /// Parses an expression. The error is a sentence that names the field.
     pub fn parse(text: &str) -> Result<Expr, String> {
         let text = text.trim();
         if text.len() > CRON_EXPR_BYTES {
@@ -114,7 +114,7 @@ impl Expr {
             };
         }
         let parts: Vec<&str> = text.split_whitespace().take(9).collect();
-        // Of six fields the last is a year when it has four digits, as in the Go original.
+        // The last of six fields is a year if it has four digits, as in the Go original.
         let is_year =
             |part: &str| part.as_bytes().windows(4).any(|w| w.iter().all(u8::is_ascii_digit));
         let (second, [minute, hour, day, month, weekday], year) = match parts[..] {
@@ -140,7 +140,7 @@ impl Expr {
         })
     }
 
-    /// Fires on this day (its number since 1970), at the times of the other fields.
+    /// Whether it fires on this day (its number since 1970), at the times of the other fields.
     pub(super) fn fires_on(&self, day: i64) -> bool {
         let (year, month, of_month) = date::civil_from_days(day);
         if self.months >> month & 1 == 0 || !self.fits_year(year) {
@@ -165,7 +165,7 @@ impl Expr {
         self.years[0].2 == 0 || self.years.iter().any(|y| y.2 > 0 && fits(*y))
     }
 
-    /// Seconds between two firings at least; at most 60 are told apart.
+    /// The minimum seconds between two firings; 60 means 60 or more.
     pub fn shortest_pause(&self) -> u32 {
         let (mut shortest, mut before) = (60, None);
         for second in (0..60).filter(|s| self.seconds >> s & 1 == 1) {
@@ -173,7 +173,7 @@ impl Expr {
             before = Some(second);
         }
         let around = 60 - before.unwrap_or(0) + self.seconds.trailing_zeros();
-        // With one minute only the next round of seconds is an hour away.
+        // With only one minute, the next round of seconds is an hour away.
         if self.minutes.count_ones() > 1 { shortest.min(around) } else { shortest }
     }
 }
@@ -243,7 +243,7 @@ fn parse_years(text: &str) -> Result<[Years; CRON_YEAR_RANGES], String> {
         let range = YEAR.item(item, text)?;
         let few = format!("more than {CRON_YEAR_RANGES} of them");
         *years.get_mut(n).ok_or_else(|| YEAR.wrong(text, &few))? =
-            // The field checks that they are at most 9999.
+            // The field has checked that they are at most 9999.
             (range.low as u16, range.high as u16, range.step as u16);
     }
     Ok(years)
@@ -271,7 +271,7 @@ impl Field {
         format!("{} `{text}`: {why}", self.name)
     }
 
-    /// `*`, `n`, `a-b`, each with `/step`; `n/step` goes on to the end. `text` is the whole field, for complaints.
+    /// `*`, `n`, `a-b`, each with `/step`; `n/step` continues to the end. `text` is the whole field, for errors.
     fn item(&self, item: &str, text: &str) -> Result<Range, String> {
         let (range, step) = match item.split_once('/') {
             Some((range, step)) => (range, Some(step)),
@@ -286,7 +286,7 @@ impl Field {
                 (value, value)
             }
         };
-        // `fri-sun` with names: Sunday is the 7 there.
+        // `fri-sun` with names: Sunday is 7 there.
         let high = if high == 0 && low > 0 && self.high == 7 { 7 } else { high };
         if low > high {
             return Err(self.wrong(text, &format!("{low} to {high} is the wrong way round")));
@@ -301,7 +301,7 @@ impl Field {
         Ok(Range { low, high, step })
     }
 
-    /// The end of `*`: Sunday counts once there.
+    /// The end of `*`: Sunday counts once.
     fn last(&self) -> u64 {
         if self.high == 7 { 6 } else { self.high }
     }

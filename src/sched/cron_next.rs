@@ -1,11 +1,11 @@
-//! When a cron expression fires by a clock that changes: the rule for hours that come twice or not at all. Pure.
+//! Computes when a cron expression fires next, with rules for hours that occur twice or are skipped. Pure.
 //!
-//! - A firing is a moment whose local time the expression names. In an hour that the clock shows twice it fires in both.
+//! - An expression fires at each instant whose local time matches. In an hour that occurs twice it fires both times.
 //! - An expression that names one hour of the day (`30 2 * * *`) means once a day. Of a time that comes twice it takes the
 //!   first; one that is skipped is made good at the same minute of the first hour behind the gap (03:30). A whole day that
 //!   a zone leaves out is left out.
 //!
-//! So nothing fires at a minute that it does not name, as cron's "right behind the gap" does.
+//! So nothing fires at a minute that does not match, unlike cron's "right after the gap".
 
 use super::cron_expr::Expr;
 use crate::limits::CRON_HORIZON_DAYS;
@@ -19,14 +19,14 @@ type Offset<'a> = &'a dyn Fn(i64) -> i32;
 
 impl Expr {
     /// The first instant after `after` (unix seconds) at which it fires, by a clock `offset` seconds ahead of UTC.
-    /// `None` when it never does (30 February). Zones change at most once in two days.
+    /// `None` if it never does (30 February). Zones change at most once in two days.
     pub fn next(&self, after: i64, offset: Offset<'_>) -> Option<i64> {
         let mut from = after.checked_add(1)?;
         for _ in 0..CRON_HORIZON_DAYS {
             from = self.skip_years(from)?;
             let until = from.checked_add(DAY)?;
             let day = from.div_euclid(DAY);
-            // The local days that this day of UTC, and the one before it, can be part of.
+            // The local days that can overlap this UTC day and the one before.
             if (day - 2..=day + 3).any(|day| self.fires_on(day)) {
                 if let Some(at) = self.within(from, until, offset) {
                     return Some(at);
@@ -37,7 +37,7 @@ impl Expr {
         None
     }
 
-    /// `from`, or where the next year that fits begins when that is far away.
+    /// `from`, or the start of the next matching year if that is far away.
     fn skip_years(&self, from: i64) -> Option<i64> {
         let (year, _, _) = civil_from_days(from.div_euclid(DAY));
         if (year - 1..=year + 1).any(|y| self.fits_year(y)) {
@@ -72,7 +72,7 @@ impl Expr {
         Some(first - new)
     }
 
-    /// Of the named times in a gap of local time, at the same minute behind it: the first from `from` on.
+    /// The first skipped matching time, moved to the same minute after its gap, from `from` on.
     fn first_moved(&self, gap: i64, end: i64, from: i64) -> Option<i64> {
         let (mut at, mut first) = (gap, None::<i64>);
         while let Some(skipped) = self.first_local(at, end) {
@@ -86,7 +86,7 @@ impl Expr {
         first
     }
 
-    /// The first local time (seconds since 1970 by the local clock) in `from..until` that it names.
+    /// The first local time (seconds since 1970 by the local clock) in `from..until` that matches.
     fn first_local(&self, from: i64, until: i64) -> Option<i64> {
         let today = from.div_euclid(DAY);
         (today..=(until - 1).div_euclid(DAY))
@@ -98,7 +98,7 @@ impl Expr {
             .filter(|local| *local < until)
     }
 
-    /// The first second of a day from `begin` on that it names.
+    /// The first matching second of a day from `begin` on.
     fn first_second(&self, begin: u32) -> Option<u32> {
         let (hour, minute, second) = (begin / 3600, begin / 60 % 60, begin % 60);
         for h in (hour..24).filter(|h| self.hours >> h & 1 == 1) {

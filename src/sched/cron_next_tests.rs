@@ -28,7 +28,7 @@ fn several_hours_fire_in_both_passes() {
     check(BERLIN, "*/30 * * * *", night, &["10-25T00:00", "10-25T00:30", "10-25T01:00"]);
     check(BERLIN, "30 2,14 * * *", night, &["10-25T00:30", "10-25T01:30", "10-25T13:30"]);
     check(BERLIN, "30 1-3 * * *", night, &["10-25T00:30", "10-25T01:30", "10-25T02:30"]);
-    // Begun between the two.
+    // Started between the two.
     check(BERLIN, "30 2,14 * * *", "2026-10-25T00:45:00Z", &["10-25T01:30", "10-25T13:30"]);
 }
 
@@ -56,7 +56,7 @@ fn one_hour_that_is_left_out_is_made_good_an_hour_later() {
     check(BERLIN, "0,30 2 * * *", "2026-03-28T12:00:00Z", &["03-29T01:00", "03-29T01:30"]);
     check(BERLIN, "30 2 * * *", "2026-03-29T01:10:00Z", &["03-29T01:30"]);
     check(BERLIN, "30 2 * * *", "2026-03-29T01:30:00Z", &["03-30T00:30"]);
-    // Half an hour: what is left of the hour fires as well.
+    // Half an hour: the rest of the hour fires as well.
     let spring = "2026-10-03T12:00:00Z";
     check(LORD_HOWE, "15 2 * * *", spring, &["10-03T16:15", "10-04T15:15"]);
     check(LORD_HOWE, "*/20 2 * * *", spring, &["10-03T15:40", "10-03T16:00", "10-03T16:20"]);
@@ -85,7 +85,7 @@ fn a_day_that_was_left_out_has_no_firing() {
     assert_eq!(rfc3339(first), "2026-12-30T22:00:00Z");
 }
 
-/// Rows that `scripts/check/cron --table` computed without this program: `zone | expression | after | firings | note`.
+/// Rows computed by `scripts/check/cron --table`, independently of this program: `zone | expression | after | firings | note`.
 #[test]
 fn the_table_holds() {
     let rows: Vec<&str> =

@@ -1,6 +1,6 @@
-//! Requests of people and models: jobs listed, added, changed, taken out. Blocks on the disk.
+//! Requests of people and models: list, add, change and remove jobs. Blocks on the disk.
 //!
-//! Knows nothing of the running daemon: whoever calls looks at [`CronOutcome`] and reads the file anew.
+//! Knows nothing of the running daemon: the caller checks [`CronOutcome`] and reloads the file.
 
 use std::path::Path;
 
@@ -21,15 +21,15 @@ use crate::tool::cron::CronRequest;
 /// What came of a request.
 #[derive(Debug, Default, PartialEq)]
 pub struct CronOutcome {
-    /// For whoever gave it.
+    /// The text for the requester.
     pub text: String,
-    /// The file has changed: this job is another now.
+    /// The file has changed: this job must be reloaded.
     pub changed: Option<u64>,
-    /// This job is to fire now.
+    /// This job must fire now.
     pub run: Option<u64>,
 }
 
-/// Finds zones, remembering the last one: jobs mostly share it.
+/// Finds zones and caches the last one, because most jobs share it.
 #[derive(Default)]
 pub struct Zones(Option<(String, LocalClock)>);
 
@@ -153,7 +153,7 @@ fn line(job: &Job, now: Now, zones: &mut Zones) -> String {
     out
 }
 
-/// When it fires next, by its own clock: `2026-05-01 12:00 Europe/Berlin`.
+/// When it fires next, in its own zone: `2026-05-01 12:00 Europe/Berlin`.
 fn next(job: &Job, now: Now, zones: &mut Zones) -> Option<String> {
     let at = match job.due(now, &mut |tz| zones.find(tz)).ok()?? {
         Due::Wall(at) => at,
@@ -162,7 +162,7 @@ fn next(job: &Job, now: Now, zones: &mut Zones) -> Option<String> {
     local_time(at, job.expr().1, zones)
 }
 
-/// A unix second by the clock of a zone (empty for the system's): `2026-05-01 12:00 Europe/Berlin`.
+/// A unix second as local time of a zone (empty for the system's): `2026-05-01 12:00 Europe/Berlin`.
 pub fn local_time(at: i64, tz: &str, zones: &mut Zones) -> Option<String> {
     let zone = zones.find(tz).ok()?;
     let c = date::civil(at + i64::from(zone.offset(at)));
@@ -231,7 +231,7 @@ pub(super) fn checked(request: &CronRequest) -> Result<(), String> {
     Ok(())
 }
 
-/// Gives a job its command and the mark of whoever approved it; its output goes to the chat without a model.
+/// Sets a job's command and its approval MAC; its output goes to the chat without a model.
 pub(super) fn command(job: &mut Job, mac: &ApprovalMac, command: &str) -> Result<(), String> {
     let mark = mac.sign(command, &job.to()).map_err(|e| e.to_string())?;
     job.set_deliver(false);
@@ -259,7 +259,7 @@ fn add(
         return Err(format!("there are {CRON_JOBS} jobs already; remove some first"));
     }
     let id = new_id()?;
-    // The Go original's name: the first 30 characters of the message.
+    // The default name of the Go original: the first 30 characters of the message.
     let names = [&request.name, &request.message, &request.command];
     let name = names.into_iter().find(|n| !n.trim().is_empty()).unwrap_or(&id);
     let name = text::one_line(name, 30);
@@ -293,7 +293,7 @@ fn add(
     Ok(CronOutcome { text, changed: Some(key(&id)), run: None })
 }
 
-/// Writes down when it fires next, counted from now.
+/// Stores when it fires next, counted from now.
 pub(super) fn planned(job: &mut Job, now: Now, zones: &mut Zones) -> Result<(), String> {
     job.set("state", "nextRunAtMs", Value::Null);
     let next = match job.due(now, &mut |tz| zones.find(tz))? {

@@ -220,7 +220,7 @@ fn an_update_changes_one_thing_at_least_and_one_schedule_at_most() {
     );
     let schedule = || store.jobs()[0].0["schedule"].clone();
     let zoned = |expr: &str, tz: &str| json!({"kind": "cron", "expr": expr, "tz": tz});
-    // Another time stays in its zone, another zone keeps the time.
+    // A new time keeps the zone, a new zone keeps the time.
     update(&|o| o.cron_expr = "30 9 * * *".into()).expect("changed");
     assert_eq!(schedule(), zoned("30 9 * * *", "Asia/Tokyo"));
     update(&|o| o.tz = "Europe/Berlin".into()).expect("changed");
@@ -246,7 +246,7 @@ fn a_unique_name_is_as_good_as_an_id() {
         e,
         format!("there are 2 jobs with the name tea; say which by its id: {first}, {second}")
     );
-    // An id goes before a name, and a chat's names are its own.
+    // An id takes precedence over a name, and names are per chat.
     store.add(CronRequest { name: first.clone(), to: chat("5"), ..tea() });
     assert_eq!(store.on("remove", &first).expect("gone"), format!("✓ Removed job {first}"));
     assert_eq!(store.on("remove", "tea").expect("gone"), format!("✓ Removed job {second}"));

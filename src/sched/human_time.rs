@@ -3,7 +3,7 @@
 use crate::proto::date::{self, DAY, days_from_civil, days_in_month};
 use crate::proto::tz;
 
-/// Names of units, and their seconds; the first that begins with what was written counts.
+/// Names of units, and their seconds; the first one that starts with the input is used.
 const UNITS: [(&str, i64); 9] = [
     ("seconds", 1),
     ("secs", 1),
@@ -19,7 +19,7 @@ const UNITS: [(&str, i64); 9] = [
 const WEEKDAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
-/// Seconds that a text means: `90`, `5m`, `1h30m`, `2 days`.
+/// Parses a duration into seconds: `90`, `5m`, `1h30m`, `2 days`.
 ///
 /// # Errors
 /// A sentence with examples.
@@ -43,11 +43,11 @@ pub fn seconds(text: &str) -> Result<i64, String> {
     Ok(sum)
 }
 
-/// The unix second that a text means, read at `now` by a clock `offset` seconds ahead of UTC. A local time that comes
-/// twice is the first of the two, one that is skipped the first instant behind the gap.
+/// Parses a time into a unix second, relative to `now` and a clock `offset` seconds ahead of UTC. A local time that occurs
+/// twice means the first one, a skipped one means the first instant after the gap.
 ///
 /// # Errors
-/// A sentence: it is no time, or lies in the past.
+/// A sentence: it is not a time, or is in the past.
 pub fn moment(text: &str, now: i64, offset: &dyn Fn(i64) -> i32) -> Result<i64, String> {
     let text = text.trim();
     let at = find(&text.to_ascii_lowercase(), text, now, offset).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! One job as jobs.json has it (behaviour.md 7A), with every field that other versions wrote.
+//! One job of jobs.json (behaviour.md 7A), including fields of other versions.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,20 +14,20 @@ use crate::limits::{CRON_EVERY_MIN, CRON_MISSED, CRON_STEP_BACK};
 pub enum Schedule {
     /// Once, at this unix second.
     At(i64),
-    /// Again and again, seconds apart.
+    /// Repeatedly, seconds apart.
     Every(u64),
-    /// By an expression in a zone (empty for the system's).
+    /// By a cron expression in a zone (empty for the system's).
     Cron(Expr, String),
 }
 
-/// The clocks as a decision sees them.
+/// The clocks at the time of a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Now {
     /// Unix seconds.
     pub wall: i64,
-    /// They can be believed.
+    /// Whether the wall clock can be trusted.
     pub trusted: bool,
-    /// Seconds since the program started; never steps.
+    /// Seconds since the program started; monotonic.
     pub mono: u64,
 }
 
@@ -40,15 +40,15 @@ pub enum Due {
     Mono(u64),
 }
 
-/// `payload.kind` of a job that goes to the chat without a model. The Go original keeps this field, which it does not look
-/// at, and drops `deliver`.
+/// `payload.kind` of a job that goes to the chat without a model. The Go original preserves this field, which it does not
+/// use, and drops `deliver`.
 const REMINDER: &str = "reminder";
 
 /// A job: its JSON object, fields unknown to us included.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Job(pub Map<String, Value>);
 
-/// Number of a job in memory, where 16 hex digits would cost an allocation each.
+/// A job's key in memory, because 16 hex digits would cost an allocation each.
 pub fn key(id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
@@ -56,7 +56,7 @@ pub fn key(id: &str) -> u64 {
 }
 
 impl Job {
-    /// Reads a job; the error is a sentence without its id.
+    /// Parses a job; the error is a sentence without its id.
     pub fn parse(raw: &str) -> Result<Job, String> {
         let job = Job(serde_json::from_str(raw).map_err(|e| e.to_string())?);
         if job.id().is_empty() {
@@ -74,22 +74,22 @@ impl Job {
         self.0.get(name)?.as_object()
     }
 
-    /// 16 hex digits, or what another version chose.
+    /// The id: 16 hex digits, or another version's format.
     pub fn id(&self) -> &str {
         self.text("", "id")
     }
 
-    /// For people.
+    /// The name for people.
     pub fn name(&self) -> &str {
         self.text("", "name")
     }
 
-    /// Is on.
+    /// Whether it is enabled.
     pub fn enabled(&self) -> bool {
         self.0.get("enabled").and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// Text or task.
+    /// The message: text or task.
     pub fn message(&self) -> &str {
         self.text("payload", "message")
     }
@@ -104,20 +104,20 @@ impl Job {
         self.text("payload", "approval")
     }
 
-    /// Goes to the chat without a model.
+    /// Whether it goes to the chat without a model.
     pub fn deliver(&self) -> bool {
         let said = self.object("payload").and_then(|p| p.get("deliver")?.as_bool());
         said.unwrap_or_else(|| self.text("payload", "kind") == REMINDER)
     }
 
-    /// Says whether it goes to the chat without a model.
+    /// Sets whether it goes to the chat without a model.
     pub fn set_deliver(&mut self, deliver: bool) {
         self.set("payload", "kind", json!(if deliver { REMINDER } else { "agent_turn" }));
         self.set("payload", "deliver", json!(deliver));
     }
 
-    /// Where its answers go; empty where the file does not say. A topic stands behind the chat as the Go original has
-    /// it (`-305/9`), or in a field of its own as we once wrote it.
+    /// Where its output goes; empty if the file does not say. A topic follows the chat as in the Go original
+    /// (`-305/9`), or has its own field as in our earlier versions.
     pub fn to(&self) -> Address {
         let channel = self.text("payload", "channel");
         let (to, topic) = (self.text("payload", "to"), self.text("payload", "topic"));
@@ -128,7 +128,7 @@ impl Job {
         Address { channel: channel.into(), chat: chat.into(), topic: topic.into() }
     }
 
-    /// Says where its answers go.
+    /// Sets where its output goes.
     pub fn set_to(&mut self, to: &Address) {
         let chat = match to.topic.as_str() {
             topic if !topic.is_empty() && to.channel == "telegram" => {
@@ -142,7 +142,7 @@ impl Job {
         }
     }
 
-    /// Expression for people, in the words of the file.
+    /// The expression for people, as written in the file.
     pub fn expr(&self) -> (&str, &str) {
         (self.text("schedule", "expr"), self.text("schedule", "tz"))
     }
@@ -152,7 +152,7 @@ impl Job {
         self.object("state")?.get(field)?.as_f64().map(|ms| (ms / 1000.0) as i64)
     }
 
-    /// Unix second when it fires next, as the file has it.
+    /// Unix second when it fires next, from the file.
     pub fn next(&self) -> Option<i64> {
         self.moment("nextRunAtMs")
     }
@@ -162,12 +162,12 @@ impl Job {
         self.moment("lastRunAtMs")
     }
 
-    /// `ok`, `error` or empty, and the error.
+    /// `ok`, `error` or empty, and the error text.
     pub fn outcome(&self) -> (&str, &str) {
         (self.text("state", "lastStatus"), self.text("state", "lastError"))
     }
 
-    /// When it fires.
+    /// Its schedule.
     pub fn schedule(&self) -> Result<Schedule, String> {
         let number = |field: &str| -> Result<i64, String> {
             let value = self.object("schedule").and_then(|s| s.get(field)?.as_f64());
@@ -187,10 +187,10 @@ impl Job {
         }
     }
 
-    /// When it is due, from what the file says alone. `None` for a job that is off or done.
+    /// When it is due, from the file alone. `None` for a disabled or finished job.
     ///
-    /// A time in the past that did not fire is due now. What has fired does not fire again when the clock steps back a
-    /// little; see [`CRON_STEP_BACK`]. `every` counts on the clock that never steps.
+    /// A missed time is due now. A job that has fired does not fire again when the clock steps back a little;
+    /// see [`CRON_STEP_BACK`]. `every` uses the monotonic clock.
     pub fn due(
         &self,
         now: Now,
@@ -213,7 +213,7 @@ impl Job {
                 Some(Due::Mono(now.mono.saturating_add(wait)))
             }
             Schedule::Cron(expr, tz) => match self.next() {
-                // Without a clock to trust the stored time is all there is.
+                // Without a trusted clock only the stored time is available.
                 Some(next) if !now.trusted || next <= now.wall => Some(Due::Wall(next)),
                 _ => {
                     let from = match self.last() {
@@ -228,7 +228,7 @@ impl Job {
         })
     }
 
-    /// Since when it should have fired, when that is so long ago that it is told and not made good.
+    /// When it should have fired, if that is so long ago that it is only reported and does not fire.
     pub fn missed(&self, now: Now) -> Option<i64> {
         if !now.trusted || !self.enabled() {
             return None;
@@ -240,7 +240,7 @@ impl Job {
         (now.wall - at > CRON_MISSED).then_some(at)
     }
 
-    /// Marks it as fired at unix second `fired`; false when it is done for good and goes.
+    /// Marks it as fired at unix second `fired`; false if it is finished and must be removed.
     pub fn fired(
         &mut self,
         fired: i64,
@@ -252,7 +252,7 @@ impl Job {
         stays
     }
 
-    /// The same for a time that was missed and is not made good.
+    /// The same for a missed time that does not fire.
     pub fn passed_over(
         &mut self,
         now: i64,
@@ -263,7 +263,7 @@ impl Job {
         stays
     }
 
-    /// Writes down when it fires next after `fired`; false when it is done for good and goes.
+    /// Stores when it fires next after `fired`; false if it is finished and must be removed.
     fn moves_on(
         &mut self,
         fired: i64,
@@ -278,7 +278,7 @@ impl Job {
                     let next = expr.next(fired + spare(&expr), &|at| zone.offset(at));
                     (next, next.is_none())
                 }
-                // The zone's file is gone for now: it goes on when it is back.
+                // The zone's file is missing for now: the job continues when it is back.
                 Err(_) => (None, false),
             },
             Ok(Schedule::At(_)) | Err(_) => (None, true),
@@ -293,7 +293,7 @@ impl Job {
         true
     }
 
-    /// Records how the last firing ended; true when that changed anything.
+    /// Records how the last firing ended; true if that changed anything.
     pub fn ended(&mut self, error: Option<&str>) -> bool {
         let before =
             self.outcome() == (if error.is_some() { "error" } else { "ok" }, error.unwrap_or(""));
@@ -302,7 +302,7 @@ impl Job {
         !before
     }
 
-    /// Sets a field of an object (empty for the job itself), or takes it out with null.
+    /// Sets a field of an object (empty for the job itself), or removes it with null.
     pub fn set(&mut self, object: &str, field: &str, value: Value) {
         let target = if object.is_empty() {
             &mut self.0
@@ -322,7 +322,7 @@ impl Job {
     }
 }
 
-/// Seconds behind a firing in which an expression with seconds does not fire again: each may cost a model call.
+/// Seconds after a firing in which an expression with seconds does not fire again, because each may cost a model call.
 fn spare(expr: &Expr) -> i64 {
     let often = u64::from(expr.shortest_pause()) < CRON_EVERY_MIN;
     if often { CRON_EVERY_MIN as i64 - 1 } else { 0 }

@@ -64,7 +64,7 @@ fn intervals_count_on_the_clock_that_never_steps() {
 fn expressions() {
     let schedule = r#"{"kind":"cron","expr":"0 8 * * *"}"#;
     check(schedule, "- -", at(NOON), "2026-05-02T08:00");
-    // A stored time of the future is worked out anew: another version may have ignored the zone.
+    // A stored future time is recomputed: another version may have ignored the zone.
     check(schedule, "2026-05-02T06:00 -", at(NOON), "2026-05-02T08:00");
     // Missed while the device was off: due now.
     check(schedule, "2026-04-20T08:00 2026-04-19T08:00", at(NOON), "2026-04-20T08:00");
@@ -80,7 +80,7 @@ fn a_clock_that_steps_back_repeats_nothing() {
     let fired = "2026-05-02T08:00 2026-05-01T08:00";
     check(schedule, fired, at("2026-05-01T07:30"), "2026-05-02T08:00");
     check(schedule, fired, at("2026-04-30T08:00"), "2026-05-02T08:00");
-    // Years: what it fired by was nonsense.
+    // Years: the clock that it fired by was wrong.
     check(schedule, fired, at("2024-01-01T00:00"), "2024-01-01T08:00");
 }
 
@@ -148,7 +148,7 @@ fn a_reminder_comes_back_from_the_original_as_one() {
     job.set_to(&topic);
     assert_eq!((job.deliver(), job.to()), (true, topic.clone()));
     assert_eq!(job.0["payload"]["to"], "-305/9");
-    // What the original keeps of a payload: kind, message, command, channel, to.
+    // The fields of a payload that the original preserves: kind, message, command, channel, to.
     job.set("payload", "deliver", Value::Null);
     job.set("payload", "topic", Value::Null);
     assert_eq!((job.deliver(), job.to()), (true, topic));

@@ -1,7 +1,7 @@
-//! `<workspace>/cron/jobs.json`: read, and rewritten whole when something changed. Blocks on the disk.
+//! `<workspace>/cron/jobs.json`: read, and rewritten as a whole on a change. Blocks on the disk.
 //!
-//! Jobs pass by one at a time and what nobody touches is written back as it was, fields of other versions included.
-//! A file that is no JSON is never written over: [`set_aside`] moves it away.
+//! Jobs are streamed one at a time; unchanged ones are written back as they were, including fields of other versions.
+//! A file that is not JSON is never overwritten: [`set_aside`] moves it away.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -16,25 +16,25 @@ use crate::limits::{CRON_FILE_BYTES, CRON_JOB_BYTES, DIR_ASIDE};
 use crate::proto::text;
 use crate::store::dir::{self, Dir};
 
-/// What becomes of a job that passes by.
+/// What to do with a job.
 pub enum Edit {
-    /// Stays as it is.
+    /// Keep it unchanged.
     Keep,
-    /// Was changed.
+    /// Write the changed job.
     Write,
-    /// Goes.
+    /// Remove it.
     Delete,
 }
 
-/// Where a workspace keeps its jobs.
+/// The path of a workspace's jobs.
 pub fn path(workspace: &Path) -> PathBuf {
     workspace.join("cron/jobs.json")
 }
 
-/// What is wrong with the file.
+/// An error of the file.
 #[derive(Debug)]
 pub enum JobsFileError {
-    /// It is no JSON, or not of this form.
+    /// It is not JSON, or has another structure.
     Broken(String),
     /// It cannot be read or written.
     Disk(Error),
@@ -49,7 +49,7 @@ impl fmt::Display for JobsFileError {
     }
 }
 
-/// One top-level field or one job, as it stands in the file.
+/// One top-level field or one job, as in the file.
 enum Part<'a> {
     Field(&'a str, &'a str),
     Job(&'a str),
@@ -132,7 +132,7 @@ fn walk(bytes: &[u8], each: Each<'_>) -> serde_json::Result<()> {
     reader.end()
 }
 
-/// Hands every job to `each`, and for one that cannot be read the reason. An absent file has none.
+/// Passes every job to `each`, or the reason if it cannot be read. A missing file has no jobs.
 ///
 /// # Errors
 /// See [`JobsFileError`].
@@ -154,17 +154,17 @@ fn parse(raw: &str) -> Result<Job, String> {
     Job::parse(raw)
 }
 
-/// Writes the file anew with every job changed by `edit`, and `added` behind them. Jobs that cannot be read stay.
+/// Rewrites the file with every job passed through `edit`, and `added` at the end. Unreadable jobs are kept.
 ///
 /// # Errors
-/// See [`JobsFileError`]; the old file is then still there, whole.
+/// See [`JobsFileError`]; the old file is then still complete.
 pub fn rewrite(
     path: &Path,
     edit: &mut dyn FnMut(&mut Job) -> Edit,
     added: Option<&Job>,
 ) -> Result<(), JobsFileError> {
     let old = bytes(path)?.unwrap_or_else(|| b"{\"version\":1,\"jobs\":[]}".to_vec());
-    // Looked through before anything is written, so that a broken file costs nothing.
+    // Checked before anything is written, so that a broken file costs no write.
     walk(&old, &mut |_| Ok(())).map_err(|e| JobsFileError::Broken(e.to_string()))?;
     let saved = Dir::make_parent_of(path, 2).and_then(|(top, name)| {
         top.replace(name, 0o600, &mut |file| write(&old, edit, added, file))
@@ -208,7 +208,7 @@ fn write(
     out.flush()
 }
 
-/// Moves a broken file out of the way and says where it is now.
+/// Moves a broken file aside and returns its new path.
 ///
 /// # Errors
 /// The disk's; the file is then where it was.
@@ -218,7 +218,7 @@ pub fn set_aside(path: &Path, now: i64) -> Result<PathBuf> {
             let suffix = if n == 0 { String::new() } else { format!("-{n}") };
             let target = format!("{name}.broken-{now}{suffix}");
             match top.rename(name, &target, false) {
-                // The folder itself is none of ours.
+                // The folder itself is not ours to create.
                 Err(e) if dir::unfit(&e) => {
                     return top.set_aside(name.split('/').next().unwrap_or_default());
                 }

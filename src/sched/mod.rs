@@ -1,9 +1,9 @@
-//! Work that begins by itself: what is due when.
+//! Scheduled work: cron jobs, and when they are due.
 //!
-//! - [`cron_expr`]: expressions, and when they fire; [`zone`]: time zones by name.
-//! - [`job`]: one job and when it is due; [`jobs_file`]: jobs.json; [`timetable`]: what of it is in memory.
+//! - [`cron_expr`]: cron expressions; `cron_next`: when they fire next; [`zone`]: time zones by name.
+//! - [`job`]: one job and when it is due; [`jobs_file`]: jobs.json; [`timetable`]: the part that is in memory.
 //! - [`human_time`]: times as people write them.
-//! - [`cron_store`]: orders of people and models.
+//! - [`cron_store`]: requests of people and models.
 
 pub mod approval_mac;
 mod cron_change;

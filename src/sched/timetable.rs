@@ -1,4 +1,4 @@
-//! What is due next. Jobs themselves stay in their file: here is a number and a time for each.
+//! What is due next. The jobs themselves stay in their file: this has only a key and a time for each.
 
 use super::job::{Due, Now};
 use crate::limits::CRON_JOBS;
@@ -8,7 +8,7 @@ use crate::limits::CRON_JOBS;
 pub struct Timetable(Vec<(u64, Due)>);
 
 impl Timetable {
-    /// Puts a job in, or at another time; false when there is no room.
+    /// Adds a job, or changes its time; false if there is no room.
     pub fn set(&mut self, key: u64, due: Due) -> bool {
         let full = self.0.len() >= CRON_JOBS;
         match self.0.iter_mut().find(|(k, _)| *k == key) {
@@ -19,7 +19,7 @@ impl Timetable {
         true
     }
 
-    /// Takes a job out.
+    /// Removes a job.
     pub fn remove(&mut self, key: u64) {
         self.0.retain(|(k, _)| *k != key);
     }
@@ -34,13 +34,13 @@ impl Timetable {
         self.0.iter().filter(|(_, due)| matches!(due, Due::Mono(_))).map(|(k, _)| *k)
     }
 
-    /// Keeps only jobs that `is_there` knows.
+    /// Keeps only the jobs for which `is_there` is true.
     pub fn retain(&mut self, is_there: impl Fn(u64) -> bool) {
         self.0.retain(|(k, _)| is_there(*k));
         self.0.shrink_to_fit();
     }
 
-    /// The job that is due longest, and since when. Times of the wall clock wait until that can be believed.
+    /// The most overdue job, and since when. Wall-clock times wait until the clock can be trusted.
     pub fn due(&self, now: Now) -> Option<(u64, Due)> {
         let late = |due: &Due| match due {
             Due::Wall(at) if now.trusted => now.wall - at,
@@ -50,7 +50,7 @@ impl Timetable {
         self.0.iter().filter(|(_, due)| late(due) >= 0).max_by_key(|(_, due)| late(due)).copied()
     }
 
-    /// The next times of both clocks: unix second, second of the program.
+    /// The next times of both clocks: unix second, monotonic second.
     pub fn next(&self) -> (Option<i64>, Option<u64>) {
         let wall = |due: &Due| if let Due::Wall(at) = due { Some(*at) } else { None };
         let mono = |due: &Due| if let Due::Mono(at) = due { Some(*at) } else { None };
@@ -58,12 +58,12 @@ impl Timetable {
         (dues().filter_map(wall).min(), dues().filter_map(mono).min())
     }
 
-    /// Jobs that wait.
+    /// Number of waiting jobs.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// None waits.
+    /// Whether no job waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

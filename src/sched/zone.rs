@@ -1,14 +1,14 @@
-//! Zones by name: from the system's zone files, else from a compact table in the program. Blocks on the disk.
+//! Time zones by name: from the system's zone files, else from a compact table in the program. Blocks on the disk.
 
 use crate::config::nearest::nearest;
 use crate::error::{Error, Result};
 use crate::proto::tz::Zone;
 use crate::sys::clock;
 
-/// Rules of most of the world's zones, for systems without zone files: 7 kB that are only touched when they are searched.
+/// Rules of most of the world's zones, for systems without zone files: 7 kB that are only paged in by a search.
 const TABLE: &str = include_str!("zones.txt");
 
-/// A clock to read an expression by.
+/// The local clock of an expression.
 #[derive(Clone, Debug)]
 pub enum LocalClock {
     /// The system's own zone (`TZ`, /etc/localtime).
@@ -21,11 +21,11 @@ impl LocalClock {
     /// The zone of this name; the system's own for an empty one.
     ///
     /// # Errors
-    /// A name nobody knows; never taken for UTC.
+    /// An unknown name; never treated as UTC.
     pub fn find(name: &str) -> Result<LocalClock> {
         let name = name.trim();
         if name.is_empty() {
-            // A board without zone files takes a name in TZ for UTC without a word; the table knows better.
+            // A board without zone files silently treats a name in TZ as UTC; the table is better.
             let set = std::env::var("TZ").unwrap_or_default();
             let set = set.strip_prefix(':').unwrap_or(&set);
             return Ok(match set.contains('/').then(|| named(set)).flatten() {
@@ -49,12 +49,12 @@ fn named(name: &str) -> Option<Zone> {
     clock::zone_file(name).or_else(|| from_table(name))
 }
 
-/// The rules, each with the words behind it.
+/// The rules, each with its names.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once(' '))
 }
 
-/// The names in the words of a line: `Asia/Oral,Qatar` has two.
+/// Expands the names of a line: `Asia/Oral,Qatar` has two.
 fn names(words: &'static str) -> impl Iterator<Item = String> {
     words.split(' ').flat_map(|word| {
         let (area, places) = word.split_at(word.find('/').map_or(0, |at| at + 1));
@@ -106,7 +106,7 @@ mod tests {
             }
         }
         println!("{compared} zones compared");
-        // A system may know of laws that are newer than the table.
+        // A system may have rules that are newer than the table.
         assert!(differ.len() <= 5, "{differ:?}");
     }
 

@@ -1,4 +1,4 @@
-//! Archives of skills over the network, and searches in a registry.
+//! Downloads skill archives, and searches a registry.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -23,13 +23,13 @@ use crate::{Error, Result};
 
 /// Bytes written at a time.
 const STEP: usize = 64 * 1024;
-/// ClawHub's own address.
+/// ClawHub's address.
 const CLAWHUB: &str = "https://clawhub.ai";
 
 /// One result of a search.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// Its name in the registry.
+    /// Its registry name.
     pub slug: String,
     /// One line about it.
     pub summary: String,
@@ -37,12 +37,12 @@ pub struct Hit {
     pub version: String,
 }
 
-/// Where repositories are.
+/// The address of repositories.
 pub fn base(skills: &SkillsConfig) -> &str {
     if skills.github_base.is_empty() { GITHUB } else { &skills.github_base }
 }
 
-/// Fetches and installs what `source` names. The disk's work is done on the blocking thread.
+/// Downloads and installs `source`. Disk work runs on the blocking thread.
 ///
 /// # Errors
 /// See [`super::install::Installer::install`]; the network's.
@@ -75,7 +75,7 @@ pub async fn install(
     .await
 }
 
-/// Gets `url` into `path`, by way of redirects to https alone.
+/// Downloads `url` to `path`; follows redirects to https only.
 async fn download(
     http: &Client,
     skills: &SkillsConfig,
@@ -84,7 +84,7 @@ async fn download(
     path: &Path,
 ) -> Result<()> {
     let bearer = ["Bearer ", skills.github_token.expose()].concat();
-    // The token is for the registry's own address, and not for where that sends us.
+    // The token is for the registry's own address, not for redirect targets.
     let mut with_token =
         matches!(source, Source::Repository { .. }) && !skills.github_token.is_empty();
     let mut at = Url::parse(url).map_err(Error::new)?;
@@ -154,10 +154,10 @@ fn write(mut file: File, mut buffer: Vec<u8>) -> Result<(File, Vec<u8>)> {
     Ok((file, buffer))
 }
 
-/// Asks the registry (ClawHub's search API).
+/// Searches the registry (ClawHub's search API).
 ///
 /// # Errors
-/// It is switched off, or does not answer as it should.
+/// It is disabled, or its answer is invalid.
 pub async fn search(http: &Client, config: &Config, query: &str) -> Result<Vec<Hit>> {
     let skills = &config.tools.skills;
     if !skills.clawhub {
@@ -184,7 +184,7 @@ pub async fn search(http: &Client, config: &Config, query: &str) -> Result<Vec<H
     hits(&body).ok_or_else(|| Error::new(format!("{base} does not answer as a registry does")))
 }
 
-/// `{"results": [{"slug", "summary", "version"}]}`; entries without a slug are left out.
+/// `{"results": [{"slug", "summary", "version"}]}`; entries without a slug are skipped.
 fn hits(body: &[u8]) -> Option<Vec<Hit>> {
     let value: Value = text::utf8(body).and_then(serde_json::from_str).ok()?;
     let hit = |r: &Value| {

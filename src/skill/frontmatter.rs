@@ -8,21 +8,21 @@ const NAME_CHARS: usize = 64;
 /// Characters of a description.
 const DESCRIPTION_CHARS: usize = 1024;
 
-/// What a SKILL.md says of itself.
+/// The declarations of a SKILL.md.
 #[derive(Debug, PartialEq)]
 pub struct Declared {
-    /// The skill's name, not yet judged.
+    /// The skill's name, not validated yet.
     pub name: String,
-    /// What it is for, on one line, not yet judged.
+    /// Its purpose on one line, not validated yet.
     pub description: String,
 }
 
-/// Reads the beginning of a SKILL.md. Without a name in the front matter the first heading counts if it
-/// is fit for a name, else the folder's name; without a description the first paragraph.
+/// Parses the beginning of a SKILL.md. Without a name in the front matter the first heading is used if it
+/// is a valid name, else the folder's name; without a description the first paragraph.
 pub fn declared(folder: &str, content: &str) -> Declared {
     let (block, body) = frontmatter::split(content);
     if block.is_none() && body.lines().next().is_some_and(|line| line.trim_end() == "---") {
-        // A block without end: what follows are fields, not a description.
+        // An unterminated block: the rest are fields, not a description.
         return Declared { name: folder.to_owned(), description: String::new() };
     }
     let fields = block.map(frontmatter::fields).unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn body(content: &str) -> &str {
     frontmatter::split(content).1
 }
 
-/// Why a skill cannot be listed; `None` when it can.
+/// Why a skill cannot be listed; `None` if it can.
 pub fn problem(name: &str, description: &str) -> Option<&'static str> {
     if let Some(problem) = name_problem(name) {
         return Some(problem);

@@ -1,7 +1,7 @@
-//! Installing and removing a skill, so that a power cut leaves the old one or the new one, whole.
+//! Installs and removes skills, so that after a power cut either the old or the new one is there, complete.
 //!
-//! What is new is made in the home's `state/`, where no command of the model's can reach it, and moved into the workspace
-//! when it is on the card.
+//! A new skill is built in the home's `state/`, where no command of the model can reach it, and moved into the workspace
+//! once it is on the card.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
@@ -31,16 +31,16 @@ pub struct InstallPaths {
     pub workspace: PathBuf,
 }
 
-/// What came of it.
+/// The result of an installation.
 #[derive(Debug)]
 pub struct Installed {
     /// The skill's name and folder.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub description: String,
     /// Where it came from.
     pub origin: Origin,
-    /// An older one gave way.
+    /// It replaced an older one.
     pub replaced: bool,
 }
 
@@ -52,15 +52,15 @@ impl Installed {
     }
 }
 
-/// The right to change the skills of a home, one process at a time.
+/// Holds the lock on a home's skills, one process at a time.
 pub struct Installer {
     site: InstallPaths,
-    /// `skills.new`, `skills.old` and the downloaded archive are in here.
+    /// Folder of `skills.new`, `skills.old` and the downloaded archive.
     base: PathBuf,
     _lock: File,
 }
 
-/// Puts a skill back that a power cut caught between two steps; for the daemon's start.
+/// Restores a skill after a power cut between two steps; for the daemon's start.
 pub fn recover(config: &Config) {
     if config.home.join("state/skills.old").exists()
         || config.agent.workspace.join(".skills").exists()
@@ -72,15 +72,15 @@ pub fn recover(config: &Config) {
 }
 
 impl InstallPaths {
-    /// The site of a configuration.
+    /// The paths of a configuration.
     pub fn of(config: &Config) -> InstallPaths {
         InstallPaths { home: config.home.clone(), workspace: config.agent.workspace.clone() }
     }
 
-    /// Takes the lock, and puts back what a power cut left in the middle.
+    /// Takes the lock, and completes an operation that a power cut interrupted.
     ///
     /// # Errors
-    /// Another installation is under way; the disk's.
+    /// Another installation is running; disk errors.
     pub fn open(&self) -> Result<Installer> {
         let state = self.home.join("state");
         let mut builder = DirBuilder::new();
@@ -97,7 +97,7 @@ impl InstallPaths {
             return Err(Error::new("another installation is under way; wait for its end"));
         }
         let device = |p: &Path| fs::metadata(p).map(|m| m.dev()).ok();
-        // A rename needs one disk; where there are two, the workspace's own has to do.
+        // A rename needs both folders on one disk; otherwise a folder in the workspace is used.
         let base = if device(&state) == device(&self.workspace) {
             state
         } else {
@@ -116,10 +116,10 @@ impl Installer {
         self.base.join("skills.tar.gz")
     }
 
-    /// Installs what `source` names; `archive` is where its archive is, for those that have one.
+    /// Installs `source`; `archive` is the path of its archive, if it has one.
     ///
     /// # Errors
-    /// What is wrong with it, or one of the name is there and `force` is not set. Nothing has changed then.
+    /// It is invalid, or one of this name exists and `force` is not set. Nothing has changed then.
     pub fn install(
         &self,
         source: &Source,
@@ -135,12 +135,12 @@ impl Installer {
             let (name, description, origin) = made;
             Ok(Installed { name, description, origin, replaced })
         });
-        // Gone already where it was moved; else half of something, or what gave way.
+        // Already gone if it was moved; else an incomplete or a replaced skill.
         let _ = fs::remove_dir_all(&new);
         done.map_err(|e| e.context(source.label().1))
     }
 
-    /// Makes the skill in `new`: its name, description, origin.
+    /// Builds the skill in `new`; returns its name, description, origin.
     fn fill(
         &self,
         new: &Path,
@@ -186,7 +186,7 @@ impl Installer {
         Ok((declared.name, declared.description, origin))
     }
 
-    /// Moves `new` to its place; true when an older one was there.
+    /// Moves `new` to its place; true if it replaced an older one.
     fn put(&self, new: &Path, name: &str, force: bool) -> Result<bool> {
         let place = self.place(name)?;
         if !place.exists() {
@@ -200,7 +200,7 @@ impl Installer {
             if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) {
                 return Err(e).with_context(|| format!("cannot replace {name}"));
             }
-            // No exchange on this file system: the old one waits aside until the new one is there.
+            // This file system has no atomic exchange: the old one is set aside until the new one is there.
             let aside = self.aside(name)?;
             place.hand_over(&aside)?;
             if let Err(e) = place.take_over(new, false) {
@@ -215,7 +215,7 @@ impl Installer {
     /// Removes an installed or self-written skill of the workspace.
     ///
     /// # Errors
-    /// There is none of the name; the disk's.
+    /// There is none of this name; disk errors.
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.site.workspace.join("skills");
         let missing = || Error::new(format!("skill '{name}' not found in {}", path.display()));
@@ -229,11 +229,11 @@ impl Installer {
                 || head.is_some_and(|h| frontmatter::declared(&found.name, &h.text).name == name)
         };
         let (names, _) = skills.list(TREE_NAMES)?;
-        // A folder of the name before a skill that calls itself so.
+        // A folder of this name takes precedence over a skill that declares it.
         let found = names.iter().filter(named).max_by_key(|found| found.name == name);
         let Name { name: folder, folder: is_folder } = found.ok_or_else(missing)?;
         if !is_folder {
-            // A link: what it stands for is none of ours.
+            // A link: its target is not ours.
             return skills.remove(folder).map(drop).with_context(|| folder.clone());
         }
         let gone = self.base.join("skills.new");
@@ -264,7 +264,7 @@ impl Installer {
         Ok(old.join(name))
     }
 
-    /// Puts a skill back that was set aside when the power went.
+    /// Restores a skill that was set aside when the power was cut.
     fn recover(&self) {
         let old = self.base.join("skills.old");
         for entry in fs::read_dir(&old).into_iter().flatten().flatten() {
@@ -276,12 +276,12 @@ impl Installer {
                     }
                     Err(e) => crate::log::warn!("skill {name} stays in {}: {e}", old.display()),
                 },
-                // The new one is there, whole.
+                // The new one is complete.
                 Ok(_) => drop(remove(&entry.path())),
                 Err(e) => crate::log::warn!("skill {name} stays in {}: {e}", old.display()),
             }
         }
-        // Not empty where something could not be put back.
+        // Not empty if something could not be restored.
         let _ = fs::remove_dir(&old);
     }
 }

@@ -1,4 +1,4 @@
-//! Which skills there are, in three roots of falling rank, and their list for the prompt.
+//! Finds skills in three roots, by precedence, and lists them for the prompt.
 //!
 //! Only the head of each SKILL.md is read; the model reads the rest with read_file when it needs it.
 
@@ -13,10 +13,10 @@ use crate::store::bounded_read::{self, End, Piece};
 use crate::store::dir::Dir;
 use crate::sys::beneath::named_meta;
 
-/// The root that commands may write to.
+/// The root that commands may write to (the workspace).
 const WORKSPACE: &str = "workspace";
 
-/// Where skills lie, highest rank first.
+/// The roots, highest precedence first.
 #[derive(Clone, Debug)]
 pub struct Roots {
     all: [(&'static str, PathBuf); 3],
@@ -35,18 +35,18 @@ impl Roots {
         Roots { all, only: None }
     }
 
-    /// Those of a configuration, with the agent's own choice of names.
+    /// The roots of a configuration, with the agent's selection of names.
     pub fn of(config: &Config) -> Roots {
         let roots = Roots::new(&config.agent.workspace, &config.home, &builtin_folder());
         Roots { only: config.agent.skills.clone(), ..roots }
     }
 
-    /// The same without the agent's choice.
+    /// The same without the agent's selection.
     pub fn unfiltered(self) -> Roots {
         Roots { only: None, ..self }
     }
 
-    /// May a skill of this name be used?
+    /// Whether a skill of this name may be used.
     pub fn allows(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|n| n == name))
     }
@@ -65,12 +65,12 @@ pub fn builtin_folder() -> PathBuf {
     }
 }
 
-/// A skill that can be used.
+/// A usable skill.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skill {
     /// As declared.
     pub name: String,
-    /// What it is for, one line.
+    /// Its purpose, one line.
     pub description: String,
     /// Its SKILL.md.
     pub path: PathBuf,
@@ -83,11 +83,11 @@ pub struct Skill {
 pub struct Loaded {
     /// By rank of root, then by folder name; at most [`SKILLS`].
     pub skills: Vec<Skill>,
-    /// A sentence for each skill that is left out because something is wrong with it.
+    /// A sentence for each skill that is left out because it is invalid.
     pub warnings: Vec<String>,
 }
 
-/// Looks through the roots. A folder name or declared name that a higher root uses hides the lower ones;
+/// Scans the roots. A folder name or declared name in a higher root hides lower ones;
 /// an invalid skill hides nothing.
 pub fn load(roots: &Roots) -> Loaded {
     let mut loaded = Loaded::default();
@@ -128,7 +128,7 @@ pub fn load(roots: &Roots) -> Loaded {
     loaded
 }
 
-/// Adds to `hasher` all that decides what [`load`] would find.
+/// Adds everything to `hasher` that determines what [`load`] would find.
 pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
     for (source, root) in &roots.all {
         for folder in folders_of(source, root) {
@@ -146,8 +146,8 @@ pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
     }
 }
 
-/// At most `limit` bytes of a SKILL.md. In the workspace commands may have put it there, and no link is followed; the other
-/// roots are the machine's owner's.
+/// At most `limit` bytes of a SKILL.md. In the workspace commands may have created it, so no link is followed; the other
+/// roots belong to the machine's owner.
 pub fn text_of(source: &str, path: &Path, limit: usize) -> std::io::Result<Option<Piece>> {
     if source != WORKSPACE {
         return bounded_read::bounded(path, limit, End::Head);
@@ -198,7 +198,7 @@ pub fn summary(skills: &[Skill]) -> String {
     list(skills, SKILLS_LIST_BYTES.saturating_sub(bare) / skills.len())
 }
 
-/// Room for the list's last lines.
+/// Bytes reserved for the list's last lines.
 const TAIL_BYTES: usize = 40;
 
 /// The list with at most `description` bytes of each description.

@@ -1,4 +1,4 @@
-//! `.skill-origin.json` in an installed skill: where it came from and how much came.
+//! `.skill-origin.json` in an installed skill: its source, files and size.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::store::atomic;
 
 /// The file's name, as upstream has it.
 pub const FILE: &str = ".skill-origin.json";
-/// Bytes of it that are read.
+/// Maximum bytes of it that are read.
 const BYTES: u64 = 16 * 1024;
 
-/// What an installed skill came from.
+/// The origin of an installed skill.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// `github`, `archive` or `folder`.
@@ -21,7 +21,7 @@ pub struct Origin {
     pub slug: String,
     /// Branch or tag that was asked for, or empty.
     pub version: String,
-    /// Hash of the commit, or empty where the archive does not tell.
+    /// Hash of the commit, or empty if the archive does not say.
     pub commit: String,
     /// Unix seconds.
     pub installed_at: i64,
@@ -45,7 +45,7 @@ impl Origin {
     pub fn of(folder: &Path) -> Option<Origin> {
         let bytes = atomic::read_bounded(&folder.join(FILE), BYTES).ok()??;
         let value: Value = text::utf8(&bytes).and_then(serde_json::from_str).ok()?;
-        // Anybody may have written it: one line each.
+        // Anybody may have written it, so each field is limited to one line.
         let word = |key: &str| text::one_line(value[key].as_str().unwrap_or(""), 300);
         Some(Origin {
             registry: word("registry"),

@@ -1,4 +1,4 @@
-//! What skills there are, for people and scripts.
+//! Lists and shows skills, for people and scripts.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::origin::Origin;
 use crate::limits::SKILL_SHOWN_BYTES;
 use crate::{Error, Result};
 
-/// Every skill, also those the agent does not see, and what is wrong with others.
+/// Every skill, including those the agent does not see, and the errors of invalid ones.
 pub fn list(roots: &Roots) -> String {
     let loaded = load::load(&roots.clone().unfiltered());
     let mut out = String::new();

@@ -1,11 +1,11 @@
-//! Where a skill comes from: what a person writes -> a repository, an archive or a folder.
+//! Parses a skill's source as a person writes it: a repository, an archive or a folder.
 
 use std::path::{Path, PathBuf};
 
 use crate::proto::url::{Scheme, Url};
 use crate::{Error, Result};
 
-/// Where GitHub's repositories are.
+/// GitHub's address.
 pub const GITHUB: &str = "https://github.com";
 
 /// A skill's origin.
@@ -30,7 +30,7 @@ pub enum Source {
 
 impl Source {
     /// Reads `OWNER/REPO[/PATH][@REF]`, an address of one (`https://HOST/OWNER/REPO/tree/REF/PATH`, for the `base` that is
-    /// configured), an address of a `.tar.gz`, or a path here (`./`, `../`, `/`, `~/` in front, or `.tar.gz` behind).
+    /// configured), an address of a `.tar.gz`, or a local path (starting with `./`, `../`, `/`, `~/`, or ending in `.tar.gz`).
     ///
     /// # Errors
     /// None of these.
@@ -60,10 +60,10 @@ impl Source {
         repository(&place.split('/').collect::<Vec<_>>(), reference)
     }
 
-    /// Asks for another branch, tag or commit of a repository.
+    /// Selects another branch, tag or commit of a repository.
     ///
     /// # Errors
-    /// It is no repository, or no such thing can exist.
+    /// It is not a repository, or the reference is invalid.
     pub fn at(self, reference: &str) -> Result<Source> {
         match self {
             Source::Repository { name, path, .. } if is_reference(reference) => {
@@ -76,7 +76,7 @@ impl Source {
         }
     }
 
-    /// What is written down and shown: registry and slug.
+    /// The label for records and people: registry and slug.
     pub fn label(&self) -> (&'static str, String) {
         match self {
             Source::Repository { name, path, .. } if path.is_empty() => ("github", name.clone()),
@@ -87,7 +87,7 @@ impl Source {
         }
     }
 
-    /// The address of the archive, where it has one. With a token GitHub's API gives private repositories too.
+    /// The URL of the archive, if it has one. With a token, GitHub's API also serves private repositories.
     pub fn archive(&self, base: &str, with_token: bool) -> Option<String> {
         match self {
             Source::Address(url) => Some(url.clone()),
@@ -156,17 +156,17 @@ fn repository(parts: &[&str], reference: &str) -> Result<Source> {
     })
 }
 
-/// Fit for an address as it is, and without a way up in it.
+/// Whether it can be part of a URL unchanged, without `..`.
 fn is_reference(text: &str) -> bool {
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
     !text.is_empty() && text.bytes().all(fine) && !text.starts_with('/') && !text.contains("..")
 }
 
-/// Folders of a repository's own skill that belong to it; what else lies beside its SKILL.md is the repository's.
+/// Folders that belong to a skill at the top of a repository; other files next to its SKILL.md are the repository's.
 const PARTS: &[&str] = &["scripts", "references", "assets", "templates", "docs"];
 
-/// Is the file at `path`, relative to the skill, part of it? At the top of a repository only SKILL.md and the usual
-/// folders are, below and elsewhere everything but what is hidden.
+/// Whether the file at `path`, relative to the skill, is part of it. At the top of a repository only SKILL.md and the usual
+/// folders are, elsewhere everything that is not hidden.
 pub fn is_part(path: &str, whole_repository: bool) -> bool {
     let mut parts = path.split('/');
     let first = parts.next().unwrap_or("");

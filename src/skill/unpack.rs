@@ -1,4 +1,4 @@
-//! A skill out of an archive or a folder. An archive is read twice: to find the skill in it, and to unpack that.
+//! Extracts a skill from an archive or a folder. An archive is read twice: to find the skill, and to unpack it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -18,10 +18,10 @@ use crate::{Error, Result};
 /// Bytes read at a time.
 const STEP: usize = 16 * 1024;
 
-/// Where in an archive the skill is.
+/// The skill's location in an archive.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Its folder, without a slash behind; empty for the top.
+    /// Its folder, without a trailing slash; empty for the top.
     pub folder: String,
     /// It is at the top of a repository.
     pub whole_repository: bool,
@@ -29,10 +29,10 @@ pub struct Found {
     pub commit: String,
 }
 
-/// Finds the skill that `source` names in its archive.
+/// Finds the skill of `source` in its archive.
 ///
 /// # Errors
-/// No archive, a bomb, paths that lead out, no such skill (those that are there are named).
+/// Not an archive, a decompression bomb, paths that lead out, no such skill (the error lists the existing ones).
 pub fn find(archive: &Path, source: &Source) -> Result<Found> {
     let mut folders: Vec<String> = Vec::new();
     let mut root: Option<String> = None;
@@ -41,7 +41,7 @@ pub fn find(archive: &Path, source: &Source) -> Result<Found> {
         let path = plain(&entry.path)?;
         let first = path.split('/').next().unwrap_or("");
         if !path.is_empty() && root.as_deref() != Some(first) {
-            // More than one name at the top: there is no folder around it all.
+            // More than one name at the top: there is no single top folder.
             root = Some(if root.is_none() { first.to_owned() } else { String::new() });
         }
         let skill = path.strip_suffix("SKILL.md").filter(|p| p.is_empty() || p.ends_with('/'));
@@ -64,7 +64,7 @@ pub fn find(archive: &Path, source: &Source) -> Result<Found> {
     Ok(Found { folder, whole_repository, commit })
 }
 
-/// The folder that is meant among those with a SKILL.md.
+/// Selects the folder among those with a SKILL.md.
 fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
     let path = path.strip_suffix("SKILL.md").unwrap_or(path).trim_matches('/');
     let wanted = match (root, path) {
@@ -74,7 +74,7 @@ fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
     if let Some(exact) = folders.iter().find(|f| **f == wanted) {
         return Ok(exact.clone());
     }
-    // A skill may hold others as examples: only the outermost count.
+    // A skill may contain others as examples: only the outermost count.
     let inside =
         |a: &str, b: &str| b.is_empty() || a.strip_prefix(b).is_some_and(|r| r.starts_with('/'));
     let outer: Vec<&String> = folders
@@ -97,7 +97,7 @@ fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
 /// Unpacks the skill into `writer`.
 ///
 /// # Errors
-/// Links and devices in it, names and amounts that [`SkillWriter`] refuses, the disk's.
+/// Links and devices, names and amounts that [`SkillWriter`] refuses, the disk's.
 pub fn unpack(archive: &Path, found: &Found, sink: &mut SkillWriter) -> Result<()> {
     walk(archive, &mut |event| match event {
         Event::Data(data) => sink.write(data),
@@ -177,7 +177,7 @@ fn walk(archive: &Path, each: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result
     archive::read(&mut file, &bounds, each)
 }
 
-/// A path without `./` in front and slashes behind. No honest archive has one that leads out.
+/// A path without leading `./` and trailing slashes. No legitimate archive has one that leads out.
 fn plain(path: &str) -> Result<&str> {
     if path.starts_with('/') || path.split('/').any(|part| part == "..") {
         return Err(Error::new(format!("the archive has a path that leads out of it: {path:?}")));

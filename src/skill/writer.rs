@@ -1,5 +1,4 @@
-//! The folder that a skill is written into before it counts: names are judged and amounts limited here, whatever the
-//! files come from.
+//! Writes a new skill's files into a staging folder: checks names and limits amounts, for every kind of source.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -16,16 +15,16 @@ use crate::{Error, Result};
 /// See the module.
 pub struct SkillWriter {
     root: PathBuf,
-    /// Only what belongs to a skill at the top of a repository.
+    /// Skips files of the repository that are not part of a skill at its top.
     whole_repository: bool,
-    /// Whose the files are to be: for root the workspace's owner; the workspace's group always, as commands may have a user
-    /// of their own that only the group lets in.
+    /// Owner and group of the files: for root the workspace's owner; always the workspace's group, because commands may run
+    /// as a separate user that needs it.
     owner: Option<u32>,
     group: u32,
-    /// Of folders: they hand their group on where the workspace does.
+    /// Mode of folders: set-group-id if the workspace has it.
     folder_mode: u32,
     open: Option<(File, String)>,
-    /// Names without case, and as they were first written.
+    /// Case-folded names, with their first spelling.
     names: BTreeMap<String, String>,
     /// Files so far.
     pub files: u64,
@@ -37,7 +36,7 @@ impl SkillWriter {
     /// For the empty folder `root`; the files get the owner and group of `workspace`.
     ///
     /// # Errors
-    /// The workspace cannot be looked at.
+    /// The workspace's metadata cannot be read.
     pub fn new(root: PathBuf, workspace: &Path, whole_repository: bool) -> Result<SkillWriter> {
         let meta = fs::metadata(workspace).with_context(|| workspace.display().to_string())?;
         let other = rustix::process::geteuid().is_root() && meta.uid() != 0;
@@ -56,10 +55,10 @@ impl SkillWriter {
         Ok(sink)
     }
 
-    /// Begins a file; false where it is no part of a skill and is to be passed over.
+    /// Starts a file; false if it is not part of a skill and must be skipped.
     ///
     /// # Errors
-    /// A name that no skill may have, or a limit.
+    /// A forbidden name, or a limit.
     pub fn begin(&mut self, path: &str, executable: bool) -> Result<bool> {
         self.open = None;
         if !is_part(path, self.whole_repository) {
@@ -93,14 +92,14 @@ impl SkillWriter {
         Ok(true)
     }
 
-    /// What follows belongs to nothing that is kept.
+    /// The following content is skipped.
     #[allow(clippy::unnecessary_wraps)]
     pub fn skip(&mut self) -> Result<()> {
         self.open = None;
         Ok(())
     }
 
-    /// Adds to the file that was begun; nothing where none was.
+    /// Appends to the current file; does nothing without one.
     ///
     /// # Errors
     /// The disk's, or the limit.
@@ -134,7 +133,7 @@ impl SkillWriter {
         synced.with_context(|| self.root.display().to_string())
     }
 
-    /// Notes a name; true when exactly this one is there already.
+    /// Records a name; true if exactly this one exists already.
     fn claim(&mut self, path: &str) -> Result<bool> {
         match self.names.get(&lower(path)) {
             Some(known) if known == path => Ok(true),
@@ -148,20 +147,20 @@ impl SkillWriter {
 
     fn give(&self, path: &Path, mode: u32) -> Result<()> {
         let given = match lchown(path, self.owner, Some(self.group)) {
-            // Who is neither root nor of the group leaves the files in his own.
+            // A user who is neither root nor in the group keeps the files in its own group.
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && self.owner.is_none() => {
                 Ok(())
             }
             given => given,
         };
-        // After the owner: changing that takes bits away. And whatever the umask has left out.
+        // After the owner, because changing the owner clears mode bits; also undoes the umask.
         given
             .and_then(|()| crate::sys::files::set_mode(path, mode))
             .with_context(|| path.display().to_string())
     }
 }
 
-/// Refuses names that lead elsewhere, or that mean something else on another system or to a reader.
+/// Refuses names that lead outside, or that mean something else on another system or to a reader.
 fn judge(path: &str) -> Result<()> {
     let odd = |c: char| c.is_control() || !is_visible(c) || matches!(c, '\\' | ':' | '\u{fffd}');
     let bad = |part: &str| {
@@ -201,7 +200,7 @@ mod tests {
         let dir = Scratch::named("sink-group");
         lchown(&dir, None, Some(61_234)).expect("given away");
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o2770)).expect("a mode");
-        // As in the home's `state`, which is not the group's.
+        // As in the home's `state`, which does not have that group.
         let root = dir.join("in");
         fs::create_dir(&root).expect("a folder");
         lchown(&root, None, Some(0)).expect("given back");
@@ -251,7 +250,7 @@ mod tests {
             "x\u{202e}y",
             "x\u{fffd}",
         ] {
-            // Hidden parts are passed over before anything is judged; neither writes a file.
+            // Hidden names are skipped before any check; neither writes a file.
             assert!(!matches!(sink.begin(path, false), Ok(true)), "{path:?}");
         }
         assert!(sink.begin("Readme.md", false).expect("a file"));

@@ -1,6 +1,6 @@
-//! cron: reminders and repeated work. The tool only writes a [`CronRequest`]; what keeps the jobs carries it out.
+//! cron: reminders and repeated work. The tool only writes a [`CronRequest`]; the scheduler executes it.
 //!
-//! From a chat only that chat's jobs are seen and changed, and answers go there.
+//! A chat sees and changes only its own jobs, and their output goes there.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,18 +23,18 @@ pub static CRON_TOOL: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// What is to be done with the jobs; also travels over the control socket.
+/// A request to the scheduler; also sent over the control socket.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct CronRequest {
     /// `add`, `list`, `get`, `update`, `remove`, `enable`, `disable` or `run`.
     pub action: String,
-    /// Id of the job, or its name when no other has it; for all but add and list.
+    /// Id of the job, or its name if it is unique; for all but add and list.
     pub id: String,
     /// Short name, or empty.
     pub name: String,
     /// Text or task.
     pub message: String,
-    /// Once, seconds from now; 0 for none. It goes before the next two.
+    /// Once, seconds from now; 0 for none. Takes precedence over the next two.
     pub at_seconds: i64,
     /// Seconds between two firings; 0 for none.
     pub every_seconds: i64,
@@ -42,21 +42,21 @@ pub struct CronRequest {
     pub cron_expr: String,
     /// Its zone, or empty for the system's.
     pub tz: String,
-    /// Sent without a model; `None` where nothing was said.
+    /// Sent without a model; `None` if unspecified.
     pub deliver: Option<bool>,
     /// Shell command, or empty.
     pub command: String,
-    /// Where answers go; empty for the chat that wrote last.
+    /// Where output goes; empty for the chat that wrote last.
     pub to: Address,
     /// Only jobs of `to` exist for this request.
     pub scoped: bool,
     /// List as JSON.
     pub json: bool,
-    /// A person has said yes to `command`; with `enable` to the one that the job has.
+    /// A person has approved `command`; with `enable`, the job's existing command.
     pub approved: bool,
-    /// Once, at this unix second; 0 for none. It goes before `at_seconds`.
+    /// Once, at this unix second; 0 for none. Takes precedence over `at_seconds`.
     pub at: i64,
-    /// Update: the job has no command any more.
+    /// Update: removes the job's command.
     pub clear_command: bool,
 }
 
@@ -69,12 +69,12 @@ impl CronRequest {
 pub type CronHandle =
     Rc<dyn Fn(CronRequest) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
 
-/// Does a call set a command to run later?
+/// Whether a call sets a command to run later.
 fn sets_command(args: &Args) -> bool {
     !text(args, "command").trim().is_empty() && matches!(text(args, "action"), "add" | "update")
 }
 
-/// Why a shell job cannot be set here at all; looked at before anybody is asked.
+/// Why a shell job cannot be created here at all; checked before anybody is asked.
 ///
 /// # Errors
 /// For the model.
@@ -100,7 +100,7 @@ async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
 
 const JOB: &str = "the command will run by itself, without asking again";
 
-/// Runs a call that the guard and then the user let pass.
+/// Runs a call that the guard and then the user allowed.
 async fn approved(ctx: &ToolContext, args: &Args) -> ToolResult {
     let judged = if sets_command(args) { possible(ctx, args).await } else { Ok(()) };
     let passed = match judged {
@@ -142,11 +142,11 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
         tz: owned("tz"),
         deliver: args.contains_key("deliver").then(|| flag(args, "deliver")),
         command: owned("command"),
-        // The command line has no chat that anything could be sent to later.
+        // The command line has no chat for later output.
         to: if local { Address::default() } else { ctx.chat.clone() },
         scoped: !local,
         json: false,
-        // `approval` lets no call with a command pass unasked.
+        // `approval` lets no call with a command pass without asking.
         approved: !text(args, "command").trim().is_empty(),
         at: 0,
         clear_command: args.get("command").and_then(|c| c.as_str()).is_some_and(str::is_empty),

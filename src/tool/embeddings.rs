@@ -1,4 +1,4 @@
-//! Texts as vectors, by a server's `/embeddings` (OpenAI API reference, "Create embeddings").
+//! Text embeddings from a server's `/embeddings` (OpenAI API reference, "Create embeddings").
 
 use serde::Deserialize;
 
@@ -21,11 +21,11 @@ struct Item {
     embedding: Vec<f32>,
 }
 
-/// Searches by words and by meaning: gives some more chunks their vectors, then asks for the nearest. `None` where that
-/// is not wanted; the caller has searched by words already.
+/// Semantic search: computes vectors for some more chunks, then looks for the nearest. `None` if it is not configured;
+/// the caller has already searched by words.
 ///
 /// # Errors
-/// What keeps it from that; the words' results stand then.
+/// Why it failed; the caller then uses the results by words alone.
 pub async fn search(
     ctx: &ToolContext,
     dir: &std::path::Path,

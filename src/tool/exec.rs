@@ -1,6 +1,6 @@
-//! exec: a shell command, judged by the guard, run in the sandbox, its output kept from both ends.
+//! exec: a shell command, checked by the guard, run in the sandbox; keeps the head and tail of its output.
 //!
-//! Dropping the call's future ends the command and everything it started.
+//! Dropping the call's future kills the command and everything it started.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -32,10 +32,10 @@ pub static EXEC: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Passed on from our own environment; whatever else is there may be a secret.
+/// Variables passed on from our own environment; any other may be a secret.
 const VARIABLES: &[&str] = &["PATH", "HOME", "LANG", "TZ", "TERM", "TMPDIR", "USER"];
 
-/// Where no PATH is set.
+/// Used if PATH is not set.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The channel whose user sits at the machine.
@@ -44,7 +44,7 @@ const LOCAL: &str = "cli";
 const OPEN: &str = "commands are not locked in on this machine";
 const OUTSIDE: &str = "it writes outside the workspace";
 
-/// What is risky in a command, or about running it here.
+/// Why a command is risky, in itself or because of where it runs.
 fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
     let command = text(args, "command");
     let free = !ctx.config.agent.restrict_to_workspace;
@@ -56,13 +56,13 @@ fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
     risk::find(command).or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
 }
 
-/// Does a command fetch something, or read files that came with messages?
+/// Whether a command downloads something, or reads files that came with messages.
 fn marks_untrusted(args: &Args) -> bool {
     let (command, dir) = (text(args, "command"), text(args, "working_dir"));
     risk::fetches(command) || [command, dir].iter().any(|text| text.contains(approval::MEDIA))
 }
 
-/// The command as it is, and where it runs.
+/// The unchanged command, and where it runs.
 fn question(args: &Args) -> String {
     let (command, dir) = (text(args, "command"), text(args, "working_dir"));
     match dir {
@@ -109,7 +109,7 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
     execute(config, roots, &(ctx.secrets)(), command, dir, limit).await
 }
 
-/// Runs the command of a job whose approval was checked, in the workspace; what leaves is clean of secrets.
+/// Runs the command of a job whose approval was verified, in the workspace; secrets are redacted from the output.
 pub async fn scheduled(config: &Config, roots: &[PathBuf], command: &str) -> ToolResult {
     let secrets = crate::log::secrets();
     let limit = config.tools.cron_timeout.min(EXEC_TIMEOUT_MAX);
@@ -120,10 +120,10 @@ pub async fn scheduled(config: &Config, roots: &[PathBuf], command: &str) -> Too
     super::finish(done.await.unwrap_or_else(ToolResult::error), config, &secrets)
 }
 
-/// The folder a command starts in, when guard and scope have nothing against the command there.
+/// The command's working directory, if guard and scope allow the command there.
 ///
 /// # Errors
-/// What they have against it.
+/// Their objection.
 pub async fn judged(
     config: &Config,
     roots: &[PathBuf],
@@ -161,15 +161,15 @@ async fn execute(
     Ok(report(outcome, limit))
 }
 
-/// Opens the working directory and judges the command as it would run there. The descriptor is what the
-/// command starts in, so a folder swapped for a link in between changes nothing.
+/// Opens the working directory and judges the command as it would run there. The command starts in this
+/// descriptor, so swapping the folder for a link in between has no effect.
 fn folder(guard: &Guard, scope: &Scope, command: &str, dir: &str) -> Result<OwnedFd, String> {
     let fd = scope
         .place(dir, Want::Read)
         .and_then(|place| place.open_folder().map_err(|e| fault(dir, &e)))
         .map_err(|e| format!("working_dir: {e}"))?;
     let path = crate::sys::beneath::path_of(&fd).map_err(|e| format!("working_dir: {e}"))?;
-    // Reading may reach further than the workspace, commands may not.
+    // Reads may be allowed outside the workspace, commands are not.
     if scope.restricted() && !scope.covers(&path, Want::Read) {
         return Err(blocked(super::guard::Reason::Outside));
     }
@@ -200,7 +200,7 @@ fn environment(exec: &ExecConfig) -> Vec<(OsString, OsString)> {
     list
 }
 
-/// Output, standard error under a heading, and how it ended.
+/// Output, standard error under a heading, and the exit status.
 fn report(outcome: Outcome, limit: Duration) -> ToolResult {
     let mut text = cleaned(outcome.stdout);
     let stderr = cleaned(outcome.stderr);
@@ -240,12 +240,12 @@ fn report(outcome: Outcome, limit: Duration) -> ToolResult {
 
 fn cleaned(kept: HeadTail) -> String {
     let mut text = kept.text();
-    // A NUL is no text to anyone downstream.
+    // Nothing downstream accepts a NUL in text.
     text.retain(|c| c != '\0');
     text
 }
 
-/// `1m0s`, `1.5s`: how users of earlier versions know it.
+/// `1m0s`, `1.5s`: the format of earlier versions.
 fn go_duration(d: Duration) -> String {
     let (seconds, millis) = (d.as_secs(), d.subsec_millis());
     if seconds == 0 {

@@ -1,4 +1,4 @@
-//! memory_search and memory_append: what was noted is found again, what should be remembered is noted.
+//! memory_search and memory_append: search notes, and add to them.
 
 use std::os::unix::fs::FileExt;
 
@@ -31,7 +31,7 @@ pub static MEMORY_APPEND: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Folder of the index in the daemon's home: its own state, out of the tools' reach.
+/// Folder of the index in the daemon's home; tools cannot reach it.
 const INDEX: &str = "state/memory-index";
 
 /// Runs memory_search.
@@ -126,7 +126,7 @@ pub async fn append(ctx: &ToolContext, args: &Args) -> ToolResult {
     .await
 }
 
-/// Adds lines to a file in one write, synced when this returns; `head` begins a new one.
+/// Appends lines to a file in one write, synced when this returns; `head` starts a new file.
 fn note(scope: &Scope, path: &str, head: &str, lines: &str) -> Result<(), String> {
     let _writing = memory::writing();
     let place = scope.place(path, Want::Write)?;
@@ -138,7 +138,7 @@ fn note(scope: &Scope, path: &str, head: &str, lines: &str) -> Result<(), String
     place.append(text.as_bytes(), APPEND_FILE_BYTES).map_err(|e| fault(path, &e))
 }
 
-/// What goes before a new line: a line end where the last one has none.
+/// The text before a new line: a line end if the last line has none.
 fn begin(file: &std::fs::File) -> &'static str {
     let mut last = *b"\n";
     let length = file.metadata().map_or(0, |m| m.len());

@@ -1,5 +1,5 @@
-//! message: a message to a chat, the running one unless another is named. Only queues it; the channel's own rules
-//! (who may be written to) are the callback's.
+//! message: sends a message to a chat, by default the current one. Only queues it; the callback applies the
+//! channel's rules (who may get messages).
 
 use super::schema::{integer, text};
 use super::{Args, Effect, MessageSender, ToolResult, ToolSpec};
@@ -16,7 +16,7 @@ pub static MESSAGE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Is another chat named than the running one?
+/// Whether the call names another chat than the current one.
 fn is_elsewhere(chat: &Address, args: &Args) -> bool {
     let (channel, id) = (text(args, "channel"), text(args, "chat_id"));
     (!channel.is_empty() && channel != chat.channel) || (!id.is_empty() && id != chat.chat)
@@ -30,7 +30,7 @@ fn call(chat: &Address, sender: Option<&MessageSender>, args: &Args) -> ToolResu
     }
     let (channel, id) = (text(args, "channel"), text(args, "chat_id"));
     let to = if is_elsewhere(chat, args) {
-        // Another channel's chats are not ours by number.
+        // A chat id of another channel is not one of ours.
         let same = channel.is_empty() || channel == chat.channel;
         Address {
             channel: if channel.is_empty() { &chat.channel } else { channel }.to_owned(),

@@ -1,7 +1,7 @@
-//! What the model may call: one descriptor for each tool, and what surrounds a call.
+//! What the model may call: one descriptor per tool, and the code around a call.
 //!
 //! To add a tool: a file with a `static` [`ToolSpec`] here, and a line in `src/registry.rs`
-//! (docs/contributing/adding-a-tool.md). A tool never imports a channel; it returns, or hands messages to [`ToolContext::sender`].
+//! (docs/contributing/adding-a-tool.md). A tool never imports a channel; it returns a result, or passes messages to [`ToolContext::sender`].
 
 pub mod approval;
 #[cfg(feature = "embeddings")]
@@ -29,16 +29,16 @@ use crate::limits::TOOL_RESULT_BYTES;
 use crate::net::http::Client;
 use crate::proto::excerpt::keep_ends;
 
-/// What a tool does to the world.
+/// The side effects of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: calls of one answer may run side by side, and again after a restart.
+    /// None: calls of one answer may run concurrently, and again after a restart.
     Reads,
     /// Something that must not happen twice.
     Writes,
 }
 
-/// A tool as the model is told of it.
+/// A tool's description for the model, and its properties.
 #[derive(Debug)]
 pub struct ToolSpec {
     /// Function name.
@@ -49,29 +49,29 @@ pub struct ToolSpec {
     pub schema: &'static str,
     /// See [`Effect`].
     pub effect: Effect,
-    /// Runs one call whose arguments fit the schema.
+    /// Runs one call whose arguments match the schema.
     pub run: Run,
-    /// Acts on the machine and not only on files and chats: turns that nobody started go without it unless
+    /// Acts on the machine and not only on files and chats: unattended turns do not have it unless
     /// `tools.unattended` grants it.
     pub acts_on_machine: bool,
     /// Why a call waits for the user's yes whatever `tools.<name>.approval` says; `None` when that decides.
     pub always_asks: fn(&Args) -> Option<&'static str>,
     /// Why a call asks where `tools.<name>.approval` is `auto`; `None` when it does not.
     pub asks: fn(&ToolContext, &Args) -> Option<&'static str>,
-    /// `run` calls [`approval::gate`] by itself, after checks that spare the user a question in vain.
+    /// `run` calls [`approval::gate`] itself, after checks that avoid pointless questions.
     pub asks_itself: bool,
-    /// What the user is shown of a call that asks.
+    /// The text of the question to the user.
     pub question: fn(&Args) -> String,
-    /// The result holds text that others wrote: later risky calls of the conversation ask.
+    /// The result contains untrusted text: later risky calls of the conversation ask.
     pub marks_untrusted: fn(&Args) -> bool,
-    /// The configuration has it, besides `tools.<name>.enabled`.
+    /// Whether the configuration allows it, in addition to `tools.<name>.enabled`.
     pub available: fn(&Config) -> bool,
-    /// What the turn must offer.
+    /// What the turn must provide.
     pub needs: Needs,
 }
 
 impl ToolSpec {
-    /// What holds for a tool that says nothing else: it only looks, asks nobody, needs nothing.
+    /// The defaults of a tool: it only reads, asks nobody, needs nothing.
     pub const PLAIN: ToolSpec = ToolSpec {
         name: "",
         description: "",
@@ -89,16 +89,16 @@ impl ToolSpec {
     };
 }
 
-/// A tool's call under way. Boxed: a turn then holds as much as its call needs, not as much as the largest tool's.
+/// A running tool call. Boxed, so that a turn needs only the memory of its call, not of the largest tool.
 pub type Running<'a> = Pin<Box<dyn Future<Output = ToolResult> + 'a>>;
 
 /// Starts a call. Dropping what it returns stops the call.
 pub type Run = for<'a> fn(&'a ToolContext, &'a Args) -> Running<'a>;
 
-/// What a tool needs of the turn; without it the model is not told of the tool.
+/// What a tool needs from the turn; without it the model does not see the tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing besides its arguments.
+    /// Only its arguments.
     Nothing,
     /// [`ToolContext::files`].
     Files,
@@ -106,12 +106,12 @@ pub enum Needs {
     Subagents,
 }
 
-/// What a call came to: upstream's ForLLM, ForUser, Silent, IsError, Async.
+/// The result of a call: upstream's ForLLM, ForUser, Silent, IsError, Async.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolResult {
-    /// What the model reads.
+    /// The text for the model.
     pub for_model: String,
-    /// What the chat is shown at once, unless `silent`.
+    /// The text for the chat, sent at once unless `silent`.
     pub for_user: Option<String>,
     /// Show the chat nothing.
     pub silent: bool,
@@ -126,17 +126,17 @@ impl ToolResult {
     pub fn silent(for_model: impl Into<String>) -> ToolResult {
         ToolResult { for_model: for_model.into(), silent: true, ..ToolResult::default() }
     }
-    /// A result for the model; the chat sees the model's words about it.
+    /// A result for the model; the chat sees the model's answer.
     pub fn text(for_model: impl Into<String>) -> ToolResult {
         ToolResult { for_model: for_model.into(), ..ToolResult::default() }
     }
-    /// A failure the model may react to.
+    /// A failure that the model may react to.
     pub fn error(for_model: impl Into<String>) -> ToolResult {
         ToolResult { for_model: for_model.into(), is_error: true, ..ToolResult::default() }
     }
 }
 
-/// What a call may use.
+/// The environment of a call.
 #[derive(Clone)]
 pub struct ToolContext {
     /// The configuration in force.
@@ -147,23 +147,23 @@ pub struct ToolContext {
     pub chat: Address,
     /// Who started the turn.
     pub sender: Sender,
-    /// Takes the message tool's messages; `None` where nothing can be sent.
+    /// Takes the message tool's messages; `None` if nothing can be sent.
     pub send_message: Option<MessageSender>,
-    /// Sends files; `None` where none can be sent.
+    /// Sends files; `None` if none can be sent.
     pub files: Option<FileSender>,
     /// Values that never appear in a result.
     pub secrets: fn() -> Arc<[String]>,
-    /// Folders besides the workspace that may be read (skills).
+    /// Folders outside the workspace that may be read (skills).
     pub readable_roots: Rc<[PathBuf]>,
-    /// Who stands behind the turn.
+    /// How far the turn is trusted.
     pub trust: approval::Trust,
-    /// Keeps the cron jobs; `None` where there are none.
+    /// Access to the cron jobs; `None` if there are none.
     pub cron: Option<cron::CronHandle>,
-    /// Runs sub-agents; `None` where there are none, as in a sub-agent.
+    /// Runs sub-agents; `None` if there are none, as in a sub-agent.
     pub subagents: Option<subagent::SubagentHandle>,
 }
 
-/// Sends a file to a chat, now; the error says why it did not arrive, or that nobody knows.
+/// Sends a file to a chat, now; the error says why it did not arrive, or that this is unknown.
 pub type FileSender =
     Rc<dyn Fn(Address, Upload) -> Pin<Box<dyn Future<Output = Result<(), String>>>>>;
 
@@ -189,18 +189,18 @@ macro_rules! modules {
 }
 crate::registry::tools!(modules);
 
-/// The tools the configuration leaves on.
+/// The tools that the configuration enables.
 pub fn specs(config: &Config) -> Vec<&'static ToolSpec> {
     offered(config, false)
 }
 
-/// The same for a turn; one that nobody started has fewer.
+/// The same for a turn; an unattended one has fewer.
 pub fn offered(config: &Config, unattended: bool) -> Vec<&'static ToolSpec> {
     let granted = |spec: &&ToolSpec| approval::granted(config, spec, unattended);
     TOOLS.iter().copied().filter(|spec| enabled(config, spec)).filter(granted).collect()
 }
 
-/// The tool of this name, switched on or not.
+/// The tool of this name, enabled or not.
 pub fn spec(name: &str) -> Option<&'static ToolSpec> {
     TOOLS.iter().copied().find(|spec| spec.name == name)
 }
@@ -209,14 +209,14 @@ fn enabled(config: &Config, spec: &ToolSpec) -> bool {
     (spec.available)(config) && !config.tools.disabled.iter().any(|name| name == spec.name)
 }
 
-/// Checks what the configuration says about tools: every expression compiles.
+/// Checks the configuration of tools: every expression must compile.
 pub fn check(config: &Config) -> Result<()> {
     let scope = scope::Scope::new(config, &[]).map(|_| ());
     let guard = guard::Guard::new(&config.tools.exec).map(|_| ());
     scope.and(guard).map_err(crate::Error::new)
 }
 
-/// Runs one call as the model wrote it. What goes wrong is the result's text; nothing here ends the turn.
+/// Runs one call as the model wrote it. Errors become the result's text; they never end the turn.
 /// Dropping the future stops the call.
 pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult {
     let result = match prepare(&ctx.config, name, arguments) {
@@ -235,7 +235,7 @@ pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult 
     finish(result, &ctx.config, &(ctx.secrets)())
 }
 
-/// The tool, and arguments that may go to it.
+/// The tool, and validated arguments.
 fn prepare(
     config: &Config,
     name: &str,
@@ -256,7 +256,7 @@ async fn dispatch(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> ToolResult
     (spec.run)(ctx, args).await
 }
 
-/// What leaves a tool: without secrets, and bounded. Secrets first: a cut could spare half of one.
+/// Post-processes a tool's result: redacts secrets, then truncates. In this order, because truncation could leave half a secret.
 fn finish(mut result: ToolResult, config: &Config, secrets: &[String]) -> ToolResult {
     for text in [Some(&mut result.for_model), result.for_user.as_mut()].into_iter().flatten() {
         if config.tools.filter_sensitive_data {

@@ -1,9 +1,9 @@
-//! How a command is held: which files, how much memory, how many processes. What the kernel can do of it is
-//! [`crate::sys::process::strength`]'s to say.
+//! The sandbox of a command: which files, how much memory, how many processes.
+//! [`crate::sys::process::strength`] says how much of it the kernel supports.
 //!
-//! Closed: everything but the workspace, a private folder for temporary files, the skills, the programs and settings of
-//! the system (read only), and a few devices. With `restrict_to_workspace` off: everything is open but the daemon's own
-//! files, other devices, and writing to /proc and /sys.
+//! A command can access the workspace, a private folder for temporary files, the skills, the system's programs and
+//! settings (read only), and a few devices; nothing else. With `restrict_to_workspace` off it can access everything but the
+//! daemon's own files, other devices, and writing to /proc and /sys.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::limits::EXEC_PROCESSES;
 use crate::sys::process::{self, CgroupLeaf, Filter, Guarded, LandlockRules, Sandbox};
 
-/// What the model's commands are held by, in the words of `status`.
+/// The sandbox's strength, as shown by `status`.
 pub fn describe(config: &Config) -> String {
     if config.tools.exec.unsandboxed {
         return "unsandboxed (tools.exec.sandbox is none); exec from chats asks first".into();
@@ -41,7 +41,7 @@ pub fn describe(config: &Config) -> String {
     }
 }
 
-/// Commands can reach what is the daemon's: then exec from a chat needs approval.
+/// Whether commands can reach the daemon's files: then exec from a chat needs approval.
 pub fn is_open(config: &Config) -> bool {
     let found = process::strength();
     config.tools.exec.unsandboxed
@@ -49,7 +49,7 @@ pub fn is_open(config: &Config) -> bool {
         || (found.landlock > 0 && !found.attributes)
 }
 
-/// Another user runs them: the supervisor's answer to a kernel without Landlock.
+/// Whether the exec broker runs them as another user, for kernels without Landlock.
 pub fn has_exec_broker(config: &Config) -> bool {
     !config.tools.exec.unsandboxed
         && process::strength().landlock == 0
@@ -59,7 +59,7 @@ pub fn has_exec_broker(config: &Config) -> bool {
 /// The folder for temporary files of commands, in the home.
 const TEMPORARY: &str = "tmp";
 
-/// Removes what commands left in it. At the daemon's start; links are not followed.
+/// Removes old temporary files. At the daemon's start; links are not followed.
 pub fn sweep(home: &Path) {
     match fs::remove_dir_all(home.join(TEMPORARY)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -69,7 +69,7 @@ pub fn sweep(home: &Path) {
     }
 }
 
-/// What a sandbox is built from; owned, so that it can go to another thread.
+/// The input for building a sandbox; owned, so that it can move to another thread.
 pub struct Plan {
     home: PathBuf,
     workspace: PathBuf,
@@ -96,10 +96,10 @@ impl Plan {
         }
     }
 
-    /// A sandbox, ready to be closed, and the variables that go with it. Touches the disk.
+    /// A sandbox, ready to be entered, and its environment variables. Accesses the disk.
     ///
     /// # Errors
-    /// A wall that this kernel has cannot be built: then nothing is run.
+    /// A part of the sandbox that this kernel supports cannot be built: then nothing is run.
     pub fn build(&self) -> io::Result<(Sandbox, Vec<(OsString, OsString)>)> {
         let mut sandbox = Sandbox { data: data_limit(), remote: self.remote, ..Sandbox::default() };
         if !self.remote {
@@ -108,7 +108,7 @@ impl Plan {
         if let Some(tools) = std::env::var_os("PICOCLAW_TOOLS_CGROUP").filter(|t| !t.is_empty()) {
             match CgroupLeaf::new(Path::new(&tools)) {
                 Ok(cgroup) => sandbox.cgroup = Some(cgroup),
-                // The other limits still hold, and so does the group of the daemon.
+                // The other limits still apply, and so does the daemon's control group.
                 Err(e) => crate::log::warn!("a command has no control group of its own: {e}"),
             }
         }
@@ -117,7 +117,7 @@ impl Plan {
             return Ok((sandbox, variables));
         }
         if self.remote {
-            // Home is closed to that user; the rest of its sandbox is closed by the command's own process.
+            // That user cannot access the home; the command's own process enters the rest of the sandbox.
             variables.push(("HOME".into(), self.workspace.clone().into()));
             return Ok((sandbox, variables));
         }
@@ -171,7 +171,7 @@ impl Plan {
         for device in DEVICES {
             rules.device(Path::new(device))?;
         }
-        // A workspace around the home is opened but for the home, one inside it but for the daemon's files.
+        // A workspace around the home is accessible except for the home, one inside the home except for the daemon's files.
         if workspace.starts_with(home) {
             rules.hide(&own);
         }
@@ -191,7 +191,7 @@ impl Plan {
     }
 }
 
-/// RLIMIT_DATA: what the supervisor says; else, without a control group, half of the machine.
+/// RLIMIT_DATA: the supervisor's value; else, without a control group, half of the machine's memory.
 fn data_limit() -> Option<u64> {
     if let Ok(text) = std::env::var("PICOCLAW_TOOLS_RLIMIT_DATA") {
         return text.parse().ok();
@@ -200,7 +200,7 @@ fn data_limit() -> Option<u64> {
     if grouped { None } else { crate::sys::memory::of_machine().map(|bytes| bytes / 2) }
 }
 
-/// Paths of expressions that are nothing but a path (`^/var/log/`, `/srv/data/.*`); the kernel knows no expressions.
+/// Paths of expressions that are just a path (`^/var/log/`, `/srv/data/.*`), because Landlock takes no expressions.
 fn literals(patterns: &[String]) -> impl Iterator<Item = PathBuf> {
     patterns.iter().filter_map(|p| {
         let p = p.strip_prefix('^').unwrap_or(p);
@@ -208,7 +208,7 @@ fn literals(patterns: &[String]) -> impl Iterator<Item = PathBuf> {
         let p = p.strip_suffix("(/|$)").or_else(|| p.strip_suffix("/.*")).unwrap_or(p);
         let plain = p.replace("\\.", ".");
         let path = p.starts_with('/') && p.len() > 1;
-        // A dot that is not escaped stands for itself as well.
+        // An unescaped dot is taken literally as well.
         (path
             && !plain.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '\\', '^', '$']))
         .then(|| plain.into())
@@ -251,7 +251,7 @@ mod tests {
             assert_eq!(done.end, process::End::Exit(process::Exit::Code(0)));
             begin.elapsed()
         };
-        // The quickest of many, by turns: what else the machine does only ever adds.
+        // The fastest of many alternating runs: other load only ever adds time.
         let (mut open, mut closed) = (time(true), time(false));
         for n in 0..400 {
             (open, closed) = (open.min(time(true)), closed.min(time(false)));

@@ -1,6 +1,6 @@
 //! Checks a call's arguments against the tool's JSON Schema: type, properties, required,
 //! additionalProperties, enum, items, minimum, maximum. Other keywords are ignored, so that schemas of
-//! outside servers are usable; properties that a schema does not name are refused unless it allows them.
+//! external servers are usable; unknown properties are refused unless the schema allows them.
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
-//! Which files the tools may touch: the workspace, what the configuration opens up besides, and never the
+//! Which files the tools may access: the workspace, other paths that the configuration allows, and never the
 //! daemon's own configuration and state.
 //!
-//! Decisions are made on the place that is then used, never on a path's text: a text is resolved to an open
-//! folder and a name ([`Place`]), and where that is, the kernel tells.
+//! Decisions are made on the place that is then used, never on a path's text: a path is resolved to an open
+//! folder and a name ([`Place`]), and the kernel says where that is.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -13,12 +13,12 @@ use crate::config::Config;
 use crate::store::dir::Dir;
 use crate::sys::beneath::{self, Fault, Place, Root};
 
-/// What a path is wanted for.
+/// The purpose of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     /// Contents or names.
     Read,
-    /// A new content, missing folders made.
+    /// New content; missing folders are created.
     Write,
 }
 
@@ -36,7 +36,7 @@ pub fn own(home: &Path) -> impl Iterator<Item = PathBuf> {
     bases.flat_map(|base| OWN_NAMES.iter().map(move |name| base.join(name)))
 }
 
-/// The rules in force; owns what it needs, so that it can go to another thread.
+/// The rules in force; owns its data, so that it can move to another thread.
 pub struct Scope {
     workspace: PathBuf,
     restricted: bool,
@@ -57,7 +57,7 @@ pub fn compile(key: &str, patterns: &[String]) -> Result<Vec<Regex>, String> {
 }
 
 impl Scope {
-    /// `roots` are folders that may be read though they are outside (skills). Touches no disk.
+    /// `roots` are folders outside the workspace that may be read (skills). Does not access the disk.
     pub fn new(config: &Config, roots: &[PathBuf]) -> Result<Scope, String> {
         let mut own: Vec<PathBuf> = self::own(&config.home).collect();
         own.extend(std::env::var_os("PICOCLAW_CONFIG").map(PathBuf::from));
@@ -92,7 +92,7 @@ impl Scope {
         inside && !self.is_own(path)
     }
 
-    /// Resolves what a model wrote. Errors are for the model; those of the disk come as [`Fault`] in `fault`'s words.
+    /// Resolves a path from the model. Errors are for the model; disk errors are a [`Fault`] in `fault`'s words.
     pub fn place(&self, text: &str, want: Want) -> Result<Place, String> {
         if text.is_empty() {
             return Err("path is required".into());
@@ -121,7 +121,7 @@ impl Scope {
     fn outside(&self, workspace: &Root, path: &Path, want: Want) -> Result<Place, String> {
         let free = !self.restricted || (want == Want::Read && self.read_outside);
         let refused = || String::from(if climbs(path) { OUTSIDE } else { LINK });
-        // Without a rule that could let it pass, not even its existence is told.
+        // If no rule could allow it, not even its existence is revealed.
         let never = match want {
             Want::Read => self.read.is_empty() && self.roots.is_empty(),
             Want::Write => self.write.is_empty(),
@@ -161,7 +161,7 @@ impl Scope {
         if self.is_own(&path) || linked() { Err(OWN.into()) } else { Ok(()) }
     }
 
-    /// Also other processes' memory and environment, which hold keys.
+    /// Also other processes' memory and environment, which contain keys.
     fn is_own(&self, path: &Path) -> bool {
         if self.own.iter().any(|own| {
             path.starts_with(own) || own.canonicalize().is_ok_and(|own| path.starts_with(own))
@@ -196,7 +196,7 @@ fn opened(patterns: &[Regex], path: &Path) -> bool {
 /// Expressions of paths begin at the path's start and end where a component ends: `/data` opens `/data` and what is
 /// in it, not `/database`.
 fn compile_paths(key: &str, patterns: &[String]) -> Result<Vec<Regex>, String> {
-    // Each by itself first, so that an unbalanced `)` cannot close our group.
+    // Each is compiled separately first, so that an unbalanced `)` cannot close our group.
     compile(key, patterns)?;
     let whole: Vec<String> = patterns
         .iter()
@@ -205,7 +205,7 @@ fn compile_paths(key: &str, patterns: &[String]) -> Result<Vec<Regex>, String> {
     compile(key, &whole)
 }
 
-/// The text itself leads out, without the help of a link.
+/// The path's text leads out, even without a link.
 fn climbs(path: &Path) -> bool {
     let mut depth = 0i32;
     path.is_absolute()
@@ -219,7 +219,7 @@ fn climbs(path: &Path) -> bool {
         })
 }
 
-/// What went wrong with `path`, in words a model can act on.
+/// An error about `path` that a model can act on.
 pub fn fault(path: &str, fault: &Fault) -> String {
     match fault {
         Fault::Outside => LINK.into(),

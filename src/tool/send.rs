@@ -1,6 +1,6 @@
-//! send_file: a file of the workspace to the chat, read while it is sent.
+//! send_file: sends a file of the workspace to the chat, streamed from the card.
 //!
-//! Sent at once and not through the journal: a call that a restart cut off is reported as unknown, never repeated.
+//! Sent at once and not through the journal: a call that a restart interrupted is reported as unknown, never repeated.
 
 use std::sync::Arc;
 

@@ -56,7 +56,7 @@ async fn install(ctx: &ToolContext, args: &Args) -> Result<String> {
     Ok(done.text())
 }
 
-/// From a chat only what is elsewhere: a path here could be anything that the model has written.
+/// A chat may only install from remote sources: a local path could be anything that the model has written.
 ///
 /// # Errors
 /// See [`Source::parse`].

@@ -1,5 +1,5 @@
-//! spawn, subagent, spawn_status, spawn_cancel: work handed to an agent of its own. The tools only write a [`SubagentRequest`];
-//! what runs the turns carries it out.
+//! spawn, subagent, spawn_status, spawn_cancel: work for a separate agent. The tools only write a [`SubagentRequest`];
+//! the hub executes it.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ pub static SUBAGENT: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Says what the sub-agents do.
+/// Reports the state of the sub-agents.
 pub static SPAWN_STATUS: ToolSpec = ToolSpec {
     name: "spawn_status",
     description: "What the sub-agents of this conversation are doing.",
@@ -57,39 +57,39 @@ pub static SPAWN_CANCEL: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Is it one of these tools?
+/// Whether it is one of these tools.
 pub fn is(name: &str) -> bool {
     super::spec(name).is_some_and(|spec| spec.needs == Needs::Subagents)
 }
 
-/// What is wanted of the sub-agents.
+/// A request about sub-agents.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SubagentRequest {
-    /// A new one.
+    /// Start one.
     Start {
         /// What it is to do.
         task: String,
-        /// For people.
+        /// A label for people.
         label: String,
-        /// The call waits for its end.
+        /// Whether the call waits for its end.
         wait: bool,
-        /// Text of others may be behind the task.
+        /// Whether untrusted text may have led to the task.
         untrusted: bool,
     },
-    /// A list of all, or of the one of this id.
+    /// List all, or the one with this id.
     Status(String),
-    /// The end of one.
+    /// End one.
     Cancel(String),
 }
 
-/// How a sub-agent that was waited for ended.
+/// The result of a sub-agent whose call waited.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubagentResult {
-    /// Its last words, or why there are none.
+    /// Its answer, or why there is none.
     pub text: String,
-    /// It came to no result.
+    /// It failed.
     pub failed: bool,
-    /// Model calls it took.
+    /// Number of model calls.
     pub rounds: u32,
 }
 
@@ -98,23 +98,23 @@ pub struct SubagentResult {
 pub enum SubagentReply {
     /// A sentence.
     Said(String),
-    /// The end of what was waited for.
+    /// The result that the call waited for.
     Ended(SubagentResult),
 }
 
-/// A journal entry that is over as soon as the result it led to is recorded; dropped unrecorded, it is over as well.
+/// A journal entry that ends when its result is recorded, or when this is dropped without that.
 #[derive(Debug)]
 pub struct UnrecordedResult {
     /// The entry.
     pub id: u64,
-    /// Held by whoever has to record it.
+    /// Dropped after the result is recorded, which wakes the waiting task.
     pub held: Sender<()>,
 }
 
-/// Results that were handed over and are not recorded yet.
+/// Results that were returned to the turn and are not recorded yet.
 pub type UnrecordedResults = Rc<RefCell<Vec<UnrecordedResult>>>;
 
-/// A request's outcome, awaited; the error is for the model.
+/// A request's reply; the error is for the model.
 type ReplyFuture = Pin<Box<dyn Future<Output = Result<SubagentReply, String>>>>;
 
 /// Carries requests of one turn out.

@@ -1,4 +1,4 @@
-//! The table and what surrounds a call.
+//! The tool table, and the code around a call.
 
 use super::*;
 

@@ -1,7 +1,8 @@
-//! The workspace of commands that run as a user of their own: that user's group may use what is the daemon's there.
+//! Shares the workspace with commands that run as a separate user: that user's group gets access to the daemon's files
+//! there.
 //!
-//! New files get the group by the set-group-id bit of their folder and its rights by the umask. This is for what is there
-//! already, at the daemon's start.
+//! New files get the group by the set-group-id bit of their folder and its rights by the umask. This is for existing
+//! files, at the daemon's start.
 
 use std::fs::DirBuilder;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,14 +16,14 @@ use super::sandbox;
 use crate::config::Config;
 use crate::limits::{SANDBOX_DEPTH, SHARED_ENTRIES};
 
-/// Folders of the workspace that stay the daemon's: conversations, jobs.
+/// Folders of the workspace that remain private to the daemon: conversations, jobs.
 const KEPT: &[&str] = &["sessions", "cron", "state"];
 
-/// Opens the workspace to the commands' group (`PICOCLAW_TOOL_GROUP`), where there is one.
+/// Gives the commands' group (`PICOCLAW_TOOL_GROUP`), if there is one, access to the workspace.
 pub fn prepare(config: &Config) {
     let group = std::env::var("PICOCLAW_TOOL_GROUP").ok().and_then(|n| n.parse().ok());
     let Some(group) = group.filter(|_| sandbox::has_exec_broker(config)) else { return };
-    // The daemon's own group has no other member, so its own files stay its own.
+    // The daemon's own group has no other member, so its own files remain private.
     rustix::process::umask(Mode::from_raw_mode(0o007));
     let workspace = &config.agent.workspace;
     let _ = DirBuilder::new().recursive(true).mode(0o770).create(workspace);
@@ -31,10 +32,10 @@ pub fn prepare(config: &Config) {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let open = |path: &Path| rustix::fs::openat(CWD, path, flags, Mode::empty());
     let done = open(workspace).and_then(|folder| walk.folder(folder, 0));
-    // The skills of the home are to be read.
+    // The skills of the home must be readable.
     if let Ok(skills) = open(&config.home.join("skills")) {
         walk.rights = 0o050;
-        // What cannot be given to the group is not for the commands then.
+        // Commands cannot use files whose group cannot be changed.
         let _ = walk.folder(skills, 0);
     }
     match done {
@@ -49,13 +50,13 @@ pub fn prepare(config: &Config) {
 struct Walk {
     group: u32,
     user: u32,
-    /// What of ours the group gets.
+    /// The permissions that the group gets.
     rights: u32,
     left: usize,
 }
 
 impl Walk {
-    /// Commands may change names at any moment: everything is done to what is open.
+    /// Commands may rename files at any moment, so all changes go through open descriptors.
     fn folder(&mut self, folder: OwnedFd, depth: usize) -> Result<()> {
         self.share(&folder)?;
         if depth == SANDBOX_DEPTH {
@@ -93,7 +94,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Gives our file or folder to the group, with those of our rights that it gets. One with a second name may lie elsewhere, too.
+    /// Gives our file or folder to the group, with part of our permissions. A file with a second hard link may also be elsewhere.
     fn share(&self, file: &impl AsFd) -> Result<()> {
         let stat = rustix::fs::fstat(file)?;
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;

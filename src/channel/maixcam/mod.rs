@@ -1,7 +1,7 @@
 //! MaixCam cameras: a TCP server for a stream of JSON objects (behaviour.md 5A.4; the camera's side: docs/maixcam.md).
 //!
-//! A camera is no person: its turns are nobody's, and nothing it says is a command or an answer to a question. Must never
-//! give anything to a client that has not shown the token, or has no address that needs none.
+//! A camera is not a user: its turns are unattended, and nothing it sends is a command or an answer to a question. Must
+//! never send anything to a client without the token, unless its address needs none.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -35,9 +35,9 @@ pub struct MaixCam {
     clients: Clients,
     /// Where it listens; empty while it does not.
     bound: RefCell<String>,
-    /// Connections that have not shown the token yet.
+    /// Connections that have not sent the token yet.
     strangers: Cell<usize>,
-    /// Events left out since the last one that was told.
+    /// Events dropped since the last one that was submitted.
     left_out: Cell<u64>,
 }
 
@@ -85,7 +85,7 @@ impl MaixCam {
         Ok(TcpListener::try_from(listener)?)
     }
 
-    /// Does a camera at this address have to show the token? `None`: it may not come at all.
+    /// Whether a camera at this address must send the token; `None`: it may not connect at all.
     fn asks(&self, from: SocketAddr) -> Option<bool> {
         if ip_is_listed(&self.settings.allow_addr, from.ip()) {
             return Some(false);
@@ -96,7 +96,7 @@ impl MaixCam {
         }
     }
 
-    /// Until the connection ends: why it did, when that is worth a word.
+    /// Runs until the connection ends; why it ended, if that is worth a log line.
     async fn client<I: Intake>(
         &self,
         mut stream: TcpStream,
@@ -138,7 +138,7 @@ impl MaixCam {
             }
             Ok(())
         };
-        // Both to their end: the one that fails ends the other, and what is being taken over is taken over.
+        // Runs both to their end: a failure of one ends the other, and a message that is being accepted is completed.
         let (wrote, read) = zip(writing, reading).await;
         wrote.and(read)
     }
@@ -200,7 +200,7 @@ impl MaixCam {
     }
 }
 
-/// The next object; `None` at the end. `rest` is what was read behind it.
+/// The next object; `None` at the end. `rest` is the input read after it.
 async fn next(
     stream: &mut TcpStream,
     objects: &mut Objects,
@@ -305,7 +305,7 @@ impl Channel for MaixCam {
         let accept = async {
             loop {
                 let Ok((stream, from)) = listener.accept().await else {
-                    // Out of descriptors, say: later there may be some.
+                    // For example out of file descriptors: later there may be some.
                     async_io::Timer::after(limits::ABSENT_PAUSE).await;
                     continue;
                 };

@@ -1,15 +1,15 @@
-//! What the words of a client mean.
+//! Parses a client's envelopes.
 
 use serde_json::Value;
 
 /// What an envelope asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A sign of life.
+    /// A keepalive.
     Ping,
-    /// Words for the agent.
+    /// A message for the agent.
     Message(String),
-    /// Code and text of the error that answers it.
+    /// Code and text of the error to answer with.
     Wrong(&'static str, &'static str),
 }
 
@@ -46,13 +46,13 @@ fn said(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'sta
     }
 }
 
-/// Is what stands in a payload a thought and no answer?
+/// Whether a payload is a thought and not an answer.
 pub fn is_thought(payload: &Value) -> bool {
     let kind = payload["kind"].as_str().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("thought") || payload["thought"] == true
 }
 
-/// Yes or no, where a text is nothing else.
+/// Yes or no, if the text is nothing else.
 pub(super) fn verdict(text: &str) -> Option<bool> {
     let is = |words: [&str; 3]| words.iter().any(|w| w.eq_ignore_ascii_case(text.trim()));
     match () {

@@ -1,11 +1,11 @@
-//! Who is let in, and into which session. Without I/O.
+//! The WebSocket handshake: who is admitted, and into which session. Without I/O.
 
 use crate::config::channels::pico::Settings;
 use crate::limits;
 use crate::proto::http1::{self, field};
 use crate::proto::{text, websocket};
 
-/// The session that a request may talk in and the rest of the answer's head, or the status that refuses it.
+/// The session of an accepted request and the rest of the answer's head, or the status of the refusal.
 pub(super) fn admits(
     settings: &Settings,
     clients: usize,

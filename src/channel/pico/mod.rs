@@ -1,7 +1,7 @@
 //! The Pico protocol: JSON envelopes over a WebSocket at `/pico/ws` of the gateway's server (behaviour.md 5B.4).
 //!
-//! Never listens itself: the gateway's server hands connections over ([`Channel::admit`]). Must never answer a client that has
-//! not shown the token with anything but a refusal.
+//! Never listens itself: the gateway's server hands connections over ([`Channel::admit`]). Must never answer a client
+//! without the token with anything but a refusal.
 
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
@@ -27,7 +27,7 @@ mod handshake;
 
 use envelope::{Request, verdict};
 
-/// What stands in front of a session in the id of its chat.
+/// Prefix of a session in the id of its chat.
 const CHAT: &str = "pico:";
 /// Upstream's name for whoever is connected.
 const USER: &str = "pico-user";
@@ -50,7 +50,7 @@ pub struct Pico {
     last: Cell<i64>,
 }
 
-/// Takes the question back when whoever waits goes away.
+/// Withdraws the question when the waiting call is dropped.
 struct Waiting<'a>(&'a Pico, i64);
 
 impl Drop for Waiting<'_> {
@@ -59,7 +59,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Tells that nothing is being written any more.
+/// Tells the clients that typing has stopped.
 struct Typing<'a>(&'a Pico, &'a str);
 
 impl Drop for Typing<'_> {
@@ -81,7 +81,7 @@ impl Pico {
         }
     }
 
-    /// A number that no other message of this channel has, also after a restart: milliseconds of the clock, if they move.
+    /// A number that no other message of this channel has, even after a restart: the clock's milliseconds, or the next number.
     fn number(&self) -> i64 {
         self.last.set(crate::sys::clock::unix_ms().max(self.last.get() + 1));
         self.last.get()
@@ -103,7 +103,7 @@ impl Pico {
         self.clients.push(chat, self.envelope(chat, kind, &Value::Null, payload));
     }
 
-    /// Until the connection ends: why it did, when that is worth a word.
+    /// Runs until the connection ends; why it ended, if that is worth a log line.
     async fn client<I: Intake>(&self, arrival: Arrival, intake: &I) -> Result<(), &'static str> {
         let Arrival { mut stream, bytes } = arrival;
         listen::guard(&stream).map_err(|_| "it is gone")?;
@@ -114,13 +114,13 @@ impl Pico {
                 let refusal = format!(
                     "HTTP/1.1 {status}\r\nContent-Length: 0\r\nWWW-Authenticate: Bearer\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n\r\n"
                 );
-                // It is refused whether it hears so or not; the kernel has room for it.
+                // It is refused whether it reads this or not; the kernel's buffer has room.
                 let _ = stream.write_all(refusal.as_bytes()).await;
                 return Err(status);
             }
         };
         let (line, outgoing) = self.clients.open(&[CHAT, &session].concat());
-        // The first bytes of a connection: the kernel has room for them.
+        // The first bytes of a connection: the kernel's buffer has room.
         stream.write_all(head.as_bytes()).await.map_err(|_| "it is gone")?;
         let begin =
             bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
@@ -129,7 +129,7 @@ impl Pico {
             let read = self.read(stream.clone(), &bytes[begin..], &line, intake).await;
             if let Err((status, _)) = read {
                 line.push(websocket::frame(websocket::CLOSE, &status.to_be_bytes()));
-                // Closed with something unread, the kernel would take back what was just said.
+                // If unread input is left at the close, the kernel sends a reset and discards what was just sent.
                 let mut unread = [0; 512];
                 let rest = async { while let Ok(1..) = stream.read(&mut unread).await {} };
                 let enough = async {
@@ -139,7 +139,7 @@ impl Pico {
             }
             read.map_err(|(_, why)| why)
         };
-        // Both to their end: the one that fails ends the other, and what is being taken over is taken over.
+        // Runs both to their end: a failure of one ends the other, and a message that is being accepted is completed.
         let (wrote, read) = zip(writing, reading).await;
         wrote.and(read)
     }
@@ -212,7 +212,7 @@ impl Pico {
         };
         let asked = self.asked.borrow().iter().find(|a| a.chat == chat).map(|a| a.answer.clone());
         if let (Some(answer), Some(yes)) = (asked, verdict(&content)) {
-            // Full: it was answered a moment ago.
+            // Full: it was answered just before.
             let _ = answer.try_send(yes);
             return;
         }
@@ -271,7 +271,7 @@ impl Channel for Pico {
     async fn run<I: Intake>(&self, intake: &I) {
         let clients = LocalExecutor::new();
         let accept = async {
-            // The other end is ours: it is never closed.
+            // We hold the other end: it is never closed.
             while let Ok(arrival) = self.arrivals.1.recv().await {
                 let client = async move {
                     let name = &self.config.name;

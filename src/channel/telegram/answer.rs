@@ -1,4 +1,4 @@
-//! What the answer to a Bot API call means, from status and body alone.
+//! Classifies the answer to a Bot API call, from status and body alone.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::limits;
 use crate::net::http::{HttpError, HttpErrorKind};
 use crate::proto::json::{Json, TypeMismatch};
 
-/// Why a call has no result. No text holds the token or a URL.
+/// Why a call has no result. No text contains the token or a URL.
 #[derive(Clone, Debug)]
 pub enum CallError {
-    /// No whole response.
+    /// No complete response.
     Http(HttpError),
     /// 429: not before this time has passed.
     RateLimited(Duration),
-    /// 401 or 404: the token is no bot's.
+    /// 401 or 404: not a bot's token.
     Token(String),
     /// 409: another program polls this bot, or a webhook is set.
     Conflict(String),
@@ -25,7 +25,7 @@ pub enum CallError {
     Refused(u16, String),
     /// 5xx.
     Server(u16, String),
-    /// An answer nobody can read, with what there is of its beginning.
+    /// An unreadable answer, with its first bytes.
     Unreadable {
         /// Of HTTP.
         status: u16,
@@ -49,14 +49,14 @@ pub enum Unreadable {
     TooLong,
 }
 
-/// Is this a result? Else why not.
+/// The result, or why there is none.
 pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), CallError> {
     if status == 200 {
         return Ok(());
     }
     let text = wire::text(body);
     let (description, retry, chat) = refusal(&text).unwrap_or_default();
-    // What is no JSON comes from something between the Bot API and us and says nothing.
+    // An answer that is not JSON comes from something between the Bot API and us.
     let why = if description.is_empty() {
         format!("status {status}")
     } else {
@@ -77,7 +77,7 @@ pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), 
         409 => CallError::Conflict(why),
         400..=499 => CallError::Refused(status, why),
         500..=599 => CallError::Server(status, why),
-        // A redirect or an empty success is not the Bot API speaking.
+        // A redirect or an empty success does not come from the Bot API.
         _ => CallError::Unreadable { status, why: Unreadable::Bad, head: Vec::new() },
     })
 }
@@ -98,7 +98,7 @@ fn refusal(text: &str) -> Option<(String, u64, i64)> {
 /// What `read` finds in `result` of a body whose status was 200.
 ///
 /// # Errors
-/// [`CallError::Unreadable`] where there is no result, or `read` came upon another type than it asked for.
+/// [`CallError::Unreadable`] where there is no result, or `read` found another type than it expected.
 pub fn result<T>(text: &str, read: impl FnOnce(Json<'_>) -> T) -> Result<T, CallError> {
     let mismatch = TypeMismatch::default();
     let value = read(frame(text, &mismatch)?);
@@ -134,7 +134,7 @@ fn unreadable(text: &str, why: Unreadable) -> CallError {
 }
 
 impl CallError {
-    /// What the sender of a message is to do. `repeatable`: a second time does no harm (edits).
+    /// What the sender of a message does next. `repeatable`: sending twice does no harm (edits).
     pub fn for_send(self, repeatable: bool) -> SendError {
         match self {
             CallError::Http(e) => match e.kind {
@@ -168,15 +168,15 @@ impl CallError {
         }
     }
 
-    /// The message is what it was to become.
+    /// The message already has the new text.
     pub fn is_unchanged(&self) -> bool {
         self.bad_request().contains("message is not modified")
     }
 
-    /// The markup, or what became of it, is what was refused: plain text may pass.
+    /// The refusal is about the markup: plain text may be accepted.
     pub fn is_about_markup(&self) -> bool {
         let why = self.bad_request();
-        // The Bot API has many words for markup it does not like, and few for a chat that will not do.
+        // The Bot API has many texts for invalid markup, and few for an unusable chat.
         let about_chat =
             ["chat", "user", "peer", "rights", "topic", "thread", "kicked", "deactivated", "bot"];
         !why.is_empty() && !about_chat.iter().any(|part| why.contains(part))

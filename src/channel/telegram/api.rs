@@ -1,4 +1,4 @@
-//! One call of the Bot API: a POST of JSON, an answer, what it means ([`answer`]).
+//! One call of the Bot API: a POST of JSON, and its classified answer ([`answer`]).
 //!
 //! The token is part of every URL, so no URL may reach a log or an error.
 
@@ -46,7 +46,7 @@ impl Api {
         [&self.base, middle, self.token.expose(), "/", end].concat()
     }
 
-    /// Seconds since the start of a clock that never goes back.
+    /// Seconds of a monotonic clock.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
@@ -60,7 +60,7 @@ impl Api {
         self.call_within(method, body, limits::TELEGRAM_CALL, limits::TELEGRAM_ANSWER_BYTES).await
     }
 
-    /// The same with its own patience and limit.
+    /// The same with its own timeout and size limit.
     pub async fn call_within(
         &self,
         method: &str,
@@ -116,13 +116,13 @@ impl Api {
         }
     }
 
-    /// Is what can be left out to be left out?
+    /// Whether optional calls are to be skipped.
     pub fn is_paused(&self) -> bool {
         self.rate_limit.borrow().is_paused(self.now_ms())
     }
 
     /// getFile and the download: writes the file's bytes to `sink`, returns how many. At most
-    /// [`limits::TELEGRAM_FILE_BYTES`], none of them later than `idle` after the one before; after an error `sink` holds a
+    /// [`limits::TELEGRAM_FILE_BYTES`], with at most `idle` between two pieces; after an error `sink` holds a
     /// part of the file.
     pub async fn fetch(
         &self,
@@ -169,7 +169,7 @@ impl Api {
     }
 }
 
-/// A relative path of characters that need no escape in a URL.
+/// Whether this is a relative path of characters that need no escaping in a URL.
 fn is_plain_path(path: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'~');
     !path.is_empty()

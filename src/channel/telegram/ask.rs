@@ -17,21 +17,21 @@ use crate::bus::{Address, Verdict};
 use crate::limits::APPROVALS;
 use crate::proto::text;
 
-/// In front of our own buttons' data.
+/// Prefix of our own buttons' data.
 const MARK: &str = "ap:";
 
 /// A button that was pressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Press {
-    /// Of the callback query.
+    /// Id of the callback query.
     pub id: String,
     /// Who pressed it.
     pub user: i64,
-    /// Where the message with the button is; 0 when it is too old to be told.
+    /// Chat of the message with the button; 0 if Telegram no longer says.
     pub chat: i64,
-    /// That message; 0 when it is not told.
+    /// That message; 0 if Telegram does not say.
     pub message: i64,
-    /// What the button holds.
+    /// The button's data.
     pub data: String,
 }
 
@@ -40,7 +40,7 @@ struct Open {
     user: String,
     chat: String,
     text: String,
-    /// Of the message with the buttons; 0 until the server has told.
+    /// Id of the message with the buttons; 0 until the server has answered.
     message: i64,
     answer: Sender<bool>,
 }
@@ -49,17 +49,17 @@ struct Open {
 #[derive(Default)]
 pub(super) struct Asks(RefCell<Vec<Open>>);
 
-/// What becomes of a press.
+/// The reaction to a press.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reaction {
-    /// Shown to who pressed.
+    /// Shown to the user who pressed.
     pub note: &'static str,
-    /// Body of the editMessageText that takes the buttons away.
+    /// Body of the editMessageText that removes the buttons.
     pub edit: Option<String>,
 }
 
 impl Asks {
-    /// Gives the answer to who waits for it.
+    /// Hands the answer to the waiting call.
     pub fn press(&self, press: &Press) -> Reaction {
         let no = |note| Reaction { note, edit: None };
         let Some((nonce, word)) =
@@ -81,7 +81,7 @@ impl Asks {
             // The press overtook the server's answer to the question.
             found.message = press.message;
         }
-        // Full or closed: the asker has gone, and then nothing is done.
+        // Full or closed: the caller no longer waits, so nothing is done.
         let heard = found.answer.try_send(yes).is_ok();
         let note = match (heard, yes) {
             (true, true) => "Allowed.",
@@ -105,7 +105,7 @@ fn edit(open: &Open, outcome: &str) -> Option<String> {
     (open.message != 0).then(|| body.str("text", &text).end())
 }
 
-/// Takes the question back when whoever waits goes away (`/stop`, time).
+/// Withdraws the question when the waiting call is dropped (`/stop`, timeout).
 struct Waiting<'a>(&'a Asks, String);
 
 impl Drop for Waiting<'_> {
@@ -124,7 +124,7 @@ fn buttons(nonce: &str) -> String {
 }
 
 impl Telegram {
-    /// Asks `user` in the chat `to`; `wait` ([`crate::limits::APPROVAL_WAIT`]) without an answer is silence.
+    /// Asks `user` in the chat `to`; `wait` ([`crate::limits::APPROVAL_WAIT`]) without an answer means no answer.
     pub(super) async fn question(
         &self,
         to: &Address,
@@ -167,14 +167,14 @@ impl Telegram {
             if let Some(body) =
                 self.asks.close(&waiting.1).and_then(|o| edit(&o, "No answer, so no."))
             {
-                // Buttons that stay are only untidy: pressed, they say that they are closed.
+                // Remaining buttons do no harm: when pressed, they say that the question is closed.
                 let _ = self.api.call("editMessageText", &body).await;
             }
         }
         verdict
     }
 
-    /// Sends the question, again while that may help.
+    /// Sends the question, with retries while they may help.
     async fn put(&self, to: &Address, body: &str, nonce: &str) -> bool {
         for attempt in 0u32.. {
             self.api.turn(&to.chat).await;
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(reaction.note, "This question is closed; it counted as no.");
     }
 
-    /// A Bot API on loopback that takes every call and hands its name and body on.
+    /// A Bot API on loopback that accepts every call and passes its name and body on.
     fn server() -> (String, std::sync::mpsc::Receiver<String>) {
         use std::io::{BufRead, BufReader, Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -1,4 +1,4 @@
-//! What a message holds besides its text: files, places, contacts, what it answers, where it comes from.
+//! The content of a message besides its text: files, places, contacts, quotes, origin.
 
 use crate::bus::Attachment;
 use crate::limits;
@@ -13,7 +13,7 @@ pub fn name(user: Json) -> String {
     clean(&["first_name", "last_name", "title"].map(|part| user.get(part).str()).join(" "))
 }
 
-// A name must not be able to look like the marks around it.
+// A name must not be able to imitate the marks around it.
 fn clean(name: &str) -> String {
     let words = text::sanitize(name).replace(['[', ']'], "");
     let words: Vec<&str> = words.split_whitespace().collect();
@@ -45,7 +45,7 @@ pub fn quote(earlier: Json, part: Json, me: i64, out: &mut String) {
     out.push_str(&format!("[quoted {role} message from {author}]: {}{more}\n", &text[..end]));
 }
 
-/// Appends a mark for each thing that is not text, on lines of their own.
+/// Appends a mark for each part that is not text, each on a line of its own.
 pub fn describe(message: Json, out: &mut String) {
     let mut mark = |mark: String| {
         if !out.is_empty() && !out.ends_with('\n') {
@@ -71,7 +71,7 @@ pub fn describe(message: Json, out: &mut String) {
     if let Some(venue) = thing("venue") {
         mark(format!("[place: {}, {}]", word(venue, "title"), word(venue, "address")));
     }
-    // A venue carries its location twice.
+    // A venue contains its location twice.
     if let Some(at) = thing("location") {
         mark(format!(
             "[location: {}, {}]",
@@ -95,7 +95,7 @@ fn word(thing: Json, key: &str) -> String {
     clean(&thing.get(key).str())
 }
 
-/// With six digits behind the point: a hand's breadth. The compiler's own printer of such numbers is 10 kB of program.
+/// With six decimals: about ten centimetres. The standard library's float formatting would add 10 kB to the program.
 fn degrees(number: Json) -> String {
     let millionths = (number.float() * 1e6).round() as i64;
     let sign = if millionths < 0 { "-" } else { "" };
@@ -112,7 +112,7 @@ fn files(message: Json<'_>) -> impl Iterator<Item = (Json<'_>, &'static str)> {
         ("video_note", "video"),
         ("animation", "video"),
     ];
-    // An animation comes as a document as well.
+    // An animation is also sent as a document.
     let skipped = usize::from(!message.get("animation").is_null());
     let named = move |&(key, kind)| Some((message.get(key).some()?, kind));
     KINDS.get(skipped..).unwrap_or_default().iter().filter_map(named)

@@ -1,16 +1,16 @@
-//! How one bot is doing, for `status`, `/health` and the log.
+//! The state of one bot, for `status`, `/health` and the log.
 
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
-/// What the poller is at.
+/// The poller's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing was heard of the Bot API yet.
+    /// No answer from the Bot API yet.
     Starting,
     /// The last poll went well.
     Running,
-    /// The last poll failed; it is tried again.
+    /// The last poll failed; it is retried.
     Retrying,
     /// 401 or 404.
     TokenRefused,
@@ -22,7 +22,7 @@ pub enum State {
 
 /// Read by anybody, written by the channel.
 pub struct Health {
-    /// Now.
+    /// Current state.
     pub state: Cell<State>,
     /// When the Bot API last answered a poll.
     pub last_ok: Cell<Option<Instant>>,
@@ -32,7 +32,7 @@ pub struct Health {
     pub refused: Cell<u32>,
     /// Updates that could not be read and were skipped.
     pub skipped: Cell<u32>,
-    /// Messages of people who may not talk.
+    /// Messages from people who may not talk.
     pub strangers: Cell<u32>,
     /// The bot's user name, once the Bot API has told it.
     pub username: RefCell<String>,
@@ -53,12 +53,12 @@ impl Health {
         }
     }
 
-    /// Does the bot receive?
+    /// Whether the bot receives.
     pub fn is_running(&self) -> bool {
         self.state.get() == State::Running
     }
 
-    /// A line for people, with the last error where there is one now.
+    /// A line for people, with the current error if there is one.
     pub fn text(&self) -> String {
         let state = match self.state.get() {
             State::Starting => "starting",
@@ -79,7 +79,7 @@ impl Health {
         self.why.borrow_mut().clear();
     }
 
-    /// True when this is news worth a line in the log.
+    /// True if this is new and worth a log line.
     pub(super) fn failed(&self, state: State, why: String) -> bool {
         let news = self.state.replace(state) != state || *self.why.borrow() != why;
         self.failures.set(self.failures.get().saturating_add(1));

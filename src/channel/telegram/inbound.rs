@@ -1,10 +1,10 @@
-//! An update -> what it means for the agent. No I/O, no clock.
+//! Turns an update into an event for the agent. No I/O, no clock.
 //!
-//! - An album arrives as one message for each picture, as Telegram sends it.
-//! - An edited message is a new one that says which it replaces, unless it is a command, a moving location, older than
+//! - An album arrives as one message per picture, as Telegram sends it.
+//! - An edited message becomes a new one that names the replaced one, unless it is a command, a moving location, older than
 //!   [`limits::EDITED_MESSAGE_AGE`] or unchanged as far as we can see (no text).
 //! - A pressed button (callback query) may answer a question of ours ([`super::ask`]).
-//! - Channel posts, messages of bots and service messages are passed over.
+//! - Channel posts, messages from bots and service messages are ignored.
 
 use super::ask::Press;
 use super::content;
@@ -24,14 +24,14 @@ pub struct Me {
     pub username: String,
 }
 
-/// What an update means.
-// One lives at a time, and is moved into the batch at once: a box would only cost an allocation a message.
+/// The event in an update.
+// Only one exists at a time and is moved into the batch at once: a box would only cost an allocation per message.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A message to answer, if its sender may talk.
     Message(Inbound),
-    /// A chat got another id: old, new.
+    /// A chat got a new id: old, new.
     Migrated(i64, i64),
     /// A button was pressed.
     Button(Press),
@@ -39,7 +39,7 @@ pub enum Event {
     Nothing,
 }
 
-/// Reads one update: its number and what it means; `None` where it has no number, or a field that is looked at has another type
+/// Reads one update: its number and what it means; `None` if it has no number, or if a field that is used has another type
 /// than the Bot API's. `name` is the channel's.
 pub fn update(update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<(i64, Event)> {
     let id = update.get("update_id").some()?.int();
@@ -157,14 +157,14 @@ fn text(
     out.push_str(said);
     content::describe(message, &mut out);
     if out.len() == start {
-        // Nothing but our name: the name is the message.
+        // Only our name: the name is the message.
         out.push_str(written.trim());
     }
     let empty = out[start..].trim().is_empty();
     (!empty).then(|| text::readable(&out)).filter(|text| !text.trim().is_empty())
 }
 
-/// The text without our own name, and whether it stood there; `None` when it is a command for another bot.
+/// The text without our own name, and whether it was there; `None` for a command to another bot.
 fn address(text: &str, entities: Json, me: &Me) -> Option<(String, bool)> {
     let mut mentioned = false;
     let mut out = String::with_capacity(text.len());
@@ -187,7 +187,7 @@ fn address(text: &str, entities: Json, me: &Me) -> Option<(String, bool)> {
             _ => continue,
         };
         mentioned = true;
-        // Entities come in order; one that does not is no reason to fail.
+        // Entities are sorted; one that is not is skipped.
         if cut.0 >= at {
             out.push_str(&text[at..cut.0]);
             at = cut.1;

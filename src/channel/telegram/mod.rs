@@ -1,7 +1,7 @@
 //! Telegram: the Bot API by long polling (https://core.telegram.org/bots/api).
 //!
-//! [`receive`] polls, [`inbound`] reads, [`send`] writes; [`poll`], [`answer`], [`rate_limit`] decide without I/O. Must never
-//! confirm an update before the intake has it, nor let a URL (it holds the token) out of [`api`].
+//! [`receive`] polls, [`inbound`] parses, [`send`] sends; [`poll`], [`answer`], [`rate_limit`] decide without I/O. Must never
+//! confirm an update before the intake has it, nor let a URL (it contains the token) leave [`api`].
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ mod wire;
 pub use ask::Press;
 pub use inbound::{Event, Me};
 
-/// Pauses before the tries to set the command menu, in seconds; the first lets polling begin before.
+/// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
 
 /// One bot.
@@ -51,7 +51,7 @@ pub struct Telegram {
     paired: Rc<RefCell<Paired>>,
     pairing: RefCell<Pairing>,
     asks: ask::Asks,
-    /// How it is doing.
+    /// Its state.
     pub health: health::Health,
 }
 
@@ -75,7 +75,7 @@ impl Telegram {
         }
     }
 
-    /// Sets the command menu, some tries in the background; never returns.
+    /// Sets the command menu in the background, with retries; never returns.
     async fn menu(&self) {
         let mut list = String::from("[");
         for (name, description) in command::MENU {
@@ -100,7 +100,7 @@ impl Telegram {
     }
 }
 
-/// What one update (the JSON of it) means to the bot `me` of the channel `name`.
+/// The event in one update (JSON) for the bot `me` of the channel `name`.
 pub fn read_update(json: &str, name: &str, me: &Me, rule: &GroupTrigger) -> crate::Result<Event> {
     let mismatch = TypeMismatch::default();
     let update = Json::parse(json, &mismatch).context("not an update")?;
@@ -138,7 +138,7 @@ impl Channel for Telegram {
 
     fn pairing_code(&self) -> String {
         let now = self.api.now();
-        // A bot that nobody may talk to yet has a code open whenever its owner looks.
+        // A bot without users always shows its owner a valid code.
         if self.allow_from.is_empty() && self.paired.borrow().count(&self.name) == 0 {
             if let Some(entropy) = entropy() {
                 self.pairing.borrow_mut().renew(now, &self.paired.borrow(), entropy);
@@ -195,12 +195,12 @@ impl Channel for Telegram {
     }
 }
 
-/// Random bytes from the kernel; `None` where it has none to give.
+/// Random bytes from the kernel; `None` if it has none.
 fn entropy() -> Option<Entropy> {
     crate::sys::random().ok()
 }
 
-/// A number that spreads retries and picks a placeholder; nothing depends on its quality.
+/// A random number that spreads retries and picks a placeholder; its quality does not matter.
 fn random() -> u32 {
     entropy().map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }

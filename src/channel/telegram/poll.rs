@@ -1,4 +1,4 @@
-//! What the poller asks for next, decided from what came of the last poll. No I/O, no clock.
+//! Decides what the poller requests next, from the result of the last poll. No I/O, no clock.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::net::http::HttpErrorKind;
 
 /// First pause after a failed poll.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// First pause after a 409: the other program's poll lasts longer than ours would.
+/// First pause after a 409: the other program's poll may last longer than ours.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
 /// Pause while the clock is wrong.
 const CLOCK_PAUSE: Duration = Duration::from_secs(5);
-/// Answers cut in the middle (more often the network's doing than the update's) before an update is skipped.
+/// Truncated answers (mostly the network's fault, not the update's) before an update is skipped.
 const CUT_ANSWERS: u32 = 10;
 
-/// Where polling stands.
+/// The state of polling.
 pub struct Poller {
     /// First update not confirmed; 0 when none is known.
     pub next: i64,
@@ -25,7 +25,7 @@ pub struct Poller {
     failures: u32,
     unreadable: u32,
     webhook_removed: bool,
-    /// Updates not confirmed that were acted upon.
+    /// Unconfirmed updates that were handled.
     acted: Vec<i64>,
 }
 
@@ -38,12 +38,12 @@ pub struct Step {
     pub pause: Duration,
     /// Call deleteWebhook first.
     pub delete_webhook: bool,
-    /// An update was given up; [`Poller::next`] is behind it.
+    /// An update was skipped; [`Poller::next`] is past it.
     pub skipped: bool,
 }
 
 impl Poller {
-    /// Begins at the first event that was not confirmed.
+    /// Starts at the first event that was not confirmed.
     pub fn new(next: i64) -> Poller {
         let limit = limits::TELEGRAM_BATCH;
         Poller {
@@ -56,7 +56,7 @@ impl Poller {
         }
     }
 
-    /// Whether an update comes for the first time; from now on it does not.
+    /// Whether this is the first time an update arrives; marks it as seen.
     pub fn is_new(&mut self, id: i64) -> bool {
         let new = !self.acted.contains(&id);
         if new {
@@ -76,11 +76,11 @@ impl Poller {
     /// The poll went well, and everything below `next` may be confirmed.
     pub fn succeeded(&mut self, next: i64) {
         self.next = next;
-        // At most a batch of them is above it.
+        // At most one batch is above it.
         self.acted.retain(|id| *id >= next);
         self.failures = 0;
         self.unreadable = 0;
-        // After trouble with an update, whole batches come back step by step.
+        // After trouble with an update, the batch size grows back step by step.
         self.limit = (self.limit * 2).min(limits::TELEGRAM_BATCH);
     }
 
@@ -98,7 +98,7 @@ impl Poller {
             Step { state: State::Retrying, pause, delete_webhook: false, skipped: false };
         match error {
             CallError::Http(e) if e.kind == HttpErrorKind::Clock => {
-                // Not the server's failure: no growing pause.
+                // Not the server's fault: the pause does not grow.
                 self.failures = failures;
                 step.state = State::NoTime;
                 step.pause = CLOCK_PAUSE;
@@ -128,7 +128,7 @@ impl Poller {
         step
     }
 
-    /// Asks for updates one by one, and gives the first up when it stays unreadable and its number can be seen.
+    /// Requests updates one by one, and skips the first if it stays unreadable and its number is known.
     fn unreadable_answer(&mut self, why: Unreadable, head: &[u8]) -> bool {
         if self.limit > 1 {
             self.limit = 1;

@@ -1,7 +1,7 @@
 //! When the next message may go out.
 //!
-//! Bursts go out at once. After the Bot API has said 429 nothing goes out for as long as it asked, and for
-//! [`limits::TELEGRAM_LIMITED_TIME`] after that one message a second and chat and [`limits::TELEGRAM_PER_SECOND`] in all.
+//! Bursts are sent at once. After a 429 nothing is sent for as long as the Bot API asked, and for
+//! [`limits::TELEGRAM_LIMITED_TIME`] after that one message per second and chat and [`limits::TELEGRAM_PER_SECOND`] in all.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::limits;
 const BOT_MS: u64 = 1000 / limits::TELEGRAM_PER_SECOND as u64;
 const CHAT_MS: u64 = 1000;
 
-/// The rate limit of one bot; times in milliseconds of a clock that never goes back.
+/// The rate limit of one bot; times in milliseconds of a monotonic clock.
 #[derive(Default)]
 pub struct RateLimit {
     paused_until: u64,
@@ -52,13 +52,13 @@ impl RateLimit {
         self.limited_until = self.paused_until + limits::TELEGRAM_LIMITED_TIME.as_millis() as u64;
     }
 
-    /// Is nothing to be sent that can be left out?
+    /// Whether optional messages are to be skipped.
     pub fn is_paused(&self, now: u64) -> bool {
         now < self.paused_until
     }
 }
 
-// FNV-1a: two chats that meet only wait for each other.
+// FNV-1a: two chats that collide only wait for each other.
 fn hash(chat: &str) -> u64 {
     chat.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

@@ -16,24 +16,24 @@ use crate::channel::{Intake, access, command};
 use crate::limits;
 use crate::proto::json::TypeMismatch;
 
-/// What is told to people outside of any turn, after their messages are safe.
+/// Messages to people outside of any turn, sent after their own messages are safe.
 enum Aside {
     Tell {
         chat: String,
         text: String,
     },
-    /// The id of a callback query, what is shown to who pressed, the edit that takes the buttons away.
+    /// The id of a callback query, the text for the user who pressed, the edit that removes the buttons.
     Button(String, &'static str, Option<String>),
 }
 
-/// What one answer of getUpdates holds.
+/// The content of one getUpdates answer.
 #[derive(Default)]
 struct Updates {
     messages: Vec<Inbound>,
     asides: Vec<Aside>,
     /// Chats with a new id: old, new.
     moves: Vec<(String, String)>,
-    /// The first update that is not among these.
+    /// The first update after these.
     next: i64,
     /// Somebody paired.
     paired: bool,
@@ -42,7 +42,7 @@ struct Updates {
 }
 
 impl Updates {
-    /// The move is told before the batch, so what was written before it moves as well.
+    /// The migration is reported before the batch, so that earlier messages move as well.
     fn migrate(&mut self, old: String, new: String) {
         for message in self.messages.iter_mut().filter(|m| m.from.chat == old) {
             message.from.chat.clone_from(&new);
@@ -52,7 +52,7 @@ impl Updates {
 }
 
 impl Telegram {
-    /// Polls for ever.
+    /// Polls forever.
     pub(super) async fn receive<I: Intake>(&self, intake: &I) {
         let mut poller = Poller::new(intake.offset(&self.name));
         let mut me = None;
@@ -80,7 +80,7 @@ impl Telegram {
                 count(&self.health.skipped);
                 let skipped = poller.next - 1;
                 crate::log::error!("{}: update {skipped} cannot be read, skipped", self.name);
-                // The confirmation is as good as a message's: it must survive a restart.
+                // A confirmation must survive a restart, like a message.
                 intake.submit(&self.name, Vec::new(), poller.next).await;
             }
             if step.delete_webhook {
@@ -114,7 +114,7 @@ impl Telegram {
         let (wait, most) = (limits::TELEGRAM_POLL_FIRST_BYTE, limits::TELEGRAM_BODY_BYTES);
         let bytes = self.api.call_within(method, &poller.body(), wait, most).await?;
         let mut updates = self.sort(&bytes, poller, me)?;
-        // The body can be large; what follows can take long.
+        // The body can be large, and the following steps can take long.
         drop(bytes);
         for (old, new) in &updates.moves {
             crate::log::info!("{}: chat {old} is now {new}", self.name);
@@ -125,7 +125,7 @@ impl Telegram {
         }
         let mut next = updates.next;
         if updates.unreadable && next == poller.next {
-            // Nothing to confirm: asked again at once, it would be the same answer for ever.
+            // Nothing to confirm: requesting again at once would return the same answer forever.
             return Err(CallError::Unreadable {
                 status: 200,
                 why: Unreadable::Broken,
@@ -136,18 +136,18 @@ impl Telegram {
             let confirmed = intake.submit(&self.name, updates.messages, next).await;
             *last_update = Instant::now();
             if confirmed < next {
-                // The same updates come again at once: buttons and /stop among them are heard, the rest waits.
+                // The same updates are requested again at once: buttons and /stop are handled, the rest waits.
                 Timer::after(limits::TELEGRAM_UNCONFIRMED_PAUSE).await;
             }
             next = confirmed;
         } else if next > 0 && last_update.elapsed() > limits::TELEGRAM_OFFSET_AGE {
-            // Everything is confirmed, and numbers may begin anew: an offset above them would hide them.
+            // Everything is confirmed, and numbering may restart: an offset above the new numbers would hide them.
             next = 0;
         }
         poller.succeeded(next);
         for aside in updates.asides {
             if let Err(e) = self.tell(aside).await {
-                // A courtesy: not worth holding up the messages.
+                // Optional: not worth delaying the messages.
                 crate::log::debug!("{}: {e}", self.name);
                 break;
             }
@@ -155,13 +155,13 @@ impl Telegram {
         Ok(())
     }
 
-    /// Sorts an answer of getUpdates; buttons are acted upon here, before anything can wait.
+    /// Sorts an answer of getUpdates; buttons are handled here, before anything can block.
     fn sort(&self, bytes: &[u8], poller: &mut Poller, me: &Me) -> Result<Updates, CallError> {
         let mut sorted = Updates { next: poller.next, ..Updates::default() };
         let text = wire::text(bytes);
         let mismatch = TypeMismatch::default();
         for update in answer::updates(&text, &mismatch)?.items() {
-            // One update that cannot be read does not hold up those beside it.
+            // One unreadable update does not delay the others.
             let mismatch = TypeMismatch::default();
             let read = inbound::update(update.apart(&mismatch), &self.name, me, &self.group);
             let Some((id, event)) = read else {
@@ -179,7 +179,7 @@ impl Telegram {
             sorted.next = sorted.next.max(id.saturating_add(1));
             match event {
                 Event::Nothing => {}
-                // Updates that could not be confirmed come again.
+                // Unconfirmed updates arrive again.
                 Event::Button(_) if !poller.is_new(id) => {}
                 Event::Button(press) => {
                     let reaction = self.asks.press(&press);
@@ -200,7 +200,7 @@ impl Telegram {
         Ok(sorted)
     }
 
-    /// Saves who is paired; whoever was told so learns when that failed.
+    /// Saves the paired users; a user who was told of the pairing is also told if that failed.
     async fn save_paired<I: Intake>(&self, asides: &mut [Aside], intake: &I) {
         let json = self.paired.borrow().to_json();
         let Err(e) = intake.save_paired(json).await else { return };
@@ -248,7 +248,7 @@ impl Telegram {
         self.paired.borrow().count(&self.name)
     }
 
-    /// What a stranger is answered; groups never are.
+    /// The answer to a stranger; groups never get one.
     fn stranger(&self, message: &Inbound) -> Option<Aside> {
         if message.group {
             return None;

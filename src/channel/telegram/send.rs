@@ -1,4 +1,4 @@
-//! A reply on its way out: parts, markup, plain text where markup is refused, the placeholder it replaces.
+//! Sends a reply: parts, markup, plain text if markup is refused, the placeholder that it replaces.
 
 use super::Telegram;
 use super::answer::{self, CallError};
@@ -9,26 +9,26 @@ use crate::channel::{Delivery, SendError};
 use crate::limits;
 use crate::proto::{markdown, split};
 
-/// Stands where a reply of more than [`limits::TELEGRAM_PARTS`] parts is cut.
+/// Ends a reply that is cut after [`limits::TELEGRAM_PARTS`] parts.
 const CUT: &str = "[The rest is too long for this chat.]";
 
 /// How a part is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
-    /// Replaces the placeholder, else is a new message.
+    /// Replaces the placeholder; otherwise a new message.
     pub edit: bool,
     /// As HTML, else as the Markdown it was.
     pub html: bool,
 }
 
-/// What comes after an attempt that was refused.
+/// The step after a refused attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// It is there, with this id.
+    /// It arrived, with this id.
     Done(i64),
     /// Another attempt, now.
     Again(Form),
-    /// Not from here.
+    /// Give up; the caller decides.
     Fail(SendError),
 }
 
@@ -43,7 +43,7 @@ pub(super) fn next(form: Form, error: CallError, placeholder: i64) -> Next {
     if form.html && error.is_about_markup() {
         return Next::Again(Form { html: false, ..form });
     }
-    // A success whose rest was lost is a success; a second attempt would be a second message.
+    // A truncated success is a success; a second attempt would be a second message.
     if let CallError::Unreadable { status: 200, head, .. } = &error {
         let compact: Vec<u8> = head.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
         if compact.starts_with(b"{\"ok\":true") {
@@ -106,7 +106,7 @@ impl Telegram {
             delivery.message_ids.push(id);
         }
         if delivery.parts == 0 && delivery.placeholder != 0 {
-            // Nothing to say: the placeholder must not stay. If it does, it is only untidy.
+            // Nothing to send: the placeholder must not stay. If it does, it does no harm.
             let body = Object::new().chat(&message.to.chat);
             let body = body.int("message_id", delivery.placeholder).end();
             if let Err(e) = self.api.call("deleteMessage", &body).await {
@@ -137,7 +137,7 @@ impl Telegram {
             };
             match next(form, error, placeholder) {
                 Next::Done(id) => return Ok(id),
-                // Each attempt takes one of two flags away, so there are three at most.
+                // Each attempt clears one of two flags, so there are at most three.
                 Next::Again(other) => form = other,
                 Next::Fail(error) => {
                     if let SendError::Permanent(why) = &error {

@@ -9,7 +9,7 @@ use crate::config::table::config_keys;
 
 const DEFAULT_BASE: &str = "https://api.telegram.org";
 
-/// Shortest pairing code an owner may choose: tries are limited, guesses must stay hopeless.
+/// Shortest pairing code an owner may choose: tries are limited, but guessing must stay hopeless.
 const PAIRING_CODE_MIN: usize = 8;
 /// Longest one.
 const PAIRING_CODE_MAX: usize = 64;
@@ -59,7 +59,7 @@ impl ChannelSettings for Settings {
             );
             ctx.error(section.origin("settings.pairing_code"), "pairing_code", message, "");
         }
-        // Anybody can register a user name that an example file shows.
+        // Anybody can register the user name from an example file.
         entry.allow_from.retain(|a| !is_placeholder(a));
         if entry.enabled && entry.allow_from.iter().any(|a| a == "*") {
             ctx.warn(

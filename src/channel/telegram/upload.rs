@@ -1,4 +1,4 @@
-//! Files on their way out: a form, read from the card while it is sent.
+//! Uploads files as a form that is streamed from the card.
 
 use super::Telegram;
 use super::answer::{self, CallError};
@@ -10,7 +10,7 @@ use crate::net::upload::Form;
 
 const DOCUMENT: (&str, &str) = ("sendDocument", "document");
 
-/// Method and field for a file, by its name; what is not taken as that is a document.
+/// Method and field for a file, by its name; everything else is sent as a document.
 fn method(name: &str, bytes: u64) -> (&'static str, &'static str) {
     let name = name.to_ascii_lowercase();
     match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
@@ -38,13 +38,13 @@ impl Telegram {
             let error = match self.api.post_form(method.0, &form).await {
                 Ok(bytes) => match answer::message_id(&wire::text(&bytes)) {
                     Ok(_) => return Ok(()),
-                    // A success whose rest was lost is one.
+                    // A truncated success is a success.
                     Err(_) if bytes.starts_with(b"{\"ok\":true") => return Ok(()),
                     Err(e) => e,
                 },
                 Err(e) => e,
             };
-            // Too wide, another format than its name says: it is still a file.
+            // Wrong dimensions or another format than its name says: it can still be sent as a document.
             if method != DOCUMENT && matches!(error, CallError::Refused(400, _)) {
                 crate::log::info!("{}: {} goes as a document", self.name, upload.name);
                 method = DOCUMENT;

@@ -1,7 +1,7 @@
-//! What goes to the Bot API (https://core.telegram.org/bots/api), and the text of what comes.
+//! Builds the JSON for the Bot API (https://core.telegram.org/bots/api), and decodes its answers.
 //!
-//! What comes is read by name where it stands ([`crate::proto::json`]): everything unknown is passed over and everything missing
-//! is empty, so that a new kind of message is one without content. A known field of another type is an error.
+//! Answers are read by name in place ([`crate::proto::json`]): unknown members are ignored and missing ones
+//! are empty, so that a new kind of message is one without content. A known field of another type is an error.
 
 use std::borrow::Cow;
 

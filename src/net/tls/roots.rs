@@ -1,5 +1,5 @@
 //! Mozilla's roots, packed by `build.rs`: of each the checksum of its name and what differs in its key, 40 kB instead of 62.
-//! A root is looked up by the name that a certificate gives as its signer's, and unpacked for one handshake.
+//! A root is looked up by the issuer name of a certificate, and unpacked for one handshake.
 //!
 //! The checksum only finds candidates: whether a root's key has signed is checked as ever, and that is what counts.
 

@@ -1,6 +1,6 @@
-//! What makes the next handshake with a server short: its tickets, of the servers used last.
+//! TLS session cache: tickets of the most recently used servers, for short handshakes.
 //!
-//! rustls's own store keeps eight tickets a server; ours keeps as many as we open connections at a time.
+//! rustls's own store keeps eight tickets per server; ours keeps as many as we open connections at a time.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -90,7 +90,7 @@ impl ClientSessionStore for Sessions {
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        // A ticket is used once: whoever sees two uses knows that both are ours.
+        // A ticket is used once: reusing it would let an observer link the two connections.
         self.look(name, |s| s.tls13.pop())
     }
 }

@@ -1,5 +1,5 @@
-//! Who a server is: rustls's own check (without lists of revoked certificates, which nobody gives us), with a set of
-//! roots that lives for one handshake.
+//! Verifies a server's identity with rustls's own check (without revocation lists, which we do not have) and a set of
+//! roots that exists for one handshake.
 //!
 //! rustls wants the roots as one list on the heap: of the built-in ones it gets those that the server's certificates name.
 

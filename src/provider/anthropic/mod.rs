@@ -9,10 +9,10 @@ use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
 use crate::net::http::Client;
 
-/// Where the API is unless the entry says otherwise.
+/// The API's address unless the entry says otherwise.
 const BASE: &str = "https://api.anthropic.com/v1";
 
-/// One entry of `model_list` that is asked over `/v1/messages`.
+/// One entry of `model_list` that uses `/v1/messages`.
 pub struct Anthropic {
     http: Client,
     to: Endpoint,
@@ -47,7 +47,7 @@ impl Anthropic {
     }
 }
 
-/// `api_base` without its last slashes, with or without `/v1` at its end; `default` where there is none.
+/// `api_base` without its last slashes, with or without `/v1` at its end; `default` if there is none.
 pub fn base(api_base: &str, default: &str, with_v1: bool) -> String {
     let base = api_base.trim().trim_end_matches('/');
     let base = if base.is_empty() { default.trim_end_matches('/') } else { base };

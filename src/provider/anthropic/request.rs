@@ -7,7 +7,7 @@ use crate::provider::body::{Body, Extra, Post};
 use crate::provider::thinking::Level;
 use crate::provider::{ChatRequest, Class, Failure};
 
-/// Least `budget_tokens` the API takes.
+/// The smallest `budget_tokens` that the API accepts.
 const LEAST_BUDGET: u32 = 1024;
 
 /// The JSON to post.
@@ -54,9 +54,9 @@ pub fn body<'a>(
         b.raw("]");
     }
     let thinks = thinking(&mut b, model, request);
-    // Thinking goes with temperature 1 only, which is the default.
+    // Thinking requires temperature 1, which is the default.
     if !thinks && request.temperature.is_finite() && b.field("temperature") {
-        // The scale ends at 1 here, elsewhere at 2.
+        // The scale ends at 1 here, with other servers at 2.
         b.raw(&text::decimal(request.temperature.clamp(0.0, 1.0)));
     }
     if model.streaming && b.field("stream") {
@@ -65,10 +65,10 @@ pub fn body<'a>(
     b.close()
 }
 
-/// Writes `thinking`; false when there is none.
+/// Writes `thinking`; false if there is none.
 ///
-/// Between a call and the answer to its result the API wants the signed thinking of that answer back, which a
-/// session does not keep: there the model goes on without.
+/// Between a call and the answer to its result the API requires the signed thinking of that answer, which a
+/// session does not store: the model then continues without thinking.
 fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) -> bool {
     let Some(level) = Level::parse(&model.thinking_level) else {
         return false;
@@ -76,7 +76,7 @@ fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) ->
     if request.messages.last().is_some_and(|m| m.role == Role::Tool) {
         return false;
     }
-    // A quarter of max_tokens stays for the answer, whatever the level: budget and answer share them.
+    // A quarter of max_tokens stays for the answer, whatever the level, because budget and answer share them.
     let budget = level.budget().min(request.max_tokens / 4 * 3);
     if level == Level::Adaptive {
         if b.field("thinking") {
@@ -93,7 +93,7 @@ fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) ->
     }
 }
 
-/// Messages of one side that follow each other become one, as the API's alternation wants.
+/// Merges consecutive messages of one side, because the API requires alternation.
 fn messages<'a>(b: &mut Body<'a>, all: &'a [Message]) {
     for run in all.chunk_by(|a, b| is_answer(a) == is_answer(b)) {
         let answers = run.first().is_some_and(is_answer);
@@ -101,7 +101,7 @@ fn messages<'a>(b: &mut Body<'a>, all: &'a [Message]) {
             [only] if only.role == Role::User && b.pictures_of(only).next().is_none() => {
                 b.separate().raw("{\"role\":\"user\",\"content\":").string(&only.content).raw("}");
             }
-            // An empty message is refused, and says nothing.
+            // The API refuses an empty message, and it has no content anyway.
             _ if run
                 .iter()
                 .all(|m| is_answer(m) && m.content.is_empty() && m.tool_calls.is_empty()) => {}
@@ -144,7 +144,7 @@ fn text_block(b: &mut Body<'_>, text: &str) {
     b.raw("{\"type\":\"text\",\"text\":").string(text).raw("}");
 }
 
-/// The API takes letters, digits, `_` and `-`; a session begun with another provider may hold other ids.
+/// The API accepts letters, digits, `_` and `-`; a session started with another provider may have other ids.
 fn call_id(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }

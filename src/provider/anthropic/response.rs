@@ -16,7 +16,7 @@ const BLOCKS: usize = 256;
 pub struct Reader<'a> {
     on_text: OnText<'a>,
     reply: ChatReply,
-    /// Index of the block each of the reply's calls stands in.
+    /// Block index of each of the reply's calls.
     indexes: Vec<u64>,
     finished: bool,
 }
@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         self.reply
     }
 
-    /// A body, or any event: their fields do not collide. True at the last event.
+    /// A body, or any event: their fields do not collide. True for the last event.
     fn read(&mut self, text: &str) -> Result<bool, Failure> {
         let mut last = false;
         json_answer::answer(text, &mut |event| {

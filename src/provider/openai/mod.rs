@@ -12,13 +12,13 @@ use crate::config::ModelConfig;
 use crate::config::providers::{self, Quirk};
 use crate::net::http::Client;
 
-/// One entry of `model_list` that is asked over `/chat/completions`.
+/// One entry of `model_list` that uses `/chat/completions`.
 pub struct OpenAi {
     http: Client,
     to: Endpoint,
     model: ModelConfig,
     extra: Extra,
-    /// Counts requests, so that ids made for calls without one differ.
+    /// Counts requests, so that the ids generated for calls without one differ.
     asked: Cell<u32>,
 }
 

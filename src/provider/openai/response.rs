@@ -1,6 +1,6 @@
 //! A chat completion, whole or in pieces, as a [`ChatReply`]. Servers differ: ids may be missing, content may be
-//! null or an array of parts, arguments may be an object instead of its text. All of that is read; what is no
-//! JSON, or stops in the middle, is a failure worth another try.
+//! null or an array of parts, arguments may be an object instead of its text. All of that is read; an answer
+//! that is not JSON, or is truncated, is a failure worth a retry.
 
 use crate::limits;
 use crate::message::{ToolCall, Usage};
@@ -12,7 +12,7 @@ use crate::provider::{ChatReply, Failure, OnText};
 /// Collects one answer.
 pub struct Reader<'a> {
     on_text: OnText<'a>,
-    /// Part of ids made for calls without one.
+    /// Part of the ids generated for calls without one.
     number: u32,
     reply: ChatReply,
     /// `index` of each of the reply's calls.
@@ -21,7 +21,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// `number` tells this answer's calls from those of others where the server gives no ids.
+    /// `number` distinguishes this answer's calls from others' if the server sends no ids.
     pub fn new(number: u32, on_text: OnText<'a>) -> Reader<'a> {
         let reply = ChatReply::default();
         Reader { on_text, number, reply, indexes: Vec::new(), finished: false }
@@ -79,8 +79,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A call or a piece of one. Pieces belong together by index; a second id at one index is another call, for
-    /// some servers give every call the index 0.
+    /// A call or a piece of one. Pieces with the same index belong together; a second id at one index is another call, because
+    /// some servers send index 0 for every call.
     fn call(&mut self, piece: Json<'_>) -> Result<(), Failure> {
         let id = piece.get("id").string();
         let index = piece.get("index").some().map(Json::uint);
@@ -146,7 +146,7 @@ impl Answer for Reader<'_> {
     }
 }
 
-/// Adds to a text; the first piece is taken over without a copy.
+/// Appends to a text; the first piece is moved, not copied.
 pub(in crate::provider) fn append(to: &mut String, piece: String) {
     if to.is_empty() {
         *to = piece;
@@ -163,7 +163,7 @@ fn text(content: Json<'_>) -> Result<String, Failure> {
     Ok(if content.raw().starts_with('"') { content.string() } else { String::new() })
 }
 
-/// Reasoning is a courtesy: where it has a form we do not know, the answer still counts.
+/// Reasoning is optional: if its format is unknown, the answer still counts.
 fn text_or_empty(content: Json<'_>) -> String {
     let mismatch = TypeMismatch::default();
     let text = text(content.apart(&mismatch)).unwrap_or_default();

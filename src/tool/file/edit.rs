@@ -26,7 +26,7 @@ pub(super) fn edit(scope: &Scope, path: &str, old: &str, new: &str) -> Result<To
     }
     let at = find_once(&content, old)?;
     let edited = [&content[..at], new, &content[at + old.len()..]].concat();
-    // Where reading may go, writing may not.
+    // A readable place need not be writable.
     let place = scope.place(path, Want::Write)?;
     place.save(edited.as_bytes(), Replace::Same(stamp)).map_err(|e| match e {
         Fault::Changed => format!("{}; read it again", fault(path, &e)),
@@ -35,7 +35,7 @@ pub(super) fn edit(scope: &Scope, path: &str, old: &str, new: &str) -> Result<To
     Ok(ToolResult::silent(format!("File edited: {path}\n{}", diff(&content, at, old, new))))
 }
 
-/// Where `old` stands, when it stands there exactly once.
+/// The position of `old`, if it occurs exactly once.
 pub fn find_once(content: &str, old: &str) -> Result<usize, String> {
     let mut found = content.match_indices(old);
     let Some((at, _)) = found.next() else {

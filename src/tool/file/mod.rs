@@ -1,5 +1,5 @@
-//! The file tools. Everything blocking happens in one piece off the loop's thread; nothing is loaded whole
-//! unless it is bounded; paths are opened through [`Scope`] only.
+//! The file tools. All blocking work of a call runs in one piece off the loop's thread; only bounded files are
+//! loaded whole; paths are opened through [`Scope`] only.
 
 mod edit;
 mod read;
@@ -38,7 +38,7 @@ pub static WRITE_FILE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Replaces one passage of a file.
+/// Replaces one section of a file.
 pub static EDIT_FILE: ToolSpec = ToolSpec {
     name: "edit_file",
     description: "Replace a piece of a text file. old_text must occur exactly once, letter by letter; add surrounding lines to make it unique.",
@@ -89,14 +89,14 @@ async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
     run(scope, &ctx.config, name, args).await
 }
 
-/// Writing outside the workspace asks once the turn has read text of others.
+/// Writing outside the workspace asks once the turn has read untrusted text.
 fn leads_out(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
     let out = is_outside(text(args, "path"), &ctx.config.agent.workspace);
     out.then(|| ctx.trust.untrusted()).flatten()
 }
 
-/// By its text. A link that leads out counts for nothing here: in the workspace it is refused, and with
-/// `restrict_to_workspace` off nothing is inside or outside but by name.
+/// Judged by the path's text. Links do not matter here: in the workspace a link that leads out is refused, and with
+/// `restrict_to_workspace` off only the name decides.
 fn is_outside(path: &str, workspace: &Path) -> bool {
     let path = Path::new(path);
     let path = path.strip_prefix(workspace).unwrap_or(path);

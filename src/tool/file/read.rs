@@ -1,4 +1,4 @@
-//! read_file: pieces by bytes or by lines, each with a header that says where it stands and how to go on.
+//! read_file: pieces by bytes or by lines, each with a header that says its position and how to continue.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use crate::proto::text::floor_char;
 use crate::tool::Args;
 use crate::tool::schema::integer;
 
-/// Room for the header and the line about the end.
+/// Bytes reserved for the header and the line about the end.
 const HEADER_BYTES: usize = 1024;
 
 /// Lines when the call or the configuration asks for them, else bytes.
@@ -19,7 +19,7 @@ pub(super) fn call(config: &Config, args: &Args) -> Call {
         0 => READ_FILE_BYTES,
         n => n,
     };
-    // A piece that were cut in the middle afterwards could not be continued.
+    // A piece that is truncated afterwards could not be continued.
     let limit = set.min(READ_FILE_BYTES).min(TOOL_RESULT_BYTES - HEADER_BYTES);
     let number = |name| integer(args, name).and_then(|n| u64::try_from(n).ok());
     let (offset, length) = (number("offset"), number("length"));
@@ -72,7 +72,7 @@ pub(super) fn bytes(
     Ok(format!("[file: {base} | total: {total} bytes | read: bytes {range}]\n{state}\n\n{text}"))
 }
 
-/// As much of `data` as fits into `limit` bytes once invalid sequences are replaced, and how many bytes that took.
+/// As much of `data` as fits into `limit` bytes once invalid sequences are replaced, and the bytes used.
 fn readable(data: &[u8], limit: usize) -> (String, usize) {
     let mut text = String::with_capacity(data.len());
     let mut used = 0;
@@ -85,7 +85,7 @@ fn readable(data: &[u8], limit: usize) -> (String, usize) {
         if fits < valid.len() {
             break;
         }
-        // The beginning of a character at the very end belongs to the next piece.
+        // An incomplete character at the end belongs to the next piece.
         let cut =
             after == data.len() && !invalid.is_empty() && data.len() == limit && begins(invalid);
         if invalid.is_empty() || cut || text.len() + '\u{fffd}'.len_utf8() > limit {
@@ -94,7 +94,7 @@ fn readable(data: &[u8], limit: usize) -> (String, usize) {
         text.push('\u{fffd}');
         used = after;
     }
-    // A limit smaller than one character would never get on.
+    // A limit smaller than one character would make no progress.
     if used == 0 && !data.is_empty() {
         return ("\u{fffd}".into(), 1);
     }

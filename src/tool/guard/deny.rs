@@ -5,7 +5,7 @@ use super::Reason;
 use crate::proto::shell::{Simple, Word};
 use crate::proto::text::listed;
 
-/// Commands that run their arguments as a command: name, options with a value of their own, words before the command.
+/// Commands that run their arguments as a command: name, options that take a value, words before the command.
 const WRAPPERS: &[(&str, &str, usize)] = &[
     ("env", "uCS", 0),
     ("nohup", "", 0),
@@ -32,7 +32,7 @@ const WRAPPERS: &[(&str, &str, usize)] = &[
 
 pub(super) const SHELLS: &str = "sh bash dash ash zsh ksh mksh fish";
 
-/// Never, whatever the arguments.
+/// Denied with any arguments.
 const NEVER: &str = "sudo doas su shutdown reboot poweroff halt format diskpart mkfs mke2fs chown kill pkill \
     killall eval wipefs blkdiscard";
 
@@ -52,7 +52,7 @@ const WITH: &[(&str, &str)] = &[
     ("rmdir", "/s"),
 ];
 
-/// Judges one simple command; gives the scripts it hands to a shell, to be judged likewise.
+/// Judges one simple command; returns the scripts that it passes to a shell, to be judged in turn.
 pub(super) fn check(command: &Simple) -> Result<Vec<String>, Reason> {
     if command.redirects.iter().any(|r| r.write && block_device(&r.target.text)) {
         return Err(Reason::Dangerous);
@@ -64,7 +64,7 @@ pub(super) fn check(command: &Simple) -> Result<Vec<String>, Reason> {
 
 fn judge(words: &[Word], command: &Simple, scripts: &mut Vec<String>) -> Result<(), Reason> {
     let Some((first, args)) = words.split_first() else { return Ok(()) };
-    // `a=rm; $a -rf x`: what runs cannot be told.
+    // `a=rm; $a -rf x`: the command is unknown.
     if first.variable {
         return Err(Reason::Dangerous);
     }
@@ -93,15 +93,15 @@ fn judge(words: &[Word], command: &Simple, scripts: &mut Vec<String>) -> Result<
     if bad || here_document(command) { Err(Reason::Dangerous) } else { nested }
 }
 
-/// The scripts that a command hands to a shell.
+/// The scripts that a command passes to a shell.
 pub(super) fn scripts(command: &Simple) -> Vec<String> {
     let mut scripts = Vec::new();
-    // Whether it is dangerous is another question.
+    // Whether it is dangerous is judged elsewhere.
     let _ = judge(&command.words, command, &mut scripts);
     scripts
 }
 
-/// What a command runs in its turn.
+/// The commands that a command runs.
 fn inner(
     name: &str,
     args: &[Word],
@@ -173,7 +173,7 @@ pub(super) fn wrapped<'a>(
     Some(rest)
 }
 
-/// For git and docker the first word that is no option counts: `git log push` is harmless.
+/// For git and docker the first word that is not an option counts: `git log push` is harmless.
 fn subcommand(name: &str, args: &[Word], has: &dyn Fn(&str) -> bool, with: &str) -> bool {
     if !matches!(name, "git" | "docker" | "podman") {
         return has(with);
@@ -194,7 +194,7 @@ fn options(args: &[Word]) -> impl Iterator<Item = &str> {
     args.iter().map(|a| &*a.text).take_while(|a| *a != "--").filter(|a| a.starts_with('-'))
 }
 
-/// `-abc` holds one of the letters.
+/// Whether `-abc` contains one of the letters.
 fn short(option: &str, letters: &str) -> bool {
     option
         .strip_prefix('-')
@@ -222,7 +222,7 @@ fn here_document(command: &Simple) -> bool {
     command.here_document.as_deref().is_some_and(|d| d.to_ascii_lowercase().starts_with("eof"))
 }
 
-/// Names of disks and their partitions.
+/// Whether this is the name of a disk or partition.
 fn block_device(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     let Some(name) = path.trim_start_matches('/').strip_prefix("dev/") else { return false };

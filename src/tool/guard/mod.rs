@@ -1,8 +1,8 @@
-//! Looks at a command line before it runs: dangerous commands, and in a restricted workspace paths that lead
+//! Checks a command line before it runs: dangerous commands, and in a restricted workspace paths that lead
 //! out of it.
 //!
-//! It keeps a model from doing harm by mistake and stops the plain tricks. It cannot judge what a program
-//! does once it runs (a build script, an interpreter): that is the sandbox's work (`sys::process::Sandbox`).
+//! It protects against a model's mistakes and simple tricks. It cannot judge what a program does once it runs
+//! (a build script, an interpreter): that is the sandbox's job (`sys::process::Sandbox`).
 
 mod deny;
 mod paths;
@@ -18,7 +18,7 @@ use crate::limits::SHELL_DEPTH;
 use crate::proto::shell::{self, Simple};
 use crate::proto::text;
 
-/// Why a command is not run; stands in `Command blocked by safety guard (X)`.
+/// Why a command is not run; the X in `Command blocked by safety guard (X)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// On the deny list, or on `custom_deny_patterns`.
@@ -30,7 +30,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The text that users and scripts know.
+    /// The text that users and scripts rely on.
     pub fn text(self) -> &'static str {
         match self {
             Reason::Dangerous => "dangerous pattern detected",
@@ -66,8 +66,8 @@ impl Guard {
         Ok(())
     }
 
-    /// A match of `custom_allow_patterns` exempts the simple commands it lies in; the whole line only when it
-    /// spans the whole line, so that what is appended to an allowed command is still judged.
+    /// A match of `custom_allow_patterns` exempts the simple commands that contain it; the whole line only if it
+    /// spans the whole line, so that text appended to an allowed command is still judged.
     fn deny(&self, command: &str, depth: usize) -> Result<(), Reason> {
         if depth == SHELL_DEPTH {
             return Err(Reason::Dangerous);
@@ -89,7 +89,7 @@ impl Guard {
             let text = text::lower(line.get(c.span.0..c.span.1).unwrap_or(""));
             self.allow.iter().any(|r| r.is_match(&text))
         };
-        // A substitution may stand anywhere, so it is exempt only when every command of the line is.
+        // A substitution may be anywhere, so it is exempt only if every command of the line is.
         let judged = script.commands.iter().any(|c| !exempt(c));
         if judged && (script.substitution || deny::fork_bomb(line)) {
             return Err(Reason::Dangerous);

@@ -1,7 +1,7 @@
-//! The path rule of a restricted workspace: every path that a command line names must lie in it.
+//! The path rule of a restricted workspace: every path in a command line must be inside it.
 //!
-//! Web addresses are no paths. Links are resolved, of relative words too, so that a link made by an earlier
-//! command leads nowhere. What a program opens by itself, or what a pattern (`*`) matches, is not seen here.
+//! URLs are not paths. Links are resolved, in relative words too, so that a link made by an earlier command does
+//! not help. Files that a program opens by itself, or that a pattern (`*`) matches, are not seen here.
 
 use std::path::{Path, PathBuf};
 
@@ -21,14 +21,14 @@ const DEVICES: &[&str] = &[
     "/dev/stderr",
 ];
 
-/// Programs are run from here, by their full name or not.
+/// Programs may be run from here by their full path.
 const PROGRAMS: &[&str] =
     &["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"];
 
 /// Schemes whose addresses name no local file; `file:` is not among them.
 const SCHEMES: &[&str] = &["http", "https", "ftp", "ftps", "sftp", "ssh", "git"];
 
-/// Commands whose quoted arguments are full of slashes that are no paths.
+/// Commands whose quoted arguments contain many slashes that are not paths.
 const PATTERNS: &[&str] =
     &["sed", "awk", "gawk", "mawk", "grep", "egrep", "fgrep", "rg", "perl", "jq", "tr", "expr"];
 
@@ -57,11 +57,11 @@ pub(super) fn check(line: &str, cwd: &Path, scope: &Scope, depth: usize) -> Resu
         for script in deny::scripts(&command) {
             check(&script, &here, scope, depth + 1)?;
         }
-        // Relative words of the commands that follow are meant from there.
+        // Relative words of later commands are relative to it.
         if let ("cd" | "pushd", Some(to)) = (name, command.words.get(1)) {
             here = here.join(&to.text);
         } else if name == "cd" {
-            // Home is outside, and every relative path after it.
+            // Home is outside, and so is every relative path after it.
             return Err(Reason::Outside);
         }
     }
@@ -81,7 +81,7 @@ fn word(word: &Word, name: &str, want: Want, here: &Path, scope: &Scope) -> Resu
     if home(text) {
         return Err(Reason::Outside);
     }
-    // A quoted script or sentence names a path only if there is something of that name.
+    // A quoted script or sentence names a path only if it exists.
     let strict = !word.quoted || !(PATTERNS.contains(&name) || text.contains(char::is_whitespace));
     let script_first = matches!(name, "sed" | "awk" | "gawk" | "mawk");
     for path in absolute_paths(text) {
@@ -90,7 +90,7 @@ fn word(word: &Word, name: &str, want: Want, here: &Path, scope: &Scope) -> Resu
         if !strict && !glob && !Path::new("/").join(first).exists() {
             continue;
         }
-        // `awk '/bin/ {print}'`: a folder is nothing these could read.
+        // `awk '/bin/ {print}'`: these commands cannot read a folder.
         if !strict && script_first && path.ends_with('/') {
             continue;
         }
@@ -98,7 +98,7 @@ fn word(word: &Word, name: &str, want: Want, here: &Path, scope: &Scope) -> Resu
             return Err(Reason::Outside);
         }
     }
-    // A relative name may be a link, or lie behind one. `name=value` hides a second one.
+    // A relative name may be a link, or be below one. `name=value` contains a second name.
     for part in [text, text.split_once('=').map_or("", |(_, v)| v)] {
         if !part.is_empty() && !part.starts_with('/') && !part.contains("://") {
             let path = here.join(part);
@@ -112,7 +112,7 @@ fn word(word: &Word, name: &str, want: Want, here: &Path, scope: &Scope) -> Resu
     Ok(())
 }
 
-/// `~`, `~user`, `$HOME` lead home, which is not the workspace; `~5` in a sentence does not.
+/// `~`, `~user`, `$HOME` lead home, which is not the workspace; `~5` in a sentence is not a path.
 fn home(text: &str) -> bool {
     text.split([' ', '\t', '\n', '=', ':', '\'', '"', '(']).any(|t| {
         t.starts_with("$HOME")
@@ -124,7 +124,7 @@ fn home(text: &str) -> bool {
 }
 
 /// Absolute paths in a word: at its start, glued to an option (`-I/etc`), or after a character that is not part of
-/// a name (`a=/x`, `"cat /x"`, `open('/x')`). Web addresses are passed over.
+/// a name (`a=/x`, `"cat /x"`, `open('/x')`). URLs are skipped.
 fn absolute_paths(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
@@ -145,7 +145,7 @@ fn absolute_paths(text: &str) -> Vec<&str> {
         if at == 0 || starts_path(&bytes[..at]) {
             let length = bytes[at..].iter().position(|b| ends(*b) || *b == b':');
             let end = at + length.unwrap_or(bytes.len() - at);
-            // A lone slash in a sentence is punctuation.
+            // A single slash in a sentence is punctuation.
             if end - at > 1 || bytes.len() == 1 {
                 found.push(&text[at..end]);
             }
@@ -160,7 +160,7 @@ fn absolute_paths(text: &str) -> Vec<&str> {
     found
 }
 
-/// In a word of its own an address may hold `&`, `;` and `,`; in a script it ends at the quote.
+/// A URL that is a whole word may contain `&`, `;` and `,`; in a script it ends at the quote.
 fn ends_url(b: u8) -> bool {
     b.is_ascii_whitespace() || matches!(b, b'\'' | b'"' | b'`' | b'<' | b'>' | b'|' | b'(' | b')')
 }
@@ -180,7 +180,7 @@ fn starts_path(before: &[u8]) -> bool {
     option || !name
 }
 
-/// In the workspace once links are resolved, a harmless device, or opened up by the configuration.
+/// Inside the workspace after links are resolved, a harmless device, or allowed by the configuration.
 fn allowed(path: &Path, want: Want, scope: &Scope) -> bool {
     if path.to_str().is_some_and(|p| DEVICES.contains(&p)) {
         return true;
@@ -188,7 +188,7 @@ fn allowed(path: &Path, want: Want, scope: &Scope) -> bool {
     resolve(path, 0).is_some_and(|real| scope.covers(&real, want))
 }
 
-/// `path` without links; of what does not exist, the part that does.
+/// `path` without links; only the existing part is resolved.
 fn resolve(path: &Path, links: usize) -> Option<PathBuf> {
     let mut missing = Vec::new();
     let mut known = path;
@@ -198,7 +198,7 @@ fn resolve(path: &Path, links: usize) -> Option<PathBuf> {
                 real.extend(missing.iter().rev());
                 return Some(real);
             }
-            // A link to nowhere: writing to it makes the file it names.
+            // A dangling link: writing to it creates the file that it names.
             Err(_) if known.is_symlink() => {
                 let target = known.parent()?.join(known.read_link().ok()?);
                 let mut real = (links < PATH_LINKS).then(|| resolve(&target, links + 1))??;

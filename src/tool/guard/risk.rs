@@ -1,5 +1,5 @@
-//! Commands that are allowed but ask first: what changes the machine beyond the workspace, opens it to others, or hands
-//! data out. Judged like the deny list, by names and options; the sandbox holds whether or not this recognises a command.
+//! Commands that are allowed but ask first: they change the machine outside the workspace, open it to others, or send
+//! data out. Judged like the deny list, by names and options; the sandbox applies whether or not a command is recognised.
 
 use std::path::Path;
 
@@ -83,7 +83,7 @@ const WITH: &[(&str, &str, &str)] = &[
 /// Options of curl that send something.
 const CURL: &str = "--data --form --upload-file --json --request --url-query";
 
-/// Programs that bring in text of others.
+/// Programs that download text.
 const FETCHERS: &str =
     "curl wget lynx links elinks w3m aria2c nc ncat netcat socat ftpget nslookup dig yt-dlp";
 
@@ -92,7 +92,7 @@ pub fn find(line: &str) -> Option<&'static str> {
     script(line, 0, &judge)
 }
 
-/// Does `line` bring in text that others wrote?
+/// Whether `line` may print untrusted text.
 pub fn fetches(line: &str) -> bool {
     let fetcher = |command: &Simple, words: &[Word]| {
         let name = name(words);
@@ -107,8 +107,8 @@ pub fn fetches(line: &str) -> bool {
 const WRITERS: &str =
     "tee cp mv install ln touch mkdir rm rmdir chmod chgrp truncate sed patch dd tar unzip split";
 
-/// Does `line` name a place outside of `workspace` that it writes to? For an unrestricted workspace, where paths are not
-/// judged otherwise.
+/// Whether `line` names a place outside `workspace` that it writes to. For an unrestricted workspace, where paths are not
+/// checked otherwise.
 pub fn writes_outside(line: &str, workspace: &Path) -> bool {
     let outside = |text: &str| {
         let text = text.rsplit('=').next().unwrap_or(text);
@@ -180,7 +180,7 @@ fn judge(command: &Simple, words: &[Word]) -> Option<&'static str> {
     };
     let always = ALWAYS.iter().find(|(_, names)| listed(names, &name)).map(|(why, _)| *why);
     let with = || WITH.iter().find(|(_, n, with)| *n == name && has(with)).map(|(why, ..)| *why);
-    // Started by its full name from where services are kept.
+    // Started by its full path from a folder of services.
     let path = words.first().map_or("", |w| &*w.text);
     if path.starts_with("/etc/init.d/") || path.starts_with("/etc/rc") {
         return Some(SERVICES);
@@ -193,7 +193,7 @@ fn judge(command: &Simple, words: &[Word]) -> Option<&'static str> {
         "busybox" | "toybox" if args.is_empty() => None,
         "curl" if options(args, "dFTX", "") || has(CURL) => Some(REMOTE),
         "kill" | "renice" => Some(SERVICES),
-        // An interpreter that reads its program from a pipe: what came from the net runs.
+        // An interpreter that reads its program from a pipe: it would run downloaded code.
         name if (listed(SHELLS, name) || is_interpreter(name)) && command.piped => Some(UNREADABLE),
         _ => None,
     })

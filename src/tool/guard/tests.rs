@@ -1,4 +1,4 @@
-//! What the guard lets through and what not. Every false alarm of the field gets a row.
+//! What the guard allows and refuses. Every false alarm reported by users gets a row.
 
 use super::*;
 use crate::config::Config;

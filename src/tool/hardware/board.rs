@@ -1,11 +1,11 @@
-//! board: which board this is, how warm, how long up, what it forbids.
+//! board: the board's name, temperatures, uptime, and refused devices.
 
 use serde_json::Value;
 
 use super::{Job, facts, json_result, line_of, names, run_job};
 use crate::tool::{Effect, ToolSpec};
 
-/// Says what the board has.
+/// Describes the board.
 pub static BOARD: ToolSpec = ToolSpec {
     name: "board",
     description: "The board you live on: its name, temperatures in degrees Celsius, seconds since its start, load, and which buses and lines must not be used.",
@@ -16,7 +16,7 @@ pub static BOARD: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Keys of the facts that the answer has as they are.
+/// Keys of the facts that are copied into the answer.
 const RULES: [&str; 4] = ["I2C_REFUSED", "SPI_REFUSED", "UART_REFUSED", "GPIO_REFUSED"];
 
 pub(super) fn job() -> Job {
@@ -40,7 +40,7 @@ pub(super) fn job() -> Job {
     })
 }
 
-/// Each zone of a folder of them, `cpu-thermal 47.2`.
+/// Each thermal zone of a folder, `cpu-thermal 47.2`.
 pub fn temperatures(folder: &str) -> Vec<Value> {
     let mut list = Vec::new();
     for zone in names(folder, &|n| n.starts_with("thermal_zone")) {

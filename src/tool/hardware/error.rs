@@ -1,8 +1,8 @@
-//! What went wrong with a device, and what to do.
+//! Error messages for devices: what went wrong, and what to do.
 
 use std::io::{Error, ErrorKind};
 
-/// Beginning of the path, module of the kernel, group that may use it.
+/// Path prefix, kernel module, group that may use it.
 const KINDS: &[(&str, &str, &str)] = &[
     ("/dev/i2c-", "i2c_dev", "i2c"),
     ("/dev/spidev", "spidev", "spi"),
@@ -10,7 +10,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("/dev/", "the port's driver", "dialout"),
 ];
 
-/// A sentence about an error of the kernel.
+/// A sentence about a kernel error.
 pub fn describe(device: &str, e: &Error) -> String {
     let (_, module, group) =
         KINDS.iter().find(|(b, ..)| device.starts_with(b)).unwrap_or(&("", "its driver", "root"));

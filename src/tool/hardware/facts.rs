@@ -1,19 +1,19 @@
-//! The board's facts as far as tools go: what carries Wi-Fi, the boot medium or the console is refused.
+//! The board's facts for the tools: devices that carry Wi-Fi, the boot medium or the console are refused.
 //!
 //! The image has them in [`FILE`] (`scripts/image/board-facts NAME`, `KEY='value'` lines). Entries are `DEVICE:REASON`; for lines
-//! `NAME@CHIP/LINE:REASON`, where CHIP is the controller's folder in `/sys` and NAME what the board's manual says.
+//! `NAME@CHIP/LINE:REASON`, where CHIP is the controller's folder in `/sys` and NAME is from the board's manual.
 
 use std::io::Read;
 
 use crate::limits::BOARD_FILE_BYTES;
 
-/// Where the image has them; the daemon's variable `PICOCLAW_BOARD_FILE` names another file.
+/// The image's file; the daemon's variable `PICOCLAW_BOARD_FILE` names another file.
 pub const FILE: &str = "/etc/picoclaw/board.conf";
 
-/// The facts, empty where the board is unknown.
+/// The facts; empty if the board is unknown.
 ///
 /// # Errors
-/// The file is there and cannot be read: what is refused is then not known.
+/// The file exists and cannot be read, so the refused devices are unknown.
 pub fn read() -> Result<String, String> {
     let path = std::env::var("PICOCLAW_BOARD_FILE").unwrap_or_else(|_| FILE.into());
     let mut text = String::new();
@@ -36,7 +36,7 @@ pub fn value<'a>(facts: &'a str, key: &str) -> &'a str {
     lines.rfind(|(k, _)| *k == key).map_or("", |(_, v)| v.trim_matches(['\'', '"']))
 }
 
-/// May this device be used on this board?
+/// Checks that this device may be used on this board.
 ///
 /// # Errors
 /// No, with the reason.
@@ -59,7 +59,7 @@ pub fn refused(rule: &str) -> String {
     }
 }
 
-/// Where the kernel has a chip; nothing when it does not say.
+/// The chip's path in the kernel; empty if unknown.
 fn chip_path(device: &str) -> String {
     let Some(chip) = device.strip_prefix("/dev/gpiochip") else { return String::new() };
     let link = std::fs::read_link(format!("/sys/bus/gpio/devices/gpiochip{chip}"));
@@ -77,7 +77,7 @@ fn refusal(facts: &str, rule: &str, device: &str, line: Option<u32>, chip: &str)
         match (line, what.split_once('@').and_then(|(name, at)| Some((name, at.split_once('/')?))))
         {
             (Some(line), Some((name, (controller, number)))) => {
-                // Where the chip is not known, the line is refused on all of them.
+                // If the chip's path is unknown, the line is refused on all chips.
                 let there = chip.is_empty() || chip.split('/').any(|part| part == controller);
                 if there && number.parse() == Ok(line) {
                     return Some(format!("{why} ({name})"));

@@ -25,7 +25,7 @@ pub static GPIO: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Lines that a write has put at a level: given back they could fall back. Chip, number, line.
+/// Lines that a write has set: a released line could lose its level. Chip, number, line.
 static HELD: Mutex<Vec<(String, u32, Line)>> = Mutex::new(Vec::new());
 
 pub(super) fn job(args: &Args) -> Result<Job, String> {
@@ -91,7 +91,7 @@ fn take(path: &str, line: u32, level: Option<bool>) -> Result<Line, String> {
     })
 }
 
-/// The level, of a line that is kept or of one as it is.
+/// The level of a held line, or of any other line.
 fn read(path: &str, line: u32, release: bool) -> Result<bool, String> {
     let level = held(|list| {
         let at = list.iter().position(|(chip, n, _)| chip == path && *n == line)?;

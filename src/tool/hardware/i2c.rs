@@ -24,10 +24,10 @@ pub static I2C: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// What is done with the device once it is chosen.
+/// The operation on the device.
 type Exchange = Box<dyn FnOnce(&Bus) -> io::Result<Vec<u8>> + Send>;
 
-/// Addresses that a scan asks; the others are reserved.
+/// Addresses that a scan probes; the others are reserved.
 const SCANNED: std::ops::RangeInclusive<u16> = 0x08..=0x77;
 
 pub(super) fn job(args: &Args) -> Result<Job, String> {
@@ -99,7 +99,7 @@ fn scan(path: &str, bus: &str) -> Result<String, String> {
     let open = Bus::open(Path::new(path)).map_err(failed)?;
     let (mut found, mut in_use) = (Vec::new(), Vec::new());
     for address in SCANNED {
-        // Memories and the like may take a quick write for more than a question.
+        // Memory chips and the like may treat a quick write as a real write.
         let quiet = matches!(address, 0x30..=0x37 | 0x50..=0x5f);
         let shape = match open.can {
             can if can & QUICK != 0 && !(quiet && can & READ_BYTE != 0) => Shape::Quick,
@@ -116,7 +116,7 @@ fn scan(path: &str, bus: &str) -> Result<String, String> {
             Ok(()) => found.push(at()),
             Err(e) => match e.raw_os_error() {
                 Some(libc::EBUSY) => in_use.push(at()),
-                // Each further address would hang as long.
+                // Each further address would hang just as long.
                 Some(libc::ETIMEDOUT) => return Err(failed(e)),
                 _ => {}
             },
@@ -149,7 +149,7 @@ fn read(bus: &Bus, address: u16, register: Option<u8>, length: usize) -> io::Res
     Ok(bytes)
 }
 
-/// The first byte is the register where the device has any: on the wire it is the same.
+/// The first byte is the register if the device has any: on the bus there is no difference.
 fn write(bus: &Bus, address: u16, bytes: &[u8]) -> io::Result<()> {
     if bus.can & PLAIN != 0 {
         return bus.exchange(address, bytes, &mut []);

@@ -1,7 +1,7 @@
 //! i2c, spi, serial, gpio and board: the tools for what is connected to the board.
 //!
-//! A call is read and checked, held against the board's facts, asked about where it writes, and only then carried out,
-//! on a thread of its own ([`worker`]). No argument stands for a person's yes.
+//! A call is parsed and validated, checked against the board's facts, approved if it writes, and only then executed,
+//! on its own thread ([`worker`]). No argument counts as a person's yes.
 
 pub mod board;
 mod error;
@@ -26,22 +26,22 @@ pub use i2c::I2C;
 pub use serial::SERIAL;
 pub use spi::SPI;
 
-/// A call that may be carried out as far as its arguments go.
+/// A call with valid arguments.
 struct Job {
-    /// The device file; `/sys` for what only looks.
+    /// The device file; `/sys` for calls that only read information.
     device: String,
-    /// Key of the board's facts that lists what is refused, or nothing.
+    /// Key of the board's facts that lists refused devices, or empty.
     rule: &'static str,
     /// The line of a chip.
     line: Option<u32>,
     work: Work,
 }
 
-/// Opens the device, does it, says what came of it.
+/// Opens the device, executes the call, returns the result.
 type Work = Box<dyn FnOnce() -> Result<String, String> + Send>;
 
 impl Job {
-    /// One that opens no device.
+    /// A job that opens no device.
     fn look(work: impl FnOnce() -> Result<String, String> + Send + 'static) -> Job {
         Job { device: "/sys".into(), rule: "", line: None, work: Box::new(work) }
     }
@@ -79,7 +79,7 @@ async fn run_job_on_worker(
     worker::run(device, work).await
 }
 
-/// Names in a folder that are wanted, the shortest first, at most [`HARDWARE_LISTED`].
+/// Matching names in a folder, the shortest first, at most [`HARDWARE_LISTED`].
 fn names(folder: &str, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|e| e.file_name().into_string().ok());
@@ -89,7 +89,7 @@ fn names(folder: &str, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
-/// First line of a small file of the kernel's, or nothing.
+/// First line of a small kernel file, or empty.
 fn line_of(path: &str) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().next().unwrap_or("").trim().to_owned()

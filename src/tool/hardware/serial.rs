@@ -32,8 +32,8 @@ const BAUDS: &[i64] = &[
     576_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
 ];
 
-/// Names of ports in `/dev`: a capital letter behind `tty`, so neither a console nor a pseudo terminal. On the board's own
-/// USB socket (`ttyGS0`) somebody may be logging in.
+/// Whether this is a port's name in `/dev`: a capital letter after `tty`, so neither a console nor a pseudo terminal. The
+/// board's own USB socket (`ttyGS0`) may be a login terminal.
 fn is_port(name: &str) -> bool {
     let kind = name.strip_prefix("tty").and_then(|rest| rest.bytes().next());
     kind.is_some_and(|b| b.is_ascii_uppercase()) && !name.starts_with("ttyGS")
@@ -44,7 +44,7 @@ fn is_port(name: &str) -> bool {
 /// The path of a port as a call names it.
 ///
 /// # Errors
-/// It is no name of a file right in `/dev`.
+/// It is not the name of a file directly in `/dev`.
 pub fn path(port: &str) -> Result<String, String> {
     let name = port.strip_prefix("/dev/").unwrap_or(port);
     let good = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
@@ -57,7 +57,7 @@ pub fn path(port: &str) -> Result<String, String> {
 /// A speed as a call names it.
 ///
 /// # Errors
-/// Ports have no such speed.
+/// There is no such speed.
 pub fn baud(given: Option<i64>) -> Result<u32, String> {
     let baud = given.unwrap_or(115_200);
     if BAUDS.contains(&baud) {
@@ -71,7 +71,7 @@ pub fn baud(given: Option<i64>) -> Result<u32, String> {
     Err(text)
 }
 
-/// `more`: paths the owner has named besides.
+/// `more`: additional paths from the configuration.
 pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
     let action = text(args, "action");
     if action == "list" {
@@ -104,7 +104,7 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
         }
         (true, text) => Some(text.as_bytes().to_vec()),
     };
-    // Ten bits a byte; closing waits for the last of them.
+    // Ten bits per byte; closing waits for the last of them.
     let seconds = out.as_ref().map_or(0, |out| out.len() as u64 * 10 / u64::from(baud));
     if seconds > SERIAL_WRITE.as_secs() {
         return Err(format!("at {baud} baud that takes {seconds} s; write less at a time"));
@@ -159,7 +159,7 @@ fn consoles() -> String {
     line_of("/sys/class/tty/console/active")
 }
 
-/// What the kernel calls the port behind a path, which may be a link.
+/// The kernel's name of the port at a path, which may be a link.
 fn kernel_name(path: &str, name: &str) -> String {
     let real = std::fs::canonicalize(path).ok();
     let real = real.as_deref().and_then(Path::file_name).and_then(|n| n.to_str());

@@ -193,7 +193,7 @@ fn lists_and_results() {
     }
     let list = names(at.path().to_str().expect("text"), &|n| n.starts_with("spidev"));
     assert_eq!((list.len(), list[9].as_str()), (HARDWARE_LISTED, "spidev9.0"));
-    // What is not wanted takes no room.
+    // Names that do not match do not count.
     std::fs::write(at.path().join("spidevice-of-a-long-name"), "").expect("a file");
     let list = names(at.path().to_str().expect("text"), &|n| n.starts_with("spidevi"));
     assert_eq!(list.len(), 1);

@@ -1,7 +1,7 @@
-//! One call on hardware at a time, on a thread of its own.
+//! Runs hardware calls one at a time, on a separate thread.
 //!
-//! A driver may keep a thread for as long as it likes, and nothing ends it. So there is one such thread at most, the rest of
-//! the program does not wait for it, and while it hangs further calls are refused.
+//! A driver can block a thread indefinitely, and nothing can stop it. So there is at most one such thread, the rest of the
+//! program does not wait for it, and while it hangs further calls are refused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex as SyncMutex, PoisonError};
@@ -18,12 +18,12 @@ use crate::sys::hardware::aside;
 
 /// Held by the thread itself.
 static TURN: Mutex<()> = Mutex::new(());
-/// The call that has it was given up; says nothing once the turn is free.
+/// The call that holds it was abandoned; meaningless once it is free.
 static STUCK: AtomicBool = AtomicBool::new(false);
 /// Which device that was.
 static DEVICE: SyncMutex<String> = SyncMutex::new(String::new());
 
-/// Does the work. An empty `device` is one that does not hang.
+/// Runs the work. With an empty `device` it cannot hang.
 pub async fn run(device: String, work: Work) -> Result<String, String> {
     within(HARDWARE_TIME, device, work).await
 }
@@ -51,7 +51,7 @@ async fn within(limit: Duration, device: String, work: Work) -> Result<String, S
     let thread = move || {
         let result = work();
         drop(turn);
-        // Nobody waits any more when the turn was stopped.
+        // Nobody waits if the turn was stopped.
         let _ = sender.try_send(result);
     };
     if let Err(e) = aside(Box::new(thread)) {

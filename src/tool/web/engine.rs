@@ -1,11 +1,11 @@
-//! The search engines: which one answers, and what each is asked.
+//! The search engines: which one is used, and its request.
 
 use crate::config::{SearchEngine, WebConfig};
 use crate::limits::WEB_SEARCH_RESULTS;
 use crate::proto::url;
 use crate::{Error, Result};
 
-/// An engine we speak with.
+/// A supported search engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
     Brave,
@@ -17,7 +17,7 @@ pub(super) enum Engine {
 /// The order in which `auto` looks for one that is set up.
 const AUTO: [Engine; 4] = [Engine::Brave, Engine::Tavily, Engine::Searxng, Engine::Duckduckgo];
 
-/// How far back results may date.
+/// How old results may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Range {
     Day,
@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// The engine `tools.web.provider` names, or the first one that is set up. A name that only other
-    /// versions know counts as `auto`; one of ours that is not set up is an error that says what is missing.
+    /// versions know counts as `auto`; a supported engine that is not set up is an error that says what is missing.
     pub(super) fn choose(web: &WebConfig) -> Result<Engine> {
         let named = AUTO.into_iter().find(|e| e.key().eq_ignore_ascii_case(web.provider.trim()));
         if let Some(engine) = named {
@@ -173,7 +173,7 @@ impl Engine {
     }
 }
 
-/// A base with the engine's path, unless the user already wrote it.
+/// A base URL with the engine's path, unless it is already there.
 fn endpoint(base: &str, path: &str) -> String {
     let base = base.trim_end_matches('/');
     match base.ends_with(path.trim_end_matches('/')) {

@@ -1,6 +1,6 @@
 //! web_fetch: a page of the public web as text.
 //!
-//! Never reaches a private address, directly or by a redirect, unless the owner listed it; never sends
+//! Never connects to a private address, directly or by a redirect, unless the owner listed it; never sends
 //! credentials; never holds more of a page than the answer.
 
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::proto::url::{Scheme, Url};
 use crate::tool::{Args, Effect, ToolContext, ToolResult, ToolSpec};
 use crate::{Error, Result};
 
-/// The tool as the model is told of it.
+/// The tool's description.
 pub static WEB_FETCH: ToolSpec = ToolSpec {
     name: "web_fetch",
     description: "Fetch a URL of the public web and read it as text (HTML becomes Markdown). \
@@ -29,7 +29,7 @@ pub static WEB_FETCH: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Sent by the one repetition for a server that turns imitated browsers away.
+/// User agent of the single retry for servers that refuse imitated browsers.
 const HONEST: &str = concat!("picoclaw/", env!("CARGO_PKG_VERSION"));
 const ACCEPT: &str =
     "text/markdown, text/html;q=0.9, application/json;q=0.8, text/*;q=0.7, */*;q=0.1";
@@ -115,8 +115,8 @@ async fn visit(ctx: &ToolContext, url: &str, max_chars: usize) -> Result<ToolRes
     }
 }
 
-/// One request. The guard sees each address just before it is connected to, so neither a redirect nor
-/// a name that moves leads inside.
+/// One request. The guard checks each address just before connecting, so neither a redirect nor a name
+/// that changes its address reaches the local network.
 async fn send(ctx: &ToolContext, url: &Url, agent: &str) -> Result<Response> {
     let web = &ctx.config.tools.web;
     let list = &web.private_host_whitelist;
@@ -167,7 +167,7 @@ fn answer(url: &Url, status: u16, page: Page, downgraded: bool) -> ToolResult {
     } else {
         out.push_str(BEGIN);
         out.push('\n');
-        // The text cannot end its own frame.
+        // The text cannot close its own frame.
         if body.contains(END) || body.contains(BEGIN) {
             out.push_str(&body.replace(END, "- end of text -").replace(BEGIN, "- text -"));
         } else {

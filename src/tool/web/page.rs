@@ -1,4 +1,4 @@
-//! The body of a response to text, while it comes in.
+//! Converts a response's body to text while it arrives.
 
 use crate::limits::{
     TOOL_RESULT_BYTES, WEB_FETCH_BYTES, WEB_FETCH_BYTES_MAX, WEB_FETCH_FRAME_BYTES,
@@ -9,15 +9,15 @@ use crate::proto::html::{Converter, Style};
 use crate::proto::text;
 use crate::{Error, Result};
 
-/// What a page came to.
+/// A converted page.
 pub(super) struct Page {
     /// How the text was made: `markdown`, `text`, `json` or `raw`.
     pub(super) extractor: &'static str,
     /// The text, cut.
     pub(super) text: String,
-    /// There was more.
+    /// The text was truncated.
     pub(super) truncated: bool,
-    /// What the reader should know about the text, or empty.
+    /// A note for the reader about the text, or empty.
     pub(super) note: String,
 }
 
@@ -28,7 +28,7 @@ enum Kind {
     Json,
     Text,
     Binary,
-    /// The server does not say.
+    /// Unknown.
     Unknown,
 }
 
@@ -54,7 +54,7 @@ fn kind_of(content_type: &str) -> Kind {
     }
 }
 
-/// What an unnamed body looks like from its first bytes.
+/// Guesses the type of a body without a content type from its first bytes.
 fn sniff(start: &[u8]) -> Kind {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with));
@@ -71,7 +71,7 @@ fn sniff(start: &[u8]) -> Kind {
     }
 }
 
-/// Text has no zero bytes, whatever its label says (UTF-16 does, and is not read).
+/// Text has no zero bytes, whatever its content type says (UTF-16 does, and is not supported).
 fn looks_binary(start: &[u8]) -> bool {
     start.contains(&0)
 }
@@ -161,7 +161,7 @@ pub(super) async fn read(
             truncated = true;
             break;
         }
-        // One byte more may follow; whether it does is not worth a round trip.
+        // Another byte may follow; finding out is not worth a round trip.
         if taken == fetch_limit {
             truncated = length != Some(taken as u64);
             break;
@@ -187,7 +187,7 @@ fn binary(content_type: &str, length: Option<u64>) -> Error {
     Error::new(format!("not text: {media}, {size}"))
 }
 
-/// Decodes and converts what comes in.
+/// Decodes and converts the incoming bytes.
 struct Reader {
     /// Character set that the server names.
     label: Option<String>,
@@ -198,7 +198,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Takes a piece of the body; true when there is room for no more.
+    /// Takes a piece of the body; true when the text is full.
     fn feed(&mut self, piece: &[u8], kind: Kind) -> bool {
         if self.open.is_none() {
             if self.label.is_none() && kind == Kind::Html {

@@ -1,4 +1,4 @@
-//! Answers of search engines to titles, addresses and snippets.
+//! Parses search engines' answers into titles, addresses and snippets.
 
 use percent_encoding::percent_decode_str;
 
@@ -12,7 +12,7 @@ const TITLE_CHARS: usize = 200;
 const SNIPPET_CHARS: usize = 500;
 const URL_BYTES: usize = 1000;
 
-/// One result, clean and cut.
+/// One result, sanitised and truncated.
 #[derive(Debug, PartialEq)]
 pub(super) struct Hit {
     pub(super) title: String,
@@ -73,7 +73,7 @@ fn duckduckgo(page: &str, count: usize) -> Vec<Hit> {
         if hits.len() == count {
             break;
         }
-        // The tag may have begun before the class; the next block's beginning is this one's end.
+        // The tag may have started before the class; this block ends where the next one starts.
         let opening = &before[before.rfind('<').unwrap_or(before.len())..];
         before = block;
         let Some((attributes, rest)) = block.split_once('>') else { continue };

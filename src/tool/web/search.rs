@@ -1,7 +1,7 @@
 //! web_search: titles, addresses and snippets from a search engine.
 //!
 //! The engines are the owner's choice, so their addresses may be private; redirects are not followed,
-//! because a key would go along.
+//! because the key would be sent along.
 
 use serde_json::Value;
 
@@ -26,9 +26,9 @@ pub static WEB_SEARCH: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Characters of a query; more is a mistake.
+/// Maximum characters of a query.
 const QUERY_CHARS: usize = 500;
-/// Results when neither the call nor the configuration says.
+/// Default number of results.
 const DEFAULT_RESULTS: u32 = 5;
 
 /// Runs web_search: `{query, count?, range?}`.
@@ -72,7 +72,7 @@ async fn ask(ctx: &ToolContext, args: &Args, query: &str) -> Result<String> {
     let response = ctx.http.send(request).await.map_err(|e| Error::new(e.message))?;
     let name = engine.name();
     match response.status {
-        // DuckDuckGo answers 202 with a riddle for humans, which has no results.
+        // DuckDuckGo answers 202 with a captcha, which has no results.
         200 | 202 => {}
         status => {
             let hint = match status {
@@ -85,7 +85,7 @@ async fn ask(ctx: &ToolContext, args: &Args, query: &str) -> Result<String> {
         }
     }
     let body = match engine {
-        // Its page can be read as far as it came.
+        // A truncated page can still be parsed.
         Engine::Duckduckgo => response.head_of_body(WEB_SEARCH_BYTES).await,
         _ => response.bytes(WEB_SEARCH_BYTES).await.map_err(|e| Error::new(e.message))?,
     };
