@@ -1,4 +1,4 @@
-//! Requests about one job that is there: shown, changed, switched, run, taken out. Blocks on the disk.
+//! Requests about one existing job: get, update, enable, disable, run, remove. Blocks on the disk.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::jobs_file::{self, Edit};
 use crate::proto::text;
 use crate::tool::cron::CronRequest;
 
-/// Carries out a request about one job that is there.
+/// Executes a request about one existing job.
 pub(super) fn change(
     path: &Path,
     mac: &ApprovalMac,

@@ -1,9 +1,9 @@
 //! Computes when a cron expression fires next, with rules for hours that occur twice or are skipped. Pure.
 //!
 //! - An expression fires at each instant whose local time matches. In an hour that occurs twice it fires both times.
-//! - An expression that names one hour of the day (`30 2 * * *`) means once a day. Of a time that comes twice it takes the
-//!   first; one that is skipped is made good at the same minute of the first hour behind the gap (03:30). A whole day that
-//!   a zone leaves out is left out.
+//! - An expression that names one hour of the day (`30 2 * * *`) means once a day. If its time occurs twice,
+//!   it fires at the first; if it is skipped, it fires at the same minute of the first hour after the gap (03:30). A day
+//!   that a zone skips is skipped.
 //!
 //! So nothing fires at a minute that does not match, unlike cron's "right after the gap".
 
