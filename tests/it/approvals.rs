@@ -71,6 +71,24 @@ fn yes_runs_it_and_the_buttons_go_away() {
     assert_eq!(peer.refused(), Vec::<String>::new());
 }
 
+/// What was approved is what runs: the folder was opened before the question.
+#[test]
+fn a_folder_exchanged_behind_the_question_gains_nothing() {
+    let (peer, home, daemon) = start(&json!({}));
+    home.write("workspace/asked/note.txt", "asked");
+    home.write("workspace/other/note.txt", "other");
+    let call = r#"[call:exec {"command":"crontab -l; cat note.txt > ran","working_dir":"asked"}]"#;
+    let marker = peer.say(OWNER, OWNER, call);
+    let asked = question(&peer, &daemon, 0);
+    let (folder, away) = (home.path("workspace/asked"), home.path("workspace/away"));
+    std::fs::rename(&folder, &away).expect("renamed");
+    std::os::unix::fs::symlink("other", &folder).expect("a link");
+    press(&peer, OWNER, &asked, 0);
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    assert_eq!(std::fs::read_to_string(away.join("ran")).expect("it ran there"), "asked");
+    assert!(!home.path("workspace/other/ran").exists());
+}
+
 #[test]
 fn no_is_told_to_the_model() {
     let (peer, home, daemon) = start(&json!({}));

@@ -175,3 +175,38 @@ fn each_parser_is_fuzzed() {
     }
     none(complaints);
 }
+
+/// Each test that a page names in backquotes, as `module::name` or in the last column of docs/vulnerabilities.md, is there.
+#[test]
+fn tests_that_pages_name_exist() {
+    let mut known = BTreeSet::new();
+    for (path, source) in texts("tests/it", ".rs").into_iter().chain(texts("src", ".rs")) {
+        let module = path.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
+        let module = module.trim_start_matches("tests::it::").to_owned();
+        let mut lines = source.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if line != "#[test]" {
+                continue;
+            }
+            let name =
+                lines.find_map(|l| Some(l.strip_prefix("fn ")?.split('(').next()?.to_owned()));
+            let Some(name) = name else { continue };
+            known.insert(format!("{module}::{name}"));
+            known.insert(name);
+        }
+    }
+    let page = read("docs/vulnerabilities.md");
+    let rows: Vec<&str> = page.lines().filter(|l| l.starts_with("| ") && l.contains('`')).collect();
+    assert!(rows.len() > 20, "{} rows", rows.len());
+    let mut complaints = Vec::new();
+    for row in rows {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            complaints.push(format!("docs/vulnerabilities.md: no test: {row}"));
+        }
+        let gone = names.iter().filter(|name| !known.contains(**name));
+        complaints.extend(gone.map(|name| format!("docs/vulnerabilities.md: no test {name}")));
+    }
+    none(complaints);
+}

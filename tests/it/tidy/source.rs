@@ -222,3 +222,33 @@ fn no_file_names_this_machine() {
     }
     none(complaints);
 }
+
+/// Where programs may be started: no text of a server or a model reaches a shell but through the sandbox.
+const STARTERS: &[&str] = &[
+    "src/sys/process/mod.rs",
+    "src/sys/process/remote_child.rs",
+    "src/sys/process_image.rs",
+    "src/sys/exec_broker.rs",
+    "src/sys/service.rs",
+    "src/supervise/time.rs",
+    "src/command/membench.rs",
+];
+
+#[test]
+fn programs_are_started_in_few_places() {
+    let found: Vec<String> = texts("src", ".rs")
+        .into_iter()
+        .filter(|(path, source)| {
+            !super::text::is_test_file(path)
+                && super::text::shipped(source).contains("Command::new(")
+        })
+        .map(|(path, _)| path)
+        .collect();
+    let more = found.iter().filter(|path| !STARTERS.contains(&path.as_str()));
+    let gone = STARTERS.iter().filter(|path| !found.iter().any(|f| f == *path));
+    let complaints: Vec<String> = more
+        .map(|path| format!("{path}: starts programs"))
+        .chain(gone.map(|path| format!("{path}: starts none any more: off the list")))
+        .collect();
+    none(complaints);
+}
