@@ -35,16 +35,16 @@ pub const CRON: u8 = b'C';
 pub const AGENT: u8 = b'A';
 
 /// Goes on with a command line.
-pub type Attaching = Rc<dyn Fn(AsyncStream) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub type AttachHandler = Rc<dyn Fn(AsyncStream) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// Answers one request: the opcode and what followed it.
-pub type Answering = Rc<dyn Fn(u8, Vec<u8>) -> Pin<Box<dyn Future<Output = Vec<u8>>>>>;
+pub type RequestHandler = Rc<dyn Fn(u8, Vec<u8>) -> Pin<Box<dyn Future<Output = Vec<u8>>>>>;
 
 /// What a closed connection without any answer means.
 pub const REFUSED: &str = "the running gateway refused: only root and its own user may ask";
 
 /// Told where the socket is.
-pub type Bound = Rc<dyn Fn(&Path)>;
+pub type OnBound = Rc<dyn Fn(&Path)>;
 
 /// The answer to an order.
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
@@ -76,7 +76,7 @@ pub struct Report {
     pub running: u64,
     /// See `waiting`.
     pub turns: u64,
-    /// What is still owed: messages and replies open in the journal, and conversations being summarised.
+    /// What is not finished: messages and replies open in the journal, and conversations being summarised.
     pub unfinished: u64,
     /// Replies refused for good.
     pub refused: u64,
@@ -176,9 +176,9 @@ pub fn ask(home: &Path, request: u8, body: &[u8]) -> Result<Option<Vec<u8>>> {
 pub async fn serve(
     home: &Path,
     executor: Rc<LocalExecutor<'static>>,
-    answer: Answering,
-    attach: Attaching,
-    bound: Bound,
+    answer: RequestHandler,
+    attach: AttachHandler,
+    bound: OnBound,
 ) -> Result<()> {
     let [path, in_ram] = paths(home);
     let (listener, path) = match bind(&path) {
@@ -190,7 +190,7 @@ pub async fn serve(
     let clients = Rc::new(std::cell::Cell::new(0));
     loop {
         let (stream, _) = listener.accept().await.with_context(|| path.display().to_string())?;
-        if clients.get() >= LOCAL_CLIENTS || !is_friend(&stream) {
+        if clients.get() >= LOCAL_CLIENTS || !is_trusted_peer(&stream) {
             continue;
         }
         clients.set(clients.get() + 1);
@@ -219,7 +219,7 @@ fn bind(path: &Path) -> Result<UnixListener> {
 }
 
 /// Root or our own user, and none of our commands.
-fn is_friend(stream: &AsyncStream) -> bool {
+fn is_trusted_peer(stream: &AsyncStream) -> bool {
     match crate::sys::files::friend(stream) {
         Some(pid) if crate::sys::process::is_tool_behind(stream.as_fd(), pid) => {
             crate::log::warn!("a command tried the control socket and was turned away");
@@ -230,7 +230,7 @@ fn is_friend(stream: &AsyncStream) -> bool {
 }
 
 /// Answers one request; gives back the connection of a command line that stays.
-async fn client(mut stream: AsyncStream, answer: &Answering) -> Option<AsyncStream> {
+async fn client(mut stream: AsyncStream, answer: &RequestHandler) -> Option<AsyncStream> {
     let mut request = [0; 1];
     let mut body = Vec::new();
     stream.read_exact(&mut request).await.ok()?;

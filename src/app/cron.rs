@@ -1,4 +1,4 @@
-//! Fires jobs: sleeps until the next one, hands it to the hub, writes down that it has fired.
+//! Fires jobs: sleeps until the next one, hands it to the inbox, writes down that it has fired.
 //!
 //! # Once, whatever happens
 //! A firing is a message in the journal (sender [`CRON`], the job's id, the second it fired). It is synced there first,
@@ -14,13 +14,15 @@ use std::time::{Duration, Instant};
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
-use super::cron_jobs::{Known, end, find, look, recorded};
-use super::cron_notice::{self, Notices, late};
-use super::hub::Hub;
-use super::internal::{COMMAND, DELIVER, Ended};
-use crate::bus::{Address, CRON, Inbound};
-use crate::limits::{CRON_LATE, CRON_MISSED, CRON_UNRECORDED};
-use crate::proto::text::one_line;
+use super::cron_jobs::{PriorState, find, mark_fired, record_end, scan};
+use super::cron_message;
+use super::cron_notice::{self, Notices};
+use super::inbox::internal::InternalInbox;
+use super::notifier::Notifier;
+use super::turns::jobs::JobEnd;
+use crate::agent::Agent;
+use crate::bus::{CRON, Inbound};
+use crate::limits::{CRON_MISSED, CRON_UNRECORDED};
 use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::cron_store::{self, Zones};
 use crate::sched::job::{Due, Job, Now, Schedule, key};
@@ -32,7 +34,10 @@ use crate::tool::cron::CronRequest;
 
 /// See the module.
 pub struct Scheduler {
-    hub: Rc<Hub>,
+    agent: Rc<Agent>,
+    notifier: Rc<Notifier>,
+    inbox: InternalInbox,
+    ends: Receiver<JobEnd>,
     path: PathBuf,
     table: RefCell<Timetable>,
     started: Instant,
@@ -44,7 +49,7 @@ pub struct Scheduler {
     skew: Cell<i64>,
     wake: (Sender<()>, Receiver<()>),
     /// Notices that the last run left open: id, unix second.
-    told: Vec<(String, i64)>,
+    open_notices: Vec<(String, i64)>,
     /// Chats are being told; one at a time.
     telling: Cell<bool>,
     /// One reads and rewrites jobs.json at a time: orders, firings and their ends come from different tasks, and the
@@ -55,18 +60,27 @@ pub struct Scheduler {
 /// Why the scheduler woke.
 enum Event {
     /// A firing ended. It is handled outside of the wait, which drops what it did not choose.
-    Ended(Ended),
+    Ended(JobEnd),
     /// A time has come, the clock was set, or an order came.
     Woken,
 }
 
 impl Scheduler {
-    /// Looks at the journal only: what the last run left there has fired. Call it before the hub runs.
-    pub fn new(hub: Rc<Hub>) -> Scheduler {
-        let open = hub.open_jobs();
-        let path = jobs_file::path(&hub.agent.config.agent.workspace);
+    /// Reads the journal only: what the last run left there has fired. Call it before turns run. `ends` says how
+    /// firings ended.
+    pub fn new(
+        agent: Rc<Agent>,
+        notifier: Rc<Notifier>,
+        inbox: InternalInbox,
+        ends: Receiver<JobEnd>,
+    ) -> Scheduler {
+        let open = inbox.open_jobs();
+        let path = jobs_file::path(&agent.config.agent.workspace);
         Scheduler {
-            hub,
+            agent,
+            notifier,
+            inbox,
+            ends,
             path,
             table: RefCell::default(),
             started: Instant::now(),
@@ -74,7 +88,7 @@ impl Scheduler {
             fault: RefCell::default(),
             skew: Cell::new(0),
             wake: smol::channel::bounded(1),
-            told: open.into_iter().filter(|(id, _)| cron_notice::is_notice(id)).collect(),
+            open_notices: open.into_iter().filter(|(id, _)| cron_notice::is_notice(id)).collect(),
             telling: Cell::new(false),
             file: smol::lock::Mutex::new(()),
         }
@@ -91,7 +105,7 @@ impl Scheduler {
     }
 
     fn approval_mac(&self) -> ApprovalMac {
-        ApprovalMac::new(&self.hub.agent.config.home)
+        ApprovalMac::new(&self.agent.config.home)
     }
 
     fn now(&self) -> Now {
@@ -185,7 +199,7 @@ impl Scheduler {
             Event::Woken
         };
         // The senders live as long as we do.
-        let ended = async { self.hub.ended.1.recv().await.map_or(Event::Woken, Event::Ended) };
+        let ended = async { self.ends.recv().await.map_or(Event::Woken, Event::Ended) };
         let woken = async {
             let _ = self.wake.1.recv().await;
             Event::Woken
@@ -193,16 +207,18 @@ impl Scheduler {
         or(or(clock, interval), or(woken, ended)).await
     }
 
-    /// Reads the file anew. Intervals under way go on.
+    /// Reads the file again. Intervals that are running keep their time.
     async fn load(&self) {
         let now = self.now();
         self.skew.set(now.wall - now.mono as i64);
         let (path, fired) = (self.path.clone(), self.unrecorded.borrow().clone());
-        let known =
-            Known { under_way: self.table.borrow().intervals().collect(), told: self.told.clone() };
+        let known = PriorState {
+            running_intervals: self.table.borrow().intervals().collect(),
+            open_notices: self.open_notices.clone(),
+        };
         let found = {
             let _alone = self.file.lock().await;
-            crate::sys::spawn_blocking(move || look(&path, now, &fired, &known)).await
+            crate::sys::spawn_blocking(move || scan(&path, now, &fired, &known)).await
         };
         match found {
             Ok(found) => {
@@ -219,7 +235,7 @@ impl Scheduler {
         }
     }
 
-    /// Puts what a look at the file found in the place of what was planned.
+    /// Replaces the timetable by what a scan of the file found.
     fn plan(&self, found: Vec<(u64, Due)>) {
         let mut table = self.table.borrow_mut();
         table.retain(|key| found.iter().any(|(k, _)| *k == key));
@@ -239,16 +255,16 @@ impl Scheduler {
         }
         let mut kept = Vec::new();
         for notice in &notices.chats {
-            let own = Some(notice.to.clone()).filter(|to| self.reaches(to));
-            match own.or_else(|| self.hub.last_chat().filter(|to| self.reaches(to))) {
-                Some(to) => kept.push(self.hub.keep(notice.message(to, now)).await),
+            let own = Some(notice.to.clone()).filter(|to| self.notifier.reaches(to));
+            match own.or_else(|| self.notifier.reachable_chat()) {
+                Some(to) => kept.push(self.inbox.admit(notice.message(to, now)).await),
                 None => crate::log::warn!("nobody could be told of missed jobs"),
             }
         }
         let path = self.path.clone();
         let (due, written) = {
             let _alone = self.file.lock().await;
-            crate::sys::spawn_blocking(move || cron_notice::told(&path, &notices, now)).await
+            crate::sys::spawn_blocking(move || cron_notice::record_told(&path, &notices, now)).await
         };
         if let Err(e) = written {
             crate::log::error!("{e}; after a restart the same jobs may be told once more");
@@ -256,13 +272,8 @@ impl Scheduler {
         for (key, due) in due {
             self.table.borrow_mut().set(key, due);
         }
-        kept.into_iter().for_each(|id| self.hub.start(id));
+        kept.into_iter().for_each(|id| self.inbox.start(id));
         self.telling.set(false);
-    }
-
-    /// Is there a channel for this chat?
-    fn reaches(&self, to: &Address) -> bool {
-        !to.chat.is_empty() && self.hub.outbox.channel(&to.channel).is_some()
     }
 
     /// Fires a job, or passes this time over when the one before still runs.
@@ -278,12 +289,12 @@ impl Scheduler {
             return;
         };
         let now = self.now();
-        let id = if self.hub.has_open(CRON, job.id()) {
+        let id = if self.inbox.has_open(CRON, job.id()) {
             crate::log::warn!("job {}: the last run has not ended; this one is left out", job.id());
             None
         } else {
             match self.message(&job, due, now, approved) {
-                Some(message) => Some(self.hub.keep(message).await),
+                Some(message) => Some(self.inbox.admit(message).await),
                 None => {
                     crate::log::warn!("job {}: there is no chat for its answer yet", job.id());
                     None
@@ -294,7 +305,7 @@ impl Scheduler {
             self.record(key, job, now).await;
         }
         if let Some(id) = id {
-            self.hub.start(id);
+            self.inbox.start(id);
         }
     }
 
@@ -305,7 +316,7 @@ impl Scheduler {
         let (due, written) = crate::sys::spawn_blocking(move || {
             let mut zones = Zones::default();
             let mut zone = |tz: &str| zones.find(tz);
-            let written = recorded(&path, &[(key, now.wall)]);
+            let written = mark_fired(&path, &[(key, now.wall)]);
             let stays = job.fired(now.wall, &mut zone);
             let due = match job.schedule() {
                 Ok(Schedule::Every(seconds)) => Some(Due::Mono(now.mono + seconds.max(1))),
@@ -334,56 +345,21 @@ impl Scheduler {
 
     /// The message of a firing; `None` while there is no chat to answer in.
     fn message(&self, job: &Job, due: Option<Due>, now: Now, approved: bool) -> Option<Inbound> {
-        let own = Some(job.to()).filter(|to| self.reaches(to));
-        let from = own.or_else(|| self.hub.last_chat().filter(|to| self.reaches(to)))?;
-        let late = match due {
-            Some(Due::Wall(at)) if now.wall - at > CRON_LATE => late(at),
-            _ => String::new(),
-        };
-        let mut message = Inbound { from, date: now.wall, ..Inbound::default() };
-        message.sender.platform = CRON.into();
-        message.sender.id = job.id().into();
-        let tools = &self.hub.agent.config.tools;
-        let off = tools.disabled.iter().any(|t| t == "exec") || !tools.exec.allow_remote;
-        if approved && tools.cron_commands && !off {
-            message.sender.name = COMMAND.into();
-            message.text = job.command().into();
-        } else if !job.command().is_empty() {
-            message.sender.name = DELIVER.into();
-            message.text = format!(
-                "Scheduled command '{}' was not run: {}",
-                one_line(job.command(), 200),
-                if approved {
-                    "commands are switched off (tools.cron.allow_command, tools.exec).".to_owned()
-                } else {
-                    format!(
-                        "nobody has approved it. Set it anew in a chat, or `picoclaw cron enable {}` approves it.",
-                        one_line(job.id(), 40)
-                    )
-                }
-            );
-        } else if job.deliver() {
-            message.sender.name = DELIVER.into();
-            message.text = format!("{}{late}", job.message());
-        } else {
-            message.text = format!(
-                "The scheduled job '{}' has begun; nobody is writing. Do its task; your answer goes to the chat.{late}\n\n{}",
-                one_line(job.name(), 60),
-                job.message()
-            );
-        }
-        Some(message)
+        let own = Some(job.to()).filter(|to| self.notifier.reaches(to));
+        let from = own.or_else(|| self.notifier.reachable_chat())?;
+        Some(cron_message::message(&self.agent.config.tools, job, from, due, now, approved))
     }
 
     /// Keeps how a firing ended, and clears up behind jobs that are gone.
-    async fn ended(&self, (id, error): Ended) {
+    async fn ended(&self, (id, error): JobEnd) {
         if cron_notice::is_notice(&id) {
             return;
         }
-        let (path, sessions) = (self.path.clone(), self.hub.agent.sessions.clone());
+        let (path, sessions) = (self.path.clone(), self.agent.sessions.clone());
         let _alone = self.file.lock().await;
         let result =
-            crate::sys::spawn_blocking(move || end(&path, &sessions, &id, error.as_deref())).await;
+            crate::sys::spawn_blocking(move || record_end(&path, &sessions, &id, error.as_deref()))
+                .await;
         if let Err(e) = result {
             crate::log::warn!("{e}");
         }

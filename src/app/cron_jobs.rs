@@ -8,32 +8,32 @@ use crate::sched::job::{Due, Job, Now, key};
 use crate::sched::jobs_file::{self, Edit, JobsFileError};
 use crate::store::session::Sessions;
 
-/// What a look at the file found.
-pub(super) struct Found {
+/// What a scan of the file found.
+pub(super) struct Plan {
     pub(super) due: Vec<(u64, Due)>,
     pub(super) notes: Vec<String>,
     pub(super) notices: Notices,
 }
 
-/// What a look at the file has to know of this run and the last one.
+/// What a scan of the file needs from this run and the last one.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct PriorState {
     /// Jobs whose interval is running.
-    pub(super) under_way: Vec<u64>,
+    pub(super) running_intervals: Vec<u64>,
     /// Notices that the last run left open: id, unix second.
-    pub(super) told: Vec<(String, i64)>,
+    pub(super) open_notices: Vec<(String, i64)>,
 }
 
-/// When which job is due; a broken file is moved away.
-pub(super) fn look(
+/// When each job is due; a broken file is moved away.
+pub(super) fn scan(
     path: &Path,
     now: Now,
     fired: &[(u64, i64)],
-    known: &Known,
-) -> Result<Found, String> {
+    known: &PriorState,
+) -> Result<Plan, String> {
     let mut notes = Vec::new();
     if !fired.is_empty() {
-        if let Err(e) = recorded(path, fired) {
+        if let Err(e) = mark_fired(path, fired) {
             notes.push(e.to_string());
         }
     }
@@ -41,12 +41,12 @@ pub(super) fn look(
     let mut due = Vec::new();
     let mut notices = Notices::default();
     let scanned = jobs_file::scan(path, &mut |job| match job {
-        Ok(job) if notices.look(&job, now, known, &mut zones) => {}
+        Ok(job) if notices.check(&job, now, known, &mut zones) => {}
         Ok(job) => match job.due(now, &mut |tz| zones.find(tz)) {
             Ok(Some(at)) => due.push((key(job.id()), at)),
             Ok(None) => {}
             Err(why) => {
-                notices.unfit(&job, &why);
+                notices.invalid(&job, &why);
                 notes.push(format!("job {} is not run: {why}", job.id()));
             }
         },
@@ -68,11 +68,11 @@ pub(super) fn look(
     }
     // The same job twice: the file's first one counts.
     notes.truncate(20);
-    Ok(Found { due, notes, notices })
+    Ok(Plan { due, notes, notices })
 }
 
-/// Marks jobs as fired, each at its second; nothing is written when the file says so already.
-pub(super) fn recorded(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFileError> {
+/// Marks jobs as fired, each at its unix second; nothing is written when the file says so already.
+pub(super) fn mark_fired(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFileError> {
     let at = |job: &Job| {
         let found = fired.iter().find(|(k, _)| *k == key(job.id()))?;
         (job.last() != Some(found.1)).then_some(found.1)
@@ -91,6 +91,7 @@ pub(super) fn recorded(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFile
     jobs_file::rewrite(path, &mut edit, None)
 }
 
+/// The job of this number, unless the file cannot be read.
 pub(super) fn find(path: &Path, wanted: u64) -> Option<Job> {
     let mut found = None;
     let scanned = jobs_file::scan(path, &mut |job| {
@@ -102,7 +103,8 @@ pub(super) fn find(path: &Path, wanted: u64) -> Option<Job> {
     found
 }
 
-pub(super) fn end(
+/// Records how a firing ended; of a job that is gone the session is removed.
+pub(super) fn record_end(
     path: &Path,
     sessions: &Sessions,
     id: &str,

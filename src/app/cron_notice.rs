@@ -3,15 +3,13 @@
 
 use std::path::Path;
 
-use super::cron_jobs::Known;
+use super::cron_jobs::PriorState;
 use crate::bus::{Address, CRON, Inbound};
 use crate::limits::{CRON_MISSED, CRON_NOTICE_JOBS};
-use crate::proto::date;
 use crate::proto::text::one_line;
 use crate::sched::cron_store::{Zones, local_time};
 use crate::sched::job::{Due, Job, Now, Schedule, key};
 use crate::sched::jobs_file::{self, Edit, JobsFileError};
-use crate::sys::clock;
 
 /// [`crate::bus::Sender::id`] of such messages begins so.
 const NOTICE: &str = "notice-";
@@ -21,7 +19,7 @@ const NOTICE: &str = "notice-";
 pub(super) struct Notice {
     pub(super) to: Address,
     missed: String,
-    unfit: String,
+    invalid: String,
     listed: usize,
     /// Jobs for which there was no room.
     more: usize,
@@ -34,25 +32,33 @@ pub(super) struct Notices {
     /// Jobs whose time was missed.
     pub(super) missed: Vec<u64>,
     /// Jobs that cannot run, and why.
-    pub(super) unfit: Vec<(u64, String)>,
+    pub(super) invalid: Vec<(u64, String)>,
 }
 
 impl Notices {
     /// There is nothing to tell and nothing to write down.
     pub(super) fn is_empty(&self) -> bool {
-        self.missed.is_empty() && self.unfit.is_empty()
+        self.missed.is_empty() && self.invalid.is_empty()
     }
 
     /// Looks at a job; true when it is not to fire.
-    pub(super) fn look(&mut self, job: &Job, now: Now, known: &Known, zones: &mut Zones) -> bool {
+    pub(super) fn check(
+        &mut self,
+        job: &Job,
+        now: Now,
+        known: &PriorState,
+        zones: &mut Zones,
+    ) -> bool {
         let number = key(job.id());
-        let Some(at) = job.missed(now).filter(|_| !known.under_way.contains(&number)) else {
+        let Some(at) = job.missed(now).filter(|_| !known.running_intervals.contains(&number))
+        else {
             return false;
         };
         self.missed.push(number);
         // Told by a message that the last run left open: nothing was written down after it.
         let id = id(&job.to());
-        let is_told = known.told.iter().any(|(told, date)| *told == id && date - at > CRON_MISSED);
+        let is_told =
+            known.open_notices.iter().any(|(told, date)| *told == id && date - at > CRON_MISSED);
         if !is_told {
             let when = local_time(at, job.expr().1, zones).unwrap_or_default();
             let text = if job.command().is_empty() { job.message() } else { job.command() };
@@ -64,13 +70,13 @@ impl Notices {
     }
 
     /// A job that cannot run; told once, as its state says.
-    pub(super) fn unfit(&mut self, job: &Job, why: &str) {
+    pub(super) fn invalid(&mut self, job: &Job, why: &str) {
         if !job.enabled() || job.outcome() == ("error", why) {
             return;
         }
-        self.unfit.push((key(job.id()), why.to_owned()));
+        self.invalid.push((key(job.id()), why.to_owned()));
         let line = format!("\n- {}: {}", one_line(job.name(), 60), one_line(why, 200));
-        self.add(job, |notice| notice.unfit.push_str(&line));
+        self.add(job, |notice| notice.invalid.push_str(&line));
     }
 
     fn add(&mut self, job: &Job, write: impl FnOnce(&mut Notice)) {
@@ -106,12 +112,12 @@ impl Notice {
             text.push_str("⏰ These jobs were missed by more than a day and are not made good:");
             text.push_str(&self.missed);
         }
-        if !self.unfit.is_empty() {
+        if !self.invalid.is_empty() {
             if !text.is_empty() {
                 text.push_str("\n\n");
             }
             text.push_str("⚠️ These jobs do not run, because their schedule is not understood:");
-            text.push_str(&self.unfit);
+            text.push_str(&self.invalid);
         }
         if self.more > 0 {
             text.push_str(&format!("\n… and {} more; `picoclaw cron list` has all.", self.more));
@@ -119,22 +125,13 @@ impl Notice {
         let mut message = Inbound { from: to, date: now.wall, text, ..Inbound::default() };
         message.sender.platform = CRON.into();
         message.sender.id = id(&self.to);
-        message.sender.name = super::internal::DELIVER.into();
+        message.sender.name = super::turns::jobs::DELIVER.into();
         message
     }
 }
 
-/// Tells that a time was missed.
-pub(super) fn late(at: i64) -> String {
-    let c = date::civil(at + i64::from(clock::utc_offset(at)));
-    format!(
-        "\n\n(This was due on {:04}-{:02}-{:02} at {:02}:{:02}; the device was off or its clock was wrong.)",
-        c.year, c.month, c.day, c.hour, c.minute
-    )
-}
-
 /// Writes down that these jobs were told; gives when the missed ones are due next.
-pub(super) fn told(
+pub(super) fn record_told(
     path: &Path,
     notices: &Notices,
     now: Now,
@@ -143,7 +140,7 @@ pub(super) fn told(
     let mut due = Vec::new();
     let mut edit = |job: &mut Job| {
         let number = key(job.id());
-        if let Some((_, why)) = notices.unfit.iter().find(|(k, _)| *k == number) {
+        if let Some((_, why)) = notices.invalid.iter().find(|(k, _)| *k == number) {
             job.ended(Some(why));
             return Edit::Write;
         }
@@ -190,13 +187,13 @@ mod tests {
         (NOW.wall - hours * 3600) * 1000
     }
 
-    fn look(jobs: &[Job], known: &Known) -> Notices {
+    fn look(jobs: &[Job], known: &PriorState) -> Notices {
         let mut notices = Notices::default();
         let mut zones = Zones::default();
         for job in jobs {
-            if !notices.look(job, NOW, known, &mut zones) {
+            if !notices.check(job, NOW, known, &mut zones) {
                 if let Err(why) = job.due(NOW, &mut |tz| zones.find(tz)) {
-                    notices.unfit(job, &why);
+                    notices.invalid(job, &why);
                 }
             }
         }
@@ -222,7 +219,7 @@ mod tests {
 
     #[test]
     fn one_message_a_chat_names_what_was_missed_and_what_cannot_run() {
-        let notices = look(&old_home(), &Known::default());
+        let notices = look(&old_home(), &PriorState::default());
         assert_eq!(notices.missed, ["tea", "daily", "ping"].map(key));
         assert_eq!(notices.chats.len(), 2);
         let texts: Vec<String> =
@@ -244,8 +241,8 @@ mod tests {
         let path = dir.join("jobs.json");
         let jobs: Vec<Value> = old_home().into_iter().map(|j| Value::Object(j.0)).collect();
         std::fs::write(&path, json!({"version": 1, "jobs": jobs}).to_string()).expect("written");
-        let notices = look(&old_home(), &Known::default());
-        let (due, written) = told(&path, &notices, NOW);
+        let notices = look(&old_home(), &PriorState::default());
+        let (due, written) = record_told(&path, &notices, NOW);
         written.expect("written");
         let morning = 1_777_708_800; // 2026-05-02T08:00Z
         assert_eq!(due, [(key("daily"), Due::Wall(morning)), (key("ping"), Due::Mono(650))]);
@@ -253,13 +250,16 @@ mod tests {
         jobs_file::scan(&path, &mut |job| left.push(job.expect("a job"))).expect("readable");
         let names: Vec<&str> = left.iter().map(Job::id).collect();
         assert_eq!(names, ["recent", "daily", "ping", "odd", "off"]);
-        assert_eq!(look(&left, &Known::default()), Notices::default());
+        assert_eq!(look(&left, &PriorState::default()), Notices::default());
     }
 
     #[test]
     fn what_the_last_run_told_or_what_goes_on_is_not_told() {
         let open = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };
-        let known = Known { under_way: vec![key("ping")], told: vec![(id(&open), NOW.wall)] };
+        let known = PriorState {
+            running_intervals: vec![key("ping")],
+            open_notices: vec![(id(&open), NOW.wall)],
+        };
         let notices = look(&old_home(), &known);
         assert_eq!(notices.missed, ["tea", "daily"].map(key));
         assert_eq!(notices.chats.len(), 1, "{notices:?}");
@@ -272,7 +272,8 @@ mod tests {
             job(&format!("j{n}"), "5", json!({"kind": "at", "atMs": ago(99)}), json!({}))
         };
         let jobs: Vec<Job> = (0..CRON_NOTICE_JOBS + 7).map(old).collect();
-        let text = look(&jobs, &Known::default()).chats[0].message(Address::default(), NOW).text;
+        let text =
+            look(&jobs, &PriorState::default()).chats[0].message(Address::default(), NOW).text;
         assert!(text.ends_with("… and 7 more; `picoclaw cron list` has all."), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::hub::Hub;
+use super::notifier::Notifier;
 use crate::limits::{USB_KNOWN, USB_NOTICES, USB_TEXT_CHARS, USB_WINDOW};
 use crate::proto::text::one_line;
 use crate::proto::uevent::{capability, usb};
@@ -24,11 +24,11 @@ const INTERFACES: usize = 16;
 ///
 /// # Errors
 /// The kernel gives no such socket, or took it away.
-pub async fn run(hub: Rc<Hub>) -> Result<()> {
+pub async fn run(notifier: Rc<Notifier>) -> Result<()> {
     let failed = |e| Error::new(format!("devices.monitor_usb: the kernel's notices: {e}"));
     let events = Uevents::open().map_err(failed)?;
-    let mut known = Known::default();
-    let mut pace = Pace::default();
+    let mut descriptions = Descriptions::default();
+    let mut limit = NoticeLimit::default();
     loop {
         let own = |m: &[u8]| usb(m).map(|u| (u.add, u.path.to_owned(), u.product.to_owned()));
         let (add, path, product) = match events.next(own).await {
@@ -43,18 +43,18 @@ pub async fn run(hub: Rc<Hub>) -> Result<()> {
             async_io::Timer::after(SETTLE).await;
             let folder = ["/sys", &path].concat();
             let lines = spawn_blocking(Box::new(move || described(&folder, &product))).await;
-            known.note(path, lines.clone());
+            descriptions.note(path, lines.clone());
             lines
         } else {
-            known.take(&path).unwrap_or_else(|| ["Device: ", &ids(&product)].concat())
+            descriptions.take(&path).unwrap_or_else(|| ["Device: ", &ids(&product)].concat())
         };
         let what = if add { "Connected" } else { "Disconnected" };
-        match pace.next(Instant::now()) {
-            Turn::Tell => hub.notify(&format!("🔌 Device {what}\n\nType: usb\n{lines}")),
-            Turn::Last => hub.notify(
+        match limit.next(Instant::now()) {
+            Notice::Tell => notifier.notify(&format!("🔌 Device {what}\n\nType: usb\n{lines}")),
+            Notice::Last => notifier.notify(
                 "🔌 USB devices come and go too often; for a minute nothing is said about them",
             ),
-            Turn::Silent => {}
+            Notice::Silent => {}
         }
     }
 }
@@ -97,9 +97,9 @@ fn described(folder: &str, product: &str) -> String {
 
 /// What was said of devices that came: when they go, `/sys` has nothing left to say.
 #[derive(Default)]
-struct Known(VecDeque<(String, String)>);
+struct Descriptions(VecDeque<(String, String)>);
 
-impl Known {
+impl Descriptions {
     fn note(&mut self, path: String, lines: String) {
         self.take(&path);
         if self.0.len() >= USB_KNOWN {
@@ -116,28 +116,28 @@ impl Known {
 
 /// At most [`USB_NOTICES`] in each [`USB_WINDOW`]: a loose plug must not fill the chat.
 #[derive(Default)]
-struct Pace {
+struct NoticeLimit {
     begun: Option<Instant>,
     told: u32,
 }
 
 #[derive(Debug, PartialEq)]
-enum Turn {
+enum Notice {
     Tell,
     Last,
     Silent,
 }
 
-impl Pace {
-    fn next(&mut self, now: Instant) -> Turn {
+impl NoticeLimit {
+    fn next(&mut self, now: Instant) -> Notice {
         if self.begun.is_none_or(|begun| now.saturating_duration_since(begun) >= USB_WINDOW) {
-            *self = Pace { begun: Some(now), told: 0 };
+            *self = NoticeLimit { begun: Some(now), told: 0 };
         }
         self.told = self.told.saturating_add(1);
         match self.told {
-            n if n <= USB_NOTICES => Turn::Tell,
-            n if n == USB_NOTICES + 1 => Turn::Last,
-            _ => Turn::Silent,
+            n if n <= USB_NOTICES => Notice::Tell,
+            n if n == USB_NOTICES + 1 => Notice::Last,
+            _ => Notice::Silent,
         }
     }
 }
@@ -170,20 +170,20 @@ mod tests {
 
     #[test]
     fn notices_are_paced_and_what_is_remembered_is_bounded() {
-        let (mut pace, begin) = (Pace::default(), Instant::now());
+        let (mut limit, begin) = (NoticeLimit::default(), Instant::now());
         let at = |s: u64| begin + Duration::from_secs(s);
         for _ in 0..USB_NOTICES {
-            assert_eq!(pace.next(at(0)), Turn::Tell);
+            assert_eq!(limit.next(at(0)), Notice::Tell);
         }
-        assert_eq!(pace.next(at(1)), Turn::Last);
-        assert_eq!(pace.next(at(2)), Turn::Silent);
-        assert_eq!(pace.next(begin + USB_WINDOW), Turn::Tell);
-        let mut known = Known::default();
+        assert_eq!(limit.next(at(1)), Notice::Last);
+        assert_eq!(limit.next(at(2)), Notice::Silent);
+        assert_eq!(limit.next(begin + USB_WINDOW), Notice::Tell);
+        let mut descriptions = Descriptions::default();
         for n in 0..USB_KNOWN + 3 {
-            known.note(n.to_string(), String::new());
+            descriptions.note(n.to_string(), String::new());
         }
         assert_eq!(
-            (known.0.len(), known.take("2"), known.take("3")),
+            (descriptions.0.len(), descriptions.take("2"), descriptions.take("3")),
             (USB_KNOWN, None, Some(String::new()))
         );
     }

@@ -77,14 +77,14 @@ async fn client(
     if let Some((_, channel)) = routes.iter().find(|(r, _)| r.path.as_bytes() == path) {
         return channel.admit(Arrival { stream, bytes: head });
     }
-    let trust = match () {
-        () if shows(&head, &token) => Trust::Full,
-        () if local => Trust::Life,
-        () => Trust::None,
+    let access = match () {
+        () if has_token(&head, &token) => Access::Full,
+        () if local => Access::Liveness,
+        () => Access::None,
     };
     let stuck = crate::sys::stuck().0 >= BLOCKING_STUCK;
-    let (status, body) = respond(&head, trust, (started.elapsed(), stuck), &checks());
-    let wanted = if trust == Trust::None { "WWW-Authenticate: Bearer\r\n" } else { "" };
+    let (status, body) = respond(&head, access, (started.elapsed(), stuck), &checks());
+    let wanted = if access == Access::None { "WWW-Authenticate: Bearer\r\n" } else { "" };
     let response = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{wanted}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
@@ -95,21 +95,21 @@ async fn client(
 
 /// What a request may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
+enum Access {
     None,
     /// One word.
-    Life,
+    Liveness,
     Full,
 }
 
 /// The request has the token.
-fn shows(head: &[u8], token: &Secret) -> bool {
+fn has_token(head: &[u8], token: &Secret) -> bool {
     http1::request(head).bearer.is_some_and(|given| token.is(given))
 }
 
 fn respond(
     head: &[u8],
-    trust: Trust,
+    access: Access,
     (uptime, stuck): (Duration, bool),
     checks: &[(&'static str, bool)],
 ) -> (&'static str, String) {
@@ -121,13 +121,15 @@ fn respond(
     let (code, word) =
         if ready { ("200 OK", "ready") } else { ("503 Service Unavailable", "not ready") };
     match (method, path) {
-        _ if trust == Trust::None => {
+        _ if access == Access::None => {
             ("401 Unauthorized", r#"{"error":"gateway.token is needed"}"#.into())
         }
-        (b"GET", b"/health") if trust == Trust::Life => {
+        (b"GET", b"/health") if access == Access::Liveness => {
             (alive, format!(r#"{{"status":"{health}"}}"#))
         }
-        (b"GET", b"/ready") if trust == Trust::Life => (code, format!(r#"{{"status":"{word}"}}"#)),
+        (b"GET", b"/ready") if access == Access::Liveness => {
+            (code, format!(r#"{{"status":"{word}"}}"#))
+        }
         (b"GET", b"/health") => (
             alive,
             format!(r#"{{"status":"{health}","uptime":"{uptime}","pid":{}}}"#, std::process::id()),
@@ -148,56 +150,62 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(request: &str, trust: Trust, ready: bool, status: &str, want: &str) {
-        check_stuck(request, trust, (ready, false), status, want);
+    fn check(request: &str, access: Access, ready: bool, status: &str, want: &str) {
+        check_stuck(request, access, (ready, false), status, want);
     }
 
     #[track_caller]
     fn check_stuck(
         request: &str,
-        trust: Trust,
+        access: Access,
         (ready, stuck): (bool, bool),
         status: &str,
         want: &str,
     ) {
         let uptime = Duration::from_secs(7);
         let checks = [("telegram", ready)];
-        let (s, body) = respond(request.as_bytes(), trust, (uptime, stuck), &checks);
+        let (s, body) = respond(request.as_bytes(), access, (uptime, stuck), &checks);
         assert_eq!(s, status);
         assert!(body.contains(want), "{body}");
         serde_json::from_str::<serde_json::Value>(&body).expect("JSON");
-        assert!(trust == Trust::Full || !body.contains("uptime"), "{body}");
+        assert!(access == Access::Full || !body.contains("uptime"), "{body}");
     }
 
     #[test]
     fn answers_are_upstreams() {
         let (health, ready) = ("GET /health HTTP/1.1\r\n\r\n", "GET /ready?x HTTP/1.1\r\n\r\n");
         let no = "503 Service Unavailable";
-        check(health, Trust::Full, false, "200 OK", r#""status":"ok","uptime":"7s""#);
-        check(ready, Trust::Full, true, "200 OK", r#""checks":{"telegram":true}"#);
-        check(ready, Trust::Full, false, no, "not ready");
-        check(health, Trust::Life, false, "200 OK", r#"{"status":"ok"}"#);
-        check(ready, Trust::Life, true, "200 OK", r#"{"status":"ready"}"#);
-        check(ready, Trust::Life, false, no, r#"{"status":"not ready"}"#);
+        check(health, Access::Full, false, "200 OK", r#""status":"ok","uptime":"7s""#);
+        check(ready, Access::Full, true, "200 OK", r#""checks":{"telegram":true}"#);
+        check(ready, Access::Full, false, no, "not ready");
+        check(health, Access::Liveness, false, "200 OK", r#"{"status":"ok"}"#);
+        check(ready, Access::Liveness, true, "200 OK", r#"{"status":"ready"}"#);
+        check(ready, Access::Liveness, false, no, r#"{"status":"not ready"}"#);
         // A thread that hangs is no health.
-        check_stuck(health, Trust::Life, (true, true), no, r#"{"status":"stuck"}"#);
-        check_stuck(health, Trust::Full, (true, true), no, r#""status":"stuck","uptime":"7s""#);
-        check_stuck(ready, Trust::Life, (true, true), no, r#"{"status":"not ready"}"#);
-        check("GET / HTTP/1.1\r\n\r\n", Trust::Life, true, "404 Not Found", "error");
-        check("POST /health HTTP/1.1\r\n\r\n", Trust::Life, true, "405 Method Not Allowed", "GET");
-        check("\r\n\r\n", Trust::Full, true, "405 Method Not Allowed", "error");
+        check_stuck(health, Access::Liveness, (true, true), no, r#"{"status":"stuck"}"#);
+        check_stuck(health, Access::Full, (true, true), no, r#""status":"stuck","uptime":"7s""#);
+        check_stuck(ready, Access::Liveness, (true, true), no, r#"{"status":"not ready"}"#);
+        check("GET / HTTP/1.1\r\n\r\n", Access::Liveness, true, "404 Not Found", "error");
+        check(
+            "POST /health HTTP/1.1\r\n\r\n",
+            Access::Liveness,
+            true,
+            "405 Method Not Allowed",
+            "GET",
+        );
+        check("\r\n\r\n", Access::Full, true, "405 Method Not Allowed", "error");
         for request in [health, ready, "POST / HTTP/1.1\r\n\r\n", ""] {
-            check(request, Trust::None, true, "401 Unauthorized", "gateway.token");
+            check(request, Access::None, true, "401 Unauthorized", "gateway.token");
         }
     }
 
     #[test]
     fn only_the_token_is_the_token() {
-        let shows = |fields: &str, token: &str| {
-            shows(format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n").as_bytes(), &Secret::new(token))
+        let has_token = |fields: &str, token: &str| {
+            has_token(format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n").as_bytes(), &Secret::new(token))
         };
-        assert!(shows("Host: x\r\nAuthorization: Bearer abc-123", "abc-123"));
-        assert!(shows("AUTHORIZATION:bearer  abc-123 ", "abc-123"));
+        assert!(has_token("Host: x\r\nAuthorization: Bearer abc-123", "abc-123"));
+        assert!(has_token("AUTHORIZATION:bearer  abc-123 ", "abc-123"));
         for fields in [
             "",
             "Authorization:",
@@ -210,8 +218,8 @@ mod tests {
             "Authorization: abc-123",
             "X-Authorization: Bearer abc-123",
         ] {
-            assert!(!shows(fields, "abc-123"), "{fields}");
-            assert!(!shows(fields, ""), "{fields}");
+            assert!(!has_token(fields, "abc-123"), "{fields}");
+            assert!(!has_token(fields, ""), "{fields}");
         }
     }
 }

@@ -1,19 +1,21 @@
 //! The heartbeat: HEARTBEAT.md is looked through again and again, without a history, and only what needs attention is
 //! said, to the chat that wrote last.
 //!
-//! The time of the last one stands in the journal (as the offset of a channel called [`HEARTBEAT`]), so that a restart
+//! The time of the last one is in the journal (as the offset of a channel called [`HEARTBEAT`]), so that a restart
 //! does not bring the next one forward.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::hub::Hub;
+use super::inbox::internal::InternalInbox;
+use super::notifier::Notifier;
 use crate::bus::{HEARTBEAT, Inbound};
 use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES};
 use crate::store::bounded_read::{self, End};
 use crate::store::dir::Dir;
 use crate::store::frame::Frame;
+use crate::store::writer::Journal;
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
 
@@ -30,24 +32,86 @@ const TEMPLATE: &str = "# Heartbeat\n\n\
     It writes only when there is something to tell. Without tasks no model is asked.\n\n\
     Add your heartbeat tasks below this line:\n";
 
-/// Beats for ever.
-pub async fn run(hub: Rc<Hub>, interval: Duration) {
-    until_clock_is_set().await;
-    let last = hub.journal.ledger(|l| l.offset(HEARTBEAT));
-    if last == 0 {
-        template(&hub).await;
+/// What the heartbeat needs.
+pub struct Heartbeat {
+    /// Has the time of the last one.
+    pub journal: Rc<Journal>,
+    /// Where HEARTBEAT.md is.
+    pub workspace: PathBuf,
+    /// Knows the chat to tell.
+    pub notifier: Rc<Notifier>,
+    /// Takes its messages.
+    pub inbox: InternalInbox,
+}
+
+impl Heartbeat {
+    /// Looks through the tasks once each `interval`, for ever.
+    pub async fn run(&self, interval: Duration) {
+        until_clock_is_set().await;
+        let last = self.journal.ledger(|l| l.offset(HEARTBEAT));
+        if last == 0 {
+            self.write_template().await;
+        }
+        let since = clock::unix_now().saturating_sub(last);
+        let first = match last {
+            0 => Duration::from_secs(1),
+            _ => interval.saturating_sub(Duration::from_secs(since.max(0) as u64)),
+        };
+        let mut wait = first.max(Duration::from_secs(1));
+        loop {
+            crate::log::debug!("heartbeat: the next one in {} s", wait.as_secs());
+            async_io::Timer::after(wait).await;
+            self.beat().await;
+            wait = interval;
+        }
     }
-    let since = clock::unix_now().saturating_sub(last);
-    let first = match last {
-        0 => Duration::from_secs(1),
-        _ => interval.saturating_sub(Duration::from_secs(since.max(0) as u64)),
-    };
-    let mut wait = first.max(Duration::from_secs(1));
-    loop {
-        crate::log::debug!("heartbeat: the next one in {} s", wait.as_secs());
-        async_io::Timer::after(wait).await;
-        beat(&hub).await;
-        wait = interval;
+
+    /// Writes the template where there is no file on the very first start; one that was deleted later stays away.
+    async fn write_template(&self) {
+        let workspace = self.workspace.clone();
+        let written = crate::sys::spawn_blocking(move || {
+            let dir = Dir::make(&workspace)?;
+            let missing = !dir.exists(FILE)?;
+            if missing {
+                dir.save(FILE, TEMPLATE.as_bytes(), 0o644)?;
+            }
+            Ok::<_, std::io::Error>(missing)
+        })
+        .await;
+        match written {
+            Ok(true) => {
+                let event = clock::unix_now();
+                self.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event });
+            }
+            Ok(false) => {}
+            Err(e) => crate::log::warn!("no HEARTBEAT.md was written: {e}"),
+        }
+    }
+
+    /// One heartbeat, unless there is nothing to do, nobody to tell, or the last one still runs.
+    async fn beat(&self) {
+        let workspace = self.workspace.clone();
+        let Some(tasks) = crate::sys::spawn_blocking(move || tasks(&workspace)).await else {
+            return;
+        };
+        let Some(from) = self.notifier.reachable_chat() else {
+            crate::log::info!("heartbeat: nobody has written yet, so there is no chat to tell");
+            return;
+        };
+        if self.inbox.has_open(HEARTBEAT, HEARTBEAT) {
+            return;
+        }
+        let date = clock::unix_now();
+        let text = format!(
+            "Heartbeat: nobody is writing. Look through these tasks and act on those that need it now. \
+             If nothing needs attention, answer exactly HEARTBEAT_OK.\n\n{tasks}"
+        );
+        let mut message = Inbound { from, date, text, ..Inbound::default() };
+        message.sender.platform = HEARTBEAT.into();
+        message.sender.id = HEARTBEAT.into();
+        self.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event: date });
+        let id = self.inbox.admit(message).await;
+        self.inbox.start(id);
     }
 }
 
@@ -63,53 +127,6 @@ pub(super) async fn until_clock_is_set() {
             async_io::Timer::after(CLOCK_POLL).await;
         }
     }
-}
-
-/// Writes the template where there is no file on the very first start; one that was deleted later stays away.
-async fn template(hub: &Hub) {
-    let workspace = hub.agent.config.agent.workspace.clone();
-    let written = crate::sys::spawn_blocking(move || {
-        let dir = Dir::make(&workspace)?;
-        let missing = !dir.exists(FILE)?;
-        if missing {
-            dir.save(FILE, TEMPLATE.as_bytes(), 0o644)?;
-        }
-        Ok::<_, std::io::Error>(missing)
-    })
-    .await;
-    match written {
-        Ok(true) => {
-            let event = clock::unix_now();
-            hub.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event });
-        }
-        Ok(false) => {}
-        Err(e) => crate::log::warn!("no HEARTBEAT.md was written: {e}"),
-    }
-}
-
-/// One heartbeat, unless there is nothing to do, nobody to tell, or the last one still runs.
-async fn beat(hub: &Hub) {
-    let workspace = hub.agent.config.agent.workspace.clone();
-    let Some(tasks) = crate::sys::spawn_blocking(move || tasks(&workspace)).await else { return };
-    let chat = hub.last_chat().filter(|chat| hub.outbox.channel(&chat.channel).is_some());
-    let Some(from) = chat else {
-        crate::log::info!("heartbeat: nobody has written yet, so there is no chat to tell");
-        return;
-    };
-    if hub.has_open(HEARTBEAT, HEARTBEAT) {
-        return;
-    }
-    let date = clock::unix_now();
-    let text = format!(
-        "Heartbeat: nobody is writing. Look through these tasks and act on those that need it now. \
-         If nothing needs attention, answer exactly HEARTBEAT_OK.\n\n{tasks}"
-    );
-    let mut message = Inbound { from, date, text, ..Inbound::default() };
-    message.sender.platform = HEARTBEAT.into();
-    message.sender.id = HEARTBEAT.into();
-    hub.journal.record(&Frame::Skipped { channel: HEARTBEAT.into(), event: date });
-    let id = hub.keep(message).await;
-    hub.start(id);
 }
 
 fn tasks(workspace: &Path) -> Option<String> {

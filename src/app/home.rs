@@ -37,7 +37,7 @@ impl Home {
                     return Ok(Home { _lock: None });
                 }
             };
-        if !taken(&file) {
+        if !wait_for_lock(&file) {
             let mut pid = String::new();
             // Only for the message; an unreadable number is left out.
             let _ = file.read_to_string(&mut pid);
@@ -57,7 +57,7 @@ impl Home {
 /// Takes the lock, or sees for [`HOME_LOCK_WAIT`] that another has it.
 ///
 /// What a killed gateway was about to start has its files for a moment longer: between fork and exec.
-fn taken(file: &File) -> bool {
+fn wait_for_lock(file: &File) -> bool {
     let end = Instant::now() + HOME_LOCK_WAIT;
     loop {
         if crate::sys::files::try_lock(file) {

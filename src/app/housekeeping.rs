@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::hub::Hub;
+use super::turns::Turns;
 use crate::channel::AnyChannel;
 use crate::config::Config;
 use crate::limits::{BLOCKING_STUCK, KEEPALIVE_EVERY, RELEASE_PAGES_EVERY};
@@ -27,7 +27,7 @@ pub async fn tell_supervisor(
         if hangs != told {
             told = hangs;
             match hangs {
-                true => crate::log::error!("{}", hanging(stuck)),
+                true => crate::log::error!("{}", stuck_message(stuck)),
                 false => crate::log::info!("work on the disk goes on"),
             }
         }
@@ -61,20 +61,20 @@ pub async fn tell_supervisor(
 }
 
 /// What is said of work that has hung for so long.
-pub fn hanging(stuck: Duration) -> String {
+pub fn stuck_message(stuck: Duration) -> String {
     format!("work on the disk has hung for {} s; what needs it waits", stuck.as_secs())
 }
 
 /// Gives pages back again and again while turns run, and twice after the last: once for the turn, once for its delivery.
 /// What a turn touches does not pile up, whether its model answers in milliseconds or in minutes.
-pub async fn release_pages(hub: Rc<Hub>) {
+pub async fn release_pages(turns: Rc<Turns>) {
     loop {
-        hub.turn_started().await;
+        turns.turn_begun().await;
         let mut rests = 0;
         while rests < 2 {
             async_io::Timer::after(RELEASE_PAGES_EVERY).await;
             pages::release();
-            rests = if hub.is_busy() { 0 } else { rests + 1 };
+            rests = if turns.is_busy() { 0 } else { rests + 1 };
         }
     }
 }

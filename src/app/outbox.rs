@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender};
 
-use crate::bus::{Address, Inbound, Outbound, Verdict};
+use crate::bus::{Address, CLI, Inbound, Outbound, Verdict};
 use crate::channel::cli::Cli;
 use crate::channel::{AnyChannel, Delivery, SendError};
 use crate::limits::{DELIVERIES, JOURNAL_OPEN_BYTES, QUEUE};
@@ -29,13 +29,13 @@ pub struct Outbox {
     /// Journal numbers whose replies are ready, in the order they became so.
     ready: RefCell<VecDeque<u64>>,
     /// Chats with a reply in flight.
-    busy: RefCell<Vec<Address>>,
-    /// Replies to somebody who is not connected: they are ready again later, and take nobody's place meanwhile.
-    away: RefCell<Vec<Away>>,
-    /// Messages that wait for the journal to have room; what is away gives way to them.
+    in_flight: RefCell<Vec<Address>>,
+    /// Replies to somebody who is not connected: tried again later, and no chat's delivery meanwhile.
+    deferred: RefCell<Vec<Deferred>>,
+    /// Messages that wait for room in the journal; deferred replies are dropped for them, the oldest first.
     waiters: Cell<usize>,
     /// Messages wait on the card for the same.
-    wants_room: Cell<bool>,
+    wants_capacity: Cell<bool>,
     /// Placeholder messages to be replaced by the first reply: journal number, message.
     placeholders: RefCell<Vec<(u64, i64)>>,
     refused: Cell<u64>,
@@ -43,7 +43,7 @@ pub struct Outbox {
 }
 
 /// A reply to somebody who is not connected.
-struct Away {
+struct Deferred {
     id: u64,
     to: Address,
     tries: u32,
@@ -74,10 +74,10 @@ impl Outbox {
             channels,
             sessions,
             ready: RefCell::new(ready),
-            busy: RefCell::default(),
-            away: RefCell::default(),
+            in_flight: RefCell::default(),
+            deferred: RefCell::default(),
             waiters: Cell::new(0),
-            wants_room: Cell::new(false),
+            wants_capacity: Cell::new(false),
             placeholders: RefCell::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
@@ -121,7 +121,7 @@ impl Outbox {
     /// Waits until everything ready is delivered, or `limit` is over; the rest goes out after the next start.
     pub async fn drain(&self, limit: Duration) {
         let empty = async {
-            while !self.ready.borrow().is_empty() || !self.busy.borrow().is_empty() {
+            while !self.ready.borrow().is_empty() || !self.in_flight.borrow().is_empty() {
                 async_io::Timer::after(Duration::from_millis(20)).await;
             }
         };
@@ -136,28 +136,28 @@ impl Outbox {
         self.refused.get()
     }
 
-    /// Whether messages wait on the card for room: then replies to those who are not connected give way, the oldest first.
-    pub fn wants_room(&self, wants: bool) {
-        self.wants_room.set(wants);
+    /// Whether messages wait on the card for room in the journal: then deferred replies are dropped for them, the oldest first.
+    pub fn wants_capacity(&self, wants: bool) {
+        self.wants_capacity.set(wants);
         if wants && !self.journal.ledger(|l| has_capacity(l)) {
-            self.give_way();
+            self.retry_oldest_deferred();
         }
     }
 
-    /// The oldest reply to somebody who is not connected is tried once more, and dropped.
-    fn give_way(&self) {
-        if let Some(oldest) = self.away.borrow_mut().iter_mut().min_by_key(|a| a.id) {
+    /// The oldest deferred reply is tried once more, and dropped when that fails.
+    fn retry_oldest_deferred(&self) {
+        if let Some(oldest) = self.deferred.borrow_mut().iter_mut().min_by_key(|a| a.id) {
             oldest.until = Instant::now();
         }
         self.wake_up();
     }
 
-    /// Waits until the journal takes a further message. Replies to those who are not connected give way to it, the oldest first.
-    pub async fn room(&self) {
+    /// Waits until the journal takes a further message. Deferred replies are dropped for it, the oldest first.
+    pub async fn capacity(&self) {
         self.waiters.set(self.waiters.get() + 1);
         let _waiting = WaiterGuard(&self.waiters);
         while !self.journal.ledger(|l| has_capacity(l)) {
-            self.give_way();
+            self.retry_oldest_deferred();
             let before = self.journal.ledger(|l| l.len());
             self.journal.room(|l| l.len() != before || has_capacity(l)).await;
         }
@@ -170,6 +170,19 @@ impl Outbox {
             Some(channel) => channel.split(text).into_iter().map(part).collect(),
             None => vec![part(text.to_string())],
         }
+    }
+
+    /// Records the answer to message `id`, for `to`, and delivers it. An empty one only ends the message.
+    pub async fn answer(&self, id: u64, to: &Address, text: &str) {
+        let mut replies = if text.is_empty() { Vec::new() } else { self.split(to, text) };
+        if to.channel == CLI {
+            let number = self.journal.ledger(|l| l.get(id).map_or(0, |e| e.message.message));
+            replies.iter_mut().for_each(|reply| reply.reply_to = number);
+        }
+        let ticket = self.journal.record(&Frame::Answered { id, replies });
+        // A reply may only go out when the message it answers is safe; that was asked for before the turn began.
+        self.journal.written(ticket).await;
+        self.push(id);
     }
 
     /// The first reply of `id` replaces this message.
@@ -192,17 +205,17 @@ impl Outbox {
     pub async fn run(self: Rc<Self>, executor: Rc<LocalExecutor<'static>>) {
         loop {
             while let Some((id, to)) = self.next() {
-                self.busy.borrow_mut().push(to.clone());
+                self.in_flight.borrow_mut().push(to.clone());
                 let outbox = self.clone();
                 let work = async move {
                     outbox.deliver(id).await;
-                    outbox.busy.borrow_mut().retain(|a| *a != to);
+                    outbox.in_flight.borrow_mut().retain(|a| *a != to);
                     outbox.wake_up();
                 };
                 executor.spawn(work).detach();
             }
             let now = Instant::now();
-            let later = self.away.borrow().iter().map(|a| a.until).filter(|t| *t > now).min();
+            let later = self.deferred.borrow().iter().map(|a| a.until).filter(|t| *t > now).min();
             let back = async {
                 match later {
                     Some(until) => async_io::Timer::at(until).await,
@@ -219,12 +232,12 @@ impl Outbox {
 
     /// Takes the first ready number whose chat is free.
     fn next(&self) -> Option<(u64, Address)> {
-        let busy = self.busy.borrow();
-        if busy.len() >= DELIVERIES {
+        let in_flight = self.in_flight.borrow();
+        if in_flight.len() >= DELIVERIES {
             return None;
         }
-        let (away, now) = (self.away.borrow(), Instant::now());
-        let is_away = |to: &Address| away.iter().any(|a| a.to == *to && a.until > now);
+        let (deferred, now) = (self.deferred.borrow(), Instant::now());
+        let is_deferred = |to: &Address| deferred.iter().any(|a| a.to == *to && a.until > now);
         let mut ready = self.ready.borrow_mut();
         let mut passed: Vec<Address> = Vec::new();
         let mut found = None;
@@ -233,7 +246,7 @@ impl Outbox {
             match to {
                 // Nothing to deliver (an empty answer): taken and finished.
                 None => found = Some((index, Address::default())),
-                Some(to) if busy.contains(&to) || passed.contains(&to) || is_away(&to) => {
+                Some(to) if in_flight.contains(&to) || passed.contains(&to) || is_deferred(&to) => {
                     passed.push(to);
                     continue;
                 }
@@ -293,7 +306,7 @@ impl Outbox {
     }
 
     /// A chat has another id: its session goes along.
-    pub async fn moved(&self, channel: &str, old: &str, new: &str) {
+    pub async fn chat_moved(&self, channel: &str, old: &str, new: &str) {
         let (sessions, from, to) =
             (self.sessions.clone(), format!("{channel}:{old}"), format!("{channel}:{new}"));
         match crate::sys::spawn_blocking(move || sessions.rename(&from, &to)).await {
@@ -305,8 +318,8 @@ impl Outbox {
     /// Tries until the server has taken or for good refused the reply; false when nobody is connected who would.
     async fn send(&self, id: u64, reply: &Outbound, placeholder: i64) -> bool {
         let known = {
-            let mut away = self.away.borrow_mut();
-            away.iter().position(|a| a.id == id).map(|at| away.swap_remove(at))
+            let mut deferred = self.deferred.borrow_mut();
+            deferred.iter().position(|a| a.id == id).map(|at| deferred.swap_remove(at))
         };
         let Some(channel) = self.channel(&reply.to.channel) else {
             crate::log::warn!("a reply to {} has no such channel and is dropped", reply.to.channel);
@@ -318,13 +331,13 @@ impl Outbox {
         for attempt in 0u32.. {
             let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
             let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
-            let gives_way = matches!(e, SendError::Absent(_))
-                && (self.waiters.get() > 0 || self.wants_room.get())
+            let must_drop = matches!(e, SendError::Absent(_))
+                && (self.waiters.get() > 0 || self.wants_capacity.get())
                 && !self.journal.ledger(|l| has_capacity(l));
-            let pause = e.retry_in(tries).filter(|_| !gives_way);
+            let pause = e.retry_in(tries).filter(|_| !must_drop);
             match (&e, pause) {
                 (SendError::MigratedTo(chat), _) => {
-                    self.moved(&reply.to.channel, &reply.to.chat, chat).await;
+                    self.chat_moved(&reply.to.channel, &reply.to.chat, chat).await;
                     reply.to.chat.clone_from(chat);
                 }
                 (SendError::Absent(_), Some(pause)) => {
@@ -335,7 +348,7 @@ impl Outbox {
                         self.note_placeholder(id, delivery.placeholder);
                     }
                     let (to, until) = (reply.to, Instant::now() + pause);
-                    self.away.borrow_mut().push(Away { id, to, tries: tries + 1, until });
+                    self.deferred.borrow_mut().push(Deferred { id, to, tries: tries + 1, until });
                     return false;
                 }
                 (_, Some(pause)) => {

@@ -21,8 +21,8 @@ impl Tasks {
         self.0.borrow().clone()
     }
 
-    /// Runs what `start` makes for ever.
-    pub async fn keep<F: Future<Output = Result<()>>>(
+    /// Runs what `start` makes, again and again, for ever.
+    pub async fn run<F: Future<Output = Result<()>>>(
         &self,
         name: &str,
         mut start: impl FnMut() -> F,

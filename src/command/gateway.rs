@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::app::{self, GatewayOptions};
+use crate::app::gateway::{self, GatewayOptions};
 use crate::args;
 use crate::config::{self, LoadOptions, Loaded};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
         }
         config.gateway.hosts = host.split(',').map(|h| h.trim().to_string()).collect();
     }
-    app::gateway(GatewayOptions { config, config_state, allow_empty: args.allow_empty })
+    gateway::run(GatewayOptions { config, config_state, allow_empty: args.allow_empty })
 }
 
 /// The configuration to run with and what `status` says of it.

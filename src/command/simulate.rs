@@ -13,8 +13,9 @@ use smol::LocalExecutor;
 use super::timeseries::{self, Timeseries};
 use crate::agent::Agent;
 use crate::app;
-use crate::app::hub::Hub;
+use crate::app::assistant::Assistant;
 use crate::app::outbox::Outbox;
+use crate::app::turns::attachments::DownloadLimits;
 use crate::args;
 use crate::bus::{Address, Inbound, Sender};
 use crate::channel::sim::Sim;
@@ -130,17 +131,14 @@ async fn measure(
     let told = replies.clone();
     let channel = Rc::new(AnyChannel::Sim(Sim::new(Box::new(move |text| told.came(text)))));
     let outbox = Rc::new(Outbox::new(agent.journal.clone(), agent.sessions.clone(), vec![channel]));
-    let hub = Rc::new(Hub::new(agent, outbox.clone(), None));
-    let journal = hub.journal.clone();
-    executor.spawn(async move { journal.run().await }).detach();
-    executor.spawn(outbox.run(executor.clone())).detach();
-    executor.spawn(hub.clone().run(executor.clone())).detach();
-    executor.spawn(app::housekeeping::release_pages(hub.clone())).detach();
+    let assistant = Assistant::new(agent, outbox, None, DownloadLimits::default());
+    assistant.spawn(&executor);
+    executor.spawn(app::housekeeping::release_pages(assistant.turns.clone())).detach();
     phases.push(Phase::now("bus-created", 0));
     let begun = Instant::now();
     for n in 0..burst {
         replies.open.borrow_mut().push((format!("m{n:06}"), Instant::now()));
-        hub.submit("sim", vec![message(n)], i64::from(n) + 2).await;
+        assistant.inbox.submit("sim", vec![message(n)], i64::from(n) + 2).await;
         wait_for(&replies, (u64::from(n) + 1).saturating_sub(WINDOW)).await?;
     }
     wait_for(&replies, u64::from(burst)).await?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::app::control::{self, Report};
-use crate::app::last_end;
+use crate::app::last_crash;
 use crate::args;
 use crate::config::{self, Config, LoadOptions, providers};
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
         "Limits",
         limits.unwrap_or_else(|| json!("none in force (not started by the supervisor)")),
     );
-    if let Some(how) = last_end::summary(&home.join("state")) {
+    if let Some(how) = last_crash::summary(&home.join("state")) {
         lines.put("last_crash", "Last unasked end", json!(how));
     }
     // What of the boot partition was taken and what was wrong, where there is one.

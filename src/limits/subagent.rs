@@ -14,4 +14,7 @@ pub const REFLECTIONS: u32 = 3;
 /// Messages that steer a running turn together (behaviour.md 3B.1); further ones wait for the next pause or its end.
 pub const STEERING: usize = 10;
 /// Side questions (`/btw`) that are answered at one time; each is a model call beside the turns.
-pub const ASIDES: usize = 2;
+pub const SIDE_QUESTIONS: usize = 2;
+/// Sessions that are remembered as served lately, so that chats take turns; about 30 bytes each. Of more sessions that have
+/// messages waiting, those forgotten come first, as if they were new.
+pub const SESSIONS_SERVED: usize = 16;

@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use picoclaw::app::hub::Hub;
+use picoclaw::app::assistant::Assistant;
 use picoclaw::app::outbox::Outbox;
+use picoclaw::app::turns::attachments::DownloadLimits;
 use picoclaw::channel::AnyChannel;
 use picoclaw::config;
 use picoclaw::net::http::Client;
@@ -54,20 +55,15 @@ impl Inside {
             let channels = AnyChannel::all(&config, &http).expect("channels");
             let channels: Vec<Rc<AnyChannel>> = channels.into_iter().map(Rc::new).collect();
             let agent = picoclaw::app::agent(config, models, http, journal);
-            let journal = agent.journal.clone();
-            let outbox = Rc::new(Outbox::new(journal.clone(), sessions, channels.clone()));
-            let mut hub = Hub::new(Rc::new(agent), outbox.clone(), None);
-            hub.patience.fetch = limits.fetch;
-            hub.patience.idle = limits.idle;
-            hub.patience.voice = limits.voice;
-            let hub = Rc::new(hub);
+            let outbox = Rc::new(Outbox::new(agent.journal.clone(), sessions, channels.clone()));
+            let limits =
+                DownloadLimits { fetch: limits.fetch, idle: limits.idle, voice: limits.voice };
+            let assistant = Assistant::new(Rc::new(agent), outbox, None, limits);
             let executor = Rc::new(LocalExecutor::new());
-            executor.spawn(async move { journal.run().await }).detach();
-            executor.spawn(outbox.run(executor.clone())).detach();
-            executor.spawn(hub.clone().run(executor.clone())).detach();
+            assistant.spawn(&executor);
             for channel in channels {
-                let hub = hub.clone();
-                executor.spawn(async move { channel.run(&*hub).await }).detach();
+                let inbox = assistant.inbox.clone();
+                executor.spawn(async move { channel.run(&*inbox).await }).detach();
             }
             // Closed is told as well.
             let _ = smol::block_on(executor.run(stopped.recv()));

@@ -31,7 +31,7 @@ impl InProcess {
         )));
         let config = Rc::new(loaded.config);
         let sessions = Sessions::new(&config.agent.workspace);
-        app::adopt(&sessions);
+        app::adopt_go_sessions(&sessions);
         let journal = Rc::new(Journal::sessions_only(sessions.dir()));
         let http = Client::new()?;
         let models = app::models(&config, &http, false)?;

@@ -38,8 +38,7 @@ fn files_are_short() {
 const FUNCTION_LINES: usize = 70;
 
 /// Functions that are longer, with their length; a line may only shrink or go.
-const LONG_FUNCTIONS: &[(&str, &str, usize)] =
-    &[("src/app/listen.rs", "serve_control", 87), ("src/app/mod.rs", "run", 83)];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
 
 /// Columns of a line of code; what strings and comments add does not count, they cannot always be broken.
 const CODE_COLUMNS: usize = 100;

@@ -1,31 +1,34 @@
-//! A message that kills the program is tried a few times, then set aside so that the others are answered.
+//! Attempts at a message: one that crashes the program is tried a few times, then quarantined so that the others are
+//! answered.
+
+use std::path::Path;
 
 use serde_json::json;
 
-use super::hub::Hub;
 use crate::error::{Context, Result};
 use crate::limits::{ATTEMPTS, CRASH_WEIGHT};
 use crate::store::dir::Dir;
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Stage};
+use crate::store::writer::Journal;
 
-/// Counts a try; it is on the card before the try begins. Usually it gets there with the message itself.
-pub async fn count(hub: &Hub, id: u64) {
-    let count = hub.journal.ledger(|l| l.get(id).map_or(0, |e| e.attempts)) + 1;
-    let ticket = hub.journal.record(&Frame::Attempt { id, count });
+/// Counts an attempt; it is on the card before the attempt begins. Usually it gets there with the message itself.
+pub async fn count(journal: &Journal, id: u64) {
+    let count = journal.ledger(|l| l.get(id).map_or(0, |e| e.attempts)) + 1;
+    let ticket = journal.record(&Frame::Attempt { id, count });
     // A card that takes no writes counts nothing; answering is worth more then.
-    hub.journal.synced(ticket).await;
+    journal.synced(ticket).await;
 }
 
-/// Takes a try back that did not crash but was cut off by an orderly stop.
-pub fn forgive(hub: &Hub, id: u64) {
-    let count = hub.journal.ledger(|l| l.get(id).map_or(0, |e| e.attempts)).saturating_sub(1);
-    hub.journal.record(&Frame::Attempt { id, count });
+/// Takes an attempt back that an orderly stop cut off.
+pub fn uncount(journal: &Journal, id: u64) {
+    let count = journal.ledger(|l| l.get(id).map_or(0, |e| e.attempts)).saturating_sub(1);
+    journal.record(&Frame::Attempt { id, count });
 }
 
-/// The last run ended in a crash: every message that was being tried then may be the reason.
-pub fn blame(hub: &Hub) {
-    let tried: Vec<_> = hub.journal.ledger(|l| {
+/// The last run ended in a crash: every message that was being answered then may be the reason.
+pub fn count_crash(journal: &Journal) {
+    let tried: Vec<_> = journal.ledger(|l| {
         l.entries()
             .filter(|e| e.attempts > 0 && e.stage == Stage::Open)
             .map(|e| (e.id, e.attempts))
@@ -33,19 +36,19 @@ pub fn blame(hub: &Hub) {
     });
     for (id, attempts) in tried {
         crate::log::warn!("message {id} was being answered when the program crashed");
-        hub.journal.record(&Frame::Attempt { id, count: attempts + CRASH_WEIGHT - 1 });
+        journal.record(&Frame::Attempt { id, count: attempts + CRASH_WEIGHT - 1 });
     }
 }
 
-/// Has this message had its tries?
-pub fn is_poison(entry: &Entry) -> bool {
-    entry.attempts >= ATTEMPTS
+/// Whether a message has had all its attempts.
+pub fn are_used_up(attempts: u32) -> bool {
+    attempts >= ATTEMPTS
 }
 
-/// Writes the message to `state/quarantine/` and returns what the chat is told.
-pub async fn set_aside(hub: &Hub, id: u64) -> String {
-    let Some(entry) = hub.journal.ledger(|l| l.get(id).cloned()) else { return String::new() };
-    let place = match write(hub, &entry).await {
+/// Writes the message to `state/quarantine/` of `home` and returns what the chat is told.
+pub async fn quarantine(journal: &Journal, home: &Path, id: u64) -> String {
+    let Some(entry) = journal.ledger(|l| l.get(id).cloned()) else { return String::new() };
+    let place = match write(home, &entry).await {
         Ok(path) => format!("It is kept in {path}."),
         // The journal lets go of it now, so the chat gets the whole story.
         Err(e) => format!("It could not be kept ({e})."),
@@ -57,14 +60,14 @@ pub async fn set_aside(hub: &Hub, id: u64) -> String {
     )
 }
 
-async fn write(hub: &Hub, entry: &Entry) -> Result<String> {
+async fn write(home: &Path, entry: &Entry) -> Result<String> {
     let m = &entry.message;
     let text = json!({
         "channel": m.from.channel, "chat": m.from.chat, "topic": m.from.topic,
         "sender": m.sender.id, "event": m.event, "message": m.message, "date": m.date,
         "attempts": entry.attempts, "text": m.text,
     });
-    let home = hub.agent.config.home.clone();
+    let home = home.to_path_buf();
     let name = format!("state/quarantine/{}-{}.json", m.date, entry.id);
     let path = home.join(&name);
     let text = text.to_string();

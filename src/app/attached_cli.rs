@@ -1,6 +1,6 @@
-//! A command line at the control socket: its messages go the way of all others, journal first.
+//! A command line that is attached to the control socket: its messages are admitted like all others, journal first.
 //!
-//! The connection may break at any time; the turn goes on, and the session has the answer.
+//! The connection may break at any time; the turn continues, and the session has the answer.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,8 +10,10 @@ use smol::LocalExecutor;
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::hub::Hub;
+use super::inbox::Inbox;
+use crate::agent::Agent;
 use crate::bus::{CLI, Inbound, Sender};
+use crate::channel::cli::Cli;
 use crate::limits::{CLI_PATIENCE, CLI_SESSION_BYTES};
 use crate::proto::packet::{
     self, DONE, HELLO, NO, Packet, Packets, REFUSED, SAY, TAKEN, WELCOME, YES,
@@ -19,9 +21,33 @@ use crate::proto::packet::{
 use crate::store::session::Sessions;
 use crate::sys::clock;
 
-/// Stays with it until it leaves.
-pub async fn attend(hub: Rc<Hub>, executor: Rc<LocalExecutor<'static>>, mut stream: UnixStream) {
-    let Some(cli) = hub.outbox.cli() else { return };
+/// What a command line needs of the daemon.
+pub struct AttachedCli {
+    /// The channel that it becomes a client of.
+    pub cli: Cli,
+    /// Says which model answers.
+    pub agent: Rc<Agent>,
+    /// Takes its messages.
+    pub inbox: Rc<Inbox>,
+    /// Runs what waits for its answers.
+    pub executor: Rc<LocalExecutor<'static>>,
+}
+
+impl AttachedCli {
+    /// Serves a connection until it ends.
+    pub async fn serve(self, stream: UnixStream) {
+        let AttachedCli { cli, agent, inbox, executor } = self;
+        serve(&cli, &agent, &inbox, &executor, stream).await;
+    }
+}
+
+async fn serve(
+    cli: &Cli,
+    agent: &Agent,
+    inbox: &Inbox,
+    executor: &LocalExecutor<'static>,
+    mut stream: UnixStream,
+) {
     let mut packets = Packets::default();
     let late = async {
         async_io::Timer::after(CLI_PATIENCE).await;
@@ -44,7 +70,7 @@ pub async fn attend(hub: Rc<Hub>, executor: Rc<LocalExecutor<'static>>, mut stre
             return;
         }
     };
-    client.tell(WELCOME, 0, &hub.agent.models.current());
+    client.tell(WELCOME, 0, &agent.models.current());
     let spawn = |task: Pin<Box<dyn Future<Output = ()>>>| executor.spawn(task).detach();
     let (writer, output) = (client.clone(), stream.clone());
     spawn(Box::pin(async move { writer.write(output).await }));
@@ -60,12 +86,12 @@ pub async fn attend(hub: Rc<Hub>, executor: Rc<LocalExecutor<'static>>, mut stre
                     date: clock::unix_now(),
                     ..Inbound::default()
                 };
-                let (id, off) = hub.take_local(message).await;
+                let (id, off) = inbox.take_local(message).await;
                 client.tell(TAKEN, number, &off);
                 // As many at most as the journal has entries.
-                let (hub, client) = (hub.clone(), client.clone());
+                let (journal, client) = (agent.journal.clone(), client.clone());
                 let done = async move {
-                    hub.journal.finished(id).await;
+                    journal.finished(id).await;
                     let failed = if client.has_failed(number) { "failed" } else { "" };
                     client.tell(DONE, number, failed);
                 };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::hub::Hub;
+use super::notifier::Notifier;
 use crate::limits::CRASH_HEAD_BYTES;
 use crate::proto::date;
 use crate::store::atomic;
@@ -34,18 +34,17 @@ fn describe(head: &str) -> Option<String> {
 }
 
 /// Tells the owner about a report that has not been told yet.
-pub async fn tell(hub: &Hub) {
-    let state = hub.agent.config.home.join("state");
-    let Some(head) = head(&state) else { return };
+pub async fn tell(notifier: &Notifier, state: &Path) {
+    let Some(head) = head(state) else { return };
     let told = state.join("crash.told");
     let known = atomic::read_bounded(&told, CRASH_HEAD_BYTES).ok().flatten();
     let known = known.is_some_and(|told| told == head.as_bytes());
     let Some(line) = describe(&head).filter(|_| !known) else { return };
-    if hub.last_chat().is_none() {
+    if notifier.last_chat().is_none() {
         // There is nobody to tell yet.
         return;
     }
-    hub.notify(&format!(
+    notifier.notify(&format!(
         "⚠️ I had ended ({line}) and was started again. state/crash.txt has the details."
     ));
     if let Err(e) = atomic::write_later(told, head.into_bytes(), 0o600).await {

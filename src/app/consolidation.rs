@@ -1,14 +1,12 @@
 //! Once a day, at the time the configuration names, notes are consolidated into MEMORY.md ([`Agent::consolidate`]).
 //!
-//! A time that was missed, the device being off, is made good at the next start. The journal keeps the day and how often
+//! A time that was missed, the device being off, is made up for at the next start. The journal keeps the day and how often
 //! it was tried (as the offset of a channel called [`NIGHTLY`]): a day that ended the program twice is left alone.
 //! Until the clock is set there is no today, as for jobs.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::hub::Hub;
-#[cfg(doc)]
 use crate::agent::Agent;
 use crate::limits::CONSOLIDATION_TRIES;
 use crate::proto::date::{DAY, day_number};
@@ -22,13 +20,13 @@ const NIGHTLY: &str = "(nightly)";
 const DONE: i64 = 3;
 
 /// Consolidates for ever, each day at `minute` (of the day, local time).
-pub async fn run(hub: Rc<Hub>, minute: u32) {
+pub async fn run(agent: Rc<Agent>, minute: u32) {
     let mut finished = i64::MIN;
     loop {
         super::heartbeat::until_clock_is_set().await;
         let now = clock::unix_now();
         let today = day_number(now, clock::utc_offset(now));
-        let known = hub.journal.ledger(|l| l.offset(NIGHTLY));
+        let known = agent.journal.ledger(|l| l.offset(NIGHTLY));
         let tries = if known / 4 == today { known % 4 } else { 0 };
         let at = due(today, minute, &clock::utc_offset);
         if now < at {
@@ -37,21 +35,21 @@ pub async fn run(hub: Rc<Hub>, minute: u32) {
             finished = today;
             wait(due(today + 1, minute, &clock::utc_offset)).await;
         } else {
-            note(&hub, today * 4 + tries + 1).await;
-            match hub.agent.consolidate(today).await {
+            note(&agent, today * 4 + tries + 1).await;
+            match agent.consolidate(today).await {
                 Ok(Some(done)) => crate::log::info!("consolidation: {done}"),
                 Ok(None) => crate::log::info!("consolidation: no new notes"),
                 Err(e) => crate::log::warn!("consolidation: {e}; the notes are taken tomorrow"),
             }
-            note(&hub, today * 4 + DONE).await;
+            note(&agent, today * 4 + DONE).await;
             finished = today;
         }
     }
 }
 
-async fn note(hub: &Hub, event: i64) {
-    let ticket = hub.journal.record(&Frame::Skipped { channel: NIGHTLY.into(), event });
-    hub.journal.synced(ticket).await;
+async fn note(agent: &Agent, event: i64) {
+    let ticket = agent.journal.record(&Frame::Skipped { channel: NIGHTLY.into(), event });
+    agent.journal.synced(ticket).await;
 }
 
 /// The second at which a local minute of a day comes; one that a change of the clock leaves out, an hour later.

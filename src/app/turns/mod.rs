@@ -1,0 +1,279 @@
+//! Turns: which messages wait, which run ([`queue`]), and what a running one is given.
+//!
+//! It knows nothing of how messages come in, nor of who hands work to sub-agents ([`delegation`]).
+
+pub mod attachments;
+pub mod attempts;
+pub mod claimed;
+pub mod delegation;
+pub mod jobs;
+pub mod memory_limit;
+pub mod queue;
+mod side_question;
+mod steering;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol::LocalExecutor;
+use smol::channel::{Receiver, Sender};
+use smol::future::or;
+
+use super::commands;
+use super::notifier::Notifier;
+use super::outbox::Outbox;
+use super::uploads;
+use crate::agent::{Agent, Answer, Turn, UserContent};
+use crate::channel::command::{self, Command};
+use crate::tool::MessageSender;
+use attachments::Attachments;
+use claimed::Claimed;
+use delegation::{Delegation, SubagentEnd};
+use jobs::{COMMAND, DELIVER, JobEnd};
+use queue::{Begun, Queue};
+
+/// See the module.
+pub struct Turns {
+    /// Answers.
+    pub agent: Rc<Agent>,
+    /// Delivers.
+    pub outbox: Rc<Outbox>,
+    /// Sends what tools say outside the answer.
+    pub notifier: Rc<Notifier>,
+    /// What waits and runs.
+    pub queue: Rc<Queue>,
+    /// Fetches the files of messages.
+    pub attachments: Rc<Attachments>,
+    /// Sub-agents.
+    pub delegation: Rc<dyn Delegation>,
+    /// Told how jobs ended. At most one for each job waits: it does not fire while its last firing is open.
+    pub job_ends: Sender<JobEnd>,
+    /// A message on it: a turn has begun since the last look.
+    pub begun: (Sender<()>, Receiver<()>),
+    /// Sessions that are being summarised.
+    pub summarising: RefCell<Vec<String>>,
+}
+
+impl Turns {
+    /// Returns when a turn has begun since the last call.
+    pub async fn turn_begun(&self) {
+        let _ = self.begun.1.recv().await; // the sender lives as long as this
+    }
+
+    /// Whether a turn runs or waits, or a conversation is being summarised.
+    pub fn is_busy(&self) -> bool {
+        self.queue.load() != (0, 0) || !self.summarising.borrow().is_empty()
+    }
+
+    /// Messages and replies open in the journal, and conversations being summarised: 0 when
+    /// everything said so far is answered.
+    pub fn unfinished(&self) -> usize {
+        self.agent.journal.ledger(|l| l.len()) + self.summarising.borrow().len()
+    }
+
+    /// `/stop`: ends the session's turn and sub-agents and forgets what waits behind it. True when there was anything.
+    pub fn stop(&self, session: &str) -> bool {
+        let delegated = self.delegation.cancel(session);
+        self.queue.stop(session) || delegated
+    }
+
+    /// No new turns; waits until the running ones have ended or `limit` is over.
+    pub async fn close(&self, limit: Duration) {
+        self.queue.close();
+        let done = async {
+            while self.queue.load().1 > 0 {
+                async_io::Timer::after(Duration::from_millis(20)).await;
+            }
+        };
+        let over = async {
+            async_io::Timer::after(limit).await;
+        };
+        or(done, over).await;
+        // What still runs is cut off here and resumed after the next start, from its last recorded step.
+        for (id, session) in self.queue.running() {
+            attempts::uncount(&self.agent.journal, id);
+            crate::log::warn!(
+                "a turn of {session} was still running and is resumed after the next start"
+            );
+        }
+    }
+
+    /// Begins turns for ever.
+    pub async fn run(self: Rc<Self>, executor: Rc<LocalExecutor<'static>>) {
+        loop {
+            while let Some(begun) = self.queue.next() {
+                let _ = self.begun.0.try_send(()); // full: it was told already
+                // Boxed once per turn: the future of a turn is large, and the executor would move it.
+                executor.spawn(Box::pin(self.clone().run_one(begun))).detach();
+            }
+            self.queue.changed().await;
+        }
+    }
+
+    async fn run_one(self: Rc<Self>, Begun { claimed, stopped }: Begun) {
+        let (id, session) = (claimed.id, claimed.session.clone());
+        let is_long = if claimed.is_subagent() {
+            self.run_subagent(claimed, stopped).await;
+            false
+        } else {
+            self.answer(claimed, stopped).await
+        };
+        self.queue.ended(id);
+        if is_long {
+            self.summarise(&session).await;
+        }
+    }
+
+    /// Answers a message; true when the conversation has become long.
+    async fn answer(&self, claimed: Claimed, stopped: Receiver<()>) -> bool {
+        let (id, to) = (claimed.id, claimed.message.from.clone());
+        let agent = &self.agent;
+        let internal = claimed.message.is_internal();
+        let command = command::parse(&claimed.message.text).filter(|_| !internal);
+        let mut is_long = false;
+        let text = match command {
+            _ if jobs::is(&claimed, DELIVER) => {
+                let text = claimed.message.text.clone();
+                jobs::reply(&claimed, Answer { text, ..Answer::default() }, &self.job_ends)
+            }
+            _ if jobs::is(&claimed, COMMAND) => {
+                let answer = jobs::run_command(agent, &claimed).await;
+                jobs::reply(&claimed, answer, &self.job_ends)
+            }
+            None | Some(Command::Btw(_)) if attempts::are_used_up(claimed.attempts) => {
+                attempts::quarantine(&agent.journal, &agent.config.home, id).await
+            }
+            Some(Command::Btw(question)) => {
+                attempts::count(&agent.journal, id).await;
+                side_question::answer(agent, &self.outbox, &claimed, question).await
+            }
+            Some(command) => {
+                let ask = self.outbox.asker(&claimed.message);
+                let session = &claimed.session;
+                commands::answer(agent, &self.outbox, command, session, &to.channel, ask).await
+            }
+            None => {
+                attempts::count(&agent.journal, id).await;
+                let stop = async {
+                    // The sender lives as long as the turn is listed, so an error cannot come first.
+                    let _ = stopped.recv().await;
+                    Answer { text: "Stopped.".to_string(), ..Answer::default() }
+                };
+                let answer = or(stop, self.run_turn(&claimed)).await;
+                is_long = answer.summarise;
+                if let (true, Some(cli)) = (answer.failed, self.outbox.cli()) {
+                    cli.failed(&claimed.message);
+                }
+                if internal { jobs::reply(&claimed, answer, &self.job_ends) } else { answer.text }
+            }
+        };
+        self.outbox.answer(id, &to, &text).await;
+        is_long
+    }
+
+    /// Runs a sub-agent to its end.
+    async fn run_subagent(&self, claimed: Claimed, stopped: Receiver<()>) {
+        let agent = &self.agent;
+        let limit = agent.config.agent.subturn.timeout;
+        let failed =
+            |text: String| SubagentEnd::Answer(Answer { text, failed: true, ..Answer::default() });
+        let end = if attempts::are_used_up(claimed.attempts) {
+            failed(attempts::quarantine(&agent.journal, &agent.config.home, claimed.id).await)
+        } else {
+            attempts::count(&agent.journal, claimed.id).await;
+            let turn = async { SubagentEnd::Answer(self.run_turn(&claimed).await) };
+            let late = async {
+                async_io::Timer::after(limit).await;
+                failed(format!("it was not done after {} minutes", limit.as_secs() / 60))
+            };
+            let stop = async {
+                // The sender lives as long as the turn is listed, so an error cannot come first.
+                let _ = stopped.recv().await;
+                SubagentEnd::Cancelled
+            };
+            or(stop, or(turn, late)).await
+        };
+        self.delegation.clone().ended(claimed, end).await;
+    }
+
+    /// What the message tool of a turn sends with.
+    fn message_sender(&self, claimed: &Claimed) -> MessageSender {
+        let notifier = self.notifier.clone();
+        let send: MessageSender = Rc::new(move |message| notifier.send(&message));
+        if claimed.is_subagent() {
+            self.delegation.clone().message_sender(claimed, send)
+        } else {
+            send
+        }
+    }
+
+    /// Runs the agent for a message, while its chat sees that somebody is typing.
+    async fn run_turn(&self, claimed: &Claimed) -> Answer {
+        let to = claimed.message.from.clone();
+        let mut message = claimed.message.clone();
+        let mut content = UserContent::default();
+        // The words of a turn that was cut off are in the session.
+        if claimed.resumed.is_none() {
+            content = self.attachments.user_content(message.clone()).await;
+            message.text = content.text;
+        }
+        let mut person = claimed.message.clone();
+        if let Some(origin) = &claimed.origin {
+            person.sender.clone_from(&origin.person);
+        }
+        let agent = &self.agent;
+        let subturn = &agent.config.agent.subturn;
+        let turn = Turn {
+            pictures: &content.pictures,
+            // A sub-agent's result is its text; its parent sends files.
+            files: (!claimed.is_subagent()).then(|| uploads::file_sender(self.outbox.clone())),
+            id: claimed.id,
+            session: &claimed.session,
+            message: &message,
+            resumed: claimed.resumed,
+            started: &claimed.started,
+            say: self.message_sender(claimed),
+            // The sender of a job is the job: nobody who could answer.
+            ask: (!claimed.is_unattended()).then(|| self.outbox.asker(&person)),
+            unattended: claimed.is_unattended(),
+            on_text: None,
+            subagents: self.delegation.clone().handle(claimed),
+            budget: if claimed.is_subagent() { subturn.token_budget } else { 0 },
+            untrusted: claimed.origin.as_ref().is_some_and(|o| o.untrusted),
+            steering: steering::steering(&self.queue, &agent.journal, &self.attachments, claimed),
+        };
+        let channel = self.outbox.channel(&to.channel).filter(|_| !claimed.message.is_internal());
+        let typing = async {
+            if let Some(channel) = channel {
+                match channel.placeholder(&to, claimed.message.message).await {
+                    Ok(0) => {}
+                    Ok(message) => self.outbox.note_placeholder(claimed.id, message),
+                    Err(e) => crate::log::info!("no placeholder was shown: {e}"),
+                }
+                channel.typing(&to).await;
+            }
+            std::future::pending().await
+        };
+        let answer = async {
+            agent.run(&turn).await.unwrap_or_else(|e| Answer {
+                text: format!("Error processing message: {e}"),
+                failed: true,
+                ..Answer::default()
+            })
+        };
+        or(answer, typing).await
+    }
+
+    /// Summarises a session, once at a time; its next turns do not wait for it.
+    async fn summarise(&self, session: &str) {
+        if self.summarising.borrow().iter().any(|s| s == session) {
+            return;
+        }
+        self.summarising.borrow_mut().push(session.to_owned());
+        if let Err(e) = self.agent.summarise(session).await {
+            crate::log::warn!("session {session} was not summarised: {e}");
+        }
+        self.summarising.borrow_mut().retain(|s| s != session);
+    }
+}
