@@ -1,4 +1,4 @@
-//! The log: one line an event, to standard error or syslog, rate-limited, with secrets blanked.
+//! The log: one line an event, to standard error or syslog, rate-limited, with secrets redacted.
 //!
 //! A subscriber of our own: tracing-subscriber's `fmt` costs 98 kB of binary (DEPENDENCIES.md).
 
@@ -18,7 +18,7 @@ use crate::limits::{AUTH_SECRETS, LOG_LINE_BYTES, LOG_LINES_PER_SEC};
 use crate::proto::date;
 use crate::proto::text::floor_char;
 
-/// Where lines go.
+/// The destination of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Standard error, with time and level.
@@ -27,17 +27,17 @@ pub enum Target {
     Syslog,
 }
 
-/// Levels as numbers: what is not above the set one is written.
+/// The current level as a number; lines at or below it are written.
 static LEVEL: AtomicU8 = AtomicU8::new(3);
 static STATE: Mutex<State> = Mutex::new(State::new());
 
 struct State {
     target: Target,
     socket: Option<UnixDatagram>,
-    /// Those of the configuration first.
+    /// Secrets to redact, those of the configuration first.
     secrets: Option<Arc<[String]>>,
     configured: usize,
-    /// LogSubscriber that may still be written now.
+    /// Tokens of the rate limit: lines that may be written now.
     tokens: u32,
     since: Option<Instant>,
     dropped: u64,
@@ -106,7 +106,7 @@ impl State {
     }
 }
 
-/// Without secrets, then cut: a cut before could spare half of one.
+/// Redacts secrets, then truncates: the other order could leave half a secret.
 fn redacted(line: &str, secrets: &[String]) -> String {
     let mut text = secret::redact(line, secrets, 1).into_owned();
     if text.len() > LOG_LINE_BYTES {
@@ -147,14 +147,14 @@ pub fn parse_level(level: &str) -> Option<u8> {
     })
 }
 
-/// Values that are blanked in every line from now on, instead of those before.
+/// Sets the values that are redacted from every line from now on, replacing previous ones.
 pub fn set_secrets(secrets: Vec<String>) {
     let mut state = state();
     state.configured = secrets.len();
     state.secrets = Some(secrets.into());
 }
 
-/// One more, in all its forms: a token that was got meanwhile. Of all such forms the last [`AUTH_SECRETS`] are kept.
+/// Adds one secret in all its encodings: a token obtained at run time. The last [`AUTH_SECRETS`] such forms are kept.
 pub fn add_secret(value: &str) {
     let mut state = state();
     let all = state.secrets.as_deref().unwrap_or_default();
@@ -167,7 +167,7 @@ pub fn add_secret(value: &str) {
     state.secrets = Some([configured, old, &new].concat().into());
 }
 
-/// All of them at this moment.
+/// All values that are currently redacted.
 pub fn secrets() -> Arc<[String]> {
     state().secrets.clone().unwrap_or_default()
 }
@@ -186,8 +186,8 @@ fn number(level: &Level) -> u8 {
     }
 }
 
-/// One event, of `module` (`module_path!()`). For the macros below: tracing's own make a description of 300 bytes and a
-/// call site of as many of each event; here each level has one.
+/// Logs one event of `module` (`module_path!()`). For the macros below: tracing's own macros cost 300 bytes of metadata and
+/// as much code per event; here each level has one call site.
 pub fn event(level: u8, module: &'static str, message: fmt::Arguments<'_>) {
     match level {
         1 => tracing::error!(module, "{message}"),
@@ -215,7 +215,7 @@ struct LogSubscriber;
 
 impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Other crates' details (rustls has hundreds) are not ours to print.
+        // Other crates' events (rustls has hundreds) are not printed.
         metadata.target().starts_with("picoclaw")
             && number(metadata.level()) <= LEVEL.load(Ordering::Relaxed)
     }
@@ -253,7 +253,7 @@ impl Subscriber for LogSubscriber {
     fn exit(&self, _: &Id) {}
 }
 
-/// Collects `message` and then `name=value` for the rest, behind the first part of `module`.
+/// Formats an event: the first part of `module`, `message`, then `name=value` for the other fields.
 struct Line {
     text: String,
     named: bool,

@@ -1,9 +1,9 @@
-//! Which tools and which kinds of channels there are: the two tables from which the rest of the program is derived.
+//! The tables of tools and of channel kinds, from which the rest of the program is derived.
 //!
-//! They lie below everything, so that the configuration knows the names without knowing the code behind them. A table is a
-//! macro that hands its lines to another one. Of the tools, `tool` makes its modules and its list, `config` the keys
-//! `tools.NAME.enabled` and `tools.NAME.approval`, their defaults and their documentation. Of the channels, `channel` makes
-//! its modules and `AnyChannel`, `config` what reads an entry of `channel_list`.
+//! This is the lowest layer, so that the configuration knows the names without depending on the code. A table is a
+//! macro that passes its lines to another one. From the tools, `tool` generates its modules and its list, `config` the keys
+//! `tools.NAME.enabled` and `tools.NAME.approval`, their defaults and their documentation. From the channels, `channel`
+//! generates its modules and `AnyChannel`, `config` the parser of an entry of `channel_list`.
 //!
 //! A new tool is a file in `src/tool/` and a line here, a new channel a folder in `src/channel/` and a line here:
 //! docs/contributing/ shows one of each.

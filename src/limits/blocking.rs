@@ -1,13 +1,13 @@
-//! Bounds of the thread that waits for the disk.
+//! Limits of the blocking threads.
 
 use std::time::Duration;
 
-/// Threads for blocking work: one, and two more for what waits behind work that hangs. Each costs about 100 kB.
+/// Threads for blocking work: one, and two more for work queued behind a blocked thread. Each costs about 100 kB.
 pub const BLOCKING_THREADS: usize = 3;
-/// So long work may take before what waits behind it gets another thread; a name that is looked up in vain takes longer.
+/// How long work may take before queued work gets another thread; a failing DNS lookup takes longer.
 pub const BLOCKING_PATIENCE: Duration = Duration::from_secs(5);
-/// So long a thread waits for more work before it ends.
+/// How long an idle thread waits for work before it ends.
 pub const BLOCKING_IDLE: Duration = Duration::from_millis(500);
-/// Work that takes longer is no slow card any more: `/health` stops saying ok, the log and `status` tell, and where every thread
-/// is held up the supervisor hears no more of the daemon and starts it again.
+/// Work that takes longer is not just a slow card: `/health` is no longer ok, the log and `status` say so, and if every thread
+/// is blocked the daemon sends no more keepalives and the supervisor restarts it.
 pub const BLOCKING_STUCK: Duration = Duration::from_secs(60);

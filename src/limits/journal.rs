@@ -1,39 +1,39 @@
-//! The journal, and what waits for it.
+//! Limits of the journal, and of messages that wait for it.
 
 use std::time::Duration;
 
 use super::QUEUE;
 
-/// Bytes up to which a journal file grows before it is compacted, whatever is open: [`JOURNAL_OPEN_BYTES`] and an answer for
-/// each turn that runs. A file that became larger is read all the same.
+/// Maximum bytes of a journal file before it is compacted, whatever is open: [`JOURNAL_OPEN_BYTES`] and an answer for each
+/// running turn. A larger file can still be read.
 pub const JOURNAL_BYTES: u64 = 248 * 1024;
-/// Bytes of a journal file usually: it is compacted when this is full.
+/// Usual bytes of a journal file: it is compacted when this is full.
 pub const JOURNAL_STEP_BYTES: u64 = 64 * 1024;
 /// Bytes of one journal frame: the longest message or answer, and its envelope.
 pub const JOURNAL_FRAME_BYTES: usize = 44 * 1024;
-/// Bytes of messages and answers that may be open; polling stops until some are done.
+/// Bytes of open messages and answers; polling stops until some are finished.
 pub const JOURNAL_OPEN_BYTES: usize = 64 * 1024;
 /// Bytes of a turn's session lines that the journal carries; longer ones are synced in the session file itself.
 pub const JOURNAL_LINES_BYTES: usize = 8 * 1024;
-/// Bytes of one journal file that a backup copies; the daemon makes a larger one small again with its first write.
+/// Bytes of one journal file that a backup copies; the daemon compacts a larger one with its first write.
 pub const BACKUP_JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
-/// Bytes of one message outside an answer, all its parts together, and of all that may be waiting to be sent beside
-/// [`JOURNAL_OPEN_BYTES`]; the tool that wants more is told.
+/// Bytes of one message outside an answer, all its parts together, and of all such messages that wait to be sent, in
+/// addition to [`JOURNAL_OPEN_BYTES`]; a tool that exceeds this gets an error.
 pub const OUTGOING_BYTES: usize = 64 * 1024;
-/// Notes about a recovery that reach the log.
+/// Log lines about a recovery.
 pub const RECOVERY_NOTES: usize = 64;
-/// Open messages of one chat that are in memory; further ones wait on the card, so that no chat takes another's place.
+/// Open messages of one chat in memory; further ones wait on the card, so that no chat displaces another.
 pub const CHAT_QUEUE: usize = QUEUE / 4;
-/// Bytes of them.
+/// Bytes of these messages.
 pub const CHAT_OPEN_BYTES: usize = JOURNAL_OPEN_BYTES / 4;
 /// Chats whose messages may wait on the card.
 pub const SPILL_CHATS: usize = 16;
-/// Bytes of one chat's messages on the card: 60 of the longest that Telegram sends, hundreds of usual ones. What has no room
-/// there is not confirmed, and Telegram keeps it.
+/// Bytes of one chat's messages on the card: 60 of the longest that Telegram sends, hundreds of usual ones. A message that does
+/// not fit is not confirmed, and Telegram keeps it.
 pub const SPILL_CHAT_BYTES: u64 = 256 * 1024;
 /// How long messages wait on the card before their chat is told.
 pub const WAITING_NOTICE: Duration = Duration::from_secs(3);
-/// Reads of a message on the card before its chat's file is put aside, and the pause between two.
+/// Attempts to read a message on the card before its chat's file is set aside, and the pause between two.
 pub const SPILL_TRIES: u32 = 3;
 /// See [`SPILL_TRIES`].
 pub const SPILL_PAUSE: Duration = Duration::from_secs(1);

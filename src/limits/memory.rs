@@ -1,40 +1,40 @@
-//! Bounds of noting and finding what was noted.
+//! Limits of notes, their index and their consolidation.
 
 use std::time::Duration;
 
 use super::APPEND_FILE_BYTES;
 
-/// Bytes of one chunk of a note, as the search of the memory finds it.
+/// Bytes of one chunk of a note, the unit of memory search.
 pub const CHUNK_BYTES: usize = 800;
-/// Bytes of memory in which a piece of the index is put together; sorted and written, it takes about half as much again.
+/// Bytes of memory for building a part of the index; sorting and writing it needs about half as much again.
 pub const INDEX_RUN_BYTES: usize = 128 * 1024;
-/// Bytes of notes that one search reads to bring the index up to date; the next one goes on.
+/// Bytes of notes that one search reads to update the index; the next search continues.
 pub const INDEX_UPDATE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one note that are indexed.
 pub const INDEX_FILE_BYTES: u64 = APPEND_FILE_BYTES;
 /// Segments of the index above which all are merged; each is an open file and about 100 bytes while a search runs.
 pub const INDEX_SEGMENTS: usize = 48;
-/// Sessions, months, or notes of a month, that are indexed; about 100 bytes each while a search runs.
+/// Indexed sessions, months, or notes of a month; about 100 bytes each while a search runs.
 pub const INDEX_DOCS: usize = 4096;
-/// Months of notes, beside the latest and those that changed, that one search looks through.
+/// Months of notes that one search checks, in addition to the latest and those that changed.
 pub const INDEX_MONTHS: usize = 8;
-/// Words of a question that are searched for.
+/// Words of a query that are used.
 pub const SEARCH_TERMS: usize = 16;
-/// Chunks that a search gives, and how many unless the call says so.
+/// Maximum and default number of chunks in a search result.
 pub const SEARCH_RESULTS: (usize, usize) = (20, 6);
 /// Bytes of each chunk that are shown.
 pub const SEARCH_EXCERPT: usize = 600;
-/// Bytes that memory_append takes in one call; its file may have [`APPEND_FILE_BYTES`].
+/// Bytes that memory_append accepts per call; its file may have [`APPEND_FILE_BYTES`].
 pub const MEMORY_APPEND_BYTES: usize = 16 * 1024;
-/// Bytes of a MEMORY.md that a model is let rewrite: they are in its question and in its answer.
+/// Bytes of a MEMORY.md that a model may rewrite: they are in the request and in the answer.
 pub const CONSOLIDATION_MEMORY_BYTES: usize = 32 * 1024;
-/// Bytes of daily notes in one such question; the next night goes on.
+/// Bytes of daily notes in one such request; the next night continues.
 pub const CONSOLIDATION_NOTES_BYTES: usize = 32 * 1024;
-/// Days back from which notes are consolidated where nothing says how far they are.
+/// Days back from which notes are consolidated if no progress is recorded.
 pub const CONSOLIDATION_DAYS: i64 = 30;
-/// Lines of MEMORY.md above which an answer that lets more than half of them go is not used.
+/// Lines of MEMORY.md above which an answer that drops more than half of them is rejected.
 pub const CONSOLIDATION_LINES: usize = 10;
-/// One consolidation's question and answer.
+/// Time limit of one consolidation.
 pub const CONSOLIDATION_TIME: Duration = Duration::from_secs(300);
-/// Times one day's consolidation is begun: again after a crash, but not for ever.
+/// Attempts per day's consolidation: again after a crash, but not forever.
 pub const CONSOLIDATION_TRIES: i64 = 2;

@@ -1,23 +1,23 @@
-//! Bounds of installing skills.
+//! Limits of installing skills.
 
 use std::time::Duration;
 
-/// Bytes of an archive with a skill: a whole repository comes, of which one folder is kept.
+/// Bytes of an archive with a skill: a whole repository is downloaded, of which one folder is kept.
 pub const SKILL_ARCHIVE_BYTES: u64 = 32 * 1024 * 1024;
-/// Bytes it may unpack to while it is searched; a C906 inflates about 20 MB a second.
+/// Bytes that it may unpack to while it is searched; a C906 inflates about 20 MB a second.
 pub const SKILL_UNPACKED_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes out for each byte in after which an archive counts as a bomb, once [`SKILL_RATIO_FROM`] bytes came out: sources
 /// have 3 to 10, deflate ends at 1032.
 pub const SKILL_RATIO: u64 = 100;
 /// See [`SKILL_RATIO`].
 pub const SKILL_RATIO_FROM: u64 = 4 * 1024 * 1024;
-/// Entries of an archive that are looked at.
+/// Entries read per archive.
 pub const SKILL_ENTRIES: usize = 50_000;
 /// Bytes of a skill, all its files.
 pub const SKILL_BYTES: u64 = 8 * 1024 * 1024;
 /// Files of a skill.
 pub const SKILL_FILES: u64 = 256;
-/// Folders one inside the other in a skill, and the file.
+/// Path depth in a skill, including the file.
 pub const SKILL_DEPTH: usize = 8;
 /// Bytes of a file's path in a skill.
 pub const SKILL_NAME_BYTES: usize = 255;
