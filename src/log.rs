@@ -172,7 +172,7 @@ pub fn secrets() -> Arc<[String]> {
     state().secrets.clone().unwrap_or_default()
 }
 
-/// LogSubscriber dropped by the rate limit so far.
+/// Lines dropped by the rate limit so far.
 pub fn dropped() -> u64 {
     state().dropped
 }

@@ -1,13 +1,13 @@
-//! Which addresses the model's requests may not reach: everything that is not the public internet.
+//! Decides which addresses the model's requests may not reach: everything outside the public internet.
 //!
 //! Sources: the IANA special-purpose registries for IPv4 and IPv6, and the prefixes that carry an
-//! IPv4 address inside an IPv6 one (a blocked address stays blocked in any of its disguises).
-//! Never resolves a name: the client asks with each address just before it connects, so a name
-//! that changes its address between check and use gains nothing.
+//! IPv4 address inside an IPv6 one (a blocked address stays blocked in every notation).
+//! Never resolves a name: the client checks each address just before it connects, so a name
+//! that changes its address between check and use (DNS rebinding) does not help.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Networks of IPv4 that are no public host's: base and prefix length.
+/// IPv4 networks outside the public internet: base and prefix length.
 const BLOCKED_V4: &[([u8; 4], u8)] = &[
     ([0, 0, 0, 0], 8),     // this host and network; 0.0.0.0 reaches loopback on Linux
     ([10, 0, 0, 0], 8),    // RFC 1918
@@ -27,7 +27,7 @@ const BLOCKED_V4: &[([u8; 4], u8)] = &[
     ([240, 0, 0, 0], 4),   // reserved, and broadcast
 ];
 
-/// Networks of IPv6 that are blocked whole: first four groups and prefix length.
+/// Blocked IPv6 networks: first four groups and prefix length.
 const BLOCKED_V6: &[([u16; 4], u8)] = &[
     ([0x0064, 0xff9b, 0x0001, 0], 48), // NAT64 of a site's own (RFC 8215): where the IPv4 part sits is unknown
     ([0x0100, 0, 0, 0], 64),           // discard (RFC 6666)
@@ -63,11 +63,11 @@ fn is_blocked_v6(ip: Ipv6Addr) -> bool {
     let whole = BLOCKED_V6.iter().any(|&([a, b, c, d], prefix)| {
         same_prefix(bits, u128::from(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), 128, prefix)
     });
-    // `::/96` holds unspecified, loopback and the IPv4-compatible form, which nothing public uses.
+    // `::/96` holds unspecified, loopback and the IPv4-compatible form, which no public host uses.
     whole || bits >> 32 == 0 || embedded_v4(ip).into_iter().flatten().any(is_blocked_v4)
 }
 
-/// The IPv4 addresses a packet to `ip` may end at.
+/// The IPv4 addresses that a packet to `ip` may reach.
 fn embedded_v4(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let s = ip.segments();
     let low = |hi: u16, lo: u16| Ipv4Addr::from(u32::from(hi) << 16 | u32::from(lo));
@@ -80,7 +80,7 @@ fn embedded_v4(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
         [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] => [Some(low(hi, lo)), None],
         // 6to4 (RFC 3056).
         [0x2002, hi, lo, ..] => [Some(low(hi, lo)), None],
-        // Teredo (RFC 4380): server in clear, client inverted.
+        // Teredo (RFC 4380): server in plain, client inverted.
         [0x2001, 0, s_hi, s_lo, _, _, hi, lo] => [Some(low(s_hi, s_lo)), Some(low(!hi, !lo))],
         // ISATAP (RFC 5214) under any prefix; the second form has the universal bit set.
         [_, _, _, _, 0 | 0x0200, 0x5efe, hi, lo] => [Some(low(hi, lo)), None],
@@ -90,11 +90,11 @@ fn embedded_v4(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
 
 fn same_prefix(a: u128, b: u128, width: u32, prefix: u8) -> bool {
     let shift = width.saturating_sub(u32::from(prefix));
-    // A shift by all 128 bits (prefix 0) leaves nothing to differ.
+    // A shift by all 128 bits (prefix 0) makes any two equal.
     (a ^ b).checked_shr(shift).unwrap_or(0) == 0
 }
 
-/// True when `host` (as it stands in a URL, no brackets) is named in the white list; case is ignored.
+/// Whether `host` (as in a URL, without brackets) is in the white list; case-insensitive.
 pub fn host_is_listed(list: &[String], host: &str) -> bool {
     let host = host.trim_end_matches('.');
     list.iter().any(|entry| {

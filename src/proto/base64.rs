@@ -1,6 +1,6 @@
-//! Base64 (RFC 4648). The library would be 4 kB of the board's program, for four callers.
+//! Base64 (RFC 4648). The library would add 4 kB to the board's program, for four callers.
 
-/// A way of writing it.
+/// A variant of the encoding.
 #[derive(Clone, Copy)]
 pub struct Base64 {
     /// The digits of 62 and 63.
@@ -25,7 +25,7 @@ impl Base64 {
         out
     }
 
-    /// The same behind what is in `out`.
+    /// The same, appended to `out`.
     pub fn push(self, bytes: &[u8], out: &mut String) {
         out.reserve(bytes.len().div_ceil(3) * 4);
         for three in bytes.chunks(3) {
@@ -41,7 +41,7 @@ impl Base64 {
         }
     }
 
-    /// The bytes of a text; `None` when it is not written exactly as [`Base64::encode`] does.
+    /// Decodes a text; `None` if it differs from what [`Base64::encode`] writes.
     pub fn decode(self, text: &[u8]) -> Option<Vec<u8>> {
         let mut digits = text;
         if self.padded {
@@ -62,7 +62,7 @@ impl Base64 {
                 bits &= (1 << held) - 1;
             }
         }
-        // What is left of the last digit says nothing.
+        // The unused bits of the last digit must be zero.
         (bits == 0).then_some(bytes)
     }
 

@@ -1,13 +1,13 @@
-//! Looks at nanoserde's binary form before nanoserde does: it believes every length it reads, so one from a foreign
-//! layout would ask for more memory than there is and abort.
+//! Validates nanoserde's binary form before nanoserde decodes it: nanoserde trusts every length, so one from another
+//! layout could request more memory than there is and abort.
 //!
-//! A shape says what follows what: `b` one byte (also a bool), `d` four, `q` eight, `s` a text (its length in eight bytes,
+//! A schema lists the fields in order: `b` one byte (also a bool), `d` four, `q` eight, `s` a text (its length in eight bytes,
 //! then the text), `[x]` a list (how many in eight bytes, then each), `?x` one byte and, where it is 1, what follows. A
-//! capital letter is a shape of [`NAMED`].
+//! capital letter is a schema of [`NAMED`].
 
 use nanoserde::DeBin;
 
-/// Shapes of types that stand in others.
+/// Schemas of types that are part of others.
 const NAMED: [(u8, &str); 7] = [
     // bus::Address, Sender (app::control::ChannelReport too), Attachment, Inbound, Outbound, Origin.
     (b'A', "sss"),
@@ -20,21 +20,21 @@ const NAMED: [(u8, &str); 7] = [
     (b'T', "sds"),
 ];
 
-/// Decodes a value that has this shape and nothing behind it; `None` for anything else.
+/// Decodes a value of this schema without trailing bytes; `None` for anything else.
 pub fn decode<T: DeBin>(shape: &str, bytes: &[u8]) -> Option<T> {
     if !fits(shape, bytes) {
         return None;
     }
-    // What is left to refuse is a text that is no UTF-8.
+    // Only invalid UTF-8 remains to be refused.
     DeBin::deserialize_bin(bytes).ok()
 }
 
-/// Are these the bytes of a value of this shape, all of them?
+/// Whether these are exactly the bytes of a value of this schema.
 pub fn fits(shape: &str, bytes: &[u8]) -> bool {
     walk(shape.as_bytes(), bytes).is_some_and(<[u8]>::is_empty)
 }
 
-/// What is left behind a value of this shape. It goes as deep as the shape, not as the bytes say.
+/// The bytes after a value of this schema. The recursion depth depends on the schema, not on the bytes.
 fn walk<'a>(mut shape: &[u8], mut rest: &'a [u8]) -> Option<&'a [u8]> {
     while let Some((kind, after)) = shape.split_first() {
         shape = after;
@@ -51,7 +51,7 @@ fn walk<'a>(mut shape: &[u8], mut rest: &'a [u8]) -> Option<&'a [u8]> {
                 let (inner, after) = (&shape[..end], &shape[end + 1..]);
                 shape = after;
                 let (count, mut rest) = length(rest)?;
-                // Each takes at least a byte, so this ends where the bytes do.
+                // Each takes at least a byte, so this ends with the bytes.
                 for _ in 0..count {
                     rest = walk(inner, rest)?;
                 }
@@ -72,7 +72,7 @@ fn walk<'a>(mut shape: &[u8], mut rest: &'a [u8]) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// A length that can be, and what stands behind it.
+/// A plausible length, and the bytes after it.
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (head, rest) = bytes.split_first_chunk()?;
     let length = usize::try_from(u64::from_le_bytes(*head)).ok()?;

@@ -1,9 +1,9 @@
-//! Bytes of a page to text, piece by piece: UTF-8 and Windows-1252, which the web means by Latin-1.
+//! Decodes a page's bytes to text, piece by piece: UTF-8 and Windows-1252, which the web calls Latin-1.
 //!
-//! Never fails: what is not text becomes U+FFFD. Other character sets are read as UTF-8 and named to
-//! the caller, who tells the reader.
+//! Never fails: invalid bytes become U+FFFD. Other character sets are decoded as UTF-8 and reported to
+//! the caller, which tells the reader.
 
-/// What the bytes are taken for.
+/// The supported character sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {
     /// UTF-8; ASCII is part of it.
@@ -13,7 +13,7 @@ pub enum Charset {
 }
 
 impl Charset {
-    /// The character set of a label such as a Content-Type's `charset`; `None` when it is another one.
+    /// The character set of a label such as a Content-Type's `charset`; `None` if it is another one.
     pub fn from_label(label: &str) -> Option<Charset> {
         let label = label.trim().trim_matches(['"', '\'']);
         let is = |names: &[&str]| names.iter().any(|n| label.eq_ignore_ascii_case(n));
@@ -58,7 +58,7 @@ pub fn label_in_html(start: &[u8]) -> Option<&str> {
 /// Decodes a stream whose pieces may end in the middle of a character.
 pub struct Decoder {
     charset: Charset,
-    /// The beginning of a character whose rest comes with the next piece.
+    /// The start of a character whose rest comes with the next piece.
     carry: [u8; 4],
     carried: usize,
     at_start: bool,
@@ -70,7 +70,7 @@ impl Decoder {
         Decoder { charset, carry: [0; 4], carried: 0, at_start: true }
     }
 
-    /// Hands the text of `bytes` to `sink`, a leading byte order mark left out.
+    /// Passes the text of `bytes` to `sink`, without a leading byte order mark.
     pub fn feed(&mut self, mut bytes: &[u8], sink: &mut dyn FnMut(&str)) {
         if self.charset == Charset::Windows1252 {
             return windows_1252(bytes, sink);
@@ -86,12 +86,12 @@ impl Decoder {
                     self.carried = 0;
                     bytes = &bytes[1..];
                 }
-                // A longer prefix of a character: go on collecting. Four bytes are always decided.
+                // A longer prefix of a character: keep collecting. Four bytes are always decided.
                 Err(e) if e.error_len().is_none() && self.carried < 3 => {
                     self.carried += 1;
                     bytes = &bytes[1..];
                 }
-                // The byte does not continue it and is looked at again by itself.
+                // The byte does not continue it and is decoded again by itself.
                 Err(_) => {
                     self.end(sink);
                 }
@@ -128,7 +128,7 @@ impl Decoder {
         }
     }
 
-    /// At the end of the text: a character that stays incomplete becomes U+FFFD.
+    /// At the end of the text: an incomplete character becomes U+FFFD.
     pub fn end(&mut self, sink: &mut dyn FnMut(&str)) {
         if self.carried > 0 {
             self.carried = 0;

@@ -1,7 +1,7 @@
-//! A file of notes in chunks: what a search finds and shows. Pure, fed in pieces of any size.
+//! Splits a file of notes into chunks, the unit of search. Pure, fed in pieces of any size.
 //!
 //! A chunk ends before a heading, at a blank line when it has [`SOFT`] bytes, and at the latest after
-//! [`CHUNK_BYTES`]: then at the end of a line, or in a line of that length at a blank.
+//! [`CHUNK_BYTES`]: then at the end of a line, or in such a long line at a blank.
 
 use crate::limits::CHUNK_BYTES;
 
@@ -11,7 +11,7 @@ const SOFT: usize = CHUNK_BYTES * 3 / 8;
 /// One chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// Where it begins in the file.
+    /// Its offset in the file.
     pub offset: u64,
     /// Number of its first line, from 1.
     pub line: u32,
@@ -19,9 +19,9 @@ pub struct Chunk<'a> {
     pub text: &'a [u8],
 }
 
-/// Splits what it is fed.
+/// Splits its input.
 pub struct Splitter {
-    /// What no chunk was made of yet.
+    /// Input that is not in a chunk yet.
     open: Vec<u8>,
     /// Where the last line of `open` begins in it.
     last_line: usize,
@@ -30,12 +30,12 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// For a file, or for what follows its first `offset` bytes with `lines` line ends.
+    /// For a file, or for the part after its first `offset` bytes, which contain `lines` line ends.
     pub fn new(offset: u64, lines: u32) -> Splitter {
         Splitter { open: Vec::new(), last_line: 0, offset, line: lines.saturating_add(1) }
     }
 
-    /// Bytes of the file before what is still open, and line ends in them.
+    /// Bytes of the file before the open chunk, and line ends in them.
     pub fn done(&self) -> (u64, u32) {
         (self.offset, self.line - 1)
     }
@@ -64,12 +64,12 @@ impl Splitter {
         }
     }
 
-    /// Gives what is left.
+    /// Returns the rest.
     pub fn end(&mut self, each: &mut dyn FnMut(Chunk<'_>)) {
         self.cut(self.open.len(), each);
     }
 
-    /// Where a full chunk is cut: behind a line, behind a blank, before a character.
+    /// Where to cut a full chunk: after a line, after a blank, before a character.
     fn good_end(&self) -> usize {
         if self.last_line > 0 {
             return self.last_line;

@@ -11,7 +11,7 @@ pub fn crc32(parts: &[&[u8]]) -> u32 {
     parts.iter().fold(0, |crc, part| more(crc, part))
 }
 
-/// Goes on from the checksum of what came before; 0 at the beginning.
+/// Continues from the checksum of the previous data; 0 at the start.
 pub fn more(crc: u32, bytes: &[u8]) -> u32 {
     let mut crc = !crc;
     for byte in bytes {

@@ -1,15 +1,15 @@
 //! Calendar arithmetic on unix seconds (proleptic Gregorian, no leap seconds) and RFC 3339 text.
 //!
-//! No clock and no time zone data: the caller brings seconds and, for local time, the offset.
+//! No clock and no time zone data: the caller provides seconds and, for local time, the offset.
 //! Any `i64` is accepted; years outside 0..=9999 have no RFC 3339 form and are clamped to it.
 
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 
-/// First and last second RFC 3339 can write: 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
+/// First and last second that RFC 3339 can express: 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
 const RFC3339_RANGE: (i64, i64) = (-62_167_219_200, 253_402_300_799);
 
-/// A moment taken apart.
+/// The calendar fields of an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
     /// Astronomical year (0 is 1 BC).
@@ -42,7 +42,7 @@ pub fn day_number(unix: i64, offset: i32) -> i64 {
     unix.saturating_add(i64::from(offset)).div_euclid(DAY)
 }
 
-/// Takes unix seconds apart; add the zone's offset first for local time.
+/// Converts unix seconds; add the zone's offset first for local time.
 pub fn civil(unix: i64) -> Civil {
     let days = unix.div_euclid(DAY);
     let rest = unix.rem_euclid(DAY);

@@ -1,12 +1,12 @@
-//! The build id of an ELF file: what ties a crash report to the debug file of its build.
+//! The build id of an ELF file: it connects a crash report with the debug file of its build.
 
 /// Note type of a build id (GNU ABI, `NT_GNU_BUILD_ID`).
 const BUILD_ID: u32 = 3;
 /// Program header type of notes.
 const NOTE: u32 = 4;
 
-/// The build id in hex, from the head of a 64-bit little-endian ELF file (program headers and notes must lie in
-/// `head`; with the usual linkers they are in the first page). None for anything else.
+/// The build id in hex, from the head of a 64-bit little-endian ELF file (program headers and notes must be inside
+/// `head`; with the usual linkers they are in the first page). `None` for anything else.
 pub fn build_id(head: &[u8]) -> Option<String> {
     if head.get(..6)? != [0x7f, b'E', b'L', b'F', 2, 1] {
         return None;
@@ -55,7 +55,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// An ELF head with one note segment behind the program header.
+    /// An ELF header with one note segment after the program header.
     fn elf(notes: &[u8]) -> Vec<u8> {
         let mut file = vec![0; 64 + 56];
         file[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);

@@ -1,10 +1,10 @@
-//! Output that may have no end: its head and its tail are kept. Never cuts inside a character.
+//! Keeps the head and the tail of unbounded output. Never cuts inside a character.
 
 use std::collections::VecDeque;
 
 use super::text::{ceil_char, floor_char};
 
-/// `text` in at most `limit` bytes: its head and its tail, with the number of bytes left out between them.
+/// `text` in at most `limit` bytes: its head and its tail, with the number of omitted bytes between them.
 pub fn keep_ends(text: String, limit: usize) -> String {
     if text.len() <= limit {
         return text;
@@ -22,7 +22,7 @@ fn left_out(bytes: u64) -> String {
     format!("\n... ({bytes} bytes left out) ...\n")
 }
 
-/// Keeps the first and the last `half` bytes of a stream without end.
+/// Keeps the first and the last `half` bytes of an unbounded stream.
 pub struct HeadTail {
     half: usize,
     head: Vec<u8>,
@@ -53,15 +53,15 @@ impl HeadTail {
         self.total
     }
 
-    /// Takes away what the cut left of any of these words (four bytes of one and more) at its edges: a search for
-    /// whole words would pass over a half.
+    /// Removes fragments of these words (four bytes and more) at the edges of the cut: a search for whole words
+    /// (redaction) would miss them.
     pub fn drop_halves(&mut self, words: &[String]) {
         if (self.head.len() + self.tail.len()) as u64 == self.total {
             return;
         }
         let tail = self.tail.make_contiguous();
         let mut skip = 0;
-        // Again, as what is taken away may have hidden a half of another.
+        // Repeated, because a removed fragment may have hidden one of another word.
         loop {
             let (mut before, mut after) = (0, 0);
             for word in words.iter().map(|w| w.as_bytes()) {
@@ -80,14 +80,14 @@ impl HeadTail {
         self.tail.drain(..skip);
     }
 
-    /// What was kept, with the number of missing bytes where there are any; invalid UTF-8 is replaced.
+    /// The kept text, with the number of omitted bytes if there are any; invalid UTF-8 is replaced.
     pub fn text(mut self) -> String {
         let kept = (self.head.len() + self.tail.len()) as u64;
         if kept == self.total {
             self.head.extend(&self.tail);
             return String::from_utf8_lossy(&self.head).into_owned();
         }
-        // A character cut at either edge is dropped, so that the cut makes no replacement signs.
+        // A character cut at either edge is dropped, so that the cut produces no replacement characters.
         let mut cut = self.head.len();
         while cut > 0 && self.head.len() - cut < 4 && self.head[cut - 1] & 0xC0 == 0x80 {
             cut -= 1;

@@ -1,16 +1,16 @@
-//! The block between two `---` lines at the beginning of a Markdown file, as a flat list of fields.
+//! Parses the block between two `---` lines at the start of a Markdown file into a flat list of fields.
 //!
-//! Reads JSON, or the part of YAML that such blocks really use: `key: value`, quotes, comments, block
-//! scalars (`|`, `>`), continued lines. Nested values are skipped, never an error: a field that is
-//! missing is the caller's to judge.
+//! Reads JSON, or the part of YAML that such blocks use in practice: `key: value`, quotes, comments, block
+//! scalars (`|`, `>`), continued lines. Nested values are skipped, never an error: the caller
+//! checks for missing fields.
 
 use serde_json::Value;
 
 /// Fields of one block; further ones are ignored.
 const FIELDS: usize = 64;
 
-/// Splits `text` into the block's inside and what follows it, blank lines between left out.
-/// Without an opening line, or without a closing one, there is no block and all is body.
+/// Splits `text` into the block's content and the body, without blank lines in between.
+/// Without an opening line, or without a closing one, there is no block and everything is body.
 pub fn split(text: &str) -> (Option<&str>, &str) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.split_inclusive('\n');
@@ -38,7 +38,7 @@ fn rest_len(lines: &std::str::SplitInclusive<'_, char>) -> usize {
     lines.clone().map(str::len).sum()
 }
 
-/// The fields of a block in the order they stand in; the last of a name counts for [`get`].
+/// The fields of a block in their order; the last of a name counts for [`get`].
 pub fn fields(block: &str) -> Vec<(String, String)> {
     if let Ok(Value::Object(map)) = serde_json::from_str(block) {
         return map.into_iter().take(FIELDS).map(|(key, value)| (key, plain(value))).collect();
@@ -116,7 +116,7 @@ fn scalar(value: &str, inside: &[&str]) -> String {
         }
     }
     if value.starts_with(['"', '\'']) || value.is_empty() || value.starts_with('#') {
-        // What stands under an empty value is a map or a list.
+        // Indented lines under an empty value are a map or a list.
         return if value.starts_with('#') { String::new() } else { unquoted(value) };
     }
     if value.starts_with(['[', '{']) {

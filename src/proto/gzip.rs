@@ -1,6 +1,6 @@
-//! gzip (RFC 1952) taken apart piece by piece; the deflate stream inside is miniz_oxide's.
+//! Decompresses gzip (RFC 1952) piece by piece; miniz_oxide decodes the deflate stream.
 //!
-//! Holds 43 kB while it lives, however large the file: the window of 32 kB and the decoder's tables.
+//! Needs 43 kB, however large the file: the window of 32 kB and the decoder's tables.
 
 use miniz_oxide::inflate::TINFLStatus as Status;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
@@ -9,19 +9,19 @@ use super::crc32;
 
 /// The window of deflate; its size must be a power of two.
 const WINDOW: usize = 32 * 1024;
-/// Bytes of a header with its optional fields; real ones hold a file name.
+/// Maximum bytes of a header with its optional fields; real ones contain a file name.
 const HEADER_BYTES: usize = 4096;
 
 const CUT: &str = "the gzip header is wrong";
 
-/// What is read next.
+/// The next part to read.
 enum State {
-    /// The ten fixed bytes and the optional fields, collected until they are whole.
+    /// The ten fixed bytes and the optional fields, collected until complete.
     Header(Vec<u8>),
     Deflate,
     /// Checksum and length.
     Trailer(Vec<u8>),
-    /// Between two members, or behind the last.
+    /// Between two members, or after the last.
     Between,
 }
 
@@ -49,15 +49,15 @@ impl Default for Gunzip {
 }
 
 impl Gunzip {
-    /// Takes what it can use off `input`; gives the next piece of the content, empty when it needs more input.
+    /// Consumes bytes from `input`; returns the next piece of the content, empty if it needs more input.
     ///
     /// # Errors
-    /// Not gzip, broken, or a checksum that does not fit.
+    /// Not gzip, corrupt, or a wrong checksum.
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<&[u8], &'static str> {
         while !input.is_empty() {
             match &mut self.state {
                 State::Header(have) => {
-                    // One byte at a time: only this way nothing of the stream behind is taken.
+                    // One byte at a time, so that nothing of the following stream is consumed.
                     have.push(input[0]);
                     *input = &input[1..];
                     if header_is_whole(have)? {
@@ -104,13 +104,13 @@ impl Gunzip {
         Ok(&[])
     }
 
-    /// The input may end here.
+    /// Whether the input may end here.
     pub fn is_whole(&self) -> bool {
         matches!(self.state, State::Between)
     }
 }
 
-/// False where more bytes belong to it.
+/// False if more bytes belong to it.
 fn header_is_whole(have: &[u8]) -> Result<bool, &'static str> {
     const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
     if have.iter().zip(MAGIC).any(|(a, b)| *a != b) {

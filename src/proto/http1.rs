@@ -1,12 +1,12 @@
 //! Responses of HTTP/1.1 (RFC 9112) without I/O: the head, and where the body ends.
 //!
-//! Fed in pieces of any size; never holds more than the head, and nothing of the body.
+//! Takes pieces of any size; never holds more than the head, and nothing of the body.
 
 use percent_encoding::percent_decode_str;
 
 use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
 
-/// What is wrong with the server's bytes; half a sentence.
+/// Why the server's bytes are malformed; half a sentence.
 pub type Malformed = &'static str;
 
 /// Collects a response head.
@@ -16,10 +16,10 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
-    /// Takes the head's bytes off the front of `input`; the head when it is whole.
+    /// Consumes the head's bytes from `input`; returns the head once it is complete.
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Malformed> {
-        // Looks for the empty line before anything is parsed, so that a head that drips in
-        // byte by byte costs no more than one that comes at once.
+        // Looks for the empty line before anything is parsed, so that a head that arrives
+        // byte by byte costs no more than one that arrives at once.
         for (i, &b) in input.iter().enumerate() {
             self.bytes.push(b);
             if b == b'\n' && (self.bytes.ends_with(b"\n\r\n") || self.bytes.ends_with(b"\n\n")) {
@@ -34,24 +34,24 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Whether nothing has come yet.
+    /// Whether nothing has arrived yet.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 }
 
-/// What a small server wants to know of a request.
+/// The parts of a request head that a small server needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RequestHead<'a> {
-    /// As written; empty where there is no request.
+    /// As written; empty if there is no request.
     pub method: &'a [u8],
-    /// Without what follows a question mark.
+    /// Without the query.
     pub path: &'a [u8],
     /// The token of `Authorization: Bearer TOKEN` (RFC 6750).
     pub bearer: Option<&'a [u8]>,
 }
 
-/// Reads the head of a request; what is not understood is left empty.
+/// Parses the head of a request; parts that are not understood are empty.
 pub fn request(head: &[u8]) -> RequestHead<'_> {
     let mut words = first_line(head).split(|b| *b == b' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -189,11 +189,11 @@ pub enum Body {
     Length(u64),
     /// Chunks (RFC 9112, section 7.1).
     Chunked(Chunk),
-    /// Everything until the connection ends.
+    /// Everything until the end of the connection.
     UntilClose,
 }
 
-/// Where in the chunked coding the next byte stands.
+/// The state of the chunked coding at the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunk {
     /// At the start of a size line.
@@ -213,7 +213,7 @@ pub enum Chunk {
 }
 
 impl Body {
-    /// Whether the whole body has been given.
+    /// Whether the whole body has been returned.
     pub fn is_done(&self) -> bool {
         matches!(self, Body::Length(0) | Body::Chunked(Chunk::Done))
     }
@@ -223,8 +223,8 @@ impl Body {
         if let Body::Length(n) = self { Some(*n) } else { None }
     }
 
-    /// Takes coded bytes off the front of `input`, gives the next piece of the body; empty when more input is needed
-    /// or the body is done. What is left in `input` after the end belongs to no one.
+    /// Consumes coded bytes from `input`, returns the next piece of the body; empty if more input is needed or the
+    /// body is done. Bytes left in `input` after the end are not part of the response.
     pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
         match self {
             Body::UntilClose => Ok(std::mem::take(input)),
@@ -246,7 +246,7 @@ impl Body {
         }
     }
 
-    /// The connection has ended: fine only where that is the body's end.
+    /// The connection has ended, which is only valid at the body's end.
     pub fn end(&self) -> Result<(), Malformed> {
         if self.is_done() || *self == Body::UntilClose {
             Ok(())

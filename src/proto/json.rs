@@ -1,8 +1,8 @@
-//! Reading JSON that others wrote, by name, where it stands: no tree, no type a shape.
+//! Reads external JSON by member name, in place: no tree, no type per message.
 //!
-//! A reader derived by serde costs one to twelve kilobytes of program for each shape; a look at a member costs a call. What is
-//! missing or null is empty, zero, false. What has another type than asked for is that as well, and is kept in [`TypeMismatch`], so that
-//! whoever reads decides at the end whether a text of unexpected types counts.
+//! A deserializer derived by serde costs one to twelve kilobytes of code per type; reading a member costs a call. A missing or
+//! null member is empty, zero, false. So is a member of an unexpected type, which is also recorded as [`TypeMismatch`], so that
+//! the caller can decide at the end whether to accept the text.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,28 +12,28 @@ use serde_json::{Map, Value};
 
 use super::{json_pos, text};
 
-/// The first value that had another type than was asked for, as it stands in the text.
+/// The first value of an unexpected type, as in the text.
 pub type TypeMismatch<'a> = Cell<Option<&'a str>>;
 
-/// One value. Looking a member up walks over the members in front of it.
+/// One value. Looking up a member scans the members before it.
 #[derive(Clone, Copy)]
 pub struct Json<'a> {
-    /// JSON without blanks around it.
+    /// JSON without surrounding blanks.
     text: &'a str,
     mismatch: &'a TypeMismatch<'a>,
 }
 
 impl<'a> Json<'a> {
-    /// The value of a text.
+    /// Parses a text.
     ///
     /// # Errors
-    /// serde_json's, where the text is no JSON.
+    /// serde_json's, if the text is not JSON.
     pub fn parse(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> serde_json::Result<Json<'a>> {
         let raw: &RawValue = serde_json::from_str(text)?;
         Ok(Json { text: raw.get(), mismatch })
     }
 
-    /// The same value with a place of its own for mismatches.
+    /// The same value with a separate record of mismatches.
     pub fn apart<'b>(self, mismatch: &'b TypeMismatch<'b>) -> Json<'b>
     where
         'a: 'b,
@@ -41,22 +41,22 @@ impl<'a> Json<'a> {
         Json { text: self.text, mismatch }
     }
 
-    /// The first value so far that had another type than was asked for.
+    /// The first value of an unexpected type so far.
     pub fn mismatch(self) -> Option<&'a str> {
         self.mismatch.get()
     }
 
-    /// As it stands in the text.
+    /// The raw text of the value.
     pub fn raw(self) -> &'a str {
         self.text
     }
 
-    /// Is it null, or missing?
+    /// Whether it is null or missing.
     pub fn is_null(self) -> bool {
         self.text == "null"
     }
 
-    /// Is it an array?
+    /// Whether it is an array.
     pub fn is_list(self) -> bool {
         self.text.starts_with('[')
     }
@@ -85,12 +85,12 @@ impl<'a> Json<'a> {
         json_pos::items("", 0)
     }
 
-    /// A string; borrowed unless there is an escape in it.
+    /// A string; borrowed unless it contains an escape.
     pub fn str(self) -> Cow<'a, str> {
         let inner = self.text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match inner {
             Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
-            // An escape can still be half of a surrogate pair.
+            // An escape can still be an unpaired surrogate.
             Some(_) => Cow::Owned(self.read(serde_json::from_str(self.text).ok())),
             None => self.read(None),
         }
@@ -106,7 +106,7 @@ impl<'a> Json<'a> {
         self.read(self.text.parse().ok())
     }
 
-    /// An integer that is not negative.
+    /// A non-negative integer.
     pub fn uint(self) -> u64 {
         self.read(self.text.parse().ok())
     }
@@ -133,7 +133,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// An object of these members. (To collect them would sort them first: a kilobyte of program more.)
+/// An object of these members. (`collect` would sort them first, which costs another kilobyte of code.)
 pub fn object(members: impl IntoIterator<Item = (String, Value)>) -> Value {
     let mut map = Map::new();
     map.extend(members);

@@ -1,7 +1,7 @@
-//! JSON as people write it (JSON5) turned into JSON: comments, commas before a bracket, names without quotes, single quotes.
+//! Converts JSON5 to JSON: comments, trailing commas, unquoted names, single quotes.
 //!
-//! Lines stay lines, so that a parser's complaint about the result names the line of the original. What is no JSON5 either is
-//! passed on as it is: the parser tells.
+//! Line numbers are preserved, so that a parser's error about the result names the line of the original. Invalid JSON5 is
+//! passed on unchanged for the parser to report.
 
 /// See the module.
 pub fn to_json(text: &str) -> String {
@@ -36,7 +36,7 @@ pub fn to_json(text: &str) -> String {
     out
 }
 
-/// Bytes of the comment that `text` begins with; 0 for none.
+/// Length of the comment that `text` starts with; 0 for none.
 fn gap(text: &str) -> usize {
     if text.starts_with("//") {
         text.find('\n').unwrap_or(text.len())
@@ -47,7 +47,7 @@ fn gap(text: &str) -> usize {
     }
 }
 
-/// The next character that is neither blank nor comment.
+/// The next character outside blanks and comments.
 fn next(mut text: &str) -> Option<char> {
     loop {
         text = text.trim_start();
@@ -58,7 +58,7 @@ fn next(mut text: &str) -> Option<char> {
     }
 }
 
-/// Copies a string, with double quotes around; bytes taken.
+/// Copies a string, in double quotes; returns the bytes consumed.
 fn string(text: &str, quote: char, out: &mut String) -> usize {
     out.push('"');
     let mut chars = text.char_indices().skip(1);
@@ -70,7 +70,7 @@ fn string(text: &str, quote: char, out: &mut String) -> usize {
             }
             '"' => out.push_str("\\\""),
             '\\' => match chars.next() {
-                // A line goes on.
+                // A line continuation.
                 Some((_, '\n')) => {}
                 Some((_, '\'')) => out.push('\''),
                 Some((_, escaped)) => out.extend(['\\', escaped]),

@@ -1,7 +1,7 @@
-//! Where a key stands in a JSON text: offsets of members, and line, column and key path of an offset.
+//! Positions in a JSON text: offsets of members, and line, column and key path of an offset.
 //!
-//! The text has normally been accepted by serde_json before. On any other text these functions end early
-//! with less, they never panic and never recurse; they must not be used to decide whether a text is JSON.
+//! The text has normally been accepted by serde_json before. On any other text these functions stop early; they
+//! never panic and never recurse. They must not be used to decide whether a text is JSON.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ pub struct Item<'a> {
     pub at: usize,
     /// Byte offset of the value.
     pub value: usize,
-    /// Byte offset just behind the value.
+    /// Byte offset just after the value.
     pub end: usize,
 }
 
-/// Walks the direct members of the object or array that begins at an offset; nothing for scalars.
+/// Iterates over the direct members of the object or array at an offset; empty for scalars.
 pub struct Items<'a> {
     text: &'a str,
     next: usize,
@@ -80,13 +80,13 @@ impl<'a> Items<'a> {
     }
 }
 
-/// The first offset from `at` on that is no JSON blank.
+/// The first offset from `at` on that is not white space.
 pub fn skip_blanks(text: &str, at: usize) -> usize {
     let rest = text.as_bytes().get(at..).unwrap_or_default();
     at + rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count()
 }
 
-/// Offset just behind the value that begins at `at`; `None` where there is none.
+/// Offset just after the value at `at`; `None` if there is none.
 pub fn value_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut depth = 0usize;
@@ -119,7 +119,7 @@ pub fn value_end(text: &str, at: usize) -> Option<usize> {
     }
 }
 
-/// The offset where containers are nested deeper than `max`, if any.
+/// The offset at which nesting exceeds `max`, if any.
 pub fn too_deep(text: &str, max: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut depth, mut i) = (0usize, 0);
@@ -203,7 +203,7 @@ pub fn find(text: &str, path: &[&str]) -> Option<usize> {
     found
 }
 
-/// Offset behind the closing quote of the string that begins at `at`.
+/// Offset after the closing quote of the string at `at`.
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut i = at + 1;
     loop {

@@ -1,8 +1,8 @@
-//! Where the objects of a stream begin and end: JSON objects one after the other, with blanks between them or nothing.
+//! Splits a stream of concatenated JSON objects, with or without blanks between them.
 //!
-//! Finds the ends only; whether what stands between is JSON is for whoever reads the object.
+//! Only finds the boundaries; the consumer validates the JSON.
 
-/// Takes a stream in pieces of any size; holds one object.
+/// Takes pieces of any size; holds one object.
 pub struct Objects {
     bytes: Vec<u8>,
     /// Brackets that are open.
@@ -18,10 +18,10 @@ impl Objects {
         Objects { bytes: Vec::new(), depth: 0, quoted: false, escaped: false, most }
     }
 
-    /// Takes bytes off the front of `input` up to the end of an object; the object when it is whole.
+    /// Consumes bytes from `input` up to the end of an object; returns the object once it is complete.
     ///
     /// # Errors
-    /// Half a sentence; nothing that follows can be understood.
+    /// Half a sentence; the rest of the stream is unusable.
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
         for (i, &byte) in input.iter().enumerate() {
             match (self.depth, byte) {
@@ -50,7 +50,7 @@ impl Objects {
         Ok(None)
     }
 
-    /// An object was begun and is not whole.
+    /// Whether an object is incomplete.
     pub fn is_inside(&self) -> bool {
         self.depth > 0
     }

@@ -1,11 +1,11 @@
-//! A line editor's state: keys in, line and cursor out. No terminal here; the caller draws.
+//! A line editor's state: keys in, line and cursor out. No terminal I/O; the caller draws.
 //!
 //! Understands UTF-8, the Emacs control keys and the arrow sequences of xterm (ECMA-48 CSI).
 
-/// What a key led to.
+/// The effect of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Line or cursor changed: draw again.
+    /// Line or cursor changed: redraw.
     Changed,
     /// Enter: the finished line.
     Line(String),
@@ -19,14 +19,14 @@ pub struct LineEditor {
     cursor: usize,
     history: Vec<String>,
     most: usize,
-    /// Index into the history while browsing, and the line that was typed before it.
+    /// Index into the history while browsing, and the line typed before that.
     browsing: Option<(usize, Vec<char>)>,
     /// Bytes of an unfinished character or escape sequence.
     pending: Vec<u8>,
 }
 
 impl LineEditor {
-    /// Keeps at most `most` lines of `history`, the latest.
+    /// Keeps the latest `most` lines of `history`.
     pub fn new(mut history: Vec<String>, most: usize) -> LineEditor {
         history.drain(..history.len().saturating_sub(most));
         LineEditor {
@@ -83,7 +83,7 @@ impl LineEditor {
             _ => true,
         };
         if !complete {
-            // A sequence that never ends is dropped.
+            // An endless sequence is dropped.
             if self.pending.len() > 16 {
                 self.pending.clear();
             }

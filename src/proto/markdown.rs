@@ -1,14 +1,14 @@
-//! Markdown as models write it -> the HTML that Telegram understands (Bot API, "HTML style").
+//! Converts models' Markdown to Telegram's HTML (Bot API, "HTML style").
 //!
-//! Whatever comes in, what goes out is well formed: every tag that is opened is closed in order, every `<`, `>` and
-//! `&` of the text is an entity. Must never need more text than it was given: what the reader sees has at most as many
-//! UTF-16 units as the Markdown had, which is what [`crate::proto::split`] relies on.
+//! The output is well formed for any input: every tag is closed in order, every `<`, `>` and `&` of the text is an
+//! entity. The visible text must never have more UTF-16 units than the Markdown, because [`crate::proto::split`] relies
+//! on that.
 
 mod inline;
 
 pub(crate) use inline::{boundary, escape};
 
-/// What a run of lines is.
+/// The kind of a block of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Lines of white space.
@@ -47,7 +47,7 @@ pub(crate) fn fence(line: &str) -> Option<(char, usize, &str)> {
     (length >= 3 && !(mark == '`' && info.contains('`'))).then_some((mark, length, info))
 }
 
-/// Does this line end the fence `open`?
+/// Whether this line closes the fence `open`.
 pub(crate) fn closes(line: &str, open: (char, usize)) -> bool {
     let line = line.trim();
     line.len() >= open.1 && line.chars().all(|c| c == open.0)
@@ -128,7 +128,7 @@ pub(crate) fn block(text: &str, from: usize) -> Option<Block> {
     Some(Block { kind, end })
 }
 
-/// Telegram's HTML for `markdown`. Links keep their address only where Telegram takes it (`http`, `https`, `tg`,
+/// Telegram's HTML for `markdown`. Links keep their address only if Telegram accepts it (`http`, `https`, `tg`,
 /// `mailto`, `tel`); others become `label (address)`. The language of a code block is dropped.
 pub fn to_telegram_html(markdown: &str) -> String {
     let mut out = String::with_capacity(markdown.len() + markdown.len() / 8);
@@ -143,7 +143,7 @@ fn blocks(text: &str, out: &mut String, quoted: bool) {
         let body = whole.strip_suffix('\n').unwrap_or(whole);
         match kind {
             Kind::Blank => {
-                // The indentation of an empty line means nothing.
+                // The indentation of an empty line is ignored.
                 out.extend(body.bytes().filter(|b| *b == b'\n').map(char::from));
             }
             Kind::Fence => code_block(body, out),
@@ -155,7 +155,7 @@ fn blocks(text: &str, out: &mut String, quoted: bool) {
                     }
                     inner.push_str(quote(line).unwrap_or(line));
                 }
-                // Telegram takes no quote within a quote; `quote` took all the marks off.
+                // Telegram does not allow nested quotes; `quote` has removed all the marks.
                 if quoted || inner.trim().is_empty() {
                     inline::render(&inner, out);
                 } else {

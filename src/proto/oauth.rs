@@ -1,4 +1,4 @@
-//! What the server says while somebody signs in with a device code, and the tokens it gives (behaviour.md 7A; OpenAI's form
+//! Parses the server's answers during a device code sign-in, and its tokens (behaviour.md 7A; OpenAI's form
 //! of RFC 8628). No I/O.
 
 use serde_json::Value;
@@ -6,41 +6,41 @@ use serde_json::Value;
 use super::base64::URL;
 use crate::limits::AUTH_INTERVAL;
 
-/// A sign-in that waits for somebody to type a code in.
+/// A started sign-in that waits for the user to enter the code.
 pub struct Device {
-    /// What the server knows it by.
+    /// The server's id for it.
     pub id: String,
-    /// What is to be typed.
+    /// The code to enter.
     pub code: String,
-    /// Seconds between two questions.
+    /// Seconds between two polls.
     pub interval: u64,
 }
 
-/// How far it is.
+/// The result of a poll.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PollResult {
-    /// Ask again later.
+    /// Poll again later.
     Pending,
-    /// Ask again, less often.
+    /// Poll again, less often.
     SlowDown,
-    /// Somebody said no.
+    /// The user refused.
     Denied,
-    /// Nobody typed the code in time.
+    /// The code has expired.
     Expired,
-    /// What is exchanged for tokens: code and verifier.
+    /// Code and verifier, to be exchanged for tokens.
     Done(String, String),
 }
 
-/// What opens the model server.
+/// Tokens for the model server.
 #[derive(Default)]
 pub struct Tokens {
     /// Sent with each request.
     pub access: String,
-    /// Gets the next ones; empty for none.
+    /// The refresh token; empty for none.
     pub refresh: String,
-    /// Whose they are; empty where they do not say.
+    /// The account; empty if unknown.
     pub account: String,
-    /// Seconds they hold; 0 for not known.
+    /// Seconds of validity; 0 if unknown.
     pub expires_in: i64,
 }
 
@@ -52,18 +52,18 @@ fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().trim().to_owned()
 }
 
-/// A number, also written as a text.
+/// A number, or a string with a number.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// The answer that begins a sign-in; `None` when it is none.
+/// The answer that starts a sign-in; `None` if it is invalid.
 pub fn device(body: &str) -> Option<Device> {
     let value = parse(body);
     let code = ["user_code", "usercode"].map(|name| text(&value, name));
     let code = code.into_iter().find(|c| !c.is_empty())?;
     let id = text(&value, "device_auth_id");
-    // Both are put on a terminal or sent back; what is no word is no code.
+    // Both are shown on a terminal or sent back, so only plain words are accepted.
     if id.is_empty() || !code.bytes().all(|b| b.is_ascii_graphic()) {
         return None;
     }
@@ -71,7 +71,7 @@ pub fn device(body: &str) -> Option<Device> {
     Some(Device { id, code, interval: interval.min(AUTH_INTERVAL.1) })
 }
 
-/// The answer to a question. What is not understood is taken for "not yet": the wait has an end of its own.
+/// The answer to a poll. An answer that is not understood counts as "not yet": the wait has its own time limit.
 pub fn polled(status: u16, body: &str) -> PollResult {
     let value = parse(body);
     if status == 200 {
@@ -90,7 +90,7 @@ pub fn polled(status: u16, body: &str) -> PollResult {
     }
 }
 
-/// The tokens of an answer; `None` when it has none that could be sent.
+/// The tokens of an answer; `None` if it has no usable ones.
 pub fn tokens(body: &str) -> Option<Tokens> {
     let value = parse(body);
     let access = text(&value, "access_token");

@@ -1,10 +1,10 @@
-//! What a command line and the daemon tell each other over the control socket: packets of a kind, a number and a text.
+//! The protocol between a command line and the daemon on the control socket: packets with a kind, a number and a text.
 //!
 //! On the wire: kind (1 byte), number and length (4 bytes each, little endian), then the text in UTF-8.
 
 use crate::limits::CLI_PACKET_BYTES;
 
-/// Client: here I am; the number holds [`ASKS`] and [`STAYS`], the text is the session key.
+/// Client: first packet; the number contains the flags [`ASKS`] and [`STAYS`], the text is the session key.
 pub const HELLO: u8 = b'H';
 /// Client: a message, under a number of its own choice (not 0).
 pub const SAY: u8 = b'M';
@@ -13,26 +13,26 @@ pub const YES: u8 = b'Y';
 /// Client: no to the question of this number.
 pub const NO: u8 = b'N';
 
-/// Daemon: go on.
+/// Daemon: accepted.
 pub const WELCOME: u8 = b'W';
-/// Daemon: no, and why; the end.
+/// Daemon: refused, with the reason; then it closes the connection.
 pub const REFUSED: u8 = b'E';
-/// Daemon: the message of this number is taken over; the text is empty when it is on the card, else why it is not.
+/// Daemon: the message of this number is accepted; the text is empty if it is on the card, else the reason why it is not.
 pub const TAKEN: u8 = b'T';
-/// Daemon: the turn of the message of this number has begun.
+/// Daemon: the turn of the message of this number has started.
 pub const WORKS: u8 = b'P';
-/// Daemon: a part of the answer to this number, or, with 0, something said outside an answer.
+/// Daemon: a part of the answer to this number, or, with 0, a message outside an answer.
 pub const TEXT: u8 = b'A';
-/// Daemon: nothing more comes for this number; the text is empty when all is well.
+/// Daemon: this number is finished; the text is empty on success.
 pub const DONE: u8 = b'D';
 /// Daemon: a question for yes or no.
 pub const ASK: u8 = b'Q';
-/// Daemon: the question of this number needs no answer any more.
+/// Daemon: the question of this number is closed.
 pub const CLOSED: u8 = b'X';
 
-/// Flag of [`HELLO`]: somebody is there who can be asked.
+/// Flag of [`HELLO`]: a person is there who can be asked.
 pub const ASKS: u32 = 1;
-/// Flag of [`HELLO`]: stays, and wants what is said in its session later.
+/// Flag of [`HELLO`]: interactive; it also wants later messages of its session.
 pub const STAYS: u32 = 2;
 
 /// Bytes before the text.
@@ -43,7 +43,7 @@ const HEAD: usize = 9;
 pub struct Packet {
     /// One of the constants above; anything else is for the reader to refuse.
     pub kind: u8,
-    /// Whose it is.
+    /// The number of a message or question.
     pub number: u32,
     /// At most [`CLI_PACKET_BYTES`].
     pub text: String,
@@ -57,20 +57,20 @@ pub fn write(out: &mut Vec<u8>, kind: u8, number: u32, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Bytes as they come, packets as they are whole. Holds at most one packet and what was fed last.
+/// Assembles packets from bytes. Holds at most one packet and the last input.
 #[derive(Default)]
 pub struct Packets(Vec<u8>);
 
 impl Packets {
-    /// Takes bytes in.
+    /// Adds input.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The next whole packet.
+    /// The next complete packet.
     ///
     /// # Errors
-    /// One that is too long or no text: nothing behind it can be read.
+    /// A packet that is too long or not UTF-8: nothing after it can be read.
     pub fn take(&mut self) -> Result<Option<Packet>, &'static str> {
         let Some((head, rest)) = self.0.split_first_chunk::<HEAD>() else { return Ok(None) };
         let [kind, a, b, c, d, size @ ..] = *head;
@@ -82,7 +82,7 @@ impl Packets {
         let text = std::str::from_utf8(text).map_err(|_| "a packet that is no text")?.to_owned();
         self.0.drain(..HEAD + size);
         if self.0.is_empty() {
-            // Nothing stays behind while a conversation rests.
+            // The buffer is freed while the conversation is idle.
             self.0 = Vec::new();
         }
         Ok(Some(Packet { kind, number: u32::from_le_bytes([a, b, c, d]), text }))

@@ -1,6 +1,6 @@
-//! Reads a shell command line far enough to judge it: simple commands, their words without quotes, redirections.
+//! Parses a shell command line as far as needed to judge it: simple commands, their words without quotes, redirections.
 //!
-//! Not a shell: nothing is expanded, and what cannot be judged without expanding (command substitution,
+//! Not a shell: nothing is expanded, and constructs that cannot be judged without expansion (command substitution,
 //! `${…}`) is reported in [`Script::substitution`]. Understands quotes, escapes, comments, operators,
 //! here-documents and reserved words of POSIX shells (XCU 2.2 to 2.10).
 
@@ -33,11 +33,11 @@ pub struct Simple {
 /// One word.
 #[derive(Debug, Default, PartialEq, Clone)]
 pub struct Word {
-    /// Quotes and escapes taken off.
+    /// Without quotes and escapes.
     pub text: String,
     /// Something in it was quoted or escaped.
     pub quoted: bool,
-    /// It begins with a parameter expansion.
+    /// Whether it starts with a parameter expansion.
     pub variable: bool,
 }
 
@@ -135,7 +135,7 @@ impl Reader<'_> {
                 _ => {
                     let start = self.at;
                     let word = self.word();
-                    // Digits that touch a redirection are its descriptor.
+                    // Digits right before a redirection are its descriptor.
                     let number = word.text.bytes().all(|b| b.is_ascii_digit()) && !word.quoted;
                     if number && matches!(self.peek(), b'<' | b'>') {
                         continue;
@@ -271,7 +271,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One byte that is not a quote, with an eye on expansions.
+    /// One byte that is not a quote; notes expansions.
     fn plain(&mut self, text: &mut Vec<u8>, quoted: bool) {
         let rest = &self.bytes[self.at..];
         let expands = match rest {

@@ -1,6 +1,6 @@
 //! SNTP (RFC 4330, RFC 5905 section 14): one request, one answer, the offset between two clocks.
 //!
-//! Pure: no socket, no clock. Never trusts an answer that does not carry our nonce back.
+//! Pure: no socket, no clock. Never trusts an answer without our nonce.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Refused {
     Short,
     /// Not a server's answer (mode 4) of a version we speak.
     NotAnAnswer,
-    /// Not an answer to our request: late, or forged by someone who did not see it.
+    /// Not an answer to our request: late, or forged by somebody who did not see it.
     Nonce,
     /// The server has no time itself (leap 3, stratum over 15, or zero timestamps).
     Unsynchronised,
@@ -54,7 +54,7 @@ pub struct Answer {
     pub sent: i64,
 }
 
-/// A client request. `nonce` stands where our clock would: the server gives it back, and learns nothing of our time.
+/// A client request. `nonce` stands where our clock would: the server returns it, and does not learn our time.
 pub fn request(nonce: u64) -> [u8; PACKET_BYTES] {
     let mut packet = [0; PACKET_BYTES];
     // Leap 0, version 4, mode 3 (client).
@@ -63,7 +63,7 @@ pub fn request(nonce: u64) -> [u8; PACKET_BYTES] {
     packet
 }
 
-/// Reads an answer. `floor` (Unix seconds) is a time known to be past; it tells the era.
+/// Reads an answer. `floor` (Unix seconds) is a time known to be past; it determines the era.
 pub fn answer(packet: &[u8], nonce: u64, floor: i64) -> Result<Answer, Refused> {
     if packet.len() < PACKET_BYTES {
         return Err(Refused::Short);
@@ -96,7 +96,7 @@ pub fn offset(asked: i64, heard: i64, answer: &Answer) -> i64 {
         i128::from(answer.received) - i128::from(asked),
         i128::from(answer.sent) - i128::from(heard),
     );
-    // Half of it; a division of 128 bits would be a kilobyte.
+    // A shift: a 128-bit division would cost a kilobyte of code.
     ((there + back) >> 1).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 

@@ -1,6 +1,6 @@
-//! Cuts Markdown into messages a chat takes.
+//! Splits Markdown into messages of a maximum length.
 //!
-//! A part is cut between blocks where that leaves it half full, else at a line, a word, and only then anywhere. Never
+//! A part ends between blocks if it is then at least half full, else at a line, a word, and only then anywhere. Never
 //! inside a character, and inside a link, code span or emphasis only when that alone is longer than a message. A code
 //! fence that has to be cut is closed and opened again with the same first line.
 
@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use super::markdown::{self, Kind};
 use super::utf16;
 
-/// Units of a fence's first line, and of its marks, that are repeated in the next part; longer lines are not.
+/// Units of a fence's first line, and of its marks, that are repeated in the next part; longer ones are not.
 const HEADER_UNITS: usize = 64;
-/// Places in one block that are tried before it is cut wherever it must be.
+/// Positions in one block that are tried before it is cut anywhere.
 const TRIES: usize = 16;
 
 /// The parts of a text, in order; none is empty.
@@ -22,7 +22,7 @@ pub struct Parts<'a> {
     carry: Carry<'a>,
 }
 
-/// What the next part is inside of.
+/// The construct that continues in the next part.
 #[derive(Clone, Copy)]
 enum Carry<'a> {
     Nothing,
@@ -46,7 +46,7 @@ impl<'a> Iterator for Parts<'a> {
             if self.at >= self.text.len() {
                 return None;
             }
-            // White space alone is no message.
+            // White space alone is not a message.
             let part = self.part();
             if part.is_some() {
                 return part;
@@ -107,7 +107,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Where the part that begins at `self.at` and may go to `hard` ends, and what goes on there.
+    /// The end of the part that starts at `self.at` (`hard` at most), and the construct that continues there.
     fn cut(&self, hard: usize) -> (usize, Carry<'a>) {
         let mut start = self.at;
         if let Carry::Fence(_, marks) = self.carry {
@@ -131,7 +131,7 @@ impl<'a> Parts<'a> {
                 start = block.end;
                 continue;
             }
-            // A code block that would fit into a message of its own moves there sooner.
+            // A code block that fits into one message is moved to the next part earlier.
             let body = &self.text[start..block.end];
             let whole = block.kind == Kind::Fence && utf16::floor(body, self.limit) == body.len();
             if filled >= room / if whole { 4 } else { 2 } && filled > 0 {
@@ -175,7 +175,7 @@ fn closes(line: &str, marks: &str) -> bool {
     marks.chars().next().is_some_and(|mark| markdown::closes(line, (mark, marks.len())))
 }
 
-/// The best place to cut a block that may go on for `max` bytes; never 0.
+/// The best position to cut a block after at most `max` bytes; never 0.
 fn inside(block: &str, max: usize) -> usize {
     let floor = max / 2;
     let low = (floor..=max).find(|at| block.is_char_boundary(*at)).unwrap_or(max);

@@ -14,7 +14,7 @@ impl std::fmt::Display for TooLong {
     }
 }
 
-/// One event; bytes as they came, because what is inside has its own ideas of UTF-8.
+/// One event; raw bytes, because the content need not be valid UTF-8.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Event<'a> {
     /// The `event:` field, empty when there was none.
@@ -39,9 +39,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// Takes bytes off the front of `input` up to the end of the next event:
+    /// Consumes bytes from `input` up to the end of the next event:
     /// `while let Some(event) = events.feed(&mut input)? { ... }`.
-    /// An event whose end is missing when the stream ends is not given, as the standard wants.
+    /// An event whose end is missing when the stream ends is not returned, as the standard requires.
     pub fn feed<'a>(&'a mut self, input: &mut &[u8]) -> Result<Option<Event<'a>>, TooLong> {
         if self.given {
             self.given = false;
@@ -80,7 +80,7 @@ impl Events {
         Ok(())
     }
 
-    /// Works off the finished line; true when it ends an event.
+    /// Processes the finished line; true if it ends an event.
     fn take_line(&mut self) -> Result<bool, TooLong> {
         let mut line = self.line.as_slice();
         if !std::mem::replace(&mut self.started, true) {
@@ -107,7 +107,7 @@ impl Events {
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
-            // Comments, `id`, `retry` and whatever comes later say nothing to us.
+            // Comments, `id`, `retry` and unknown fields are ignored.
             _ => {}
         }
         self.line.clear();

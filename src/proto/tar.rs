@@ -1,6 +1,6 @@
 //! tar archives (POSIX pax and ustar, GNU long names), read piece by piece.
 //!
-//! Gives every entry as the archive names it; what may be unpacked, and where, is the caller's to judge.
+//! Returns every entry as the archive names it; the caller decides what may be unpacked, and where.
 
 /// Bytes of a block.
 const BLOCK: usize = 512;
@@ -33,7 +33,7 @@ pub struct Entry {
     pub mode: u32,
 }
 
-/// What comes next.
+/// The next item.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// An entry begins; the one before is over.
@@ -93,15 +93,15 @@ impl Tar {
         &self.comment
     }
 
-    /// The archive may end here: its closing blocks were seen.
+    /// Whether the archive may end here: its closing blocks were seen.
     pub fn is_whole(&self) -> bool {
         self.zeros == 2
     }
 
-    /// Takes what it can use off `input`; `None` when it needs more.
+    /// Consumes bytes from `input`; `None` if it needs more.
     ///
     /// # Errors
-    /// Not tar, or broken.
+    /// Not tar, or corrupt.
     pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, &'static str> {
         while !input.is_empty() {
             if self.is_whole() {
@@ -145,7 +145,7 @@ impl Tar {
             return Ok(None);
         }
         self.zeros = 0;
-        // The checksum's own field counts as blanks; old writers summed signed bytes, of which names have none.
+        // The checksum's own field counts as spaces; old writers summed signed bytes, of which names have none.
         let sum: u64 = block
             .iter()
             .enumerate()
@@ -201,7 +201,7 @@ impl Tar {
         self.pad = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
     }
 
-    /// An extension is whole.
+    /// An extension is complete.
     fn extended(&mut self) -> Result<(), &'static str> {
         let bytes = std::mem::take(&mut self.extension);
         match self.inside {
@@ -261,7 +261,7 @@ fn number(bytes: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// `LENGTH key=value\n`: key, value, what follows.
+/// `LENGTH key=value\n`: key, value, rest.
 fn record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let blank = bytes.iter().take(8).position(|b| *b == b' ')?;
     let length: usize = std::str::from_utf8(&bytes[..blank]).ok()?.parse().ok()?;

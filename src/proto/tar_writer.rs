@@ -1,6 +1,6 @@
-//! Writing what [`super::tar`] and [`super::gzip`] read: tar headers, and gzip around blocks that are stored as they are.
+//! Writes what [`super::tar`] and [`super::gzip`] read: tar headers, and gzip with stored blocks.
 //!
-//! Nothing is compressed: that would cost 300 kB of memory and is a pipe away.
+//! Nothing is compressed: that would cost 300 kB of memory, and users can pipe the output through gzip.
 
 use super::crc32;
 
@@ -21,10 +21,10 @@ pub struct Gzip {
 }
 
 impl Gzip {
-    /// What the file begins with (RFC 1952): no name, no time, unknown system.
+    /// The file header (RFC 1952): no name, no time, unknown system.
     pub const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-    /// What stands in front of `data`, which has at most [`BLOCK`] bytes.
+    /// The header of a block with `data` of at most [`BLOCK`] bytes.
     pub fn block(&mut self, data: &[u8]) -> [u8; 5] {
         self.crc = crc32::more(self.crc, data);
         self.length = self.length.wrapping_add(data.len() as u32);
@@ -32,14 +32,14 @@ impl Gzip {
         [0, low, high, !low, !high]
     }
 
-    /// What the file ends with.
+    /// The file trailer.
     pub fn end(&self) -> [u8; 13] {
         let ([a, b, c, d], [e, f, g, h]) = (self.crc.to_le_bytes(), self.length.to_le_bytes());
         [1, 0, 0, 0xff, 0xff, a, b, c, d, e, f, g, h]
     }
 }
 
-/// Appends the header of an entry: a folder where `size` is `None`. `false` for a file that is too large for the format.
+/// Appends the header of an entry: a folder if `size` is `None`. `false` for a file that is too large for the format.
 pub fn header(path: &str, size: Option<u64>, mode: u32, mtime: i64, out: &mut Vec<u8>) -> bool {
     if path.len() > 100 {
         // GNU's way: an entry whose content is the name.
@@ -78,7 +78,7 @@ fn octal(field: &mut [u8], mut value: u64) {
     }
 }
 
-/// Zeros behind a content of `size` bytes.
+/// The padding after a content of `size` bytes.
 pub fn padding(size: u64) -> usize {
     (size.wrapping_neg() % TAR as u64) as usize
 }

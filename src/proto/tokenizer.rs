@@ -1,19 +1,19 @@
-//! Text as search terms: what an index holds and a query asks for. Pure.
+//! Splits text into search terms, for the index and for queries. Pure.
 //!
-//! Words of scripts with blanks become one term each, in lower case; a plural `s` of plain English words is dropped.
+//! Words of scripts that use spaces become one term each, in lower case; a plural `s` of plain English words is dropped.
 //! Scripts that write without blanks (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) become pairs of neighbours, and Han
-//! and Hangul also single characters, so that a word of one character can be found. Combining accents count for nothing,
-//! full-width letters are plain ones. A term is a number: the words themselves are never kept.
+//! and Hangul also single characters, so that a word of one character can be found. Combining accents are ignored,
+//! full-width letters become plain ones. A term is a hash: the words themselves are not stored.
 
 /// FNV-1a of a term, 64 bits folded to 32 (Fowler, Noll, Vo). Two words in a million share one.
 pub type Term = u32;
 
-/// What the terms are for.
+/// The use of the terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// All that anybody may ask for.
+    /// The index: every term that a query may use.
     Text,
-    /// Only the most exact ones: of a run without blanks its pairs.
+    /// A query: only the most exact terms; for a run without spaces its pairs.
     Query,
 }
 
@@ -34,7 +34,7 @@ fn add(sum: u64, c: char) -> u64 {
     fnv(sum, c.encode_utf8(&mut [0; 4]).as_bytes())
 }
 
-/// Gives `emit` each term of `text`, in its order, repeated ones again.
+/// Passes each term of `text` to `emit`, in order, including duplicates.
 pub fn terms(text: &str, side: Side, emit: &mut dyn FnMut(Term)) {
     let mut word = Word::default();
     // The last character of a run without blanks, and whether it has a neighbour before it.
@@ -68,7 +68,7 @@ pub fn terms(text: &str, side: Side, emit: &mut dyn FnMut(Term)) {
 /// A single character without neighbours is a term by itself.
 fn end_run(run: &mut Option<(char, bool)>, side: Side, emit: &mut dyn FnMut(Term)) {
     if let Some((c, false)) = run.take() {
-        // In a text it has been given already.
+        // In an indexed text it has been emitted already.
         if side == Side::Query || !is_syllable(c) {
             emit(hash32(add(FNV, c)));
         }
@@ -126,7 +126,7 @@ fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}')
 }
 
-/// Of a script that puts no blanks between words.
+/// Whether its script puts no spaces between words.
 pub fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{e01}'..='\u{e3a}' | '\u{e40}'..='\u{e4e}' | '\u{e80}'..='\u{ece}' | '\u{1000}'..='\u{1049}'

@@ -1,6 +1,6 @@
-//! Time zones: compiled zone files (TZif, RFC 9636) and POSIX TZ strings (POSIX.1, `TZ`), and from local time to instants.
+//! Time zones: compiled zone files (TZif, RFC 9636) and POSIX TZ strings (POSIX.1, `TZ`), and conversion from local time to instants.
 //!
-//! No clock and no files: the caller brings bytes. Leap seconds are not counted, as everywhere in Unix time.
+//! No clock and no files: the caller provides the bytes. Leap seconds are not counted, as everywhere in Unix time.
 
 use super::date::{self, DAY, days_from_civil, days_in_month};
 
@@ -18,7 +18,7 @@ pub struct Zone {
     rule: Option<Rule>,
 }
 
-/// What a POSIX TZ string says.
+/// A parsed POSIX TZ string.
 #[derive(Clone, Debug, PartialEq)]
 struct Rule {
     standard: i32,
@@ -53,7 +53,7 @@ impl Zone {
         }
     }
 
-    /// Reads a zone file; `None` when it is none.
+    /// Parses a zone file; `None` if it is invalid.
     pub fn from_tzif(bytes: &[u8]) -> Option<Zone> {
         let (first, version) = Header::read(bytes)?;
         if version == 0 {
@@ -71,7 +71,7 @@ impl Zone {
         Some(zone)
     }
 
-    /// Reads a POSIX TZ string such as `CET-1CEST,M3.5.0,M10.5.0/3`; `None` when it is none.
+    /// Reads a POSIX TZ string such as `CET-1CEST,M3.5.0,M10.5.0/3`; `None` if it is invalid.
     pub fn from_posix(text: &str) -> Option<Zone> {
         Some(Zone { rule: Some(Rule::parse(text)?), ..Zone::default() })
     }
@@ -107,7 +107,7 @@ impl Header {
         (most <= TRANSITIONS && header.types > 0).then_some((header, head[4]))
     }
 
-    /// Bytes of the block behind the header.
+    /// Bytes of the block after the header.
     fn size(&self, time: usize) -> Option<usize> {
         Some(
             self.times * (time + 1)
@@ -155,7 +155,7 @@ impl Rule {
             None | Some(',') => standard + 3600,
             _ => -(hms(&mut rest, 24)? as i32),
         };
-        // Without dates the rule of the United States holds, as in every C library.
+        // Without dates the rule of the United States applies, as in every C library.
         let mut dates = match rest {
             "" => "M3.2.0,M11.1.0",
             dates => dates.strip_prefix(',')?,
@@ -204,7 +204,7 @@ impl Change {
     }
 }
 
-/// Passes a zone's abbreviation over: letters, or anything between `<` and `>`.
+/// Skips a zone's abbreviation: letters, or anything between `<` and `>`.
 fn name(rest: &mut &str) -> Option<()> {
     let end = match rest.strip_prefix('<') {
         Some(quoted) => quoted.find('>')? + 2,
@@ -262,7 +262,7 @@ fn change_at(rest: &mut &str) -> Option<Change> {
 }
 
 /// The instant of a local time (seconds since 1970 by the local clock): of a doubled one the first, for a skipped one the
-/// first instant behind the gap. Never falls when `local` grows.
+/// first instant after the gap. Monotonic in `local`.
 pub fn instant(local: i64, offset: &dyn Fn(i64) -> i32) -> i64 {
     let early = local - i64::from(offset(local - DAY));
     let late = local - i64::from(offset(local + DAY));
@@ -272,13 +272,13 @@ pub fn instant(local: i64, offset: &dyn Fn(i64) -> i32) -> i64 {
         (true, false) => early,
         (false, true) => late,
         (false, false) => {
-            // In a gap: the change lies between the two.
+            // In a gap: the change is between the two.
             change(early.min(late), early.max(late), offset)
         }
     }
 }
 
-/// The first instant in `low..=high` with another offset than `low` has; `high` when there is none. Takes it that the
+/// The first instant in `low..=high` with another offset than `low` has; `high` if there is none. Assumes that the
 /// offset changes once.
 pub fn change(low: i64, high: i64, offset: &dyn Fn(i64) -> i32) -> i64 {
     let (mut low, mut high) = (low, high);

@@ -1,21 +1,21 @@
-//! The kernel's notices about devices (`NETLINK_KOBJECT_UEVENT`): `add@PATH`, then `KEY=value`, each ended by a zero.
+//! The kernel's device events (`NETLINK_KOBJECT_UEVENT`): `add@PATH`, then `KEY=value`, each terminated by a NUL.
 
-/// A USB device came or went.
+/// A USB device was added or removed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Usb<'a> {
-    /// It came.
+    /// Whether it was added.
     pub add: bool,
-    /// Its folder below `/sys`, `/devices/…`.
+    /// Its path below `/sys`, `/devices/…`.
     pub path: &'a str,
     /// Vendor, product and version in hexadecimal digits, `46d/c52b/1201`; may be empty.
     pub product: &'a str,
 }
 
-/// The notice, where it is about a whole USB device (not one of its interfaces) that came or went.
+/// Parses an event about a whole USB device (not one of its interfaces) that was added or removed.
 pub fn usb(message: &[u8]) -> Option<Usb<'_>> {
     let (mut action, mut path, mut product) = ("", "", "");
     let (mut subsystem, mut kind) = ("", "");
-    // The first part says the same as the others and is not of their shape.
+    // The first part repeats the others in another format.
     for part in message.split(|b| *b == 0).skip(1) {
         let Some((key, value)) = std::str::from_utf8(part).ok().and_then(|p| p.split_once('='))
         else {
@@ -39,7 +39,7 @@ pub fn usb(message: &[u8]) -> Option<Usb<'_>> {
     (subsystem == "usb" && kind == "usb_device" && inside).then_some(Usb { add, path, product })
 }
 
-/// What a device of this class can do (usb.org, class codes), in one word.
+/// The purpose of a device class (usb.org, class codes), in one word.
 pub fn capability(class: &str) -> Option<&'static str> {
     Some(match class {
         "01" => "Audio",

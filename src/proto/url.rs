@@ -1,6 +1,6 @@
 //! URLs (RFC 3986) of the few schemes spoken here: http, https and those of proxies.
 //!
-//! What is parsed is what is connected to: there is no second parser whose reading could differ.
+//! Connections use the parsed URL: there is no second parser that could interpret it differently.
 //! Hosts are ASCII; a name in another script has to be written in its `xn--` form.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use percent_encoding::{
 
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// What may not stand in a request line.
+/// Characters that are not allowed in a request line.
 const TARGET: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -26,10 +26,10 @@ const TARGET: &AsciiSet = &CONTROLS
     .add(b'\\')
     .add(b'^');
 
-/// Bytes of a URL; longer ones are refused.
+/// Maximum bytes of a URL; longer ones are refused.
 pub const URL_BYTES: usize = 8 * 1024;
 
-/// How a server or proxy is spoken to.
+/// The scheme of a server or proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `http://`, port 80.
@@ -72,11 +72,11 @@ impl Scheme {
 /// A parsed absolute URL; the fragment is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
-    /// What is spoken.
+    /// The scheme.
     pub scheme: Scheme,
     /// Name in lower case, or an address, IPv6 without brackets.
     pub host: String,
-    /// As written or the scheme's own.
+    /// As written, or the scheme's default.
     pub port: u16,
     /// Path and query as they go into the request line, at least `/`.
     pub target: String,
@@ -85,7 +85,7 @@ pub struct Url {
 }
 
 impl Url {
-    /// Parses an absolute URL. The error is half a sentence that never repeats the URL.
+    /// Parses an absolute URL. The error is half a sentence and never contains the URL.
     pub fn parse(text: &str) -> Result<Url, &'static str> {
         let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if text.len() > URL_BYTES {
@@ -108,7 +108,7 @@ impl Url {
     }
 
     /// Resolves a reference such as a `Location` field against this URL (RFC 3986, section 5.2).
-    /// Credentials are kept only as long as the authority is not named anew.
+    /// Credentials are kept only if the reference has no authority.
     pub fn join(&self, reference: &str) -> Result<Url, &'static str> {
         let reference = reference.trim_matches(|c: char| c.is_ascii_whitespace());
         if reference.len() > URL_BYTES || reference.bytes().any(|b| b.is_ascii_control()) {
@@ -135,7 +135,7 @@ impl Url {
         Ok(Url { target: target(&joined), ..self.clone() })
     }
 
-    /// The address, when the host is one.
+    /// The address, if the host is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
@@ -145,7 +145,7 @@ impl Url {
         host_port(&self.host, self.port)
     }
 
-    /// What stands in the Host field: the port only where it is not the scheme's own.
+    /// The Host field: the port only if it is not the scheme's default.
     pub fn authority(&self) -> String {
         let mut out = self.host_port();
         if self.port == self.scheme.port() {
@@ -160,7 +160,7 @@ pub fn host_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// Without credentials; still holds what may be secret in the path.
+/// Without credentials; the path may still contain secrets.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.target)
@@ -229,14 +229,14 @@ fn name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// Path and query without the fragment, with what may not stand in a request line encoded.
+/// Path and query without the fragment, with forbidden characters percent-encoded.
 fn target(text: &str) -> String {
     let text = text.split('#').next().unwrap_or("");
     let slash = if text.starts_with('/') { "" } else { "/" };
     format!("{slash}{}", utf8_percent_encode(text, TARGET))
 }
 
-/// Removes dot segments (RFC 3986, section 5.2.4) from the path in front of a query.
+/// Removes dot segments (RFC 3986, section 5.2.4) from the path before a query.
 fn normalised(text: &str) -> String {
     let (path, query) = text.split_at(text.find('?').unwrap_or(text.len()));
     let mut kept: Vec<&str> = Vec::new();

@@ -7,7 +7,7 @@ pub fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Length in bytes of the longest beginning of `text` that has at most `limit` units.
+/// Length in bytes of the longest prefix of `text` with at most `limit` units.
 pub fn floor(text: &str, limit: usize) -> usize {
     let mut used = 0;
     for (at, c) in text.char_indices() {

@@ -1,20 +1,20 @@
-//! WebSocket (RFC 6455), the server's side without I/O: the handshake's words, and frames. No extensions, text only.
+//! WebSocket (RFC 6455), the server's side without I/O: the handshake, and frames. No extensions, text only.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::base64::STANDARD;
 use super::http1::field;
 
-/// What the key is joined with (section 1.3).
+/// The suffix of the key (section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Ended as agreed (section 7.4.1).
+/// Normal closure (section 7.4.1).
 pub const NORMAL: u16 = 1000;
 /// The client broke the protocol.
 pub const PROTOCOL: u16 = 1002;
-/// Binary, which is not understood here.
+/// Binary, which is not supported.
 pub const UNSUPPORTED: u16 = 1003;
-/// A text that is no UTF-8.
+/// A text that is not UTF-8.
 pub const NOT_TEXT: u16 = 1007;
 /// Too many bytes.
 pub const TOO_BIG: u16 = 1009;
@@ -23,11 +23,11 @@ const CONTINUATION: u8 = 0;
 /// Opcode of a text.
 pub const TEXT: u8 = 1;
 const BINARY: u8 = 2;
-/// Opcode of the end.
+/// Opcode of a close frame.
 pub const CLOSE: u8 = 8;
-/// Opcode of a question whether the other one is there.
+/// Opcode of a ping.
 pub const PING: u8 = 9;
-/// Opcode of the answer to it.
+/// Opcode of a pong.
 pub const PONG: u8 = 10;
 
 /// The value of Sec-WebSocket-Accept, where the head of a GET asks for this protocol in its one version (section 4.2.1).
@@ -45,7 +45,7 @@ pub fn accept(head: &[u8]) -> Option<String> {
     asks.then(|| STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat())))
 }
 
-/// A frame of ours: whole and without a mask.
+/// Encodes a server frame: complete and unmasked.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + 10);
     out.push(0x80 | opcode);
@@ -64,20 +64,20 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What a client has sent.
+/// An event from a client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
     /// A message.
     Text(String),
-    /// To be answered with the same bytes.
+    /// A ping, to be answered with the same bytes.
     Ping(Vec<u8>),
-    /// It is there.
+    /// A pong.
     Pong,
-    /// It is leaving.
+    /// A close frame.
     Close,
 }
 
-/// A frame that has begun.
+/// A partially received frame.
 struct Frame {
     last: bool,
     opcode: u8,
@@ -87,13 +87,13 @@ struct Frame {
     at: usize,
 }
 
-/// Takes what a client sends in pieces of any size; holds one message and one control frame.
+/// Parses a client's bytes in pieces of any size; holds one message and one control frame.
 pub struct Reader {
     head: Vec<u8>,
     frame: Option<Frame>,
     message: Vec<u8>,
     control: Vec<u8>,
-    /// More of the message is to come.
+    /// Whether more fragments of the message follow.
     fragmented: bool,
     most: usize,
 }
@@ -111,10 +111,10 @@ impl Reader {
         }
     }
 
-    /// Takes bytes off the front of `input` up to the end of an event; the event when it is whole.
+    /// Consumes bytes from `input` up to the end of an event; returns the event once it is complete.
     ///
     /// # Errors
-    /// The status to close with; nothing that follows can be understood.
+    /// The status to close with; the rest of the stream is unusable.
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Event>, u16> {
         loop {
             let Some(frame) = &mut self.frame else {

@@ -1,11 +1,11 @@
 //! The part of YAML that `.security.yml` is written in: block mappings and sequences, plain and quoted scalars, comments.
 //!
 //! Everything else (anchors, aliases, tags, flow collections other than `[]` and `{}`, block scalars, several documents,
-//! tabs as indentation) is an error with its line. It must never guess: a secret read wrongly looks like a wrong secret.
+//! tabs as indentation) is an error with its line. It must never guess: a misread secret looks like a wrong secret.
 
 use crate::limits::CONFIG_DEPTH;
 
-/// One value and where it stands.
+/// One value and its position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Yaml {
     /// Byte offset of the value's key, or of the element.
@@ -14,7 +14,7 @@ pub struct Yaml {
     pub kind: Kind,
 }
 
-/// What a value is. Scalars stay text: nothing here needs numbers.
+/// The kind of a value. Scalars remain text: nothing needs numbers here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// Nothing, `~` or `null`.
@@ -27,23 +27,23 @@ pub enum Kind {
     Map(Vec<(String, Yaml)>),
 }
 
-/// What is wrong and where (byte offset).
+/// An error and its byte offset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct YamlError {
     /// Byte offset in the text.
     pub at: usize,
-    /// A sentence without a full stop; never holds a value, values are secrets.
+    /// A sentence without a full stop; never contains a value, because values are secrets.
     pub message: &'static str,
 }
 
-/// One line that is not blank, comment cut off only where it is the whole line.
+/// One line that is not blank, comments are removed only if they are the whole line.
 #[derive(Clone, Copy)]
 struct Line<'a> {
     /// Columns of indentation.
     indent: usize,
     /// Byte offset of the first character.
     at: usize,
-    /// The text behind the indentation.
+    /// The text after the indentation.
     text: &'a str,
 }
 
@@ -142,7 +142,7 @@ impl<'a> Block<'a> {
             if body.starts_with('\t') {
                 return fail(line.at, "a tab in the indentation; use spaces");
             }
-            // `- a: b` opens a mapping whose keys stand where `a` does.
+            // `- a: b` opens a mapping whose keys are in the column of `a`.
             let shift = line.text.len() - body.len();
             let inner = Line { indent: indent + shift, at: line.at + shift, text: body };
             if is_element(body) {
@@ -195,7 +195,7 @@ impl<'a> Block<'a> {
             }
             self.next += 1;
             let value = if rest.is_empty() || rest.starts_with('#') {
-                // A sequence may stand at the key's own column.
+                // A sequence may be in the key's own column.
                 match self.peek() {
                     Some(l) if l.indent == indent && is_element(l.text) => {
                         Yaml { at: line.at, kind: self.list(l, indent, depth + 1)?.kind }
@@ -211,7 +211,7 @@ impl<'a> Block<'a> {
         Ok(Yaml { at: first.at, kind: Kind::Map(entries) })
     }
 
-    /// What stands below `owner`, indented by at least `least`; null if nothing does.
+    /// The value below `owner`, indented by at least `least`; null if there is none.
     fn nested(&mut self, owner: Line<'a>, least: usize, depth: usize) -> Result<Yaml, YamlError> {
         match self.peek() {
             Some(line) if line.indent >= least => {
@@ -237,7 +237,7 @@ fn is_element(text: &str) -> bool {
     text == "-" || text.starts_with("- ")
 }
 
-/// Key, what follows the colon, and that one's offset; `None` when the line is no `key:`.
+/// Key, text after the colon, and its offset; `None` if the line is not `key:`.
 fn key_of(line: Line<'_>) -> Result<Option<(String, &str, usize)>, YamlError> {
     let text = line.text;
     let (key, after) = match text.as_bytes().first() {
@@ -297,7 +297,7 @@ fn reject_indicator(text: &str, at: usize) -> Result<(), YamlError> {
     fail(at, message)
 }
 
-/// One scalar, or an empty flow collection, with a comment behind it allowed.
+/// One scalar, or an empty flow collection; a comment may follow.
 fn scalar(text: &str, at: usize) -> Result<Kind, YamlError> {
     if matches!(text.as_bytes().first(), Some(b'"' | b'\'')) {
         let (value, end) = quoted(text, at)?;
@@ -328,7 +328,7 @@ fn scalar(text: &str, at: usize) -> Result<Kind, YamlError> {
     Ok(Kind::Text(bare.to_owned()))
 }
 
-/// A quoted scalar at the beginning of `text` and the offset behind its closing quote.
+/// A quoted scalar at the beginning of `text` and the offset after its closing quote.
 fn quoted(text: &str, at: usize) -> Result<(String, usize), YamlError> {
     let double = text.starts_with('"');
     let mut out = String::new();

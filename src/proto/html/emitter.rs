@@ -1,18 +1,18 @@
-//! What is open while a page is rendered: the state that the files beside this one work on.
+//! The state of rendering a page, shared by the other files of this folder.
 
-/// Levels of lists and quotes that are shown; deeper ones look like the last.
+/// Maximum levels of lists and quotes; deeper ones look like the last.
 pub(super) const NESTING: usize = 8;
 
-/// What is written.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Headings, lists, links, pictures, tables, code, quotes.
     Markdown,
-    /// The words.
+    /// Plain text.
     Plain,
 }
 
-/// A list that is open.
+/// An open list.
 pub(super) struct List {
     /// Number of the next item, if they have numbers.
     pub(super) next: Option<u32>,
@@ -28,33 +28,33 @@ pub struct Emitter {
     pub(super) out: String,
     pub(super) limit: usize,
     pub(super) full: bool,
-    /// Line breaks owed: 0, 1, or 2 for an empty line.
+    /// Pending line breaks: 0, 1, or 2 for an empty line.
     pub(super) gap: u8,
-    /// A blank is owed.
+    /// Whether a space is pending.
     pub(super) space: bool,
-    /// Only a prefix stands on the current line.
+    /// Whether the current line has only a prefix.
     pub(super) at_line_start: bool,
     pub(super) quote: usize,
     pub(super) last_quote: usize,
     pub(super) lists: Vec<List>,
     /// Lists beyond [`NESTING`].
     pub(super) deeper_lists: u32,
-    /// The mark of a list item is owed.
+    /// Whether the mark of a list item is pending.
     pub(super) item: bool,
-    /// Level of the heading we are in, 0 for none.
+    /// Level of the current heading, 0 for none.
     pub(super) heading: usize,
     pub(super) heading_owed: bool,
     pub(super) inline: Inline,
     /// In preformatted text.
     pub(super) pre: bool,
-    /// Its fence is written.
+    /// Whether its fence has been written.
     pub(super) fence: bool,
-    /// Line breaks owed in it.
+    /// Pending line breaks in it.
     pub(super) pre_lines: u32,
     pub(super) tables: Vec<Table>,
     /// Tables beyond [`NESTING`].
     pub(super) deeper_tables: u32,
-    /// Element whose content is left out, and how many of its name are open.
+    /// Element whose content is skipped, and how many of its name are open.
     pub(super) skip: Option<(&'static str, u32)>,
 }
 
@@ -91,14 +91,14 @@ impl Mark {
     }
 }
 
-/// How far a mark is written.
+/// The state of a mark.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum MarkState {
     /// Not yet written.
     Owed,
     /// Written, to be closed.
     Open,
-    /// Inside another one of its kind, or used up: only waits for its end tag.
+    /// Nested in another one of its kind, or used up: only waits for its end tag.
     Silent,
 }
 
@@ -106,20 +106,20 @@ pub(super) enum MarkState {
 #[derive(Default)]
 pub(super) struct Inline {
     pub(super) marks: Vec<(Mark, MarkState)>,
-    /// Target of the link that is open.
+    /// Target of the open link.
     pub(super) target: String,
 }
 
-/// A table that is open.
+/// An open table.
 #[derive(Default)]
 pub(super) struct Table {
-    /// Rows with text so far, two meaning many.
+    /// Rows with text so far; two means two or more.
     pub(super) rows: u8,
     /// Cells of the current row, and how many of them have their bar.
     pub(super) cells: u16,
     pub(super) written: u16,
     pub(super) in_cell: bool,
-    /// Holds blocks: no pipe table.
+    /// Whether it contains blocks, so it is not a pipe table.
     pub(super) layout: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Character references of HTML: the named ones that pages really use, and all numeric ones.
+//! Character references of HTML: the named ones that pages use in practice, and all numeric ones.
 
 use crate::proto::charset::windows_1252_high;
 
-/// Bytes between `&` and `;` that are looked at; longer runs are plain text.
+/// Maximum bytes between `&` and `;`; longer runs are plain text.
 pub const REFERENCE_BYTES: usize = 16;
 
-/// Names and their characters, with blanks between them; those that pages are full of stand in front.
+/// Names and their characters, space-separated; the most frequent ones come first.
 const NAMED: &str = "\
     amp& lt< gt> quot\" nbsp\u{a0} AEligÆ AacuteÁ AcircÂ AgraveÀ AlphaΑ AringÅ AtildeÃ AumlÄ BetaΒ \
     CcedilÇ Dagger‡ DeltaΔ ETHÐ EacuteÉ EcircÊ EgraveÈ EumlË GammaΓ IacuteÍ IcircÎ IgraveÌ IumlÏ \
@@ -23,7 +23,7 @@ const NAMED: &str = "\
     thinsp\u{2009} thornþ tilde˜ times× trade™ uacuteú uarr↑ ucircû ugraveù uml¨ uumlü vert| \
     yacuteý yen¥ yumlÿ zwj\u{200d} zwnj\u{200c}";
 
-/// The character of what stands between `&` and `;`.
+/// The character of the reference between `&` and `;`.
 ///
 /// Numbers that are no character become U+FFFD, those of 0x80 to 0x9F mean Windows-1252 (HTML, 13.2.5.80).
 pub fn lookup(reference: &str) -> Option<char> {
@@ -68,7 +68,7 @@ pub fn lookup_unfinished(reference: &str) -> Option<char> {
     }
 }
 
-/// Text with its references replaced; what is none stays as written. One pass: `&amp;lt;` gives `&lt;`.
+/// Text with its references replaced; invalid ones are left as written. One pass: `&amp;lt;` gives `&lt;`.
 pub fn decode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,7 +1,7 @@
 //! Marks inside a line: bold, italic, struck out, code, links.
 //!
-//! A mark is written with the first text inside it and closed right after the last, so blanks end up
-//! outside; a block that ends closes the marks and the next one opens them again.
+//! A mark is written with the first text inside it and closed right after the last, so spaces end up
+//! outside; the end of a block closes the marks and the next block reopens them.
 
 use super::emitter::{Emitter, Mark, MarkState, Style};
 use super::link;
@@ -41,7 +41,7 @@ impl Emitter {
         self.inline.target = target;
     }
 
-    /// Writes the marks that wait for text.
+    /// Writes the pending marks.
     pub(super) fn open_owed_marks(&mut self) {
         for i in 0..self.inline.marks.len() {
             let (mark, state) = self.inline.marks[i];
@@ -58,7 +58,7 @@ impl Emitter {
             if state != MarkState::Open {
                 continue;
             }
-            // Past the limit too: a few bytes that keep the text well-formed.
+            // Even past the limit: a few bytes that keep the text well-formed.
             if mark == Mark::Link {
                 self.out.push_str("](");
                 self.out.push_str(&self.inline.target);

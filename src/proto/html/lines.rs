@@ -1,14 +1,14 @@
-//! Writing a line: what stands in front of its first character, and the limit.
+//! Writes lines: the prefix before the first character, and the limit.
 
 use super::emitter::{Emitter, NESTING, Style};
 
-/// Blanks for each level of a list.
+/// Indentation per list level.
 const INDENT: usize = 4;
-/// Line breaks in a row that preformatted text keeps.
+/// Maximum consecutive line breaks in preformatted text.
 const PRE_BREAKS: u32 = 3;
 
 impl Emitter {
-    /// Writes what is owed before a visible character: line breaks, marks, a blank.
+    /// Writes what is pending before a visible character: line breaks, marks, a space.
     pub(super) fn prepare(&mut self) {
         if !self.begin_cell_text() {
             self.begin_line();
@@ -30,7 +30,7 @@ impl Emitter {
         self.at_line_start = false;
     }
 
-    /// Writes the line breaks that are owed and what every line begins with here.
+    /// Writes the pending line breaks and the prefix of the current line.
     pub(super) fn begin_line(&mut self) {
         let gap = std::mem::take(&mut self.gap);
         if self.out.is_empty() {
@@ -39,7 +39,7 @@ impl Emitter {
             if gap > 1 {
                 self.push("\n");
                 if self.style == Style::Markdown {
-                    // The empty line belongs to the quotes that go on across it.
+                    // The empty line belongs to the quotes that continue after it.
                     for i in 0..self.quote.min(self.last_quote).min(NESTING) {
                         self.push(if i == 0 { ">" } else { " >" });
                     }

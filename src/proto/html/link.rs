@@ -1,8 +1,8 @@
-//! Targets of links and pictures: only schemes that lead somewhere harmless, in a form Markdown can hold.
+//! Targets of links and pictures: only harmless schemes, in a form that Markdown can express.
 
 use percent_encoding::percent_encode_byte;
 
-/// Schemes a link may have.
+/// Allowed schemes of a link.
 const LINKS: &[&str] = &["http", "https", "mailto", "tel", "ftp"];
 
 /// A link's target: `#` for a scheme that is not allowed, `None` for an empty one.
@@ -17,7 +17,7 @@ pub(super) fn target(href: &str) -> Option<String> {
     })
 }
 
-/// A picture's address; `None` when it is empty or no address (`data:`, `javascript:`).
+/// A picture's address; `None` if it is empty or not a URL to fetch (`data:`, `javascript:`).
 pub(super) fn picture(src: &str) -> Option<String> {
     let src = cleaned(src);
     let allowed = scheme(&src).is_none_or(|s| is_one_of(s, &LINKS[..2]));
@@ -28,7 +28,7 @@ fn is_one_of(scheme: &str, list: &[&str]) -> bool {
     list.iter().any(|s| s.eq_ignore_ascii_case(scheme))
 }
 
-/// What stands before a colon, unless a path, query or fragment began earlier.
+/// The text before a colon, unless a path, query or fragment starts earlier.
 fn scheme(url: &str) -> Option<&str> {
     match url.find([':', '/', '?', '#', '\\']) {
         Some(at) if url.as_bytes()[at] == b':' => Some(&url[..at]),
@@ -37,7 +37,7 @@ fn scheme(url: &str) -> Option<&str> {
 }
 
 /// Without the white space and invisible characters that browsers skip and that can hide a scheme;
-/// what would end a Markdown target is encoded.
+/// characters that would end a Markdown target are encoded.
 fn cleaned(url: &str) -> String {
     let url = url.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let mut out = String::with_capacity(url.len());

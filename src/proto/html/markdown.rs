@@ -1,28 +1,28 @@
-//! Tags and text to Markdown, or to plain text with the same line structure.
+//! Converts tags and text to Markdown, or to plain text with the same line structure.
 //!
-//! Line breaks, blanks and marks are owed until the next visible character, so the text never ends in
-//! white space and an element without text leaves no mark. Every nesting has a bound; what is nested
-//! deeper is rendered as if it were at the bound.
+//! Line breaks, spaces and marks stay pending until the next visible character, so the text never ends in
+//! white space and an element without text leaves no mark. Every nesting has a limit; deeper elements
+//! are rendered as if they were at the limit.
 
 use super::emitter::{Emitter, List, Mark, NESTING, Style};
 use super::link;
 use super::token::{Attribute, Tag};
 use crate::proto::text;
 
-/// Characters of a picture's words.
+/// Maximum characters of a picture's alternative text.
 const ALT_CHARS: usize = 200;
 
-/// Elements that are left out with everything in them.
+/// Elements that are skipped with their content.
 const SKIPPED: &[&str] =
     &["audio", "canvas", "datalist", "math", "object", "select", "svg", "template", "video"];
 
 impl Emitter {
-    /// The limit is reached; more input changes nothing.
+    /// Whether the limit is reached; more input changes nothing.
     pub fn is_full(&self) -> bool {
         self.full
     }
 
-    /// Closes what is open and gives the text.
+    /// Closes open elements and returns the text.
     pub fn finish(mut self) -> String {
         self.end_pre();
         while !self.tables.is_empty() {
@@ -108,7 +108,7 @@ impl Emitter {
         }
     }
 
-    /// Owes at least `lines` line breaks: what follows is another block.
+    /// Makes at least `lines` line breaks pending: another block follows.
     pub(super) fn block(&mut self, lines: u8) {
         if self.pre {
             self.pre_lines = self.pre_lines.max(1);
@@ -117,7 +117,7 @@ impl Emitter {
         } else {
             self.close_marks();
             self.space = false;
-            // Blocks at the beginning of an item stand on its first line.
+            // Blocks at the start of an item go on its first line.
             if !self.item {
                 self.gap = self.gap.max(lines);
             }
@@ -211,7 +211,7 @@ impl Emitter {
         }
         self.item = false;
         self.block(1);
-        // Items stand close together whatever paragraphs they hold; only the first keeps its distance.
+        // There are no empty lines between items, whatever paragraphs they contain; only before the first.
         if let Some(list) = self.lists.last_mut() {
             if !list.fresh {
                 self.gap = 1;

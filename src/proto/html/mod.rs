@@ -20,15 +20,15 @@ pub use entity::decode;
 use emitter::Emitter;
 use token::Tokenizer;
 
-/// Converts a page that comes in pieces.
+/// Converts a page piece by piece.
 pub struct Converter {
     tokens: Tokenizer,
     out: Emitter,
 }
 
-/// What a page came to.
+/// A converted page.
 pub struct Page {
-    /// Without white space at its ends; the limit may be exceeded by the few bytes that close what was open.
+    /// Trimmed; the limit may be exceeded by the few bytes that close open elements.
     pub text: String,
     /// Content of the title element, one line.
     pub title: String,
@@ -54,7 +54,7 @@ impl Converter {
         self.out.is_full()
     }
 
-    /// The page is over.
+    /// The end of the page.
     pub fn finish(mut self) -> Page {
         self.tokens.end(&mut self.out);
         let cut = self.out.is_full();
@@ -71,7 +71,7 @@ pub fn to_markdown(html: &str) -> String {
     convert(html, Style::Markdown)
 }
 
-/// The words of a fragment on one line, for titles and snippets of search results.
+/// The plain text of a fragment on one line, for titles and snippets of search results.
 pub fn to_line(html: &str) -> String {
     convert(html, Style::Plain).split_whitespace().collect::<Vec<_>>().join(" ")
 }

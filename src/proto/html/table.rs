@@ -1,12 +1,12 @@
-//! Tables as pipe tables; those that only lay out a page fall apart into blocks.
+//! Renders tables as pipe tables; layout tables are rendered as blocks.
 
 use super::emitter::{Emitter, NESTING, Style, Table};
 
-/// Columns that are shown apart; further ones run into the last.
+/// Maximum columns; further ones are merged into the last.
 const COLUMNS: u16 = 64;
 
 impl Emitter {
-    /// In a cell of a pipe table, where everything has to stay on one line.
+    /// In a cell of a pipe table, where everything must be on one line.
     pub(super) fn in_cell(&self) -> bool {
         self.style == Style::Markdown && self.tables.iter().any(Table::is_line)
     }

@@ -1,4 +1,4 @@
-//! Pages and what they come to.
+//! Pages and their Markdown.
 
 use super::*;
 

@@ -1,7 +1,7 @@
-//! Characters of a page to tags and text, one at a time (HTML, section 13.2.5, simplified).
+//! Tokenizes a page's characters into tags and text, one at a time (HTML, section 13.2.5, simplified).
 //!
-//! Holds no more than one tag; attribute values beyond [`VALUE_BYTES`] are dropped, so the size of a
-//! page, of a `data:` picture in it, or of an unclosed quote costs nothing.
+//! Holds at most one tag; attribute values beyond [`VALUE_BYTES`] are dropped, so the size of a
+//! page, of a `data:` picture in it, or of an unclosed quote does not matter.
 
 use super::emitter::Emitter;
 use super::entity;
@@ -17,7 +17,7 @@ const TITLE_BYTES: usize = 512;
 const RAW: &[&str] =
     &["iframe", "noembed", "noframes", "noscript", "script", "style", "textarea", "title", "xmp"];
 
-/// A tag with the attributes that mean something here.
+/// A tag with the attributes that are used.
 #[derive(Default)]
 pub struct Tag {
     /// Lower case.
@@ -39,7 +39,7 @@ pub enum Attribute {
     Src,
     /// Picture that a script loads later.
     DataSrc,
-    /// Words for a picture.
+    /// Alternative text of a picture.
     Alt,
     /// First number of an ordered list.
     Start,
@@ -90,7 +90,7 @@ enum State {
     Raw(usize),
 }
 
-/// Where in the markup we are.
+/// The state of the tokenizer.
 pub struct Tokenizer {
     state: State,
     tag: Tag,
@@ -100,7 +100,7 @@ pub struct Tokenizer {
     value: String,
     overlong: bool,
     title: String,
-    /// The raw element is the first title.
+    /// Whether the raw element is the first title.
     in_title: bool,
 }
 
@@ -140,7 +140,7 @@ impl Tokenizer {
         };
     }
 
-    /// The page is over: what looked like markup and was not finished is text or dropped, as browsers do.
+    /// The end of the page: unfinished markup becomes text or is dropped, as in browsers.
     pub fn end(&mut self, out: &mut Emitter) {
         match self.state {
             State::Open => out.text('<'),
@@ -331,7 +331,7 @@ impl Tokenizer {
             None if c == '/' || c.is_ascii_whitespace() => State::Skip,
             _ => {
                 if self.in_title && self.title.len() + 40 < TITLE_BYTES {
-                    // What looked like the end tag was text.
+                    // The supposed end tag was text.
                     self.title.extend("</title".chars().take(seen).chain((c != '<').then_some(c)));
                 }
                 if c == '<' { State::Raw(1) } else { State::Raw(0) }

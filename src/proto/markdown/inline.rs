@@ -1,13 +1,13 @@
 //! Emphasis, code spans and links within one block.
 //!
-//! Nested by recursion on slices, so tags cannot overlap. A search that failed once is not repeated further right in
-//! the same slice, which keeps hostile input from costing more than depth x length.
+//! Recurses on slices, so tags cannot overlap. A failed search is not repeated further right in the same slice,
+//! which limits the cost of hostile input to depth x length.
 
 use super::super::utf16;
 
-/// Emphasis within emphasis that is still looked at; deeper marks stay as they were written.
+/// Maximum nesting of emphasis; deeper marks are left as written.
 const DEPTH: u32 = 6;
-/// Bytes of a link's label and of its address that are looked through for their end.
+/// Maximum bytes of a link's label and of its address.
 const LINK_BYTES: usize = 2048;
 
 const BOLD: u8 = 1;
@@ -41,7 +41,7 @@ pub(super) fn render_bold(text: &str, out: &mut String) {
     Span { text, within: BOLD, depth: 0, missing: 0 }.render(out);
 }
 
-/// The last place at or before `at` where `text` may be cut without cutting a construct in two. 0 when there is none.
+/// The last position at or before `at` where `text` can be cut without splitting a construct; 0 if there is none.
 pub(crate) fn boundary(text: &str, at: usize) -> usize {
     let mut span = Span { text, within: 0, depth: 0, missing: 0 };
     let mut from = 0;
@@ -55,7 +55,7 @@ pub(crate) fn boundary(text: &str, at: usize) -> usize {
     at.min(text.len())
 }
 
-// The `!` of a picture stands before the bracket that opens the construct.
+// The `!` of a picture comes before the bracket that opens the construct.
 fn span_start(text: &str, from: usize) -> usize {
     if text[..from].ends_with('!') { from - 1 } else { from }
 }
@@ -74,7 +74,7 @@ struct Span<'a> {
     text: &'a str,
     within: u8,
     depth: u32,
-    /// A bit for each kind of closing mark that is known not to come any more.
+    /// A bit for each kind of closing mark that is known not to follow.
     missing: u64,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Span<'a> {
         out.push_str("</a>");
     }
 
-    /// What stands at `at` (a character boundary before the end) and where it ends.
+    /// The item at `at` (a character boundary before the end) and its end.
     fn next(&mut self, at: usize) -> (Item<'a>, usize) {
         let rest = &self.text[at..];
         let c = rest.chars().next().unwrap_or('\0');
@@ -204,7 +204,7 @@ impl<'a> Span<'a> {
         let rest = &self.text[at..];
         let rest = &rest[..floor(rest, 2 * LINK_BYTES)];
         if self.missing & 1 != 0 || !rest.contains("](") {
-            // Only an absence in all of the slice says something about what stands further right.
+            // Only absence in the whole slice says something about positions further right.
             if rest.len() == self.text.len() - at {
                 self.missing |= 1;
             }
@@ -269,7 +269,7 @@ impl<'a> Span<'a> {
                 let closes = !self.text[..at].ends_with(char::is_whitespace)
                     && (mark == '*' || !follows.is_some_and(char::is_alphanumeric));
                 if closes && at > from && (here == length || (here == 3 && length < 3)) {
-                    // Of three marks the last ones are ours; the first close what was opened inside.
+                    // Of three marks the last ones are ours; the first ones close an inner construct.
                     let end = at + here;
                     return Some((&self.text[from..end - length], end));
                 }
@@ -294,7 +294,7 @@ fn floor(text: &str, bytes: usize) -> usize {
     if text.len() <= bytes { text.len() } else { utf16::floor(text, bytes / 4) }
 }
 
-/// Where the bracket that `text` begins with is closed.
+/// The position of the bracket that closes the one at the start of `text`.
 fn balanced(text: &str, open: char, close: char) -> Option<usize> {
     let mut depth = 0;
     let mut escaped = false;

@@ -1,4 +1,4 @@
-//! What the reader makes of command lines.
+//! How command lines are parsed.
 
 use super::*;
 
