@@ -1,12 +1,14 @@
 //! `picoclaw config check|show|keys|set`, and what a reload asks first.
 
-use std::io::{Read, Write};
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use crate::args::{self, ConfigCommand};
 use crate::config::{self, Given, LoadOptions};
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::limits::CONFIG_BYTES;
+use crate::sys::files::read_bounded;
 use crate::sys::terminal;
 
 /// Carries out the subcommand.
@@ -24,9 +26,9 @@ pub fn run(args: &args::Config) -> Result<ExitCode> {
         }
         ConfigCommand::Set(a) => {
             let given = if a.value == args::PIPE {
-                let mut text = String::new();
-                std::io::stdin().take(CONFIG_BYTES).read_to_string(&mut text)?;
-                Given::Input(text)
+                let input = std::io::stdin().as_fd().try_clone_to_owned()?;
+                let bytes = read_bounded(input.into(), CONFIG_BYTES).context("standard input")?;
+                Given::Input(String::from_utf8(bytes).context("standard input")?)
             } else {
                 Given::Argument(a.value.clone())
             };

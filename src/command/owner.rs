@@ -17,7 +17,7 @@ fn other(home: &Path) -> Option<Identity> {
     let meta = named_meta(home).filter(|meta| effective_uid() == 0 && meta.user != 0)?;
     let text = |path: &str| {
         let file = named(Path::new(path)).ok()?;
-        String::from_utf8(crate::store::dir::bytes_of(file, USERS_BYTES).ok()?).ok()
+        String::from_utf8(crate::sys::files::read_bounded(file, USERS_BYTES).ok()?).ok()
     };
     let (passwd, group) = (text("/etc/passwd"), text("/etc/group").unwrap_or_default());
     let known = passwd.and_then(|passwd| user::owner(&passwd, &group, meta.user));

@@ -9,7 +9,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::rand::{Random, SystemRandom, generate};
 use ring::{digest, hkdf, hmac};
 
-use super::layers::{LoadOptions, read_bounded};
+use super::layers::{LoadOptions, read_file};
 use super::replace::replace;
 use crate::error::{Context, Error, Result};
 use crate::proto::base64::STANDARD;
@@ -113,7 +113,7 @@ impl Keys {
 
     /// Key and nonce for what begins with this salt and this nonce.
     fn key(&self, head: &[u8]) -> Result<(LessSafeKey, Nonce)> {
-        let file = read_bounded(&self.file).map_err(|e| {
+        let file = read_file(&self.file).map_err(|e| {
             Error::new(format!(
                 "the key file {} cannot be read ({e}); bring it here from where the value was made, or name it in {KEY_FILE}",
                 self.file.display()

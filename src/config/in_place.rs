@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::enc::{self, Keys};
-use super::layers::{Layer, LayerKind, read_bounded};
+use super::layers::{Layer, LayerKind, read_file};
 use super::load::parse;
 use super::problem::Findings;
 use super::replace::replace;
@@ -20,7 +20,7 @@ use crate::error::{Context, Error, Result};
 /// A file with errors, the disk's, no key file; and a secret whose place cannot be told for certain.
 pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
     let name = || format!("cannot encrypt {}", file.display());
-    let bytes = read_bounded(file).with_context(name)?;
+    let bytes = read_file(file).with_context(name)?;
     let mut text = String::from_utf8(bytes).with_context(name)?;
     let (mut tree, layers) = read(file, &text).with_context(name)?;
     let mut found: Vec<(usize, String)> = Vec::new();

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::enc::Keys;
-use super::layers::{Layer, LayerKind, LoadOptions, read_bounded};
+use super::layers::{Layer, LayerKind, LoadOptions, read_file};
 use super::load::{Loaded, finish, parse};
 use super::merge::{Unknown, merge_layer};
 use super::problem::Findings;
@@ -29,7 +29,7 @@ pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
     let mut bytes = serde_json::to_vec(&value).context("cannot write the configuration as JSON")?;
     bytes.push(b'\n');
     let path = home.join(LAST_GOOD);
-    if read_bounded(&path).is_ok_and(|old| old == bytes) {
+    if read_file(&path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
     let saved = replace::below(home, Path::new(LAST_GOOD), &bytes, 0o700, true);
@@ -39,7 +39,7 @@ pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
 /// Loads what [`save_last_good`] saved; neither files nor variables are looked at, but for what opens `enc://` values.
 pub fn load_last_good(home: &Path, options: &LoadOptions) -> Result<Loaded> {
     let path = home.join(LAST_GOOD);
-    let bytes = read_bounded(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(format!("{}: not UTF-8 text", path.display())))?;
     let layer = Layer {

@@ -11,7 +11,6 @@
 //! with the `config.json` beside it. No file is ever written here.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Findings, Problem};
@@ -19,6 +18,7 @@ use super::tree::Origin;
 use crate::limits::{CONFIG_BYTES, CONFIG_FILES};
 use crate::proto::json_pos;
 use crate::sys::beneath::{self, Fault};
+use crate::sys::files;
 
 /// Files of at most this many bytes count as empty (the Go original's rule).
 const EMPTY_BYTES: usize = 10;
@@ -239,7 +239,7 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
 /// The text of a file; `None` where it is not there (and need not be), counts as empty, or cannot be read.
 pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Option<String> {
     let name = path.display().to_string();
-    let bytes = match read_bounded(path) {
+    let bytes = match read_file(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => return None,
         Err(e) => {
@@ -299,20 +299,17 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
     }
 }
 
-/// At most [`CONFIG_BYTES`] of a regular file; anything else (a FIFO would block for ever) is refused.
-pub(super) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// A regular file of at most `limit` bytes; anything else (a FIFO would block for ever) is refused.
+pub(super) fn read_bounded(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     let file = beneath::named(path).map_err(|fault| match fault {
         Fault::Not("a folder") => std::io::Error::other("it is a folder"),
         Fault::Not(_) => std::io::Error::other("it is no regular file"),
         fault => fault.into(),
     })?;
-    let mut bytes = Vec::new();
-    file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > CONFIG_BYTES {
-        return Err(std::io::Error::other(format!(
-            "it is larger than {} KiB",
-            CONFIG_BYTES / 1024
-        )));
-    }
-    Ok(bytes)
+    files::read_bounded(file, limit)
+}
+
+/// The same of a file of the configuration.
+pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    read_bounded(path, CONFIG_BYTES)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::layers::read_bounded;
+use super::layers::read_file;
 use super::nearest::suggestion;
 use super::providers::{self, Dialect, Quirk};
 use super::secret::Secret;
@@ -159,7 +159,7 @@ struct Logins<'a> {
 impl Logins<'_> {
     /// What is broken about the file is told when a token is needed.
     fn of(home: &Path) -> Logins<'_> {
-        let bytes = read_bounded(&home.join("auth.json")).unwrap_or_default();
+        let bytes = read_file(&home.join("auth.json")).unwrap_or_default();
         Logins { home, kept: text::utf8(&bytes).and_then(serde_json::from_str).unwrap_or_default() }
     }
 

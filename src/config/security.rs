@@ -198,10 +198,7 @@ fn of_file(name: &str, dir: Option<&Path>) -> Result<String, String> {
     if !file.starts_with(&folder) {
         return Err(format!("{name} is outside the configuration's folder"));
     }
-    let bytes = layers::read_bounded(&file).map_err(fail)?;
-    if bytes.len() > SECRET_FILE_BYTES {
-        return Err(format!("{name} is larger than {} KiB", SECRET_FILE_BYTES / 1024));
-    }
+    let bytes = layers::read_bounded(&file, SECRET_FILE_BYTES as u64).map_err(fail)?;
     let secret = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8 text"))?;
     let secret = secret.trim_start_matches('\u{feff}').trim();
     if secret.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::env;
 use super::keys::{self, Key, Kind};
-use super::layers::{LoadOptions, read_bounded};
+use super::layers::{LoadOptions, read_file};
 use super::load::load;
 use super::replace::replace;
 use crate::error::{Context, Error, Result};
@@ -41,7 +41,7 @@ pub fn set(options: &LoadOptions, path: &str, given: &Given, out: &mut dyn Write
     let value = value_of(&key, text).map_err(|why| Error::new(format!("{path}: {why}")))?;
     let folder = options.home()?.join("config.d");
     let file = folder.join(SET_FILE);
-    let mut patch = match read_bounded(&file) {
+    let mut patch = match read_file(&file) {
         Ok(bytes) => serde_json::from_slice::<Map<String, Value>>(&bytes)
             .with_context(|| format!("{} is no JSON object", file.display()))?,
         Err(e) if e.kind() == ErrorKind::NotFound => Map::new(),

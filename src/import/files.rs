@@ -6,11 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::limits::BOOT_FILE_BYTES;
+use crate::sys::files::read_bounded;
 
 /// Name that a taken file has while it is wiped; whatever has it at the start was meant to be gone.
 const DOOMED: &str = "picoclaw.old";
 
-/// Reads at most one byte more than the limit. `Ok(None)`: there is no such file. The error is for a person.
+/// A file of the card. `Ok(None)`: there is no such file. The error is for a person.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let open =
         OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
@@ -25,9 +26,9 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
         Ok(_) => {}
         Err(e) => return Err(format!("cannot be read: {e}")),
     }
-    let mut bytes = Vec::new();
-    match file.take(BOOT_FILE_BYTES as u64 + 1).read_to_end(&mut bytes) {
-        Ok(_) => Ok(Some(bytes)),
+    match read_bounded(file, BOOT_FILE_BYTES as u64) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(e.to_string()),
         Err(e) => Err(format!("cannot be read: {e}")),
     }
 }
@@ -112,11 +113,10 @@ mod tests {
         assert_eq!(read(&dir), Err("a folder, where a file belongs".to_owned()));
         std::os::unix::fs::symlink("/etc/passwd", dir.join("link")).expect("link");
         assert!(read(&dir.join("link")).is_err());
-        fs::write(dir.join("big"), vec![b'x'; BOOT_FILE_BYTES * 3]).expect("write");
-        assert_eq!(
-            read(&dir.join("big")).map(|b| b.map(|b| b.len())),
-            Ok(Some(BOOT_FILE_BYTES + 1))
-        );
+        fs::write(dir.join("big"), vec![b'x'; BOOT_FILE_BYTES]).expect("write");
+        assert_eq!(read(&dir.join("big")).map(|b| b.map(|b| b.len())), Ok(Some(BOOT_FILE_BYTES)));
+        fs::write(dir.join("big"), vec![b'x'; BOOT_FILE_BYTES + 1]).expect("write");
+        assert_eq!(read(&dir.join("big")), Err("larger than 64 KiB".to_owned()));
         fs::remove_dir_all(&dir).expect("remove");
     }
 

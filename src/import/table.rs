@@ -4,8 +4,6 @@
 
 use std::borrow::Cow;
 
-use crate::limits::BOOT_FILE_BYTES;
-
 /// Where a file's contents go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -70,11 +68,8 @@ impl Entry {
         Entry { flag: true, ..self }
     }
 
-    /// Judges a file's contents (at most one byte more than the limit need be given).
+    /// Judges a file's contents.
     pub fn judge(&self, bytes: &[u8]) -> Verdict {
-        if bytes.len() > BOOT_FILE_BYTES {
-            return Verdict::Broken(format!("larger than {} KiB", BOOT_FILE_BYTES / 1024));
-        }
         // Overwritten from the front; no text begins with NUL.
         if bytes.first() == Some(&0) && bytes.get(1).is_none_or(|b| *b == 0) {
             return Verdict::Wiped;
@@ -292,7 +287,6 @@ mod tests {
             b"{\n\"\xff\": 1}",
             "not UTF-8 text (line 2, column 2): save it as UTF-8",
         );
-        check("picoclaw.json", &vec![b' '; BOOT_FILE_BYTES + 1], "larger than 64 KiB");
         check(
             "picoclaw.json",
             &vec![b'['; 60_000],

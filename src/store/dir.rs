@@ -4,11 +4,12 @@
 //! only a regular file with one name is opened, of an owner who belongs there, that not everybody may write to. Must never
 //! wait for what it opens, and never hand out a file that is not below the folder. Blocks on the disk.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::limits::DIR_ASIDE;
 use crate::sys::beneath::{self, Access, Fault, File, Fresh, Meta, Owners, Place, Replace, Root};
+use crate::sys::files;
 
 /// One name of a folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -187,7 +188,7 @@ impl Dir {
     /// Longer than `limit` bytes; as [`Dir::read`].
     pub fn bytes(&self, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.read(name)? else { return Ok(None) };
-        bytes_of(file, limit).map(Some)
+        files::read_bounded(file, limit).map(Some)
     }
 
     /// Puts a file with these bytes there: written beside, synced, renamed, the folder synced. A power cut leaves the old one or
@@ -338,20 +339,6 @@ fn split(path: &Path, parts: usize) -> io::Result<(&Path, &str)> {
     let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     Ok((folder, name.filter(|name| !name.is_empty()).ok_or(ErrorKind::InvalidInput)?))
-}
-
-/// What is left of an open file.
-///
-/// # Errors
-/// Longer than `limit` bytes; the kernel's.
-pub fn bytes_of(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    let length = file.metadata()?.len();
-    if length > limit {
-        return Err(io::Error::other(format!("{length} bytes, at most {limit} are read")));
-    }
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Is this about what stands under the name (a link, a FIFO, a second name, a stranger's file) and not about the disk?

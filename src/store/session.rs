@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::dir::{Dir, bytes_of};
+use super::dir::Dir;
 use super::jsonl::{self, count_lines, last_lines, skip_lines};
 use crate::error::{Context, Error, Result};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
 use crate::sys::beneath::File;
+use crate::sys::files::read_bounded;
 
 use crate::limits::{
     SESSION_LINE_BYTES, SESSION_MESSAGES, SESSION_SPARE_LINES, SESSION_TAIL_BYTES,
@@ -141,7 +142,7 @@ impl Sessions {
 
     fn bytes(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let Some(file) = self.open(name)? else { return Ok(None) };
-        bytes_of(file, limit).map(Some).with_context(|| self.cannot_read(name))
+        read_bounded(file, limit).map(Some).with_context(|| self.cannot_read(name))
     }
 
     /// Writes a file of the folder, which is made where it is missing.

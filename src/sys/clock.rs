@@ -2,11 +2,11 @@
 
 use std::env;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::files::read_bounded;
 use crate::limits::ZONE_FILE_BYTES;
 use crate::proto::tz::Zone;
 
@@ -58,9 +58,7 @@ pub fn zone_file(name: &str) -> Option<Zone> {
 }
 
 fn read(path: &Path) -> Option<Zone> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(ZONE_FILE_BYTES).read_to_end(&mut bytes).ok()?;
-    Zone::from_tzif(&bytes)
+    Zone::from_tzif(&read_bounded(File::open(path).ok()?, ZONE_FILE_BYTES).ok()?)
 }
 
 #[cfg(test)]

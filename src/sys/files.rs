@@ -1,6 +1,7 @@
 //! Small questions to the kernel about files and sockets.
 
 use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -24,6 +25,25 @@ pub fn hand_over(path: &Path) -> std::io::Result<()> {
     }
     let folder = std::fs::metadata(path.parent().unwrap_or(Path::new(".")))?;
     std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))
+}
+
+/// Everything that is left of an open file.
+///
+/// # Errors
+/// `FileTooLarge` for more than `limit` bytes, of which none are kept; the kernel's.
+pub fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let expected = file.metadata()?.len().min(limit);
+    let mut bytes = Vec::with_capacity(expected as usize);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let limit = match (limit >> 20, limit >> 10) {
+            (0, 0) => format!("{limit} bytes"),
+            (0, k) => format!("{k} KiB"),
+            (m, _) => format!("{m} MiB"),
+        };
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit}")));
+    }
+    Ok(bytes)
 }
 
 /// Bytes that a file system has left for this user, and whether it is mounted read-only.
@@ -51,4 +71,27 @@ pub fn friend(socket: &impl AsFd) -> Option<u32> {
 /// Takes the exclusive lock on `file`, false when another process has it (flock(2)).
 pub fn try_lock(file: &File) -> bool {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_than_the_limit_allows() {
+        let path = std::env::temp_dir().join(format!("picoclaw-bounded-{}", std::process::id()));
+        std::fs::write(&path, "12345").expect("a file");
+        let read = |limit| read_bounded(File::open(&path).expect("a file"), limit);
+        assert_eq!(read(5).expect("fits"), b"12345");
+        assert_eq!(read(6).expect("fits"), b"12345");
+        let error = read(4).expect_err("too long");
+        assert_eq!(
+            (error.kind(), &*error.to_string()),
+            (ErrorKind::FileTooLarge, "larger than 4 bytes")
+        );
+        // A file of the kernel says that it has no bytes.
+        let proc = read_bounded(File::open("/proc/self/status").expect("proc"), 1 << 16);
+        assert!(proc.expect("fits").starts_with(b"Name:"));
+        std::fs::remove_file(&path).expect("removed");
+    }
 }

@@ -169,6 +169,8 @@ fn an_unfinished_message_is_answered_by_the_restored_home() {
     home.write("workspace/later.txt", "made after the backup");
     good(home.run(&["restore", "saved.tar.gz", "--force"]));
     assert_eq!(home.read("workspace/later.txt"), "");
+    let help = home.run(&["restore", "--help"]).stdout;
+    assert!(help.contains("into before-restore"), "{help}");
     assert_eq!(home.read("before-restore/workspace/later.txt"), "made after the backup");
     let daemon = Daemon::start(&home, &peer);
     let asked = eventually(SOON, || {

@@ -265,7 +265,7 @@ fn files_that_are_no_files() {
     let folder = Folder::new().file("home/config.json/x", "x");
     assert_eq!(folder.errors(), "home/config.json: cannot read: it is a folder");
     let big = format!("{{\"_\":\"{}\"}}", "x".repeat(limits::CONFIG_BYTES as usize));
-    error(&big, "home/config.json: cannot read: it is larger than 256 KiB");
+    error(&big, "home/config.json: cannot read: larger than 256 KiB");
     let mut folder = Folder::with(&format!("{{{MODEL}}}"));
     for i in 0..=limits::CONFIG_FILES {
         folder = folder.file(&format!("home/config.d/{i}.json"), "{}");

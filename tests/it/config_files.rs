@@ -203,7 +203,7 @@ fn security_errors_have_their_line() {
         &token("file:///etc/hostname"),
         &format!("{at}/etc/hostname is outside the configuration's folder"),
     );
-    check(&token("file://big"), &format!("{at}big is larger than 16 KiB"));
+    check(&token("file://big"), &format!("{at}cannot read big: larger than 16 KiB"));
     check(
         "channel_list:\n  telegram:\n    settings:\n      token:\n        - x\n",
         "home/.security.yml:4:7: channel_list.telegram.settings.token: a string is needed, this is an array",

@@ -72,6 +72,10 @@ fn check_picture(path: &std::path::Path) {
     let all = elements(&svg);
     assert_eq!(all[0], "svg");
     assert_eq!(all.iter().filter(|name| *name == "polyline").count(), 2, "{svg}");
+    for label in ["time in ms", "memory in kB", "latency in µs", "resident memory, at most"] {
+        assert!(svg.contains(label), "no `{label}` in {svg}");
+    }
+    assert_eq!(svg.matches(">0</text>").count(), 3, "each axis begins at 0: {svg}");
     for name in ["memory", "latency"] {
         let points = curve(&svg, name);
         assert!((2..=CHART_POINTS).contains(&points.len()), "{name}: {} points", points.len());

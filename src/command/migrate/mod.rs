@@ -7,7 +7,6 @@ mod go;
 pub mod openclaw;
 pub mod take;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +20,7 @@ use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::CONFIG_BYTES;
 use crate::sys::beneath::{self, Root};
+use crate::sys::files::read_bounded;
 
 pub use openclaw::{provider, snake};
 
@@ -105,7 +105,6 @@ impl Taker {
     /// The text of a small file of the source; `None` (and a line in the report) where there is none that can be read.
     fn text(&mut self, root: &Root, path: &str, needed: bool) -> Option<String> {
         let opened = root.locate(Path::new(path), false).and_then(|place| place.read());
-        let mut bytes = Vec::new();
         let read = match opened {
             Err(fault) if super::tree::is_gone(&fault) => {
                 if needed {
@@ -114,16 +113,11 @@ impl Taker {
                 return None;
             }
             Err(fault) => Err(fault.to_string()),
-            Ok((file, _)) => {
-                file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())
-            }
+            Ok((file, _)) => read_bounded(file, CONFIG_BYTES).map_err(|e| e.to_string()),
         };
         let text = match read {
             Err(why) => Err(format!("{why}; make it readable and run this again")),
-            Ok(n) if n as u64 > CONFIG_BYTES => {
-                Err(format!("larger than {} kB", CONFIG_BYTES >> 10))
-            }
-            Ok(_) => String::from_utf8(bytes)
+            Ok(bytes) => String::from_utf8(bytes)
                 .map_err(|_| "not UTF-8 text: save it as UTF-8 and run this again".to_owned()),
         };
         match text {

@@ -3,9 +3,8 @@
 //! The image has them in [`FILE`] (`scripts/image/board-facts NAME`, `KEY='value'` lines). Entries are `DEVICE:REASON`; for lines
 //! `NAME@CHIP/LINE:REASON`, where CHIP is the controller's folder in `/sys` and NAME is from the board's manual.
 
-use std::io::Read;
-
 use crate::limits::BOARD_FILE_BYTES;
+use crate::sys::files::read_bounded;
 
 /// The image's file; the daemon's variable `PICOCLAW_BOARD_FILE` names another file.
 pub const FILE: &str = "/etc/picoclaw/board.conf";
@@ -16,18 +15,15 @@ pub const FILE: &str = "/etc/picoclaw/board.conf";
 /// The file exists and cannot be read, so the refused devices are unknown.
 pub fn read() -> Result<String, String> {
     let path = std::env::var("PICOCLAW_BOARD_FILE").unwrap_or_else(|_| FILE.into());
-    let mut text = String::new();
-    match std::fs::File::open(&path) {
-        Ok(file) => match file.take(BOARD_FILE_BYTES).read_to_string(&mut text) {
-            Ok(n) if n as u64 == BOARD_FILE_BYTES => Err(format!(
-                "{path}, which says what this board forbids, has {BOARD_FILE_BYTES} bytes or more"
-            )),
-            Ok(_) => Ok(text),
-            Err(e) => Err(format!("{path}, which says what this board forbids: {e}")),
-        },
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(text),
-        Err(e) => Err(format!("{path}, which says what this board forbids: {e}")),
-    }
+    let opened = match std::fs::File::open(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        opened => opened,
+    };
+    opened
+        .and_then(|file| read_bounded(file, BOARD_FILE_BYTES))
+        .map_err(|e| e.to_string())
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8 text".into()))
+        .map_err(|why| format!("{path}, which says what this board forbids: {why}"))
 }
 
 /// The value of a key, or nothing.
