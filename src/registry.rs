@@ -44,7 +44,7 @@ macro_rules! tools {
             #[cfg(all())]
             mod subagent {
                 spawn = SPAWN, ON, ": a sub-agent in the background";
-                subagent = SUBAGENT, ON, ": a sub-agent that is waited for";
+                subagent = SUBAGENT, ON, ": a sub-agent whose result the call waits for";
                 spawn_status = SPAWN_STATUS, ON, "";
                 spawn_cancel = SPAWN_CANCEL, ON, "";
             }

@@ -1,5 +1,5 @@
 # Adds what the assistant needs to every kernel recipe, whatever it is built from: INHERIT += "picoclaw-kernel".
-# Limits on memory and processes, the cage of tools. The build ends where an option did not take.
+# Limits on memory and processes, the sandbox of tools. The build ends where an option did not take.
 
 PICOCLAW_KERNEL_CFG ?= "${PICOCLAW_LAYERDIR}/recipes-core/picoclaw/files/picoclaw.cfg"
 

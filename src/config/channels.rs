@@ -176,7 +176,7 @@ macro_rules! kinds {
         config_keys! {
             TYPE in "channel_list.*."
             keys {
-                #[doc = concat!("what it is; empty means its name. Known:", $(" ", stringify!($module),)*)]
+                #[doc = concat!("the kind of channel; empty means its name. Known:", $(" ", stringify!($module),)*)]
                 ("type", Kind::Text, "");
             }
         }

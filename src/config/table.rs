@@ -3,7 +3,7 @@
 //! An entry says where the value goes, how it is read, and what the table knows of the key:
 //!
 //! ```text
-//! /// sub-agents at one time; 0 means 5
+//! /// concurrent sub-agents; 0 means 5
 //! max_concurrent: u32 = count("max_concurrent", Int(0, 12), "5", ZERO);
 //! |               |     |      |                 |           |    what 0 means, and what is used at most
 //! |               |     |      |                 |           default (JSON); `"v0.1.2's" => "later"` for two

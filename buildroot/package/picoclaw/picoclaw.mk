@@ -123,7 +123,7 @@ define PICOCLAW_PERMISSIONS
 	/var/lib/picoclaw d 0750 picoclaw picoclaw - - - - -
 endef
 
-# Limits on memory and processes, the cage of tools.
+# Limits on memory and processes, the sandbox of tools.
 define PICOCLAW_LINUX_CONFIG_FIXUPS
 	$(call KCONFIG_ENABLE_OPT,CONFIG_CGROUPS)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_MEMCG)

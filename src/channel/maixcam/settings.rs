@@ -12,11 +12,11 @@ const PORT: u16 = 18791;
 config_keys! {
     /// One listener.
     Settings in "channel_list.*." {
-        /// MaixCam: what cameras must show
+        /// MaixCam: token that cameras must send
         token: Secret = secret("settings.token", SecretText, "");
         /// MaixCam: address to listen on
         host: String = text("settings.host", Text, "\"127.0.0.1\"");
-        /// MaixCam: port of it
+        /// MaixCam: its port
         port: u16 = port("settings.port", Int(1, 65535), "18791");
         /// MaixCam: addresses and networks (192.168.1.0/24) whose cameras need no token
         allow_addr: Vec<String> = list("settings.allow_addr", List, "[]");
@@ -26,7 +26,7 @@ config_keys! {
         chat: Option<(String, String)>,
     }
     keys {
-        /// MaixCam: chat that hears of its events, CHANNEL:CHAT; empty means the camera itself
+        /// MaixCam: chat that gets its events, CHANNEL:CHAT; empty means the camera itself
         ("settings.chat", Text, "");
     }
 }

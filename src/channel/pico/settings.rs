@@ -11,15 +11,15 @@ use crate::config::table::config_keys;
 config_keys! {
     /// The channel.
     Settings in "channel_list.*." {
-        /// Pico: what clients must show
+        /// Pico: token that clients must send
         token: Secret = own_secret("settings.token", SecretText, "");
         /// Pico: the token may be in the address (?token=), where others can read it
         allow_token_query: bool = truth("settings.allow_token_query", Bool, "false");
         /// Pico: origins whose pages may connect; empty means any
         allow_origins: Vec<String> = list("settings.allow_origins", List, "[]");
-        /// Pico: seconds of silence after which a client is asked whether it is there
+        /// Pico: seconds of silence after which a client is pinged
         ping: Duration = seconds("settings.ping_interval", Int(1, 3600), "30");
-        /// Pico: seconds of silence after which it is closed
+        /// Pico: seconds of silence after which it is disconnected
         silence: Duration = seconds("settings.read_timeout", Int(1, 3600), "60");
     }
 }

@@ -11,7 +11,7 @@ config_keys! {
     AgentConfig in "agents.defaults." {
         /// tools stay inside the workspace
         restrict_to_workspace: bool = truth("restrict_to_workspace", Bool, "true");
-        /// reading may go outside all the same
+        /// reading is still allowed outside
         allow_read_outside_workspace: bool = truth("allow_read_outside_workspace", Bool, "false");
         /// entries to try when that one fails
         fallbacks: Vec<String> = list("model_fallbacks", List, "[]") resolved;
@@ -21,21 +21,21 @@ config_keys! {
         temperature: f64 = num("temperature", Num(0.0, 2.0), "0.7");
         /// model calls of one turn; 0 means 20
         max_tool_iterations: u32 = count("max_tool_iterations", Int(0, ANY), "20" => "50", zero(20));
-        /// chats served at one time; 0 means the default
+        /// chats served concurrently; 0 means the default
         max_parallel_turns: u32 = count("max_parallel_turns", Int(0, 64), "4", ZERO);
-        /// tries again before the next model
+        /// retries before the next model
         max_llm_retries: u32 = count("max_llm_retries", Int(0, 100), "2");
-        /// seconds before the first of them; grows with each
+        /// seconds before the first retry; grows with each
         llm_retry_backoff: Duration = seconds("llm_retry_backoff_secs", Int(0, 3600), "2");
-        /// `model_name` asked where pictures are in a turn
+        /// `model_name` used for turns with pictures
         image_model: String = text("image_model", Text, "") resolved;
-        /// tried after it
+        /// fallbacks of image_model
         image_fallbacks: Vec<String> = list("image_model_fallbacks", List, "[]") resolved;
-        /// bytes of a picture that a model is shown; 0 means 20971520
+        /// maximum bytes of a picture for a model; 0 means 20971520
         max_media_size: u32 = count("max_media_size", Int(0, ANY), "0", zero(limits::PICTURE_BYTES as i64));
         /// messages of a conversation after which older ones are summarised; 0 means 20
         summarize_messages: u32 = count("summarize_message_threshold", Int(0, ANY), "20", ZERO);
-        /// percent of context_window after which they are; 0 means 75
+        /// percent of context_window after which they are summarised; 0 means 75
         summarize_percent: u32 = count("summarize_token_percent", Int(0, 100), "75", ZERO);
         /// rounds of failing tool calls in a row after which the model is asked to reflect; 0 never
         reflect: u32 = count("reflect", Int(0, 20), "0");
@@ -68,7 +68,7 @@ config_keys! {
         ("context_window", Int(0, ANY), "0");
         /// how many messages that arrive during a turn steer it between two tool calls
         ("steering_mode", Word("|one-at-a-time|all"), "\"one-at-a-time\"");
-        /// the two keys about skills below hold
+        /// the two keys about skills below apply
         ("turn_profile.enabled", Bool, "false");
         /// accepted; not used
         ("turn_profile.history.mode", Word("default|off"), "");
@@ -78,7 +78,7 @@ config_keys! {
         ("turn_profile.tools.mode", Word("default|off|custom"), "");
         /// which skills the agent sees: all, none, or those of allow
         ("turn_profile.skills.mode", Word("default|off|custom"), "\"default\"");
-        /// names of skills; `skills` of the default entry of agents.list goes before it
+        /// names of skills; `skills` of the default entry of agents.list takes precedence
         ("turn_profile.skills.allow", List, "[]");
     }
     unused {
@@ -96,15 +96,15 @@ config_keys! {
 config_keys! {
     /// `agents.defaults.subturn`.
     SubturnConfig in "agents.defaults.subturn." {
-        /// sub-agents one after the other since somebody wrote; 0 means 3
+        /// sub-agents in a row since the last message of a user; 0 means 3
         max_depth: u32 = count("max_depth", Int(0, 100), "3", ZERO);
-        /// sub-agents at one time; 0 means 5
+        /// concurrent sub-agents; 0 means 5
         max_concurrent: u32 = count("max_concurrent", Int(0, 12), "5", ZERO);
-        /// minutes a sub-agent gets; 0 means 5
+        /// time limit of a sub-agent in minutes; 0 means 5
         timeout: Duration = minutes("default_timeout_minutes", Int(0, 1440), "5", ZERO);
         /// tokens a sub-agent may use, as its provider counts them; 0 for no limit
         token_budget: u32 = count("default_token_budget", Int(0, ANY), "0");
-        /// seconds a call waits while the most sub-agents run; 0 means 30
+        /// seconds a call waits while the maximum number of sub-agents runs; 0 means 30
         slot_wait: Duration = seconds("concurrency_timeout_sec", Int(0, 3600), "30", ZERO);
     }
 }
@@ -115,7 +115,7 @@ config_keys! {
         /// `model_name` of an entry whose server has /audio/transcriptions; empty takes a groq
         /// entry with a key
         model: String = text("model_name", Text, "") resolved;
-        /// the chat is shown what was understood
+        /// the chat gets the transcript
         echo: bool = truth("echo_transcription", Bool, "false");
     }
     unused {
@@ -127,17 +127,17 @@ config_keys! {
 config_keys! {
     /// `session`.
     SessionConfig in "session." {
-        /// what a session is made of: chat, topic, sender, space; an empty list is one session for all
+        /// what identifies a session: chat, topic, sender, space; an empty list means one session for all
         dimensions: Vec<String> = list("dimensions", List, "[\"chat\"]") resolved;
     }
     with {
-        /// Name -> ids that are one person.
+        /// Name -> ids that belong to one person.
         identity_links: Vec<(String, Vec<String>)>,
     }
     keys {
         /// older form of dimensions: per-channel-peer, per-peer, global
         ("dm_scope", Text, "");
-        /// ids that are one person
+        /// ids that belong to one person
         ("identity_links.*", List, "");
     }
 }

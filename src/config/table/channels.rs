@@ -11,13 +11,13 @@ config_keys! {
         allow_from: Vec<String> = list("allow_from", List, "[]");
         /// in groups: only when mentioned or replied to
         mention_only: bool = truth("group_trigger.mention_only", Bool, "false");
-        /// in groups: or when the text begins with one of these
+        /// in groups: also when the text begins with one of these
         prefixes: Vec<String> = list("group_trigger.prefixes", List, "");
         /// shows that an answer is being written
         typing: bool = truth("typing.enabled", Bool, "true");
-        /// sends a message at once that the answer replaces
+        /// sends a message at once, which the answer then replaces
         placeholder: bool = truth("placeholder.enabled", Bool, "false");
-        /// its texts, one is picked
+        /// its texts; one is picked at random
         placeholder_texts: Vec<String> = list("placeholder.text", List, "[\"Thinking... 💭\"]");
     }
     keys {

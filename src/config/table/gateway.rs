@@ -25,7 +25,7 @@ config_keys! {
     keys {
         /// addresses to listen on, as a list or with commas
         ("host", List, "[\"127.0.0.1\"]");
-        /// what is logged; PICOCLAW_LOG_LEVEL wins
+        /// log level; PICOCLAW_LOG_LEVEL takes precedence
         ("log_level", Word("debug|info|warn|warning|error|fatal"), "\"info\"" => "\"warn\"");
     }
     unused {
@@ -68,20 +68,20 @@ config_keys! {
         usb_notices: bool,
     }
     keys {
-        /// schema of the file, 0 to 3; without it v0.1.2's defaults hold
+        /// schema of the file, 0 to 3; without it v0.1.2's defaults apply
         ("version", Int(0, ANY), "");
-        /// HEARTBEAT.md is looked through again and again
+        /// the model works through HEARTBEAT.md at intervals
         ("heartbeat.enabled", Bool, "true");
-        /// minutes between, at least 5; 0 means 30
+        /// minutes between two heartbeats, at least 5; 0 means 30
         ("heartbeat.interval", Int(0, 10_080), "30", ZERO.from(limits::HEARTBEAT_MIN as i64));
-        /// once a day the model folds the daily notes into MEMORY.md; the old file is kept in
+        /// once a day the model merges the daily notes into MEMORY.md; the old file is kept in
         /// memory/old
         ("memory.consolidation.enabled", Bool, "false");
         /// when, in local time
         ("memory.consolidation.time", Text, "\"03:30\"");
-        /// the chat that wrote last is told what is plugged in
+        /// the chat that wrote last is told which devices are plugged in
         ("devices.enabled", Bool, "false");
-        /// with the above: USB devices that come and go
+        /// with the above: USB devices that are plugged in or removed
         ("devices.monitor_usb", Bool, "true");
     }
     unused {

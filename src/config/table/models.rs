@@ -13,7 +13,7 @@ config_keys! {
         proxy: String = text("proxy", Proxy, "");
         /// entries to try after this one
         fallbacks: Vec<String> = list("fallbacks", List, "");
-        /// requests a minute; 0 is no limit
+        /// requests per minute; 0 means no limit
         rpm: u32 = count("rpm", Int(0, ANY), "0");
         /// name of the field max_tokens is sent in
         max_tokens_field: String = text("max_tokens_field", Text, "");
@@ -54,7 +54,7 @@ config_keys! {
         ("model", Text, "");
         /// address; empty means the provider's
         ("api_base", Url, "");
-        /// keys; several become entries that stand in for each other. `api_key` is the same
+        /// keys; with several, each becomes an entry and they are fallbacks of each other. `api_key` is the same
         ("api_keys", Secrets, "");
         /// merged into the request
         ("extra_body", Free, "");
@@ -62,7 +62,7 @@ config_keys! {
         ("custom_headers.*", Text, "");
         /// accepted; not used: tools are sent as they are
         ("tool_schema_transform", Word("|off|none|native|simple|basic|strict|flat"), "");
-        /// the entry counts
+        /// the entry is used
         ("enabled", Bool, "true");
         /// signed in with `picoclaw auth login` instead of a key
         ("auth_method", Word("|oauth|token"), "");

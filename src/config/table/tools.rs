@@ -12,11 +12,11 @@ pub(in crate::config) const FETCH_LIMIT: i64 = 10 * 1024 * 1024;
 config_keys! {
     /// `tools`.
     ToolsConfig in "tools." {
-        /// secrets are taken out of tool results
+        /// secrets are redacted from tool results
         filter_sensitive_data: bool = truth("filter_sensitive_data", Bool, "true");
         /// results shorter than this are not searched; 0 means 8
         filter_min_length: usize = size("filter_min_length", Int(i64::MIN, ANY), "8", ZERO);
-        /// bytes of one answer, at most 65536; 0 means that
+        /// bytes per answer, at most 65536; 0 means the maximum
         max_read_file_size: usize = size(
             "read_file.max_read_file_size", Int(0, ANY), "65536", ZERO.to(limits::READ_FILE_BYTES as i64)
         );
@@ -27,7 +27,7 @@ config_keys! {
         cron_timeout: Duration = minutes("cron.exec_timeout_minutes", Int(0, 60), "5", ZERO);
         /// jobs may run commands; each is approved by a user when it is set
         cron_commands: bool = truth("cron.allow_command", Bool, "true");
-        /// paths that are ports besides /dev/ttyS0 and the like, for instance below
+        /// more paths of serial ports, in addition to /dev/ttyS0 and the like, for example below
         /// /dev/serial/by-id
         serial_ports: Vec<String> = list("serial.ports", List, "[]");
     }
@@ -54,7 +54,7 @@ config_keys! {
         ("allow_read_paths", List, "[]");
         /// the same for writing
         ("allow_write_paths", List, "[]");
-        /// how read_file counts
+        /// whether read_file counts bytes or lines
         ("read_file.mode", Word("bytes|lines"), "\"bytes\"");
     }
     unused {
@@ -99,7 +99,7 @@ config_keys! {
         ("custom_deny_patterns", List, "[]");
         /// expressions exempt from both lists
         ("custom_allow_patterns", List, "[]");
-        /// variables a command gets besides the built-in few
+        /// more environment variables of a command
         ("env", List, "[]");
         /// auto locks commands in as far as the kernel can; none does not, and exec from chats then
         /// asks
@@ -116,9 +116,9 @@ config_keys! {
         proxy: String = text("proxy", Proxy, "");
         /// bytes of a page, at most 10485760; 0 means the default
         fetch_limit_bytes: usize = size("fetch_limit_bytes", Int(0, ANY), "524288", ZERO.to(FETCH_LIMIT));
-        /// what web_fetch makes of HTML
+        /// format that web_fetch converts HTML to
         format: String = word("format", Word("markdown|plaintext"), "\"markdown\"");
-        /// hosts, addresses and ranges that web_fetch may reach although they are private
+        /// hosts, addresses and ranges that web_fetch may reach even though they are private
         private_host_whitelist: Vec<String> = list("private_host_whitelist", List, "[]");
     }
     with {
@@ -156,7 +156,7 @@ config_keys! {
         ("searxng.enabled", Bool, "false");
         /// its address
         ("searxng.base_url", Url, "");
-        /// its key, where it wants one
+        /// its key, if it needs one
         ("searxng.api_keys", Secrets, "");
         /// results, 1 to 10
         ("searxng.max_results", Int(0, ANY), "5", ZERO.from(1).to(10));
@@ -176,13 +176,13 @@ config_keys! {
 config_keys! {
     /// `tools.skills`: where skills are searched and installed from.
     SkillsConfig in "tools.skills.registries." {
-        /// where OWNER/REPO is; empty means https://github.com
+        /// server of OWNER/REPO; empty means https://github.com
         github_base: String = address("github.base_url", Url, "");
         /// for private repositories; archives then come from its API
         github_token: Secret = secret("github.auth_token", SecretText, "");
         /// proxy for installing and searching
         proxy: String = text("github.proxy", Proxy, "");
-        /// skills are searched there
+        /// skills are searched in this registry
         clawhub: bool = truth("clawhub.enabled", Bool, "true");
         /// its address; empty means https://clawhub.ai
         clawhub_base: String = address("clawhub.base_url", Url, "");
