@@ -8,6 +8,7 @@ mod auth;
 mod blocking;
 mod cli;
 mod clients;
+mod conversation;
 mod cron;
 mod doctor;
 #[cfg(feature = "embeddings")]
@@ -24,6 +25,7 @@ pub use auth::*;
 pub use blocking::*;
 pub use cli::*;
 pub use clients::*;
+pub use conversation::*;
 pub use cron::*;
 pub use doctor::*;
 #[cfg(feature = "embeddings")]
@@ -203,24 +205,8 @@ pub const WEB_SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minutes between two heartbeats at least (behaviour.md 7A).
 pub const HEARTBEAT_MIN: u32 = 5;
-/// Messages that stay when older ones are summarised.
-pub const SUMMARY_KEEP: usize = 4;
-/// Summarised messages above which two halves are summarised on their own and then put together.
-pub const SUMMARY_HALVES: usize = 10;
-/// One summarisation, all its calls.
-pub const SUMMARY_TIME: Duration = Duration::from_secs(120);
-/// Tokens of a summary asked for.
-pub const SUMMARY_TOKENS: u32 = 1024;
-/// Bytes of a summary; it is in every prompt of its session.
-pub const SUMMARY_BYTES: usize = 8 * 1024;
-/// Characters of each message, at least, in a summary that no model wrote.
-pub const SUMMARY_EXCERPT: usize = 200;
-/// Bytes that a result in the running turn is shortened to if even that turn alone is too long for the model.
-pub const SHORT_RESULT_BYTES: usize = 2 * 1024;
 /// Bytes of HEARTBEAT.md that go to the model.
 pub const HEARTBEAT_FILE_BYTES: usize = 8 * 1024;
-/// Bytes of a session without history (jobs, heartbeat) after which its file is restarted.
-pub const FRESH_SESSION_BYTES: u64 = 64 * 1024;
 /// Bytes of a zone file; the largest have about 4 kB.
 pub const ZONE_FILE_BYTES: u64 = 64 * 1024;
 /// A message is quarantined when its attempts add up to this. An attempt that crashed counts [`CRASH_WEIGHT`], so three
@@ -232,16 +218,6 @@ pub const CRASH_WEIGHT: u32 = 3;
 pub const REPLY_BYTES: usize = 40 * 1024;
 /// Seconds between two saves of the chat that wrote last, if several chats are active.
 pub const LAST_CHAT_SAVE: i64 = 3600;
-/// Bytes of session lines kept in memory while the disk fails.
-pub const UNSAVED_BYTES: usize = 64 * 1024;
-/// Bytes of a session's tail that a turn reads.
-pub const SESSION_TAIL_BYTES: u64 = 64 * 1024;
-/// Messages of a session that a turn reads.
-pub const SESSION_MESSAGES: usize = 60;
-/// Lines of a session's tail that are parsed beyond [`SESSION_MESSAGES`], to replace broken ones.
-pub const SESSION_SPARE_LINES: usize = 8;
-/// Bytes of one line of a session file (upstream's 10 MB is more than the board has).
-pub const SESSION_LINE_BYTES: usize = 256 * 1024;
 /// Bytes of one bootstrap file, MEMORY.md or daily note that go into the prompt.
 pub const PROMPT_FILE_BYTES: usize = 16 * 1024;
 /// Bytes of the prompt's static part (identity, bootstrap files, skills, memory). It is cached between turns, so this is resident

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use super::history;
+use super::history::{self, Dropped};
 use super::prompt;
 use super::turn::Agent;
 use super::turn_state::TurnState;
@@ -15,8 +15,9 @@ use crate::tool;
 
 impl TurnState<'_> {
     /// The model had no room for the conversation, and `dropped` of its oldest messages are left out now.
-    fn compress(&mut self, dropped: usize) {
+    fn compress(&mut self, dropped: Dropped) {
         self.note_dropped(dropped);
+        let dropped = dropped.past + dropped.recent;
         self.dropped = self.dropped.max(1);
         crate::log::warn!(
             "the conversation is too long for the model; {dropped} older messages are left out"
@@ -57,6 +58,7 @@ impl Agent {
             let mut request = ChatRequest {
                 system_static: &system_static,
                 system_dynamic: &system_dynamic,
+                history: None,
                 messages: &[],
                 tools: specs,
                 max_tokens: agent.max_tokens,
@@ -67,9 +69,11 @@ impl Agent {
             let calibration = self.models.calibration();
             let window = calibration.guess(agent.context_window as usize);
             let fixed = tokens::of_frame(&request) + calibration.guess(agent.max_tokens as usize);
-            let room = window.saturating_sub(fixed);
-            let dropped = history::fit(&mut state.messages, state.start, room);
+            state.room = window.saturating_sub(fixed);
+            let (running, room) = (state.start, state.room);
+            let dropped = history::fit(&mut state.past, &mut state.messages, running, room);
             state.note_dropped(dropped);
+            request.history = state.past.stored();
             request.messages = &state.messages;
             request.pictures = &state.pictures;
             let shows = !state.pictures.is_empty();
@@ -82,8 +86,11 @@ impl Agent {
                 }
                 Err(f) if f.class == Class::ContextOverflow && tries < agent.max_llm_retries => {
                     tries += 1;
-                    let dropped = history::halve(&mut state.messages, state.start);
-                    if dropped == 0 && !history::shorten_results(&mut state.messages) {
+                    let running = state.start;
+                    let dropped = history::halve(&mut state.past, &mut state.messages, running);
+                    if dropped == Dropped::default()
+                        && !history::shorten_results(&mut state.messages)
+                    {
                         return Err(f);
                     }
                     state.compress(dropped);

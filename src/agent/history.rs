@@ -1,66 +1,175 @@
-//! Which messages of a session a model gets to see. Pure.
+//! Which messages of a conversation a model gets to see. Pure, but that what is on the card is named by its place.
+
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
 
 use crate::limits::SHORT_RESULT_BYTES;
-use crate::message::{Message, Role, ToolCall};
+use crate::message::{Message, Role};
 use crate::proto::excerpt::keep_ends;
+use crate::provider::Stored;
+use crate::provider::stored::{Place, make_replayable, shorten};
 use crate::provider::tokens::of_message as tokens;
 
-/// Leaves out what providers reject: system messages, results without their call, calls without all their results
-/// (behaviour.md 3B.3).
-pub fn sanitize(history: Vec<Message>) -> Vec<Message> {
-    let mut kept: Vec<Message> = Vec::with_capacity(history.len());
-    let mut rest = history.into_iter().peekable();
-    while let Some(message) = rest.next() {
-        match message.role {
+/// What decides whether a message can be sent: who speaks, and which result belongs to which call.
+pub struct Shape {
+    role: Role,
+    /// Hashes of the calls' ids, 0 for none.
+    calls: Vec<u64>,
+    /// The same of the call that this is the result of.
+    result_of: Option<u64>,
+}
+
+impl Shape {
+    /// Of a message.
+    pub fn of(message: &Message) -> Shape {
+        let hash = |id: &String| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(id.as_bytes());
+            if id.is_empty() { 0 } else { hasher.finish().max(1) }
+        };
+        Shape {
+            role: message.role,
+            calls: message.tool_calls.iter().map(|call| hash(&call.id)).collect(),
+            result_of: message.tool_call_id.as_ref().map(hash),
+        }
+    }
+}
+
+/// Which messages can be sent: not those that providers reject, which are system messages, results without their call, calls
+/// without all their results (behaviour.md 3B.3).
+pub fn keep(shapes: &[Shape]) -> Vec<bool> {
+    let mut kept = vec![false; shapes.len()];
+    let (mut last, mut next) = (None, 0);
+    while let Some(shape) = shapes.get(next) {
+        let at = next;
+        next += 1;
+        match shape.role {
             Role::System | Role::Tool => {}
-            Role::User => kept.push(message),
-            Role::Assistant if message.tool_calls.is_empty() => kept.push(message),
-            Role::Assistant => {
-                let mut results: Vec<Message> = Vec::new();
-                while let Some(result) = rest.next_if(|m| m.role == Role::Tool) {
-                    let known = message
-                        .tool_calls
-                        .iter()
-                        .any(|c| Some(&c.id) == result.tool_call_id.as_ref());
-                    if known && !results.iter().any(|r| r.tool_call_id == result.tool_call_id) {
-                        results.push(result);
+            Role::Assistant if !shape.calls.is_empty() => {
+                let behind = shapes[next..].iter().take_while(|s| s.role == Role::Tool).count();
+                next += behind;
+                let mut results: Vec<usize> = Vec::new();
+                for n in at + 1..next {
+                    let id = shapes[n].result_of;
+                    let known = shape.calls.iter().any(|call| Some(*call) == id);
+                    if known && !results.iter().any(|r| shapes[*r].result_of == id) {
+                        results.push(n);
                     }
                 }
-                let complete = results.len() == message.tool_calls.len()
-                    && message.tool_calls.iter().all(|c| !c.id.is_empty());
-                let follows =
-                    kept.last().is_some_and(|m| matches!(m.role, Role::User | Role::Tool));
-                if complete && follows {
-                    let mut message = message;
-                    message.tool_calls.iter_mut().for_each(make_replayable);
-                    kept.push(message);
-                    kept.append(&mut results);
+                let complete = results.len() == shape.calls.len() && !shape.calls.contains(&0);
+                if complete && matches!(last, Some(Role::User | Role::Tool)) {
+                    results.iter().for_each(|n| kept[*n] = true);
+                    kept[at] = true;
+                    last = Some(Role::Tool);
                 }
+            }
+            role => {
+                kept[at] = true;
+                last = Some(role);
             }
         }
     }
     kept
 }
 
-/// May a call of this name stand in a later request? (OpenAI API reference: `^[a-zA-Z0-9_-]{1,64}$`)
-fn is_replayable(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+/// Leaves out what [`keep`] does, and makes the rest acceptable.
+pub fn sanitize(mut history: Vec<Message>) -> Vec<Message> {
+    let shapes: Vec<Shape> = history.iter().map(Shape::of).collect();
+    let mut kept = keep(&shapes).into_iter();
+    history.retain(|_| kept.next() == Some(true));
+    let calls = history.iter_mut().flat_map(|m| &mut m.tool_calls);
+    calls.for_each(make_replayable);
+    history
 }
 
-/// Gives a call that a model named wrongly a name that providers take back, so that one bad answer does not
-/// spoil the conversation; the call itself still fails.
-pub fn make_replayable(call: &mut ToolCall) {
-    if !is_replayable(&call.name) {
-        call.name = call
-            .name
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-            .take(60)
-            .collect();
-        if call.name.is_empty() {
-            call.name = "unnamed".into();
+/// A message of an earlier turn that stays on the card.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Its line's first byte in the file.
+    pub at: u64,
+    /// Bytes of the line.
+    pub length: u32,
+    /// Guessed tokens.
+    pub tokens: u32,
+    /// The same when it is shortened; only results of tools have fewer.
+    pub short: u32,
+    /// A turn begins with it.
+    pub begins: bool,
+    /// The assistant says it.
+    pub answer: bool,
+}
+
+impl Item {
+    /// Of a message, and where it is.
+    pub fn of(message: &Message, at: u64, length: usize) -> Item {
+        let whole = tokens(message);
+        let short = if message.role == Role::Tool && message.content.len() > SHORT_RESULT_BYTES {
+            let mut short = message.clone();
+            shorten(&mut short);
+            tokens(&short)
+        } else {
+            whole
+        };
+        let least = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Item {
+            at,
+            length: least(length),
+            tokens: least(whole),
+            short: least(short.min(whole)),
+            begins: message.role == Role::User,
+            answer: message.role == Role::Assistant,
         }
+    }
+}
+
+/// The part of a conversation that stays on the card until a request is written, oldest first.
+#[derive(Default)]
+pub struct Past {
+    /// The session's file.
+    pub file: Option<Arc<File>>,
+    /// Messages that can be sent.
+    pub items: Vec<Item>,
+    /// How many of them, from the oldest on, are sent shortened.
+    shortened: usize,
+    /// As it was sent last.
+    sent: Option<Arc<Stored>>,
+}
+
+impl Past {
+    /// Messages of a file that are to be sent.
+    pub fn new(file: Option<Arc<File>>, items: Vec<Item>) -> Past {
+        Past { file, items, ..Past::default() }
+    }
+
+    /// Guessed tokens of what is sent of it.
+    pub fn tokens(&self) -> usize {
+        let (short, whole) = self.items.split_at(self.shortened);
+        let short = short.iter().map(|i| i.short as usize);
+        short.chain(whole.iter().map(|i| i.tokens as usize)).sum()
+    }
+
+    /// What is sent of it; `None` where nothing is.
+    pub fn stored(&mut self) -> Option<Arc<Stored>> {
+        let file = self.file.clone().filter(|_| !self.items.is_empty())?;
+        let sent = self.sent.take().unwrap_or_else(|| {
+            let place = |(n, item): (usize, &Item)| Place {
+                at: item.at,
+                length: item.length,
+                short: n < self.shortened && item.short < item.tokens,
+                answer: item.answer,
+            };
+            let places = self.items.iter().enumerate().map(place).collect();
+            Arc::new(Stored { file, places, tokens: self.tokens() })
+        });
+        self.sent = Some(sent.clone());
+        Some(sent)
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        self.items.drain(..count);
+        self.shortened = self.shortened.saturating_sub(count);
+        self.sent = None;
     }
 }
 
@@ -87,32 +196,77 @@ pub fn is_over(window: usize, request: usize, answer: usize) -> bool {
     request.saturating_add(answer) > window
 }
 
-/// Drops the oldest whole turns until the estimate is within `budget`; the running turn, which begins at `running`,
-/// always stays. Returns how many messages went.
-pub fn fit(messages: &mut Vec<Message>, running: usize, budget: usize) -> usize {
-    let mut total: usize = messages.iter().map(tokens).sum();
-    let mut from = 0;
-    let starts: Vec<usize> = turn_starts(messages).filter(|i| *i <= running).collect();
-    for next in starts.into_iter().filter(|i| *i > 0) {
+/// Messages that are left out: how many on the card, how many in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Dropped {
+    /// Of [`Past::items`].
+    pub past: usize,
+    /// Of the messages in memory.
+    pub recent: usize,
+}
+
+/// Where turns begin, counted over what is on the card and then what is in memory; none after the running one.
+fn starts(past: &Past, messages: &[Message], running: usize) -> Vec<usize> {
+    let stored = past.items.iter().enumerate().filter(|(_, i)| i.begins).map(|(n, _)| n);
+    let recent = turn_starts(messages).filter(|n| *n <= running);
+    stored.chain(recent.map(|n| n + past.items.len())).collect()
+}
+
+/// Leaves out the first `count`, counted over both.
+fn leave_out(past: &mut Past, messages: &mut Vec<Message>, count: usize) -> Dropped {
+    let dropped = Dropped {
+        past: count.min(past.items.len()),
+        recent: count.saturating_sub(past.items.len()),
+    };
+    if dropped.past > 0 {
+        past.drop_first(dropped.past);
+    }
+    messages.drain(..dropped.recent);
+    dropped
+}
+
+/// Makes a conversation fit into `budget` guessed tokens. First long results of earlier turns are shortened, the oldest first;
+/// only then whole turns are left out, the oldest first. The running turn, which begins at `running` in `messages`, always
+/// stays as it is.
+pub fn fit(past: &mut Past, messages: &mut Vec<Message>, running: usize, budget: usize) -> Dropped {
+    let mut total = past.tokens() + messages.iter().map(tokens).sum::<usize>();
+    while let Some(item) = past.items.get(past.shortened).filter(|_| total > budget) {
+        total -= (item.tokens - item.short) as usize;
+        past.shortened += 1;
+        past.sent = None;
+    }
+    for message in messages.iter_mut().take(running).filter(|m| m.role == Role::Tool) {
         if total <= budget {
             break;
         }
-        total -= messages[from..next].iter().map(tokens).sum::<usize>();
+        total -= tokens(message);
+        shorten(message);
+        total += tokens(message);
+    }
+    let stored = past.items.len();
+    let size = |n: usize| match past.items.get(n) {
+        Some(item) => item.short as usize,
+        None => messages.get(n - stored).map_or(0, tokens),
+    };
+    let mut from = 0;
+    for next in starts(past, messages, running).into_iter().filter(|next| *next > 0) {
+        if total <= budget {
+            break;
+        }
+        total -= (from..next).map(size).sum::<usize>();
         from = next;
     }
-    messages.drain(..from);
-    from
+    leave_out(past, messages, from)
 }
 
-/// Drops the oldest half of the turns, never the running one; returns how many messages went.
-pub fn halve(messages: &mut Vec<Message>, running: usize) -> usize {
-    let starts: Vec<usize> = turn_starts(messages).filter(|i| *i <= running).collect();
+/// Drops the oldest half of the turns, never the running one.
+pub fn halve(past: &mut Past, messages: &mut Vec<Message>, running: usize) -> Dropped {
+    let starts = starts(past, messages, running);
     let cut = match starts.len() {
         0 | 1 => 0,
         n => starts[n.div_ceil(2).min(n - 1)],
     };
-    messages.drain(..cut);
-    cut
+    leave_out(past, messages, cut)
 }
 
 /// Shortens the results of tools, for a running turn that alone is too long; true when that changed anything.
@@ -130,6 +284,7 @@ pub fn shorten_results(messages: &mut [Message]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::ToolCall;
 
     /// `u` user, `a` assistant, `s` system, `c12` assistant calling 1 and 2, `r1` result of 1.
     fn history(spec: &str) -> Vec<Message> {
@@ -199,7 +354,7 @@ mod tests {
     fn check_fit(before: &str, budget: usize, after: &str) {
         let mut messages = history(before);
         let running = turn_starts(&messages).last().unwrap_or(0);
-        fit(&mut messages, running, budget);
+        fit(&mut Past::default(), &mut messages, running, budget);
         assert_eq!(spec(&messages), after);
     }
 
@@ -218,7 +373,7 @@ mod tests {
         let halved = |s: &str| {
             let mut m = history(s);
             let running = turn_starts(&m).last().unwrap_or(0);
-            halve(&mut m, running);
+            halve(&mut Past::default(), &mut m, running);
             spec(&m)
         };
         assert_eq!(halved("u a u a u a u a"), "u a u a");
@@ -226,8 +381,9 @@ mod tests {
         assert_eq!(halved("u c1 r1"), "u c1 r1");
         // What steers a running turn belongs to it.
         let mut steered = history("u a u c1 r1 u c2 r2");
-        assert_eq!(fit(&mut steered, 2, 0), 2);
-        assert_eq!(halve(&mut steered, 0), 0);
+        let past = &mut Past::default();
+        assert_eq!(fit(past, &mut steered, 2, 0), Dropped { past: 0, recent: 2 });
+        assert_eq!(halve(past, &mut steered, 0), Dropped::default());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One message, from the session's tail to the answer.
+//! One message, from the session as it is to the answer.
 //!
 //! Every step is recorded before the next one begins: the user's words and the model's calls before a tool
 //! that changes something runs, its result before the model is asked again. A turn that a restart cut short goes
@@ -8,7 +8,6 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use super::history;
 use super::prompt::Prompt;
 use super::round::{self, Failures, TurnHooks};
 use super::turn_state::TurnState;
@@ -19,6 +18,7 @@ use crate::limits::REPLY_BYTES;
 use crate::message::{Message, Role, ToolCall};
 use crate::net::http::Client;
 use crate::proto::text::floor_char;
+use crate::provider::stored::make_replayable;
 use crate::provider::{Failure, Models};
 use crate::store::frame::Frame;
 use crate::store::session::Sessions;
@@ -162,7 +162,7 @@ impl Agent {
             state.push(Message::text(Role::Assistant, &answer.text));
         }
         state.record(Vec::new());
-        let long = state.dropped > 0 || !answer.failed && self.is_long(&state.messages);
+        let long = state.dropped > 0 || !answer.failed && self.is_long(&state);
         answer.summarise = long && !turn.message.is_fresh();
         answer.untrusted = state.untrusted.get();
         answer.rounds = state.rounds;
@@ -181,7 +181,7 @@ impl Agent {
         let said = Rc::new(Cell::new(false));
         let context = self.tool_context(state, said.clone());
         // What the model sees counts, also what it read in earlier turns.
-        let untrusted = turn.untrusted || approval::holds_untrusted(&state.messages);
+        let untrusted = state.untrusted.get() || approval::holds_untrusted(&state.messages);
         state.untrusted.set(untrusted);
         let mut failures = Failures::default();
         let show = |text: &str| {
@@ -219,7 +219,7 @@ impl Agent {
             let mut reply = reply;
             let reasoning = std::mem::take(&mut reply.reasoning);
             let reasoning = (!reasoning.is_empty()).then_some(reasoning);
-            reply.tool_calls.iter_mut().for_each(history::make_replayable);
+            reply.tool_calls.iter_mut().for_each(make_replayable);
             state.push(Message {
                 tool_calls: reply.tool_calls,
                 reasoning_content: reasoning,

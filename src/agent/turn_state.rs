@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::history;
+use super::history::{Dropped, Past};
+use super::read_back::{ReadBack, read_back};
 use super::turn::{Agent, Turn};
 use crate::error::Result;
 use crate::limits::JOURNAL_LINES_BYTES;
@@ -11,7 +12,7 @@ use crate::message::{Message, Role};
 use crate::proto::date;
 use crate::provider::Picture;
 use crate::store::frame::Frame;
-use crate::store::session::{Sessions, Tail, parse_lines, push_line};
+use crate::store::session::{Sessions, push_line};
 use crate::store::writer::Ticket;
 use crate::sys::{clock, spawn_blocking};
 use crate::tool::subagent::UnrecordedResults;
@@ -29,7 +30,9 @@ pub(super) struct TurnState<'a> {
     end: u64,
     /// Lines not recorded yet.
     lines: Vec<u8>,
-    /// History and this turn.
+    /// The history's part on the card.
+    pub(super) past: Past,
+    /// The rest of the history, and this turn.
     pub(super) messages: Vec<Message>,
     /// What was said before the history.
     pub(super) summary: String,
@@ -37,6 +40,8 @@ pub(super) struct TurnState<'a> {
     pub(super) dropped: usize,
     /// Where the running turn begins in `messages`.
     pub(super) start: usize,
+    /// Guessed tokens that the last request had for its messages.
+    pub(super) room: usize,
     /// What the model has seen holds text of others.
     pub(super) untrusted: Rc<Cell<bool>>,
     /// Tokens used, as the provider counts them.
@@ -106,10 +111,10 @@ impl TurnState<'_> {
         }
     }
 
-    /// Drops the oldest `count` messages of the history.
-    pub(super) fn note_dropped(&mut self, count: usize) {
-        self.dropped += count;
-        self.start = self.start.saturating_sub(count);
+    /// Messages of the history were left out.
+    pub(super) fn note_dropped(&mut self, dropped: Dropped) {
+        self.dropped += dropped.past + dropped.recent;
+        self.start = self.start.saturating_sub(dropped.recent);
     }
 }
 
@@ -125,48 +130,50 @@ impl Agent {
         let anew = fresh && turn.resumed.is_none();
         // Looked at before the file is read: what is written meanwhile is told apart by its place.
         let unsaved = self.journal.unsaved(&file);
-        let tail = crate::sys::spawn_blocking(move || match anew {
-            true => sessions.start_over(&key),
-            false => sessions.tail_with(&key, resumed),
+        let (calibration, agent) = (self.models.calibration(), &self.config.agent);
+        let window = calibration.guess(agent.context_window as usize);
+        let most = window.saturating_sub(calibration.guess(agent.max_tokens as usize));
+        let read = crate::sys::spawn_blocking(move || match anew {
+            true => sessions.start_over(&key).map(|opened| {
+                let end = opened.end;
+                ReadBack { opened, end, ..ReadBack::default() }
+            }),
+            false => read_back(&sessions, &key, resumed, &unsaved, most),
         })
         .await;
-        let mut tail = tail.unwrap_or_else(|e| {
+        let mut read = read.unwrap_or_else(|e| {
             crate::log::warn!("{e}; the conversation goes on without its history");
-            Tail::default()
+            ReadBack::default()
         });
-        if tail.corrupt > 0 {
+        if read.corrupt > 0 {
             crate::log::warn!(
                 "session {}: {} damaged lines passed over",
                 turn.session,
-                tail.corrupt
+                read.corrupt
             );
         }
-        for (_, bytes) in unsaved.iter().filter(|(end, _)| *end > tail.end) {
-            tail.messages.append(&mut parse_lines(bytes, false).messages);
-        }
-        let lines = if tail.torn { vec![b'\n'] } else { Vec::new() };
-        let mut running = match resumed {
-            Some(_) => tail.messages.split_off(tail.messages.len() - tail.running),
-            None => Vec::new(),
-        };
-        let mut messages = history::sanitize(tail.messages);
+        let lines = if read.opened.torn { vec![b'\n'] } else { Vec::new() };
         if fresh {
-            messages.clear();
-            tail.summary.clear();
+            let (opened, end, running) = (read.opened, read.end, read.running);
+            read = ReadBack { opened, end, running, ..ReadBack::default() };
+            read.opened.meta.summary.clear();
         }
+        let (mut messages, mut running) = (read.recent, read.running);
         let start = messages.len();
         messages.append(&mut running);
         Ok(TurnState {
             agent: self,
             turn,
             file,
-            end: tail.end,
+            end: read.end,
             lines,
+            past: read.past,
             messages,
-            summary: tail.summary,
-            dropped: 0,
+            summary: read.opened.meta.summary,
+            dropped: usize::from(read.left_out),
             start,
-            untrusted: Rc::new(Cell::new(turn.untrusted)),
+            room: most,
+            untrusted: Rc::new(Cell::new(turn.untrusted || read.untrusted)),
             tokens: 0,
             rounds: 0,
             pictures: Vec::new(),

@@ -1,40 +1,122 @@
-//! Files inside a request's body, read in pieces while they are sent: a 20 MB picture needs only two small buffers.
+//! What a request's body holds beside the bytes in memory, read while it is sent: a 20 MB picture costs two small buffers, a
+//! long conversation one.
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::stream::Stream;
+use crate::limits::UPLOAD_READ_BYTES;
 #[cfg(feature = "media")]
 use crate::proto::text;
+use crate::sys::spawn_blocking;
 
-/// A file inside a request's body.
-#[derive(Clone, Debug)]
+/// Something at a place of a request's body.
+#[derive(Clone)]
 pub struct Splice {
     /// Its offset in [`super::http::Request::body`].
     pub at: usize,
-    /// Read from its beginning, whatever its position.
-    pub file: Arc<File>,
-    /// Bytes of it that are sent; a file that has become shorter aborts the request.
+    /// What it is.
+    pub content: Content,
+    /// Bytes of it that are sent; what has become shorter breaks the request off.
     pub bytes: u64,
-    /// As base64 (RFC 4648, section 4), else unchanged.
-    pub base64: bool,
+}
+
+/// What a [`Splice`] sends.
+#[derive(Clone)]
+pub enum Content {
+    /// A file from its beginning, whatever its position.
+    Raw(Arc<File>),
+    /// The same as base64 (RFC 4648, section 4).
+    Base64(Arc<File>),
+    /// What is made while it is sent.
+    Made(Arc<dyn Pieces>),
+}
+
+/// Text that is made piece by piece: once to know its length, and again for each time it is sent.
+pub trait Pieces: Send + Sync {
+    /// Appends piece `n`, from 0, to `out`; false behind the last. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn piece(&self, n: usize, out: &mut Vec<u8>) -> io::Result<bool>;
+}
+
+impl std::fmt::Debug for Splice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes at {}", self.bytes, self.at)
+    }
+}
+
+/// Fills `out` with pieces from the `n`th on, until [`UPLOAD_READ_BYTES`] are in it; the next one's number, or `None` behind the
+/// last.
+fn fill(pieces: &dyn Pieces, mut n: usize, out: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    while out.len() < UPLOAD_READ_BYTES {
+        if !pieces.piece(n, out)? {
+            return Ok(None);
+        }
+        n += 1;
+    }
+    Ok(Some(n))
 }
 
 impl Splice {
     /// Bytes it takes in the body.
     pub fn length(&self) -> u64 {
-        if self.base64 { self.bytes.div_ceil(3) * 4 } else { self.bytes }
+        match self.content {
+            Content::Base64(_) => self.bytes.div_ceil(3) * 4,
+            _ => self.bytes,
+        }
     }
-}
 
-#[cfg(not(feature = "media"))]
-impl Splice {
-    /// In this build no request contains a file.
-    pub(super) async fn write(
-        &self,
-        _: &mut super::stream::Stream,
-        _: std::time::Duration,
-    ) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::Unsupported.into())
+    /// Finds out how long it is, where that is not known yet.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn measure(&mut self) -> io::Result<()> {
+        let Content::Made(pieces) = &self.content else { return Ok(()) };
+        let pieces = pieces.clone();
+        let measured = spawn_blocking(move || -> io::Result<u64> {
+            let (mut next, mut length, mut out) = (Some(0), 0, Vec::new());
+            while let Some(n) = next {
+                out.clear();
+                next = fill(&*pieces, n, &mut out)?;
+                length += out.len() as u64;
+            }
+            Ok(length)
+        });
+        self.bytes = measured.await?;
+        Ok(())
+    }
+
+    /// Sends it, waiting no longer than `idle` for each piece.
+    pub(super) async fn write(&self, stream: &mut Stream, idle: Duration) -> io::Result<()> {
+        match &self.content {
+            Content::Made(pieces) => {
+                let (mut next, mut out, mut left) = (Some(0), Vec::new(), self.bytes);
+                while let Some(n) = next {
+                    let pieces = pieces.clone();
+                    out.clear();
+                    let filled = spawn_blocking(move || {
+                        let next = fill(&*pieces, n, &mut out);
+                        next.map(|next| (next, out))
+                    });
+                    (next, out) = filled.await?;
+                    // What was said must be sent, not a byte more or less.
+                    left = left.checked_sub(out.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
+                    stream.write_pieces(&out, idle).await?;
+                }
+                if left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            }
+            #[cfg(feature = "media")]
+            Content::Raw(file) => self.write_file(stream, file, false, idle).await,
+            #[cfg(feature = "media")]
+            Content::Base64(file) => self.write_file(stream, file, true, idle).await,
+            // Nothing of this build puts a file into a request.
+            #[cfg(not(feature = "media"))]
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 
@@ -79,7 +161,7 @@ impl Form {
         Form {
             kind: ["multipart/form-data; boundary=", &mark[2..]].concat(),
             body: body.into_bytes(),
-            files: [Splice { at, file, bytes, base64: false }],
+            files: [Splice { at, content: Content::Raw(file), bytes }],
         }
     }
 }
@@ -89,6 +171,9 @@ mod write {
     use std::io;
     use std::os::unix::fs::FileExt;
     use std::time::Duration;
+
+    use std::fs::File;
+    use std::sync::Arc;
 
     use super::super::stream::Stream;
     use super::Splice;
@@ -100,10 +185,11 @@ mod write {
     const STEP: usize = HTTP_WRITE_BYTES / 4 * 3;
 
     impl Splice {
-        /// Sends the file, waiting no longer than `idle` for each piece.
-        pub(in super::super) async fn write(
+        pub(super) async fn write_file(
             &self,
             stream: &mut Stream,
+            file: &Arc<File>,
+            base64: bool,
             idle: Duration,
         ) -> io::Result<()> {
             let mut buf = vec![0; UPLOAD_READ_BYTES];
@@ -111,16 +197,16 @@ mod write {
             let mut at = 0;
             while at < self.bytes {
                 let left = usize::try_from(self.bytes - at).unwrap_or(usize::MAX);
-                let (n, file) = (left.min(UPLOAD_READ_BYTES), self.file.clone());
+                let (n, file) = (left.min(UPLOAD_READ_BYTES), file.clone());
                 let read = spawn_blocking(Box::new(move || {
                     let done = file.read_exact_at(&mut buf[..n], at);
                     done.map(|()| buf)
                 }));
                 buf = read.await?;
-                if !self.base64 {
+                if !base64 {
                     stream.write_pieces(&buf[..n], idle).await?;
                 }
-                for piece in buf[..n].chunks(STEP).filter(|_| self.base64) {
+                for piece in buf[..n].chunks(STEP).filter(|_| base64) {
                     text.clear();
                     STANDARD.push(piece, &mut text);
                     stream.write_pieces(text.as_bytes(), idle).await?;

@@ -6,20 +6,25 @@ use super::text::{ceil_char, floor_char};
 
 /// `text` in at most `limit` bytes: its head and its tail, with the number of omitted bytes between them.
 pub fn keep_ends(text: String, limit: usize) -> String {
+    left_out_of(text, limit, "left out")
+}
+
+/// The same, where `what` says more about the bytes that are left out.
+pub fn left_out_of(text: String, limit: usize, what: &str) -> String {
     if text.len() <= limit {
         return text;
     }
-    let half = limit.saturating_sub(64) / 2;
+    let half = limit.saturating_sub(56 + what.len()) / 2;
     let (head, tail) = (floor_char(&text, half), ceil_char(&text, text.len() - half));
     let mut kept = String::with_capacity(limit);
     kept.push_str(&text[..head]);
-    kept.push_str(&left_out((tail - head) as u64));
+    kept.push_str(&left_out((tail - head) as u64, what));
     kept.push_str(&text[tail..]);
     kept
 }
 
-fn left_out(bytes: u64) -> String {
-    format!("\n... ({bytes} bytes left out) ...\n")
+fn left_out(bytes: u64, what: &str) -> String {
+    format!("\n... ({bytes} bytes {what}) ...\n")
 }
 
 /// Keeps the first and the last `half` bytes of an unbounded stream.
@@ -103,7 +108,7 @@ impl HeadTail {
         let skip = tail.iter().take(3).take_while(|&&b| b & 0xC0 == 0x80).count();
         let missing = self.total - cut as u64 - (tail.len() - skip) as u64;
         let mut text = String::from_utf8_lossy(&self.head[..cut]).into_owned();
-        text.push_str(&left_out(missing));
+        text.push_str(&left_out(missing, "left out"));
         text.push_str(&String::from_utf8_lossy(&tail[skip..]));
         text
     }

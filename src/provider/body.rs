@@ -3,14 +3,16 @@
 //! Never grows past [`crate::limits::MODEL_REQUEST_BYTES`]; a longer request becomes a failure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::stored::{Stored, WriteOne, Written};
 use super::{ChatRequest, Class, Failure, Picture};
 use crate::limits;
 use crate::message::Message;
-use crate::net::upload::Splice;
+use crate::net::upload::{Content, Splice};
 
 /// `extra_body`: fields that replace ours of the same name, or follow them.
 pub type Extra = BTreeMap<String, Box<RawValue>>;
@@ -20,12 +22,12 @@ pub fn extra(text: &str) -> Result<Extra, serde_json::Error> {
     if text.trim().is_empty() { Ok(Extra::new()) } else { serde_json::from_str(text) }
 }
 
-/// What is posted: JSON, and the pictures in it.
+/// What is posted: JSON, and what is put into it while it is sent.
 #[derive(Debug)]
 pub struct Post {
-    /// The JSON, without the pictures' data.
+    /// The JSON, with nothing in the places of what is sent from the card.
     pub json: Vec<u8>,
-    /// Their files, sent as base64.
+    /// Pictures as base64, messages that stay on the card.
     pub files: Vec<Splice>,
 }
 
@@ -35,6 +37,8 @@ pub struct Body<'a> {
     extra: &'a Extra,
     pictures: &'a [Picture],
     files: Vec<Splice>,
+    /// What is written next follows something that ends with a comma.
+    separated: bool,
 }
 
 impl<'a> Body<'a> {
@@ -52,7 +56,26 @@ impl<'a> Body<'a> {
         room += room / 16;
         let mut out = Vec::with_capacity(room.min(limits::MODEL_REQUEST_BYTES));
         out.push(b'{');
-        Body { out, extra, pictures: request.pictures, files: Vec::new() }
+        Body { out, extra, pictures: request.pictures, files: Vec::new(), separated: false }
+    }
+
+    /// Elements of a list that somebody else has opened.
+    pub(super) fn element(extra: &'a Extra) -> Body<'a> {
+        Body { out: vec![b'['], extra, pictures: &[], files: Vec::new(), separated: false }
+    }
+
+    /// The elements so far.
+    pub(super) fn written(&self) -> &[u8] {
+        &self.out[1..]
+    }
+
+    /// Messages that stay on the card, each written by `write` while the request is sent; one in memory has to follow.
+    pub fn stored(&mut self, stored: Option<&Arc<Stored>>, write: WriteOne) {
+        let Some(stored) = stored.filter(|s| !s.places.is_empty()) else { return };
+        self.separate();
+        let content = Content::Made(Arc::new(Written { stored: stored.clone(), write }));
+        self.files.push(Splice { at: self.out.len(), content, bytes: 0 });
+        self.separated = true;
     }
 
     /// JSON text, unchanged.
@@ -108,7 +131,8 @@ impl<'a> Body<'a> {
 
     /// A comma unless this is the first element of its object or array.
     pub fn separate(&mut self) -> &mut Self {
-        if !matches!(self.out.last(), Some(b'{' | b'[' | b':')) {
+        let separated = std::mem::take(&mut self.separated);
+        if !separated && !matches!(self.out.last(), Some(b'{' | b'[' | b':')) {
             self.out.push(b',');
         }
         self
@@ -127,8 +151,8 @@ impl<'a> Body<'a> {
 
     /// The bytes of a picture as base64, in a string whose quotes the caller writes.
     pub fn picture(&mut self, picture: &Picture) -> &mut Self {
-        let (at, file, bytes) = (self.out.len(), picture.file.clone(), picture.bytes);
-        self.files.push(Splice { at, file, bytes, base64: true });
+        let (content, bytes) = (Content::Base64(picture.file.clone()), picture.bytes);
+        self.files.push(Splice { at: self.out.len(), content, bytes });
         self
     }
 
@@ -186,6 +210,7 @@ mod tests {
         ChatRequest {
             system_static: "",
             system_dynamic: "",
+            history: None,
             messages,
             tools: &[],
             max_tokens: 1,

@@ -162,6 +162,7 @@ fn unsupported_providers_fail_with_a_sentence_when_asked() {
 const ASK: ChatRequest<'static> = ChatRequest {
     system_static: "",
     system_dynamic: "",
+    history: None,
     messages: &[],
     tools: &[],
     max_tokens: 1,

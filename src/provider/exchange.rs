@@ -69,9 +69,13 @@ pub trait Answer {
 pub async fn post(
     http: &Client,
     to: &Endpoint,
-    body: Post,
+    mut body: Post,
     answer: &mut dyn Answer,
 ) -> Result<(), Failure> {
+    for splice in &mut body.files {
+        let measured = splice.measure().await;
+        measured.map_err(|e| Failure::new(Class::Format, format!("the history: {e}")))?;
+    }
     let signed = match &to.signed_in {
         Some(signed_in) => signed_in.credential(http).await?,
         None => Credential::default(),

@@ -18,15 +18,18 @@ pub mod responses;
 #[cfg(any(test, feature = "simulate"))]
 pub mod scripted;
 pub mod sign_in;
+pub mod stored;
 pub mod thinking;
 pub mod tokens;
 #[cfg(feature = "media")]
 pub mod voice;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use chain::Models;
 pub use picture::Picture;
+pub use stored::Stored;
 
 use crate::message::{Message, ToolCall, Usage};
 
@@ -36,7 +39,9 @@ pub struct ChatRequest<'a> {
     pub system_static: &'a str,
     /// System prompt, the part that changes (time, chat, summary).
     pub system_dynamic: &'a str,
-    /// History and the running turn, oldest first, already sanitised.
+    /// The messages before them that stay on the card until the request is written.
+    pub history: Option<Arc<Stored>>,
+    /// The rest of the history and the running turn, oldest first, already sanitised; one at least.
     pub messages: &'a [Message],
     /// Tools that the model may call.
     pub tools: &'a [&'static crate::tool::ToolSpec],

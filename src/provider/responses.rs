@@ -63,6 +63,7 @@ fn write<'a>(
     }
     if b.field("input") {
         b.raw("[");
+        b.stored(request.history.as_ref(), |b, m, _| items(b, m));
         request.messages.iter().for_each(|m| items(&mut b, m));
         b.raw("]");
     }
@@ -286,6 +287,7 @@ mod tests {
         let request = ChatRequest {
             system_static: "be brief",
             system_dynamic: "it is noon",
+            history: None,
             messages: &messages,
             tools: &[],
             max_tokens: 10,

@@ -127,6 +127,7 @@ mod tests {
         let reply = answer(&ChatRequest {
             system_static: "",
             system_dynamic: "",
+            history: None,
             messages: &messages,
             tools: &[&LIST],
             max_tokens: 1,

@@ -54,7 +54,8 @@ pub fn of_frame(request: &ChatRequest<'_>) -> usize {
 
 /// Estimated tokens of a request.
 pub fn of_request(request: &ChatRequest<'_>) -> usize {
-    of_frame(request) + request.messages.iter().map(of_message).sum::<usize>()
+    let stored = request.history.as_ref().map_or(0, |history| history.tokens);
+    of_frame(request) + stored + request.messages.iter().map(of_message).sum::<usize>()
 }
 
 /// The calibration of one model. Lives as long as the process.

@@ -198,13 +198,6 @@ pub(super) fn read(dir: &Path, session: &str) -> std::io::Result<Option<File>> {
     }
 }
 
-/// Where the last `lines` lines begin.
-pub(super) fn last_lines(bytes: &[u8], lines: usize) -> usize {
-    let ends = bytes.iter().enumerate().rev().filter(|(_, b)| **b == b'\n');
-    // The last line's own end is no beginning.
-    ends.map(|(at, _)| at + 1).filter(|at| *at < bytes.len()).nth(lines - 1).unwrap_or(0)
-}
-
 /// Lines and bytes of a file.
 pub(super) fn count_lines(file: &mut File) -> std::io::Result<(u64, u64)> {
     walk_lines(file, u64::MAX)

@@ -20,6 +20,7 @@ mod sample_tests;
 pub mod session;
 pub mod session_cut;
 pub mod session_go;
+pub mod session_read;
 pub mod spill;
 pub mod spool;
 pub mod state_file;

@@ -1,26 +1,23 @@
 //! Session files: one JSON message a line, appended; upstream's JSONL and meta files (behaviour.md 3B.5),
 //! and v0 JSON sessions read once.
 //!
-//! A turn reads only the tail of the file, however long it is.
+//! A turn reads the file backwards, as far as the model's window goes ([`super::session_read`]).
 
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::dir::Dir;
-use super::jsonl::{self, count_lines, last_lines, skip_lines};
+use super::jsonl::{self, count_lines, skip_lines};
 use crate::error::{Context, Error, Result};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
 use crate::sys::beneath::File;
 use crate::sys::files::read_bounded;
 
-use crate::limits::{
-    SESSION_LINE_BYTES, SESSION_MESSAGES, SESSION_SPARE_LINES, SESSION_TAIL_BYTES,
-};
-use crate::message::{Message, Role};
+use crate::limits::{SESSION_META_BYTES, SESSION_V0_BYTES};
+use crate::message::Message;
 
 /// File stem of a session key: `:`, `/` and `\` become `_` (behaviour.md 3B.5).
 ///
@@ -88,23 +85,6 @@ impl Meta {
     }
 }
 
-/// What a turn starts from.
-#[derive(Debug, Default)]
-pub struct Tail {
-    /// Latest messages, oldest first, beginning with a user's where one was in reach.
-    pub messages: Vec<Message>,
-    /// Summary of what came before.
-    pub summary: String,
-    /// Bytes in the file: where the next line goes.
-    pub end: u64,
-    /// The file does not end with a newline: one goes before the next line.
-    pub torn: bool,
-    /// Lines in reach that were no messages.
-    pub corrupt: usize,
-    /// Of `messages`, how many stand at or after the place that was asked about.
-    pub running: usize,
-}
-
 /// The `sessions` folder of a workspace.
 #[derive(Clone, Debug)]
 pub struct Sessions {
@@ -169,46 +149,12 @@ impl Sessions {
     /// A broken meta file is named; it is left as it is.
     pub fn meta(&self, key: &str) -> Result<Meta> {
         let name = Self::meta_name(key)?;
-        match self.bytes(&name, SESSION_TAIL_BYTES)? {
+        match self.bytes(&name, SESSION_META_BYTES)? {
             None => Ok(Meta { key: key.into(), ..Meta::default() }),
             Some(bytes) => {
                 text::utf8(&bytes).and_then(Meta::parse).with_context(|| self.cannot_read(&name))
             }
         }
-    }
-
-    /// Latest messages of a session: at most [`SESSION_MESSAGES`] and [`SESSION_TAIL_BYTES`].
-    ///
-    /// # Errors
-    /// An unreadable folder or key. Corrupt lines are passed over and counted.
-    pub fn tail(&self, key: &str) -> Result<Tail> {
-        self.tail_with(key, None)
-    }
-
-    /// The same; with the place where a turn's lines begin, counts those in [`Tail::running`].
-    ///
-    /// # Errors
-    /// As [`Sessions::tail`].
-    pub fn tail_with(&self, key: &str, turn: Option<u64>) -> Result<Tail> {
-        let name = Self::file_name(key)?;
-        let Some(mut file) = self.open(&name)? else { return self.take_over_v0(key) };
-        let meta = self.meta(key).unwrap_or_default();
-        let name = || self.cannot_read(&name);
-        let end = file.metadata().with_context(name)?.len();
-        let first = self.first(&mut file, &meta, end).with_context(name)?;
-        let from = first.max(end.saturating_sub(SESSION_TAIL_BYTES));
-        let mut bytes = vec![0; (end - from) as usize];
-        file.read_exact_at(&mut bytes, from).with_context(name)?;
-        let mut tail = parse_lines(&bytes, from > first);
-        if let Some(turn) = turn {
-            let at = turn.clamp(from, end) - from;
-            let own = parse_lines(&bytes[at as usize..], from > turn.max(first));
-            tail.running = own.messages.len().min(tail.messages.len());
-        }
-        tail.summary = meta.summary;
-        tail.end = end;
-        tail.torn = end > 0 && bytes.last().is_some_and(|b| *b != b'\n');
-        Ok(tail)
     }
 
     /// Where the first line that counts begins.
@@ -220,25 +166,21 @@ impl Sessions {
         }
     }
 
-    /// A v0.1.2 session (`<stem>.json`), when there is no JSONL yet. The old file is left where it is.
-    fn take_over_v0(&self, key: &str) -> Result<Tail> {
+    /// Makes JSONL of a v0.1.2 session (`<stem>.json`), where there is none yet; false when there is no such session. The old
+    /// file is left where it is.
+    pub(super) fn take_over_v0(&self, key: &str) -> Result<bool> {
         let name = format!("{}.json", file_stem(key)?);
-        let Some(bytes) = self.bytes(&name, 16 * SESSION_TAIL_BYTES)? else {
-            return Ok(Tail::default());
-        };
+        let Some(bytes) = self.bytes(&name, SESSION_V0_BYTES)? else { return Ok(false) };
         let mut lines = Vec::with_capacity(bytes.len());
         let (summary, count) = text::utf8(&bytes)
             .and_then(|text| read_v0(text, &mut lines))
             .with_context(|| self.cannot_read(&name))?;
-        let meta = Meta { key: key.into(), summary: summary.clone(), count, ..Meta::default() };
+        let meta = Meta { key: key.into(), summary, count, ..Meta::default() };
         // JSONL first: if the power goes in between, the next start finds a session without a summary,
         // never a summary without its session.
         self.save(&Self::file_name(key)?, &lines, true)?;
         self.save_meta(key, &meta)?;
-        let mut tail = parse_lines(&lines, false);
-        tail.summary = summary;
-        tail.end = lines.len() as u64;
-        Ok(tail)
+        Ok(true)
     }
 
     /// Gives a session another key (Telegram: a group became a supergroup). Where both exist, the older lines go
@@ -300,11 +242,9 @@ impl Sessions {
         let mut meta = self.meta(key)?;
         let (lines, bytes) = match self.open(&name)? {
             Some(mut file) => count_lines(&mut file).with_context(|| self.cannot_read(&name))?,
-            None => {
-                // A v0 session only: taken over first, so that what is cleared is written down.
-                let tail = self.take_over_v0(key)?;
-                (tail.messages.len() as u64, tail.end)
-            }
+            // A v0 session only: taken over first, so that what is cleared is written down.
+            None if self.take_over_v0(key)? => return self.clear(key),
+            None => (0, 0),
         };
         meta.skip = lines;
         meta.count = lines;
@@ -338,34 +278,6 @@ pub fn push_line(out: &mut Vec<u8>, message: &Message) {
         return;
     }
     out.push(b'\n');
-}
-
-/// Parses the last lines; with `cut` the first is a piece of one and is passed over.
-pub fn parse_lines(bytes: &[u8], cut: bool) -> Tail {
-    let mut tail = Tail::default();
-    // Hundreds of short lines, parsed to be thrown away, would be a turn's largest use of memory.
-    let begin = last_lines(bytes, SESSION_MESSAGES + SESSION_SPARE_LINES);
-    let (bytes, piece) = (&bytes[begin..], cut && begin == 0);
-    let cut = cut || begin > 0;
-
-    for line in bytes.split(|b| *b == b'\n').skip(usize::from(piece)) {
-        if line.is_empty() || line.len() > SESSION_LINE_BYTES {
-            tail.corrupt += usize::from(!line.is_empty());
-            continue;
-        }
-        match text::utf8(line).and_then(Message::parse) {
-            Ok(message) => tail.messages.push(message),
-            Err(_) => tail.corrupt += 1,
-        }
-    }
-    let mut from = tail.messages.len().saturating_sub(SESSION_MESSAGES);
-    if cut || from > 0 {
-        // Begin at a turn's start, so that no tool result stands without its call.
-        let start = tail.messages[from..].iter().position(|m| m.role == Role::User);
-        from += start.unwrap_or(0);
-    }
-    tail.messages.drain(..from);
-    tail
 }
 
 #[cfg(test)]

@@ -1,66 +1,26 @@
 //! Sessions made shorter: what a summary stands for is passed over from then on. The file keeps everything.
 
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 
-use super::session::{Meta, Sessions, Tail};
+use super::session::{Meta, Sessions};
+use super::session_read::Opened;
 use crate::error::{Context, Error, Result};
-use crate::limits::{FRESH_SESSION_BYTES, SESSION_LINE_BYTES, SESSION_TAIL_BYTES};
-use crate::message::Message;
-use crate::proto::text;
+use crate::limits::FRESH_SESSION_BYTES;
 use crate::sys::beneath::File;
 
-/// The part of a session that still counts and is in reach.
-#[derive(Debug, Default)]
-pub struct Live {
-    /// Where each message begins in the file, and the message.
-    pub messages: Vec<(u64, Message)>,
-    /// As it was when this was read.
-    pub meta: Meta,
-}
-
 impl Sessions {
-    /// Reads what counts: at most [`SESSION_TAIL_BYTES`] from the end.
-    ///
-    /// # Errors
-    /// The disk's, a broken meta file. A session that is not there is empty.
-    pub fn live(&self, key: &str) -> Result<Live> {
-        let meta = self.meta(key)?;
-        let name = Self::file_name(key)?;
-        let Some(mut file) = self.open(&name)? else {
-            return Ok(Live { meta, ..Live::default() });
-        };
-        let name = || self.cannot_read(&name);
-        let end = file.metadata().with_context(name)?.len();
-        let first = self.first(&mut file, &meta, end).with_context(name)?;
-        let from = first.max(end.saturating_sub(SESSION_TAIL_BYTES));
-        let mut bytes = vec![0; (end - from) as usize];
-        file.read_exact_at(&mut bytes, from).with_context(name)?;
-        let (mut at, mut messages) = (from, Vec::new());
-        for (n, line) in bytes.split(|b| *b == b'\n').enumerate() {
-            // The first line may be a piece of one.
-            let whole = n > 0 || from == first;
-            if whole && !line.is_empty() && line.len() <= SESSION_LINE_BYTES {
-                if let Ok(message) = text::utf8(line).and_then(Message::parse) {
-                    messages.push((at, message));
-                }
-            }
-            at += line.len() as u64 + 1;
-        }
-        Ok(Live { messages, meta })
-    }
-
     /// Lets `summary` stand for everything before byte `at`, unless the session was cleared or cut since `seen`:
-    /// then nothing is changed, and the answer is false. The file is old or new, whenever the power goes.
+    /// then nothing is changed, and the answer is `None`, else what the session's meta file says now. It is old or new,
+    /// whenever the power goes.
     ///
     /// # Errors
     /// The disk's.
-    pub fn cut(&self, key: &str, seen: &Meta, at: u64, summary: &str) -> Result<bool> {
+    pub fn cut(&self, key: &str, seen: &Meta, at: u64, summary: &str) -> Result<Option<Meta>> {
         let mut meta = self.meta(key)?;
         if (meta.skip, meta.skip_bytes) != (seen.skip, seen.skip_bytes)
             || meta.summary != seen.summary
         {
-            return Ok(false);
+            return Ok(None);
         }
         let name = Self::file_name(key)?;
         let gone = || Error::new(format!("session {key} is gone"));
@@ -78,7 +38,7 @@ impl Sessions {
         // The journal holds lines that are not safe in the file yet, and puts them back after a power cut.
         // Lost in a cut, the summary is made again: it is not worth a folder's way to the card each few messages.
         self.put_meta(key, &meta, false)?;
-        Ok(true)
+        Ok(Some(meta))
     }
 
     /// A session whose history does not count: where the next line goes. A file of more than [`FRESH_SESSION_BYTES`] is
@@ -86,7 +46,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The disk's.
-    pub fn start_over(&self, key: &str) -> Result<Tail> {
+    pub fn start_over(&self, key: &str) -> Result<Opened> {
         let name = Self::file_name(key)?;
         let result = (|| {
             let Some(folder) = self.folder()? else { return Ok(None) };
@@ -99,8 +59,8 @@ impl Sessions {
         })();
         Ok(match result.with_context(|| self.cannot_read(&name))? {
             // A crash may have left half a line; an empty one does no harm.
-            Some(end) => Tail { end, torn: end > 0, ..Tail::default() },
-            None => Tail::default(),
+            Some(end) => Opened { end, torn: end > 0, ..Opened::default() },
+            None => Opened::default(),
         })
     }
 
@@ -136,6 +96,7 @@ fn newlines(file: &mut File, from: u64, to: u64) -> std::io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::session_read::{forwards, parse_line};
     use super::*;
     use crate::sys::scratch::{Held, Scratch};
 
@@ -148,23 +109,35 @@ mod tests {
         sessions
     }
 
+    /// The messages that count, each with its place.
+    fn live(sessions: &Sessions) -> Vec<(u64, String)> {
+        let opened = sessions.look("k").expect("look");
+        let file = opened.file.expect("a file");
+        let mut all = Vec::new();
+        forwards(&file, opened.first, opened.end, &mut |at, line| {
+            all.push((at, parse_line(line).expect("a message").content));
+            true
+        })
+        .expect("read");
+        all
+    }
+
     fn texts(sessions: &Sessions) -> Vec<String> {
-        sessions.tail("k").expect("tail").messages.into_iter().map(|m| m.content).collect()
+        live(sessions).into_iter().map(|(_, text)| text).collect()
     }
 
     #[test]
     fn a_cut_hides_what_the_summary_stands_for() {
         let s = session("cut", 10);
-        let live = s.live("k").expect("live");
-        assert_eq!(live.messages.len(), 10);
-        assert!(s.cut("k", &live.meta, live.messages[7].0, "what was").expect("cut"));
+        let all = live(&s);
+        assert_eq!(all.len(), 10);
+        let seen = s.meta("k").expect("meta");
+        let meta = s.cut("k", &seen, all[7].0, "what was").expect("cut").expect("not cleared");
         assert_eq!(texts(&s), ["m7", "m8", "m9"]);
-        let meta = s.meta("k").expect("meta");
+        assert_eq!(meta, s.meta("k").expect("meta"));
         assert_eq!((meta.skip, meta.count, meta.summary.as_str()), (7, 10, "what was"));
         // Again from there.
-        let live = s.live("k").expect("live");
-        assert_eq!((live.messages.len(), live.meta.summary.as_str()), (3, "what was"));
-        assert!(s.cut("k", &live.meta, live.messages[2].0, "more").expect("cut"));
+        assert!(s.cut("k", &meta, live(&s)[2].0, "more").expect("cut").is_some());
         assert_eq!((texts(&s), s.meta("k").expect("meta").skip), (vec!["m9".to_owned()], 9));
         assert_eq!(
             std::fs::read_to_string(s.dir().join("k.jsonl")).expect("kept").lines().count(),
@@ -175,28 +148,18 @@ mod tests {
     #[test]
     fn a_cut_gives_way_to_a_clear() {
         let s = session("cut-clear", 10);
-        let live = s.live("k").expect("live");
+        let (all, seen) = (live(&s), s.meta("k").expect("meta"));
         s.clear("k").expect("cleared");
-        assert!(!s.cut("k", &live.meta, live.messages[7].0, "old").expect("no cut"));
+        assert!(s.cut("k", &seen, all[7].0, "old").expect("no cut").is_none());
         assert_eq!(s.meta("k").expect("meta").summary, "");
         assert_eq!(texts(&s), Vec::<String>::new());
     }
 
     #[test]
-    fn a_long_session_is_cut_from_its_reach() {
-        let s = session("cut-long", 5_000);
-        let live = s.live("k").expect("live");
-        assert!(live.messages.len() < 5_000);
-        let at = live.messages.len() - 4;
-        assert!(s.cut("k", &live.meta, live.messages[at].0, "x").expect("cut"));
-        assert_eq!((texts(&s).len(), s.meta("k").expect("meta").skip), (4, 4_996));
-    }
-
-    #[test]
     fn sessions_without_history_start_over() {
         let s = session("fresh", 3);
-        let tail = s.start_over("k").expect("there");
-        assert!(tail.end > 0 && tail.torn && tail.messages.is_empty());
+        let opened = s.start_over("k").expect("there");
+        assert!(opened.end > 0 && opened.torn && opened.file.is_none());
         let s = session("fresh-long", 5_000);
         assert_eq!(s.start_over("k").expect("there").end, 0);
         assert_eq!(s.start_over("new").expect("absent").end, 0);

@@ -10,7 +10,7 @@ use super::dir::Dir;
 use super::jsonl::count_lines;
 use super::session::{Meta, Sessions};
 use crate::error::{Context, Result};
-use crate::limits::{GO_SESSIONS, SESSION_TAIL_BYTES, TREE_NAMES};
+use crate::limits::{GO_SESSIONS, SESSION_META_BYTES, TREE_NAMES};
 use crate::proto::text;
 
 /// Where our meta file lists what was taken over.
@@ -45,7 +45,7 @@ pub fn adopt(sessions: &Sessions) -> Result<usize> {
 }
 
 fn read_meta(folder: &Dir, name: &str) -> Option<Meta> {
-    let bytes = folder.bytes(name, SESSION_TAIL_BYTES).ok()??;
+    let bytes = folder.bytes(name, SESSION_META_BYTES).ok()??;
     text::utf8(&bytes).and_then(Meta::parse).ok()
 }
 
@@ -196,11 +196,11 @@ mod tests {
         write(&dir, "sk_v1_x.meta.json", newest);
         write(&dir, "sk_v1_broken.meta.json", "{");
         assert_eq!(adopt(&sessions).expect("taken"), 2);
-        let tail = sessions.tail("telegram:7").expect("a tail");
-        assert_eq!(tail.summary, "all before");
-        assert_eq!(tail.messages.iter().map(|m| &*m.content).collect::<Vec<_>>(), ["third"]);
+        let opened = sessions.look("telegram:7").expect("taken over");
+        assert_eq!(opened.meta.summary, "all before");
         let all = fs::read_to_string(dir.join("sessions/telegram_7.jsonl")).expect("a file");
         assert_eq!(all, line("first") + &line("second") + &line("skipped") + &line("third"));
+        assert_eq!(all[opened.first as usize..], line("third"));
         assert_eq!(adopt(&sessions).expect("again"), 0);
         assert!(dir.join("sessions/sk_v1_x.jsonl").exists());
         // A chat that has gone on here is left alone.

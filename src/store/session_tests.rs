@@ -1,3 +1,4 @@
+use super::super::session_read::{backwards, parse_line};
 use super::*;
 use crate::sys::scratch::{Held, Scratch};
 
@@ -12,8 +13,25 @@ fn write(sessions: &Sessions, key: &str, text: &str) {
     std::fs::write(sessions.dir.join(name), text).expect("write");
 }
 
-fn texts(tail: &Tail) -> Vec<&str> {
-    tail.messages.iter().map(|m| m.content.as_str()).collect()
+/// What counts of a session, oldest first, and how many lines are damaged.
+fn read(sessions: &Sessions, key: &str) -> (Vec<String>, usize) {
+    let opened = sessions.look(key).expect("look");
+    let (mut texts, mut corrupt) = (Vec::new(), 0);
+    let Some(file) = opened.file else { return (texts, 0) };
+    let mut each = |_, line: &[u8]| {
+        match parse_line(line) {
+            Some(message) => texts.push(message.content),
+            None => corrupt += 1,
+        }
+        true
+    };
+    backwards(&file, opened.first, opened.end, &mut each).expect("read");
+    texts.reverse();
+    (texts, corrupt)
+}
+
+fn texts(sessions: &Sessions, key: &str) -> Vec<String> {
+    read(sessions, key).0
 }
 
 const TWO: &str =
@@ -32,18 +50,8 @@ fn keys_become_file_names() {
 fn corrupt_lines_and_a_torn_end_are_survived() {
     let s = sessions("session-torn");
     write(&s, "k", &format!("{TWO}not json\n{{\"role\":\"user\",\"cont"));
-    let tail = s.tail("k").expect("tail");
-    assert_eq!((texts(&tail), tail.corrupt, tail.torn), (vec!["a", "b"], 2, true));
-}
-
-#[test]
-fn a_long_session_is_read_from_its_end_at_a_turn() {
-    let s = sessions("session-long");
-    write(&s, "k", &TWO.repeat(5_000));
-    let tail = s.tail("k").expect("tail");
-    assert!(tail.messages.len() <= SESSION_MESSAGES && tail.messages.len() >= SESSION_MESSAGES - 1);
-    assert_eq!(tail.messages[0].role, Role::User);
-    assert_eq!(tail.end, TWO.len() as u64 * 5_000);
+    let want = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!((read(&s, "k"), s.look("k").expect("look").torn), ((want, 2), true));
 }
 
 #[test]
@@ -51,13 +59,13 @@ fn clear_hides_what_was_and_keeps_the_file() {
     let s = sessions("session-clear");
     write(&s, "k", TWO);
     s.clear("k").expect("clear");
-    assert_eq!(texts(&s.tail("k").expect("tail")), Vec::<&str>::new());
+    assert_eq!(texts(&s, "k"), Vec::<String>::new());
     let path = s.dir.join("k.jsonl");
     let text = std::fs::read_to_string(&path).expect("kept");
     assert_eq!(text, TWO);
     std::fs::write(&path, format!("{text}{{\"role\":\"user\",\"content\":\"new\"}}\n"))
         .expect("write");
-    assert_eq!(texts(&s.tail("k").expect("tail")), ["new"]);
+    assert_eq!(texts(&s, "k"), ["new"]);
 }
 
 #[test]
@@ -66,8 +74,8 @@ fn upstreams_skip_is_honoured_without_our_field() {
     write(&s, "k", TWO);
     let meta = r#"{"key":"k","skip":1,"count":2,"summary":"S","scope":{"version":1}}"#;
     std::fs::write(s.dir.join("k.meta.json"), meta).expect("write");
-    let tail = s.tail("k").expect("tail");
-    assert_eq!((texts(&tail), tail.summary.as_str()), (vec!["b"], "S"));
+    assert_eq!(texts(&s, "k"), ["b"]);
+    assert_eq!(s.look("k").expect("look").meta.summary, "S");
     s.save_meta("k", &s.meta("k").expect("meta")).expect("save");
     assert_eq!(s.meta("k").expect("meta").rest["scope"]["version"], 1, "foreign fields stay");
 }
@@ -79,7 +87,7 @@ fn a_renamed_session_joins_one_that_is_there() {
     s.rename("old", "new").expect("rename");
     write(&s, "old", "{\"role\":\"user\",\"content\":\"late\"}\n");
     s.rename("old", "new").expect("merge");
-    assert_eq!(texts(&s.tail("new").expect("tail")), ["late", "a", "b"]);
+    assert_eq!(texts(&s, "new"), ["late", "a", "b"]);
     assert!(!s.dir.join("old.jsonl").exists());
     s.rename("absent", "new").expect("nothing to do");
 }
@@ -89,8 +97,8 @@ fn a_v0_session_is_taken_over_and_left_in_place() {
     let s = sessions("session-v0");
     let old = r#"{"key":"telegram:5","messages":[{"role":"user","content":"old"}],"summary":"sum","created":"x"}"#;
     std::fs::write(s.dir.join("telegram_5.json"), old).expect("write");
-    let tail = s.tail("telegram:5").expect("tail");
-    assert_eq!((texts(&tail), tail.summary.as_str()), (vec!["old"], "sum"));
+    let opened = s.look("telegram:5").expect("look");
+    assert_eq!((texts(&s, "telegram:5"), &*opened.meta.summary), (vec!["old".into()], "sum"));
     assert_eq!(std::fs::read_to_string(s.dir.join("telegram_5.json")).expect("kept"), old);
-    assert_eq!(tail.end, std::fs::metadata(s.dir.join("telegram_5.jsonl")).expect("jsonl").len());
+    assert_eq!(opened.end, std::fs::metadata(s.dir.join("telegram_5.jsonl")).expect("jsonl").len());
 }

@@ -271,7 +271,7 @@ fn requests_as_they_are_sent() {
 #[cfg(feature = "media")]
 #[test]
 fn files_in_a_body_are_read_while_it_is_sent() {
-    use picoclaw::net::upload::Splice;
+    use picoclaw::net::upload::{Content, Splice};
     let server = serve(|_, peer| {
         while peer.request().is_some() {
             peer.answer("x");
@@ -281,7 +281,10 @@ fn files_in_a_body_are_read_while_it_is_sent() {
     let content: Vec<u8> = (0..100_000_u32).map(|i| b'a' + (i % 23) as u8).collect();
     std::fs::write(&path, &content).expect("a file");
     let file = std::sync::Arc::new(std::fs::File::open(&path).expect("the file"));
-    let splice = |at, bytes, base64| Splice { at, file: file.clone(), bytes, base64 };
+    let splice = |at, bytes, base64| {
+        let content = if base64 { Content::Base64 } else { Content::Raw };
+        Splice { at, content: content(file.clone()), bytes }
+    };
     let url = format!("http://{}/", server.addr);
     let client = client();
     let send = |body: &[u8], files: &[Splice]| {

@@ -45,6 +45,7 @@ fn ask_streaming(models: &Models) -> (Result<ChatReply, Failure>, Vec<String>) {
     let request = ChatRequest {
         system_static: "",
         system_dynamic: "",
+        history: None,
         messages: &messages,
         tools: &[],
         max_tokens: 10,
@@ -207,6 +208,7 @@ fn a_dropped_turn_leaves_nothing_behind() {
     let request = ChatRequest {
         system_static: "",
         system_dynamic: "",
+        history: None,
         messages: &messages,
         tools: &[],
         max_tokens: 10,

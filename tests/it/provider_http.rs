@@ -33,6 +33,7 @@ pub fn ask(provider: &impl Provider) -> (Result<ChatReply, Failure>, String) {
     let request = ChatRequest {
         system_static: "",
         system_dynamic: "",
+        history: None,
         messages: &messages,
         tools: &[],
         max_tokens: 10,

@@ -90,6 +90,7 @@ impl Agent {
         let request = ChatRequest {
             system_static: prompt::SYSTEM,
             system_dynamic: "",
+            history: None,
             messages: &messages,
             tools: &[],
             max_tokens: self.config.agent.max_tokens,

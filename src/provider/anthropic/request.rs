@@ -4,6 +4,7 @@ use crate::config::ModelConfig;
 use crate::message::{Message, Role};
 use crate::proto::text;
 use crate::provider::body::{Body, Extra, Post};
+use crate::provider::stored::Neighbours;
 use crate::provider::thinking::Level;
 use crate::provider::{ChatRequest, Class, Failure};
 
@@ -41,6 +42,7 @@ pub fn body<'a>(
     }
     if b.field("messages") {
         b.raw("[");
+        b.stored(request.history.as_ref(), stored);
         messages(&mut b, request.messages);
         b.raw("]");
     }
@@ -112,6 +114,26 @@ fn messages<'a>(b: &mut Body<'a>, all: &'a [Message]) {
                 b.raw("]}");
             }
         }
+    }
+}
+
+/// One message of a run of one side's, which the first opens and the last closes.
+fn stored<'a>(b: &mut Body<'a>, message: &'a Message, near: Neighbours) {
+    let nothing = message.content.is_empty() && message.tool_calls.is_empty();
+    if is_answer(message) && nothing && !near.before && !near.after {
+        // An empty message is refused, and says nothing.
+        return;
+    }
+    if !near.before {
+        let role = if is_answer(message) { "assistant" } else { "user" };
+        b.separate().raw("{\"role\":").string(role).raw(",\"content\":[");
+    }
+    match nothing && message.role != Role::Tool {
+        true => text_block(b, "-"),
+        false => blocks(b, message),
+    }
+    if !near.after {
+        b.raw("]}");
     }
 }
 

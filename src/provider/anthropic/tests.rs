@@ -50,6 +50,7 @@ fn ask(messages: &[Message]) -> ChatRequest<'_> {
     ChatRequest {
         system_static: "",
         system_dynamic: "",
+        history: None,
         messages,
         tools: &[],
         max_tokens: 100,

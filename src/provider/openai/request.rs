@@ -5,6 +5,7 @@ use crate::config::providers::Quirk;
 use crate::message::{Message, Role};
 use crate::proto::text;
 use crate::provider::body::{Body, Extra, Post};
+use crate::provider::stored::Neighbours;
 use crate::provider::thinking::{self, Level};
 use crate::provider::{ChatRequest, Failure};
 
@@ -22,8 +23,8 @@ pub fn body<'a>(
         b.raw("[");
         system(&mut b, request);
         let replays = model.has(Quirk::ReplaysReasoning);
+        b.stored(request.history.as_ref(), if replays { replayed } else { plain });
         for message in request.messages {
-            b.separate();
             write(&mut b, message, replays);
         }
         b.raw("]");
@@ -74,6 +75,14 @@ fn system(b: &mut Body<'_>, request: &ChatRequest<'_>) {
     b.escaped(fixed).escaped(between).escaped(changing).raw("\"}");
 }
 
+fn plain<'a>(b: &mut Body<'a>, message: &'a Message, _: Neighbours) {
+    write(b, message, false);
+}
+
+fn replayed<'a>(b: &mut Body<'a>, message: &'a Message, _: Neighbours) {
+    write(b, message, true);
+}
+
 fn write<'a>(b: &mut Body<'a>, message: &'a Message, replays: bool) {
     let role = match message.role {
         Role::System => "system",
@@ -81,7 +90,7 @@ fn write<'a>(b: &mut Body<'a>, message: &'a Message, replays: bool) {
         Role::Assistant => "assistant",
         Role::Tool => "tool",
     };
-    b.raw("{\"role\":").string(role).raw(",\"content\":");
+    b.separate().raw("{\"role\":").string(role).raw(",\"content\":");
     content(b, message);
     if let Some(id) = &message.tool_call_id {
         b.raw(",\"tool_call_id\":").string(id);

@@ -1,0 +1,172 @@
+//! A conversation read back for a turn: the latest messages into memory, of those before them where they are, as many as the
+//! model's window can hold. Blocks on the disk.
+
+use super::history::{Item, Past, Shape, keep};
+use crate::error::{Context, Result};
+use crate::limits::{HISTORY_BYTES, HISTORY_MESSAGES};
+use crate::message::{Message, Role};
+use crate::store::session::Sessions;
+use crate::store::session_read::{Opened, backwards, parse_line};
+use crate::tool::approval;
+
+/// What a turn starts from.
+#[derive(Default)]
+pub struct ReadBack {
+    /// The session's file.
+    pub opened: Opened,
+    /// Where the next line goes.
+    pub end: u64,
+    /// What stays on the card.
+    pub past: Past,
+    /// Later messages of earlier turns, oldest first.
+    pub recent: Vec<Message>,
+    /// What a restart left of the turn itself.
+    pub running: Vec<Message>,
+    /// Text of others may be in it.
+    pub untrusted: bool,
+    /// There are older messages, for which the window or [`HISTORY_MESSAGES`] has no room.
+    pub left_out: bool,
+    /// Lines that were no messages.
+    pub corrupt: usize,
+}
+
+/// Reads a session back, as far as `most` guessed tokens go. The lines from byte `resumed` on are the running turn's.
+/// `unsaved` are lines that may not be in the file yet, each piece with the place where it ends there.
+///
+/// # Errors
+/// An unreadable folder or key; the disk's.
+pub fn read_back(
+    sessions: &Sessions,
+    key: &str,
+    resumed: Option<u64>,
+    unsaved: &[(u64, Vec<u8>)],
+    most: usize,
+) -> Result<ReadBack> {
+    let opened = sessions.look(key)?;
+    let mut reader = Reader { most, resumed, ..Reader::default() };
+    let unsaved = unsaved.iter().filter(|(end, _)| *end > opened.end);
+    let end = unsaved.clone().map(|(end, _)| *end).max().unwrap_or(opened.end);
+    for (_, bytes) in unsaved.rev() {
+        for line in bytes.split(|b| *b == b'\n').rev().filter(|line| !line.is_empty()) {
+            reader.line(None, line);
+        }
+    }
+    if let Some(file) = &opened.file {
+        let mut each = |at, line: &[u8]| reader.line(Some(at), line);
+        backwards(file, opened.first, opened.end, &mut each).context("cannot read the session")?;
+    }
+    // A conversation may begin in the middle of a turn.
+    reader.close();
+    Ok(reader.done(opened, end))
+}
+
+/// A message of the turn that is being read, which is read from its end.
+struct Found {
+    item: Item,
+    shape: Shape,
+    /// Unless it stays on the card.
+    message: Option<Message>,
+    untrusted: bool,
+}
+
+/// Everything here is the latest first.
+#[derive(Default)]
+struct Reader {
+    most: usize,
+    resumed: Option<u64>,
+    running: Vec<Message>,
+    turn: Vec<Found>,
+    /// Bytes of messages in memory.
+    held: usize,
+    /// What is read now stays on the card.
+    stays: bool,
+    recent: Vec<Message>,
+    items: Vec<Item>,
+    /// Of both, with results shortened.
+    tokens: usize,
+    untrusted: bool,
+    left_out: bool,
+    corrupt: usize,
+}
+
+impl Reader {
+    /// Takes the line before the last one, at its place in the file if it has one; false when there is no room for more.
+    fn line(&mut self, at: Option<u64>, line: &[u8]) -> bool {
+        if self.left_out {
+            return false;
+        }
+        let Some(message) = parse_line(line) else {
+            self.corrupt += 1;
+            return true;
+        };
+        if self.resumed.is_some_and(|from| at.is_none_or(|at| at >= from)) {
+            self.running.push(message);
+            return true;
+        }
+        let begins = message.role == Role::User;
+        self.held += line.len();
+        if !self.stays && self.held > HISTORY_BYTES {
+            self.stays = true;
+            // Whole turns are on the card, but for what is not there yet.
+            for found in self.turn.iter_mut().filter(|found| found.item.length > 0) {
+                found.message = None;
+            }
+        }
+        self.turn.push(Found {
+            item: Item::of(&message, at.unwrap_or(0), at.map_or(0, |_| line.len())),
+            shape: Shape::of(&message),
+            untrusted: approval::holds_untrusted(std::slice::from_ref(&message)),
+            message: Some(message).filter(|_| !self.stays || at.is_none()),
+        });
+        if begins {
+            self.close();
+        }
+        !self.left_out
+    }
+
+    /// A turn is read whole.
+    fn close(&mut self) {
+        let mut turn = std::mem::take(&mut self.turn);
+        if turn.is_empty() || self.left_out {
+            return;
+        }
+        turn.reverse();
+        let (shapes, mut turn): (Vec<Shape>, Vec<_>) =
+            turn.into_iter().map(|f| (f.shape, (f.item, f.message, f.untrusted))).unzip();
+        let mut kept = keep(&shapes).into_iter();
+        turn.retain(|_| kept.next() == Some(true));
+        let tokens: usize = turn.iter().map(|(item, ..)| item.short as usize).sum();
+        let all = self.items.len() + self.recent.len() + turn.len();
+        if self.tokens + tokens > self.most || all > HISTORY_MESSAGES {
+            self.left_out = true;
+            return;
+        }
+        self.tokens += tokens;
+        for (item, message, untrusted) in turn.into_iter().rev() {
+            self.untrusted |= untrusted;
+            match message {
+                Some(message) => self.recent.push(message),
+                None => self.items.push(item),
+            }
+        }
+    }
+
+    fn done(mut self, opened: Opened, end: u64) -> ReadBack {
+        self.items.reverse();
+        self.items.shrink_to_fit();
+        self.recent.reverse();
+        self.running.reverse();
+        let calls = self.recent.iter_mut().flat_map(|m| &mut m.tool_calls);
+        calls.for_each(crate::provider::stored::make_replayable);
+        ReadBack {
+            past: Past::new(opened.file.clone().filter(|_| !self.items.is_empty()), self.items),
+            opened,
+            end,
+            recent: self.recent,
+            running: self.running,
+            untrusted: self.untrusted,
+            left_out: self.left_out,
+            corrupt: self.corrupt,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A session's file read in pieces: backwards, so that a turn finds the latest messages first, or forwards. However long the
+//! file is, one line of it is in memory.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::session::{Meta, Sessions};
+use crate::error::{Context, Result};
+use crate::limits::{SESSION_LINE_BYTES, SESSION_READ_BYTES};
+use crate::message::Message;
+use crate::proto::text;
+use crate::sys::beneath::File;
+
+/// A session as a turn finds it.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Its file; `None` where there is none yet.
+    pub file: Option<Arc<File>>,
+    /// Where the first line that counts begins.
+    pub first: u64,
+    /// Bytes in the file: where the next line goes.
+    pub end: u64,
+    /// The file does not end with a newline: one goes before the next line.
+    pub torn: bool,
+    /// What is known beside the lines, the summary of what came before `first` among it.
+    pub meta: Meta,
+}
+
+impl Sessions {
+    /// Opens a session to read it. A v0 session becomes a JSONL file first.
+    ///
+    /// # Errors
+    /// An unreadable folder or key.
+    pub fn look(&self, key: &str) -> Result<Opened> {
+        let name = Self::file_name(key)?;
+        let mut file = self.open(&name)?;
+        if file.is_none() && self.take_over_v0(key)? {
+            file = self.open(&name)?;
+        }
+        let Some(mut file) = file else { return Ok(Opened::default()) };
+        let meta = self.meta(key).unwrap_or_default();
+        let name = || self.cannot_read(&name);
+        let end = file.metadata().with_context(name)?.len();
+        let first = self.first(&mut file, &meta, end).with_context(name)?;
+        let mut last = [b'\n'];
+        if end > 0 {
+            file.read_exact_at(&mut last, end - 1).with_context(name)?;
+        }
+        Ok(Opened { file: Some(Arc::new(file)), first, end, torn: last != [b'\n'], meta })
+    }
+}
+
+/// The message in a line; `None` where it is damaged or too long.
+pub fn parse_line(line: &[u8]) -> Option<Message> {
+    if line.len() > SESSION_LINE_BYTES {
+        return None;
+    }
+    text::utf8(line).ok().and_then(|text| Message::parse(text).ok())
+}
+
+/// Hands the lines between two places to `each`, the last one first, each with its place, until that says false. `from` is
+/// where a line begins. Empty lines are passed over; of one longer than [`SESSION_LINE_BYTES`] comes a piece of that length
+/// and more, which is no message.
+///
+/// # Errors
+/// The disk's.
+pub fn backwards(
+    file: &File,
+    from: u64,
+    end: u64,
+    each: &mut dyn FnMut(u64, &[u8]) -> bool,
+) -> io::Result<()> {
+    // What lies between `at` and the end of the line that is looked for; the first `fresh` bytes were not searched yet.
+    let (mut buf, mut at, mut fresh) = (Vec::new(), end, 0);
+    loop {
+        while let Some(n) = buf[..fresh].iter().rposition(|b| *b == b'\n') {
+            if n + 1 < buf.len() && !each(at + n as u64 + 1, &buf[n + 1..]) {
+                return Ok(());
+            }
+            buf.truncate(n);
+            fresh = n;
+        }
+        if at <= from {
+            if !buf.is_empty() {
+                each(from, &buf);
+            }
+            return Ok(());
+        }
+        // The rest of a line that is too long says nothing.
+        buf.truncate(SESSION_LINE_BYTES + 1);
+        fresh = (at - from).min(SESSION_READ_BYTES as u64) as usize;
+        at -= fresh as u64;
+        buf.splice(..0, std::iter::repeat_n(0, fresh));
+        file.read_exact_at(&mut buf[..fresh], at)?;
+    }
+}
+
+/// The same, the first line first.
+///
+/// # Errors
+/// The disk's.
+pub fn forwards(
+    file: &File,
+    from: u64,
+    end: u64,
+    each: &mut dyn FnMut(u64, &[u8]) -> bool,
+) -> io::Result<()> {
+    // The line that begins at `at`, as far as it was read.
+    let (mut buf, mut at, mut read) = (Vec::<u8>::new(), from, from);
+    while read < end {
+        let (had, n) = (buf.len(), (end - read).min(SESSION_READ_BYTES as u64) as usize);
+        buf.resize(had + n, 0);
+        file.read_exact_at(&mut buf[had..], read)?;
+        read += n as u64;
+        let (mut begin, mut searched) = (0, had);
+        while let Some(n) = buf[searched..].iter().position(|b| *b == b'\n') {
+            let to = searched + n;
+            if begin < to && !each(at, &buf[begin..to]) {
+                return Ok(());
+            }
+            at += (to - begin) as u64 + 1;
+            (begin, searched) = (to + 1, to + 1);
+        }
+        buf.drain(..begin);
+        if buf.len() > SESSION_LINE_BYTES + SESSION_READ_BYTES {
+            // Its beginning is enough to see that it is too long; its place stays right.
+            at += (buf.len() - SESSION_LINE_BYTES - 1) as u64;
+            buf.truncate(SESSION_LINE_BYTES + 1);
+        }
+    }
+    if !buf.is_empty() {
+        each(at, &buf);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    type Line = (u64, Vec<u8>);
+
+    fn lines(text: &[u8], from: u64, most: usize) -> (Vec<Line>, Vec<Line>) {
+        let scratch = Scratch::named("session-read");
+        scratch.file("s", text);
+        let file = File::open(scratch.path().join("s")).expect("open");
+        let end = text.len() as u64;
+        let read = |way: fn(&File, u64, u64, &mut dyn FnMut(u64, &[u8]) -> bool) -> _| {
+            let mut all = Vec::new();
+            let done: io::Result<()> = way(&file, from, end, &mut |at, line| {
+                all.push((at, line.to_vec()));
+                all.len() < most
+            });
+            done.expect("read");
+            all
+        };
+        (read(backwards), read(forwards))
+    }
+
+    #[test]
+    fn lines_come_whole_from_both_ends_whatever_their_lengths() {
+        let step = SESSION_READ_BYTES;
+        let lengths = [0, 1, 2, 100, step - 2, step - 1, step, step + 1, 3 * step + 7];
+        let mut text = Vec::new();
+        let mut want = Vec::new();
+        for (n, length) in lengths.iter().chain(&lengths).enumerate() {
+            if *length > 0 {
+                want.push((text.len() as u64, vec![b'a' + n as u8; *length]));
+            }
+            text.extend(vec![b'a' + n as u8; *length]);
+            text.push(b'\n');
+        }
+        let (back, forth) = lines(&text, 0, 99);
+        assert!(forth == want);
+        assert!(back.iter().rev().eq(&want));
+        // Without the last newline, and from the middle.
+        let (back, forth) = lines(&text[..text.len() - 1], want[9].0, 99);
+        assert!(forth == want[9..]);
+        assert!(back.iter().rev().eq(&want[9..]));
+        let (back, forth) = lines(&text, 0, 2);
+        assert!(forth == want[..2] && back[0] == want[want.len() - 1] && back.len() == 2);
+        assert_eq!(lines(b"", 0, 9), (Vec::new(), Vec::new()));
+        assert_eq!(lines(b"\n\n", 0, 9), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_costs_no_memory_and_no_place() {
+        let long = vec![b'x'; 3 * SESSION_LINE_BYTES];
+        let text = [b"one\n", long.as_slice(), b"\ntwo\n"].concat();
+        let (back, forth) = lines(&text, 0, 9);
+        for all in [&back, &forth] {
+            assert_eq!(all.len(), 3);
+            let longest = all[1].1.len();
+            assert!(longest > SESSION_LINE_BYTES && longest < SESSION_LINE_BYTES + 3 * 16 * 1024);
+            assert!(parse_line(&all[1].1).is_none());
+        }
+        let two = (text.len() as u64 - 4, b"two".to_vec());
+        assert_eq!((&back[0], &forth[2]), (&two, &two));
+        assert_eq!((&back[2].1, &forth[0].1), (&b"one".to_vec(), &b"one".to_vec()));
+    }
+}
