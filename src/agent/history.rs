@@ -408,4 +408,42 @@ mod tests {
         assert!(messages[2].content.len() <= SHORT_RESULT_BYTES);
         assert!(!shorten_results(&mut messages));
     }
+
+    /// What is on the card: a turn a word, its tokens and what it has shortened; `u` first, then a result.
+    fn past(turns: &[(u32, u32)]) -> Past {
+        let item =
+            |tokens, short, begins| Item { at: 0, length: 1, tokens, short, begins, answer: false };
+        let turn = |&(tokens, short): &(u32, u32)| [item(1, 1, true), item(tokens, short, false)];
+        Past::new(None, turns.iter().flat_map(turn).collect())
+    }
+
+    #[test]
+    fn results_are_shortened_before_anything_is_left_out() {
+        let one = tokens(&history("u")[0]);
+        let check = |budget: usize, left: (usize, usize, usize)| {
+            let mut past = past(&[(100, 10), (100, 10), (100, 10)]);
+            let mut messages = history("u");
+            let dropped = fit(&mut past, &mut messages, 0, budget + one);
+            assert_eq!((dropped.past, past.shortened, past.tokens()), left, "{budget}");
+            assert_eq!(messages.len(), 1);
+        };
+        check(303, (0, 0, 303));
+        // The oldest first, and no more than are needed.
+        check(302, (0, 2, 213));
+        check(213, (0, 2, 213));
+        check(212, (0, 4, 123));
+        check(33, (0, 6, 33));
+        check(32, (2, 4, 22));
+        check(21, (4, 2, 11));
+        check(0, (6, 0, 0));
+    }
+
+    #[test]
+    fn turns_are_counted_over_the_card_and_memory() {
+        let mut both = past(&[(9, 9), (9, 9)]);
+        let mut messages = history("u a u a u");
+        let dropped = halve(&mut both, &mut messages, 4);
+        assert_eq!((dropped, messages.len()), (Dropped { past: 4, recent: 2 }, 3));
+        assert!(both.stored().is_none());
+    }
 }

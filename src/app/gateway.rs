@@ -151,7 +151,7 @@ impl Gateway {
         self.assistant.turns.close(SHUTDOWN).await;
         self.assistant.outbox.drain(Duration::from_secs(2)).await;
         self.assistant.notifier.save_last_chat().await;
-        self.assistant.agent.journal.finish().await;
+        self.assistant.agent.journal.close().await;
         // Left behind it would only say that nobody answers.
         for path in control::paths(&self.config.home) {
             let _ = Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.remove(name));

@@ -46,8 +46,8 @@ impl Provider for Responses {
     }
 }
 
-/// The JSON to post. The account's server refuses a temperature and a limit on the answer.
-fn write<'a>(
+/// The JSON to post. The account's server refuses a temperature and a bound on the answer.
+pub(super) fn write<'a>(
     model: &ModelConfig,
     extra: &'a Extra,
     request: &ChatRequest<'a>,

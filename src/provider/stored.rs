@@ -125,3 +125,7 @@ impl Pieces for Written {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+#[path = "stored_tests.rs"]
+mod tests;

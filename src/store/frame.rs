@@ -35,9 +35,10 @@ pub enum Frame {
         /// The channel's number of the event.
         event: i64,
     },
-    /// Lines of the session file that belong to a turn; written there at `offset` too.
+    /// Lines of the session file that belong to a turn; written there at `offset` too. With neither a message nor lines it says
+    /// that the file is on the card up to `offset`: a form that older versions pass over.
     Step {
-        /// The message being answered.
+        /// The message being answered; 0 for none.
         id: u64,
         /// File name of the session below `sessions/`.
         session: String,

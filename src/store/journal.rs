@@ -47,8 +47,32 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// Reads the session lines that are recorded, oldest first: file name, offset, bytes.
+    /// Reads the session lines that are recorded and that their file may lack, oldest first: file name, offset, bytes. What was
+    /// on the card with its file is not among them, for its owner may have changed that since.
     pub fn lines(&self, each: &mut dyn FnMut(String, u64, Vec<u8>)) {
+        // How far each file is on the card, and after how many steps that was said last.
+        let mut synced: Vec<(String, u64, usize)> = Vec::new();
+        let mut n = 0;
+        self.steps(&mut |id, session, offset, lines| {
+            n += 1;
+            if id == 0 && lines.is_empty() {
+                synced.retain(|(other, ..)| *other != session);
+                synced.push((session, offset, n));
+            }
+        });
+        let mut n = 0;
+        self.steps(&mut |_, session, offset, lines| {
+            n += 1;
+            let end = offset + lines.len() as u64;
+            let is_safe = |s: &(String, u64, usize)| s.0 == session && s.2 > n && end <= s.1;
+            if !lines.is_empty() && !synced.iter().any(is_safe) {
+                each(session, offset, lines);
+            }
+        });
+    }
+
+    /// Every step that is recorded: message, session file, offset, lines.
+    fn steps(&self, each: &mut dyn FnMut(u64, String, u64, Vec<u8>)) {
         let files = &self.files;
         let Ok(Some(dir)) = Dir::find(&files.dir) else { return };
         let Ok(Some(file)) = dir.read(NAMES[files.current]) else { return };
@@ -58,10 +82,8 @@ impl Recovered {
             return;
         }
         frame::scan(&mut input, files.generation, &mut |frame| {
-            if let Frame::Step { session, offset, lines, .. } = frame {
-                if !lines.is_empty() {
-                    each(session, offset, lines);
-                }
+            if let Frame::Step { id, session, offset, lines, .. } = frame {
+                each(id, session, offset, lines);
             }
         });
     }

@@ -25,7 +25,12 @@ impl Journal {
         }
         // Where that fails the sessions are read as they are.
         notes.extend(jsonl::trim(sessions).unwrap_or_else(|e| Some(e.to_string())));
+        let mut dirty: Vec<String> = Vec::new();
         recovered.lines(&mut |session, offset, bytes| {
+            // What is there may not have reached the card yet, and the journal is about to give it up.
+            if !dirty.contains(&session) {
+                dirty.push(session.clone());
+            }
             let lines = Lines { session, offset, bytes, sync: false };
             let note = match jsonl::repair(sessions, &lines) {
                 Ok(true) => format!("session {} was completed from the journal", lines.session),
@@ -37,6 +42,6 @@ impl Journal {
                 notes.push(note);
             }
         });
-        (Journal::recovered(recovered.files, recovered.ledger, sessions), notes)
+        (Journal::recovered(recovered.files, recovered.ledger, sessions, dirty), notes)
     }
 }

@@ -34,6 +34,8 @@ pub struct Job {
     pub sync: bool,
     /// What it took.
     pub costs: Costs,
+    /// Session files that are on the card up to so many bytes, though the journal still has lines of theirs.
+    pub synced: Vec<(String, u64)>,
     /// Session files that could not be written or synced, and why.
     pub failures: Vec<(String, String)>,
     /// One of them for a fault that is the disk's.
@@ -98,7 +100,10 @@ impl Job {
                 Ok(None) => {
                     self.costs.bytes += lines.bytes.len() as u64;
                     self.costs.syncs += u64::from(lines.sync);
-                    if !lines.sync && !self.dirty.contains(&lines.session) {
+                    if lines.sync {
+                        let length = lines.offset + lines.bytes.len() as u64;
+                        self.synced.push((lines.session, length));
+                    } else if !self.dirty.contains(&lines.session) {
                         self.dirty.push(lines.session);
                     }
                 }

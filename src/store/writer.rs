@@ -59,14 +59,22 @@ struct Inner {
     passing_failed: bool,
     /// The last job failed: what is on disk may be torn, so the next one starts a file.
     failed: bool,
+    /// The daemon stops: the journal gives up the lines that the sessions' files hold.
+    closing: bool,
     wakers: Vec<Waker>,
 }
 
 impl Journal {
-    /// A journal that goes on from these files and open messages.
-    pub(super) fn recovered(files: Files, ledger: Ledger, sessions: &Path) -> Journal {
+    /// A journal that goes on from these files and open messages. `dirty` are session files that may not be on the card.
+    pub(super) fn recovered(
+        files: Files,
+        ledger: Ledger,
+        sessions: &Path,
+        dirty: Vec<String>,
+    ) -> Journal {
         let inner = Inner {
             ledger,
+            dirty,
             generation: files.generation(),
             files: Some(files),
             keeps_frames: true,
@@ -215,6 +223,16 @@ impl Journal {
         self.synced(self.last()).await
     }
 
+    /// [`Journal::finish`] before a clean stop: the sessions' files stand alone then, and their owner may change them.
+    pub async fn close(&self) -> bool {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.closing = true;
+            inner.next_ticket();
+        }
+        self.finish().await
+    }
+
     async fn write_once(&self) {
         let (mut job, upto) = {
             let mut inner = self.inner.borrow_mut();
@@ -310,7 +328,9 @@ impl Inner {
             return None;
         }
         let files = self.files.take();
-        let snapshot = files.as_ref().is_some_and(|f| self.failed || f.is_full(self.buffer.len()));
+        let carries = self.closing && !(self.dirty.is_empty() && self.lines.is_empty());
+        let renews = |f: &Files| self.failed || carries || f.is_full(self.buffer.len());
+        let snapshot = files.as_ref().is_some_and(renews);
         if snapshot {
             self.generation = files.as_ref().map_or(0, Files::generation).wrapping_add(1);
             self.buffer.clear();
@@ -336,6 +356,7 @@ impl Inner {
             sessions: sessions.to_path_buf(),
             sync,
             costs: Costs::default(),
+            synced: Vec::new(),
             failures: Vec::new(),
             disk_fault: false,
         })
@@ -370,6 +391,13 @@ impl Inner {
             }
             _ => std::mem::take(&mut self.buffer),
         };
+        if self.keeps_frames && !job.snapshot {
+            for (session, offset) in job.synced {
+                let (lines, started) = (Vec::new(), Vec::new());
+                let step = Frame::Step { id: 0, session, offset, lines, started };
+                frame::encode(&step, self.generation, &mut self.buffer);
+            }
+        }
         self.wake();
     }
 }

@@ -184,3 +184,61 @@ fn a_passing_write_that_fails_begins_a_new_file() {
     });
     assert_eq!(open(&dir).ledger(|l| l.entries().map(|e| e.id).collect::<Vec<_>>()), [2, 3]);
 }
+
+#[test]
+fn what_a_clean_stop_leaves_to_the_sessions_files_does_not_come_back() {
+    let dir = Scratch::named("writer-close");
+    let (file, mut syncs) = (dir.join("sessions/s.jsonl"), Vec::new());
+    for _ in 0..2 {
+        let journal = open(&dir);
+        drive(&journal, async {
+            assert!(journal.synced(journal.record(&received(1))).await);
+            journal.record_lines(1, "s.jsonl", 0, b"{}\n".to_vec(), vec![]);
+            assert!(journal.close().await);
+            let before = journal.costs().syncs;
+            assert!(journal.close().await);
+            syncs.push(journal.costs().syncs - before);
+        });
+        drop(journal);
+        assert_eq!(std::fs::read(&file).expect("session"), b"{}\n");
+        std::fs::remove_file(&file).expect("remove");
+    }
+    assert!(syncs.iter().all(|n| *n <= 1), "nothing is compacted twice: {syncs:?}");
+    let again = open(&dir);
+    assert!(!file.exists());
+    assert_eq!(again.ledger(|l| l.get(1).and_then(|e| e.progress.clone())).expect("open").1, 0);
+}
+
+#[test]
+fn what_was_synced_with_its_file_does_not_come_back_after_a_kill() {
+    let dir = Scratch::named("writer-synced");
+    let (journal, file) = (open(&dir), dir.join("sessions/s.jsonl"));
+    let long = [vec![b'x'; JOURNAL_LINES_BYTES], b"\n".to_vec()].concat();
+    drive(&journal, async {
+        assert!(journal.synced(journal.record(&received(1))).await);
+        journal.record_lines(1, "s.jsonl", 0, b"{1}\n".to_vec(), vec![]);
+        let ticket = journal.record_lines(1, "s.jsonl", 4, long.clone(), vec![]);
+        journal.written(ticket).await;
+        let at = 4 + long.len() as u64;
+        assert!(
+            journal.synced(journal.record_lines(1, "s.jsonl", at, b"{2}\n".to_vec(), vec![])).await
+        );
+    });
+    drop(journal);
+    std::fs::remove_file(&file).expect("remove");
+    drop(open(&dir));
+    assert_eq!(std::fs::read(&file).expect("session"), b"{2}\n");
+    // A file that began anew since has lines at the same places, which are not safe.
+    let journal = open(&dir);
+    drive(&journal, async {
+        let ticket = journal.record_lines(1, "t.jsonl", 0, long.clone(), vec![]);
+        journal.written(ticket).await;
+        std::fs::remove_file(dir.join("sessions/t.jsonl")).expect("remove");
+        let ticket = journal.record_lines(1, "t.jsonl", 0, b"{3}\n".to_vec(), vec![]);
+        assert!(journal.synced(ticket).await);
+    });
+    drop(journal);
+    std::fs::remove_file(dir.join("sessions/t.jsonl")).expect("remove");
+    drop(open(&dir));
+    assert_eq!(std::fs::read(dir.join("sessions/t.jsonl")).expect("session"), b"{3}\n");
+}

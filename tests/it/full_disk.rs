@@ -74,6 +74,26 @@ fn a_full_disk_stops_nothing() {
 }
 
 #[test]
+fn an_approval_is_answered_while_the_disk_refuses() {
+    let peer = peer(false);
+    let Some(confined) = Confined::start(&peer) else { return };
+    let log = || confined.daemon.log();
+    confined.disk.remount("ro");
+    let marker = peer.say(OWNER, OWNER, "hello");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", log());
+    let told = peer.wait_sent(OWNER, SOON, |s| s.text.contains("durability: off"));
+    assert!(told.is_some(), "{}", log());
+    let risky = peer.say(OWNER, OWNER, r#"[call:exec {"command":"crontab -l"}]"#);
+    let asked = peer.wait_sent(OWNER, SOON, |s| !s.buttons.is_empty()).expect("a question");
+    // Others write meanwhile, and the question is neither confirmed nor forgotten.
+    peer.say(OWNER, OWNER, "are you there?");
+    peer.press(asked.chat, OWNER, asked.message_id, &asked.buttons[0].1);
+    assert!(peer.wait_reply(&risky, SOON).is_some(), "the button is not read\n{}", log());
+    let edited = |s: &picoclaw_peer::Sent| s.text.contains("Allowed");
+    assert!(peer.wait_sent(OWNER, SOON, edited).is_some(), "{:?}", peer.texts(OWNER));
+}
+
+#[test]
 fn a_read_only_disk_stops_nothing() {
     let peer = peer(false);
     let Some(confined) = Confined::start(&peer) else { return };
