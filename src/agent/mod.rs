@@ -1,13 +1,14 @@
 //! The agent: from a message to an answer. Channels, the command line and later callers share it.
 //!
 //! - [`turn`]: one message, start to end, [`progress`] what it has come to so far; [`round`]: the tool calls of one model answer;
-//!   [`history`]: what of a session goes to the model, `read_back`: how it is found; [`summary`]: what becomes of the rest, `transcript`: as which text; [`consolidation`]: daily notes
+//!   [`history`]: what of a session may go to the model, `read_back`: how it is found, `past`: what there is room for; [`summary`]: what becomes of the rest, `transcript`: as which text; [`consolidation`]: daily notes
 //!   into MEMORY.md; `aside`: questions beside it; [`prompt`]: the system prompt.
 
 mod aside;
 mod ask;
 pub mod consolidation;
 pub mod history;
+mod past;
 pub mod prompt;
 mod read_back;
 pub mod round;

@@ -1,7 +1,8 @@
 //! A conversation read back for a turn: the latest messages into memory, of those before them where they are, as many as the
 //! model's window can hold. Blocks on the disk.
 
-use super::history::{Item, Past, Shape, keep};
+use super::history::{Shape, keep};
+use super::past::{Item, Past};
 use crate::error::{Context, Result};
 use crate::limits::{HISTORY_BYTES, HISTORY_MESSAGES};
 use crate::message::{Message, Role};

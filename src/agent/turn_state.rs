@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::history::{Dropped, Past};
+use super::past::{Dropped, Past};
 use super::read_back::{ReadBack, read_back};
 use super::turn::{Agent, Turn};
 use crate::error::Result;

@@ -141,15 +141,16 @@ mod tests {
     use crate::sys::scratch::Scratch;
 
     type Line = (u64, Vec<u8>);
+    type Way = fn(&File, u64, u64, &mut dyn FnMut(u64, &[u8]) -> bool) -> io::Result<()>;
 
     fn lines(text: &[u8], from: u64, most: usize) -> (Vec<Line>, Vec<Line>) {
         let scratch = Scratch::named("session-read");
         scratch.file("s", text);
         let file = File::open(scratch.path().join("s")).expect("open");
         let end = text.len() as u64;
-        let read = |way: fn(&File, u64, u64, &mut dyn FnMut(u64, &[u8]) -> bool) -> _| {
+        let read = |way: Way| {
             let mut all = Vec::new();
-            let done: io::Result<()> = way(&file, from, end, &mut |at, line| {
+            let done = way(&file, from, end, &mut |at, line| {
                 all.push((at, line.to_vec()));
                 all.len() < most
             });

@@ -83,6 +83,19 @@ impl Job {
         }
     }
 
+    /// Frames that say which session files are on the card by now, for the next job; none where this one began a file, which has
+    /// no lines of theirs.
+    pub fn note_synced(&mut self, generation: u32) -> Vec<u8> {
+        let mut frames = Vec::new();
+        for (session, offset) in std::mem::take(&mut self.synced) {
+            let step = Frame::Step { id: 0, session, offset, lines: vec![], started: vec![] };
+            if self.files.is_some() && !self.snapshot {
+                frame::encode(&step, generation, &mut frames);
+            }
+        }
+        frames
+    }
+
     fn fails(&self, session: &str) -> bool {
         self.failures.iter().any(|(failing, _)| failing == session)
     }

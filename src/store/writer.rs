@@ -225,12 +225,9 @@ impl Journal {
 
     /// [`Journal::finish`] before a clean stop: the sessions' files stand alone then, and their owner may change them.
     pub async fn close(&self) -> bool {
-        {
-            let mut inner = self.inner.borrow_mut();
-            inner.closing = true;
-            inner.next_ticket();
-        }
-        self.finish().await
+        self.inner.borrow_mut().closing = true;
+        let ticket = self.inner.borrow_mut().next_ticket();
+        self.synced(ticket).await
     }
 
     async fn write_once(&self) {
@@ -363,6 +360,7 @@ impl Inner {
     }
 
     fn settle(&mut self, mut job: Job, upto: u64, ok: bool) {
+        let noted = job.note_synced(self.generation);
         self.files = job.files;
         if let (Some(files), Some(ahead)) = (&mut self.files, self.ahead.take()) {
             files.join(&ahead);
@@ -391,13 +389,7 @@ impl Inner {
             }
             _ => std::mem::take(&mut self.buffer),
         };
-        if self.keeps_frames && !job.snapshot {
-            for (session, offset) in job.synced {
-                let (lines, started) = (Vec::new(), Vec::new());
-                let step = Frame::Step { id: 0, session, offset, lines, started };
-                frame::encode(&step, self.generation, &mut self.buffer);
-            }
-        }
+        self.buffer.extend(noted);
         self.wake();
     }
 }

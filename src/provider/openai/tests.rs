@@ -3,8 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Secret;
 use crate::message::{Message, Role, ToolCall};
-use crate::provider::Class;
-use crate::provider::exchange::Answer;
+use crate::provider::{Class, exchange::Answer};
 use crate::tool::{Effect, ToolSpec};
 
 static LOOK: ToolSpec = ToolSpec {
@@ -42,8 +41,8 @@ fn ask(messages: &[Message]) -> ChatRequest<'_> {
 
 fn json_of(model: &ModelConfig, request: &ChatRequest<'_>) -> Value {
     let extra = body::extra(&model.extra_body).expect("an object");
-    let bytes = request::body(model, &extra, request).expect("a body");
-    serde_json::from_slice(&bytes.json).expect("JSON")
+    let post = request::body(model, &extra, request);
+    serde_json::from_slice(&post.expect("a body").json).expect("JSON")
 }
 
 /// The body of a bare "hi", without `model` and `messages`.
