@@ -1,4 +1,4 @@
-//! Cutting and cleaning text that others wrote.
+//! Truncates and sanitises untrusted text.
 //!
 //! Counts characters (Unicode scalar values), as upstream counts runes; never splits one.
 
@@ -6,19 +6,19 @@
 /// of every parser.
 ///
 /// # Errors
-/// Where the first byte is that is no UTF-8.
+/// The position of the first byte that is not UTF-8.
 pub fn utf8(bytes: &[u8]) -> serde_json::Result<&str> {
     std::str::from_utf8(bytes).map_err(serde::de::Error::custom)
 }
 
-/// A number as JSON writes it, blanks around it aside. `str::parse` would bring a second reader of floats, and its table of
-/// powers: 12 kB of the program.
+/// Parses a number as in JSON, with surrounding blanks. `str::parse` would add a second float parser with its table of
+/// powers: 12 kB of code.
 pub fn number(text: &str) -> Option<f64> {
     serde_json::from_str::<serde_json::Value>(text).ok()?.as_f64()
 }
 
-/// A number as JSON writes it (`0.7`, `1.0`), `null` where JSON has none. All floats are printed by this or [`plain`]: the
-/// standard library's printer would be 8 kB of the program.
+/// Formats a number as in JSON (`0.7`, `1.0`); `null` if JSON has no form for it. All floats are formatted by this or
+/// [`plain`]: the standard library's formatting would add 8 kB of code.
 pub fn decimal(number: f64) -> String {
     serde_json::Number::from_f64(number).map_or_else(|| "null".to_owned(), |n| n.to_string())
 }
@@ -29,31 +29,31 @@ pub fn plain(number: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// In lower case, letter by letter. (`str::to_lowercase` writes a Greek sigma differently at a word's end, for which it needs
+/// Lower case, character by character. (`str::to_lowercase` writes a Greek sigma differently at a word's end, for which it needs
 /// 2 kB of tables.)
 pub fn lower(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// Whether `word` stands in a list with blanks between its words. (A list of string slices takes 16 bytes more a word.)
+/// Whether `word` is in a space-separated list. (A list of string slices takes 16 more bytes per word.)
 pub fn listed(list: &str, word: &str) -> bool {
     !word.is_empty() && list.split(' ').any(|w| w == word)
 }
 
-/// Bytes as hexadecimal digits, lower case, two a byte.
+/// Bytes as lower-case hexadecimal digits, two per byte.
 pub fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// What [`hex`] made, in upper case too; `None` for anything else.
+/// Decodes [`hex`], also in upper case; `None` for anything else.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
     let pairs = text.as_bytes().chunks(2);
     pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
-/// At most `max` characters; longer text ends in `...` where there is room for it (`max` above 3).
+/// At most `max` characters; longer text ends in `...` if there is room for it (`max` above 3).
 pub fn truncate(text: &str, max: usize) -> String {
     if at_char(text, max) == text.len() {
         return text.to_string();
@@ -89,12 +89,12 @@ pub fn ceil_char(text: &str, index: usize) -> usize {
     i
 }
 
-/// The longest piece from the front of at most `max` bytes that ends between characters.
+/// The longest prefix of at most `max` bytes that ends between characters.
 pub fn head(text: &str, max: usize) -> &str {
     &text[..floor_char(text, max)]
 }
 
-/// The longest piece from the back of at most `max` bytes that begins between characters.
+/// The longest suffix of at most `max` bytes that starts between characters.
 pub fn tail(text: &str, max: usize) -> &str {
     let mut start = text.len().saturating_sub(max);
     while !text.is_char_boundary(start) {
@@ -104,7 +104,7 @@ pub fn tail(text: &str, max: usize) -> &str {
 }
 
 /// Without control characters (but line feed, carriage return, tab) and invisible format characters,
-/// in which instructions to a model can hide.
+/// which can hide instructions to a model.
 pub fn sanitize(text: &str) -> String {
     text.chars().filter(|&c| is_visible(c)).collect()
 }
@@ -114,13 +114,13 @@ pub fn readable(text: &str) -> String {
     text.chars().filter(|&c| matches!(c, '\u{200c}'..='\u{200f}') || is_visible(c)).collect()
 }
 
-/// Text for one line of a prompt or a log: cleaned, line breaks and tabs as blanks, at most `max` characters.
+/// Text for one line of a prompt or a log: sanitised, line breaks and tabs as spaces, at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
     let clean = text.chars().filter(|&c| is_visible(c));
     clean.map(|c| if c.is_whitespace() { ' ' } else { c }).take(max).collect()
 }
 
-/// False for what [`sanitize`] removes.
+/// False for characters that [`sanitize`] removes.
 pub fn is_visible(c: char) -> bool {
     match c {
         '\n' | '\r' | '\t' => true,

@@ -1,4 +1,4 @@
-//! One model of the chain: who answers for it, its rate, its cooldown, and how far its token estimates are off.
+//! One model of the chain: its provider, rate limit, cooldown, and the calibration of its token estimates.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::config::ModelConfig;
 
 /// See the module.
 pub(super) struct Entry {
-    /// What answers, or the sentence that says why nothing can.
+    /// The provider, or the sentence that says why there is none.
     pub(super) provider: Result<AnyProvider, String>,
     pub(super) cooldown: Cell<Cooldown>,
     bucket: Cell<Bucket>,
@@ -47,7 +47,7 @@ impl Entry {
         Ok(reply)
     }
 
-    /// Compares what was guessed with what the provider counted.
+    /// Compares the estimate with the provider's token count.
     fn calibrate(&self, request: &ChatRequest<'_>, reply: &ChatReply) {
         if let Some(usage) = reply.usage {
             let mut calibration = self.calibration.get();
@@ -56,7 +56,7 @@ impl Entry {
         }
     }
 
-    /// One request of the entry's rate, or how long until there is one.
+    /// Takes one request from the entry's rate limit, or says how long until one is available.
     pub(super) fn take(&self, rpm: u32) -> Result<(), Duration> {
         let mut bucket = self.bucket.get();
         let taken = bucket.take(rpm, Instant::now());
@@ -71,12 +71,12 @@ impl Entry {
     }
 }
 
-/// The text of an answer on its way to the reader. Only the first attempt that streams any is shown.
+/// Forwards the streamed text of an answer. Only the first attempt that streams any is shown.
 pub(super) struct Stream<'a> {
     pub(super) on_text: OnText<'a>,
-    /// Some text was shown.
+    /// Whether some text was shown.
     pub(super) begun: Cell<bool>,
-    /// The attempt that was shown broke off.
+    /// Whether the attempt that was shown was interrupted.
     pub(super) over: Cell<bool>,
 }
 

@@ -82,7 +82,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `roots` are folders besides the workspace that may be read.
+    /// `roots` are folders outside the workspace that may be read.
     pub fn new(config: &Config, roots: &[PathBuf]) -> Plan {
         Plan {
             home: config.home.clone(),
@@ -129,7 +129,7 @@ impl Plan {
             let rules = self.rules()?;
             sandbox.attributes = found.attributes.then(|| rules.attributes());
             sandbox.landlock = Some(rules);
-            // Home is closed; programs that look for settings there find the workspace.
+            // The home is not accessible; programs that look for settings there find the workspace.
             variables.push(("HOME".into(), self.workspace.clone().into()));
             variables.push(("TMPDIR".into(), self.home.join(TEMPORARY).into()));
         }

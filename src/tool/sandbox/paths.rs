@@ -1,13 +1,13 @@
-//! Which places of the system a command sees, and which never.
+//! Which system paths a command can access, and which never.
 
-/// Programs and what they read.
+/// Programs and the files that they read.
 pub(super) const SYSTEM: &[&str] = &[
     "/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix", "/proc", "/sys",
 ];
 
-/// What programs read in /etc. A list of what is open: which of the rest holds a key, nobody knows for every machine.
+/// Files in /etc that programs read. This is an allow list, because no deny list could name the keys of every machine.
 pub(super) const SETTINGS: &[&str] = &[
-    // Names of users, hosts, services.
+    // Users, hosts, services.
     "passwd",
     "group",
     "nsswitch.conf",
@@ -70,7 +70,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "screenrc",
     "skel",
     "papersize",
-    // Programs and languages; none of these folders is where passwords are put.
+    // Programs and languages; none of these folders contains passwords.
     "gitconfig",
     "gitattributes",
     "mime.types",
@@ -133,8 +133,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "X11/rgb.txt",
 ];
 
-/// Never, though they lie in what is open: secrets of the machine. The user's rights close most of them; a daemon that
-/// runs as root has to be told.
+/// Secrets of the machine inside accessible folders; never accessible. File permissions protect most of them; this is for
+/// a daemon that runs as root.
 pub(super) const HIDDEN: &[&str] = &[
     "/etc/picoclaw",
     "/etc/shadow",
@@ -175,6 +175,6 @@ pub(super) const HIDDEN: &[&str] = &[
     "/sys/kernel/tracing",
 ];
 
-/// Devices that hold nothing.
+/// Harmless devices.
 pub(super) const DEVICES: &[&str] =
     &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
