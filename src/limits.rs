@@ -243,14 +243,12 @@ pub const CONFIG_FILES: usize = 64;
 /// Errors, and as many warnings, that one check of the configuration lists; the rest is counted. A person fixes a few at a time.
 pub const CONFIG_PROBLEMS: usize = 20;
 
-/// Pairing: characters of a code, its lifetime, tries per sender, tries per hour in total, remembered strangers.
+/// Pairing: characters of a code, its lifetime, wrong tries per sender and hour, remembered strangers.
 pub const PAIRING_CODE_CHARS: usize = 8;
 /// See [`PAIRING_CODE_CHARS`].
 pub const PAIRING_LIFE: Duration = Duration::from_secs(15 * 60);
 /// See [`PAIRING_CODE_CHARS`].
 pub const PAIRING_TRIES_SENDER: u32 = 5;
-/// See [`PAIRING_CODE_CHARS`].
-pub const PAIRING_TRIES_HOUR: u32 = 20;
 /// See [`PAIRING_CODE_CHARS`].
 pub const PAIRING_STRANGERS: usize = 64;
 /// Paired users per bot, stored permanently; about 60 bytes each.

@@ -20,6 +20,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::error::{Context, Error, Result};
 use crate::limits::{CONTROL_REQUEST_BYTES, LOCAL_CLIENTS};
+use crate::net::half_open::HalfOpen;
 use crate::store::dir::Dir;
 use crate::supervise;
 
@@ -187,21 +188,25 @@ pub async fn serve(
         Err(e) => (bind(&in_ram).map_err(|_| e)?, in_ram),
     };
     bound(&path);
-    let clients = Rc::new(std::cell::Cell::new(0));
+    let half_open = HalfOpen::new(LOCAL_CLIENTS);
     loop {
         let (stream, _) = listener.accept().await.with_context(|| path.display().to_string())?;
-        if clients.get() >= LOCAL_CLIENTS || !is_trusted_peer(&stream) {
+        if !is_trusted_peer(&stream) {
             continue;
         }
-        clients.set(clients.get() + 1);
-        let (clients, answer, attach) = (clients.clone(), answer.clone(), attach.clone());
+        let place = half_open.enter(None);
+        let (answer, attach) = (answer.clone(), attach.clone());
         let client = async move {
             let limit = async {
                 async_io::Timer::after(Duration::from_secs(10)).await;
                 None
             };
-            let stays = or(client(stream, &answer), limit).await;
-            clients.set(clients.get() - 1);
+            let displaced = async {
+                place.given_up().await;
+                None
+            };
+            let stays = or(client(stream, &answer), or(limit, displaced)).await;
+            drop(place);
             if let Some(stream) = stays {
                 attach(stream).await;
             }

@@ -15,6 +15,7 @@ use crate::channel::{AnyChannel, Arrival, Route};
 use crate::config::Secret;
 use crate::error::{Context, Result};
 use crate::limits::{BLOCKING_STUCK, LOCAL_CLIENTS};
+use crate::net::half_open::HalfOpen;
 use crate::net::listen::is_local;
 use crate::proto::http1;
 
@@ -38,21 +39,17 @@ pub async fn serve(
 ) -> Result<()> {
     let listener = TcpListener::try_from(listener)?;
     let local = is_local(listener.local_addr()?);
-    let clients = Rc::new(std::cell::Cell::new(0));
+    let half_open = HalfOpen::new(LOCAL_CLIENTS);
     loop {
-        let (stream, _) = listener.accept().await.context("health server")?;
-        if clients.get() >= LOCAL_CLIENTS {
-            continue;
-        }
-        clients.set(clients.get() + 1);
-        let (clients, checks, token) = (clients.clone(), checks.clone(), token.clone());
-        let routes = routes.clone();
+        let (stream, from) = listener.accept().await.context("health server")?;
+        let place = half_open.enter(Some(from.ip()));
+        let (checks, token, routes) = (checks.clone(), token.clone(), routes.clone());
         let client = async move {
             let limit = async {
                 async_io::Timer::after(Duration::from_secs(5)).await;
             };
-            or(client(stream, started, (local, token), checks, routes), limit).await;
-            clients.set(clients.get() - 1);
+            let client = client(stream, started, (local, token), checks, routes);
+            or(client, or(limit, place.given_up())).await;
         };
         executor.spawn(client).detach();
     }

@@ -1,10 +1,9 @@
 //! How a stranger becomes a user: a code that the owner reads on the device and writes to the bot.
 //!
 //! A state machine without I/O: `now` is in seconds of a monotonic clock, random bytes are arguments, answers are return
-//! values. Must never tell a stranger the code, and never let more guesses through than
-//! [`limits::PAIRING_TRIES_SENDER`] and [`limits::PAIRING_TRIES_HOUR`] allow.
-
-use std::collections::VecDeque;
+//! values. Must never tell a stranger the code, and strangers must never keep the owner out: limits are each sender's own,
+//! and a right generated code counts whatever was tried before (32^8 codes that live a quarter of an hour need no limit).
+//! A code that the owner chose may be easy to guess, so there a sender has [`limits::PAIRING_TRIES_SENDER`] tries an hour.
 
 use crate::channel::paired::{self, Paired};
 use crate::config::Secret;
@@ -20,7 +19,7 @@ pub type Entropy = [u8; limits::PAIRING_CODE_CHARS];
 /// The reaction to a stranger's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
-    /// Was told before, or too many strangers are active.
+    /// Was told before.
     Ignored,
     /// Tell how to pair ([`HOW_TO_PAIR`]).
     Tell,
@@ -33,12 +32,10 @@ pub enum Attempt {
     Paired,
     /// Wrong or expired; this sender has so many tries left.
     Wrong(u32),
-    /// This was the last try of this sender.
+    /// This was the last try of this sender for an hour.
     Last,
     /// Ignored without an answer.
     Refused,
-    /// Ignored because of others' tries; may be told to come back later.
-    Busy,
 }
 
 /// The one answer to a stranger.
@@ -47,7 +44,9 @@ and my log show (or the one in your configuration).";
 
 struct Stranger {
     id: String,
+    /// Wrong codes since `since`.
     tries: u32,
+    since: u64,
     told: bool,
     seen: u64,
 }
@@ -58,15 +57,12 @@ pub struct Pairing {
     chosen: Secret,
     code: Option<([u8; limits::PAIRING_CODE_CHARS], u64)>,
     strangers: Vec<Stranger>,
-    /// Times of the tries of the last hour.
-    tries: VecDeque<u64>,
 }
 
 impl Pairing {
     /// For the bot `channel`; `chosen` is the owner's own code or empty.
     pub fn new(channel: &str, chosen: Secret) -> Pairing {
-        let (strangers, tries) = (Vec::new(), VecDeque::new());
-        Pairing { channel: channel.into(), chosen, code: None, strangers, tries }
+        Pairing { channel: channel.into(), chosen, code: None, strangers: Vec::new() }
     }
 
     /// The code in force and its remaining seconds, for console and status; `None` before a stranger wrote, after it was used or has
@@ -88,41 +84,35 @@ impl Pairing {
 
     /// A stranger wrote something in a private chat. [`Pairing::renew`] comes first.
     pub fn greet(&mut self, id: &str, now: u64) -> Greeting {
-        match self.stranger(id, now) {
-            Some(stranger) if !stranger.told => {
-                stranger.told = true;
-                Greeting::Tell
-            }
-            _ => Greeting::Ignored,
-        }
+        let told = std::mem::replace(&mut self.stranger(id, now).told, true);
+        if told { Greeting::Ignored } else { Greeting::Tell }
     }
 
     /// A stranger wrote `/pair code` in a private chat; on success `paired` holds the user.
     pub fn attempt(&mut self, id: &str, code: &str, now: u64, paired: &mut Paired) -> Attempt {
-        while self.tries.front().is_some_and(|at| now.saturating_sub(*at) >= HOUR) {
-            self.tries.pop_front();
+        let given = code.trim();
+        let chosen = self.owner_code(paired);
+        let (by_owner, right) = match chosen {
+            Some(chosen) => (true, paired::same(chosen, given)),
+            None => {
+                let now = self.code_for_status(now);
+                let same =
+                    |(code, _): (String, _)| paired::same(&code, &given.to_ascii_uppercase());
+                (false, now.is_some_and(same))
+            }
+        };
+        let stranger = self.stranger(id, now);
+        if now.saturating_sub(stranger.since) >= HOUR {
+            (stranger.tries, stranger.since) = (0, now);
         }
-        let hour_full = self.tries.len() >= limits::PAIRING_TRIES_HOUR as usize;
-        let Some(stranger) = self.stranger(id, now) else { return Attempt::Refused };
-        if stranger.tries >= limits::PAIRING_TRIES_SENDER {
+        let used_up = stranger.tries >= limits::PAIRING_TRIES_SENDER;
+        if used_up && (by_owner || !right) {
             return Attempt::Refused;
         }
-        if hour_full {
-            let told = std::mem::replace(&mut stranger.told, true);
-            return if told { Attempt::Refused } else { Attempt::Busy };
-        }
-        stranger.tries += 1;
         stranger.told = true;
-        let left = limits::PAIRING_TRIES_SENDER - stranger.tries;
-        self.tries.push_back(now);
-        let given = code.trim();
-        let right = match self.owner_code(paired) {
-            Some(chosen) => paired::same(chosen, given),
-            None => self
-                .code_for_status(now)
-                .is_some_and(|(code, _)| paired::same(&code, &given.to_ascii_uppercase())),
-        };
         if !right {
+            stranger.tries += 1;
+            let left = limits::PAIRING_TRIES_SENDER - stranger.tries;
             return if left == 0 { Attempt::Last } else { Attempt::Wrong(left) };
         }
         if !paired.add(&self.channel, id) {
@@ -143,27 +133,23 @@ impl Pairing {
         (!code.is_empty() && !paired.is_spent(&self.channel, code)).then_some(code)
     }
 
-    /// The entry of `id`; `None` when the table is full of strangers seen within the hour.
-    fn stranger(&mut self, id: &str, now: u64) -> Option<&mut Stranger> {
+    /// The entry of `id`; where the table is full, the one that was silent the longest gives way.
+    fn stranger(&mut self, id: &str, now: u64) -> &mut Stranger {
         let known = self.strangers.iter().position(|stranger| stranger.id == id);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                if self.strangers.len() >= limits::PAIRING_STRANGERS {
-                    let (at, oldest) =
-                        self.strangers.iter().enumerate().min_by_key(|(_, s)| s.seen)?;
-                    if now.saturating_sub(oldest.seen) < HOUR {
-                        return None;
-                    }
-                    self.strangers.swap_remove(at);
-                }
-                self.strangers.push(Stranger { id: id.into(), tries: 0, told: false, seen: now });
-                self.strangers.len() - 1
+        let at = known.unwrap_or_else(|| {
+            let new = Stranger { id: id.into(), tries: 0, since: now, told: false, seen: now };
+            if self.strangers.len() < limits::PAIRING_STRANGERS {
+                self.strangers.push(new);
+                return self.strangers.len() - 1;
             }
-        };
-        let stranger = self.strangers.get_mut(at)?;
+            let oldest = self.strangers.iter().enumerate().min_by_key(|(_, s)| s.seen);
+            let at = oldest.map_or(0, |(at, _)| at);
+            self.strangers[at] = new;
+            at
+        });
+        let stranger = &mut self.strangers[at];
         stranger.seen = now;
-        Some(stranger)
+        stranger
     }
 }
 

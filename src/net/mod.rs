@@ -4,13 +4,14 @@
 //! - `dial`: from a route to a connected stream; `tunnel`: the proxies' handshakes.
 //! - [`upload`]: files inside a request.
 //! - `stream`: a TCP or TLS connection with time limits; `pool`: idle ones; [`tls`]: roots and clock.
-//! - [`listen`]: listening sockets.
+//! - [`listen`]: listening sockets; [`half_open`]: connections that have not shown what they are.
 //! - [`proxy`]: which proxy a request uses; `resolve`: DNS lookups.
 //!
 //! Never puts a URL's path, query or credentials into an error: they contain bot tokens and keys.
 
 mod dial;
 mod error;
+pub mod half_open;
 pub mod http;
 pub mod listen;
 mod pool;

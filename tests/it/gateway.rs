@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use picoclaw::limits::LOCAL_CLIENTS;
 use picoclaw_peer::client::Client;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -137,6 +138,23 @@ fn health_and_readiness_are_told() {
     assert_eq!((status, &body["status"]), (200, &json!("ok")));
     let ready = eventually(SOON, || get(&home, "/ready").filter(|(s, _)| *s == 200));
     assert_eq!(ready.map(|(_, b)| b["status"].clone()), Some(json!("ready")));
+}
+
+/// Connections that say nothing displace each other, not who asks.
+#[test]
+fn idle_connections_do_not_close_health() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let daemon = Daemon::start(&home, &peer);
+    assert!(eventually(SOON, || get(&home, "/health")).is_some(), "{}", daemon.log());
+    let address = format!("127.0.0.1:{}", home.health_port);
+    let idle: Vec<TcpStream> = (0..4 * LOCAL_CLIENTS)
+        .map(|_| TcpStream::connect(&address).expect("a connection"))
+        .collect();
+    for _ in 0..5 {
+        assert_eq!(get(&home, "/health").map(|(status, _)| status), Some(200), "{}", daemon.log());
+    }
+    drop(idle);
 }
 
 #[test]

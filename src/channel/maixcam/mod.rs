@@ -20,6 +20,7 @@ use crate::config::ChannelConfig;
 use crate::config::channels::maixcam::Settings;
 use crate::error::Result;
 use crate::limits;
+use crate::net::half_open::HalfOpen;
 use crate::net::listen;
 use crate::proto::addr::ip_is_listed;
 use crate::proto::json_stream::Objects;
@@ -36,25 +37,9 @@ pub struct MaixCam {
     /// Where it listens; empty while it does not.
     bound: RefCell<String>,
     /// Connections that have not sent the token yet.
-    strangers: Cell<usize>,
+    half_open: HalfOpen,
     /// Events dropped since the last one that was submitted.
     left_out: Cell<u64>,
-}
-
-/// Counts as long as it lives.
-struct Counted<'a>(&'a Cell<usize>);
-
-impl<'a> Counted<'a> {
-    fn one(count: &'a Cell<usize>) -> Counted<'a> {
-        count.set(count.get() + 1);
-        Counted(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 impl MaixCam {
@@ -65,7 +50,7 @@ impl MaixCam {
             settings: settings.clone(),
             clients: Clients::default(),
             bound: RefCell::default(),
-            strangers: Cell::default(),
+            half_open: HalfOpen::new(limits::CAMERAS_UNAUTHENTICATED),
             left_out: Cell::default(),
         }
     }
@@ -109,10 +94,7 @@ impl MaixCam {
         let mut objects = Objects::new(limits::CAMERA_OBJECT_BYTES);
         let mut rest = Vec::new();
         if asked {
-            if self.strangers.get() >= limits::CAMERAS_UNAUTHENTICATED {
-                return Err("too many others have not shown the token either");
-            }
-            let _counted = Counted::one(&self.strangers);
+            let place = self.half_open.enter(Some(from.ip()));
             let first = async {
                 let first = next(&mut stream, &mut objects, &mut rest).await?;
                 first.ok_or("it left without showing the token")
@@ -121,7 +103,11 @@ impl MaixCam {
                 async_io::Timer::after(limits::CAMERA_AUTH).await;
                 Err("it did not show the token in time")
             };
-            if !self.is_auth(&or(first, late).await?) {
+            let displaced = async {
+                place.given_up().await;
+                Err("it had not shown the token when others came")
+            };
+            if !self.is_auth(&or(first, or(late, displaced)).await?) {
                 return Err("it did not show the token");
             }
         }

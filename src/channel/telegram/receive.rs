@@ -272,8 +272,9 @@ impl Telegram {
                     Attempt::Wrong(left) => {
                         format!("That code is wrong or outdated. Tries left: {left}.")
                     }
-                    Attempt::Last => "That code is wrong or outdated. It was the last try.".into(),
-                    Attempt::Busy => "Too many wrong codes lately. Try again in an hour.".into(),
+                    Attempt::Last => {
+                        "That code is wrong or outdated. I answer no more wrong ones for an hour.".into()
+                    }
                     Attempt::Refused => return None,
                 }
             }

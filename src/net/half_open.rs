@@ -1,0 +1,107 @@
+//! Connections that have not yet shown what they are: a bounded number, in which nobody keeps the others out.
+//!
+//! When the last place is taken, the oldest connection of the address that has the most gives its place up. So whoever opens
+//! connections and says nothing displaces himself, and a client that speaks at once is served at any load.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use smol::channel::{Receiver, Sender, bounded};
+
+/// One that waits; dropping it ends its connection.
+struct Waiting {
+    address: Option<IpAddr>,
+    number: u64,
+    _alive: Sender<()>,
+}
+
+#[derive(Default)]
+struct List {
+    waiting: Vec<Waiting>,
+    last: u64,
+}
+
+/// The places of one listener.
+#[derive(Clone)]
+pub struct HalfOpen {
+    list: Rc<RefCell<List>>,
+    most: usize,
+}
+
+/// A connection's place, until it is dropped.
+pub struct Place {
+    list: Rc<RefCell<List>>,
+    number: u64,
+    alive: Receiver<()>,
+}
+
+impl HalfOpen {
+    /// At most `most` at a time, at least one.
+    pub fn new(most: usize) -> HalfOpen {
+        HalfOpen { list: Rc::default(), most: most.max(1) }
+    }
+
+    /// A place for a connection from `address`; `None` where there is no address (Unix sockets). Never waits.
+    pub fn enter(&self, address: Option<IpAddr>) -> Place {
+        let (sender, alive) = bounded(1);
+        let mut list = self.list.borrow_mut();
+        if list.waiting.len() >= self.most {
+            let of = |a: Option<IpAddr>| list.waiting.iter().filter(|w| w.address == a).count();
+            let most = list.waiting.iter().map(|w| of(w.address)).max();
+            // In order of arrival, so the first is the oldest.
+            let victim = list.waiting.iter().position(|w| Some(of(w.address)) == most);
+            if let Some(at) = victim {
+                list.waiting.remove(at);
+            }
+        }
+        list.last += 1;
+        let number = list.last;
+        list.waiting.push(Waiting { address, number, _alive: sender });
+        Place { list: Rc::clone(&self.list), number, alive }
+    }
+}
+
+impl Place {
+    /// Ready when another connection has got the place.
+    pub async fn given_up(&self) {
+        // Nothing is ever sent: the other end is dropped.
+        while self.alive.recv().await.is_ok() {}
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.list.borrow_mut().waiting.retain(|w| w.number != self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    fn given_up(place: &Place) -> bool {
+        pin!(place.given_up()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn at_the_limit_and_above_it() {
+        let half_open = HalfOpen::new(3);
+        let ip = |n: u8| Some(IpAddr::from([127, 0, 0, n]));
+        let own = half_open.enter(ip(1));
+        let flood: Vec<Place> = (0..2).map(|_| half_open.enter(ip(2))).collect();
+        assert!(![&own, &flood[0], &flood[1]].into_iter().any(given_up));
+        // The oldest of whoever has the most.
+        let more = half_open.enter(ip(2));
+        assert!(given_up(&flood[0]) && !given_up(&own) && !given_up(&flood[1]) && !given_up(&more));
+        drop(flood);
+        let again = half_open.enter(ip(3));
+        assert!(!given_up(&own) && !given_up(&more) && !given_up(&again));
+        let last = half_open.enter(None);
+        assert!(given_up(&own), "all have one: the oldest");
+        assert!(!given_up(&last));
+    }
+}
