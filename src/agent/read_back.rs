@@ -171,3 +171,7 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "read_back_tests.rs"]
+mod tests;

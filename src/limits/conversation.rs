@@ -14,7 +14,7 @@ pub const SESSION_V0_BYTES: u64 = 1024 * 1024;
 /// Bytes of the latest messages of earlier turns, as the file has them, that a turn holds in memory; those before them are read
 /// from the card each time a request is sent.
 pub const HISTORY_BYTES: usize = 32 * 1024;
-/// Messages of a conversation that a request can hold, 24 bytes of memory each while a turn runs.
+/// Messages of earlier turns that a request can hold, 40 bytes of memory each while a turn runs.
 pub const HISTORY_MESSAGES: usize = 4096;
 /// Bytes of session lines kept in memory while the disk refuses them.
 pub const UNSAVED_BYTES: usize = 64 * 1024;

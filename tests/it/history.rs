@@ -128,3 +128,34 @@ fn two_hundred_small_messages_cost_few_model_calls() {
     let remembers = |r: &Value| r["messages"].to_string().contains("message, number 3 ");
     assert!(latest.iter().any(remembers), "{latest:?}");
 }
+
+#[test]
+fn a_long_conversation_takes_no_more_memory_than_a_shorter_one() {
+    let peer = peer(false);
+    let users = json!(["1", "2"]);
+    let patch = json!({
+        "channel_list": { "telegram": { "allow_from": users } },
+        "agents": { "defaults": { "context_window": 1_000_000, "max_tokens": 8192 } },
+    });
+    let home = Home::patched(&peer, &patch);
+    let turn = |n: usize| {
+        let words = "some words ".repeat(180);
+        let user = json!({ "role": "user", "content": format!("{n} {words}") });
+        format!("{user}\n{}\n", json!({ "role": "assistant", "content": "yes" }))
+    };
+    for (user, turns) in [(1, 60), (2, 1_000)] {
+        let lines: String = (0..turns).map(turn).collect();
+        home.write(&format!("workspace/sessions/telegram_{user}.jsonl"), &lines);
+    }
+    let daemon = Daemon::start(&home, &peer);
+    let mut peaks = Vec::new();
+    for user in [1, 1, 2] {
+        let marker = peer.say(user, user, "how long is it?");
+        assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+        peaks.push(daemon.memory_kb("VmHWM"));
+    }
+    let sent = peer.requests().pop().expect("a request")["messages"].to_string().len();
+    assert!(sent > 2_000_000, "{sent}");
+    // 2 MB were sent; what a request of 120 kB takes is enough, and a list of 2,000 places.
+    assert!(peaks[2] - peaks[1] < 300, "{peaks:?} kB");
+}
