@@ -206,8 +206,8 @@ fn is_summary(request: &Value) -> bool {
     request["messages"][0]["content"].as_str().is_some_and(|c| c.contains("You write summaries"))
 }
 
-/// Goes on with a conversation, twice; what is wrong with it.
-fn go_on(peer: &Peer, shape: &Shape) -> Vec<String> {
+/// Goes on with a conversation; what is wrong with it, whether it was summarised, and how much was sent at last.
+fn go_on(peer: &Peer, shape: &Shape) -> (Vec<String>, bool, usize) {
     peer.reset();
     let patch = json!({ "agents": { "defaults": {
         "context_window": shape.window, "max_tokens": 500,
@@ -241,7 +241,8 @@ fn go_on(peer: &Peer, shape: &Shape) -> Vec<String> {
     if turns.len() != 3 {
         wrong.push(format!("{} requests", turns.len()));
     }
-    wrong.into_iter().map(|w| format!("{}: {w}", shape.name)).collect()
+    let wrong = wrong.into_iter().map(|w| format!("{}: {w}", shape.name)).collect();
+    (wrong, !summarised.is_empty(), last.len())
 }
 
 #[test]
@@ -249,6 +250,14 @@ fn what_a_person_said_is_in_the_request_or_was_given_to_a_summariser() {
     let peer = peer(false);
     let shapes = shapes();
     assert!(shapes.len() >= 40, "{}", shapes.len());
-    let wrong: Vec<String> = shapes.iter().flat_map(|shape| go_on(&peer, shape)).collect();
+    let (mut wrong, mut summarised, mut longest) = (Vec::new(), 0, 0);
+    for shape in &shapes {
+        let (faults, summary, bytes) = go_on(&peer, shape);
+        wrong.extend(faults);
+        summarised += usize::from(summary);
+        longest = longest.max(bytes);
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Both ways are gone: summarised, and read from the card while it is sent.
+    assert!(summarised >= 12 && longest > 8 * HISTORY_BYTES, "{summarised}, {longest}");
 }

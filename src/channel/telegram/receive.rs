@@ -147,9 +147,11 @@ impl Telegram {
         poller.succeeded(next);
         for aside in updates.asides {
             if let Err(e) = self.tell(aside).await {
-                // Optional: not worth delaying the messages.
+                // Optional: not worth delaying the messages. One that is refused says nothing about the others.
                 crate::log::debug!("{}: {e}", self.name);
-                break;
+                if !matches!(e, CallError::Refused(..)) {
+                    break;
+                }
             }
         }
         Ok(())
@@ -273,7 +275,8 @@ impl Telegram {
                         format!("That code is wrong or outdated. Tries left: {left}.")
                     }
                     Attempt::Last => {
-                        "That code is wrong or outdated. I answer no more wrong ones for an hour.".into()
+                        "That code is wrong or outdated. I answer no more wrong ones for an hour."
+                            .into()
                     }
                     Attempt::Refused => return None,
                 }
