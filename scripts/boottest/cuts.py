@@ -67,7 +67,7 @@ def cuts(s):
     repeated = len(lines) - len(set(lines))
     damaged += sum(1 for line in lines if not (line.startswith("e") and line[1:-1].isdigit() and line.endswith(";")))
     # Piece of a line: what a cut may leave. A line behind it in the same line is lost to all readers.
-    odd = s.board.run("cat /data/picoclaw/workspace/sessions/*.jsonl | tr '\\000' '0' | grep -v '^{.*}$'")[1].splitlines()
+    odd = s.board.run("cat /data/picoclaw/sessions/*.jsonl | tr '\\000' '0' | grep -v '^{.*}$'")[1].splitlines()
     hidden = sum(any(is_json(line[m.start():]) for m in re.finditer('{"role', line)) for line in odd)
     damaged += hidden
     s.off()

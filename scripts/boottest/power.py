@@ -64,7 +64,7 @@ def burst(s, chats):
     s.check(f"power cut after {at_cut} of 30 answers: all are answered after the next boot", done and books["lost"] == 0, books)
     s.check(f"at most {DELIVERIES} of them twice ({books['duplicated']})", books["duplicated"] <= DELIVERIES, books)
     s.check("nothing had to be repaired by force", "repairing" not in s.log() and "damaged" not in s.log(), s.log())
-    s.check("the session files are whole", board.run("grep -L . /data/picoclaw/workspace/sessions/*.jsonl")[1].strip() == "")
+    s.check("the session files are whole", board.run("grep -L . /data/picoclaw/sessions/*.jsonl")[1].strip() == "")
     s.off()
     s.check("poweroff is clean", s.card.is_clean())
 

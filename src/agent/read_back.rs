@@ -44,7 +44,10 @@ pub fn read_back(
     most: usize,
 ) -> Result<ReadBack> {
     let opened = sessions.look(key)?;
-    let mut reader = Reader { most, resumed, ..Reader::default() };
+    let foreign = opened.meta.untrusted_bytes;
+    let mut reader = Reader { most, resumed, foreign, ..Reader::default() };
+    // A summary of such text alone has no line after it.
+    reader.untrusted = foreign > 0 && opened.first <= foreign && !opened.meta.summary.is_empty();
     let unsaved = unsaved.iter().filter(|(end, _)| *end > opened.end);
     let end = unsaved.clone().map(|(end, _)| *end).max().unwrap_or(opened.end);
     for (_, bytes) in unsaved.rev() {
@@ -75,6 +78,8 @@ struct Found {
 struct Reader {
     most: usize,
     resumed: Option<u64>,
+    /// What is before this byte of the file is not trusted.
+    foreign: u64,
     running: Vec<Message>,
     turn: Vec<Found>,
     /// Bytes of messages in memory.
@@ -116,7 +121,8 @@ impl Reader {
         self.turn.push(Found {
             item: Item::of(&message, at.unwrap_or(0), at.map_or(0, |_| line.len())),
             shape: Shape::of(&message),
-            untrusted: approval::holds_untrusted(std::slice::from_ref(&message)),
+            untrusted: at.is_some_and(|at| at < self.foreign)
+                || approval::holds_untrusted(std::slice::from_ref(&message)),
             message: Some(message).filter(|_| !self.stays || at.is_none()),
         });
         if begins {

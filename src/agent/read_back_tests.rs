@@ -126,3 +126,35 @@ fn a_turn_that_a_restart_cut_short_is_apart_however_long_it_is() {
     let read = read_back(&session(&turns(1, 9)), "k", Some(resumed), &[], 1_000).expect("read");
     assert_eq!((read.running.len(), read.recent.len()), (0, 2));
 }
+
+#[test]
+fn adopted_text_is_untrusted_while_it_is_in_reach() {
+    let home = Scratch::named("read-back");
+    let sessions = Sessions::new(&home);
+    let line = "{\"role\":\"user\",\"content\":\"what is said in each message\"}\n";
+    std::fs::create_dir(sessions.dir()).expect("a folder");
+    std::fs::write(sessions.dir().join("k.jsonl"), line.repeat(9)).expect("a session");
+    let mark = |lines: usize, summary: &str| {
+        let untrusted_bytes = (lines * line.len()) as u64;
+        let summary = summary.to_owned();
+        let meta = crate::store::session::Meta {
+            key: "k".into(),
+            summary,
+            untrusted_bytes,
+            ..Default::default()
+        };
+        sessions.save_meta("k", &meta).expect("saved");
+    };
+    let untrusted = |most| {
+        let read = read_back(&sessions, "k", None, &[], most).expect("read");
+        (read.untrusted, read.left_out)
+    };
+    assert_eq!(untrusted(9999), (false, false));
+    mark(2, "");
+    assert_eq!(untrusted(9999), (true, false));
+    assert_eq!(untrusted(40), (false, true), "out of the window");
+    mark(2, "of the same text");
+    assert_eq!(untrusted(40), (true, true));
+    sessions.clear("k").expect("cleared");
+    assert_eq!(untrusted(9999), (false, false));
+}

@@ -45,8 +45,8 @@ impl Assistant {
         limits: DownloadLimits,
     ) -> Assistant {
         let (journal, config) = (agent.journal.clone(), agent.config.clone());
-        let workspace = config.agent.workspace.clone();
-        let notifier = Rc::new(Notifier::new(journal.clone(), outbox.clone(), workspace));
+        let home = config.home.clone();
+        let notifier = Rc::new(Notifier::new(journal.clone(), outbox.clone(), home));
         let caches = agent.clone();
         let drop_caches = Box::new(move || {
             caches.http.close_idle();

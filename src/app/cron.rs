@@ -75,7 +75,7 @@ impl Scheduler {
         ends: Receiver<JobEnd>,
     ) -> Scheduler {
         let open = inbox.open_jobs();
-        let path = jobs_file::path(&agent.config.agent.workspace);
+        let path = jobs_file::path(&agent.config.home);
         Scheduler {
             agent,
             notifier,

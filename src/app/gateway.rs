@@ -94,8 +94,8 @@ fn memory_limit() -> Result<Option<usize>> {
 impl Gateway {
     fn build(options: GatewayOptions, started: Instant) -> Result<Gateway> {
         let config = Rc::new(options.config);
-        let sessions = Sessions::new(&config.agent.workspace);
-        super::adopt_go_sessions(&sessions);
+        super::adopt::run(&config);
+        let sessions = Sessions::new(&config.home);
         let (journal, notes) = Journal::open(&config.home.join("state"), sessions.dir());
         for note in notes {
             crate::log::warn!("{note}");

@@ -21,9 +21,9 @@ pub struct LastChat {
 }
 
 impl LastChat {
-    /// The one in the workspace.
-    pub fn read(workspace: &Path) -> LastChat {
-        LastChat { chat: state_file::last_chat(workspace), ..LastChat::default() }
+    /// The one of the home.
+    pub fn read(home: &Path) -> LastChat {
+        LastChat { chat: state_file::last_chat(home), ..LastChat::default() }
     }
 
     /// The chat.
@@ -54,10 +54,10 @@ impl LastChat {
 }
 
 /// Writes it.
-pub async fn save(workspace: &Path, chat: Option<Address>) {
+pub async fn save(home: &Path, chat: Option<Address>) {
     let Some(chat) = chat else { return };
-    let workspace = workspace.to_owned();
-    let write = move || state_file::save_last_chat(&workspace, &chat, clock::unix_now());
+    let home = home.to_owned();
+    let write = move || state_file::save_last_chat(&home, &chat, clock::unix_now());
     if let Err(e) = crate::sys::spawn_blocking(write).await {
         crate::log::info!("{e}");
     }

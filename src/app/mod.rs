@@ -1,5 +1,6 @@
 //! A gateway put together: [`assistant`] has the parts, [`gateway`] runs them as a daemon.
 
+pub mod adopt;
 pub mod assistant;
 mod attached_cli;
 mod commands;
@@ -41,17 +42,7 @@ use crate::net::http::Client;
 use crate::provider::Models;
 use crate::skill::load::Roots;
 use crate::store::session::Sessions;
-use crate::store::session_go;
 use crate::store::writer::Journal;
-
-/// Takes over sessions that the Go original has left; without them the assistant still works.
-pub fn adopt_go_sessions(sessions: &Sessions) {
-    match session_go::adopt(sessions) {
-        Ok(0) => {}
-        Ok(n) => crate::log::info!("sessions of the Go version taken over: {n}"),
-        Err(e) => crate::log::warn!("{e}"),
-    }
-}
 
 /// The models of a configuration.
 ///
@@ -73,7 +64,7 @@ pub fn agent(config: Rc<Config>, models: Models, http: Client, journal: Rc<Journ
     let readable: Vec<_> = roots.readable().iter().map(|p| p.to_path_buf()).collect();
     let prompt = Prompt::new(workspace, roots);
     Agent {
-        sessions: Sessions::new(&config.agent.workspace),
+        sessions: Sessions::new(&config.home),
         readable_roots: readable.into(),
         prompt: RefCell::new(prompt),
         models,

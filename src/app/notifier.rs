@@ -18,7 +18,7 @@ use crate::sys::clock;
 pub struct Notifier {
     journal: Rc<Journal>,
     outbox: Rc<Outbox>,
-    workspace: PathBuf,
+    home: PathBuf,
     last_chat: RefCell<LastChat>,
 }
 
@@ -43,10 +43,10 @@ fn check_capacity(journal: &Journal, parts: &[Outbound]) -> Result<()> {
 }
 
 impl Notifier {
-    /// With the chat that wrote last, from the workspace.
-    pub fn new(journal: Rc<Journal>, outbox: Rc<Outbox>, workspace: PathBuf) -> Notifier {
-        let last_chat = RefCell::new(LastChat::read(&workspace));
-        Notifier { journal, outbox, workspace, last_chat }
+    /// With the chat that wrote last, from the home.
+    pub fn new(journal: Rc<Journal>, outbox: Rc<Outbox>, home: PathBuf) -> Notifier {
+        let last_chat = RefCell::new(LastChat::read(&home));
+        Notifier { journal, outbox, home, last_chat }
     }
 
     /// Sends a message to its chat, through the journal.
@@ -94,12 +94,12 @@ impl Notifier {
     /// Somebody wrote in this chat.
     pub async fn note_chat(&self, from: &Address) {
         let due = self.last_chat.borrow_mut().note(from, clock::unix_now());
-        last_chat::save(&self.workspace, due).await;
+        last_chat::save(&self.home, due).await;
     }
 
     /// Writes the last chat down before the gateway ends.
     pub async fn save_last_chat(&self) {
         let due = self.last_chat.borrow_mut().due(clock::unix_now());
-        last_chat::save(&self.workspace, due).await;
+        last_chat::save(&self.home, due).await;
     }
 }

@@ -37,6 +37,9 @@ pub struct Migrate {
     /// openclaw (default) or picoclaw
     #[argh(option, default = "\"openclaw\".into()")]
     pub from: String,
+    /// picoclaw: writes conversations, jobs and the last chat of this home back to where the Go version keeps them
+    #[argh(option)]
+    pub to: Option<String>,
     /// the home to read (default: OPENCLAW_HOME, ~/.openclaw or ~/.picoclaw)
     #[argh(option)]
     pub source_home: Option<String>,

@@ -20,6 +20,7 @@ use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer};
+use crate::store::adopt::record;
 use crate::store::dir::output;
 use crate::store::{atomic, bounded_read, swap};
 use crate::sys::beneath::{self, Meta, Root};
@@ -27,6 +28,8 @@ use crate::sys::terminal::Output;
 
 /// The first entry: version, and where the workspace was if not in the home.
 pub const MANIFEST: &str = "picoclaw-backup.json";
+/// Since 2 sessions, jobs and state are in the home; before they were in the workspace.
+pub const VERSION: u64 = 2;
 /// Of the home: locks, sockets, what is made anew or half made.
 const NOT_SAVED: &[&str] = &[
     "state/lock",
@@ -38,8 +41,10 @@ const NOT_SAVED: &[&str] = &[
     swap::BASE,
     swap::NOT_OURS,
 ];
-/// Of the workspace: what belongs together with the journal.
-const TOGETHER: &[&str] = &["sessions", "cron", "state"];
+/// Of the home: what belongs together with the journal.
+const TOGETHER: &[&str] = &["sessions", "cron", "state/state.json", record::NAME];
+/// Of the workspace, where a gateway of an earlier version still keeps the same.
+const TOGETHER_BEFORE: &[&str] = &["sessions", "cron", "state"];
 const JOURNAL: &[&str] = &["state/journal.a", "state/journal.b"];
 
 /// Writes the backup and says what is in it.
@@ -109,6 +114,8 @@ struct Tree {
     name: &'static str,
     /// Where the workspace is in it; `None` where it is elsewhere.
     workspace: Option<String>,
+    /// Nothing in the workspace belongs to the journal any more.
+    adopted: bool,
 }
 
 fn save(
@@ -125,11 +132,13 @@ fn save(
     };
     let inside = inside.map(|p| p.to_string_lossy().into_owned());
     let elsewhere = if inside.is_none() { place } else { None };
-    let manifest = json!({"version": 1, "workspace": elsewhere}).to_string();
-    let mut trees = vec![Tree { root, name: "home", workspace: inside }];
+    let manifest = json!({"version": VERSION, "workspace": elsewhere}).to_string();
+    let adopted = beneath::named_meta(&home.join(record::NAME)).is_some();
+    let mut trees = vec![Tree { root, name: "home", workspace: inside, adopted }];
     if let Some(place) = &elsewhere {
         let root = Root::open(place).with_context(|| place.display().to_string())?;
-        trees.push(Tree { root, name: "workspace", workspace: Some(String::new()) });
+        let workspace = Some(String::new());
+        trees.push(Tree { root, name: "workspace", workspace, adopted });
     }
     let mut archive = Archive {
         out,
@@ -169,10 +178,11 @@ impl Tree {
 
     /// Files and folders that are copied last.
     fn late(&self) -> Vec<String> {
-        let journal = if self.name == "home" { JOURNAL } else { &[] };
-        let own =
-            self.workspace.iter().flat_map(|w| TOGETHER.iter().map(move |name| join(w, name)));
-        journal.iter().map(|name| (*name).to_owned()).chain(own).collect()
+        let own: &[&[&str]] = if self.name == "home" { &[JOURNAL, TOGETHER] } else { &[] };
+        let before = if self.adopted { &[] } else { TOGETHER_BEFORE };
+        let before =
+            self.workspace.iter().flat_map(|w| before.iter().map(move |name| join(w, name)));
+        own.iter().copied().flatten().map(|name| (*name).to_owned()).chain(before).collect()
     }
 }
 
@@ -357,10 +367,18 @@ mod tests {
         let home = Scratch::named("backup-busy");
         let workspace = home.join("workspace");
         fs::create_dir_all(workspace.join("sessions")).expect("a folder");
-        let session = workspace.join("sessions/a.jsonl");
+        fs::create_dir_all(home.join("sessions")).expect("a folder");
+        let session = home.join("sessions/a.jsonl");
         fs::write(&session, vec![b'x'; tar_writer::BLOCK]).expect("a file");
         let done = save(&home, &workspace, [None; 2], &mut Busy(session.clone()));
         assert!(done.err().expect("an error").as_str().contains("writes without a pause"));
         assert!(save(&home, &workspace, [None; 2], &mut Vec::new()).is_ok());
+        // A gateway of an earlier version; once the workspace is adopted it is a command's.
+        let other = workspace.join("sessions/a.jsonl");
+        fs::write(&other, vec![b'x'; tar_writer::BLOCK]).expect("a file");
+        assert!(save(&home, &workspace, [None; 2], &mut Busy(other.clone())).is_err());
+        fs::create_dir_all(home.join("state")).expect("a folder");
+        fs::write(home.join(record::NAME), "\n").expect("a file");
+        assert!(save(&home, &workspace, [None; 2], &mut Busy(other)).is_ok());
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use nanoserde::SerBin;
 
+use crate::app;
 use crate::app::control::{self, Reply};
 use crate::app::home::Home;
 use crate::args::{self, CronAdd, CronCommand};
@@ -115,13 +116,17 @@ fn give(config: &Config, request: CronRequest) -> Result<String, String> {
     if request.action == "run" {
         return Err("the gateway is not running; only it can run a job".into());
     }
-    // A list changes nothing and needs no lock.
-    let lock = match request.action.as_str() {
-        "list" => None,
-        _ => Some(Home::lock(&config.home).map_err(|e| e.to_string())?),
+    let lock = match (Home::lock(&config.home), request.action.as_str()) {
+        (Ok(lock), _) => {
+            app::adopt::run(config);
+            Some(lock)
+        }
+        // A list changes nothing and needs no lock.
+        (Err(_), "list") => None,
+        (Err(e), _) => return Err(e.to_string()),
     };
     let now = Now { wall: clock::unix_now(), trusted: crate::net::clock_is_set(), mono: 0 };
-    let jobs = jobs_file::path(&config.agent.workspace);
+    let jobs = jobs_file::path(&config.home);
     let done = cron_store::apply(&jobs, &ApprovalMac::new(&config.home), &request, now);
     drop(lock);
     done.map(|d| d.text).map_err(|e| e.to_string())

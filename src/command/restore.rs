@@ -10,11 +10,11 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::backup::MANIFEST;
+use super::backup::{MANIFEST, VERSION};
 use super::owner;
-use crate::app::home::Home;
+use crate::app::{self, home::Home};
 use crate::args;
-use crate::config::LoadOptions;
+use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{RESTORE_BYTES, RESTORE_ENTRIES, RESTORE_RATIO};
 use crate::proto::tar::{Entry, Event, Kind};
@@ -55,7 +55,7 @@ pub fn run(args: &args::Restore) -> Result<ExitCode> {
     let theirs = home.metadata().with_context(|| home.display().to_string())?;
     let owner = rustix::process::geteuid().is_root().then(|| (theirs.uid(), theirs.gid()));
     let unpacked = unpack(&mut *file, new.place(), owner);
-    let (files, workspace) = match unpacked {
+    let Unpacked { files, workspace, old } = match unpacked {
         Ok(unpacked) => unpacked,
         Err(e) => {
             new.forget();
@@ -63,6 +63,9 @@ pub fn run(args: &args::Restore) -> Result<ExitCode> {
         }
     };
     let aside = new.commit()?;
+    if old {
+        adopt(&home);
+    }
     drop(lock);
     println!("Restored {} files to {}.", files, home.display());
     if let Some(aside) = aside {
@@ -75,23 +78,49 @@ pub fn run(args: &args::Restore) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Unpacks a backup into a folder, for root as `owner`'s; how many files it has, and where its workspace was, if that was not
-/// in the home.
+/// What was in a backup.
+pub struct Unpacked {
+    /// Files.
+    pub files: u64,
+    /// Where its workspace was, if that was not in the home.
+    pub workspace: Option<String>,
+    /// Conversations, jobs and state are in the workspace.
+    pub old: bool,
+}
+
+/// Puts what an old backup has in its workspace where it belongs now. Where that is not known yet, or the workspace still has
+/// to be moved, the next start does it.
+fn adopt(home: &Path) {
+    let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
+    let Ok(loaded) = config::load(&options) else { return };
+    match app::adopt::adopt(home, &loaded.config.agent.workspace) {
+        Ok(notes) => notes.iter().for_each(|note| eprintln!("workspace: {note}")),
+        Err(e) => eprintln!("warning: the next start goes on with the conversations: {e}"),
+    }
+}
+
+/// Unpacks a backup into a folder, for root as `owner`'s.
 ///
 /// # Errors
 /// No backup, a broken one, one with nothing in it or too much; the disk's.
-pub fn unpack(
-    file: &mut dyn Read,
-    into: PathBuf,
-    owner: Option<(u32, u32)>,
-) -> Result<(u64, Option<String>)> {
-    let mut unpacking =
-        Unpacking { new: into, owner, manifest: None, workspace: None, open: None, files: 0 };
+pub fn unpack(file: &mut dyn Read, into: PathBuf, owner: Option<(u32, u32)>) -> Result<Unpacked> {
+    let mut unpacking = Unpacking {
+        new: into,
+        owner,
+        manifest: None,
+        workspace: None,
+        old: false,
+        open: None,
+        files: 0,
+    };
     let bounds = Bounds { bytes: RESTORE_BYTES, ratio: RESTORE_RATIO, entries: RESTORE_ENTRIES };
     archive::read(file, &bounds, &mut |event| unpacking.take(event))?;
     match unpacking.files {
         0 | 1 => Err(Error::new("there is nothing in it")),
-        n => Ok((n - 1, unpacking.workspace)),
+        n => {
+            let Unpacking { workspace, old, .. } = unpacking;
+            Ok(Unpacked { files: n - 1, workspace, old })
+        }
     }
 }
 
@@ -103,6 +132,7 @@ struct Unpacking {
     manifest: Option<Vec<u8>>,
     /// Where the workspace was, if not in the home.
     workspace: Option<String>,
+    old: bool,
     open: Option<File>,
     /// The manifest counts, too.
     files: u64,
@@ -138,9 +168,10 @@ impl Unpacking {
 
     fn begin(&mut self, manifest: &[u8]) -> Result<()> {
         let manifest: Value = utf8(manifest).and_then(serde_json::from_str).context(MANIFEST)?;
-        if manifest["version"].as_u64() != Some(1) {
-            return Err(Error::new("the backup is of a newer picoclaw; restore it with that one"));
-        }
+        let version =
+            manifest["version"].as_u64().filter(|version| (1..=VERSION).contains(version));
+        let newer = "the backup is of a newer picoclaw; restore it with that one";
+        self.old = version.ok_or_else(|| Error::new(newer))? < 2;
         self.workspace = manifest["workspace"].as_str().map(str::to_owned);
         Ok(())
     }

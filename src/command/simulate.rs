@@ -99,8 +99,7 @@ pub fn run(args: &args::Simulate) -> Result<ExitCode> {
     let scratch = Scratch::new()?;
     let config = Rc::new(scripted(&scratch.0));
     phases.push(Phase::now("config-loaded", 0));
-    let (journal, _) =
-        Journal::open(&scratch.0.join("state"), Sessions::new(&config.agent.workspace).dir());
+    let (journal, _) = Journal::open(&scratch.0.join("state"), Sessions::new(&config.home).dir());
     let models = Models::scripted(&config);
     let agent = Rc::new(app::agent(config, models, Client::new()?, Rc::new(journal)));
     let executor = Rc::new(LocalExecutor::new());

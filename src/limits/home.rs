@@ -24,3 +24,13 @@ pub const MIGRATE_MODELS: usize = 32;
 pub const GO_SESSIONS: usize = 256;
 /// Directory entries that are not regular files and were moved aside (`NAME.unfit-N`); more are an error.
 pub const DIR_ASIDE: u32 = 9;
+/// Conversations and other files of the workspace that a home remembers to have adopted.
+pub const ADOPT_FILES: usize = 4096;
+/// Bytes of the list of them.
+pub const ADOPT_RECORD_BYTES: u64 = 2 << 20;
+/// Messages at the end of a conversation that are looked for in a rewritten file of another version.
+pub const ADOPT_OVERLAP: usize = 8;
+/// Messages of such a file in which they are looked for, from its end.
+pub const ADOPT_LINES: usize = 16 * 1024;
+/// Things in the workspace that are told because they are no conversation; the rest is counted.
+pub const ADOPT_NOTES: usize = 8;

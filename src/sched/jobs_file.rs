@@ -1,4 +1,4 @@
-//! `<workspace>/cron/jobs.json`: read, and rewritten as a whole on a change. Blocks on the disk.
+//! `<home>/cron/jobs.json`: read, and rewritten as a whole on a change. Blocks on the disk.
 //!
 //! Jobs are streamed one at a time; unchanged ones are written back as they were, including fields of other versions.
 //! A file that is not JSON is never overwritten: [`set_aside`] moves it away.
@@ -26,9 +26,9 @@ pub enum Edit {
     Delete,
 }
 
-/// The path of a workspace's jobs.
-pub fn path(workspace: &Path) -> PathBuf {
-    workspace.join("cron/jobs.json")
+/// The path of a home's jobs.
+pub fn path(home: &Path) -> PathBuf {
+    home.join("cron/jobs.json")
 }
 
 /// An error of the file.

@@ -279,6 +279,14 @@ impl Dir {
         Ok(from.move_to(&self.name(to)?, replace)?)
     }
 
+    /// Moves what another folder has under a name to the same name here; what is here stays.
+    ///
+    /// # Errors
+    /// A link on the way, something is here; the kernel's, on another file system `EXDEV`.
+    pub fn take(&self, name: &str, from: &Dir) -> io::Result<()> {
+        Ok(from.name(name)?.move_to(&self.name(name)?, false)?)
+    }
+
     /// Puts what is no file of ours out of the way, as `NAME.unfit-N`, so that there can be a new one; the new name.
     ///
     /// # Errors
@@ -310,6 +318,16 @@ impl Dir {
     pub fn set_mode(&self, name: &str, mode: u32) -> io::Result<()> {
         let file = self.read(name)?.ok_or(ErrorKind::NotFound)?;
         Ok(beneath::set_mode(&file, mode)?)
+    }
+
+    /// Closes a folder of it to everybody but its owner.
+    ///
+    /// # Errors
+    /// It is none of ours; the kernel's.
+    pub fn close(&self, name: &str) -> io::Result<()> {
+        let open = self.meta(name)?.is_some_and(|meta| meta.mode & 0o077 != 0);
+        let Some(folder) = self.folder(name, false)?.filter(|_| open) else { return Ok(()) };
+        Ok(beneath::set_mode(&folder.place(".")?.open_folder()?, 0o700)?)
     }
 
     /// Brings the names in it onto the card.

@@ -1,5 +1,6 @@
 //! Everything on disk: the journal, sessions, state files. Nothing here knows of channels or models.
 
+pub mod adopt;
 pub mod archive;
 pub mod atomic;
 pub mod bounded_read;
@@ -19,7 +20,6 @@ mod recovery;
 mod sample_tests;
 pub mod session;
 pub mod session_cut;
-pub mod session_go;
 pub mod session_read;
 pub mod spill;
 pub mod spool;

@@ -1,5 +1,4 @@
-//! Session files: one JSON message a line, appended; upstream's JSONL and meta files (behaviour.md 3B.5),
-//! and v0 JSON sessions read once.
+//! Session files: one JSON message a line, appended; upstream's JSONL and meta files (behaviour.md 3B.5).
 //!
 //! A turn reads the file backwards, as far as the model's window goes ([`super::session_read`]).
 
@@ -16,7 +15,7 @@ use crate::proto::text;
 use crate::sys::beneath::File;
 use crate::sys::files::read_bounded;
 
-use crate::limits::{SESSION_META_BYTES, SESSION_V0_BYTES};
+use crate::limits::SESSION_META_BYTES;
 use crate::message::Message;
 
 /// File stem of a session key: `:`, `/` and `\` become `_` (behaviour.md 3B.5).
@@ -52,6 +51,9 @@ pub struct Meta {
     /// RFC 3339.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub updated_at: String,
+    /// Text before this byte came from files that commands could write to.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub untrusted_bytes: u64,
     /// Everything else a newer or other version wrote there.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -67,7 +69,7 @@ impl Meta {
         let json = Json::parse(text, &mismatch)?;
         let mut rest: Map<String, Value> = serde_json::from_str(text)?;
         let known = ["key", "summary", "skip", "count", "skip_bytes", "created_at", "updated_at"];
-        known.iter().for_each(|key| drop(rest.remove(*key)));
+        known.iter().chain(&["untrusted_bytes"]).for_each(|key| drop(rest.remove(*key)));
         let meta = Meta {
             key: json.get("key").string(),
             summary: json.get("summary").string(),
@@ -76,6 +78,7 @@ impl Meta {
             skip_bytes: json.get("skip_bytes").some().map(Json::uint),
             created_at: json.get("created_at").string(),
             updated_at: json.get("updated_at").string(),
+            untrusted_bytes: json.get("untrusted_bytes").uint(),
             rest,
         };
         match mismatch.get() {
@@ -85,16 +88,20 @@ impl Meta {
     }
 }
 
-/// The `sessions` folder of a workspace.
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// The `sessions` folder of a home.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     dir: PathBuf,
 }
 
 impl Sessions {
-    /// Uses `<workspace>/sessions`; nothing is made until something is written.
-    pub fn new(workspace: &Path) -> Sessions {
-        Sessions { dir: workspace.join("sessions") }
+    /// Uses `<home>/sessions`; nothing is made until something is written.
+    pub fn new(home: &Path) -> Sessions {
+        Sessions { dir: home.join("sessions") }
     }
 
     /// The folder.
@@ -166,23 +173,6 @@ impl Sessions {
         }
     }
 
-    /// Makes JSONL of a v0.1.2 session (`<stem>.json`), where there is none yet; false when there is no such session. The old
-    /// file is left where it is.
-    pub(super) fn take_over_v0(&self, key: &str) -> Result<bool> {
-        let name = format!("{}.json", file_stem(key)?);
-        let Some(bytes) = self.bytes(&name, SESSION_V0_BYTES)? else { return Ok(false) };
-        let mut lines = Vec::with_capacity(bytes.len());
-        let (summary, count) = text::utf8(&bytes)
-            .and_then(|text| read_v0(text, &mut lines))
-            .with_context(|| self.cannot_read(&name))?;
-        let meta = Meta { key: key.into(), summary, count, ..Meta::default() };
-        // JSONL first: if the power goes in between, the next start finds a session without a summary,
-        // never a summary without its session.
-        self.save(&Self::file_name(key)?, &lines, true)?;
-        self.save_meta(key, &meta)?;
-        Ok(true)
-    }
-
     /// Gives a session another key (Telegram: a group became a supergroup). Where both exist, the older lines go
     /// in front of the newer ones.
     ///
@@ -242,30 +232,14 @@ impl Sessions {
         let mut meta = self.meta(key)?;
         let (lines, bytes) = match self.open(&name)? {
             Some(mut file) => count_lines(&mut file).with_context(|| self.cannot_read(&name))?,
-            // A v0 session only: taken over first, so that what is cleared is written down.
-            None if self.take_over_v0(key)? => return self.clear(key),
             None => (0, 0),
         };
         meta.skip = lines;
         meta.count = lines;
         meta.skip_bytes = Some(bytes);
         meta.summary.clear();
+        meta.untrusted_bytes = 0;
         self.save_meta(key, &meta)
-    }
-}
-
-/// The messages of a v0 file as session lines; its summary, and how many messages it has.
-fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<(String, u64)> {
-    let mismatch = TypeMismatch::default();
-    let old = Json::parse(text, &mismatch)?;
-    let (summary, mut count) = (old.get("summary").string(), 0);
-    for message in old.get("messages").items() {
-        push_line(lines, &Message::read(message)?);
-        count += 1;
-    }
-    match mismatch.get() {
-        Some(_) => Err(serde::de::Error::custom("no session")),
-        None => Ok((summary, count)),
     }
 }
 

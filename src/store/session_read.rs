@@ -28,17 +28,13 @@ pub struct Opened {
 }
 
 impl Sessions {
-    /// Opens a session to read it. A v0 session becomes a JSONL file first.
+    /// Opens a session to read it.
     ///
     /// # Errors
     /// An unreadable folder or key.
     pub fn look(&self, key: &str) -> Result<Opened> {
         let name = Self::file_name(key)?;
-        let mut file = self.open(&name)?;
-        if file.is_none() && self.take_over_v0(key)? {
-            file = self.open(&name)?;
-        }
-        let Some(mut file) = file else { return Ok(Opened::default()) };
+        let Some(mut file) = self.open(&name)? else { return Ok(Opened::default()) };
         let meta = self.meta(key).unwrap_or_default();
         let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();

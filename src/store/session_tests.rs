@@ -91,14 +91,3 @@ fn a_renamed_session_joins_one_that_is_there() {
     assert!(!s.dir.join("old.jsonl").exists());
     s.rename("absent", "new").expect("nothing to do");
 }
-
-#[test]
-fn a_v0_session_is_taken_over_and_left_in_place() {
-    let s = sessions("session-v0");
-    let old = r#"{"key":"telegram:5","messages":[{"role":"user","content":"old"}],"summary":"sum","created":"x"}"#;
-    std::fs::write(s.dir.join("telegram_5.json"), old).expect("write");
-    let opened = s.look("telegram:5").expect("look");
-    assert_eq!((texts(&s, "telegram:5"), &*opened.meta.summary), (vec!["old".into()], "sum"));
-    assert_eq!(std::fs::read_to_string(s.dir.join("telegram_5.json")).expect("kept"), old);
-    assert_eq!(opened.end, std::fs::metadata(s.dir.join("telegram_5.jsonl")).expect("jsonl").len());
-}

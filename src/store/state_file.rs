@@ -1,4 +1,4 @@
-//! `<workspace>/state/state.json`: the chat that wrote last, as upstream keeps it (behaviour.md 7A).
+//! `<home>/state/state.json`: the chat that wrote last, as upstream keeps it (behaviour.md 7A).
 
 use std::path::Path;
 
@@ -19,22 +19,29 @@ struct File {
     timestamp: String,
 }
 
-/// Below the workspace.
+/// Below the home.
 const FILE: &str = "state/state.json";
 /// More than any has.
 const FILE_BYTES: u64 = 64 * 1024;
 
-/// The chat that wrote last; also from the place where v0.1.2 kept it first.
-pub fn last_chat(workspace: &Path) -> Option<Address> {
-    let dir = Dir::open(workspace).ok()?;
-    let read = |name: &str| match dir.bytes(name, FILE_BYTES) {
-        Ok(bytes) => bytes,
+/// The chat that wrote last.
+pub fn last_chat(home: &Path) -> Option<Address> {
+    read(&Dir::open(home).ok()?, FILE)
+}
+
+/// The chat that wrote last in the workspace of another version; also from the place where v0.1.2 kept it first.
+pub fn last_chat_in(workspace: &Dir) -> Option<Address> {
+    read(workspace, FILE).or_else(|| read(workspace, "state.json"))
+}
+
+fn read(dir: &Dir, name: &str) -> Option<Address> {
+    let bytes = match dir.bytes(name, FILE_BYTES) {
+        Ok(bytes) => bytes?,
         Err(e) => {
             crate::log::warn!("{name}: {e}");
-            None
+            return None;
         }
     };
-    let bytes = read(FILE).or_else(|| read("state.json"))?;
     let mismatch = TypeMismatch::default();
     let file = text::utf8(&bytes).and_then(|text| Json::parse(text, &mismatch)).ok()?;
     let (last, id) = (file.get("last_channel").str(), file.get("last_chat_id").str());
@@ -47,14 +54,14 @@ pub fn last_chat(workspace: &Path) -> Option<Address> {
 ///
 /// # Errors
 /// The disk's.
-pub fn save_last_chat(workspace: &Path, chat: &Address, now: i64) -> Result<()> {
+pub fn save_last_chat(home: &Path, chat: &Address, now: i64) -> Result<()> {
     let file = File {
         last_channel: format!("{}:{}", chat.channel, chat.chat),
         last_chat_id: chat.chat.clone(),
         timestamp: crate::proto::date::rfc3339(now),
     };
     let bytes = serde_json::to_vec_pretty(&file).context(FILE)?;
-    Dir::make(workspace)
+    Dir::make(home)
         .and_then(|dir| {
             dir.save_soon(FILE, &bytes, 0o600).or_else(|e| {
                 if !dir::unfit(&e) {
@@ -78,7 +85,9 @@ mod tests {
         assert_eq!(last_chat(&dir), None);
         std::fs::write(dir.join("state.json"), r#"{"last_channel":"telegram:7","extra":1}"#)
             .expect("write");
-        assert_eq!(last_chat(&dir).expect("old place").chat, "7");
+        assert_eq!(last_chat(&dir), None);
+        let workspace = Dir::open(&dir).expect("a folder");
+        assert_eq!(last_chat_in(&workspace).expect("old place").chat, "7");
         let chat = Address { channel: "telegram".into(), chat: "-8".into(), topic: String::new() };
         save_last_chat(&dir, &chat, 0).expect("save");
         assert_eq!(last_chat(&dir), Some(chat));

@@ -6,7 +6,7 @@ use super::ToolContext;
 use crate::limits::{EMBED_BATCH, EMBED_BATCHES, EMBED_BODY_BYTES, EMBED_TIMEOUT};
 use crate::net::http::Request;
 use crate::proto::text;
-use crate::store::index::{Found, vectors};
+use crate::store::index::{Folders, Found, vectors};
 use crate::sys::spawn_blocking;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Item {
 /// Why it failed; the caller then uses the results by words alone.
 pub async fn search(
     ctx: &ToolContext,
-    dir: &std::path::Path,
+    folders: Folders,
     query: &str,
     limit: usize,
 ) -> Result<Option<Found>, String> {
@@ -36,13 +36,11 @@ pub async fn search(
     if model.is_empty() {
         return Ok(None);
     }
-    let workspace = ctx.config.agent.workspace.clone();
     for _ in 0..EMBED_BATCHES {
-        let (dir, ws, model) = (dir.to_owned(), workspace.clone(), model.clone());
-        let (folder, name) = (dir.clone(), model.clone());
+        let (from, folder) = (folders.clone(), folders.index.clone());
+        let (model, name) = (model.clone(), model.clone());
         let lacking =
-            spawn_blocking(Box::new(move || vectors::missing(&dir, &ws, &model, EMBED_BATCH)))
-                .await;
+            spawn_blocking(Box::new(move || vectors::missing(&from, &model, EMBED_BATCH))).await;
         let lacking = lacking.map_err(|e| e.to_string())?;
         if lacking.is_empty() {
             break;
@@ -54,9 +52,9 @@ pub async fn search(
         kept.map_err(|e| e.to_string())?;
     }
     let wanted = embed(ctx, &model, &[query.to_owned()]).await?.pop().ok_or("no vector")?;
-    let (dir, query) = (dir.to_owned(), query.to_owned());
+    let query = query.to_owned();
     let found = spawn_blocking(Box::new(move || {
-        vectors::fused(&dir, &workspace, &query, (&model, &wanted), limit)
+        vectors::fused(&folders, &query, (&model, &wanted), limit)
     }))
     .await;
     found.map(Some).map_err(|e| e.to_string())

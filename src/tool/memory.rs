@@ -7,7 +7,7 @@ use super::scope::{Scope, Want, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
 use crate::limits::{APPEND_FILE_BYTES, MEMORY_APPEND_BYTES, SEARCH_RESULTS};
 use crate::proto::date;
-use crate::store::index::{self, Found};
+use crate::store::index::{self, Folders, Found};
 use crate::store::memory;
 use crate::sys::{clock, spawn_blocking};
 
@@ -43,14 +43,19 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let (most, usual) = SEARCH_RESULTS;
     let limit = integer(args, "limit").and_then(|n| usize::try_from(n).ok()).unwrap_or(usual);
     let limit = limit.clamp(1, most);
-    let (dir, workspace) = (ctx.config.home.join(INDEX), ctx.config.agent.workspace.clone());
+    let home = ctx.config.home.clone();
+    let folders = Folders {
+        workspace: ctx.config.agent.workspace.clone(),
+        index: home.join(INDEX),
+        home,
+    };
     let asked = query.clone();
     #[cfg(feature = "embeddings")]
-    let folder = dir.clone();
+    let both = folders.clone();
     let found =
-        spawn_blocking(Box::new(move || index::search(&dir, &workspace, &asked, limit))).await;
+        spawn_blocking(Box::new(move || index::search(&folders, &asked, limit))).await;
     #[cfg(feature = "embeddings")]
-    let found = match super::embeddings::search(ctx, &folder, &query, limit).await {
+    let found = match super::embeddings::search(ctx, both, &query, limit).await {
         Ok(Some(both)) => Found { hits: both.hits, ..found },
         Ok(None) => found,
         Err(e) => {

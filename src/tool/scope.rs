@@ -27,8 +27,18 @@ const LINK: &str = "access denied: symlink resolves outside workspace";
 const OWN: &str = "access denied: the assistant's own configuration and state are off limits";
 
 /// Files of the daemon under its home and under /etc/picoclaw.
-const OWN_NAMES: &[&str] =
-    &["config.json", "config.d", ".security.yml", "auth.json", ".ssh", "state", "run", "journal"];
+const OWN_NAMES: &[&str] = &[
+    "config.json",
+    "config.d",
+    ".security.yml",
+    "auth.json",
+    ".ssh",
+    "sessions",
+    "cron",
+    "state",
+    "run",
+    "journal",
+];
 
 /// The daemon's files of a home and of the system.
 pub fn own(home: &Path) -> impl Iterator<Item = PathBuf> {

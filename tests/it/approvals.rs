@@ -180,7 +180,7 @@ fn the_configuration_decides() {
     let asked = eventually(SOON, find).unwrap_or_else(|| panic!("no question\n{}", daemon.log()));
     press(&peer, OWNER, &asked, 1);
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    assert!(!home.read("workspace/cron/jobs.json").contains("tea"));
+    assert!(!home.read("cron/jobs.json").contains("tea"));
 }
 
 #[test]

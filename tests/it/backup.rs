@@ -140,7 +140,7 @@ fn a_backup_under_load_is_of_one_moment() {
         good(other.run(&["restore", &saved.display().to_string()]));
         fs::remove_file(&saved).expect("removed");
         // Each line is whole, and what is finished has its answer: the journal brings the rest.
-        let lines = other.read(&format!("workspace/sessions/telegram_{OWNER}.jsonl"));
+        let lines = other.read(&format!("sessions/telegram_{OWNER}.jsonl"));
         for line in lines.lines() {
             assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
         }
@@ -240,6 +240,35 @@ fn what_was_decided_is_finished_by_the_next_command() {
     assert!(!home.path(".restore").exists() && home.path("before-restore/config.json").exists());
 }
 
+/// One of before: conversations and jobs were in the workspace.
+#[test]
+fn an_old_backup_is_restored_into_the_new_place() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let line = "{\"role\":\"user\",\"content\":\"my bicycle is green\"}\n";
+    let jobs = r#"{"version":1,"jobs":[{"id":"00aa","name":"tea","enabled":true}]}"#;
+    let session = format!("sessions/telegram_{OWNER}.jsonl");
+    let packed = archive(
+        r#"{"version":1,"workspace":null}"#,
+        &[
+            ("home/config.json", b'0', home.read("config.json").as_bytes()),
+            ("home/state/journal.a", b'0', b""),
+            (&format!("home/workspace/{session}"), b'0', line.as_bytes()),
+            ("home/workspace/cron/jobs.json", b'0', jobs.as_bytes()),
+            ("home/workspace/memory/MEMORY.md", b'0', b"tea"),
+        ],
+    );
+    let place = std::env::temp_dir().join(format!("picoclaw-it-old-{}", std::process::id()));
+    fs::write(&place, &packed).expect("a file");
+    good(home.run(&["restore", &place.display().to_string(), "--force"]));
+    fs::remove_file(&place).expect("removed");
+    assert_eq!((home.read(&session), home.read("cron/jobs.json")), (line.into(), jobs.into()));
+    assert!(!home.path("workspace/sessions").exists() && !home.path("workspace/cron").exists());
+    assert_eq!(home.read("workspace/memory/MEMORY.md"), "tea");
+    let daemon = Daemon::start(&home, &peer);
+    assert!(ask(&peer, &daemon, "which colour?").contains("my bicycle is green"));
+}
+
 #[test]
 fn what_is_no_backup_changes_nothing() {
     let peer = peer(false);
@@ -257,7 +286,7 @@ fn what_is_no_backup_changes_nothing() {
         (b"hello", "this is not gzip"),
         (&packed[..packed.len() - 3], "cut off"),
         (&flipped, "checksum"),
-        (&archive(r#"{"version":2}"#, &[file]), "newer picoclaw"),
+        (&archive(r#"{"version":3}"#, &[file]), "newer picoclaw"),
         (&archive("no json", &[file]), "picoclaw-backup.json"),
         (&archive(first, &[]), "nothing in it"),
         (&archive(&"x".repeat(9000), &[file]), "no backup that picoclaw has made"),

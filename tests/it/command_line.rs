@@ -21,7 +21,7 @@ pub fn start(patch: &Value) -> (Peer, Home, Daemon) {
 
 /// A session's file.
 fn session(home: &Home, name: &str) -> String {
-    home.read(&format!("workspace/sessions/{name}.jsonl"))
+    home.read(&format!("sessions/{name}.jsonl"))
 }
 
 #[track_caller]
@@ -122,7 +122,7 @@ fn the_gateway_answers_and_keeps_the_conversation() {
     // Commands work as in a chat; notices do not go to who left.
     let shown = home.run(&["agent", "-m", "/show model"]);
     assert!(shown.stdout.contains("Current model: m"), "{shown:?}");
-    assert!(!home.read("workspace/state/state.json").contains("cli"));
+    assert!(!home.read("state/state.json").contains("cli"));
     // Another model than the gateway's is asked from here.
     let other = home.run(&["agent", "--model", "nope", "-m", "x"]);
     assert!(!other.status.success() && other.stderr.contains("nope"), "{other:?}");

@@ -9,7 +9,7 @@ use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 use crate::pause;
 
-const FILE: &str = "workspace/cron/jobs.json";
+const FILE: &str = "cron/jobs.json";
 
 pub fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
@@ -222,7 +222,7 @@ fn a_broken_file_is_set_aside() {
     home.write(FILE, "{\"version\":1,\"jobs\":[{\"id\":");
     let daemon = Daemon::start(&home, &peer);
     let aside = || {
-        let dir = std::fs::read_dir(home.path("workspace/cron")).ok()?;
+        let dir = std::fs::read_dir(home.path("cron")).ok()?;
         dir.flatten().map(|e| e.path()).find(|p| p.to_string_lossy().contains("broken-"))
     };
     let aside = eventually(SOON, aside).expect("set aside");

@@ -55,7 +55,7 @@ fn a_command_approved_in_its_chat_runs_in_the_sandbox() {
 }
 
 fn jobs_if_any(home: &Home) -> usize {
-    if home.path("workspace/cron/jobs.json").exists() { jobs(home).len() } else { 0 }
+    if home.path("cron/jobs.json").exists() { jobs(home).len() } else { 0 }
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn the_command_line_sets_one_and_its_failure_is_kept() {
     cron(&home, &["run", &id]);
     wait_told(&peer, &daemon, "executed:\nbad\n[Command exited with code 3]");
     let failed = || (jobs(&home)[0]["state"]["lastStatus"] == "error").then_some(());
-    assert!(eventually(SOON, failed).is_some(), "{}", home.read("workspace/cron/jobs.json"));
+    assert!(eventually(SOON, failed).is_some(), "{}", home.read("cron/jobs.json"));
 }
 
 /// Orders, firings and ends come at the same time; each end is written down and no change is lost.
@@ -185,7 +185,7 @@ fn ends_are_not_lost_between_orders() {
         let off = jobs.iter().filter(|j| j["enabled"] == false).count();
         ((failed, off) == (JOBS, JOBS / 2)).then_some(())
     };
-    assert!(eventually(SOON, all).is_some(), "{}", home.read("workspace/cron/jobs.json"));
+    assert!(eventually(SOON, all).is_some(), "{}", home.read("cron/jobs.json"));
 }
 
 #[test]

@@ -200,7 +200,7 @@ impl Windows {
     #[track_caller]
     pub fn killed(&mut self, home: &Home) {
         let ledger = journal(&home.path(""));
-        let sessions: String = fs::read_dir(home.path("workspace/sessions"))
+        let sessions: String = fs::read_dir(home.path("sessions"))
             .into_iter()
             .flatten()
             .flatten()

@@ -13,7 +13,7 @@ const FILE: &str = "workspace/HEARTBEAT.md";
 fn knows_the_owner(home: &Home) {
     let state =
         json!({"last_channel": format!("telegram:{OWNER}"), "last_chat_id": OWNER.to_string()});
-    home.write("workspace/state/state.json", &state.to_string());
+    home.write("state/state.json", &state.to_string());
 }
 
 /// Waits until the next heartbeat is more than a minute away and everything has come of the last.

@@ -1,6 +1,7 @@
 //! Everything that needs sockets, files or processes, in one binary: the real binary against the test peer,
 //! parts of the library against scripted servers, and upstream's rows where they are at hand.
 
+mod adoption;
 mod approvals;
 mod attack;
 mod auth;

@@ -119,7 +119,7 @@ fn events_are_answered_and_the_answer_is_a_command() {
     let row = row.into_iter().find(|w| w[1] == own && w[3] == "01").expect("a connection");
     assert!(row[5].starts_with("02:"), "{row:?}");
     // Notices go to people.
-    let last = scene.home.read("workspace/state/state.json");
+    let last = scene.home.read("state/state.json");
     assert!(!last.contains("maixcam"), "{last}");
 }
 

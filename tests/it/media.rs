@@ -57,7 +57,7 @@ fn a_photo_is_shown_to_the_model_once() {
     answered(&peer, &daemon, Say::new(OWNER, OWNER, "and now?"));
     let all = peer.requests().pop().expect("a request").to_string();
     assert!(!all.contains("base64") && all.contains("[image:"), "{all}");
-    let session = home.read(&format!("workspace/sessions/telegram_{OWNER}.jsonl"));
+    let session = home.read(&format!("sessions/telegram_{OWNER}.jsonl"));
     let line: Value = serde_json::from_str(session.lines().next().expect("a line")).expect("JSON");
     assert!(line["media"][0].as_str().is_some_and(|path| path.contains("/media/")), "{line}");
     assert!(session.len() < 4000, "{session}");

@@ -76,7 +76,7 @@ fn an_earlier_day_and_an_earlier_conversation_are_found() {
     home.write("workspace/memory/202402/20240217.md", "# 2024-02-17\n\nTom repairs the bicycle\n");
     home.write("workspace/memory/202402/20240218.md", "# 2024-02-18\n\n東京で猫に会った\n");
     let meta = json!({ "key": "telegram:9", "summary": "A trip to Lisbon was planned." });
-    home.write("workspace/sessions/telegram_9.meta.json", &meta.to_string());
+    home.write("sessions/telegram_9.meta.json", &meta.to_string());
     let daemon = Daemon::start(&home, &peer);
     let found = search(&peer, &daemon, "who repairs the bicycle?");
     assert!(found.contains("[memory/202402/20240217.md line 3 | 2024-02-17]"), "{found}");

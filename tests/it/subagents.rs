@@ -284,7 +284,7 @@ fn ten_sub_agents_leave_no_memory_behind() {
     let (first, second) = (ten(0), ten(10));
     println!("RssAnon after 10: {first} kB, after 20: {second} kB");
     assert!(second <= first + 200, "RssAnon grew from {first} to {second} kB");
-    let sessions = std::fs::read_dir(home.path("workspace/sessions")).expect("sessions");
+    let sessions = std::fs::read_dir(home.path("sessions")).expect("sessions");
     let own =
         sessions.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("subagent"));
     assert!(own.count() <= 5, "each left a session behind");

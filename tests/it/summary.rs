@@ -24,7 +24,7 @@ fn summaries(peer: &Peer) -> Vec<Value> {
 }
 
 fn meta(home: &Home) -> Value {
-    let text = home.read(&format!("workspace/sessions/telegram_{OWNER}.meta.json"));
+    let text = home.read(&format!("sessions/telegram_{OWNER}.meta.json"));
     serde_json::from_str(&text).unwrap_or_default()
 }
 
@@ -70,7 +70,7 @@ fn older_messages_become_a_summary_that_is_kept() {
     let later = summaries(&peer).split_off(calls.len());
     let knows = |request: &Value| request["messages"][1].to_string().contains(&earlier);
     assert!(later.iter().any(knows), "{later:?}");
-    let file = home.read(&format!("workspace/sessions/telegram_{OWNER}.jsonl"));
+    let file = home.read(&format!("sessions/telegram_{OWNER}.jsonl"));
     assert!(file.contains("my bicycle is green"), "the file keeps everything");
     assert!(home.run(&["status"]).stdout.contains("% off ("), "{:?}", home.run(&["status"]));
 }

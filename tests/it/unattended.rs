@@ -18,7 +18,7 @@ fn turn(by: &str, task: &str, patch: &Value) -> (Peer, Home, Value, String) {
     let home = Home::patched(&peer, &config);
     let state =
         json!({"last_channel": format!("telegram:{OWNER}"), "last_chat_id": OWNER.to_string()});
-    home.write("workspace/state/state.json", &state.to_string());
+    home.write("state/state.json", &state.to_string());
     if by == "heartbeat" {
         home.write("workspace/HEARTBEAT.md", &format!("- {task}\n"));
     } else {
@@ -27,7 +27,7 @@ fn turn(by: &str, task: &str, patch: &Value) -> (Peer, Home, Value, String) {
             "payload": { "kind": "agent_turn", "message": task, "deliver": false, "channel": "telegram", "to": OWNER.to_string() },
             "state": { "nextRunAtMs": 1 }, "createdAtMs": 1, "updatedAtMs": 1, "deleteAfterRun": false,
         }] });
-        home.write("workspace/cron/jobs.json", &job.to_string());
+        home.write("cron/jobs.json", &job.to_string());
     }
     let daemon = Daemon::start(&home, &peer);
     let found = eventually(SOON * 2, || {

@@ -6,6 +6,7 @@ use smol::future::or;
 
 use crate::agent::{Agent, Answer, Turn};
 use crate::app;
+use crate::app::home::Home;
 use crate::bus::{Address, CLI, Inbound, Outbound, Sender};
 use crate::config::{self, Loaded};
 use crate::error::{Error, Result};
@@ -30,8 +31,10 @@ impl InProcess {
             loaded.secrets(),
         )));
         let config = Rc::new(loaded.config);
-        let sessions = Sessions::new(&config.agent.workspace);
-        app::adopt_go_sessions(&sessions);
+        let sessions = Sessions::new(&config.home);
+        if let Ok(_lock) = Home::lock(&config.home) {
+            app::adopt::run(&config);
+        }
         let journal = Rc::new(Journal::sessions_only(sessions.dir()));
         let http = Client::new()?;
         let models = app::models(&config, &http, false)?;

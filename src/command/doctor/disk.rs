@@ -98,7 +98,7 @@ fn foreign(folder: &Path) -> Option<(PathBuf, u32)> {
     if owner == 0 {
         return None;
     }
-    ["", "state", "sessions", "memory"].iter().find_map(|below| {
+    ["", "state", "sessions", "cron", "memory"].iter().find_map(|below| {
         let entries = fs::read_dir(folder.join(below)).ok()?;
         let found = entries
             .take(DOCTOR_OWNERS)

@@ -1,5 +1,5 @@
 //! A home of the Go PicoClaw, of any version (behaviour.md 2, 7). Its files are read as they are: only the workspace's place
-//! changes. Sessions under Go's own names are taken over by the next start (`store/session_go.rs`).
+//! changes. The next start adopts the conversations (`store/adopt`).
 
 use std::path::Path;
 

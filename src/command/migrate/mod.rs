@@ -3,6 +3,7 @@
 //! The source is only read, below its folder and never through a link. At the target every file is old or new, what was there
 //! is kept beside, and a second run passes over what the first has done.
 
+mod back;
 mod go;
 pub mod openclaw;
 pub mod take;
@@ -19,6 +20,7 @@ use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::CONFIG_BYTES;
+use crate::store::adopt::Adoption;
 use crate::sys::beneath::{self, Root};
 use crate::sys::files::read_bounded;
 
@@ -32,6 +34,9 @@ pub use openclaw::{provider, snake};
 pub fn run(args: &args::Migrate) -> Result<ExitCode> {
     if args.config_only && (args.workspace_only || args.refresh) {
         return Err(Error::new("--config-only and --workspace-only exclude each other"));
+    }
+    if let Some(to) = &args.to {
+        return back(args, to);
     }
     let go = match args.from.as_str() {
         "openclaw" => false,
@@ -73,11 +78,39 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         config: !(args.workspace_only || args.refresh),
         workspace: !args.config_only,
         elsewhere: args.workspace_elsewhere,
+        gave: false,
         report: Report::new(args.json),
     };
     let done = if go { go::take(&root, &mut taker) } else { openclaw::take(&root, &mut taker) };
     // The report comes first, also where a full disk has ended it.
     let failed = taker.report.end(args.dry_run, root.path(), &taker.target);
+    done?;
+    if taker.gave {
+        let _owner = owner::act_as_owner(&taker.target)?;
+        // The owner's jobs, and not what a command may have put there.
+        Adoption::reopen(&taker.target)?;
+    }
+    drop(lock);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The way back to the Go version.
+fn back(args: &args::Migrate, to: &str) -> Result<ExitCode> {
+    if to != "picoclaw" || args.source_home.is_some() || args.dry_run {
+        return Err(Error::new("--to picoclaw writes into this home (--target-home), at once"));
+    }
+    let mut options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
+    let home = match args.target_home.as_ref().or(args.picoclaw_home.as_ref()) {
+        Some(target) => options.expand(target),
+        None => options.home()?,
+    };
+    options.env.insert("PICOCLAW_HOME".into(), home.display().to_string());
+    owner::become_owner(&home)?;
+    let lock =
+        Home::lock(&home).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?;
+    let mut report = Report::new(args.json);
+    let done = back::give(&home, &options, &mut report);
+    let failed = report.end(false, &home, &home);
     done?;
     drop(lock);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

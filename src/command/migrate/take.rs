@@ -90,6 +90,8 @@ pub struct Taker {
     pub workspace: bool,
     /// Also one that is somebody else's.
     pub elsewhere: bool,
+    /// It has put jobs or the last chat there.
+    pub gave: bool,
     /// What became of each file.
     pub report: Report,
 }
@@ -254,7 +256,10 @@ impl Taker {
             })
         };
         match written {
-            Ok(()) => self.report.say(did, shown, note),
+            Ok(()) => {
+                self.gave |= lives && !self.dry && !shown.starts_with("workspace/sessions/");
+                self.report.say(did, shown, note);
+            }
             Err(e) => {
                 self.report.say(Did::Failed, shown, e.as_str());
                 if e.as_str().contains("os error 28") {

@@ -17,7 +17,7 @@ pub mod vectors;
 pub mod write;
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::store::dir::Dir;
 use folder::Folder;
@@ -46,12 +46,23 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Searches the memory of a workspace with the index in `dir`. Never fails: what is wrong stands in the notes.
-pub fn search(dir: &Path, workspace: &Path, query: &str, limit: usize) -> Found {
+/// The folders of an assistant's memory.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// Has `memory/`.
+    pub workspace: PathBuf,
+    /// Has `sessions/`, whose summaries are found, too.
+    pub home: PathBuf,
+    /// Of the index; can be made again from the others.
+    pub index: PathBuf,
+}
+
+/// Searches the memory. Never fails: what is wrong stands in the notes.
+pub fn search(folders: &Folders, query: &str, limit: usize) -> Found {
     let mut found = Found::default();
     for _ in 0..2 {
-        let mut folder = Folder::open(dir);
-        match attempt(&mut folder, workspace, query, limit) {
+        let mut folder = Folder::open(&folders.index);
+        match attempt(&mut folder, folders, query, limit) {
             Ok(done) => {
                 found.hits = done.hits;
                 found.notes.extend(done.notes);
@@ -68,16 +79,16 @@ pub fn search(dir: &Path, workspace: &Path, query: &str, limit: usize) -> Found 
     found
 }
 
-fn attempt(folder: &mut Folder, workspace: &Path, query: &str, limit: usize) -> io::Result<Found> {
+fn attempt(folder: &mut Folder, folders: &Folders, query: &str, limit: usize) -> io::Result<Found> {
     if let Some(e) = folder.broken.take() {
         return Err(e);
     }
     let mut found = Found::default();
-    let Ok(root) = Dir::shared(workspace) else { return Ok(found) };
-    found.notes = update::update(folder, &root, workspace)?;
+    let Ok(root) = Dir::shared(&folders.workspace) else { return Ok(found) };
+    found.notes = update::update(folder, &root, &folders.home)?;
     let scored = query::best(folder, query, limit * 2)?;
     for (_, place) in scored {
-        if let Some(hit) = sources::hit(&root, workspace, place, query) {
+        if let Some(hit) = sources::hit(&root, &folders.home, place, query) {
             found.hits.push(hit);
         }
         if found.hits.len() == limit {

@@ -93,9 +93,9 @@ pub fn numbered(
 ///
 /// # Errors
 /// As [`numbered`].
-pub fn sessions(workspace: &Path) -> Result<Vec<(u64, String, Status)>> {
+pub fn sessions(home: &Path) -> Result<Vec<(u64, String, Status)>> {
     let mut found = Vec::new();
-    listed(Sessions::new(workspace).folder().ok().flatten(), &mut |name, meta| {
+    listed(Sessions::new(home).folder().ok().flatten(), &mut |name, meta| {
         if let Some(stem) = name.strip_suffix(META) {
             found.push((session(stem), stem.to_owned(), Status::of(meta)));
         }
@@ -105,8 +105,8 @@ pub fn sessions(workspace: &Path) -> Result<Vec<(u64, String, Status)>> {
 }
 
 /// The meta of a session of this file stem; an empty one where it cannot be read.
-pub fn meta(workspace: &Path, stem: &str) -> Meta {
-    Sessions::new(workspace).meta(stem).unwrap_or_default()
+pub fn meta(home: &Path, stem: &str) -> Meta {
+    Sessions::new(home).meta(stem).unwrap_or_default()
 }
 
 fn listed(dir: Option<Dir>, each: &mut dyn FnMut(&str, &Kernel)) -> Result<()> {
@@ -126,12 +126,12 @@ pub fn open(root: &Dir, path: &str) -> Option<File> {
 }
 
 /// Text of a chunk, what of the file stands before it, and into `hit` where it is.
-fn read(root: &Dir, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
+fn read(root: &Dir, home: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
     if place.key >= SESSION {
         let mut found = None;
-        let folder = Sessions::new(workspace).folder().ok().flatten()?;
+        let folder = Sessions::new(home).folder().ok().flatten()?;
         let look = &mut |name: &str, _| {
             if let Some(stem) = name.strip_suffix(META).filter(|stem| session(stem) == place.key) {
                 found = Some(stem.to_owned());
@@ -139,7 +139,7 @@ fn read(root: &Dir, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(St
         };
         folder.each(TREE_NAMES, look).ok()?;
         let stem = found?;
-        let meta = meta(workspace, &stem);
+        let meta = meta(home, &stem);
         let bytes = meta.summary.as_bytes().get(from as usize..)?;
         let text = String::from_utf8_lossy(&bytes[..length.min(bytes.len())]).into_owned();
         hit.file = format!("sessions/{stem}{META}");
@@ -164,9 +164,9 @@ fn read(root: &Dir, workspace: &Path, place: Place, hit: &mut Hit) -> Option<(St
 }
 
 /// A chunk as it is shown; `None` when the file has changed so that none of the words is there any more.
-pub fn hit(root: &Dir, workspace: &Path, place: Place, query: &str) -> Option<Hit> {
+pub fn hit(root: &Dir, home: &Path, place: Place, query: &str) -> Option<Hit> {
     let mut hit = Hit::default();
-    let (text, before) = read(root, workspace, place, &mut hit)?;
+    let (text, before) = read(root, home, place, &mut hit)?;
     if !before.is_empty() {
         hit.section = heading(&before);
     }
@@ -187,8 +187,8 @@ pub fn hit(root: &Dir, workspace: &Path, place: Place, query: &str) -> Option<Hi
 
 /// A chunk as it was indexed; `None` when it has changed.
 #[cfg(feature = "embeddings")]
-pub fn text(root: &Dir, workspace: &Path, place: Place) -> Option<String> {
-    let (text, _) = read(root, workspace, place, &mut Hit::default())?;
+pub fn text(root: &Dir, home: &Path, place: Place) -> Option<String> {
+    let (text, _) = read(root, home, place, &mut Hit::default())?;
     (hash32(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }
 

@@ -33,7 +33,8 @@ impl Home {
     }
 
     fn search(&self, query: &str) -> Found {
-        search(&self.dir.join("index"), &self.workspace, query, 5)
+        let (workspace, home) = (self.workspace.clone(), self.workspace.clone());
+        search(&Folders { workspace, home, index: self.dir.join("index") }, query, 5)
     }
 
     /// Files and lines, in the order of the hits.

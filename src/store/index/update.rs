@@ -38,13 +38,13 @@ struct Update<'a> {
 ///
 /// # Errors
 /// What is broken in the index. What cannot be read of the notes is left out.
-pub fn update(folder: &mut Folder, root: &Dir, workspace: &Path) -> Result<Vec<String>> {
+pub fn update(folder: &mut Folder, root: &Dir, home: &Path) -> Result<Vec<String>> {
     let mut update = Update { folder, root, run: Run::default(), left: INDEX_UPDATE_BYTES };
     let known = update.folder.known(MEMORY, MEMORY)?.pop();
     let status = root.meta(LONG_TERM).ok().flatten().map(|m| Status::of(&m));
     update.file(MEMORY, LONG_TERM, status, known)?;
     update.notes()?;
-    update.sessions(workspace)?;
+    update.sessions(home)?;
     let mut run = std::mem::take(&mut update.run);
     let left = update.left;
     folder.add(&mut run)?;
@@ -118,8 +118,8 @@ impl Update<'_> {
         Ok(true)
     }
 
-    fn sessions(&mut self, workspace: &Path) -> Result<()> {
-        let Ok(found) = sources::sessions(workspace) else { return Ok(()) };
+    fn sessions(&mut self, home: &Path) -> Result<()> {
+        let Ok(found) = sources::sessions(home) else { return Ok(()) };
         let known = self.folder.known(SESSION, sources::last(SESSION))?;
         let before = |key: &u64| known.binary_search_by_key(key, |d| d.key).ok().map(|n| known[n]);
         for (key, stem, status) in &found {
@@ -129,7 +129,7 @@ impl Update<'_> {
             if before(key).is_some_and(|doc| alive(&doc) && is_same(&doc, status)) {
                 continue;
             }
-            let summary = sources::meta(workspace, stem).summary;
+            let summary = sources::meta(home, stem).summary;
             let whole = as_doc(*key, status);
             self.text(whole, &mut summary.as_bytes(), summary.len() as u64, None)?;
         }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
 use super::record::{Place, broken};
-use super::{Found, query, sources};
+use super::{Folders, Found, query, sources};
 use crate::limits::{EMBED_CHUNKS, EMBED_DIMENSIONS};
 use crate::proto::tokenizer::{FNV, fnv, hash32};
 use crate::store::atomic;
@@ -195,15 +195,10 @@ fn live(folder: &Folder) -> Result<Vec<(u64, Place)>> {
 ///
 /// # Errors
 /// I/O, what is broken.
-pub fn missing(
-    dir: &Path,
-    workspace: &Path,
-    model: &str,
-    limit: usize,
-) -> Result<Vec<(u64, String)>> {
-    let folder = Folder::open(dir);
-    let root = Dir::shared(workspace)?;
-    let vectors = Vectors::open(dir, model);
+pub fn missing(folders: &Folders, model: &str, limit: usize) -> Result<Vec<(u64, String)>> {
+    let folder = Folder::open(&folders.index);
+    let root = Dir::shared(&folders.workspace)?;
+    let vectors = Vectors::open(&folders.index, model);
     let mut have: Vec<u64> = Vec::new();
     vectors.walk(&mut |number, _, _| have.push(number))?;
     have.sort_unstable();
@@ -211,7 +206,7 @@ pub fn missing(
     vectors.tidy(&live, have.len())?;
     let lacking = live.into_iter().filter(|(number, _)| have.binary_search(number).is_err());
     let texts = lacking
-        .filter_map(|(number, place)| Some((number, sources::text(&root, workspace, place)?)));
+        .filter_map(|(number, place)| Some((number, sources::text(&root, &folders.home, place)?)));
     Ok(texts.take(limit).collect())
 }
 
@@ -229,17 +224,16 @@ pub fn keep(dir: &Path, model: &str, items: &[(u64, Vec<f32>)]) -> Result<()> {
 /// # Errors
 /// I/O, what is broken.
 pub fn fused(
-    dir: &Path,
-    workspace: &Path,
+    folders: &Folders,
     query: &str,
     (model, wanted): (&str, &[f32]),
     limit: usize,
 ) -> Result<Found> {
-    let folder = Folder::open(dir);
-    let root = Dir::shared(workspace)?;
+    let folder = Folder::open(&folders.index);
+    let root = Dir::shared(&folders.workspace)?;
     let by_words = query::best(&folder, query, 2 * limit)?;
     let by_words = by_words.into_iter().map(|(_, place)| (place.id(), place));
-    let near = Vectors::open(dir, model).nearest(wanted, 2 * limit)?;
+    let near = Vectors::open(&folders.index, model).nearest(wanted, 2 * limit)?;
     let places: HashMap<u64, Place> =
         live(&folder)?.into_iter().filter(|(n, _)| near.iter().any(|near| near.1 == *n)).collect();
     let by_meaning = near.iter().filter_map(|(_, n)| Some((*n, *places.get(n)?)));
@@ -252,8 +246,9 @@ pub fn fused(
         }
     }
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let hits =
-        all.into_iter().filter_map(|(_, _, place)| sources::hit(&root, workspace, place, query));
+    let hits = all
+        .into_iter()
+        .filter_map(|(_, _, place)| sources::hit(&root, &folders.home, place, query));
     Ok(Found { hits: hits.take(limit).collect(), notes: Vec::new() })
 }
 
@@ -295,15 +290,18 @@ mod tests {
     #[test]
     fn words_and_meaning_are_put_together() {
         let dir = Scratch::named("vectors-fused");
-        let (index, ws) = (dir.join("index"), dir.join("ws"));
+        let ws = dir.join("ws");
+        let index = dir.join("index");
+        let folders =
+            Folders { workspace: ws.clone(), home: dir.to_path_buf(), index: index.clone() };
         fs::create_dir_all(ws.join("memory")).expect("a folder");
         fs::write(
             ws.join("memory/MEMORY.md"),
             "# A\nthe car is red\n# B\nan automobile\n# C\ntea\n",
         )
         .expect("written");
-        assert_eq!(search(&index, &ws, "car", 5).hits.len(), 1);
-        let lacking = missing(&index, &ws, "m", 9).expect("looked");
+        assert_eq!(search(&folders, "car", 5).hits.len(), 1);
+        let lacking = missing(&folders, "m", 9).expect("looked");
         assert_eq!(lacking.len(), 3, "{lacking:?}");
         let vector = |text: &str| match text.contains("car") || text.contains("auto") {
             true => vec![1.0, 0.1],
@@ -311,13 +309,13 @@ mod tests {
         };
         let items: Vec<_> = lacking.iter().map(|(n, text)| (*n, vector(text))).collect();
         keep(&index, "m", &items).expect("kept");
-        assert!(missing(&index, &ws, "m", 9).expect("looked").is_empty());
-        let found = fused(&index, &ws, "car", ("m", &[1.0, 0.1]), 5).expect("found");
+        assert!(missing(&folders, "m", 9).expect("looked").is_empty());
+        let found = fused(&folders, "car", ("m", &[1.0, 0.1]), 5).expect("found");
         let sections: Vec<_> = found.hits.iter().map(|h| h.section.as_str()).collect();
         assert_eq!(sections, ["A", "B"]);
         // A chunk that is gone is not found, though its vector is there.
         fs::write(ws.join("memory/MEMORY.md"), "# C\ntea\n").expect("written");
-        search(&index, &ws, "car", 5);
-        assert!(fused(&index, &ws, "car", ("m", &[1.0, 0.1]), 5).expect("found").hits.is_empty());
+        search(&folders, "car", 5);
+        assert!(fused(&folders, "car", ("m", &[1.0, 0.1]), 5).expect("found").hits.is_empty());
     }
 }

@@ -3,3 +3,4 @@
 mod names;
 mod races;
 mod root;
+mod state;

@@ -225,12 +225,7 @@ fn what_is_put_aside_is_told_and_the_conversation_goes_on() {
     let daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, "remember the green bicycle");
     assert!(peer.wait_reply(&marker, SOON).is_some());
-    // Wherever sessions lie.
-    let path = ["sessions/telegram_1001.jsonl", "workspace/sessions/telegram_1001.jsonl"]
-        .map(|name| home.path(name))
-        .into_iter()
-        .find(|path| path.exists())
-        .expect("a session");
+    let path = home.path("sessions/telegram_1001.jsonl");
     fs::remove_file(&path).expect("removed");
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a FIFO");
     for text in ["and the red one", "which ones?"] {

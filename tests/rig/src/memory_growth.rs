@@ -129,7 +129,8 @@ impl Bench {
     }
 
     fn write(&self, path: &str, text: &str) -> Result<PathBuf> {
-        let path = self.workspace.join(path);
+        let state = path.starts_with("sessions/") || path.starts_with("cron/");
+        let path = if state { self.home.dir.join(path) } else { self.workspace.join(path) };
         let dir = path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(dir)
             .and_then(|()| fs::write(&path, text))

@@ -1,0 +1,42 @@
+//! `picoclaw migrate --to picoclaw`: conversations, jobs and the last chat as the Go original keeps them, in the workspace of
+//! this home. What a run of it adds comes back at our next start.
+
+use std::path::Path;
+
+use super::take::{Did, Report};
+use crate::app;
+use crate::config::{self, LoadOptions};
+use crate::error::{Error, Result};
+use crate::sched;
+use crate::store::adopt::Adoption;
+use crate::store::state_file;
+use crate::sys::clock;
+
+/// Writes all of it. Whoever calls this holds the home's lock.
+///
+/// # Errors
+/// A configuration with errors, no workspace, the disk's.
+pub fn give(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
+    let loaded = config::load(options).map_err(|e| Error::new(e.to_string()))?;
+    let workspace = loaded.config.agent.workspace;
+    super::take::folder(&workspace)?;
+    // What is there and was never seen is not written over.
+    for note in app::adopt::adopt(home, &workspace)? {
+        report.say(Did::LeftOut, &note, "");
+    }
+    let Some(mut adoption) = Adoption::begin(home, &workspace)? else {
+        let why = "the workspace is the home itself: everything is where it was";
+        report.say(Did::Unchanged, "workspace", why);
+        return Ok(());
+    };
+    let mut say = |name: &str| report.say(Did::Converted, &["workspace/", name].concat(), "");
+    adoption.give_back(&mut say)?;
+    if sched::adopt::give_back(&mut adoption)? {
+        say("cron/jobs.json");
+    }
+    if let Some(chat) = state_file::last_chat(home) {
+        state_file::save_last_chat(&workspace, &chat, clock::unix_now())?;
+        say("state/state.json");
+    }
+    adoption.end().map(drop)
+}

@@ -1,0 +1,149 @@
+//! What a conversation in the workspace has that the session does not. Pure but for reading.
+//!
+//! Go writes a file anew when it compacts it, and copies conversations to other names, so bytes alone do not tell: then the
+//! session's last messages are looked for among those of the file. That also makes adopting twice the same as once, wherever
+//! the power went.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read, SeekFrom};
+
+use ring::digest;
+
+use super::record::Seen;
+use super::source::Text;
+use crate::limits::{ADOPT_OVERLAP, SESSION_LINE_BYTES};
+use crate::message::{Message, Role};
+use crate::proto::text;
+use crate::proto::tokenizer::{FNV, fnv};
+
+/// A text looked through once.
+pub struct Survey {
+    /// Its bytes.
+    pub length: u64,
+    /// SHA-256 in hexadecimal digits.
+    pub hash: String,
+    /// Sum of the last two messages.
+    pub last: u64,
+    /// Sums of the last messages, and where each ends.
+    messages: VecDeque<(u64, u64)>,
+}
+
+/// Looks through a text and remembers at most `most` messages.
+///
+/// # Errors
+/// The kernel's.
+pub fn survey(text: &mut dyn Text, most: usize) -> io::Result<Survey> {
+    text.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::new(text);
+    let mut sha = digest::Context::new(&digest::SHA256);
+    let (mut line, mut length) = (Vec::new(), 0);
+    let mut messages = VecDeque::new();
+    loop {
+        let piece = reader.fill_buf()?;
+        let newline = piece.iter().position(|b| *b == b'\n');
+        let used = newline.map_or(piece.len(), |at| at + 1);
+        sha.update(&piece[..used]);
+        let room = SESSION_LINE_BYTES.saturating_sub(line.len());
+        line.extend_from_slice(&piece[..newline.unwrap_or(used).min(room)]);
+        length += used as u64;
+        reader.consume(used);
+        if newline.is_none() && used > 0 {
+            continue;
+        }
+        if !line.trim_ascii().is_empty() {
+            if messages.len() == most {
+                messages.pop_front();
+            }
+            messages.push_back((sum(&line), length));
+        }
+        line.clear();
+        if used == 0 {
+            break;
+        }
+    }
+    let hash = text::hex(sha.finish().as_ref());
+    let last = messages.len().checked_sub(1).map_or(0, |at| chain(&messages, at));
+    Ok(Survey { length, hash, last, messages })
+}
+
+/// A message's sum: of what every version writes, however it writes it.
+fn sum(line: &[u8]) -> u64 {
+    let Ok(message) = text::utf8(line).and_then(Message::parse) else { return fnv(FNV, line) };
+    let role = match message.role {
+        Role::System => "s",
+        Role::User => "u",
+        Role::Assistant => "a",
+        Role::Tool => "t",
+    };
+    let calls = message.tool_calls.iter().flat_map(|c| [&*c.id, &*c.name, &*c.arguments]);
+    let id = message.tool_call_id.as_deref().unwrap_or_default();
+    let parts = [role, &*message.content, id].into_iter().chain(calls);
+    parts.fold(FNV, |sum, part| fnv(fnv(sum, part.as_bytes()), &[0]))
+}
+
+/// Sum of a message and the one before it.
+fn chain(messages: &VecDeque<(u64, u64)>, at: usize) -> u64 {
+    let before = at.checked_sub(1).map_or(0, |at| messages[at].0);
+    fnv(before, &messages[at].0.to_le_bytes())
+}
+
+/// Where in a surveyed text what is new begins; its length where nothing is. `seen` is what was taken of the same file before,
+/// `session` the session as it is.
+///
+/// # Errors
+/// The kernel's.
+pub fn begin(
+    text: &mut dyn Text,
+    survey: &Survey,
+    seen: Option<&Seen>,
+    session: Option<&mut dyn Text>,
+) -> io::Result<u64> {
+    let found = match session {
+        Some(session) => overlap(&survey.messages, &self::survey(session, ADOPT_OVERLAP)?.messages),
+        None => None,
+    };
+    let end = |at: Option<usize>| at.map(|at| survey.messages[at].1);
+    // All of it is there, perhaps since a moment before a power cut.
+    if found.is_some_and(|at| at + 1 == survey.messages.len()) {
+        return Ok(survey.length);
+    }
+    if let Some(seen) = seen {
+        if seen.length <= survey.length && hash(text, seen.length)? == seen.hash {
+            return Ok(seen.length);
+        }
+        let known = || (0..survey.messages.len()).rev().find(|at| is_last(survey, *at, seen));
+        return Ok(end(found.or_else(known)).unwrap_or(0));
+    }
+    Ok(end(found).unwrap_or(0))
+}
+
+fn is_last(survey: &Survey, at: usize, seen: &Seen) -> bool {
+    at > 0 && seen.length > 0 && chain(&survey.messages, at) == seen.last
+}
+
+/// The last of `messages` up to which they end as `session` does: in [`ADOPT_OVERLAP`] messages, or all that one of them has.
+fn overlap(messages: &VecDeque<(u64, u64)>, session: &VecDeque<(u64, u64)>) -> Option<usize> {
+    let agrees = |at: usize| {
+        let wanted = ADOPT_OVERLAP.min(session.len()).min(at + 1);
+        let ours = session.iter().rev().map(|m| m.0);
+        let theirs = messages.iter().take(at + 1).rev().map(|m| m.0);
+        ours.zip(theirs).take(wanted).all(|(a, b)| a == b)
+    };
+    if session.is_empty() {
+        return None;
+    }
+    (0..messages.len()).rev().find(|at| agrees(*at))
+}
+
+/// SHA-256 of the first `length` bytes.
+fn hash(text: &mut dyn Text, length: u64) -> io::Result<String> {
+    text.seek(SeekFrom::Start(0))?;
+    let (mut text, mut buffer) = (Read::take(text, length), [0; 4096]);
+    let mut sha = digest::Context::new(&digest::SHA256);
+    loop {
+        match text.read(&mut buffer)? {
+            0 => return Ok(text::hex(sha.finish().as_ref())),
+            n => sha.update(&buffer[..n]),
+        }
+    }
+}
