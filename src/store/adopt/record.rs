@@ -58,7 +58,7 @@ impl Record {
         let Some(bytes) = bytes else {
             return Ok(Record { fresh: true, first: true, ..Record::default() });
         };
-        Record::parse(&text::utf8(&bytes).context(NAME)?.to_owned())
+        Record::parse(text::utf8(&bytes).context(NAME)?)
     }
 
     fn parse(text: &str) -> Result<Record> {

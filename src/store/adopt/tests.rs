@@ -237,7 +237,7 @@ fn ours_are_moved_and_marked() {
             f.write("state/adopted", "first\nours\n");
             f.write(
                 "sessions/telegram_7.meta.json",
-                meta.replace("\"s\"", "\"s\",\"untrusted_bytes\":9"),
+                meta.replace("\"s\"", "\"s\",\"untrusted_bytes\":999"),
             );
         }
         if moved > 1 {
