@@ -14,7 +14,7 @@ fn ask(peer: &Peer, daemon: &Daemon, text: &str) {
 }
 
 fn session() -> String {
-    format!("workspace/sessions/telegram_{OWNER}.jsonl")
+    format!("sessions/telegram_{OWNER}.jsonl")
 }
 
 #[test]

@@ -213,9 +213,9 @@ fn go_on(peer: &Peer, shape: &Shape) -> (Vec<String>, bool, usize) {
         "context_window": shape.window, "max_tokens": 500,
     } } });
     let home = Home::patched(peer, &patch);
-    home.write("workspace/sessions/cli_shape.jsonl", &shape.talk.lines);
+    home.write("sessions/cli_shape.jsonl", &shape.talk.lines);
     if let Some(meta) = &shape.talk.meta {
-        home.write("workspace/sessions/cli_shape.meta.json", &meta.to_string());
+        home.write("sessions/cli_shape.meta.json", &meta.to_string());
     }
     let mut wrong = Vec::new();
     for question in ["and now?", "what was that?", "go on"] {

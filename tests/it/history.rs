@@ -66,7 +66,7 @@ fn parallel_results_stay_in_the_conversation_together() {
         assert!(request.contains(&format!("file {n}")), "file {n} is gone");
     }
     daemon.idle(&peer);
-    let kept = home.read(&format!("workspace/sessions/telegram_{OWNER}.jsonl"));
+    let kept = home.read(&format!("sessions/telegram_{OWNER}.jsonl"));
     let results = kept.lines().filter(|l| l.contains("\"role\":\"tool\"")).count();
     assert_eq!((results, kept.len() > 4 * 47_000), (7, true));
     assert_eq!(peer.refused(), Vec::<String>::new());
@@ -88,7 +88,7 @@ fn twenty_chats_at_once_keep_all_their_answers() {
     }
     daemon.idle(&peer);
     for user in 1..=20 {
-        let kept = home.read(&format!("workspace/sessions/telegram_{user}.jsonl"));
+        let kept = home.read(&format!("sessions/telegram_{user}.jsonl"));
         let roles: Vec<bool> = kept.lines().map(|l| l.contains("\"role\":\"user\"")).collect();
         assert_eq!(roles, [true, false, true, false, true, false, true, false], "{kept}");
     }
@@ -145,7 +145,7 @@ fn a_long_conversation_takes_no_more_memory_than_a_shorter_one() {
     };
     for (user, turns) in [(1, 60), (2, 1_000)] {
         let lines: String = (0..turns).map(turn).collect();
-        home.write(&format!("workspace/sessions/telegram_{user}.jsonl"), &lines);
+        home.write(&format!("sessions/telegram_{user}.jsonl"), &lines);
     }
     let daemon = Daemon::start(&home, &peer);
     let mut peaks = Vec::new();
