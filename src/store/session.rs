@@ -181,6 +181,7 @@ impl Sessions {
     pub fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (old, new) = (file_stem(from)?, file_stem(to)?);
         let Some(folder) = self.folder()? else { return Ok(()) };
+        self.join_marks(&folder, from, to)?;
         for suffix in ["jsonl", "meta.json", "json"] {
             let (source, target) = (format!("{old}.{suffix}"), format!("{new}.{suffix}"));
             let moved = (|| {
@@ -207,6 +208,20 @@ impl Sessions {
             })?;
         }
         Ok(())
+    }
+
+    /// Marks what is not trusted of two sessions that become one, `from` in front; before they are one.
+    fn join_marks(&self, folder: &Dir, from: &str, to: &str) -> Result<()> {
+        let length = |key: &str| -> Result<Option<u64>> {
+            Ok(folder.meta(&Self::file_name(key)?)?.map(|meta| meta.length))
+        };
+        let (Some(front), Some(_)) = (length(from)?, length(to)?) else { return Ok(()) };
+        let (mut meta, old) = (self.meta(to)?, self.meta(from)?.untrusted_bytes);
+        match meta.untrusted_bytes {
+            0 => meta.untrusted_bytes = old,
+            own => meta.untrusted_bytes = front + own,
+        }
+        if meta.untrusted_bytes > 0 { self.save_meta(to, &meta) } else { Ok(()) }
     }
 
     /// Writes the meta file. Blocks on the disk.

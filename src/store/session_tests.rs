@@ -90,4 +90,18 @@ fn a_renamed_session_joins_one_that_is_there() {
     assert_eq!(texts(&s, "new"), ["late", "a", "b"]);
     assert!(!s.dir.join("old.jsonl").exists());
     s.rename("absent", "new").expect("nothing to do");
+    // What is not trusted of either stays so.
+    let mark = |key: &str, untrusted_bytes| {
+        let meta = Meta { key: key.into(), untrusted_bytes, ..Meta::default() };
+        s.save_meta(key, &meta).expect("saved");
+    };
+    for (old, new, want) in [(9, 0, 9), (0, 7, TWO.len() as u64 + 7), (9, 7, TWO.len() as u64 + 7)]
+    {
+        write(&s, "old", TWO);
+        write(&s, "new", TWO);
+        mark("old", old);
+        mark("new", new);
+        s.rename("old", "new").expect("merge");
+        assert_eq!(s.meta("new").expect("a meta").untrusted_bytes, want);
+    }
 }
