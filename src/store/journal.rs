@@ -7,7 +7,7 @@
 //!
 //! Nothing here runs on the blocking thread by itself: [`super::writer`] decides when.
 
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::dir::Dir;
 use super::frame::{self, Frame, Tail};
 use super::ledger::Ledger;
 use crate::error::{Context, Result};
-use crate::limits::{JOURNAL_BYTES, JOURNAL_STEP_BYTES};
+use crate::limits::{BACKUP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_STEP_BYTES};
 use crate::sys::beneath::File;
 
 const MAGIC: &[u8; 8] = b"PICOJRN1";
@@ -112,11 +112,13 @@ fn generation_of(bytes: &[u8]) -> Option<u32> {
 struct Candidate {
     index: usize,
     generation: u32,
+    /// The header is damaged, and the generation is that of the first frame.
+    headless: bool,
     length: u64,
     input: BufReader<File>,
 }
 
-/// Opens a file; `None` where there is none, or one whose header is not ours.
+/// Opens a file; `None` where there is none, or one that was never begun.
 fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candidate> {
     let opened = (|| -> std::io::Result<Option<(u64, File)>> {
         let Some(dir) = Dir::find(dir)? else { return Ok(None) };
@@ -133,7 +135,54 @@ fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candid
     let mut input = BufReader::with_capacity(READ_BYTES, file);
     let mut head = [0; HEADER];
     input.read_exact(&mut head).ok()?;
-    Some(Candidate { index, generation: generation_of(&head)?, length, input })
+    let own = generation_of(&head);
+    let generation = match (own, input.fill_buf()) {
+        (Some(generation), _) => generation,
+        // A header reaches the card whole or not at all, so this is damage. Frames have the generation, too.
+        (None, Ok([_, a, b, c, d, ..])) if head != [0; HEADER] => {
+            u32::from_le_bytes([*a, *b, *c, *d])
+        }
+        (None, _) => return None,
+    };
+    Some(Candidate { index, generation, headless: own.is_none(), length, input })
+}
+
+/// Whether frames of `generation` can be read somewhere behind a damaged one: looks through a bounded part of the file.
+fn goes_on(path: &Path, at: u64, generation: u32) -> bool {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let (dir, name) = Dir::parent_of(path, 1)?;
+        let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
+        file.seek(SeekFrom::Start(at))?;
+        let mut bytes = Vec::new();
+        file.take(JOURNAL_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let Ok(bytes) = read() else { return false };
+    let wanted = generation.to_le_bytes();
+    (1..bytes.len()).any(|i| {
+        let rest = &bytes[i..];
+        rest.get(1..5) == Some(&wanted[..])
+            && frame::scan(&mut &rest[..], generation, &mut |_| {}).0 > 0
+    })
+}
+
+/// Keeps a copy of a file that is used in part only, before it is written anew; says so.
+fn copy_aside(dir: &Path, index: usize, at: u64) -> String {
+    let from = dir.join(NAMES[index]);
+    let copy = || -> std::io::Result<String> {
+        let dir = Dir::open(dir)?;
+        let file = dir.read(NAMES[index])?.ok_or(ErrorKind::NotFound)?;
+        let mut bytes = Vec::new();
+        file.take(BACKUP_JOURNAL_BYTES).read_to_end(&mut bytes)?;
+        let name = format!("{}.damaged", NAMES[index]);
+        dir.save(&name, &bytes, 0o600)?;
+        Ok(name)
+    };
+    let what = format!("{} is damaged at byte {at}; what is behind it is not used", from.display());
+    match copy() {
+        Ok(name) => format!("{what} and kept in {name}"),
+        Err(e) => format!("{what}, and could not be kept: {e}"),
+    }
 }
 
 /// Gives a file that cannot be used another name, so that it is kept and the daemon starts; says so.
@@ -158,7 +207,7 @@ impl Files {
         let files = Files { dir: dir.to_path_buf(), current: 1, generation: 0, at: 0, length: 0 };
         let mut recovered = Recovered { files, ledger: Ledger::default(), torn: false, notes };
         for candidate in found.into_iter().flatten() {
-            let Candidate { index, generation, length, mut input } = candidate;
+            let Candidate { index, generation, headless, length, mut input } = candidate;
             let (mut ledger, mut whole) = (Ledger::default(), false);
             let (at, tail) = frame::scan(&mut input, generation, &mut |frame| {
                 whole |= matches!(frame, Frame::Compacted { .. });
@@ -177,11 +226,22 @@ impl Files {
             // Without its Compacted frame the file was being started when the power went: the other one still holds.
             if whole {
                 let at = at + HEADER as u64;
+                if headless {
+                    let path = dir.join(NAMES[index]);
+                    let note = format!("{}: the header is damaged, not the rest", path.display());
+                    recovered.notes.push(note);
+                }
+                if tail == Tail::Torn && goes_on(&dir.join(NAMES[index]), at, generation) {
+                    recovered.notes.push(copy_aside(dir, index, at));
+                }
                 recovered.ledger = ledger;
                 recovered.torn = tail == Tail::Torn;
                 let dir = dir.to_path_buf();
                 recovered.files = Files { dir, current: index, generation, at, length };
                 break;
+            }
+            if headless {
+                recovered.notes.push(set_aside(dir, index, "its header is damaged"));
             }
         }
         recovered
@@ -247,7 +307,7 @@ impl Files {
             let file = dir.change(NAMES[next])?.ok_or(ErrorKind::NotFound)?;
             let end = (HEADER + snapshot.len()) as u64;
             let mut length = file.metadata()?.len();
-            let wanted = end.max(JOURNAL_STEP_BYTES);
+            let wanted = preallocated(end);
             let resized = length != wanted;
             // A file once grown by a burst goes back to its usual size; zeros are written, not just promised
             // (fallocate), because converting unwritten extents would cost metadata on every sync.
@@ -277,6 +337,14 @@ impl Files {
         self.length = length;
         Ok(syncs)
     }
+}
+
+/// Length of a file that begins with `end` bytes: with room for what comes next, so that not every write starts a file, and
+/// in steps, so that most files keep their length.
+fn preallocated(end: u64) -> u64 {
+    let step = JOURNAL_STEP_BYTES / 2;
+    let roomy = (end + JOURNAL_STEP_BYTES / 4).next_multiple_of(step);
+    roomy.clamp(JOURNAL_STEP_BYTES, JOURNAL_BYTES).max(end)
 }
 
 /// Opens a file of the journal, which is there.

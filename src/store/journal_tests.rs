@@ -217,3 +217,57 @@ fn a_file_of_any_size_is_read_in_bounded_memory() {
         })
     );
 }
+
+#[test]
+fn with_much_open_not_every_write_starts_a_file() {
+    let dir = Scratch::named("journal-open");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    for id in 1..=160 {
+        put(&mut files, &mut ledger, &received(id));
+    }
+    assert!(ledger.bytes() as u64 > JOURNAL_STEP_BYTES);
+    let before = files.generation();
+    for id in 161..=190 {
+        put(&mut files, &mut ledger, &received(id));
+        put(&mut files, &mut ledger, &Frame::Finished { id });
+    }
+    let begun = files.generation() - before;
+    assert!(begun <= 3, "{begun} files for 60 writes");
+    for id in 1..=160 {
+        put(&mut files, &mut ledger, &Frame::Finished { id });
+    }
+    files.compact(&snapshot(&ledger, files.generation() + 1)).expect("compact");
+    assert_eq!(files.length, JOURNAL_STEP_BYTES, "and it shrinks again");
+}
+
+#[test]
+fn damage_is_told_and_what_it_hides_is_kept() {
+    let dir = Scratch::named("journal-told");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    (1..4).for_each(|id| put(&mut files, &mut ledger, &received(id)));
+    let path = dir.join(NAMES[files.current]);
+    let whole = fs::read(&path).expect("a journal");
+    let damaged = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).expect("damage");
+        (bytes, Files::recover(&dir))
+    };
+    for at in [0, 9, 15] {
+        let (_, found) = damaged(at);
+        assert_eq!(found.ledger.len(), 3, "the header alone: nothing is lost");
+        assert!(found.notes[0].contains("header"), "{:?}", found.notes);
+    }
+    let (bytes, found) = damaged(files.at as usize - 700);
+    assert_eq!((found.ledger.len(), found.torn), (1, true));
+    assert!(found.notes[0].contains("damaged at byte"), "{:?}", found.notes);
+    let kept = fs::read(format!("{}.damaged", path.display())).expect("a copy");
+    assert_eq!(kept, bytes);
+    let (_, found) = damaged(files.at as usize - 10);
+    assert_eq!((found.ledger.len(), found.torn, found.notes.len()), (2, true, 0), "a cut write");
+    let mut rubbish = whole;
+    rubbish[..600].fill(7);
+    fs::write(&path, &rubbish).expect("damage");
+    let found = Files::recover(&dir);
+    assert!(found.notes[0].contains("unfit-1"), "{:?}", found.notes);
+}
