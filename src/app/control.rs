@@ -101,6 +101,8 @@ pub struct Report {
     pub listening: Vec<String>,
     /// How commands are held.
     pub tools: String,
+    /// Session files that cannot be written, `NAME: why`; the first ones.
+    pub failing: Vec<String>,
 }
 
 impl Reply {
@@ -110,7 +112,7 @@ impl Reply {
 
 impl Report {
     /// See [`crate::proto::binschema`].
-    pub const SHAPE: &str = "dqssssqqqqqqqqq[S][T]s[s][s]s";
+    pub const SHAPE: &str = "dqssssqqqqqqqqq[S][T]s[s][s]s[s]";
 }
 
 /// One channel in a [`Report`].

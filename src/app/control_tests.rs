@@ -37,6 +37,7 @@ fn shapes_are_those_of_the_types() {
             tokens: vec!["m: 3 %".into()],
             listening: vec!["a".into(), "b".into()],
             tools: "caged".into(),
+            failing: vec!["s.jsonl: a folder".into()],
             ..Report::default()
         },
     );

@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::tasks::Tasks;
 use super::turns::Turns;
 use crate::channel::AnyChannel;
-use crate::limits::BLOCKING_STUCK;
+use crate::limits::{BLOCKING_STUCK, FAILING_SESSIONS_SHOWN};
 use crate::proto::binschema;
 use crate::store::ledger::TORN;
 use crate::tool::cron::CronRequest;
@@ -104,7 +104,16 @@ impl Status {
             tokens: agent.models.token_errors(),
             listening: self.listening.borrow().iter().cloned().chain(own).collect(),
             tools: self.tools.clone(),
+            failing: self.failing_sessions(),
         }
+    }
+
+    fn failing_sessions(&self) -> Vec<String> {
+        let (mut lines, all) = self.turns.agent.journal.failing_sessions(FAILING_SESSIONS_SHOWN);
+        if all > lines.len() {
+            lines.push(format!("and {} more", all - lines.len()));
+        }
+        lines
     }
 }
 

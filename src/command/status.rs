@@ -120,6 +120,9 @@ fn running(lines: &mut Lines, r: &Report) {
     lines.put("journal_torn", "Writes cut short", json!(r.torn));
     lines.put("heap_bytes", "Heap in use", json!(r.heap));
     lines.put("cron", "Cron jobs", json!(r.cron));
+    for line in &r.failing {
+        lines.list("failing_sessions", "Session not written", line);
+    }
     for line in &r.tokens {
         let (model, error) = line.split_once(": ").unwrap_or((line, ""));
         lines.entry("token_estimate", model, json!(error));

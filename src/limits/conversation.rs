@@ -16,8 +16,12 @@ pub const SESSION_V0_BYTES: u64 = 1024 * 1024;
 pub const HISTORY_BYTES: usize = 32 * 1024;
 /// Messages of earlier turns that a request can hold, 40 bytes of memory each while a turn runs.
 pub const HISTORY_MESSAGES: usize = 4096;
-/// Bytes of session lines kept in memory while the disk refuses them.
+/// Bytes of one session's lines kept in memory while the disk refuses them.
 pub const UNSAVED_BYTES: usize = 64 * 1024;
+/// The same for all sessions together.
+pub const UNSAVED_ALL_BYTES: usize = 256 * 1024;
+/// Sessions whose files cannot be written that `status` names.
+pub const FAILING_SESSIONS_SHOWN: usize = 8;
 /// Bytes that the result of a tool keeps where there is no room for all of it: its head and its tail.
 pub const SHORT_RESULT_BYTES: usize = 2 * 1024;
 /// Bytes of a session without history (jobs, heartbeat) after which its file starts anew.

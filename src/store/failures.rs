@@ -1,7 +1,7 @@
-//! Sessions whose files cannot be written: told once, their lines kept within a bound.
+//! Sessions whose files cannot be written: logged once, their lines kept within a bound.
 
 use super::jsonl::Lines;
-use crate::limits::UNSAVED_BYTES;
+use crate::limits::{UNSAVED_ALL_BYTES, UNSAVED_BYTES};
 
 /// Session files that the last job could not write, and why.
 #[derive(Default)]
@@ -28,24 +28,50 @@ impl Failures {
         self.0.iter().find(|(failing, _)| failing == session).map(|(_, why)| why.as_str())
     }
 
-    /// Names of the session files that cannot be written.
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(session, _)| session.as_str())
+    /// Names of the session files that cannot be written, and why.
+    pub fn all(&self) -> &[(String, String)] {
+        &self.0
     }
 
-    /// Of a session that cannot be written the oldest lines go when there are too many; all others are on their way, and as
-    /// many as their turns have made.
+    /// Of a session that cannot be written the oldest lines go when there are too many, and of all such sessions together
+    /// likewise; those of the others are on their way, and as many as their turns have made.
     pub fn bound(&self, lines: &mut Vec<Lines>) {
-        for session in self.names() {
-            let bytes = |lines: &[Lines]| {
-                let own = lines.iter().filter(|l| l.session == session);
-                own.map(|l| l.bytes.len()).sum::<usize>()
-            };
-            while bytes(lines) > UNSAVED_BYTES {
-                let Some(at) = lines.iter().position(|l| l.session == session) else { break };
-                let lost = lines.remove(at);
-                crate::log::error!("{} bytes of {session} had no room", lost.bytes.len());
-            }
+        let failing = |l: &Lines| self.why(&l.session).is_some();
+        for (session, _) in &self.0 {
+            drop_oldest(lines, UNSAVED_BYTES, |l| l.session == *session);
         }
+        drop_oldest(lines, UNSAVED_ALL_BYTES, failing);
+    }
+}
+
+/// Drops the oldest lines that `is` picks until they take at most `limit` bytes.
+fn drop_oldest(lines: &mut Vec<Lines>, limit: usize, is: impl Fn(&Lines) -> bool) {
+    let mut bytes: usize = lines.iter().filter(|l| is(l)).map(|l| l.bytes.len()).sum();
+    while bytes > limit {
+        let Some(at) = lines.iter().position(&is) else { break };
+        let lost = lines.remove(at);
+        bytes -= lost.bytes.len();
+        crate::log::error!("{} bytes of {} had no room", lost.bytes.len(), lost.session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_cannot_be_written_are_bounded_however_many_sessions_fail() {
+        let sessions = || (0..100).map(|n| n.to_string());
+        let mut failures = Failures::default();
+        failures.note(sessions().map(|session| (session, "a folder".into())).collect());
+        let line =
+            |session: String| Lines { session, offset: 0, bytes: vec![b'x'; 8000], sync: false };
+        let mut lines: Vec<Lines> = sessions().chain(sessions()).map(line).collect();
+        lines.push(line("well".into()));
+        failures.bound(&mut lines);
+        let kept: usize = lines.iter().filter(|l| l.session != "well").map(|l| l.bytes.len()).sum();
+        assert!(kept <= UNSAVED_ALL_BYTES && kept + 8000 > UNSAVED_ALL_BYTES, "{kept}");
+        assert!(lines.iter().any(|l| l.session == "well"), "the others' stay");
+        assert_eq!(lines[0].session, sessions().nth(100 - (kept / 8000) % 100).expect("one"));
     }
 }

@@ -182,6 +182,19 @@ impl Journal {
         Ticket(self.inner.borrow().recorded)
     }
 
+    /// Why a session's file cannot be written at the moment. `file` is its name in the folder of sessions.
+    pub fn session_fault(&self, file: &str) -> Option<String> {
+        self.inner.borrow().failures.why(file).map(str::to_owned)
+    }
+
+    /// The session files that cannot be written, `NAME: why`, the first `most` of them, and how many there are.
+    pub fn failing_sessions(&self, most: usize) -> (Vec<String>, usize) {
+        let inner = self.inner.borrow();
+        let all = inner.failures.all();
+        let lines = all.iter().take(most).map(|(name, why)| [name, ": ", why].concat());
+        (lines.collect(), all.len())
+    }
+
     /// Waits until the open messages satisfy `has_capacity`.
     pub async fn room(&self, has_capacity: impl Fn(&Ledger) -> bool) {
         self.wait(|inner| has_capacity(&inner.ledger)).await;
