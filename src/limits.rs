@@ -264,6 +264,11 @@ pub const TELEGRAM_BATCH: u32 = 32;
 pub const TELEGRAM_UNREADABLE: u32 = 3;
 /// How long sending is rate-limited after a 429.
 pub const TELEGRAM_LIMITED_TIME: Duration = Duration::from_secs(60);
+/// How long an answer waits for a placeholder that is still being sent.
+pub const PLACEHOLDER_WAIT: Duration = Duration::from_secs(5);
+/// Updates requested while the oldest ones cannot be confirmed, so that buttons and commands behind them are seen; the most that
+/// the Bot API gives.
+pub const TELEGRAM_BATCH_UNCONFIRMED: u32 = 100;
 /// Pause before unconfirmed updates are requested again (disk failure, no room anywhere).
 pub const TELEGRAM_UNCONFIRMED_PAUSE: Duration = Duration::from_millis(100);
 /// Silence after which a long poll fails: the poll's duration plus network delay.

@@ -73,15 +73,18 @@ impl Poller {
         body.raw("allowed_updates", r#"["message","edited_message","callback_query"]"#).end()
     }
 
-    /// The poll went well, and everything below `next` may be confirmed.
-    pub fn succeeded(&mut self, next: i64) {
+    /// The poll went well, and everything below `next` may be confirmed: `all` updates, or those before the first that the
+    /// disk did not take.
+    pub fn succeeded(&mut self, next: i64, all: bool) {
         self.next = next;
         // At most one batch is above it.
         self.acted.retain(|id| *id >= next);
         self.failures = 0;
         self.unreadable = 0;
         // After trouble with an update, the batch size grows back step by step.
-        self.limit = (self.limit * 2).min(limits::TELEGRAM_BATCH);
+        let most =
+            if all { limits::TELEGRAM_BATCH } else { limits::TELEGRAM_BATCH_UNCONFIRMED };
+        self.limit = (self.limit * 2).min(most);
     }
 
     /// The poll failed; `random` spreads the retries of many bots.
@@ -191,7 +194,7 @@ mod tests {
         }
         assert!(poller.failed(&error, 0).pause >= limits::TELEGRAM_BACKOFF * 3 / 4);
         assert!(poller.failed(&error, 255).pause <= limits::TELEGRAM_BACKOFF * 5 / 4);
-        poller.succeeded(1);
+        poller.succeeded(1, true);
         assert_eq!(poller.failed(&error, 128).pause, FIRST_PAUSE);
     }
 
@@ -214,7 +217,7 @@ mod tests {
         assert!(!poller.failed(&bad, 0).skipped);
         assert!(poller.failed(&bad, 0).skipped);
         assert_eq!(poller.next, 10);
-        poller.succeeded(11);
+        poller.succeeded(11, true);
         assert!(poller.body().contains("\"limit\":2,"));
     }
 
@@ -235,6 +238,17 @@ mod tests {
         let mut poller = Poller::new(7);
         let skipped = (0..11).filter(|_| poller.failed(&cut, 0).skipped).count();
         assert_eq!((skipped, poller.next), (1, 10));
+    }
+
+    #[test]
+    fn what_is_behind_unconfirmed_updates_is_seen() {
+        let mut poller = Poller::new(7);
+        for limit in [64, 100, 100] {
+            poller.succeeded(7, false);
+            assert!(poller.body().contains(&format!("\"limit\":{limit},")), "{}", poller.body());
+        }
+        poller.succeeded(90, true);
+        assert!(poller.body().contains("\"limit\":32,"));
     }
 
     #[test]

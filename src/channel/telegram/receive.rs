@@ -123,7 +123,7 @@ impl Telegram {
         if updates.paired {
             self.save_paired(&mut updates.asides, intake).await;
         }
-        let mut next = updates.next;
+        let (mut next, mut all) = (updates.next, true);
         if updates.unreadable && next == poller.next {
             // Nothing to confirm: requesting again at once would return the same answer forever.
             return Err(CallError::Unreadable {
@@ -135,7 +135,8 @@ impl Telegram {
         if next != poller.next {
             let confirmed = intake.submit(&self.name, updates.messages, next).await;
             *last_update = Instant::now();
-            if confirmed < next {
+            all = confirmed == next;
+            if !all {
                 // The same updates are requested again at once: buttons and /stop are handled, the rest waits.
                 Timer::after(limits::TELEGRAM_UNCONFIRMED_PAUSE).await;
             }
@@ -144,7 +145,7 @@ impl Telegram {
             // Everything is confirmed, and numbering may restart: an offset above the new numbers would hide them.
             next = 0;
         }
-        poller.succeeded(next);
+        poller.succeeded(next, all);
         for aside in updates.asides {
             if let Err(e) = self.tell(aside).await {
                 // Optional: not worth delaying the messages. One that is refused says nothing about the others.
