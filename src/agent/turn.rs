@@ -315,7 +315,10 @@ impl Agent {
         let say = turn.say.clone();
         // A sub-agent's closing words are its result, whatever it has said before.
         let counts = turn.message.sender.platform != SUBAGENT;
+        let here = turn.message.from.clone();
         let outbox = move |message: Outbound| {
+            // What another chat is told is no answer to who asked.
+            let counts = counts && message.to == here;
             say(message)?;
             said.set(said.get() || counts);
             Ok(())

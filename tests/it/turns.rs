@@ -62,6 +62,33 @@ fn the_message_tool_speaks_and_the_closing_words_are_not_sent_twice() {
 }
 
 #[test]
+fn a_placeholder_goes_with_a_turn_that_has_no_answer() {
+    let peer = peer(false);
+    let placeholder = serde_json::json!({ "enabled": true, "text": "Wait..." });
+    let telegram = serde_json::json!({ "telegram": { "placeholder": placeholder } });
+    let home = Home::patched(&peer, &serde_json::json!({ "channel_list": telegram }));
+    let daemon = Daemon::start(&home, &peer);
+    peer.say(OWNER, OWNER, r#"[call:message {"content":"said by the tool"}] bye"#);
+    let shown = peer.wait_sent(OWNER, SOON, |s| s.text.contains("Wait..."));
+    assert!(shown.is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
+    assert!(peer.wait_calls("tg.deleteMessage", 1, SOON), "{}", daemon.log());
+}
+
+#[test]
+fn a_message_to_another_chat_does_not_take_the_place_of_the_answer() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let daemon = Daemon::start(&home, &peer);
+    let other = OWNER + 1;
+    let call = format!(r#"[call:message {{"content":"for the other","chat_id":"{other}"}}]"#);
+    let marker = peer.say(OWNER, OWNER, &call);
+    let told = peer.wait_sent(other, SOON, |s| s.text.contains("for the other"));
+    assert!(told.is_some(), "{:?}\n{}", peer.texts(other), daemon.log());
+    let answered = peer.wait_reply(&marker, SOON);
+    assert!(answered.is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
+}
+
+#[test]
 fn rounds_end_at_the_limit_with_advice() {
     let peer = peer(false);
     let home = Home::patched(
