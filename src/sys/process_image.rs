@@ -10,6 +10,7 @@ pub fn restart() -> crate::Error {
             super::service::keep_socket(fd);
         }
     }
+    super::signal::hold();
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
     // /proc/self/exe would run a deleted file after an update; the name it was started by finds the new one.

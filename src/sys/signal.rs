@@ -57,6 +57,8 @@ impl Signals {
                 libc::sigaction(number, &raw const action, std::ptr::null_mut());
             }
         }
+        // Held up since before the process replaced itself: they come now. See `hold`.
+        mask(libc::SIG_UNBLOCK);
         Ok(Signals(Async::new(read).context("signals")?))
     }
 
@@ -67,6 +69,24 @@ impl Signals {
             Ok(()) if i32::from(byte[0]) == libc::SIGHUP => Signal::Reload,
             _ => Signal::Terminate,
         }
+    }
+}
+
+/// Holds SIGHUP, SIGTERM and SIGINT up until [`Signals::new`], also in the program that takes this one's place by exec: without
+/// a handler yet, it would be ended by a reload that is asked for meanwhile.
+pub fn hold() {
+    mask(libc::SIG_BLOCK);
+}
+
+fn mask(how: libc::c_int) {
+    // SAFETY: the set is initialised by sigemptyset before it is used; the calls read and write nothing else of ours.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for number in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+            libc::sigaddset(&raw mut set, number);
+        }
+        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use picoclaw::limits::LOCAL_CLIENTS;
 use picoclaw_peer::client::Client;
@@ -205,6 +205,20 @@ fn sighup_reads_the_configuration_again() {
     let marker = peer.say(OWNER, OWNER, "still there?");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert!(daemon.log().contains("20-broken.json"), "{}", daemon.log());
+}
+
+#[test]
+fn reloads_that_overtake_each_other_do_not_end_the_daemon() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    let daemon = Daemon::start(&home, &peer);
+    // Many of them while the program replaces itself.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(500) {
+        daemon.signal(Signal::HUP);
+    }
+    let marker = peer.say(OWNER, OWNER, "still there?");
+    assert!(peer.wait_reply(&marker, 2 * SOON).is_some(), "{}", daemon.log());
 }
 
 #[test]
