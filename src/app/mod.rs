@@ -24,12 +24,14 @@ pub mod last_crash;
 mod listen;
 pub mod notifier;
 pub mod outbox;
+mod placeholders;
 pub mod session_key;
 mod status;
 mod subagents;
 mod tasks;
 pub mod turns;
 mod uploads;
+mod within;
 
 use std::cell::RefCell;
 use std::rc::Rc;

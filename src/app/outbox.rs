@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender};
 
+use super::placeholders::Placeholders;
+use super::within::within;
 use crate::bus::{Address, CLI, Inbound, Outbound, Verdict};
 use crate::channel::cli::Cli;
 use crate::channel::{AnyChannel, Delivery, SendError};
-use crate::limits::{DELIVERIES, JOURNAL_OPEN_BYTES, QUEUE};
+use crate::limits::{DELIVERIES, DISK_WAIT, JOURNAL_OPEN_BYTES, QUEUE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Ledger, Stage};
 use crate::store::session::Sessions;
-use crate::store::writer::Journal;
+use crate::store::writer::{Journal, Ticket};
 use crate::sys::clock::millis;
 use crate::tool::approval::Asker;
 
@@ -36,8 +38,9 @@ pub struct Outbox {
     waiters: Cell<usize>,
     /// Messages wait on the card for the same.
     wants_capacity: Cell<bool>,
-    /// Placeholder messages to be replaced by the first reply: journal number, message.
-    placeholders: RefCell<Vec<(u64, i64)>>,
+    /// Answers that may not be written yet: journal number, and what to wait for before delivery.
+    unwritten: RefCell<Vec<(u64, Ticket)>>,
+    placeholders: Placeholders,
     refused: Cell<u64>,
     wake: (Sender<()>, Receiver<()>),
 }
@@ -78,7 +81,8 @@ impl Outbox {
             deferred: RefCell::default(),
             waiters: Cell::new(0),
             wants_capacity: Cell::new(false),
-            placeholders: RefCell::default(),
+            unwritten: RefCell::default(),
+            placeholders: Placeholders::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
         }
@@ -154,12 +158,19 @@ impl Outbox {
 
     /// Waits until the journal takes a further message. Deferred replies are dropped for it, the oldest first.
     pub async fn capacity(&self) {
+        self.capacity_for(has_capacity).await;
+    }
+
+    /// The same, until the journal's messages satisfy `has_capacity`.
+    pub async fn capacity_for(&self, fits: impl Fn(&Ledger) -> bool) {
         self.waiters.set(self.waiters.get() + 1);
         let _waiting = WaiterGuard(&self.waiters);
-        while !self.journal.ledger(|l| has_capacity(l)) {
-            self.retry_oldest_deferred();
+        while !self.journal.ledger(|l| fits(l)) {
+            if !self.journal.ledger(|l| has_capacity(l)) {
+                self.retry_oldest_deferred();
+            }
             let before = self.journal.ledger(|l| l.len());
-            self.journal.room(|l| l.len() != before || has_capacity(l)).await;
+            self.journal.room(|l| l.len() != before || fits(l)).await;
         }
     }
 
@@ -172,22 +183,22 @@ impl Outbox {
         }
     }
 
-    /// Records the answer to message `id`, for `to`, and delivers it. An empty one only ends the message.
-    pub async fn answer(&self, id: u64, to: &Address, text: &str) {
+    /// Records the answer to message `id`, for `to`, and delivers it once it is written. An empty one only ends the message.
+    pub fn answer(&self, id: u64, to: &Address, text: &str) -> Ticket {
         let mut replies = if text.is_empty() { Vec::new() } else { self.split(to, text) };
         if to.channel == CLI {
             let number = self.journal.ledger(|l| l.get(id).map_or(0, |e| e.message.message));
             replies.iter_mut().for_each(|reply| reply.reply_to = number);
         }
         let ticket = self.journal.record(&Frame::Answered { id, replies });
-        // A reply may only go out when the message it answers is safe; that was asked for before the turn began.
-        self.journal.written(ticket).await;
+        self.unwritten.borrow_mut().push((id, ticket));
         self.push(id);
+        ticket
     }
 
     /// The first reply of `id` replaces this message.
     pub fn note_placeholder(&self, id: u64, message: i64) {
-        self.placeholders.borrow_mut().push((id, message));
+        self.placeholders.note(id, message);
     }
 
     /// The replies of `id` are recorded in the journal.
@@ -269,8 +280,19 @@ impl Outbox {
     }
 
     async fn deliver(&self, id: u64) {
+        let unwritten = {
+            let mut unwritten = self.unwritten.borrow_mut();
+            unwritten.iter().position(|(of, _)| *of == id).map(|at| unwritten.swap_remove(at).1)
+        };
+        if let Some(ticket) = unwritten {
+            // Sent unwritten, a reply would be sent again after a kill. A card that hangs is not waited for.
+            within(DISK_WAIT, self.journal.written(ticket)).await;
+        }
+        if self.pending(id).is_none() {
+            self.remove_placeholder(id).await;
+        }
         while let Some((index, reply)) = self.pending(id) {
-            let placeholder = if index == 0 { self.take_placeholder(id) } else { 0 };
+            let placeholder = if index == 0 { self.placeholders.take(id) } else { 0 };
             if !self.send(id, &reply, placeholder).await {
                 // Before what was said there later.
                 let mut ready = self.ready.borrow_mut();
@@ -280,13 +302,26 @@ impl Outbox {
             }
             if self.pending_after(id, index) {
                 let ticket = self.journal.record(&Frame::Delivered { id, count: index + 1 });
-                self.journal.written(ticket).await;
+                within(DISK_WAIT, self.journal.written(ticket)).await;
             } else {
                 break;
             }
         }
         let ticket = self.journal.record(&Frame::Finished { id });
-        self.journal.synced(ticket).await;
+        within(DISK_WAIT, self.journal.synced(ticket)).await;
+    }
+
+    /// Removes the placeholder of an answer without replies.
+    async fn remove_placeholder(&self, id: u64) {
+        let placeholder = self.placeholders.take(id);
+        let to = self.journal.ledger(|l| l.get(id).map(|e| e.message.from.clone()));
+        let Some(to) = to.filter(|_| placeholder != 0) else { return };
+        let Some(channel) = self.channel(&to.channel) else { return };
+        let nothing = Outbound { to, ..Outbound::default() };
+        let mut delivery = Delivery { placeholder, ..Delivery::default() };
+        if let Err(e) = channel.send(&nothing, &mut delivery).await {
+            crate::log::info!("a placeholder was not removed: {e}");
+        }
     }
 
     fn pending_after(&self, id: u64, index: u32) -> bool {
@@ -294,15 +329,6 @@ impl Outbox {
             Some(Stage::Answered { replies, .. }) => (index as usize + 1) < replies.len(),
             _ => false,
         })
-    }
-
-    /// The message that the first reply of `id` replaces, 0 for none.
-    fn take_placeholder(&self, id: u64) -> i64 {
-        let mut placeholders = self.placeholders.borrow_mut();
-        match placeholders.iter().position(|(i, _)| *i == id) {
-            Some(index) => placeholders.swap_remove(index).1,
-            None => 0,
-        }
     }
 
     /// A chat has another id: its session goes along.

@@ -109,9 +109,10 @@ impl Status {
     }
 
     fn failing_sessions(&self) -> Vec<String> {
-        let (mut lines, all) = self.turns.agent.journal.failing_sessions(FAILING_SESSIONS_SHOWN);
-        if all > lines.len() {
-            lines.push(format!("and {} more", all - lines.len()));
+        let journal = &self.turns.agent.journal;
+        let (mut lines, more) = journal.failures(|f| f.list(FAILING_SESSIONS_SHOWN));
+        if more > 0 {
+            lines.push(format!("and {more} more"));
         }
         lines
     }

@@ -26,14 +26,24 @@ pub const RECOVERY_NOTES: usize = 64;
 pub const CHAT_QUEUE: usize = QUEUE / 4;
 /// Bytes of these messages.
 pub const CHAT_OPEN_BYTES: usize = JOURNAL_OPEN_BYTES / 4;
-/// Chats whose messages may wait on the card.
-pub const SPILL_CHATS: usize = 16;
-/// Bytes of one chat's messages on the card: 60 of the longest that Telegram sends, hundreds of usual ones. A message that does
-/// not fit is not confirmed, and Telegram keeps it.
-pub const SPILL_CHAT_BYTES: u64 = 256 * 1024;
+/// Chats whose messages may wait on the card; about 150 bytes each while they do.
+pub const SPILL_CHATS: usize = 64;
+/// Bytes of one chat's messages on the card: 60 of the longest that Telegram sends in any script, thousands of usual ones.
+/// Further ones are refused, and the chat is told once: left with Telegram, they would keep those of other chats from coming.
+pub const SPILL_CHAT_BYTES: u64 = 1024 * 1024;
+/// Bytes of all chats' messages on the card.
+pub const SPILL_BYTES: u64 = 8 * 1024 * 1024;
 /// How long messages wait on the card before their chat is told.
 pub const WAITING_NOTICE: Duration = Duration::from_secs(3);
 /// Attempts to read a message on the card before its chat's file is set aside, and the pause between two.
 pub const SPILL_TRIES: u32 = 3;
 /// See [`SPILL_TRIES`].
 pub const SPILL_PAUSE: Duration = Duration::from_secs(1);
+/// How long admission waits for the card, once for each batch and each message that is kept there. A card that takes longer
+/// is treated as one that refuses: what came is confirmed later.
+pub const DISK_WAIT: Duration = Duration::from_secs(5);
+/// Replies to commands that are answered without a turn and not delivered yet, about 1 kB each. Beyond them `/stop` is carried
+/// out without a reply, and other commands wait like messages.
+pub const COMMAND_REPLIES: usize = 16;
+/// Least time between two log lines about the same failure of the spill, which is tried again ten times a second.
+pub const SPILL_LOG_PAUSE: Duration = Duration::from_secs(60);

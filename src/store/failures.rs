@@ -28,9 +28,10 @@ impl Failures {
         self.0.iter().find(|(failing, _)| failing == session).map(|(_, why)| why.as_str())
     }
 
-    /// Names of the session files that cannot be written, and why.
-    pub fn all(&self) -> &[(String, String)] {
-        &self.0
+    /// The first `most` of the files, `NAME: why`, and how many are left out.
+    pub fn list(&self, most: usize) -> (Vec<String>, usize) {
+        let lines = self.0.iter().take(most).map(|(name, why)| [name, ": ", why].concat());
+        (lines.collect(), self.0.len().saturating_sub(most))
     }
 
     /// Of a session that cannot be written the oldest lines go when there are too many, and of all such sessions together

@@ -13,7 +13,7 @@ use super::dir::Dir;
 use super::frame::{self, Frame};
 use crate::bus::{Address, Inbound};
 use crate::error::{Context, Error, Result};
-use crate::limits::{SPILL_CHAT_BYTES, SPILL_CHATS, TREE_NAMES};
+use crate::limits::{SPILL_BYTES, SPILL_CHAT_BYTES, SPILL_CHATS, TREE_NAMES};
 use crate::sys::beneath::File;
 
 /// What the files' names begin with: `spill-SLOT-POSITION`.
@@ -81,6 +81,15 @@ impl Done {
     }
 }
 
+/// Why a message cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// A bound of [`crate::limits`] is reached, or the message is longer than a frame.
+    Full,
+    /// The chat's file is damaged behind what can be read; there is room again when that has been read.
+    Damaged,
+}
+
 /// A write for the blocking thread.
 pub struct Append {
     path: PathBuf,
@@ -94,6 +103,7 @@ pub struct Take {
     path: PathBuf,
     at: u64,
     slot: usize,
+    chat: Address,
 }
 
 /// Name under which the journal keeps how far a slot is read.
@@ -156,28 +166,40 @@ impl Spill {
         self.slots.iter().any(|s| s.chat == *chat)
     }
 
-    /// Plans to keep a message; `None` where it has no room. `read` is as in [`Spill::open`].
-    pub fn append(&mut self, message: &Inbound, read: &dyn Fn(&str) -> i64) -> Option<Append> {
+    /// Plans to keep a message. `read` is as in [`Spill::open`].
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub fn append(
+        &mut self,
+        message: &Inbound,
+        read: &dyn Fn(&str) -> i64,
+    ) -> std::result::Result<Append, NotKept> {
         let chat = &message.from;
         let mut bytes = Vec::new();
         let frame = Frame::Received { id: 0, message: message.clone() };
-        if !frame::encode(&frame, GENERATION, &mut bytes) {
-            return None;
+        let total: u64 = self.slots.iter().map(|slot| slot.end - slot.base).sum();
+        if !frame::encode(&frame, GENERATION, &mut bytes) || total > SPILL_BYTES {
+            return Err(NotKept::Full);
         }
         if !self.holds(chat) {
             let used = |number: &usize| self.slots.iter().any(|s| s.number == *number);
-            let number = (0..SPILL_CHATS).find(|number| !used(number))?;
+            let number = (0..SPILL_CHATS).find(|number| !used(number)).ok_or(NotKept::Full)?;
             let base = u64::try_from(read(&offset_name(number))).unwrap_or(0);
             self.slots.push(Slot::new(number, chat.clone(), base, base));
         }
         let dir = self.dir.clone();
-        let slot = self.slots.iter_mut().find(|s| s.chat == *chat)?;
+        let slot = self.slots.iter_mut().find(|s| s.chat == *chat).ok_or(NotKept::Full)?;
         let at = slot.end - slot.base;
-        if slot.damaged || at + bytes.len() as u64 > SPILL_CHAT_BYTES {
-            return None;
+        if slot.damaged {
+            return Err(NotKept::Damaged);
+        }
+        // The first message fits whatever it takes, so that no slot is empty.
+        if at > 0 && at + bytes.len() as u64 > SPILL_CHAT_BYTES {
+            return Err(NotKept::Full);
         }
         slot.end += bytes.len() as u64;
-        Some(Append { path: slot.path(&dir), at, bytes, slot: slot.number })
+        Ok(Append { path: slot.path(&dir), at, bytes, slot: slot.number })
     }
 
     /// A planned write is on the card.
@@ -198,7 +220,8 @@ impl Spill {
     /// The next message of the first chat that `admits`.
     pub fn next(&self, admits: &dyn Fn(&Address) -> bool) -> Option<Take> {
         let slot = self.slots.iter().find(|s| s.read < s.written && admits(&s.chat))?;
-        Some(Take { path: slot.path(&self.dir), at: slot.read - slot.base, slot: slot.number })
+        let (path, at) = (slot.path(&self.dir), slot.read - slot.base);
+        Some(Take { path, at, slot: slot.number, chat: slot.chat.clone() })
     }
 
     /// A message of `length` bytes was read, or nothing more can be (`None`). The fact for the journal, and the file when it is
@@ -215,6 +238,17 @@ impl Spill {
         }
         self.slots.push(slot);
         Some((offset, None))
+    }
+
+    /// A chat has another id: its messages move along. Returns a mark for each of its files, to be kept by
+    /// [`Spill::append`], from which the next run knows; it is no message ([`is_mark`]).
+    pub fn rename(&mut self, channel: &str, old: &str, new: &str) -> Vec<Inbound> {
+        let own = |s: &&mut Slot| s.chat.channel == channel && s.chat.chat == old;
+        let renamed = self.slots.iter_mut().filter(own).map(|slot| {
+            slot.chat.chat = new.to_owned();
+            Inbound { from: slot.chat.clone(), ..Inbound::default() }
+        });
+        renamed.collect()
     }
 
     /// The highest event of each channel that the last run kept.
@@ -234,7 +268,8 @@ impl Slot {
                 if message.event > event.1 {
                     event = (message.from.channel.clone(), message.event);
                 }
-                chat.get_or_insert(message.from);
+                // The last one's: the chat may have another id by now.
+                chat = Some(message.from);
             }
         });
         self.written = self.read + bytes;
@@ -250,6 +285,11 @@ fn open(path: &Path, at: u64) -> std::io::Result<BufReader<File>> {
     let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
     file.seek(SeekFrom::Start(at))?;
     Ok(BufReader::new(file))
+}
+
+/// Whether what was read is only a mark of [`Spill::rename`].
+pub fn is_mark(message: &Inbound) -> bool {
+    message.text.is_empty() && message.sender.platform.is_empty()
 }
 
 impl Append {
@@ -292,101 +332,13 @@ impl Take {
                 }
             });
             let broken = || std::io::Error::other("its frames are damaged");
-            found.map(|message| (message, length)).ok_or_else(broken)
+            let message = found.ok_or_else(broken)?;
+            Ok((Inbound { from: self.chat.clone(), ..message }, length))
         };
         read().with_context(|| format!("cannot read {}", self.path.display()))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::{self, OpenOptions};
-
-    use super::*;
-    use crate::sys::scratch::Scratch;
-
-    fn message(chat: &str, text: &str) -> Inbound {
-        let from = Address { channel: "t".into(), chat: chat.into(), ..Address::default() };
-        Inbound { from, text: text.into(), ..Inbound::default() }
-    }
-
-    fn keep(spill: &mut Spill, chat: &str, text: &str) -> bool {
-        let Some(append) = spill.append(&message(chat, text), &|_| 0) else { return false };
-        append.run().expect("written");
-        spill.written(&append);
-        true
-    }
-
-    fn take(spill: &mut Spill, chat: &str) -> Option<(String, Frame)> {
-        let take = spill.next(&|c| c.chat == chat)?;
-        let (message, length) = take.run().expect("a message");
-        let (offset, done) = spill.advance(&take, Some(length)).expect("a slot");
-        if let Some(done) = done {
-            done.run().expect("removed");
-        }
-        Some((message.text, offset))
-    }
-
-    #[test]
-    fn each_chat_is_read_in_its_own_order_across_restarts() {
-        let dir = Scratch::named("spill-order");
-        let (mut spill, _) = Spill::open(&dir, &|_| 0);
-        for (chat, text) in [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4")] {
-            assert!(keep(&mut spill, chat, text));
-        }
-        let (text, Frame::Offset { channel, event }) = take(&mut spill, "a").expect("a message")
-        else {
-            panic!("an offset")
-        };
-        assert_eq!(text, "1");
-        let read = |name: &str| if name == channel { event } else { 0 };
-        let (mut again, notes) = Spill::open(&dir, &read);
-        assert!(notes.is_empty(), "{notes:?}");
-        assert!(again.holds(&message("b", "").from));
-        let mut rest = Vec::new();
-        while let Some((text, _)) = take(&mut again, "a") {
-            rest.push(text);
-        }
-        assert_eq!(rest, ["3", "4"]);
-        assert_eq!(take(&mut again, "b").expect("the other chat's").0, "2");
-        assert!(again.is_empty());
-        assert_eq!(fs::read_dir(&*dir).expect("folder").count(), 0, "no file is left");
-    }
-
-    #[test]
-    fn a_cut_write_is_not_kept_and_does_not_hide_what_came_before() {
-        let dir = Scratch::named("spill-cut");
-        let (mut spill, _) = Spill::open(&dir, &|_| 0);
-        assert!(keep(&mut spill, "a", "whole"));
-        let append = spill.append(&message("a", "cut"), &|_| 0).expect("room");
-        append.run().expect("written");
-        let file = OpenOptions::new().write(true).open(&append.path).expect("file");
-        for cut in 1..append.bytes.len() as u64 {
-            file.set_len(append.at + append.bytes.len() as u64 - cut).expect("cut");
-            let (again, _) = Spill::open(&dir, &|_| 0);
-            assert_eq!(again.slots[0].end, append.at, "{cut} bytes are missing");
-            assert!(again.slots[0].damaged, "nothing is written over what is left");
-        }
-    }
-
-    #[test]
-    fn chats_and_bytes_are_bounded_and_a_failed_write_leaves_no_trace() {
-        let dir = Scratch::named("spill-bounds");
-        let (mut spill, _) = Spill::open(&dir, &|_| 0);
-        for chat in 0..SPILL_CHATS {
-            assert!(spill.append(&message(&chat.to_string(), "x"), &|_| 0).is_some());
-        }
-        assert!(spill.append(&message("one more", "x"), &|_| 0).is_none());
-        let text = "x".repeat(30_000);
-        let mut kept = 0;
-        while let Some(append) = spill.append(&message("0", &text), &|_| 0) {
-            kept += append.bytes.len() as u64;
-            assert!(kept <= SPILL_CHAT_BYTES);
-        }
-        assert!(kept + 31_000 > SPILL_CHAT_BYTES);
-        let (mut spill, _) = Spill::open(&dir, &|_| 0);
-        let append = spill.append(&message("a", "x"), &|_| 0).expect("room");
-        spill.failed(&append);
-        assert!(spill.is_empty());
-    }
-}
+#[path = "spill_tests.rs"]
+mod tests;

@@ -15,8 +15,7 @@ use super::frame::{self, Frame};
 use super::journal::{Ahead, Files};
 use super::jsonl::Lines;
 use super::ledger::Ledger;
-pub use super::write_job::Costs;
-use super::write_job::Job;
+pub use super::write_job::{Costs, Job};
 use crate::error::Error;
 use crate::limits::JOURNAL_LINES_BYTES;
 
@@ -182,17 +181,9 @@ impl Journal {
         Ticket(self.inner.borrow().recorded)
     }
 
-    /// Why a session's file cannot be written at the moment. `file` is its name in the folder of sessions.
-    pub fn session_fault(&self, file: &str) -> Option<String> {
-        self.inner.borrow().failures.why(file).map(str::to_owned)
-    }
-
-    /// The session files that cannot be written, `NAME: why`, the first `most` of them, and how many there are.
-    pub fn failing_sessions(&self, most: usize) -> (Vec<String>, usize) {
-        let inner = self.inner.borrow();
-        let all = inner.failures.all();
-        let lines = all.iter().take(most).map(|(name, why)| [name, ": ", why].concat());
-        (lines.collect(), all.len())
+    /// Looks into the sessions whose files cannot be written.
+    pub fn failures<T>(&self, look: impl FnOnce(&Failures) -> T) -> T {
+        look(&self.inner.borrow().failures)
     }
 
     /// Waits until the open messages satisfy `has_capacity`.
@@ -394,14 +385,11 @@ impl Inner {
                 self.dirty.push(session);
             }
         }
-        self.buffer = match self.buffer.is_empty() {
-            // The job's buffer is reused, unless a burst made it large.
-            true if job.frames.capacity() <= 16 * 1024 => {
-                job.frames.clear();
-                job.frames
-            }
-            _ => std::mem::take(&mut self.buffer),
-        };
+        // The job's buffer is reused, unless a burst made it large.
+        if self.buffer.is_empty() && job.frames.capacity() <= 16 * 1024 {
+            job.frames.clear();
+            self.buffer = job.frames;
+        }
         self.buffer.extend(noted);
         self.wake();
     }

@@ -11,7 +11,7 @@ mod unconfirmed;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
@@ -21,16 +21,17 @@ use super::notifier::Notifier;
 use super::outbox::Outbox;
 use super::session_key::session_key;
 use super::turns::Turns;
+use super::within::within;
 use crate::agent::Agent;
 use crate::bus::{Address, CLI, Inbound, Outbound};
 use crate::channel::Intake;
 use crate::channel::command::{self, Command};
 use crate::error::Result;
-use crate::limits::{MESSAGE_BYTES, WAITING_NOTICE};
+use crate::limits::{COMMAND_REPLIES, DISK_WAIT, MESSAGE_BYTES, QUEUE, WAITING_NOTICE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::store::writer::Journal;
-use spill::{SpillQueue, has_capacity};
+use spill::{Kept, SpillQueue};
 use unconfirmed::Unconfirmed;
 
 /// What became of a message.
@@ -41,7 +42,9 @@ enum Admission {
     Accepted(u64),
     /// It waits on the card until there is room.
     Kept,
-    /// There is no room anywhere: its channel keeps it.
+    /// It is dealt with: too much of its chat is kept, and the chat was told, or it was a `/stop` without a reply.
+    Done,
+    /// The disk does not take it: its channel keeps it.
     Full,
 }
 
@@ -56,6 +59,10 @@ pub struct Inbox {
     unconfirmed: Unconfirmed,
     /// Chats with messages on the card that have not been told so, and when they are.
     untold: RefCell<Vec<(Address, Instant)>>,
+    /// Chats that were told that their messages are refused, and have had none accepted since.
+    refused: RefCell<Vec<Address>>,
+    /// The card took longer than [`DISK_WAIT`] last time: it is asked again without waiting.
+    slow: Cell<bool>,
     /// Wakes [`Inbox::run`] after a change of `untold`.
     look: (Sender<()>, Receiver<()>),
     /// The last chat was told that the disk takes no writes.
@@ -81,6 +88,8 @@ impl Inbox {
             spill,
             unconfirmed: Unconfirmed::default(),
             untold: RefCell::default(),
+            refused: RefCell::default(),
+            slow: Cell::new(false),
             look: smol::channel::bounded(1),
             told_off: Cell::new(false),
         }
@@ -125,12 +134,16 @@ impl Inbox {
         }
         // Nobody may be at the command line when there is something to tell.
         if !message.is_unattended() && to.channel != CLI {
-            self.notifier.note_chat(&to).await;
+            self.in_time(self.notifier.note_chat(&to)).await;
         }
         let bytes = message.text.len();
         let too_long = bytes > MESSAGE_BYTES;
         if too_long {
             message.text = "(too long)".into();
+        }
+        if command::parse(&message.text) == Some(Command::Stop) && !self.may_reply_at_once() {
+            self.stop_ahead(std::slice::from_ref(&message));
+            return Admission::Done;
         }
         let reply = match self.reply_at_once(&message).await {
             None if too_long => Some(format!(
@@ -141,7 +154,7 @@ impl Inbox {
         let Some(text) = reply else { return self.admit(message).await };
         let id = self.journal.ledger(Ledger::next_id);
         self.journal.record(&Frame::Received { id, message });
-        self.outbox.answer(id, &to, &text).await;
+        self.outbox.answer(id, &to, &text);
         Admission::Accepted(id)
     }
 
@@ -152,6 +165,8 @@ impl Inbox {
         let channel = &message.from.channel;
         match command::parse(&message.text)? {
             Command::Clear | Command::Skills(_) | Command::Btw(_) => None,
+            // Its turn answers it, when others have their replies.
+            command if command != Command::Stop && !self.may_reply_at_once() => None,
             Command::Stop => {
                 let before = self.unconfirmed.is_stopped(channel, message.event);
                 let stopped = before || self.turns.stop(&session);
@@ -165,20 +180,61 @@ impl Inbox {
         }
     }
 
+    /// Waits for what needs the card, but not long; `None` when it takes longer.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let limit = if self.slow.get() { Duration::ZERO } else { DISK_WAIT };
+        let done = within(limit, work).await;
+        self.slow.set(done.is_none());
+        done
+    }
+
+    /// Whether the journal may hold one more reply to a command that has no turn.
+    fn may_reply_at_once(&self) -> bool {
+        let is = |e: &&Entry| e.stage != Stage::Open && command::parse(&e.message.text).is_some();
+        self.journal.ledger(|l| l.entries().filter(is).count() < COMMAND_REPLIES)
+    }
+
     /// A message for a turn: into the journal, or onto the card.
     async fn admit(&self, message: Inbound) -> Admission {
-        let to = &message.from;
-        if !self.spill.must_keep(to) {
+        let to = message.from.clone();
+        if self.journal.ledger(|l| self.spill.may_pass(l, &to)) {
+            self.refused.borrow_mut().retain(|chat| *chat != to);
             return Admission::Accepted(self.accept(message));
         }
         self.outbox.wants_capacity(true);
-        let Some(first) = self.spill.keep(&message).await else { return Admission::Full };
-        if first && !message.is_unattended() {
-            self.untold.borrow_mut().push((to.clone(), Instant::now() + WAITING_NOTICE));
-            // Full means that the task looks again anyway.
-            let _ = self.look.0.try_send(());
+        match self.spill.keep(&message).await {
+            Kept::First if !message.is_unattended() => {
+                self.untold.borrow_mut().push((to, Instant::now() + WAITING_NOTICE));
+                // Full means that the task looks again anyway.
+                let _ = self.look.0.try_send(());
+                Admission::Kept
+            }
+            Kept::First | Kept::Behind => Admission::Kept,
+            Kept::Refused => {
+                self.tell_refused(to, message.message);
+                Admission::Done
+            }
+            Kept::Unwritable => Admission::Full,
         }
-        Admission::Kept
+    }
+
+    /// Tells a chat once that its messages are refused: with which one that begins.
+    fn tell_refused(&self, to: Address, reply_to: i64) {
+        let mut refused = self.refused.borrow_mut();
+        if refused.contains(&to) {
+            return;
+        }
+        if refused.len() == QUEUE {
+            refused.remove(0);
+        }
+        refused.push(to.clone());
+        drop(refused);
+        crate::log::warn!("too many messages of a chat wait: further ones are refused");
+        let text = "Too many of your messages wait for an answer. I do not keep this one, nor later ones until I have answered some: please send them again then.";
+        let notice = Outbound { to, text: text.into(), reply_to };
+        if let Err(e) = self.notifier.send(&notice) {
+            crate::log::warn!("a chat was not told that its messages are refused: {e}");
+        }
     }
 
     /// Records a message for a turn and starts it.
@@ -209,13 +265,14 @@ impl Inbox {
     /// Takes a message of the command line; returns its number, and why it is not on the card, or nothing. 0 where there is
     /// no room: then the second says so.
     pub async fn take_local(&self, message: Inbound) -> (u64, String) {
-        if command::parse(&message.text).is_none() {
-            self.journal.room(|ledger| has_capacity(ledger, &message.from)).await;
+        if command::parse(&message.text) != Some(Command::Stop) {
+            let from = &message.from;
+            self.outbox.capacity_for(|ledger| self.spill.may_pass(ledger, from)).await;
         }
         let Admission::Accepted(id) = self.take(message).await else {
             return (0, "there is no room for it; try again later".into());
         };
-        self.journal.synced(self.journal.last()).await;
+        self.in_time(self.journal.synced(self.journal.last())).await;
         let off = self.journal.durability().off();
         self.tell_durability(off.clone());
         (id, off.unwrap_or_default())
@@ -264,7 +321,7 @@ impl Intake for Inbox {
             let (event, again) = (message.event, message.clone());
             match self.take(message).await {
                 Admission::Accepted(id) => accepted.push((event, id)),
-                Admission::Known | Admission::Kept => {}
+                Admission::Known | Admission::Kept | Admission::Done => {}
                 // Its channel keeps nothing.
                 Admission::Full if event == 0 => accepted.push((0, self.accept(again))),
                 Admission::Full => {
@@ -279,7 +336,7 @@ impl Intake for Inbox {
         if next > 0 && self.journal.ledger(|l| l.offset(channel)) != next - 1 {
             self.journal.record(&Frame::Skipped { channel: channel.into(), event: next - 1 });
         }
-        let safe = self.journal.synced(self.journal.last()).await;
+        let safe = self.in_time(self.journal.synced(self.journal.last())).await == Some(true);
         self.tell_durability(self.journal.durability().off());
         if safe {
             self.unconfirmed.clear();
@@ -299,6 +356,12 @@ impl Intake for Inbox {
 
     async fn migrated(&self, channel: &str, old: &str, new: &str) {
         self.outbox.chat_moved(channel, old, new).await;
+        self.spill.rename(channel, old, new).await;
+        for (chat, _) in self.untold.borrow_mut().iter_mut() {
+            if chat.channel == channel && chat.chat == old {
+                chat.chat = new.to_owned();
+            }
+        }
     }
 
     async fn save_paired(&self, json: String) -> Result<()> {
@@ -306,3 +369,7 @@ impl Intake for Inbox {
         crate::store::atomic::write_later(path, json.into_bytes(), 0o600).await
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -4,18 +4,22 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use smol::lock::Mutex;
 
+use crate::app::within::within;
 use crate::bus::{Address, Inbound};
+use crate::error::{Error, Result};
 use crate::limits::{
-    CHAT_OPEN_BYTES, CHAT_QUEUE, JOURNAL_OPEN_BYTES, QUEUE, SPILL_PAUSE, SPILL_TRIES,
+    CHAT_OPEN_BYTES, CHAT_QUEUE, DISK_WAIT, JOURNAL_OPEN_BYTES, QUEUE, SPILL_LOG_PAUSE,
+    SPILL_PAUSE, SPILL_TRIES,
 };
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
-use crate::store::spill::Spill;
+use crate::store::spill::{Append, NotKept, Spill, is_mark};
 use crate::store::writer::Journal;
-use crate::sys::spawn_blocking;
+use crate::sys::{BlockingTask, spawn_blocking};
 
 /// Whether the journal has room for a further message of this chat.
 pub(super) fn has_capacity(ledger: &Ledger, chat: &Address) -> bool {
@@ -28,14 +32,40 @@ pub(super) fn has_capacity(ledger: &Ledger, chat: &Address) -> bool {
         && bytes < CHAT_OPEN_BYTES
 }
 
+/// What became of a message that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It is the first one of its chat.
+    First,
+    /// It is behind others of its chat.
+    Behind,
+    /// A bound is reached.
+    Refused,
+    /// The disk does not take it now.
+    Unwritable,
+}
+
+/// A write that took longer than [`DISK_WAIT`].
+struct Hanging {
+    task: BlockingTask<(Append, Result<()>)>,
+    channel: String,
+    /// 0 where its channel does not send the message again.
+    event: i64,
+}
+
 /// See the module.
 pub(super) struct SpillQueue {
     journal: Rc<Journal>,
     spill: RefCell<Spill>,
     /// Held while a file of the spill is written, read or removed.
     disk: Mutex<()>,
+    hanging: RefCell<Option<Hanging>>,
+    /// The card took longer than [`DISK_WAIT`] last time: it is asked again without waiting.
+    slow: Cell<bool>,
     /// Reads that failed in a row.
     failures: Cell<u32>,
+    /// When a failed write was logged last.
+    logged: Cell<Option<Instant>>,
 }
 
 impl SpillQueue {
@@ -52,8 +82,15 @@ impl SpillQueue {
                 journal.record(&Frame::Skipped { channel, event });
             }
         }
-        let spill = RefCell::new(spill);
-        SpillQueue { journal, spill, disk: Mutex::new(()), failures: Cell::new(0) }
+        SpillQueue {
+            journal,
+            spill: RefCell::new(spill),
+            disk: Mutex::new(()),
+            hanging: RefCell::default(),
+            slow: Cell::new(false),
+            failures: Cell::new(0),
+            logged: Cell::new(None),
+        }
     }
 
     /// Nothing is kept.
@@ -66,35 +103,120 @@ impl SpillQueue {
         self.spill.borrow().holds(chat)
     }
 
-    /// Whether a message must be kept: there is no room, or others of its chat are kept already.
-    pub(super) fn must_keep(&self, chat: &Address) -> bool {
-        self.holds(chat) || !self.journal.ledger(|l| has_capacity(l, chat))
+    /// Whether the journal takes a message of this chat, and none of its chat is kept that must come first.
+    pub(super) fn may_pass(&self, ledger: &Ledger, chat: &Address) -> bool {
+        !self.holds(chat) && has_capacity(ledger, chat)
     }
 
-    /// Keeps a message on the card; true for the first one of its chat. `None` where it has no room or the disk refuses.
-    pub(super) async fn keep(&self, message: &Inbound) -> Option<bool> {
-        let _turn = self.disk.lock().await;
-        // An event that is kept confirms all before it: these must be on the card first.
-        if !self.journal.synced(self.journal.last()).await {
-            return None;
+    /// Keeps a message on the card.
+    pub(super) async fn keep(&self, message: &Inbound) -> Kept {
+        let limit = if self.slow.replace(true) { Duration::ZERO } else { DISK_WAIT };
+        let Some(_alone) = within(limit, self.disk.lock()).await else {
+            return Kept::Unwritable;
+        };
+        match self.settle().await {
+            // It is the one that was on its way: its channel has sent it again.
+            Some((channel, event)) if event > 0 && event == message.event => {
+                if channel == message.from.channel {
+                    self.slow.set(false);
+                    return Kept::Behind;
+                }
+            }
+            _ if self.hanging.borrow().is_some() => return Kept::Unwritable,
+            _ => {}
         }
-        let read = |name: &str| self.journal.ledger(|l| l.offset(name));
+        // An event that is kept confirms all before it: these must be on the card first.
+        let before = self.journal.synced(self.journal.last());
+        match within(limit, before).await {
+            Some(true) => self.slow.set(false),
+            Some(false) => {
+                self.slow.set(false);
+                return Kept::Unwritable;
+            }
+            None => return Kept::Unwritable,
+        }
         let first = !self.holds(&message.from);
-        let append = self.spill.borrow_mut().append(message, &read)?;
-        let (append, result) = spawn_blocking(move || {
+        match self.append(message).await {
+            Kept::Behind if first => Kept::First,
+            kept => kept,
+        }
+    }
+
+    /// Writes one message; the caller holds `disk`.
+    async fn append(&self, message: &Inbound) -> Kept {
+        let read = |name: &str| self.journal.ledger(|l| l.offset(name));
+        let append = match self.spill.borrow_mut().append(message, &read) {
+            Ok(append) => append,
+            Err(NotKept::Full) => return Kept::Refused,
+            Err(NotKept::Damaged) => return Kept::Unwritable,
+        };
+        let mut task = spawn_blocking(move || {
             let result = append.run();
             (append, result)
-        })
-        .await;
+        });
+        match within(DISK_WAIT, &mut task).await {
+            Some((append, result)) => self.written(&append, result),
+            None => {
+                let (channel, event) = (message.from.channel.clone(), message.event);
+                self.hanging.replace(Some(Hanging { task, channel, event }));
+                self.log(&Error::new("a message could not be written to the card in time"));
+                Kept::Unwritable
+            }
+        }
+    }
+
+    fn written(&self, append: &Append, result: Result<()>) -> Kept {
+        let mut spill = self.spill.borrow_mut();
         match result {
             Ok(()) => {
-                self.spill.borrow_mut().written(&append);
-                Some(first)
+                spill.written(append);
+                Kept::Behind
             }
             Err(e) => {
-                self.spill.borrow_mut().failed(&append);
-                crate::log::error!("{e}");
-                None
+                spill.failed(append);
+                self.log(&e);
+                Kept::Unwritable
+            }
+        }
+    }
+
+    /// Logs a failed write, unless one was logged lately.
+    fn log(&self, e: &Error) {
+        let lately = |at: Instant| at.elapsed() < SPILL_LOG_PAUSE;
+        if !self.logged.get().is_some_and(lately) {
+            self.logged.set(Some(Instant::now()));
+            crate::log::error!("{e}");
+        }
+    }
+
+    /// Ends a write that took too long, if it can be ended by now. Returns the channel and event of a message that is on the
+    /// card although its channel was told otherwise. The caller holds `disk`.
+    async fn settle(&self) -> Option<(String, i64)> {
+        let Hanging { mut task, channel, event } = self.hanging.take()?;
+        let Some((append, result)) = within(Duration::ZERO, &mut task).await else {
+            self.hanging.replace(Some(Hanging { task, channel, event }));
+            return None;
+        };
+        if event == 0 {
+            // Its channel sends it once, so it was accepted in another way.
+            self.spill.borrow_mut().failed(&append);
+            return None;
+        }
+        if self.written(&append, result) != Kept::Behind {
+            return None;
+        }
+        // Sent again by its channel, it is known.
+        self.journal.record(&Frame::Skipped { channel: channel.clone(), event });
+        Some((channel, event))
+    }
+
+    /// A chat has another id: what is kept of it moves along.
+    pub(super) async fn rename(&self, channel: &str, old: &str, new: &str) {
+        let _alone = self.disk.lock().await;
+        let marks = self.spill.borrow_mut().rename(channel, old, new);
+        for mark in marks {
+            if self.append(&mark).await != Kept::Behind {
+                crate::log::warn!("after a restart, messages of chat {old} have its old id");
             }
         }
     }
@@ -109,7 +231,7 @@ impl SpillQueue {
 
     /// Moves the next message from the card into the journal and starts it.
     pub(super) async fn move_one(&self, start: impl FnOnce(u64)) {
-        let _turn = self.disk.lock().await;
+        let _alone = self.disk.lock().await;
         let take = {
             let spill = self.spill.borrow();
             self.journal.ledger(|l| spill.next(&|chat| has_capacity(l, chat)))
@@ -136,7 +258,7 @@ impl SpillQueue {
         let advanced = self.spill.borrow_mut().advance(&take, length);
         let Some((offset, done)) = advanced else { return };
         // One write: a crash leaves both or none.
-        let id = message.map(|message| {
+        let id = message.filter(|message| !is_mark(message)).map(|message| {
             let id = self.journal.ledger(Ledger::next_id);
             self.journal.record(&Frame::Received { id, message });
             id

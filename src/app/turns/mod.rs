@@ -12,7 +12,8 @@ pub mod queue;
 mod side_question;
 mod steering;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,8 +25,12 @@ use super::commands;
 use super::notifier::Notifier;
 use super::outbox::Outbox;
 use super::uploads;
+use super::within::within;
 use crate::agent::{Agent, Answer, Turn, UserContent};
+use crate::bus::{Address, Outbound};
 use crate::channel::command::{self, Command};
+use crate::limits::{DISK_WAIT, PLACEHOLDER_WAIT, QUEUE};
+use crate::store::session::Sessions;
 use crate::tool::MessageSender;
 use attachments::Attachments;
 use claimed::Claimed;
@@ -53,6 +58,8 @@ pub struct Turns {
     pub begun: (Sender<()>, Receiver<()>),
     /// Sessions that are being summarised.
     pub summarising: RefCell<Vec<String>>,
+    /// Session files whose chats know that they cannot be written; at most [`QUEUE`].
+    pub faulty: RefCell<Vec<String>>,
 }
 
 impl Turns {
@@ -113,6 +120,7 @@ impl Turns {
 
     async fn run_one(self: Rc<Self>, Begun { claimed, stopped }: Begun) {
         let (id, session) = (claimed.id, claimed.session.clone());
+        let to = claimed.message.from.clone();
         let is_long = if claimed.is_subagent() {
             self.run_subagent(claimed, stopped).await;
             false
@@ -120,8 +128,41 @@ impl Turns {
             self.answer(claimed, stopped).await
         };
         self.queue.ended(id);
+        self.tell_fault(&to, &session).await;
         if is_long {
             self.summarise(&session).await;
+        }
+    }
+
+    /// Tells a chat once that its conversation cannot be written down, and once that it can again. A disk that takes nothing
+    /// at all is told by whoever admits messages.
+    async fn tell_fault(&self, to: &Address, session: &str) {
+        let journal = &self.agent.journal;
+        let Ok(file) = Sessions::file_name(session) else { return };
+        within(DISK_WAIT, journal.written(journal.last())).await;
+        let fault = journal
+            .failures(|f| f.why(&file).map(str::to_owned))
+            .filter(|_| journal.durability().off().is_none());
+        let known = self.faulty.borrow().contains(&file);
+        let text = match fault {
+            Some(why) if !known => {
+                let mut faulty = self.faulty.borrow_mut();
+                if faulty.len() == QUEUE {
+                    faulty.remove(0);
+                }
+                faulty.push(file);
+                format!(
+                    "⚠️ This conversation cannot be written down ({why}). I try again; until then I may forget it."
+                )
+            }
+            None if known => {
+                self.faulty.borrow_mut().retain(|known| *known != file);
+                "This conversation is written down again.".to_owned()
+            }
+            _ => return,
+        };
+        if let Err(e) = self.notifier.send(&Outbound { to: to.clone(), text, reply_to: 0 }) {
+            crate::log::warn!("a chat was not told of its session: {e}");
         }
     }
 
@@ -168,7 +209,9 @@ impl Turns {
                 if internal { jobs::reply(&claimed, answer, &self.job_ends) } else { answer.text }
             }
         };
-        self.outbox.answer(id, &to, &text).await;
+        let ticket = self.outbox.answer(id, &to, &text);
+        // What comes next in the session, a /clear for one, must find this turn's lines in its file.
+        within(DISK_WAIT, agent.journal.written(ticket)).await;
         is_long
     }
 
@@ -244,13 +287,20 @@ impl Turns {
             steering: steering::steering(&self.queue, &agent.journal, &self.attachments, claimed),
         };
         let channel = self.outbox.channel(&to.channel).filter(|_| !claimed.message.is_internal());
-        let typing = async {
-            if let Some(channel) = channel {
+        let shown = Cell::new(channel.is_none());
+        let mut placeholder = pin!(async {
+            if let Some(channel) = &channel {
                 match channel.placeholder(&to, claimed.message.message).await {
                     Ok(0) => {}
                     Ok(message) => self.outbox.note_placeholder(claimed.id, message),
                     Err(e) => crate::log::info!("no placeholder was shown: {e}"),
                 }
+                shown.set(true);
+            }
+        });
+        let typing = async {
+            placeholder.as_mut().await;
+            if let Some(channel) = &channel {
                 channel.typing(&to).await;
             }
             std::future::pending().await
@@ -262,7 +312,12 @@ impl Turns {
                 ..Answer::default()
             })
         };
-        or(answer, typing).await
+        let answer = or(answer, typing).await;
+        if !shown.get() {
+            // It is on its way: unknown, it could be neither replaced nor removed.
+            within(PLACEHOLDER_WAIT, placeholder).await;
+        }
+        answer
     }
 
     /// Summarises a session, once at a time; its next turns do not wait for it.
