@@ -20,7 +20,7 @@
 /// As std's, which panics when nobody reads any more: `picoclaw config keys | head -1` ends quietly.
 #[macro_export]
 macro_rules! print {
-    ($($text:tt)*) => { $crate::sys::terminal::say(format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::sys::terminal::print(format_args!($($text)*)) };
 }
 
 /// See [`print!`].
@@ -33,7 +33,7 @@ macro_rules! println {
 /// As std's, which panics when nobody reads any more; a command's work is worth more than its remarks.
 #[macro_export]
 macro_rules! eprint {
-    ($($text:tt)*) => { $crate::sys::terminal::remark(format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::sys::terminal::print_error(format_args!($($text)*)) };
 }
 
 /// See [`eprint!`].

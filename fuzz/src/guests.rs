@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::feeds::lossy;
+use picoclaw::command::migrate::migrator::Report;
 use picoclaw::command::migrate::openclaw;
-use picoclaw::command::migrate::take::Report;
 use picoclaw::command::restore;
 use picoclaw::config::enc::{Keys, PREFIX};
 use picoclaw::limits::MIGRATE_MODELS;

@@ -18,32 +18,32 @@ use attached::Attached;
 use in_process::InProcess;
 use input::{Input, Key};
 
-/// Who answers.
-enum Side {
+/// What answers: this process, or the gateway that runs.
+enum Backend {
     InProcess(Box<InProcess>),
     Attached(Attached),
 }
 
-impl Side {
-    /// Says `text`; prints what comes before the answer, unless `quiet`.
+impl Backend {
+    /// Sends `text`; prints what comes before the answer, unless `quiet`.
     async fn say(&mut self, text: &str, quiet: bool) -> Result<Answer> {
         match self {
-            Side::InProcess(here) => here.say(text, quiet).await,
-            Side::Attached(there) => there.say(text, quiet).await,
+            Backend::InProcess(here) => here.say(text, quiet).await,
+            Backend::Attached(there) => there.say(text, quiet).await,
         }
     }
 
-    /// What is left to do when an answer stands on the screen.
+    /// What is left to do once an answer is printed.
     async fn rest(&self, answer: &Answer) {
-        if let Side::InProcess(here) = self {
+        if let Backend::InProcess(here) = self {
             here.shorten(answer).await;
         }
     }
 
     fn model(&self) -> String {
         match self {
-            Side::InProcess(here) => here.model(),
-            Side::Attached(there) => there.model.clone(),
+            Backend::InProcess(here) => here.model(),
+            Backend::Attached(there) => there.model.clone(),
         }
     }
 }
@@ -63,8 +63,8 @@ pub fn run(args: &args::Agent) -> Result<ExitCode> {
             Some(_) => None,
         };
         let mut side = match there {
-            Some(there) => Side::Attached(there),
-            None => Side::InProcess(Box::new(local(args)?)),
+            Some(there) => Backend::Attached(there),
+            None => Backend::InProcess(Box::new(local(args)?)),
         };
         match &args.message {
             Some(text) => one_shot(&mut side, args, text).await,
@@ -83,7 +83,7 @@ fn local(args: &args::Agent) -> Result<InProcess> {
     Ok(here)
 }
 
-async fn one_shot(side: &mut Side, args: &args::Agent, text: &str) -> Result<ExitCode> {
+async fn one_shot(side: &mut Backend, args: &args::Agent, text: &str) -> Result<ExitCode> {
     let answer = side.say(text, args.json).await?;
     if args.json {
         let value = serde_json::json!({
@@ -99,13 +99,13 @@ async fn one_shot(side: &mut Side, args: &args::Agent, text: &str) -> Result<Exi
     side.rest(&answer).await;
     Ok(match side {
         // As a shell says it of SIGINT.
-        Side::Attached(there) if there.stopped => ExitCode::from(130),
+        Backend::Attached(there) if there.stopped => ExitCode::from(130),
         _ if answer.failed => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
 }
 
-async fn interactive(side: &mut Side, mut input: Input) -> Result<ExitCode> {
+async fn interactive(side: &mut Backend, mut input: Input) -> Result<ExitCode> {
     println!("🦞 picoclaw {}: `exit` or Ctrl-C leaves", crate::version::VERSION);
     while let Some(line) = next_line(side, &mut input).await? {
         match line.trim() {
@@ -123,24 +123,24 @@ async fn interactive(side: &mut Side, mut input: Input) -> Result<ExitCode> {
 }
 
 /// The next line; what the gateway says meanwhile is printed above it. `None` at the end.
-async fn next_line(side: &mut Side, input: &mut Input) -> Result<Option<String>> {
+async fn next_line(side: &mut Backend, input: &mut Input) -> Result<Option<String>> {
     loop {
         let raw = input.open();
         let key = async { Ok(Step::Key(input.key().await)) };
         let told = async {
             match side {
-                Side::InProcess(_) => std::future::pending().await,
-                Side::Attached(there) => there.hear().await.map(Step::Heard),
+                Backend::InProcess(_) => std::future::pending().await,
+                Backend::Attached(there) => there.next_event().await.map(Step::Event),
             }
         };
         let heard = match or(key, told).await? {
-            Step::Heard(heard) => heard,
+            Step::Event(heard) => heard,
             Step::Key(Key::Line(line)) => return Ok(Some(line)),
             Step::Key(Key::End) => return Ok(None),
         };
         input.hide();
         drop(raw);
-        let Side::Attached(there) = side else { return Ok(None) };
+        let Backend::Attached(there) = side else { return Ok(None) };
         if !there.show(heard).await? {
             return Ok(None);
         }
@@ -149,5 +149,5 @@ async fn next_line(side: &mut Side, input: &mut Input) -> Result<Option<String>>
 
 enum Step {
     Key(Key),
-    Heard(attached::Heard),
+    Event(attached::Event),
 }

@@ -16,7 +16,7 @@ pub async fn ask(question: String) -> Verdict {
         return Verdict::Unreachable;
     }
     // What was typed before the question is no answer to it.
-    if crate::sys::terminal::forget_input().is_err() {
+    if crate::sys::terminal::flush_input().is_err() {
         return Verdict::Unreachable;
     }
     let minutes = APPROVAL_WAIT.as_secs() / 60;

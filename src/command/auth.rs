@@ -172,9 +172,9 @@ pub fn keys(options: &LoadOptions) -> Result<enc::Keys> {
 pub fn make_file(keys: &enc::Keys) -> Result<()> {
     if keys.make_file()? {
         if let Some(folder) = keys.file.parent() {
-            files::hand_over(folder)?;
+            files::give_to_folder_owner(folder)?;
         }
-        files::hand_over(&keys.file)?;
+        files::give_to_folder_owner(&keys.file)?;
         eprintln!(
             "Made the key file {}; without it nothing can be decrypted.",
             keys.file.display()

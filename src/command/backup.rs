@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::owner;
-use super::tree::{self, What, join};
+use super::tree::{self, EntryKind, join};
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
@@ -82,7 +82,7 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
         let name = || format!("cannot save {}", file.display());
         // Root's file is begun as root, and all that goes into it is read as the home's owner.
         let fresh = output(file, 0o600).with_context(name)?;
-        // It may lie in the home, and one that it replaces, too.
+        // It may be in the home, and so may the one that it replaces.
         let new = Meta::of_file(fresh.file()).with_context(name)?;
         let own = [Some(new.identity), beneath::identity(file)];
         let owner = owner::act_as_owner(&home)?;
@@ -133,7 +133,7 @@ fn save(
     let inside = inside.map(|p| p.to_string_lossy().into_owned());
     let elsewhere = if inside.is_none() { place } else { None };
     let manifest = json!({"version": VERSION, "workspace": elsewhere}).to_string();
-    let adopted = beneath::named_meta(&home.join(record::NAME)).is_some();
+    let adopted = beneath::path_meta(&home.join(record::NAME)).is_some();
     let mut trees = vec![Tree { root, name: "home", workspace: inside, adopted }];
     if let Some(place) = &elsewhere {
         let root = Root::open(place).with_context(|| place.display().to_string())?;
@@ -155,12 +155,12 @@ fn save(
                 return Ok(false);
             }
             match what {
-                What::Unread(why) => return Err(Error::new(why)).context(path),
+                EntryKind::Unread(why) => return Err(Error::new(why)).context(path),
                 // Sockets come and go with the gateway.
-                What::Skipped(why) => archive.done.left_out.push(format!("{path}: {why}")),
-                What::Folder => archive.folder(tree, path)?,
-                What::File if tree.is_late(path) => {}
-                What::File => archive.file(tree, path)?,
+                EntryKind::Skipped(why) => archive.done.left_out.push(format!("{path}: {why}")),
+                EntryKind::Folder => archive.folder(tree, path)?,
+                EntryKind::File if tree.is_late(path) => {}
+                EntryKind::File => archive.file(tree, path)?,
             }
             Ok(true)
         })?;
@@ -212,7 +212,7 @@ impl Archive<'_> {
             for tree in trees {
                 let mut look = |path: &str| -> Result<()> {
                     let full = tree.root.path().join(path);
-                    let mut now = bounded_read::stamp(beneath::named_meta(&full));
+                    let mut now = bounded_read::stamp(beneath::path_meta(&full));
                     if JOURNAL.contains(&path) {
                         // Written in place, several times within a tick of the clock.
                         let bytes = atomic::read_bounded(&full, BACKUP_JOURNAL_BYTES)?;
@@ -232,10 +232,10 @@ impl Archive<'_> {
                     }
                     tree::walk(&tree.root, &late, &mut |path, what| match what {
                         _ if NOT_SAVED.contains(&path) || path.ends_with(".tmp") => Ok(false),
-                        What::Unread(why) => Err(Error::new(why)).context(path),
-                        What::File => look(path).map(|()| false),
-                        What::Folder => Ok(true),
-                        What::Skipped(_) => Ok(false),
+                        EntryKind::Unread(why) => Err(Error::new(why)).context(path),
+                        EntryKind::File => look(path).map(|()| false),
+                        EntryKind::Folder => Ok(true),
+                        EntryKind::Skipped(_) => Ok(false),
                     })?;
                 }
             }

@@ -94,7 +94,7 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
     if let Some(checks) = out.json {
         println!("{}", json!({ "ok": !out.failed, "checks": checks }));
     } else if !out.failed {
-        println!("Nothing stands in the way.");
+        println!("Nothing is wrong.");
     }
     Ok(if out.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -159,7 +159,7 @@ fn modes(out: &mut Findings, loaded: &Loaded) {
 }
 
 fn limits(out: &mut Findings, config: &Config) {
-    let files = files::most_open();
+    let files = files::max_open_files();
     let few = files.is_some_and(|most| most < DOCTOR_FILES);
     let what = files.map_or("no limit of open files".into(), |n| format!("{n} open files"));
     let grade = if few { Bad } else { Good };

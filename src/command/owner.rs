@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Context, Result};
 use crate::supervise::user;
-use crate::sys::beneath::{named, named_meta};
+use crate::sys::beneath::{open_path, path_meta};
 use crate::sys::owner::{self, ActingAs};
 use crate::sys::service::{Identity, effective_uid};
 
@@ -14,9 +14,9 @@ const USERS_BYTES: u64 = 1 << 20;
 
 /// Whom root has to become for `home`; `None` for everybody else, where the home is root's, and where there is none.
 fn other(home: &Path) -> Option<Identity> {
-    let meta = named_meta(home).filter(|meta| effective_uid() == 0 && meta.user != 0)?;
+    let meta = path_meta(home).filter(|meta| effective_uid() == 0 && meta.user != 0)?;
     let text = |path: &str| {
-        let file = named(Path::new(path)).ok()?;
+        let file = open_path(Path::new(path)).ok()?;
         String::from_utf8(crate::sys::files::read_bounded(file, USERS_BYTES).ok()?).ok()
     };
     let (passwd, group) = (text("/etc/passwd"), text("/etc/group").unwrap_or_default());
@@ -32,7 +32,7 @@ fn other(home: &Path) -> Option<Identity> {
 pub fn become_owner(home: &Path) -> Result<()> {
     let Some(identity) = other(home) else { return Ok(()) };
     let name = || format!("cannot become the owner of {}", home.display());
-    owner::become_for_good(&identity).with_context(name)
+    owner::become_permanently(&identity).with_context(name)
 }
 
 /// Root acts as the owner of `home` until what is returned is dropped.

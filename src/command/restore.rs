@@ -40,7 +40,8 @@ pub fn run(args: &args::Restore) -> Result<ExitCode> {
     }
     if !home.exists() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&home);
-        made.and_then(|()| files::hand_over(&home)).with_context(|| home.display().to_string())?;
+        made.and_then(|()| files::give_to_folder_owner(&home))
+            .with_context(|| home.display().to_string())?;
     }
     // Root's archive is opened as root, everything else is the owner's.
     let mut file: Box<dyn Read> = if args.file == args::PIPE {
@@ -199,7 +200,7 @@ impl Unpacking {
                 let mut options = OpenOptions::new();
                 options.write(true).create(true).truncate(true).mode(0o600);
                 options.custom_flags(libc::O_NOFOLLOW);
-                // A later copy of a file stands for the earlier one.
+                // A later copy of a file replaces the earlier one.
                 let mut file = options.open(&target);
                 if let (Err(e), Some(folder)) = (&file, target.parent()) {
                     // A folder that was made after the backup had passed it.

@@ -33,7 +33,7 @@ const CHATS: u32 = 8;
 /// Messages unanswered at one time.
 const WINDOW: u64 = 16;
 
-/// The bursts whose figures were published for the Go build, and what stood there in kilobytes: VmRSS on Linux. (7.35 MB were
+/// The bursts whose figures were published for the Go build, and the published kilobytes: VmRSS on Linux. (7.35 MB were
 /// published for Windows, which this program does not run on.)
 pub const PUBLISHED_BURSTS: [u32; 2] = [100, 1000];
 const PUBLISHED_KB: u64 = 3072;

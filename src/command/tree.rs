@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::limits::{TREE_DEPTH, TREE_NAMES};
 use crate::sys::beneath::{Fault, Root};
 
-/// What stands at a path.
-pub enum What {
+/// What a path leads to.
+pub enum EntryKind {
     /// Comes before what is in it.
     Folder,
     /// A regular file.
@@ -25,7 +25,11 @@ pub enum What {
 ///
 /// # Errors
 /// Those of `each`.
-pub fn walk(root: &Root, at: &str, each: &mut dyn FnMut(&str, What) -> Result<bool>) -> Result<()> {
+pub fn walk(
+    root: &Root,
+    at: &str,
+    each: &mut dyn FnMut(&str, EntryKind) -> Result<bool>,
+) -> Result<()> {
     below(root, at, 0, each)
 }
 
@@ -43,32 +47,32 @@ fn below(
     root: &Root,
     at: &str,
     depth: usize,
-    each: &mut dyn FnMut(&str, What) -> Result<bool>,
+    each: &mut dyn FnMut(&str, EntryKind) -> Result<bool>,
 ) -> Result<()> {
     let listed = root.locate(Path::new(at), false).and_then(|place| place.list(TREE_NAMES));
     let (mut entries, more) = match listed {
         Ok(listed) => listed,
         Err(fault) if is_gone(&fault) => return Ok(()),
-        Err(fault) => return each(at, What::Unread(fault.to_string())).map(drop),
+        Err(fault) => return each(at, EntryKind::Unread(fault.to_string())).map(drop),
     };
     if more || depth > TREE_DEPTH {
         let why = format!("more than {TREE_NAMES} names in it, or folders too deep");
-        return each(at, What::Unread(why)).map(drop);
+        return each(at, EntryKind::Unread(why)).map(drop);
     }
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
         let path = join(at, &entry.name.to_string_lossy());
         let what = if entry.name.to_str().is_none() {
-            What::Skipped("its name is no UTF-8 text")
+            EntryKind::Skipped("its name is no UTF-8 text")
         } else if entry.folder {
-            What::Folder
+            EntryKind::Folder
         } else {
             match fs::symlink_metadata(root.path().join(&path)) {
-                Ok(meta) if meta.is_file() => What::File,
-                Ok(meta) if meta.is_symlink() => What::Skipped("a link"),
-                Ok(_) => What::Skipped("no regular file"),
+                Ok(meta) if meta.is_file() => EntryKind::File,
+                Ok(meta) if meta.is_symlink() => EntryKind::Skipped("a link"),
+                Ok(_) => EntryKind::Skipped("no regular file"),
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                Err(e) => What::Unread(e.to_string()),
+                Err(e) => EntryKind::Unread(e.to_string()),
             }
         };
         if each(&path, what)? && entry.folder {
@@ -87,10 +91,10 @@ mod tests {
         let mut out = Vec::new();
         walk(&Root::open(dir).expect("a root"), "", &mut |path, what| {
             out.push(match what {
-                What::Folder => format!("{path}/"),
-                What::File => path.to_owned(),
-                What::Skipped(why) => format!("{path}: {why}"),
-                What::Unread(why) => format!("{path}! {why}"),
+                EntryKind::Folder => format!("{path}/"),
+                EntryKind::File => path.to_owned(),
+                EntryKind::Skipped(why) => format!("{path}: {why}"),
+                EntryKind::Unread(why) => format!("{path}! {why}"),
             });
             Ok(path != "closed")
         })

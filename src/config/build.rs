@@ -14,7 +14,7 @@ use super::*;
 /// Schema versions that are read.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 0..=3;
 
-/// What Go's files have for the default workspace; it moves with `PICOCLAW_HOME`.
+/// The default workspace in upstream's files; it moves with `PICOCLAW_HOME`.
 const OLD_WORKSPACE: &str = "~/.picoclaw/workspace";
 
 /// Builds the configuration. `expand` replaces `~`.
@@ -145,7 +145,7 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
     };
     let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
     let gateway = GatewayConfig::read(top);
-    // 0.0.0.0 stands in examples of the Go original: it is narrowed to loopback then, which `status` says.
+    // Upstream's examples have 0.0.0.0: it is narrowed to loopback then, which `status` says.
     let local = |host: &String| {
         let ip: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
         let ip = ip.map(|ip| ip.to_canonical());

@@ -189,8 +189,8 @@ pub(super) fn place(name: &str) -> Option<usize> {
     KINDS.iter().position(|kind| kind.name == name)
 }
 
-/// Reads the list. `gateway_port` is the port of the gateway itself. Channels of a kind stand together, the kinds in the
-/// order of their table.
+/// Reads the list. `gateway_port` is the port of the gateway itself. Channels of a kind are next to each other, the kinds in
+/// the order of their table.
 // A build without channels knows that there is nothing behind `channel`.
 #[allow(unreachable_code, unused_variables)]
 pub(super) fn build(

@@ -1,5 +1,5 @@
 //! `enc://` values (behaviour.md 2B): base64 of salt, nonce and AES-256-GCM ciphertext. The key is made of a passphrase,
-//! which only the environment has, and a key file, which lies apart from the configuration: neither alone opens anything.
+//! which only the environment has, and a key file, which is kept apart from the configuration: neither alone opens anything.
 //!
 //! Never writes a plain value, and no error holds one.
 
@@ -13,7 +13,7 @@ use super::layers::{LoadOptions, read_file};
 use super::replace::replace;
 use crate::error::{Context, Error, Result};
 use crate::proto::base64::STANDARD;
-use crate::sys::beneath::named_meta;
+use crate::sys::beneath::path_meta;
 
 /// What such a value begins with.
 pub const PREFIX: &str = "enc://";
@@ -131,7 +131,7 @@ impl Keys {
 }
 
 fn there(path: &std::path::Path) -> bool {
-    named_meta(path).is_some()
+    path_meta(path).is_some()
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

@@ -1,4 +1,4 @@
-//! `onboard --enc`: plain secrets of a `config.json` become `enc://` values where they stand; all other bytes stay.
+//! `onboard --enc`: plain secrets of a `config.json` become `enc://` values in place; all other bytes stay.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
         let sealed = format!("\"{}\"", keys.encrypt(secret)?);
         text.replace_range(start..start + literal.len(), &sealed);
     }
-    // What is to be written means what stood there, and nothing plain is left.
+    // The new values decrypt to the old ones, and no plain secret is left.
     let (mut again, layers_again) = read(file, &text).with_context(name)?;
     let mut left = 0;
     security::secrets(&mut again, &layers_again, &mut |secret, _| {
@@ -55,7 +55,7 @@ pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
         return Err(errors.into());
     }
     if left > 0 || again.to_value() != tree.to_value() {
-        return Err(Error::new("a secret could not be found again where it stands; nothing was changed: make the values with `picoclaw auth encrypt`"))
+        return Err(Error::new("a secret could not be found again in its place; nothing was changed: make the values with `picoclaw auth encrypt`"))
             .with_context(name);
     }
     if !found.is_empty() {

@@ -7,7 +7,7 @@
 //! 5. `$PICOCLAW_HOME/config.d/*.json`,
 //! 6. the environment.
 //!
-//! `PICOCLAW_CONFIG` names a file that stands in place 4 and takes place 2 away. A `.security.yml` counts together
+//! `PICOCLAW_CONFIG` names a file that is read as number 4; number 2 is not read then. A `.security.yml` counts together
 //! with the `config.json` beside it. No file is ever written here.
 
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ pub struct Layer {
     pub text: String,
 }
 
-/// Where a value stands.
+/// Where a value was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// File or variable.
@@ -164,7 +164,7 @@ pub(super) struct Source {
     pub dir: PathBuf,
     /// Named by the user: it must be there.
     pub required: bool,
-    /// A base file; a `.security.yml` may stand beside it.
+    /// A base file; a `.security.yml` may be beside it.
     pub base: bool,
 }
 
@@ -301,7 +301,7 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
 
 /// A regular file of at most `limit` bytes; anything else (a FIFO would block for ever) is refused.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
-    let file = beneath::named(path).map_err(|fault| match fault {
+    let file = beneath::open_path(path).map_err(|fault| match fault {
         Fault::Not("a folder") => std::io::Error::other("it is a folder"),
         Fault::Not(_) => std::io::Error::other("it is no regular file"),
         fault => fault.into(),

@@ -245,7 +245,7 @@ fn cure(message: &str) -> &'static str {
     if message.starts_with("trailing comma") {
         "remove the comma before the bracket"
     } else if message.starts_with("key must be a string") {
-        "keys stand in double quotes, and JSON has no comments"
+        "keys need double quotes, and JSON has no comments"
     } else if message.starts_with("EOF") {
         "a bracket or a quote is not closed"
     } else if message.starts_with("expected `,`") {

@@ -1,4 +1,4 @@
-//! The configuration in force, typed. How it comes together stands in [`load`].
+//! The configuration in force, typed. [`load`] puts it together.
 
 mod build;
 pub mod channels;

@@ -7,7 +7,7 @@ use super::layers::LoadOptions;
 use super::load::load;
 use super::replace::{below, replace};
 use crate::error::{Context, Result};
-use crate::sys::beneath::named_meta;
+use crate::sys::beneath::path_meta;
 
 /// JSON has no comments: keys that begin with `_` are read by people only.
 const EXAMPLE: &str = r#"{
@@ -28,7 +28,7 @@ const EXAMPLE: &str = r#"{
   ],
   "channel_list": {
     "telegram": {
-      "_help": "Put in the token that @BotFather gives and set enabled to true. With an empty allow_from people pair with a code: it stands in the log and in picoclaw status.",
+      "_help": "Put in the token that @BotFather gives and set enabled to true. With an empty allow_from people pair with a code, which the log and picoclaw status show.",
       "enabled": false,
       "allow_from": [],
       "settings": {
@@ -60,7 +60,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
     let file = options.config_file()?;
     let shown = file.display();
-    let found = named_meta(&file).is_some();
+    let found = path_meta(&file).is_some();
     if found {
         writeln!(out, "Found {shown}; it stays as it is.")?;
     } else {

@@ -174,7 +174,7 @@ mod tests {
         let count = all.len();
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), count, "a name stands twice");
+        assert_eq!(all.len(), count, "a name is there twice");
     }
 
     #[test]

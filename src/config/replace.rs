@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use crate::sys::beneath::{Root, named_meta};
+use crate::sys::beneath::{Root, path_meta};
 
 /// Writes a file so that after a power cut the old or the new one is there: beside, fsync, rename, fsync of the folder.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -21,7 +21,7 @@ pub(super) fn below(
     mode: u32,
     over: bool,
 ) -> std::io::Result<bool> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|p| named_meta(p).is_none()).collect();
+    let missing: Vec<&Path> = folder.ancestors().take_while(|p| path_meta(p).is_none()).collect();
     let root = match missing.last().and_then(|top| top.parent()) {
         Some(above) => {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };

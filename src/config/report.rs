@@ -196,7 +196,7 @@ fn is(model: &ModelConfig, entry: &Node) -> bool {
             .is_some_and(|(provider, id)| provider == model.provider && id == model.model)
 }
 
-/// Keys that are set and mean nothing here.
+/// Keys that are set and have no use here.
 fn unsupported<'n>(
     node: &'n Node,
     path: &mut Vec<&'n str>,
@@ -234,7 +234,7 @@ fn push(
     let mut value = value;
     if let (Kind::Int(..), Some(number)) = (key.kind, value.as_i64()) {
         value = key.in_force(number, loaded.config.version).into();
-        // What was written may stand for another number, or be outside what is used.
+        // What was written may mean another number (0 the default), or be beyond the limits.
         let written = node.and_then(Node::value).and_then(Value::as_i64);
         if let Some(written) = written.filter(|w| value != *w) {
             source.push_str(if written <= 0 { ", 0 is the default" } else { ", limited" });

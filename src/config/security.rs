@@ -1,4 +1,4 @@
-//! Secrets that stand elsewhere or in another form: `.security.yml` beside a `config.json`, `file://` and `enc://` values.
+//! Secrets that are kept elsewhere or in another form: `.security.yml` beside a `config.json`, `file://` and `enc://` values.
 //!
 //! A `.security.yml` adds secrets to models and channels that a config names; it never adds a model or channel.
 //! Sections: `model_list` (`<model_name>` or `<model_name>:<n>`), `channel_list` or `channels`, `web`, `skills`, `providers`.
@@ -134,7 +134,7 @@ pub(super) fn secrets(root: &mut Node, layers: &[Layer], show: &mut dyn FnMut(&s
     });
 }
 
-/// The secret a text in a file of this folder stands for, or an error that does not hold it; `None` for the text itself.
+/// The secret that a text in a file of this folder refers to, or an error that does not show it; `None` for the text itself.
 type Meaning<'a> = &'a mut dyn FnMut(&str, Option<&Path>, Origin) -> Option<Result<String, String>>;
 
 fn walk(

@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Result};
 /// The file, last in the order of most folders.
 pub const SET_FILE: &str = "99-set.json";
 
-/// A value that somebody gives.
+/// A value as it was given.
 pub enum Given {
     /// On the command line, where every process of the machine can read it.
     Argument(String),

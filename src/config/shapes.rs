@@ -3,11 +3,11 @@
 //! What counts is what a layer contains, not the version it states: an overlay seldom states one. Nodes are moved, so they
 //! keep the place they were written at. A value of a wrong type is moved like any other; [`super::inspect`] tells of it.
 //!
-//! - `agents.defaults.model` becomes `model_name` (which wins where both stand).
+//! - `agents.defaults.model` becomes `model_name` (which wins where both are given).
 //! - `channels` becomes `channel_list`; whatever of an entry is not common to all channels moves under `settings`;
 //!   `mention_only` and `group_trigger_prefix` move into `group_trigger`.
 //! - `api_key` and `api_keys` become one list: trimmed, each key once.
-//! - `session.dm_scope` becomes `session.dimensions` (which win where both stand).
+//! - `session.dm_scope` becomes `session.dimensions` (which win where both are given).
 //! - `tools.web.search` of the v0 example means Brave.
 //! - `[NOT_HERE]` and keys that are comments (`_x`, `//x`) go away.
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::secret::is_placeholder;
 use super::tree::{Kind, Node};
 
-/// What Go's PicoClaw leaves in config.json for a value that stands in `.security.yml`.
+/// What upstream leaves in config.json for a value that is in `.security.yml`.
 const NOT_HERE: &str = "[NOT_HERE]";
 
 /// Members of a channel entry that every kind of channel has.
@@ -64,7 +64,7 @@ pub fn normalise(root: &mut Node) {
     root.remove("bindings");
 }
 
-/// The dimensions an older `dm_scope` stands for; `None` for an unknown one.
+/// The dimensions that an older `dm_scope` means; `None` for an unknown one.
 pub fn dimensions_of(scope: &str) -> Option<&'static [&'static str]> {
     match scope {
         "per-channel-peer" => Some(&["chat", "sender"]),

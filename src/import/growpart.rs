@@ -36,16 +36,16 @@ pub fn run(device: &str) -> Result<ExitCode> {
         Some((start, length)) => {
             file.write_all_at(&table, 0).with_context(|| format!("cannot write {disk}"))?;
             file.sync_all()?;
-            tell_kernel(&file, number, start * SECTOR, length * SECTOR).with_context(|| {
-                format!("{device}: grown on {disk}, but the kernel keeps the old size")
-            })?;
+            resize_in_kernel(&file, number, start * SECTOR, length * SECTOR).with_context(
+                || format!("{device}: grown on {disk}, but the kernel keeps the old size"),
+            )?;
             println!("{device}: {} MiB", length / 2048);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell_kernel(disk: &File, number: u8, start: u64, length: u64) -> io::Result<()> {
+fn resize_in_kernel(disk: &File, number: u8, start: u64, length: u64) -> io::Result<()> {
     board::resize_partition(disk, number, start, length)
 }
 

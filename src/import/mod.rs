@@ -18,7 +18,7 @@ use crate::proto::text;
 use crate::sys::service::{Identity, as_user};
 use crate::{Error, Result};
 
-/// Where the report stands in the run folder, for `picoclaw status` and the supervisor.
+/// The report in the run folder, for `picoclaw status` and the supervisor.
 pub const REPORT: &str = "import.txt";
 
 /// Where the import reads and writes.
@@ -36,7 +36,7 @@ pub struct Places {
 }
 
 /// Takes everything there is. Errors are those of the data partition or a card that cannot be written; what is wrong
-/// with a file stands in the report.
+/// with a file is in the report.
 pub fn take(places: &Places, identity: Option<&Identity>) -> Result<Report> {
     let boot = &places.boot;
     let memory = places.system.join("import.txt");

@@ -134,7 +134,7 @@ fn json(text: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The one value of a file: its first line, as it stands. A password may begin or end with a space.
+/// The one value of a file: its first line, unchanged. A password may begin or end with a space.
 fn value(text: &str) -> Result<&str, String> {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();

@@ -92,7 +92,7 @@ impl InstallPaths {
         let mut options = OpenOptions::new();
         let lock = options.append(true).create(true).mode(0o600).open(&path);
         let lock = lock.with_context(|| path.display().to_string())?;
-        files::hand_over(&path)?;
+        files::give_to_folder_owner(&path)?;
         if !files::try_lock(&lock) {
             return Err(Error::new("another installation is under way; wait for its end"));
         }
@@ -252,7 +252,7 @@ impl Installer {
         let root = Root::open(&self.site.workspace).context("workspace")?;
         let place = root.locate(&path, true);
         if is_new && place.is_ok() {
-            files::hand_over(&skills)?;
+            files::give_to_folder_owner(&skills)?;
         }
         place.map_err(|e| Error::new(format!("{}: {e}", path.display())))
     }

@@ -11,7 +11,7 @@ use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES, 
 use crate::proto::text;
 use crate::store::bounded_read::{self, End, Piece};
 use crate::store::dir::Dir;
-use crate::sys::beneath::named_meta;
+use crate::sys::beneath::path_meta;
 
 /// The root that commands may write to (the workspace).
 const WORKSPACE: &str = "workspace";
@@ -138,7 +138,7 @@ pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
                 WORKSPACE => {
                     Dir::parent_of(&path, 3).and_then(|(top, name)| top.meta(name)).ok().flatten()
                 }
-                _ => named_meta(&path),
+                _ => path_meta(&path),
             };
             hasher.write_u64(bounded_read::stamp(meta));
         }
@@ -171,7 +171,7 @@ fn folders_of(source: &str, root: &Path) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let listed = dir.each(TREE_NAMES, &mut |name, folder| {
         let linked =
-            || source != WORKSPACE && named_meta(&root.join(name)).is_some_and(|m| m.folder);
+            || source != WORKSPACE && path_meta(&root.join(name)).is_some_and(|m| m.folder);
         if names.len() < SKILL_FOLDERS && !name.starts_with('.') && (folder || linked()) {
             names.push(name.to_owned());
         }

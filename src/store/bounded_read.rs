@@ -30,7 +30,7 @@ pub struct Piece {
 /// At most `limit` bytes of a file that the machine's owner named, links followed; `None` when there is none.
 /// Errors: not a regular file, no permission, I/O.
 pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>> {
-    match beneath::named(path).map_err(io::Error::from) {
+    match beneath::open_path(path).map_err(io::Error::from) {
         Ok(file) => piece(file, limit, end).map(Some),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
@@ -179,7 +179,7 @@ pub(crate) mod tests {
     fn a_change_shows_in_the_stamp() {
         let folder = Folder::new("read-stamp");
         let path = folder.path.join("f");
-        let stamp = |path: &Path| stamp(beneath::named_meta(path));
+        let stamp = |path: &Path| stamp(beneath::path_meta(path));
         assert_eq!(stamp(&path), 0);
         folder.write("f", "a");
         let first = stamp(&path);

@@ -35,7 +35,7 @@ impl Swap {
         swap.forget();
         for folder in [home.join(BASE), swap.place()] {
             let made = DirBuilder::new().mode(0o700).create(&folder);
-            made.and_then(|()| files::hand_over(&folder))
+            made.and_then(|()| files::give_to_folder_owner(&folder))
                 .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         Ok(swap)
@@ -67,7 +67,7 @@ impl Swap {
             files::try_lock(&file);
             file.write_all(b"go\n")?;
             file.sync_all()?;
-            files::hand_over(&new)?;
+            files::give_to_folder_owner(&new)?;
             fs::rename(new, base.join("commit"))?;
             File::open(&base)?.sync_all()?;
             Ok(file)
@@ -121,7 +121,7 @@ fn step(home: &Path, kept: &mut Option<PathBuf>) -> std::io::Result<bool> {
     let sync = |path: &Path| File::open(path).and_then(|f| f.sync_all());
     if !there(&old) {
         DirBuilder::new().mode(0o700).create(&old)?;
-        files::hand_over(&old)?;
+        files::give_to_folder_owner(&old)?;
         return Ok(true);
     }
     if !there(&moved) {

@@ -49,7 +49,7 @@ impl Schedule {
     }
 
     /// Other servers: ask them soon.
-    pub fn soon(&mut self, now: u64) {
+    pub fn ask_soon(&mut self, now: u64) {
         self.retry = TIME_RETRY.0;
         self.next = self.next.min(now + 1);
     }
@@ -82,7 +82,7 @@ pub fn save(path: &Path, unix: u64) -> io::Result<()> {
 }
 
 /// Unix time to set, from an offset in nanoseconds; None where the clock is close enough.
-/// An error where the result lies below the floor.
+/// An error where the result is before the floor.
 pub fn correction(
     now: SystemTime,
     offset: i64,
@@ -118,7 +118,7 @@ mod tests {
         assert!(!schedule.trusted);
         schedule.answered(200);
         assert_eq!((schedule.next(), schedule.trusted), (200 + TIME_AGAIN, true));
-        schedule.soon(300);
+        schedule.ask_soon(300);
         assert_eq!(schedule.next(), 301);
     }
 

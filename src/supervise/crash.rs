@@ -47,7 +47,7 @@ pub fn report<'a>(end: &End<'_>, log: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// How a process ended, in words. `oom`: its cgroup ran out of memory.
-pub fn how(status: ExitStatus, oom: bool) -> String {
+pub fn describe(status: ExitStatus, oom: bool) -> String {
     let Some(signal) = status.signal() else {
         return format!("exit status {}", status.code().unwrap_or(-1));
     };
@@ -111,12 +111,12 @@ mod tests {
 
     #[test]
     fn ends() {
-        assert_eq!(how(ExitStatus::from_raw(11), false), "signal 11 (SIGSEGV)");
+        assert_eq!(describe(ExitStatus::from_raw(11), false), "signal 11 (SIGSEGV)");
         assert_eq!(
-            how(ExitStatus::from_raw(9), true),
+            describe(ExitStatus::from_raw(9), true),
             "signal 9 (SIGKILL, out of memory: see PICOCLAW_MEMORY_MAX)"
         );
-        assert_eq!(how(ExitStatus::from_raw(3 << 8), false), "exit status 3");
+        assert_eq!(describe(ExitStatus::from_raw(3 << 8), false), "exit status 3");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 
 use super::cgroup::Groups;
 use super::log_sink::{Lines, LogSink};
-use super::report::Mode;
+use super::report::LimitsInForce;
 use super::settings::Settings;
 use super::tools::Tools;
 use crate::sys::service::{self, Confinement, EXEC_BROKER_FD, Identity, NOTIFY_FD};
@@ -32,7 +32,7 @@ impl Daemon {
     pub fn start(
         program: &Path,
         settings: &Settings,
-        mode: Mode,
+        mode: LimitsInForce,
         groups: Option<&Groups>,
         identity: Option<&Identity>,
         (notify, broker): (&UnixDatagram, Option<&Tools>),
@@ -57,7 +57,7 @@ impl Daemon {
         if groups.is_some() {
             environment.push(("PICOCLAW_TOOLS_CGROUP", tools.as_os_str()));
         }
-        if mode == Mode::Rlimit && settings.tools_data_max != u64::MAX {
+        if mode == LimitsInForce::Rlimit && settings.tools_data_max != u64::MAX {
             environment.push(("PICOCLAW_TOOLS_RLIMIT_DATA", OsStr::new(&tools_data)));
         }
         let broker_fd = EXEC_BROKER_FD.to_string();
@@ -65,10 +65,10 @@ impl Daemon {
         // Our own variables are the daemon's too; these say whether there is such a user now.
         environment.push(("PICOCLAW_TOOL_FD", OsStr::new(broker.map_or("", |_| &broker_fd))));
         environment.push(("PICOCLAW_TOOL_GROUP", OsStr::new(&group)));
-        let rlimit = mode == Mode::Rlimit && effective_root();
+        let rlimit = mode == LimitsInForce::Rlimit && effective_root();
         let confinement = Confinement {
             cgroup: procs.as_ref(),
-            data: (mode == Mode::Rlimit && settings.data_max != u64::MAX)
+            data: (mode == LimitsInForce::Rlimit && settings.data_max != u64::MAX)
                 .then_some(settings.data_max),
             oom_score_adj: rlimit.then_some(settings.oom_score_adj),
             identity,

@@ -6,9 +6,9 @@ use std::process::ExitStatus;
 use super::cgroup::Groups;
 use super::crash;
 use super::daemon::Daemon;
-use super::report::{self, Seen};
+use super::report::{self, ProcessState};
 use super::run::Supervisor;
-use super::settings::Wanted;
+use super::settings::LimitMode;
 use super::watchdog::{Action, Device};
 use crate::import::{self, status};
 use crate::limits::KEEPALIVE_START;
@@ -17,7 +17,7 @@ use crate::sys::service::as_user;
 impl Supervisor {
     pub(super) fn start(&mut self, now: u64) {
         self.respawn.started(now);
-        let groups = self.groups.as_ref().filter(|_| self.settings.limits != Wanted::None);
+        let groups = self.groups.as_ref().filter(|_| self.settings.limits != LimitMode::None);
         let daemon = Daemon::start(
             &self.program,
             &self.settings,
@@ -29,7 +29,7 @@ impl Supervisor {
         );
         match daemon {
             Ok(daemon) => {
-                let seen = Seen::of(daemon.pid());
+                let seen = ProcessState::of(daemon.pid());
                 let mode = seen.confirm(self.mode, &self.settings);
                 let line = report::line(mode, &self.why, self.groups.as_ref(), &seen);
                 self.log.write(&line);
@@ -42,12 +42,12 @@ impl Supervisor {
             }
             Err(e) => {
                 self.log.write(&format!("cannot start the daemon: {e}"));
-                self.again(now);
+                self.schedule_restart(now);
             }
         }
     }
 
-    pub(super) fn again(&mut self, now: u64) {
+    pub(super) fn schedule_restart(&mut self, now: u64) {
         let next = self.respawn.ended(now);
         self.start_at = next.at;
         let seconds = next.at.saturating_sub(now);
@@ -59,7 +59,7 @@ impl Supervisor {
             self.log.write(&format!("starting the daemon again in {seconds} s"));
         }
         // A broken configuration must not make systemd start us over and over.
-        self.systemd.tell("READY=1\nSTATUS=the daemon ended, to be started again");
+        self.systemd.notify("READY=1\nSTATUS=the daemon ended, to be started again");
     }
 
     pub(super) fn ended(&mut self, now: u64, status: ExitStatus) {
@@ -76,16 +76,16 @@ impl Supervisor {
             return;
         }
         let oom = self.groups.as_ref().is_some_and(|g| g.oom_kills() > self.oom_kills);
-        let mut how = crash::how(status, oom);
+        let mut how = crash::describe(status, oom);
         if daemon.shot.is_some() {
             how.push_str(", after its main loop had been silent");
         }
-        self.last_words(&how, now.saturating_sub(daemon.started));
-        self.again(now);
+        self.report_end(&how, now.saturating_sub(daemon.started));
+        self.schedule_restart(now);
     }
 
-    /// Log line and crash report.
-    pub(super) fn last_words(&mut self, how: &str, uptime: u64) {
+    /// Logs how the daemon ended and writes the crash report.
+    pub(super) fn report_end(&mut self, how: &str, uptime: u64) {
         self.log.write(&format!("the daemon ended after {uptime} s: {how}"));
         let build_id = crash::own_build_id();
         let end = crash::End { how, uptime, build_id: &build_id, unix: crash::unix_now() };
@@ -149,7 +149,7 @@ impl Supervisor {
                 ));
                 self.count_resets(resets);
                 let uptime = self.daemon.as_ref().map_or(0, |d| now.saturating_sub(d.started));
-                self.last_words("watchdog: its main loop was silent, the machine resets", uptime);
+                self.report_end("watchdog: its main loop was silent, the machine resets", uptime);
             }
             Action::Clear => {
                 self.count_resets(0);

@@ -111,7 +111,7 @@ impl Systemd {
     }
 
     /// Sends e.g. `READY=1`.
-    pub fn tell(&self, state: &str) {
+    pub fn notify(&self, state: &str) {
         if let Some((socket, address)) = &self.0 {
             // systemd restarts us if it hears nothing: no other cure here.
             let _ = socket.send_to_addr(state.as_bytes(), address);

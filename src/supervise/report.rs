@@ -5,11 +5,11 @@ use std::fmt::Write;
 use std::fs;
 
 use super::cgroup::Groups;
-use super::settings::{Settings, Wanted};
+use super::settings::{LimitMode, Settings};
 
-/// Kind of limit that really holds.
+/// The kind of limit that is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum LimitsInForce {
     /// Memory of the daemon is bounded by its cgroup.
     Cgroup,
     /// By RLIMIT_DATA.
@@ -18,31 +18,31 @@ pub enum Mode {
     None,
 }
 
-impl Mode {
+impl LimitsInForce {
     /// The word in status, log and environment.
     pub fn name(self) -> &'static str {
         match self {
-            Mode::Cgroup => "cgroup",
-            Mode::Rlimit => "rlimit",
-            Mode::None => "none",
+            LimitsInForce::Cgroup => "cgroup",
+            LimitsInForce::Rlimit => "rlimit",
+            LimitsInForce::None => "none",
         }
     }
 }
 
 /// What to try before the daemon starts: cgroups that hold, else rlimits unless neither is wanted.
-pub fn plan(settings: &Settings, groups: Option<&Groups>) -> Mode {
+pub fn plan(settings: &Settings, groups: Option<&Groups>) -> LimitsInForce {
     let holds = groups.is_some_and(Groups::memory_holds);
     match settings.limits {
-        Wanted::None => Mode::None,
-        Wanted::Auto | Wanted::Cgroup if holds => Mode::Cgroup,
-        Wanted::Cgroup => Mode::None,
-        Wanted::Auto | Wanted::Rlimit => Mode::Rlimit,
+        LimitMode::None => LimitsInForce::None,
+        LimitMode::Auto | LimitMode::Cgroup if holds => LimitsInForce::Cgroup,
+        LimitMode::Cgroup => LimitsInForce::None,
+        LimitMode::Auto | LimitMode::Rlimit => LimitsInForce::Rlimit,
     }
 }
 
 /// What the kernel says about one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ProcessState {
     /// RLIMIT_DATA in bytes, None for unlimited.
     pub data: Option<u64>,
     /// `oom_score_adj`.
@@ -51,12 +51,12 @@ pub struct Seen {
     pub cgroup: Option<String>,
 }
 
-impl Seen {
+impl ProcessState {
     /// Reads `/proc/<pid>`; what cannot be read stays unknown.
-    pub fn of(pid: u32) -> Seen {
+    pub fn of(pid: u32) -> ProcessState {
         let read =
             |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        Seen {
+        ProcessState {
             data: data_limit(&read("limits")),
             oom_score_adj: read("oom_score_adj").trim().parse().ok(),
             cgroup: read("cgroup").lines().find_map(|l| l.strip_prefix("0::")).map(str::to_owned),
@@ -64,13 +64,17 @@ impl Seen {
     }
 
     /// What of `planned` is true for this process.
-    pub fn confirm(&self, planned: Mode, settings: &Settings) -> Mode {
+    pub fn confirm(&self, planned: LimitsInForce, settings: &Settings) -> LimitsInForce {
         match planned {
-            Mode::Cgroup if self.cgroup.as_deref().is_some_and(|c| c.ends_with("/daemon")) => {
-                Mode::Cgroup
+            LimitsInForce::Cgroup
+                if self.cgroup.as_deref().is_some_and(|c| c.ends_with("/daemon")) =>
+            {
+                LimitsInForce::Cgroup
             }
-            Mode::Rlimit if self.data.is_some_and(|n| n <= settings.data_max) => Mode::Rlimit,
-            _ => Mode::None,
+            LimitsInForce::Rlimit if self.data.is_some_and(|n| n <= settings.data_max) => {
+                LimitsInForce::Rlimit
+            }
+            _ => LimitsInForce::None,
         }
     }
 }
@@ -81,8 +85,13 @@ fn data_limit(limits: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// JSON for programs. `why`: what stood in the way of cgroups, or empty.
-pub fn json(mode: Mode, why: &str, groups: Option<&Groups>, seen: &Seen) -> String {
+/// JSON for programs. `why`: why there are no cgroups, or empty.
+pub fn json(
+    mode: LimitsInForce,
+    why: &str,
+    groups: Option<&Groups>,
+    seen: &ProcessState,
+) -> String {
     let mut out = String::with_capacity(512);
     let _ = write!(out, "{{\"mode\":\"{}\",\"why\":\"{}\"", mode.name(), plain(why));
     if let Some(groups) = groups {
@@ -117,10 +126,15 @@ pub fn json(mode: Mode, why: &str, groups: Option<&Groups>, seen: &Seen) -> Stri
 }
 
 /// One line for the log.
-pub fn line(mode: Mode, why: &str, groups: Option<&Groups>, seen: &Seen) -> String {
+pub fn line(
+    mode: LimitsInForce,
+    why: &str,
+    groups: Option<&Groups>,
+    seen: &ProcessState,
+) -> String {
     let mut out = format!("limits: {}", mode.name());
     match (mode, groups) {
-        (Mode::Cgroup, Some(groups)) => {
+        (LimitsInForce::Cgroup, Some(groups)) => {
             for limit in &groups.limits {
                 let _ = match (&limit.value, limit.holds) {
                     (Some(value), true) => write!(out, ", {} {} {value}", limit.leaf, limit.file),
@@ -133,7 +147,7 @@ pub fn line(mode: Mode, why: &str, groups: Option<&Groups>, seen: &Seen) -> Stri
                 };
             }
         }
-        (Mode::Rlimit, _) => {
+        (LimitsInForce::Rlimit, _) => {
             let _ = write!(out, ", RLIMIT_DATA {}", seen.data.unwrap_or(u64::MAX));
             if let Some(score) = seen.oom_score_adj {
                 let _ = write!(out, ", oom_score_adj {score}");
@@ -166,7 +180,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(limits: Wanted, groups_hold: Option<bool>, seen: &Seen, want: (Mode, Mode)) {
+    fn check(
+        limits: LimitMode,
+        groups_hold: Option<bool>,
+        seen: &ProcessState,
+        want: (LimitsInForce, LimitsInForce),
+    ) {
         let settings = Settings { limits, ..Settings::read(|_| None).expect("defaults") };
         let groups = groups_hold.map(groups);
         let planned = plan(&settings, groups.as_ref());
@@ -175,17 +194,28 @@ mod tests {
 
     #[test]
     fn only_what_is_read_back_counts() {
-        let inside = Seen { cgroup: Some("/picoclaw/daemon".into()), ..Seen::default() };
-        let limited = Seen { data: Some(16 << 20), ..Seen::default() };
-        let nothing = Seen::default();
-        check(Wanted::Auto, Some(true), &inside, (Mode::Cgroup, Mode::Cgroup));
-        check(Wanted::Auto, Some(true), &nothing, (Mode::Cgroup, Mode::None));
-        check(Wanted::Auto, Some(false), &limited, (Mode::Rlimit, Mode::Rlimit));
-        check(Wanted::Auto, None, &limited, (Mode::Rlimit, Mode::Rlimit));
-        check(Wanted::Auto, None, &nothing, (Mode::Rlimit, Mode::None));
-        check(Wanted::Cgroup, None, &limited, (Mode::None, Mode::None));
-        check(Wanted::Rlimit, Some(true), &limited, (Mode::Rlimit, Mode::Rlimit));
-        check(Wanted::None, Some(true), &inside, (Mode::None, Mode::None));
+        let inside =
+            ProcessState { cgroup: Some("/picoclaw/daemon".into()), ..ProcessState::default() };
+        let limited = ProcessState { data: Some(16 << 20), ..ProcessState::default() };
+        let nothing = ProcessState::default();
+        check(LimitMode::Auto, Some(true), &inside, (LimitsInForce::Cgroup, LimitsInForce::Cgroup));
+        check(LimitMode::Auto, Some(true), &nothing, (LimitsInForce::Cgroup, LimitsInForce::None));
+        check(
+            LimitMode::Auto,
+            Some(false),
+            &limited,
+            (LimitsInForce::Rlimit, LimitsInForce::Rlimit),
+        );
+        check(LimitMode::Auto, None, &limited, (LimitsInForce::Rlimit, LimitsInForce::Rlimit));
+        check(LimitMode::Auto, None, &nothing, (LimitsInForce::Rlimit, LimitsInForce::None));
+        check(LimitMode::Cgroup, None, &limited, (LimitsInForce::None, LimitsInForce::None));
+        check(
+            LimitMode::Rlimit,
+            Some(true),
+            &limited,
+            (LimitsInForce::Rlimit, LimitsInForce::Rlimit),
+        );
+        check(LimitMode::None, Some(true), &inside, (LimitsInForce::None, LimitsInForce::None));
     }
 
     #[test]
@@ -198,15 +228,15 @@ mod tests {
 
     #[test]
     fn the_report_is_json_and_names_what_is_missing() {
-        let seen = Seen { data: Some(1), oom_score_adj: Some(-250), cgroup: None };
-        let text = json(Mode::Rlimit, "no \"memory\"", Some(&groups(false)), &seen);
+        let seen = ProcessState { data: Some(1), oom_score_adj: Some(-250), cgroup: None };
+        let text = json(LimitsInForce::Rlimit, "no \"memory\"", Some(&groups(false)), &seen);
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["skipped"][0], "daemon/memory.max");
         assert_eq!(value["oom_score_adj"], -250);
         assert_eq!(
-            line(Mode::Cgroup, "", Some(&groups(true)), &seen),
+            line(LimitsInForce::Cgroup, "", Some(&groups(true)), &seen),
             "limits: cgroup, daemon memory.max 8388608"
         );
-        assert_eq!(line(Mode::None, "x", None, &seen), "limits: none (x)");
+        assert_eq!(line(LimitsInForce::None, "x", None, &seen), "limits: none (x)");
     }
 }

@@ -32,7 +32,7 @@ pub struct Respawn {
 
 /// When to start next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Next {
+pub struct NextStart {
     /// At this second.
     pub at: u64,
     /// The tries are used up; this is the long rest.
@@ -51,7 +51,7 @@ impl Respawn {
     }
 
     /// The daemon ended, or could not be started.
-    pub fn ended(&mut self, now: u64) -> Next {
+    pub fn ended(&mut self, now: u64) -> NextStart {
         if now.saturating_sub(self.started) >= self.policy.threshold {
             self.failures = 0;
         }
@@ -59,11 +59,11 @@ impl Respawn {
         let rest = self.failures > self.policy.tries;
         let wait =
             if rest { self.policy.threshold.max(self.policy.delay) } else { self.policy.delay };
-        Next { at: now.saturating_add(wait), rest }
+        NextStart { at: now.saturating_add(wait), rest }
     }
 
     /// A person asked for it (reload): the tries start anew.
-    pub fn forgive(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         let mut respawn = Respawn::new(Policy { threshold: 100, delay: 1, tries: 1 });
         assert!(!respawn.ended(1).rest);
         assert!(respawn.ended(2).rest);
-        respawn.forgive();
+        respawn.reset();
         assert!(!respawn.ended(3).rest);
     }
 }

@@ -14,9 +14,9 @@ use super::daemon::Daemon;
 use super::identity_of;
 use super::log_sink::LogSink;
 use super::notify::{self, Message, Systemd};
-use super::report::{self, Mode};
+use super::report::{self, LimitsInForce};
 use super::respawn::Respawn;
-use super::settings::{Settings, Wanted};
+use super::settings::{LimitMode, Settings};
 use super::time::Time;
 use super::tools::Tools;
 use super::watchdog::{Device, Rules};
@@ -50,7 +50,7 @@ pub(super) struct Supervisor {
     pub(super) groups: Option<Groups>,
     /// Why there are no groups, or empty.
     pub(super) why: String,
-    pub(super) mode: Mode,
+    pub(super) mode: LimitsInForce,
     ours: UnixDatagram,
     pub(super) theirs: UnixDatagram,
     /// Commands of another user, where that is what holds them.
@@ -97,7 +97,7 @@ impl Supervisor {
             log: LogSink::new(settings.syslog.unwrap_or(!systemd.present())),
             groups: None,
             why: String::new(),
-            mode: Mode::None,
+            mode: LimitsInForce::None,
             ours,
             theirs,
             tools: None,
@@ -143,7 +143,7 @@ impl Supervisor {
                 Err(e) => self.log.write(&format!("boot partition: {e}")),
             }
         }
-        if matches!(self.settings.limits, Wanted::Auto | Wanted::Cgroup) {
+        if matches!(self.settings.limits, LimitMode::Auto | LimitMode::Cgroup) {
             match self.cgroups() {
                 Ok(groups) => {
                     if !groups.memory_holds() {
@@ -281,10 +281,10 @@ impl Supervisor {
                 None => break,
                 Some(Some(Message::Heartbeat)) => {
                     self.keepalive = Some(now);
-                    self.systemd.tell("WATCHDOG=1");
+                    self.systemd.notify("WATCHDOG=1");
                     if let Some(daemon) = self.daemon.as_mut().filter(|d| !d.beating) {
                         daemon.beating = true;
-                        self.systemd.tell("READY=1\nSTATUS=running");
+                        self.systemd.notify("READY=1\nSTATUS=running");
                     }
                 }
                 Some(Some(Message::TimeServers(servers))) => self.time.servers(now, &servers),
@@ -303,14 +303,14 @@ impl Supervisor {
     fn signals(&mut self, signals: Signals) {
         let now = self.now();
         if signals.reload() {
-            self.respawn.forgive();
+            self.respawn.reset();
             match &self.daemon {
                 Some(daemon) => daemon.signal(libc::SIGHUP),
                 None => self.start_at = now,
             }
         }
         if signals.stop() && self.stopping.is_none() {
-            self.systemd.tell("STOPPING=1");
+            self.systemd.notify("STOPPING=1");
             self.stopping = Some(now);
             if let Some(daemon) = &self.daemon {
                 daemon.signal(libc::SIGTERM);
@@ -346,7 +346,7 @@ impl Supervisor {
         self.watchdog(now);
         self.announce(now);
         if self.daemon.is_none() {
-            self.systemd.tell("WATCHDOG=1");
+            self.systemd.notify("WATCHDOG=1");
         }
     }
 

@@ -7,9 +7,9 @@ use crate::import::Places;
 use crate::limits::KEEPALIVE_STALE;
 use crate::{Error, Result};
 
-/// How the daemon is held in bounds.
+/// Which kind of limits the daemon and its commands get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum LimitMode {
     /// cgroup v2 where it is, rlimits otherwise.
     Auto,
     /// cgroup v2 or a complaint.
@@ -20,7 +20,7 @@ pub enum Wanted {
     None,
 }
 
-/// Everything the supervisor was told. Sizes are bytes; `u64::MAX` stands for `max`.
+/// Everything the supervisor was told. Sizes are bytes; `u64::MAX` means `max`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// User of the daemon.
@@ -42,7 +42,7 @@ pub struct Settings {
     /// More arguments for the gateway.
     pub gateway_args: Vec<String>,
     /// Kind of limits.
-    pub limits: Wanted,
+    pub limits: LimitMode,
     /// `memory.high` of the daemon.
     pub memory_high: u64,
     /// `memory.max` of the daemon.
@@ -105,10 +105,10 @@ impl Settings {
             own_image: env.choice("PICOCLAW_OWN_IMAGE", "yes", "no")?.unwrap_or(false),
             gateway_args: words(&env.text("PICOCLAW_GATEWAY_ARGS", "")),
             limits: match &*env.text("PICOCLAW_LIMITS", "auto") {
-                "auto" => Wanted::Auto,
-                "cgroup" => Wanted::Cgroup,
-                "rlimit" => Wanted::Rlimit,
-                "none" => Wanted::None,
+                "auto" => LimitMode::Auto,
+                "cgroup" => LimitMode::Cgroup,
+                "rlimit" => LimitMode::Rlimit,
+                "none" => LimitMode::None,
                 other => return Err(bad("PICOCLAW_LIMITS", other, "auto, cgroup, rlimit or none")),
             },
             memory_high: env.size("PICOCLAW_MEMORY_HIGH", 6 << 20)?,
@@ -221,7 +221,7 @@ mod tests {
         check("PICOCLAW_MEMORY_MAX", "max", Ok(|s| s.memory_max == u64::MAX));
         check("PICOCLAW_MEMORY_MAX", "", Ok(|s| s.memory_max == 8 << 20));
         check("PICOCLAW_PIDS_MAX", "9", Ok(|s| s.pids_max == 9));
-        check("PICOCLAW_LIMITS", "rlimit", Ok(|s| s.limits == Wanted::Rlimit));
+        check("PICOCLAW_LIMITS", "rlimit", Ok(|s| s.limits == LimitMode::Rlimit));
         check("PICOCLAW_SNTP", "no", Ok(|s| s.sntp == Some(false)));
         check("PICOCLAW_LOG", "stderr", Ok(|s| s.syslog == Some(false)));
         check("PICOCLAW_TIME_SERVERS", " a:99  b ", Ok(|s| s.time_servers == ["a:99", "b"]));

@@ -74,11 +74,11 @@ impl Time {
         }
         self.servers = servers.iter().take(TIME_SERVERS).map(|s| (*s).to_owned()).collect();
         // Whoever is asked now is not asked any more.
-        self.hush();
-        self.schedule.soon(now);
+        self.kill_child();
+        self.schedule.ask_soon(now);
     }
 
-    fn hush(&mut self) {
+    fn kill_child(&mut self) {
         if let Some((mut child, _)) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -199,7 +199,7 @@ impl Time {
 
     /// The supervisor stops.
     pub fn end(&mut self) {
-        self.hush();
+        self.kill_child();
         self.save();
     }
 }

@@ -114,7 +114,7 @@ impl Tools {
         self.running.retain_mut(BrokeredChild::turn);
     }
 
-    /// The home may be passed through by the group of the commands and listed by the daemon alone. What lies in it and is
+    /// The home may be passed through by the group of the commands and listed by the daemon alone. What is in it and is
     /// open to everybody (a configuration that root has edited) is open to the daemon's group instead.
     fn close_home(&self) -> io::Result<()> {
         let now = fs::metadata(&self.home)?;
@@ -137,7 +137,7 @@ impl Tools {
     }
 }
 
-/// In a folder of the daemon's user, who may change what a name stands for at any moment: all goes through one descriptor,
+/// In a folder of the daemon's user, who may change what a name leads to at any moment: all goes through one descriptor,
 /// and a file with a second name is left alone, as it may be anybody's.
 fn close(path: &Path, owner: &Identity) -> io::Result<()> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;

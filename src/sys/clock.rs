@@ -15,7 +15,7 @@ const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zo
 /// The zone of a system whose environment names none.
 const OWN: &str = "/etc/localtime";
 
-/// Seconds since 1970, 0 when the clock stands before it.
+/// Seconds since 1970, 0 when the clock is before it.
 pub fn unix_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }

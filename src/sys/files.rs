@@ -19,7 +19,7 @@ pub fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The kernel's.
-pub fn hand_over(path: &Path) -> std::io::Result<()> {
+pub fn give_to_folder_owner(path: &Path) -> std::io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -50,19 +50,19 @@ pub fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// The kernel's.
-pub fn space(path: &Path) -> std::io::Result<(u64, bool)> {
+pub fn free_space(path: &Path) -> std::io::Result<(u64, bool)> {
     let found = rustix::fs::statvfs(path)?;
     let read_only = found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
     Ok((found.f_bavail.saturating_mul(found.f_frsize), read_only))
 }
 
 /// Files and sockets that a process may have open (RLIMIT_NOFILE); `None` for as many as it likes.
-pub fn most_open() -> Option<u64> {
+pub fn max_open_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
 /// The process at the other end of a Unix socket, if it is root's or this process's own user's (unix(7), SO_PEERCRED).
-pub fn friend(socket: &impl AsFd) -> Option<u32> {
+pub fn trusted_peer(socket: &impl AsFd) -> Option<u32> {
     let own = rustix::process::geteuid();
     let found = rustix::net::sockopt::socket_peercred(socket).ok()?;
     (found.uid == own || found.uid.is_root()).then(|| found.pid.as_raw_nonzero().get() as u32)

@@ -10,7 +10,7 @@ use super::service::Identity;
 ///
 /// # Errors
 /// The kernel's; the process may then be half of one and half of the other, and must end.
-pub fn become_for_good(identity: &Identity) -> io::Result<()> {
+pub fn become_permanently(identity: &Identity) -> io::Result<()> {
     // SAFETY: plain system calls; the list of groups is as long as said.
     unsafe {
         check(libc::setgroups(identity.groups.len() as _, identity.groups.as_ptr()))?;
@@ -26,7 +26,7 @@ impl ActingAs {
     /// From now on files are made and opened with the rights of `identity`.
     ///
     /// # Errors
-    /// As [`become_for_good`].
+    /// As [`become_permanently`].
     pub fn enter(identity: &Identity) -> io::Result<ActingAs> {
         // SAFETY: as above.
         unsafe {

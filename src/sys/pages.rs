@@ -20,7 +20,7 @@ const PAGE: usize = 4096;
 const PIECE: usize = 16 * 1024;
 
 /// Calls with each run of whole pages that is code or constants, of the program and of the libraries it has loaded: what
-/// their headers have loaded and nobody may write. Where the constants stand, before the code or behind it, differs by linker.
+/// their headers have loaded and nobody may write. Linkers differ in whether the constants come before the code or after it.
 fn read_only(each: &mut dyn FnMut(Range<usize>)) {
     // SAFETY: to be called by libc's dl_iterate_phdr alone, with the pointer that it is given below.
     unsafe extern "C" fn object(
@@ -64,12 +64,12 @@ pub fn map_small_pieces() {
 /// What is needed comes back by page faults that do not reach the disk: about ten a call. Kernels that refuse lose nothing.
 pub fn release() {
     read_only(&mut |pages| discard(pages.start, pages.end));
-    dead_stack();
+    release_stack();
     heap::trim();
 }
 
 #[inline(never)]
-fn dead_stack() {
+fn release_stack() {
     let here = 0_u8;
     let top = (&raw const here as usize - STACK_KEPT) / PAGE * PAGE;
     discard(top - STACK_BELOW, top);

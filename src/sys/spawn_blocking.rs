@@ -34,11 +34,11 @@ pub fn spawn_blocking<T: Send + 'static>(
     let task = Arc::new(Mutex::new(shared));
     let filled = task.clone();
     start(Box::new(move || {
-        if held(&filled).dropped {
+        if lock(&filled).dropped {
             return;
         }
         let result = catch_unwind(AssertUnwindSafe(work));
-        let mut shared = held(&filled);
+        let mut shared = lock(&filled);
         shared.result = Some(result);
         if let Some(waker) = shared.waker.take() {
             waker.wake();
@@ -78,7 +78,7 @@ impl<T> Future for BlockingTask<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut shared = held(&self.0);
+        let mut shared = lock(&self.0);
         match shared.result.take() {
             Some(Ok(result)) => Poll::Ready(result),
             Some(Err(panic)) => resume_unwind(panic),
@@ -92,11 +92,11 @@ impl<T> Future for BlockingTask<T> {
 
 impl<T> Drop for BlockingTask<T> {
     fn drop(&mut self) {
-        held(&self.0).dropped = true;
+        lock(&self.0).dropped = true;
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -120,7 +120,7 @@ static POOL: Mutex<Pool> =
 static WORK: Condvar = Condvar::new();
 
 fn start(work: Work) {
-    let mut pool = held(&POOL);
+    let mut pool = lock(&POOL);
     pool.queue.push_back(work);
     pool.provide();
 }
@@ -151,13 +151,13 @@ impl Pool {
 
 /// One thread's life.
 fn serve(slot: usize) {
-    let mut pool = held(&POOL);
+    let mut pool = lock(&POOL);
     loop {
         if let Some(work) = pool.queue.pop_front() {
             pool.threads[slot] = Thread::Busy(Instant::now());
             drop(pool);
             work();
-            pool = held(&POOL);
+            pool = lock(&POOL);
             continue;
         }
         pool.threads[slot] = Thread::Idle;
@@ -174,7 +174,7 @@ fn serve(slot: usize) {
 /// For how long the oldest work has run that has not ended, and whether every thread that may be is held up like that. Also
 /// gives what waits behind it a thread; to be called again and again.
 pub fn stuck() -> (Duration, bool) {
-    let mut pool = held(&POOL);
+    let mut pool = lock(&POOL);
     pool.provide();
     let busy = pool.threads.iter().filter_map(|t| match t {
         Thread::Busy(since) => Some(since.elapsed()),

@@ -27,17 +27,17 @@ fn end(e: &io::Error) -> ! {
     if e.kind() == ErrorKind::BrokenPipe {
         std::process::exit(NOBODY_READS);
     }
-    remark(format_args!("Error: standard output: {e}\n"));
+    print_error(format_args!("Error: standard output: {e}\n"));
     std::process::exit(1);
 }
 
 /// `print!` in this crate.
-pub fn say(text: Arguments) {
+pub fn print(text: Arguments) {
     let _ = Output.write_fmt(text);
 }
 
 /// `eprint!` in this crate.
-pub fn remark(text: Arguments) {
+pub fn print_error(text: Arguments) {
     let _ = io::stderr().write_fmt(text);
 }
 
@@ -45,7 +45,7 @@ pub fn remark(text: Arguments) {
 ///
 /// # Errors
 /// Standard input is no terminal.
-pub fn forget_input() -> io::Result<()> {
+pub fn flush_input() -> io::Result<()> {
     Ok(termios::tcflush(io::stdin(), termios::QueueSelector::IFlush)?)
 }
 

@@ -34,7 +34,7 @@ fn syntax() {
     );
     error(
         "{\n  // hm\n  \"a\": 1}",
-        "home/config.json:2:3: not JSON: key must be a string (keys stand in double quotes, and JSON has no comments)",
+        "home/config.json:2:3: not JSON: key must be a string (keys need double quotes, and JSON has no comments)",
     );
     error(
         "{\"ä\": \"ö\" \"b\": 1}",

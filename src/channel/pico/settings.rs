@@ -1,4 +1,4 @@
-//! What `channel_list` says of the channel of the Pico protocol. A module of `config`, which lies below the channels.
+//! What `channel_list` says of the channel of the Pico protocol. A module of `config`, which is a layer below the channels.
 
 use std::time::Duration;
 

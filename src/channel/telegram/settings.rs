@@ -1,4 +1,4 @@
-//! What `channel_list` says of a Telegram bot. A module of `config`, which lies below the channels.
+//! What `channel_list` says of a Telegram bot. A module of `config`, which is a layer below the channels.
 
 use crate::config::Secret;
 use crate::config::channels::{ChannelSettings, Entry, Server};

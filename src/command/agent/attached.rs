@@ -22,7 +22,7 @@ use crate::proto::packet::{
 use crate::sys::signal::{Signal, Signals};
 
 const STRANGE: &str = "the running gateway is of another version; restart it";
-const LEFT: &str = "left; the gateway goes on, and the session will have the answer";
+const LEFT: &str = "left; the gateway carries on, and the session will have the answer";
 
 /// See the module.
 pub struct Attached {
@@ -41,8 +41,8 @@ pub struct Attached {
     pub stopped: bool,
 }
 
-/// What came.
-pub enum Heard {
+/// What the terminal waits for.
+pub enum Event {
     Packet(Packet),
     /// Ctrl-C.
     Interrupt,
@@ -78,24 +78,24 @@ impl Attached {
             async_io::Timer::after(CLI_PATIENCE).await;
             Err(Error::new("the running gateway does not answer"))
         };
-        match or(there.hear(), late).await? {
-            Heard::Packet(Packet { kind: WELCOME, text, .. }) => there.model = text,
-            Heard::Packet(Packet { kind: REFUSED, text, .. }) => return Err(Error::new(text)),
-            Heard::Packet(_) => return Err(Error::new(STRANGE)),
-            Heard::Interrupt => return Err(Error::new("left")),
+        match or(there.next_event(), late).await? {
+            Event::Packet(Packet { kind: WELCOME, text, .. }) => there.model = text,
+            Event::Packet(Packet { kind: REFUSED, text, .. }) => return Err(Error::new(text)),
+            Event::Packet(_) => return Err(Error::new(STRANGE)),
+            Event::Interrupt => return Err(Error::new("left")),
         }
         there.state = "the gateway has ended";
         Ok(Some(there))
     }
 
     /// Waits for what comes next. Dropped early it loses nothing.
-    pub async fn hear(&mut self) -> Result<Heard> {
+    pub async fn next_event(&mut self) -> Result<Event> {
         loop {
             if let Some(packet) = self.later.pop_front() {
-                return Ok(Heard::Packet(packet));
+                return Ok(Event::Packet(packet));
             }
             if let Some(packet) = self.packets.take().map_err(|_| Error::new(STRANGE))? {
-                return Ok(Heard::Packet(packet));
+                return Ok(Event::Packet(packet));
             }
             let mut part = [0; 4096];
             let (stream, signals) = (&mut self.stream, &mut self.signals);
@@ -104,7 +104,7 @@ impl Attached {
             match or(read, signal).await {
                 Ok(0) => return Err(Error::new(self.state)),
                 Ok(n) => self.packets.feed(&part[..n]),
-                Err(Signal::Terminate) => return Ok(Heard::Interrupt),
+                Err(Signal::Terminate) => return Ok(Event::Interrupt),
                 Err(Signal::Reload) => return Err(Error::new(LEFT)),
             }
         }
@@ -123,10 +123,10 @@ impl Attached {
         let number = self.send(text).await?;
         let mut answer = Answer::default();
         loop {
-            let packet = match self.hear().await? {
-                Heard::Packet(packet) => packet,
-                Heard::Interrupt if self.stopped => return Err(Error::new(LEFT)),
-                Heard::Interrupt => {
+            let packet = match self.next_event().await? {
+                Event::Packet(packet) => packet,
+                Event::Interrupt if self.stopped => return Err(Error::new(LEFT)),
+                Event::Interrupt => {
                     self.stopped = true;
                     self.send("/stop").await?;
                     continue;
@@ -150,7 +150,7 @@ impl Attached {
                 WORKS if !quiet => working("\r… (Ctrl-C ends it)"),
                 _ if quiet && packet.kind == TEXT => {}
                 _ => {
-                    self.show(Heard::Packet(packet)).await?;
+                    self.show(Event::Packet(packet)).await?;
                 }
             }
         }
@@ -160,15 +160,15 @@ impl Attached {
     ///
     /// # Errors
     /// As [`Attached::hear`].
-    pub async fn show(&mut self, heard: Heard) -> Result<bool> {
+    pub async fn show(&mut self, heard: Event) -> Result<bool> {
         match heard {
-            Heard::Interrupt => return Ok(false),
-            Heard::Packet(Packet { kind: TEXT, text, .. }) => {
+            Event::Interrupt => return Ok(false),
+            Event::Packet(Packet { kind: TEXT, text, .. }) => {
                 working("\r\x1b[K");
                 println!("\n🦞 {text}\n");
             }
-            Heard::Packet(Packet { kind: ASK, number, text }) => self.ask(number, text).await?,
-            Heard::Packet(_) => {}
+            Event::Packet(Packet { kind: ASK, number, text }) => self.ask(number, text).await?,
+            Event::Packet(_) => {}
         }
         Ok(true)
     }
@@ -178,13 +178,13 @@ impl Attached {
         let asked = async { Ok(Some(ask::ask(question).await)) };
         let closed = async {
             loop {
-                match self.hear().await? {
-                    Heard::Interrupt => {
+                match self.next_event().await? {
+                    Event::Interrupt => {
                         self.stopped = true;
                         self.send("/stop").await?;
                     }
-                    Heard::Packet(p) if p.kind == CLOSED && p.number == number => return Ok(None),
-                    Heard::Packet(packet) => later.push(packet),
+                    Event::Packet(p) if p.kind == CLOSED && p.number == number => return Ok(None),
+                    Event::Packet(packet) => later.push(packet),
                 }
             }
         };

@@ -102,7 +102,7 @@ impl InProcess {
         answer
     }
 
-    /// Summarises a conversation that has become long; the answer stands on the screen already.
+    /// Summarises a conversation that has become long; the answer is printed already.
     pub async fn shorten(&self, answer: &Answer) {
         if !answer.summarise {
             return;

@@ -25,7 +25,8 @@ pub async fn look(out: &mut Findings, config: &Config) {
     for folder in folders {
         let shown = folder.display().to_string();
         let at = folder.clone();
-        let tried = async { Ok(spawn_blocking(move || (flush(&at), files::space(&at))).await) };
+        let tried =
+            async { Ok(spawn_blocking(move || (flush(&at), files::free_space(&at))).await) };
         let late = async {
             async_io::Timer::after(DOCTOR_WAIT).await;
             Err(())

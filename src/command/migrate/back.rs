@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::take::{Did, Report};
+use super::migrator::{Outcome, Report};
 use crate::app;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
@@ -19,17 +19,17 @@ use crate::sys::clock;
 pub fn give(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
     let loaded = config::load(options).map_err(|e| Error::new(e.to_string()))?;
     let workspace = loaded.config.agent.workspace;
-    super::take::folder(&workspace)?;
+    super::migrator::folder(&workspace)?;
     // What is there and was never seen is not written over.
     for note in app::adopt::adopt(home, &workspace)? {
-        report.say(Did::LeftOut, &note, "");
+        report.say(Outcome::LeftOut, &note, "");
     }
     let Some(mut adoption) = Adoption::begin(home, &workspace)? else {
         let why = "the workspace is the home itself: everything is where it was";
-        report.say(Did::Unchanged, "workspace", why);
+        report.say(Outcome::Unchanged, "workspace", why);
         return Ok(());
     };
-    let mut say = |name: &str| report.say(Did::Converted, &["workspace/", name].concat(), "");
+    let mut say = |name: &str| report.say(Outcome::Converted, &["workspace/", name].concat(), "");
     adoption.give_back(&mut say)?;
     if sched::adopt::give_back(&mut adoption)? {
         say("cron/jobs.json");

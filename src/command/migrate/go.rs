@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::take::{Did, Taker};
+use super::migrator::{Migrator, Outcome};
 use crate::command::tree::join;
 use crate::error::{Context, Result};
 use crate::sched;
@@ -18,70 +18,82 @@ const BESIDE: &[&str] = &[".security.yml", "auth.json"];
 ///
 /// # Errors
 /// A full disk.
-pub fn take(root: &Root, taker: &mut Taker) -> Result<()> {
-    let config = taker.text(root, "config.json", taker.config);
+pub fn take(root: &Root, migrator: &mut Migrator) -> Result<()> {
+    let config = migrator.text(root, "config.json", migrator.config);
     let mut parsed: Option<Value> = None;
     if let Some(text) = &config {
         match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
             Ok(value) => parsed = Some(value),
             Err(e) => {
                 let why = format!("not JSON: {e}; correct it there and run this again");
-                taker.report.say(Did::Failed, "config.json", &why);
+                migrator.report.say(Outcome::Failed, "config.json", &why);
             }
         }
     }
     let pointer = "/agents/defaults/workspace";
     let named = parsed.as_ref().and_then(|c| c.pointer(pointer)?.as_str()).map(str::to_owned);
-    let workspace = super::workspace(root, named.as_deref(), taker);
-    let mut secrets = config.filter(|_| taker.config).unwrap_or_default();
-    if let (Some(mut value), true) = (parsed, taker.config) {
-        let to = taker.target.join("config.json");
+    let workspace = super::workspace(root, named.as_deref(), migrator);
+    let mut secrets = config.filter(|_| migrator.config).unwrap_or_default();
+    if let (Some(mut value), true) = (parsed, migrator.config) {
+        let to = migrator.target.join("config.json");
         let defaults = value.pointer_mut("/agents/defaults").and_then(Value::as_object_mut);
         if defaults.is_some_and(|d| d.remove("workspace").is_some()) {
             let bytes = serde_json::to_vec_pretty(&value).context("config.json")?;
             let note = "the workspace is the one of this home";
-            taker.put(&bytes, &to, "config.json", Did::Converted, note)?;
+            migrator.put(&bytes, &to, "config.json", Outcome::Converted, note)?;
         } else {
-            taker.put(secrets.as_bytes(), &to, "config.json", Did::Imported, "")?;
+            migrator.put(secrets.as_bytes(), &to, "config.json", Outcome::Imported, "")?;
         }
     }
-    if taker.config {
+    if migrator.config {
         for name in BESIDE {
-            if let Some(text) = taker.text(root, name, false) {
-                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Imported, "")?;
+            if let Some(text) = migrator.text(root, name, false) {
+                migrator.put(
+                    text.as_bytes(),
+                    &migrator.target.join(name),
+                    name,
+                    Outcome::Imported,
+                    "",
+                )?;
                 secrets.push_str(&text);
             }
         }
         for name in files(&secrets) {
-            if let Some(text) = taker.text(root, name, true) {
-                taker.put(text.as_bytes(), &taker.target.join(name), name, Did::Imported, "")?;
+            if let Some(text) = migrator.text(root, name, true) {
+                migrator.put(
+                    text.as_bytes(),
+                    &migrator.target.join(name),
+                    name,
+                    Outcome::Imported,
+                    "",
+                )?;
             }
         }
-        taker.judge();
+        migrator.judge();
     }
-    if taker.workspace {
-        let to = taker.target.join("skills");
-        taker.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
-        work(&workspace, taker)?;
+    if migrator.workspace {
+        let to = migrator.target.join("skills");
+        migrator.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
+        work(&workspace, migrator)?;
     }
-    rest(root, &workspace, &secrets, taker);
+    rest(root, &workspace, &secrets, migrator);
     Ok(())
 }
 
-fn work(workspace: &Path, taker: &mut Taker) -> Result<()> {
+fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {
     let Ok(root) = Root::open(workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
-        taker.report.say(Did::Failed, "workspace", &why);
+        migrator.report.say(Outcome::Failed, "workspace", &why);
         return Ok(());
     };
-    let dest = taker.dest();
+    let dest = migrator.dest();
     // Whoever has an AGENT.md never reads AGENTS.md: here that would be our template.
     let renamed = dest.join("AGENT.md").exists() && !workspace.join("AGENT.md").exists();
-    taker.tree(&root, "", &dest, "workspace", &|path| match path {
+    migrator.tree(&root, "", &dest, "workspace", &|path| match path {
         "AGENTS.md" if renamed => Ok(Some("AGENT.md".into())),
         "heartbeat.log" => Err("a log"),
         _ if path.starts_with("sessions/seahorse.db") => Err("a database of another engine"),
-        _ if path.ends_with(".json.migrated") => Err("it stands in the .jsonl"),
+        _ if path.ends_with(".json.migrated") => Err("it is in the .jsonl"),
         _ => Ok(None),
     })?;
     let jobs = sched::jobs_file::path(workspace);
@@ -92,11 +104,11 @@ fn work(workspace: &Path, taker: &mut Taker) -> Result<()> {
         }
     });
     if let Err(fault) = looked {
-        taker.report.say(Did::Failed, "workspace/cron/jobs.json", &fault.to_string());
+        migrator.report.say(Outcome::Failed, "workspace/cron/jobs.json", &fault.to_string());
     }
     for job in wait {
         let why = "its command runs after your yes: picoclaw cron enable ID";
-        taker.report.say(Did::LeftOut, &format!("approval of job {job}"), why);
+        migrator.report.say(Outcome::LeftOut, &format!("approval of job {job}"), why);
     }
     Ok(())
 }
@@ -110,7 +122,7 @@ fn files(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What else there is, and why it stays.
-fn rest(root: &Root, workspace: &Path, secrets: &str, taker: &mut Taker) {
+fn rest(root: &Root, workspace: &Path, secrets: &str, migrator: &mut Migrator) {
     let listed = root.locate(Path::new(""), false).and_then(|p| p.list(crate::limits::TREE_NAMES));
     for entry in listed.map(|(entries, _)| entries).unwrap_or_default() {
         let name = entry.name.to_string_lossy().into_owned();
@@ -118,7 +130,7 @@ fn rest(root: &Root, workspace: &Path, secrets: &str, taker: &mut Taker) {
             || BESIDE.contains(&&*name)
             || files(secrets).any(|f| f.split('/').next() == Some(&*name))
             || workspace == root.path().join(&name);
-        if known || !(taker.config && taker.workspace) {
+        if known || !(migrator.config && migrator.workspace) {
             continue;
         }
         let why = match &*name {
@@ -127,9 +139,9 @@ fn rest(root: &Root, workspace: &Path, secrets: &str, taker: &mut Taker) {
             _ if name.ends_with(".bak") => "an old version",
             _ => "not known",
         };
-        taker.report.say(Did::LeftOut, &join("", &name), why);
+        migrator.report.say(Outcome::LeftOut, &join("", &name), why);
     }
     if workspace != root.path().join("workspace") && root.path().join("workspace").exists() {
-        taker.report.say(Did::LeftOut, "workspace", "the configuration names another one");
+        migrator.report.say(Outcome::LeftOut, "workspace", "the configuration names another one");
     }
 }

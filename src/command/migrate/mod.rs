@@ -5,15 +5,15 @@
 
 mod back;
 mod go;
+pub mod migrator;
 pub mod openclaw;
-pub mod take;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use self::take::{Did, Report, Taker};
+use self::migrator::{Migrator, Outcome, Report};
 use super::owner;
 use crate::app::home::Home;
 use crate::args;
@@ -29,7 +29,7 @@ pub use openclaw::{provider, snake};
 /// Takes over what is asked for and reports on every file.
 ///
 /// # Errors
-/// No such source, a gateway that runs, a full disk. What is wrong with one file stands in the report, and the exit status
+/// No such source, a gateway that runs, a full disk. What is wrong with one file is in the report, and the exit status
 /// is 1.
 pub fn run(args: &args::Migrate) -> Result<ExitCode> {
     if args.config_only && (args.workspace_only || args.refresh) {
@@ -65,12 +65,12 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
     let lock = if args.dry_run {
         None
     } else {
-        take::folder(&target)?;
+        migrator::folder(&target)?;
         let _owner = owner::act_as_owner(&target)?;
         Some(Home::lock(&target).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?)
     };
     options.env.insert("PICOCLAW_HOME".into(), target.display().to_string());
-    let mut taker = Taker {
+    let mut migrator = Migrator {
         target,
         options,
         force: args.force || args.refresh,
@@ -81,14 +81,15 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         gave: false,
         report: Report::new(args.json),
     };
-    let done = if go { go::take(&root, &mut taker) } else { openclaw::take(&root, &mut taker) };
+    let done =
+        if go { go::take(&root, &mut migrator) } else { openclaw::take(&root, &mut migrator) };
     // The report comes first, also where a full disk has ended it.
-    let failed = taker.report.end(args.dry_run, root.path(), &taker.target);
+    let failed = migrator.report.end(args.dry_run, root.path(), &migrator.target);
     done?;
-    if taker.gave {
-        let _owner = owner::act_as_owner(&taker.target)?;
+    if migrator.gave {
+        let _owner = owner::act_as_owner(&migrator.target)?;
         // The owner's jobs, and not what a command may have put there.
-        Adoption::reopen(&taker.target)?;
+        Adoption::reopen(&migrator.target)?;
     }
     drop(lock);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -116,7 +117,7 @@ fn back(args: &args::Migrate, to: &str) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-impl Taker {
+impl Migrator {
     /// The folder that the assistant of the target works in.
     fn dest(&self) -> PathBuf {
         let own = || self.target.join("workspace");
@@ -130,7 +131,7 @@ impl Taker {
         }
         if let Err(errors) = config::load(&self.options) {
             for problem in errors.problems {
-                self.report.say(Did::Failed, "config.json", &problem.to_string());
+                self.report.say(Outcome::Failed, "config.json", &problem.to_string());
             }
         }
     }
@@ -141,7 +142,7 @@ impl Taker {
         let read = match opened {
             Err(fault) if super::tree::is_gone(&fault) => {
                 if needed {
-                    self.report.say(Did::LeftOut, path, "there is none");
+                    self.report.say(Outcome::LeftOut, path, "there is none");
                 }
                 return None;
             }
@@ -156,7 +157,7 @@ impl Taker {
         match text {
             Ok(text) => Some(text),
             Err(why) => {
-                self.report.say(Did::Failed, path, &why);
+                self.report.say(Outcome::Failed, path, &why);
                 None
             }
         }
@@ -166,26 +167,26 @@ impl Taker {
 /// Where a workspace is that a configuration of `root` names: there, or (a copy of a home, another machine) in the source.
 /// Anybody may have written that configuration, so a folder outside of the source is only taken where it belongs to whom the
 /// source belongs to, or on demand.
-fn workspace(root: &Root, named: Option<&str>, taker: &mut Taker) -> PathBuf {
+fn workspace(root: &Root, named: Option<&str>, migrator: &mut Migrator) -> PathBuf {
     let own = root.path().join("workspace");
     let Some(named) = named.filter(|n| !n.is_empty()) else { return own };
-    let path = taker.options.expand(named);
-    let target = taker.target.join("workspace");
+    let path = migrator.options.expand(named);
+    let target = migrator.target.join("workspace");
     let Some(real) = path.canonicalize().ok().filter(|p| p.is_dir()) else { return own };
     if target.canonicalize().ok().as_ref() == Some(&real) {
         return own;
     }
-    let user = |path: &Path| beneath::named_meta(path).map(|meta| meta.user);
+    let user = |path: &Path| beneath::path_meta(path).map(|meta| meta.user);
     let same_owner = user(&real) == user(root.path());
-    // To root belongs nearly everything: only what lies beside its home is meant by that.
+    // To root belongs nearly everything: only what is beside its home is meant by that.
     let beside =
         user(&real) != Some(0) || root.path().parent().is_some_and(|p| real.starts_with(p));
-    if real.starts_with(root.path()) || same_owner && beside || taker.elsewhere {
+    if real.starts_with(root.path()) || same_owner && beside || migrator.elsewhere {
         return path;
     }
     let why =
         "the configuration names it, but it is not this home's; --workspace-elsewhere takes it";
-    taker.report.say(Did::LeftOut, &path.display().to_string(), why);
+    migrator.report.say(Outcome::LeftOut, &path.display().to_string(), why);
     own
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::take::{Did, Report, Taker};
+use super::migrator::{Migrator, Outcome, Report};
 use crate::config::providers;
 use crate::error::{Context, Result};
 use crate::limits::MIGRATE_MODELS;
@@ -63,47 +63,47 @@ pub fn snake(name: &str) -> String {
 ///
 /// # Errors
 /// A full disk.
-pub fn take(root: &Root, taker: &mut Taker) -> Result<()> {
+pub fn take(root: &Root, migrator: &mut Migrator) -> Result<()> {
     let name = match root.path().join("openclaw.json").exists() {
         true => "openclaw.json",
         false => "config.json",
     };
-    let theirs = parsed(root, name, true, taker);
-    if let (Some(theirs), true) = (&theirs, taker.config) {
-        let models = parsed(root, "agents/main/agent/models.json", false, taker);
-        let profiles = parsed(root, "agents/main/agent/auth-profiles.json", false, taker);
-        let paired = parsed(root, "credentials/telegram-allowFrom.json", false, taker);
+    let theirs = parsed(root, name, true, migrator);
+    if let (Some(theirs), true) = (&theirs, migrator.config) {
+        let models = parsed(root, "agents/main/agent/models.json", false, migrator);
+        let profiles = parsed(root, "agents/main/agent/auth-profiles.json", false, migrator);
+        let paired = parsed(root, "credentials/telegram-allowFrom.json", false, migrator);
         let more = [models, profiles, paired].map(Option::unwrap_or_default);
-        let ours = convert(theirs, &more, &mut taker.report);
+        let ours = convert(theirs, &more, &mut migrator.report);
         let bytes = serde_json::to_vec_pretty(&ours).context("config.json")?;
-        let to = taker.target.join("config.json");
-        taker.put(&bytes, &to, name, Did::Converted, "as config.json")?;
-        taker.judge();
+        let to = migrator.target.join("config.json");
+        migrator.put(&bytes, &to, name, Outcome::Converted, "as config.json")?;
+        migrator.judge();
     }
-    if !taker.workspace {
+    if !migrator.workspace {
         return Ok(());
     }
     for (path, why) in LEFT {
         if root.path().join(path).exists() {
-            taker.report.say(Did::LeftOut, path, why);
+            migrator.report.say(Outcome::LeftOut, path, why);
         }
     }
-    let to = taker.target.join("skills");
-    taker.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
+    let to = migrator.target.join("skills");
+    migrator.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
     let named = theirs.as_ref().and_then(|c| c.pointer("/agents/defaults/workspace")?.as_str());
-    let workspace = super::workspace(root, named, taker);
+    let workspace = super::workspace(root, named, migrator);
     let Ok(root) = Root::open(&workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
-        taker.report.say(Did::Failed, "workspace", &why);
+        migrator.report.say(Outcome::Failed, "workspace", &why);
         return Ok(());
     };
-    work(&root, taker)
+    work(&root, migrator)
 }
 
-fn work(root: &Root, taker: &mut Taker) -> Result<()> {
-    let dest = taker.dest();
+fn work(root: &Root, migrator: &mut Migrator) -> Result<()> {
+    let dest = migrator.dest();
     let renamed = dest.join("AGENT.md").exists();
-    taker.tree(root, "", &dest, "workspace", &|path| {
+    migrator.tree(root, "", &dest, "workspace", &|path| {
         let (top, rest) = path.split_once('/').unwrap_or((path, ""));
         match top {
             // Whoever has an AGENT.md never reads AGENTS.md: here that would be our template.
@@ -124,13 +124,13 @@ fn note(name: &str) -> Option<String> {
     day.then(|| format!("memory/{}/{digits}.md", &digits[..6]))
 }
 
-fn parsed(root: &Root, name: &str, needed: bool, taker: &mut Taker) -> Option<Value> {
-    let text = taker.text(root, name, needed)?;
+fn parsed(root: &Root, name: &str, needed: bool, migrator: &mut Migrator) -> Option<Value> {
+    let text = migrator.text(root, name, needed)?;
     match read(&text) {
         Ok(value) => Some(value),
         Err(e) => {
             let why = format!("not JSON: {e}; correct it there and run this again");
-            taker.report.say(Did::Failed, name, &why);
+            migrator.report.say(Outcome::Failed, name, &why);
             None
         }
     }
@@ -161,12 +161,12 @@ fn secret(value: &Value, what: &str, report: &mut Report) -> String {
     let text = value.as_str().unwrap_or_default();
     match text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
         None if value.is_object() => {
-            report.say(Did::LeftOut, what, "it stands elsewhere: put it into config.json");
+            report.say(Outcome::LeftOut, what, "it is kept elsewhere: put it into config.json");
             String::new()
         }
         None => text.to_owned(),
         Some(name) => std::env::var(name).unwrap_or_else(|_| {
-            report.say(Did::LeftOut, what, &format!("the variable {name} is not set here"));
+            report.say(Outcome::LeftOut, what, &format!("the variable {name} is not set here"));
             String::new()
         }),
     }
@@ -202,7 +202,11 @@ pub fn convert(
     }
     for section in ["tools", "hooks", "cron", "session", "gateway", "plugins", "bindings"] {
         if !theirs[section].is_null() {
-            report.say(Did::LeftOut, &format!("openclaw.json: {section}"), "it has no counterpart");
+            report.say(
+                Outcome::LeftOut,
+                &format!("openclaw.json: {section}"),
+                "it has no counterpart",
+            );
         }
     }
     json!({
@@ -238,7 +242,7 @@ impl Models<'_> {
             // A server of somebody's own speaks OpenAI's protocol.
             (None, Some(_)) => "openai",
             (None, None) => {
-                report.say(Did::LeftOut, wanted, "no such provider here, and no base_url");
+                report.say(Outcome::LeftOut, wanted, "no such provider here, and no base_url");
                 return None;
             }
         };
@@ -269,7 +273,7 @@ fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
     let mut out = Map::new();
     for (name, channel) in theirs.as_object().into_iter().flatten() {
         let (Some(members), true) = (channel.as_object(), CHANNELS.contains(&&**name)) else {
-            report.say(Did::LeftOut, &format!("channel {name}"), "picoclaw has none");
+            report.say(Outcome::LeftOut, &format!("channel {name}"), "picoclaw has none");
             continue;
         };
         let mut entry = json!({"enabled": true, "type": name, "settings": {}});
@@ -280,7 +284,7 @@ fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
                 entry[key] = value.clone();
             } else if POLICIES.contains(&key) {
                 report.say(
-                    Did::LeftOut,
+                    Outcome::LeftOut,
                     &format!("channel {name}: {key}"),
                     "see allow_from, group_trigger",
                 );

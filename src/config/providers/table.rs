@@ -1,7 +1,7 @@
 //! The table of model providers: one row each, and whatever is different about its servers.
 //!
 //! A row is found by the provider's name and by the host of an entry's address; both count. What depends on the model and
-//! not on who serves it stands in [`FAMILIES`].
+//! not on who serves it is in [`FAMILIES`].
 
 /// How a provider is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct ProviderRow {
     pub id: &'static str,
     /// Other spellings, lower case.
     pub aliases: &'static [&'static str],
-    /// Its hosts besides that of `base`; one with a dot in front stands for all below it.
+    /// Its hosts besides that of `base`; one that begins with a dot covers its subdomains.
     pub hosts: &'static [&'static str],
     /// Base URL when a model entry has none; empty where only the user knows it.
     pub base: &'static str,
@@ -173,7 +173,7 @@ pub static PROVIDERS: &[ProviderRow] = &[
     other("elevenlabs", &[], false),
 ];
 
-/// Models that are particular wherever they run: all the words stand in the lower-case id. `o#` is a word of its own, an `o`
+/// Models that are particular wherever they run: the lower-case id has all the words. `o#` is a word of its own, an `o`
 /// and digits.
 pub static FAMILIES: &[(&[&str], &[Quirk])] = &[
     (&["glm"], &[MaxCompletionTokens]),

@@ -29,7 +29,7 @@ use rustix::io::Errno;
 pub use file::{Entry, Replace, Stamp};
 pub use fresh::Fresh;
 pub use std::fs::File;
-pub use strict::{Access, Meta, Owners, named, named_meta, second_name, set_mode};
+pub use strict::{Access, Meta, Owners, hard_link, open_path, path_meta, set_mode};
 
 use crate::limits::PATH_LINKS;
 

@@ -116,7 +116,7 @@ impl Root {
         Ok(Root { dir, path: self.path.join(path), ..*self })
     }
 
-    /// Where a name stands, whatever it stands for: a link counts as itself. Only to move or remove it.
+    /// The place of a name, whatever it names: a link counts as itself. Only to move or remove it.
     ///
     /// # Errors
     /// A link on the way; the kernel's.
@@ -176,7 +176,7 @@ impl Place {
     /// Opens the file for `access`.
     ///
     /// # Errors
-    /// What is here is no file of `owners` alone, or lies in a folder of somebody else; the kernel's.
+    /// What is here is no file of `owners` alone, or is in a folder of somebody else; the kernel's.
     pub fn open(&self, access: Access, owners: Owners) -> Result<File, Fault> {
         let folder = rustix::fs::fstat(&self.dir)?;
         owners.owns(&folder)?;
@@ -296,7 +296,7 @@ impl Meta {
 }
 
 /// What `path` leads to, links followed: for what the machine's owner named. `None` where that is nothing.
-pub fn named_meta(path: &Path) -> Option<Meta> {
+pub fn path_meta(path: &Path) -> Option<Meta> {
     rustix::fs::stat(path).ok().as_ref().map(Meta::of)
 }
 
@@ -304,7 +304,7 @@ pub fn named_meta(path: &Path) -> Option<Meta> {
 ///
 /// # Errors
 /// [`Fault::Not`]; the kernel's.
-pub fn named(path: &Path) -> Result<File, Fault> {
+pub fn open_path(path: &Path) -> Result<File, Fault> {
     let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     regular(&rustix::fs::stat(path)?)?;
     let fd = rustix::fs::open(path, how, Mode::empty())?;
@@ -316,6 +316,6 @@ pub fn named(path: &Path) -> Result<File, Fault> {
 ///
 /// # Errors
 /// The kernel's.
-pub fn second_name(path: &Path, new: &Path) -> std::io::Result<()> {
+pub fn hard_link(path: &Path, new: &Path) -> std::io::Result<()> {
     Ok(rustix::fs::linkat(CWD, path, CWD, new, AtFlags::empty())?)
 }

@@ -92,9 +92,9 @@ pub struct Chip {
     pub lines: u32,
 }
 
-/// What is known of a line.
+/// Name and user of a line.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct LineState {
     /// Its name in the device tree, or nothing.
     pub name: String,
     /// Who uses it, or nothing.
@@ -114,15 +114,15 @@ impl Chip {
         Ok(Chip { file, label: name(&info.label), lines: info.lines })
     }
 
-    /// What is known of a line.
+    /// Name and user of a line.
     ///
     /// # Errors
     /// The kernel's; `EINVAL` where the chip has no such line.
-    pub fn known(&self, line: u32) -> io::Result<Known> {
+    pub fn known(&self, line: u32) -> io::Result<LineState> {
         let mut info = LineInfo { offset: line, ..LineInfo::default() };
         // SAFETY: the structure has the kernel's layout and lives for the call.
         unsafe { control(self.file.as_fd(), LINE_INFO, &mut info) }?;
-        Ok(Known { name: name(&info.name), user: name(&info.consumer) })
+        Ok(LineState { name: name(&info.name), user: name(&info.consumer) })
     }
 
     /// Takes a line: at a level, or as it is. Closing gives it back.

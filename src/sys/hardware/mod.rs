@@ -13,11 +13,11 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Runs work that a device may hold up, on a thread of its own: a bus that hangs must not hold up the one thread that
-/// writes the journal. How many there are is the caller's affair.
+/// writes the journal. How many there are is for the caller to bound.
 ///
 /// # Errors
 /// The system has no thread left.
-pub fn aside(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+pub fn on_own_thread(work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     super::start_thread("hardware", work)
 }
 

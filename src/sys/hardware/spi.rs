@@ -9,9 +9,9 @@ use super::control;
 const WRITE_MODE: u32 = 0x4001_6b01;
 const MESSAGE_1: u32 = 0x4020_6b00;
 
-/// How a device is spoken to.
+/// Settings of the bus for one device (spidev).
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub struct SpiConfig {
     /// 0 to 3.
     pub mode: u8,
     /// Hertz.
@@ -37,7 +37,7 @@ struct Transfer {
 ///
 /// # Errors
 /// The kernel's; `EINVAL` where the controller cannot do it in this manner, `EMSGSIZE` beyond its buffer.
-pub fn transfer(path: &Path, manner: Manner, data: &mut [u8]) -> io::Result<()> {
+pub fn transfer(path: &Path, manner: SpiConfig, data: &mut [u8]) -> io::Result<()> {
     let file = super::open(path)?;
     let mut mode = manner.mode;
     // SAFETY: the request reads one byte, which lives for the call.

@@ -134,7 +134,7 @@ impl LandlockRules {
         }
         let folder = file.metadata()?.is_dir();
         if folder && self.hidden.iter().any(|hidden| hidden.starts_with(&real)) {
-            // A rule cannot have holes: what lies beside the hidden is allowed piece by piece.
+            // A rule cannot have holes: what is beside the hidden is allowed piece by piece.
             return self.pieces(&real, rights, depth);
         }
         if self.rules == SANDBOX_RULES {

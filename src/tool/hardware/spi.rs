@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{DEVICE, Job, data, error, facts, json_result, names, read_result, run_job};
 use crate::limits::{SPI_BYTES, SPI_SPEED};
-use crate::sys::hardware::spi::{Manner, transfer};
+use crate::sys::hardware::spi::{SpiConfig, transfer};
 use crate::tool::schema::{integer, text};
 use crate::tool::{Args, Effect, ToolSpec};
 
@@ -41,7 +41,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
         return Err("device must be bus and chip like 0.0, as list shows them".into());
     }
     let or = |key: &str, usual: i64| integer(args, key).unwrap_or(usual);
-    let manner = Manner {
+    let manner = SpiConfig {
         mode: or("mode", 0).clamp(0, 3) as u8,
         speed: or("speed", 1_000_000).clamp(1, SPI_SPEED) as u32,
         bits: or("bits", 8).clamp(1, 32) as u8,

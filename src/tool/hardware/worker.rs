@@ -14,7 +14,7 @@ use smol::lock::Mutex;
 
 use super::Work;
 use crate::limits::HARDWARE_TIME;
-use crate::sys::hardware::aside;
+use crate::sys::hardware::on_own_thread;
 
 /// Held by the thread itself.
 static TURN: Mutex<()> = Mutex::new(());
@@ -54,7 +54,7 @@ async fn within(limit: Duration, device: String, work: Work) -> Result<String, S
         // Nobody waits if the turn was stopped.
         let _ = sender.try_send(result);
     };
-    if let Err(e) = aside(Box::new(thread)) {
+    if let Err(e) = on_own_thread(Box::new(thread)) {
         return Err(format!("{device}: no thread can be started: {e}"));
     }
     let done = or(async { answer.recv().await.ok() }, async {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::command::owner;
-use crate::command::tree::{self, What, join};
+use crate::command::tree::{self, EntryKind, join};
 use crate::config::LoadOptions;
 use crate::error::{Context, Error, Result};
 use crate::limits::MIGRATE_FILE_BYTES;
@@ -15,9 +15,9 @@ use crate::store::atomic;
 use crate::store::dir::Dir;
 use crate::sys::beneath::{self, File, Root, identity};
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Clone, Copy)]
-pub enum Did {
+pub enum Outcome {
     /// Copied as it is.
     Imported,
     /// Written in our form, or to another place.
@@ -47,7 +47,7 @@ impl Report {
     }
 
     /// Adds a line.
-    pub fn say(&mut self, did: Did, file: &str, note: &str) {
+    pub fn say(&mut self, did: Outcome, file: &str, note: &str) {
         let word = WORDS[did as usize];
         self.counts[did as usize] += 1;
         match &mut self.json {
@@ -70,12 +70,12 @@ impl Report {
             let what = if dry { "Dry run, nothing is written" } else { "Migrated" };
             println!("{what}: {}; {} -> {}", parts.join(", "), source.display(), target.display());
         }
-        self.counts[Did::Failed as usize] > 0
+        self.counts[Outcome::Failed as usize] > 0
     }
 }
 
 /// A migration under way.
-pub struct Taker {
+pub struct Migrator {
     /// The home it goes to.
     pub target: PathBuf,
     /// With `PICOCLAW_HOME` set to it.
@@ -92,7 +92,7 @@ pub struct Taker {
     pub elsewhere: bool,
     /// It has put jobs or the last chat there.
     pub gave: bool,
-    /// What became of each file.
+    /// What happened to each file.
     pub report: Report,
 }
 
@@ -120,7 +120,7 @@ fn same(file: &mut File, target: &Path) -> io::Result<bool> {
     }
 }
 
-impl Taker {
+impl Migrator {
     /// Everything below `at`, to the same names below `to`; `each` may name another place for a file, or the reason why it
     /// is left out.
     ///
@@ -138,23 +138,23 @@ impl Taker {
             let rest = path.strip_prefix(at).unwrap_or(path).trim_start_matches('/');
             let name = join(shown, rest);
             match what {
-                What::Folder => match each(rest) {
+                EntryKind::Folder => match each(rest) {
                     Err(why) => {
-                        self.report.say(Did::LeftOut, &name, why);
+                        self.report.say(Outcome::LeftOut, &name, why);
                         return Ok(false);
                     }
                     Ok(_) => return Ok(true),
                 },
-                What::Skipped(why) => self.report.say(Did::LeftOut, &name, why),
-                What::Unread(why) => {
+                EntryKind::Skipped(why) => self.report.say(Outcome::LeftOut, &name, why),
+                EntryKind::Unread(why) => {
                     let cure = "make it readable and run this again, or run it as root";
-                    self.report.say(Did::Failed, &name, &format!("{why}; {cure}"));
+                    self.report.say(Outcome::Failed, &name, &format!("{why}; {cure}"));
                 }
-                What::File => match each(rest) {
-                    Err(why) => self.report.say(Did::LeftOut, &name, why),
-                    Ok(None) => self.copy(root, path, &to.join(rest), &name, Did::Imported)?,
+                EntryKind::File => match each(rest) {
+                    Err(why) => self.report.say(Outcome::LeftOut, &name, why),
+                    Ok(None) => self.copy(root, path, &to.join(rest), &name, Outcome::Imported)?,
                     Ok(Some(other)) => {
-                        self.copy(root, path, &to.join(other), &name, Did::Converted)?;
+                        self.copy(root, path, &to.join(other), &name, Outcome::Converted)?;
                     }
                 },
             }
@@ -172,26 +172,26 @@ impl Taker {
         path: &str,
         target: &Path,
         shown: &str,
-        did: Did,
+        did: Outcome,
     ) -> Result<()> {
         let (mut file, _) = match root.locate(Path::new(path), false).and_then(|p| p.read()) {
             Ok(opened) => opened,
             Err(fault) => {
                 let why = format!("{fault}; make it readable and run this again");
-                self.report.say(Did::Failed, shown, &why);
+                self.report.say(Outcome::Failed, shown, &why);
                 return Ok(());
             }
         };
         let meta = file.metadata().context(shown)?;
         if meta.len() > MIGRATE_FILE_BYTES {
             let why = format!("larger than {} MB; copy it by hand", MIGRATE_FILE_BYTES >> 20);
-            self.report.say(Did::LeftOut, shown, &why);
+            self.report.say(Outcome::LeftOut, shown, &why);
             return Ok(());
         }
         // The source is read with all rights there are, the target with its owner's.
         let _owner = owner::act_as_owner(&self.target)?;
         if same(&mut file, target).unwrap_or(false) {
-            self.report.say(Did::Unchanged, shown, "");
+            self.report.say(Outcome::Unchanged, shown, "");
             return Ok(());
         }
         let mode = meta.mode() & 0o777 | 0o600;
@@ -210,13 +210,13 @@ impl Taker {
         bytes: &[u8],
         target: &Path,
         shown: &str,
-        did: Did,
+        did: Outcome,
         note: &str,
     ) -> Result<()> {
         let _owner = owner::act_as_owner(&self.target)?;
         let there = atomic::read_bounded(target, bytes.len() as u64).ok().flatten();
         if there.is_some_and(|there| there == bytes) {
-            self.report.say(Did::Unchanged, shown, "");
+            self.report.say(Outcome::Unchanged, shown, "");
             return Ok(());
         }
         self.place(target, 0o600, shown, did, note, &mut |out| out.write_all(bytes))
@@ -227,7 +227,7 @@ impl Taker {
         target: &Path,
         mode: u32,
         shown: &str,
-        did: Did,
+        did: Outcome,
         note: &str,
         fill: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
     ) -> Result<()> {
@@ -238,19 +238,19 @@ impl Taker {
             .is_some_and(|name| lives.iter().any(|p| name.starts_with(p)));
         if there && lives && !self.force {
             let why = "the target has gone on with its own; --force takes this and keeps that";
-            self.report.say(Did::LeftOut, shown, why);
+            self.report.say(Outcome::LeftOut, shown, why);
             return Ok(());
         }
         let written = if self.dry {
             if there {
-                self.report.say(Did::Kept, shown, "what is there now, as .bak");
+                self.report.say(Outcome::Kept, shown, "what is there now, as .bak");
             }
             Ok(())
         } else {
             target.parent().map_or(Ok(()), folder).and_then(|()| {
                 if there {
                     let kept = keep(target)?;
-                    self.report.say(Did::Kept, &kept.display().to_string(), "");
+                    self.report.say(Outcome::Kept, &kept.display().to_string(), "");
                 }
                 atomic::replace(target, mode, fill)
             })
@@ -261,9 +261,9 @@ impl Taker {
                 self.report.say(did, shown, note);
             }
             Err(e) => {
-                self.report.say(Did::Failed, shown, e.as_str());
+                self.report.say(Outcome::Failed, shown, e.as_str());
                 if e.as_str().contains("os error 28") {
-                    let cure = "the disk is full: make room and run this again, it goes on";
+                    let cure = "the disk is full: make room and run this again, it continues";
                     return Err(Error::new(cure));
                 }
             }
@@ -285,7 +285,7 @@ fn keep(target: &Path) -> Result<PathBuf> {
         if identity(&path).is_some() && identity(&path) == identity(target) {
             return Ok(path);
         }
-        match beneath::second_name(target, &path) {
+        match beneath::hard_link(target, &path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Ok(()) => return Ok(path),
             // No second names on this file system.
