@@ -47,7 +47,8 @@ impl Inside {
             let mut config = config::load(&options).expect("a configuration").config;
             config.agent.subturn.timeout = limits.subagent;
             let config = Rc::new(config);
-            let sessions = Sessions::new(&config.agent.workspace);
+            std::fs::create_dir_all(&config.agent.workspace).expect("a workspace");
+            let sessions = Sessions::new(&config.home);
             let journal = Journal::open(&config.home.join("state"), sessions.dir());
             let journal = Rc::new(journal.0);
             let http = Client::new().expect("a client");

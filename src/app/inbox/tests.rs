@@ -18,7 +18,7 @@ fn with_assistant<F: Future<Output = ()>>(test: impl FnOnce(Rc<Assistant>) -> F)
     let mut config = Config { home: dir.to_path_buf(), ..Config::default() };
     config.agent.workspace = dir.join("workspace");
     let config = Rc::new(config);
-    let sessions = Sessions::new(&config.agent.workspace);
+    let sessions = Sessions::new(&config.home);
     let (journal, notes) = Journal::open(&dir.join("state"), sessions.dir());
     assert!(notes.is_empty(), "{notes:?}");
     let http = Client::new().expect("a client");
