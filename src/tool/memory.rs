@@ -44,16 +44,12 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let limit = integer(args, "limit").and_then(|n| usize::try_from(n).ok()).unwrap_or(usual);
     let limit = limit.clamp(1, most);
     let home = ctx.config.home.clone();
-    let folders = Folders {
-        workspace: ctx.config.agent.workspace.clone(),
-        index: home.join(INDEX),
-        home,
-    };
+    let folders =
+        Folders { workspace: ctx.config.agent.workspace.clone(), index: home.join(INDEX), home };
     let asked = query.clone();
     #[cfg(feature = "embeddings")]
     let both = folders.clone();
-    let found =
-        spawn_blocking(Box::new(move || index::search(&folders, &asked, limit))).await;
+    let found = spawn_blocking(Box::new(move || index::search(&folders, &asked, limit))).await;
     #[cfg(feature = "embeddings")]
     let found = match super::embeddings::search(ctx, both, &query, limit).await {
         Ok(Some(both)) => Found { hits: both.hits, ..found },

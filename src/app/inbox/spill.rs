@@ -116,11 +116,11 @@ impl SpillQueue {
         };
         match self.settle().await {
             // It is the one that was on its way: its channel has sent it again.
-            Some((channel, event)) if event > 0 && event == message.event => {
-                if channel == message.from.channel {
-                    self.slow.set(false);
-                    return Kept::Behind;
-                }
+            Some((channel, event))
+                if event > 0 && event == message.event && channel == message.from.channel =>
+            {
+                self.slow.set(false);
+                return Kept::Behind;
             }
             _ if self.hanging.borrow().is_some() => return Kept::Unwritable,
             _ => {}

@@ -82,8 +82,7 @@ impl Poller {
         self.failures = 0;
         self.unreadable = 0;
         // After trouble with an update, the batch size grows back step by step.
-        let most =
-            if all { limits::TELEGRAM_BATCH } else { limits::TELEGRAM_BATCH_UNCONFIRMED };
+        let most = if all { limits::TELEGRAM_BATCH } else { limits::TELEGRAM_BATCH_UNCONFIRMED };
         self.limit = (self.limit * 2).min(most);
     }
 
