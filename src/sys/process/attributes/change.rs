@@ -135,6 +135,7 @@ pub(super) fn decode(call: &Notification) -> Result<(Target, Change), Errno> {
     };
     let open = |fd: u64| Target { base: base(fd), path: None, nofollow: false };
     let owner = |user: u64, group: u64| Change::Owner(user as u32, group as u32);
+    #[cfg(target_arch = "x86_64")]
     let here = libc::AT_FDCWD as u64;
     Ok(match libc::c_long::from(call.call) {
         libc::SYS_fchmod => (open(a), Change::Mode(b as u32)),
