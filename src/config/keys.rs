@@ -17,10 +17,12 @@ const KINDS: usize = channels::KEYS.len();
 /// Where the keys of each kind of channel end.
 const KIND_ENDS: [usize; KINDS] = {
     let (mut ends, mut end, mut i) = ([0; KINDS], GENERAL, 0);
-    while i < KINDS {
-        end += KeyTable::count(&channels::KEYS[i]);
+    // A build may have no channel at all.
+    let mut rest: &[_] = channels::KEYS;
+    while let [kind, more @ ..] = rest {
+        end += KeyTable::count(kind);
         ends[i] = end;
-        i += 1;
+        (i, rest) = (i + 1, more);
     }
     ends
 };
