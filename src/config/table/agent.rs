@@ -34,7 +34,7 @@ config_keys! {
         /// maximum bytes of a picture for a model; 0 means 20971520
         max_media_size: u32 = count("max_media_size", Int(0, ANY), "0", zero(limits::PICTURE_BYTES as i64));
         /// messages of a conversation after which older ones are summarised; 0 means by tokens only
-        summarize_messages: u32 = count("summarize_message_threshold", Int(0, ANY), "0");
+        summarize_messages: u32 = count("summarize_message_threshold", Int(0, ANY), "100");
         /// percent of context_window after which older messages are summarised; 0 means 75
         summarize_percent: u32 = count("summarize_token_percent", Int(0, 100), "75", ZERO);
         /// rounds of failing tool calls in a row after which the model is asked to reflect; 0 never
