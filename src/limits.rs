@@ -156,6 +156,8 @@ pub const SANDBOX_RULES: usize = 8192;
 pub const SANDBOX_PIECES: usize = 1024;
 /// Nesting depth of folders that are listed entry by entry around a hidden one.
 pub const SANDBOX_DEPTH: usize = 16;
+/// Calls of a command that the daemon answers before other blocking work gets its turn.
+pub const SANDBOX_ANSWERS: usize = 64;
 /// Longest path, bytes, with its NUL, in a command's call that the daemon answers: PATH_MAX (linux/limits.h).
 pub const SANDBOX_PATH_BYTES: usize = 4096;
 /// Threads of the daemon that a command's seccomp filter can list; it has three.

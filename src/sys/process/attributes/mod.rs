@@ -25,6 +25,7 @@ pub(super) use change::FCHMODAT2;
 pub(super) use listener::Hook;
 use listener::Notification;
 
+use crate::limits::SANDBOX_ANSWERS;
 use crate::sys::beneath::path_of;
 use crate::sys::spawn_blocking::{BlockingTask, spawn_blocking};
 
@@ -85,14 +86,15 @@ impl AttributeBroker {
             }
             // Files may be on a disk that hangs: not on the loop.
             let (listener, rules) = (Arc::clone(self.listener.get_ref()), Arc::clone(&self.rules));
-            self.work = Some(spawn_blocking(move || answer_all(&listener, &rules)));
+            self.work = Some(spawn_blocking(move || answer_some(&listener, &rules)));
         }
     }
 }
 
-/// Answers every call that waits; whether more may come.
-fn answer_all(listener: &OwnedFd, rules: &AttributeRules) -> bool {
-    loop {
+/// Answers calls that wait; whether more may come. A command that makes them without end does not keep the thread, which
+/// the journal uses, too: what is left comes behind other work.
+fn answer_some(listener: &OwnedFd, rules: &AttributeRules) -> bool {
+    for _ in 0..SANDBOX_ANSWERS {
         match listener::take(listener) {
             Ok(Some(call)) => {
                 let result = perform(listener, rules, &call);
@@ -102,6 +104,7 @@ fn answer_all(listener: &OwnedFd, rules: &AttributeRules) -> bool {
             Err(_) => return false,
         }
     }
+    true
 }
 
 /// Makes the change, if it is one that the command may make.
