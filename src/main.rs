@@ -9,7 +9,7 @@ use picoclaw::{command, eprintln, import, println, supervise, version};
 
 #[cfg(not(feature = "heap-profile"))]
 #[global_allocator]
-static ALLOCATOR: picoclaw::sys::heap::Counting = picoclaw::sys::heap::Counting;
+static ALLOCATOR: picoclaw::sys::heap::CountingAllocator = picoclaw::sys::heap::CountingAllocator;
 
 #[cfg(feature = "heap-profile")]
 #[global_allocator]

@@ -64,7 +64,7 @@ impl Message {
             "tool" => Some(Role::Tool),
             _ => None,
         };
-        let text = |key: &str| json.get(key).some().map(Json::string);
+        let text = |key: &str| json.get(key).non_null().map(Json::string);
         let call = |call: Json<'_>| {
             let function = call.get("function");
             let (name, arguments) =

@@ -31,7 +31,7 @@ pub fn feed_media(data: &[u8]) {
     assert!(media::inject(first, &format!("[{kind}:/{name}]")).contains(&name));
     // Whatever a file is called, the form has two parts, and the file is the second.
     let file = Arc::new(std::fs::File::open("/dev/null").expect("a file"));
-    let form = picoclaw::net::upload::Form::new(&[("model", "m")], "file", first, file, 0);
+    let form = picoclaw::net::upload::MultipartForm::new(&[("model", "m")], "file", first, file, 0);
     let mark = form.kind.split_once("boundary=").expect("a boundary").1.to_owned();
     let body = String::from_utf8(form.body).expect("text");
     let parts: Vec<&str> = body.split(&format!("--{mark}")).collect();

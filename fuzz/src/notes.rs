@@ -36,19 +36,19 @@ pub fn feed_tokenizer(data: &[u8]) {
         tokenizer::terms(&text, side, &mut |term| found.push(term));
         found
     };
-    let (have, asked) = (all(tokenizer::Side::Text), all(tokenizer::Side::Query));
+    let (have, asked) = (all(tokenizer::TermUse::Text), all(tokenizer::TermUse::Query));
     assert!(asked.iter().all(|term| have.contains(term)), "{text:?} does not find itself");
     assert!(have.len() <= 2 * text.chars().count());
 }
 
 /// A segment of the index of the memory: texts and the documents they are in.
 pub fn index_segment(texts: &[(&str, u64)]) -> Vec<u8> {
-    let mut run = index::write::Run::default();
+    let mut run = index::write::SegmentBuilder::default();
     for (text, key) in texts {
         let length = text.len() as u16;
         let place =
-            index::record::Place { key: *key, offset: 0, line: 1, length, terms: 0, sum: 0 };
-        run.chunk(place, |emit| tokenizer::terms(text, tokenizer::Side::Text, emit));
+            index::record::ChunkRecord { key: *key, offset: 0, line: 1, length, terms: 0, sum: 0 };
+        run.chunk(place, |emit| tokenizer::terms(text, tokenizer::TermUse::Text, emit));
         run.doc(index::record::Doc { key: *key, flags: 1, ..Default::default() });
     }
     let mut bytes = Vec::new();

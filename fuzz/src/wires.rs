@@ -12,7 +12,7 @@ use picoclaw::limits::CLI_PACKET_BYTES;
 use picoclaw::proto::{base64, binschema, packet, tz};
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
-use picoclaw::provider::exchange::Answer;
+use picoclaw::provider::exchange::AnswerParser;
 use picoclaw::provider::openai;
 use picoclaw::store::frame::{self, Frame};
 use picoclaw::store::{ledger, session, session_read};
@@ -29,7 +29,7 @@ pub fn feed_base64(data: &[u8]) {
 
 #[cfg(feature = "telegram")]
 pub fn feed_telegram_update(data: &[u8]) {
-    let me = telegram::Me { id: 1, username: "some_bot".into() };
+    let me = telegram::BotUser { id: 1, username: "some_bot".into() };
     let rule = config::GroupTrigger { mention_only: true, prefixes: vec!["!".into()] };
     // A group's message takes another way than a private one.
     let _ = telegram::read_update(&lossy(data), "telegram", &me, &rule);
@@ -71,7 +71,7 @@ pub fn feed_sntp(data: &[u8]) {
 }
 
 /// As one body, and each line as an event.
-fn answer(reader: &mut dyn Answer, data: &[u8]) {
+fn answer(reader: &mut dyn AnswerParser, data: &[u8]) {
     let text = lossy(data);
     let _ = reader.whole(&text);
     for line in text.lines() {

@@ -6,7 +6,7 @@ use crate::message::{Message, Role};
 use crate::provider::stored::make_replayable;
 
 /// What decides whether a message can be sent: who speaks, and which result belongs to which call.
-pub struct Shape {
+pub struct MessageShape {
     role: Role,
     /// Hashes of the calls' ids, 0 for none.
     calls: Vec<u64>,
@@ -14,15 +14,15 @@ pub struct Shape {
     result_of: Option<u64>,
 }
 
-impl Shape {
+impl MessageShape {
     /// Of a message.
-    pub fn of(message: &Message) -> Shape {
+    pub fn of(message: &Message) -> MessageShape {
         let hash = |id: &String| {
             let mut hasher = DefaultHasher::new();
             hasher.write(id.as_bytes());
             if id.is_empty() { 0 } else { hasher.finish().max(1) }
         };
-        Shape {
+        MessageShape {
             role: message.role,
             calls: message.tool_calls.iter().map(|call| hash(&call.id)).collect(),
             result_of: message.tool_call_id.as_ref().map(hash),
@@ -32,7 +32,7 @@ impl Shape {
 
 /// Which messages can be sent: not those that providers reject, which are system messages, results without their call, calls
 /// without all their results (behaviour.md 3B.3).
-pub fn keep(shapes: &[Shape]) -> Vec<bool> {
+pub fn sendable(shapes: &[MessageShape]) -> Vec<bool> {
     let mut kept = vec![false; shapes.len()];
     let (mut last, mut next) = (None, 0);
     while let Some(shape) = shapes.get(next) {
@@ -67,10 +67,10 @@ pub fn keep(shapes: &[Shape]) -> Vec<bool> {
     kept
 }
 
-/// Leaves out what [`keep`] does, and makes the rest acceptable.
+/// Leaves out what [`sendable`] does, and makes the rest acceptable.
 pub fn sanitize(mut history: Vec<Message>) -> Vec<Message> {
-    let shapes: Vec<Shape> = history.iter().map(Shape::of).collect();
-    let mut kept = keep(&shapes).into_iter();
+    let shapes: Vec<MessageShape> = history.iter().map(MessageShape::of).collect();
+    let mut kept = sendable(&shapes).into_iter();
     history.retain(|_| kept.next() == Some(true));
     let calls = history.iter_mut().flat_map(|m| &mut m.tool_calls);
     calls.for_each(make_replayable);

@@ -8,12 +8,12 @@ use crate::limits::SHORT_RESULT_BYTES;
 use crate::message::{Message, Role};
 use crate::proto::excerpt::keep_ends;
 use crate::provider::Stored;
-use crate::provider::stored::{Place, shorten};
+use crate::provider::stored::{StoredPosition, shorten};
 use crate::provider::tokens::of_message as tokens;
 
 /// A message of an earlier turn that stays on the card.
 #[derive(Clone, Copy, Debug)]
-pub struct Item {
+pub struct StoredMessage {
     /// Its line's first byte in the file.
     pub at: u64,
     /// Bytes of the line.
@@ -28,9 +28,9 @@ pub struct Item {
     pub answer: bool,
 }
 
-impl Item {
+impl StoredMessage {
     /// Of a message, and where it is.
-    pub fn of(message: &Message, at: u64, length: usize) -> Item {
+    pub fn of(message: &Message, at: u64, length: usize) -> StoredMessage {
         let whole = tokens(message);
         let short = if message.role == Role::Tool && message.content.len() > SHORT_RESULT_BYTES {
             let mut short = message.clone();
@@ -40,7 +40,7 @@ impl Item {
             whole
         };
         let least = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Item {
+        StoredMessage {
             at,
             length: least(length),
             tokens: least(whole),
@@ -53,21 +53,21 @@ impl Item {
 
 /// The part of a conversation that stays on the card until a request is written, oldest first.
 #[derive(Default)]
-pub struct Past {
+pub struct StoredMessages {
     /// The session's file.
     pub file: Option<Arc<File>>,
     /// Messages that can be sent.
-    pub items: Vec<Item>,
+    pub items: Vec<StoredMessage>,
     /// How many of them, from the oldest on, are sent shortened.
     shortened: usize,
     /// As it was sent last.
     sent: Option<Arc<Stored>>,
 }
 
-impl Past {
+impl StoredMessages {
     /// Messages of a file that are to be sent.
-    pub fn new(file: Option<Arc<File>>, items: Vec<Item>) -> Past {
-        Past { file, items, ..Past::default() }
+    pub fn new(file: Option<Arc<File>>, items: Vec<StoredMessage>) -> StoredMessages {
+        StoredMessages { file, items, ..StoredMessages::default() }
     }
 
     /// Guessed tokens of what is sent of it.
@@ -81,7 +81,7 @@ impl Past {
     pub fn stored(&mut self) -> Option<Arc<Stored>> {
         let file = self.file.clone().filter(|_| !self.items.is_empty())?;
         let sent = self.sent.take().unwrap_or_else(|| {
-            let place = |(n, item): (usize, &Item)| Place {
+            let place = |(n, item): (usize, &StoredMessage)| StoredPosition {
                 at: item.at,
                 length: item.length,
                 short: n < self.shortened && item.short < item.tokens,
@@ -104,21 +104,21 @@ impl Past {
 /// Messages that are left out: how many on the card, how many in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Dropped {
-    /// Of [`Past::items`].
+    /// Of [`StoredMessages::items`].
     pub past: usize,
     /// Of the messages in memory.
     pub recent: usize,
 }
 
 /// Where turns begin, counted over what is on the card and then what is in memory; none after the running one.
-fn starts(past: &Past, messages: &[Message], running: usize) -> Vec<usize> {
+fn starts(past: &StoredMessages, messages: &[Message], running: usize) -> Vec<usize> {
     let stored = past.items.iter().enumerate().filter(|(_, i)| i.begins).map(|(n, _)| n);
     let recent = turn_starts(messages).filter(|n| *n <= running);
     stored.chain(recent.map(|n| n + past.items.len())).collect()
 }
 
 /// Leaves out the first `count`, counted over both.
-fn leave_out(past: &mut Past, messages: &mut Vec<Message>, count: usize) -> Dropped {
+fn leave_out(past: &mut StoredMessages, messages: &mut Vec<Message>, count: usize) -> Dropped {
     let dropped = Dropped {
         past: count.min(past.items.len()),
         recent: count.saturating_sub(past.items.len()),
@@ -133,7 +133,12 @@ fn leave_out(past: &mut Past, messages: &mut Vec<Message>, count: usize) -> Drop
 /// Makes a conversation fit into `budget` guessed tokens. First long results of earlier turns are shortened, the oldest first;
 /// only then whole turns are left out, the oldest first. The running turn, which begins at `running` in `messages`, always
 /// stays as it is.
-pub fn fit(past: &mut Past, messages: &mut Vec<Message>, running: usize, budget: usize) -> Dropped {
+pub fn fit(
+    past: &mut StoredMessages,
+    messages: &mut Vec<Message>,
+    running: usize,
+    budget: usize,
+) -> Dropped {
     let mut total = past.tokens() + messages.iter().map(tokens).sum::<usize>();
     while let Some(item) = past.items.get(past.shortened).filter(|_| total > budget) {
         total -= (item.tokens - item.short) as usize;
@@ -165,7 +170,7 @@ pub fn fit(past: &mut Past, messages: &mut Vec<Message>, running: usize, budget:
 }
 
 /// Drops the oldest half of the turns, never the running one.
-pub fn halve(past: &mut Past, messages: &mut Vec<Message>, running: usize) -> Dropped {
+pub fn halve(past: &mut StoredMessages, messages: &mut Vec<Message>, running: usize) -> Dropped {
     let starts = starts(past, messages, running);
     let cut = match starts.len() {
         0 | 1 => 0,
@@ -195,7 +200,7 @@ mod tests {
     fn check_fit(before: &str, budget: usize, after: &str) {
         let mut messages = history(before);
         let running = turn_starts(&messages).last().unwrap_or(0);
-        fit(&mut Past::default(), &mut messages, running, budget);
+        fit(&mut StoredMessages::default(), &mut messages, running, budget);
         assert_eq!(spec(&messages), after);
     }
 
@@ -214,7 +219,7 @@ mod tests {
         let halved = |s: &str| {
             let mut m = history(s);
             let running = turn_starts(&m).last().unwrap_or(0);
-            halve(&mut Past::default(), &mut m, running);
+            halve(&mut StoredMessages::default(), &mut m, running);
             spec(&m)
         };
         assert_eq!(halved("u a u a u a u a"), "u a u a");
@@ -222,7 +227,7 @@ mod tests {
         assert_eq!(halved("u c1 r1"), "u c1 r1");
         // What steers a running turn belongs to it.
         let mut steered = history("u a u c1 r1 u c2 r2");
-        let past = &mut Past::default();
+        let past = &mut StoredMessages::default();
         assert_eq!(fit(past, &mut steered, 2, 0), Dropped { past: 0, recent: 2 });
         assert_eq!(halve(past, &mut steered, 0), Dropped::default());
     }
@@ -238,11 +243,17 @@ mod tests {
     }
 
     /// What is on the card: a turn a word, its tokens and what it has shortened; `u` first, then a result.
-    fn past(turns: &[(u32, u32)]) -> Past {
-        let item =
-            |tokens, short, begins| Item { at: 0, length: 1, tokens, short, begins, answer: false };
+    fn past(turns: &[(u32, u32)]) -> StoredMessages {
+        let item = |tokens, short, begins| StoredMessage {
+            at: 0,
+            length: 1,
+            tokens,
+            short,
+            begins,
+            answer: false,
+        };
         let turn = |&(tokens, short): &(u32, u32)| [item(1, 1, true), item(tokens, short, false)];
-        Past::new(None, turns.iter().flat_map(turn).collect())
+        StoredMessages::new(None, turns.iter().flat_map(turn).collect())
     }
 
     #[test]

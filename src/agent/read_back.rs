@@ -1,24 +1,24 @@
 //! A conversation read back for a turn: the latest messages into memory, of those before them where they are, as many as the
 //! model's window can hold. Blocks on the disk.
 
-use super::history::{Shape, keep};
-use super::past::{Item, Past};
+use super::history::{MessageShape, sendable};
+use super::past::{StoredMessage, StoredMessages};
 use crate::error::{Context, Result};
 use crate::limits::{HISTORY_BYTES, HISTORY_MESSAGES};
 use crate::message::{Message, Role};
 use crate::store::session::Sessions;
-use crate::store::session_read::{Opened, backwards, parse_line};
+use crate::store::session_read::{OpenSession, backwards, parse_line};
 use crate::tool::approval;
 
 /// What a turn starts from.
 #[derive(Default)]
 pub struct ReadBack {
     /// The session's file.
-    pub opened: Opened,
+    pub opened: OpenSession,
     /// Where the next line goes.
     pub end: u64,
     /// What stays on the card.
-    pub past: Past,
+    pub past: StoredMessages,
     /// Later messages of earlier turns, oldest first.
     pub recent: Vec<Message>,
     /// What a restart left of the turn itself.
@@ -43,7 +43,7 @@ pub fn read_back(
     unsaved: &[(u64, Vec<u8>)],
     most: usize,
 ) -> Result<ReadBack> {
-    let opened = sessions.look(key)?;
+    let opened = sessions.open_session(key)?;
     let foreign = opened.meta.untrusted_bytes;
     let mut reader = Reader { most, resumed, foreign, ..Reader::default() };
     // A summary of such text alone has no line after it.
@@ -65,9 +65,9 @@ pub fn read_back(
 }
 
 /// A message of the turn that is being read, which is read from its end.
-struct Found {
-    item: Item,
-    shape: Shape,
+struct TurnMessage {
+    item: StoredMessage,
+    shape: MessageShape,
     /// Unless it stays on the card.
     message: Option<Message>,
     untrusted: bool,
@@ -81,13 +81,13 @@ struct Reader {
     /// What is before this byte of the file is not trusted.
     foreign: u64,
     running: Vec<Message>,
-    turn: Vec<Found>,
+    turn: Vec<TurnMessage>,
     /// Bytes of messages in memory.
     held: usize,
     /// What is read now stays on the card.
     stays: bool,
     recent: Vec<Message>,
-    items: Vec<Item>,
+    items: Vec<StoredMessage>,
     /// Of both, with results shortened.
     tokens: usize,
     untrusted: bool,
@@ -118,9 +118,9 @@ impl Reader {
                 found.message = None;
             }
         }
-        self.turn.push(Found {
-            item: Item::of(&message, at.unwrap_or(0), at.map_or(0, |_| line.len())),
-            shape: Shape::of(&message),
+        self.turn.push(TurnMessage {
+            item: StoredMessage::of(&message, at.unwrap_or(0), at.map_or(0, |_| line.len())),
+            shape: MessageShape::of(&message),
             untrusted: at.is_some_and(|at| at < self.foreign)
                 || approval::holds_untrusted(std::slice::from_ref(&message)),
             message: Some(message).filter(|_| !self.stays || at.is_none()),
@@ -138,9 +138,9 @@ impl Reader {
             return;
         }
         turn.reverse();
-        let (shapes, mut turn): (Vec<Shape>, Vec<_>) =
+        let (shapes, mut turn): (Vec<MessageShape>, Vec<_>) =
             turn.into_iter().map(|f| (f.shape, (f.item, f.message, f.untrusted))).unzip();
-        let mut kept = keep(&shapes).into_iter();
+        let mut kept = sendable(&shapes).into_iter();
         turn.retain(|_| kept.next() == Some(true));
         let tokens: usize = turn.iter().map(|(item, ..)| item.short as usize).sum();
         let all = self.items.len() + self.recent.len() + turn.len();
@@ -158,7 +158,7 @@ impl Reader {
         }
     }
 
-    fn done(mut self, opened: Opened, end: u64) -> ReadBack {
+    fn done(mut self, opened: OpenSession, end: u64) -> ReadBack {
         self.items.reverse();
         self.items.shrink_to_fit();
         self.recent.reverse();
@@ -166,7 +166,10 @@ impl Reader {
         let calls = self.recent.iter_mut().flat_map(|m| &mut m.tool_calls);
         calls.for_each(crate::provider::stored::make_replayable);
         ReadBack {
-            past: Past::new(opened.file.clone().filter(|_| !self.items.is_empty()), self.items),
+            past: StoredMessages::new(
+                opened.file.clone().filter(|_| !self.items.is_empty()),
+                self.items,
+            ),
             opened,
             end,
             recent: self.recent,

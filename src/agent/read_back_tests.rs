@@ -2,7 +2,7 @@ use super::*;
 use crate::message::ToolCall;
 use crate::provider::tokens;
 use crate::store::session::push_line;
-use crate::sys::scratch::{Held, Scratch};
+use crate::sys::scratch::{InScratch, Scratch};
 
 fn text(role: Role, content: &str) -> Message {
     Message::text(role, content)
@@ -28,7 +28,7 @@ fn call(name: &str, result: &str) -> Vec<Message> {
     ]
 }
 
-fn session(messages: &[Message]) -> Held<Sessions> {
+fn session(messages: &[Message]) -> InScratch<Sessions> {
     let sessions = Scratch::named("read-back").hold(Sessions::new);
     std::fs::create_dir_all(sessions.dir()).expect("folder");
     std::fs::write(sessions.dir().join("k.jsonl"), lines(messages)).expect("write");

@@ -24,7 +24,7 @@ pub struct Failures {
 
 impl Failures {
     fn refusal(&self, call: &ToolCall) -> Option<ToolResult> {
-        let (_, count) = self.calls.iter().find(|(failed, _)| same(failed, call))?;
+        let (_, count) = self.calls.iter().find(|(failed, _)| is_same_call(failed, call))?;
         (*count >= IDENTICAL_FAILURES).then(|| {
             ToolResult::error(format!(
                 "not run: the same call of {} with the same arguments has failed {count} times in this turn; \
@@ -35,7 +35,7 @@ impl Failures {
     }
 
     fn note(&mut self, call: &ToolCall) {
-        match self.calls.iter_mut().find(|(failed, _)| same(failed, call)) {
+        match self.calls.iter_mut().find(|(failed, _)| is_same_call(failed, call)) {
             Some((_, count)) => *count += 1,
             None => self.calls.push((call.clone(), 1)),
         }
@@ -43,7 +43,7 @@ impl Failures {
 }
 
 /// Is it the same tool with the same arguments?
-fn same(one: &ToolCall, other: &ToolCall) -> bool {
+fn is_same_call(one: &ToolCall, other: &ToolCall) -> bool {
     (&one.name, &one.arguments) == (&other.name, &other.arguments)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smol::future::or;
 
-use super::transcript::{At, Keep, find_cut, part};
+use super::transcript::{Position, Retention, find_cut, part};
 use super::turn::Agent;
 use super::turn_state::TurnState;
 use crate::error::{Context, Result};
@@ -54,20 +54,20 @@ impl Agent {
         self.journal.written(self.journal.last()).await;
         let calibration = self.models.calibration();
         let guess = |tokens: u64| calibration.guess(usize::try_from(tokens).unwrap_or(usize::MAX));
-        let keep = Keep {
+        let keep = Retention {
             messages: self.config.agent.summarize_messages as usize,
             tokens: guess(self.most()) / 100 * SUMMARY_KEEP_PERCENT,
         };
         let room = guess(u64::from(self.config.agent.context_window) / 2);
         let (sessions, key) = (self.sessions.clone(), session.to_owned());
         let found = spawn_blocking(move || {
-            let opened = sessions.look(&key)?;
+            let opened = sessions.open_session(&key)?;
             let cut = find_cut(&opened, keep).context("cannot read the session")?;
             Ok::<_, crate::Error>((opened, cut))
         });
         let (opened, Some(cut)) = found.await? else { return Ok(false) };
         let Some(file) = opened.file else { return Ok(false) };
-        let (mut at, mut meta) = (At { line: opened.first, said: 0 }, opened.meta);
+        let (mut at, mut meta) = (Position { line: opened.first, said: 0 }, opened.meta);
         let mut summary = meta.summary.clone();
         while at.line < cut {
             let (file, question) = (file.clone(), question(&summary));

@@ -8,12 +8,12 @@ use crate::message::{Message, Role};
 use crate::proto::excerpt::keep_ends;
 use crate::proto::text;
 use crate::provider::tokens;
-use crate::store::session_read::{Opened, backwards, forwards, parse_line};
+use crate::store::session_read::{OpenSession, backwards, forwards, parse_line};
 use crate::sys::beneath::File;
 
 /// What decides how much of a conversation stays word for word.
 #[derive(Clone, Copy)]
-pub struct Keep {
+pub struct Retention {
     /// Messages above which only [`SUMMARY_KEEP`] stay; 0 where their number does not count.
     pub messages: usize,
     /// Guessed tokens that stay otherwise.
@@ -25,7 +25,7 @@ pub struct Keep {
 ///
 /// # Errors
 /// The disk's.
-pub fn find_cut(opened: &Opened, keep: Keep) -> io::Result<Option<u64>> {
+pub fn find_cut(opened: &OpenSession, keep: Retention) -> io::Result<Option<u64>> {
     let Some(file) = &opened.file else { return Ok(None) };
     let (mut count, mut guess) = (0, 0);
     let (mut newest, mut by_count, mut by_tokens) = (None, None, None);
@@ -53,7 +53,7 @@ pub fn find_cut(opened: &Opened, keep: Keep) -> io::Result<Option<u64>> {
 
 /// A place in a conversation's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct At {
+pub struct Position {
     /// The line of a message.
     pub line: u64,
     /// Bytes of its text that are behind us.
@@ -67,7 +67,7 @@ pub struct Part {
     /// The beginning of each message in it.
     pub excerpts: String,
     /// Where the next part begins.
-    pub next: At,
+    pub next: Position,
 }
 
 /// Appends the conversation from `from` on to `text`, up to the line at `cut`: at most [`SUMMARY_PART_BYTES`] and `room` guessed
@@ -75,9 +75,9 @@ pub struct Part {
 ///
 /// # Errors
 /// The disk's.
-pub fn part(file: &File, from: At, cut: u64, room: usize, text: String) -> io::Result<Part> {
+pub fn part(file: &File, from: Position, cut: u64, room: usize, text: String) -> io::Result<Part> {
     let before = text.len();
-    let mut part = Part { text, excerpts: String::new(), next: At { line: cut, said: 0 } };
+    let mut part = Part { text, excerpts: String::new(), next: Position { line: cut, said: 0 } };
     let mut room = room;
     forwards(file, from.line, cut, &mut |at, line| {
         let Some(message) = parse_line(line) else { return true };
@@ -101,7 +101,7 @@ pub fn part(file: &File, from: At, cut: u64, room: usize, text: String) -> io::R
             fits = text::floor_char(rest, most.max(4));
             part.text.push_str(&rest[..fits]);
         }
-        part.next = At { line: at, said: said + fits };
+        part.next = Position { line: at, said: said + fits };
         false
     })?;
     Ok(part)
@@ -155,9 +155,9 @@ fn excerpt(message: &Message, out: &mut String) {
 mod tests {
     use super::*;
     use crate::store::session::{Sessions, push_line};
-    use crate::sys::scratch::{Held, Scratch};
+    use crate::sys::scratch::{InScratch, Scratch};
 
-    fn session(messages: &[Message]) -> Held<Sessions> {
+    fn session(messages: &[Message]) -> InScratch<Sessions> {
         let sessions = Scratch::named("transcript").hold(Sessions::new);
         let mut lines = Vec::new();
         messages.iter().for_each(|m| push_line(&mut lines, m));
@@ -176,9 +176,9 @@ mod tests {
 
     /// How many messages stay.
     #[track_caller]
-    fn check_cut(messages: &[Message], keep: Keep, want: usize) {
+    fn check_cut(messages: &[Message], keep: Retention, want: usize) {
         let sessions = session(messages);
-        let opened = sessions.look("k").expect("look");
+        let opened = sessions.open_session("k").expect("look");
         let cut = find_cut(&opened, keep).expect("read").unwrap_or(0);
         let file = std::fs::read(sessions.dir().join("k.jsonl")).expect("file");
         let stays = file[cut as usize..].iter().filter(|b| **b == b'\n').count();
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_stays_goes_by_number_or_by_tokens() {
-        let by = |messages, tokens| Keep { messages, tokens };
+        let by = |messages, tokens| Retention { messages, tokens };
         // Asked for all the same: few stay, and never less than the last turn.
         check_cut(&chat(10, 10), by(0, 10_000), 4);
         check_cut(&chat(10, 10), by(10, 10_000), 4);
@@ -209,11 +209,11 @@ mod tests {
         messages.push(Message::text(Role::User, "ä€😀".repeat(700)));
         messages.extend(chat(2, SUMMARY_PART_BYTES));
         let sessions = session(&messages);
-        let opened = sessions.look("k").expect("look");
+        let opened = sessions.open_session("k").expect("look");
         let file = opened.file.expect("a file");
         let want: String = messages.iter().cloned().map(spoken).collect();
         for room in [1, 500, 1_000_000] {
-            let (mut at, mut all, mut parts) = (At::default(), String::new(), 0);
+            let (mut at, mut all, mut parts) = (Position::default(), String::new(), 0);
             while at.line < opened.end && parts < 300 {
                 let part = part(&file, at, opened.end, room, "P".into()).expect("read");
                 assert!(part.text.len() <= SUMMARY_PART_BYTES + 1 && part.next != at);

@@ -86,11 +86,11 @@ pub struct Steering {
     /// Is there one?
     pub waits: Rc<dyn Fn() -> bool>,
     /// Takes the next ones, number in the journal and words; they are the turn's from then on.
-    pub take: Rc<dyn Fn() -> Taking>,
+    pub take: Rc<dyn Fn() -> SteeringFuture>,
 }
 
 /// What [`Steering::take`] gives, awaited.
-pub type Taking = Pin<Box<dyn Future<Output = Vec<(u64, UserContent)>>>>;
+pub type SteeringFuture = Pin<Box<dyn Future<Output = Vec<(u64, UserContent)>>>>;
 
 /// A message as the model gets it.
 #[derive(Clone, Debug, Default)]

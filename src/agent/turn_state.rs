@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::past::{Dropped, Past};
+use super::past::{Dropped, StoredMessages};
 use super::read_back::{ReadBack, read_back};
 use super::turn::{Agent, Turn};
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub(super) struct TurnState<'a> {
     /// Lines not recorded yet.
     lines: Vec<u8>,
     /// The history's part on the card.
-    pub(super) past: Past,
+    pub(super) past: StoredMessages,
     /// The rest of the history, and this turn.
     pub(super) messages: Vec<Message>,
     /// What was said before the history.

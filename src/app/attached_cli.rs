@@ -70,7 +70,7 @@ async fn serve(
             return;
         }
     };
-    client.tell(WELCOME, 0, &agent.models.current());
+    client.send_packet(WELCOME, 0, &agent.models.current());
     let spawn = |task: Pin<Box<dyn Future<Output = ()>>>| executor.spawn(task).detach();
     let (writer, output) = (client.clone(), stream.clone());
     spawn(Box::pin(async move { writer.write(output).await }));
@@ -87,13 +87,13 @@ async fn serve(
                     ..Inbound::default()
                 };
                 let (id, off) = inbox.take_local(message).await;
-                client.tell(TAKEN, number, &off);
+                client.send_packet(TAKEN, number, &off);
                 // As many at most as the journal has entries.
                 let (journal, client) = (agent.journal.clone(), client.clone());
                 let done = async move {
                     journal.finished(id).await;
                     let failed = if client.has_failed(number) { "failed" } else { "" };
-                    client.tell(DONE, number, failed);
+                    client.send_packet(DONE, number, failed);
                 };
                 spawn(Box::pin(done));
             }

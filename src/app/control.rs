@@ -204,7 +204,7 @@ pub async fn serve(
                 None
             };
             let displaced = async {
-                place.given_up().await;
+                place.evicted().await;
                 None
             };
             let stays = or(client(stream, &answer), or(limit, displaced)).await;

@@ -226,7 +226,7 @@ impl Scheduler {
                 self.fault.borrow_mut().clear();
                 found.notes.iter().for_each(|note| crate::log::warn!("{note}"));
                 self.plan(found.due);
-                self.tell(found.notices, now).await;
+                self.send_notices(found.notices, now).await;
             }
             Err(e) => {
                 crate::log::error!("{e}");
@@ -249,13 +249,13 @@ impl Scheduler {
     }
 
     /// Tells chats of jobs that do not run: into the journal first, then into jobs.json, then on its way, as a firing.
-    async fn tell(&self, notices: Notices, now: Now) {
+    async fn send_notices(&self, notices: Notices, now: Now) {
         if notices.is_empty() || self.telling.replace(true) {
             return;
         }
         let mut kept = Vec::new();
         for notice in &notices.chats {
-            let own = Some(notice.to.clone()).filter(|to| self.notifier.reaches(to));
+            let own = Some(notice.to.clone()).filter(|to| self.notifier.has_channel(to));
             match own.or_else(|| self.notifier.reachable_chat()) {
                 Some(to) => kept.push(self.inbox.admit(notice.message(to, now)).await),
                 None => crate::log::warn!("nobody could be told of missed jobs"),
@@ -345,7 +345,7 @@ impl Scheduler {
 
     /// The message of a firing; `None` while there is no chat to answer in.
     fn message(&self, job: &Job, due: Option<Due>, now: Now, approved: bool) -> Option<Inbound> {
-        let own = Some(job.to()).filter(|to| self.notifier.reaches(to));
+        let own = Some(job.to()).filter(|to| self.notifier.has_channel(to));
         let from = own.or_else(|| self.notifier.reachable_chat())?;
         Some(cron_message::message(&self.agent.config.tools, job, from, due, now, approved))
     }

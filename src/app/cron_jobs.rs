@@ -9,7 +9,7 @@ use crate::sched::jobs_file::{self, Edit, JobsFileError};
 use crate::store::session::Sessions;
 
 /// What a scan of the file found.
-pub(super) struct Plan {
+pub(super) struct JobScan {
     pub(super) due: Vec<(u64, Due)>,
     pub(super) notes: Vec<String>,
     pub(super) notices: Notices,
@@ -30,7 +30,7 @@ pub(super) fn scan(
     now: Now,
     fired: &[(u64, i64)],
     known: &PriorState,
-) -> Result<Plan, String> {
+) -> Result<JobScan, String> {
     let mut notes = Vec::new();
     if !fired.is_empty() {
         if let Err(e) = mark_fired(path, fired) {
@@ -68,7 +68,7 @@ pub(super) fn scan(
     }
     // The same job twice: the file's first one counts.
     notes.truncate(20);
-    Ok(Plan { due, notes, notices })
+    Ok(JobScan { due, notes, notices })
 }
 
 /// Marks jobs as fired, each at its unix second; nothing is written when the file says so already.

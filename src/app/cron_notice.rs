@@ -147,7 +147,7 @@ pub(super) fn record_told(
         if !notices.missed.contains(&number) {
             return Edit::Keep;
         }
-        let stays = job.passed_over(now.wall, &mut |tz| zones.find(tz));
+        let stays = job.skip_missed(now.wall, &mut |tz| zones.find(tz));
         if stays { Edit::Write } else { Edit::Delete }
     };
     // The next times are needed whether they can be written down or not.

@@ -262,7 +262,7 @@ impl Gateway {
         spawn(Box::pin(housekeeping::release_pages(self.assistant.turns.clone())));
         let notifier = self.assistant.notifier.clone();
         let state = self.config.home.join("state");
-        spawn(Box::pin(async move { last_crash::tell(&notifier, &state).await }));
+        spawn(Box::pin(async move { last_crash::report_to_owner(&notifier, &state).await }));
     }
 }
 

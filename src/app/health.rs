@@ -49,7 +49,7 @@ pub async fn serve(
                 async_io::Timer::after(Duration::from_secs(5)).await;
             };
             let client = client(stream, started, (local, token), checks, routes);
-            or(client, or(limit, place.given_up())).await;
+            or(client, or(limit, place.evicted())).await;
         };
         executor.spawn(client).detach();
     }

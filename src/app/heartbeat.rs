@@ -61,7 +61,7 @@ impl Heartbeat {
         loop {
             crate::log::debug!("heartbeat: the next one in {} s", wait.as_secs());
             async_io::Timer::after(wait).await;
-            self.beat().await;
+            self.run_once().await;
             wait = interval;
         }
     }
@@ -89,7 +89,7 @@ impl Heartbeat {
     }
 
     /// One heartbeat, unless there is nothing to do, nobody to tell, or the last one still runs.
-    async fn beat(&self) {
+    async fn run_once(&self) {
         let workspace = self.workspace.clone();
         let Some(tasks) = crate::sys::spawn_blocking(move || tasks(&workspace)).await else {
             return;

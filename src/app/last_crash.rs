@@ -34,7 +34,7 @@ fn describe(head: &str) -> Option<String> {
 }
 
 /// Tells the owner about a report that has not been told yet.
-pub async fn tell(notifier: &Notifier, state: &Path) {
+pub async fn report_to_owner(notifier: &Notifier, state: &Path) {
     let Some(head) = head(state) else { return };
     let told = state.join("crash.told");
     let known = atomic::read_bounded(&told, CRASH_HEAD_BYTES).ok().flatten();

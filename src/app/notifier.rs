@@ -83,11 +83,11 @@ impl Notifier {
 
     /// The chat that wrote last, where its channel is still configured.
     pub fn reachable_chat(&self) -> Option<Address> {
-        self.last_chat().filter(|to| self.reaches(to))
+        self.last_chat().filter(|to| self.has_channel(to))
     }
 
     /// Whether there is a channel for this chat.
-    pub fn reaches(&self, to: &Address) -> bool {
+    pub fn has_channel(&self, to: &Address) -> bool {
         !to.chat.is_empty() && self.outbox.channel(&to.channel).is_some()
     }
 

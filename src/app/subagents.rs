@@ -40,24 +40,24 @@ pub struct Subagents {
     queue: Rc<Queue>,
     config: Rc<Config>,
     /// Calls that wait, by the journal's number.
-    waiters: RefCell<Vec<(u64, Sender<Waited>)>>,
+    waiters: RefCell<Vec<(u64, Sender<AwaitedResult>)>>,
     /// The last ones that have ended, newest first; at most [`SUBAGENTS_REMEMBERED`].
-    past: RefCell<VecDeque<Past>>,
+    past: RefCell<VecDeque<EndedSubagent>>,
 }
 
 /// An end, and what keeps its entry until that is recorded.
-type Waited = (SubagentResult, UnrecordedResult);
+type AwaitedResult = (SubagentResult, UnrecordedResult);
 
 /// What a call that starts a sub-agent does next.
-enum Begun {
+enum StartedSubagent {
     /// Waits for its end.
-    Waiting(Receiver<Waited>),
+    Waiting(Receiver<AwaitedResult>),
     /// Goes on with this sentence.
     Background(String),
 }
 
 /// A sub-agent that has ended.
-struct Past {
+struct EndedSubagent {
     /// Session of its parent.
     parent: String,
     id: String,
@@ -82,10 +82,10 @@ impl Subagents {
         let mut past = self.past.borrow_mut();
         past.truncate(SUBAGENTS_REMEMBERED - 1);
         let (id, label) = (sender.id.clone(), sender.name.clone());
-        past.push_front(Past { parent: parent.to_owned(), id, label, state });
+        past.push_front(EndedSubagent { parent: parent.to_owned(), id, label, state });
     }
 
-    fn take_waiter(&self, id: u64) -> Option<Sender<Waited>> {
+    fn take_waiter(&self, id: u64) -> Option<Sender<AwaitedResult>> {
         let mut waiters = self.waiters.borrow_mut();
         let at = waiters.iter().position(|(of, _)| *of == id)?;
         Some(waiters.swap_remove(at).1)
@@ -103,8 +103,8 @@ impl Subagents {
             SubagentRequest::Start { task, label, wait, untrusted } => {
                 let origin = Origin { untrusted, ..origin };
                 let waiting = match self.delegate(chat, origin, &task, label, wait).await? {
-                    Begun::Waiting(waiting) => waiting,
-                    Begun::Background(said) => return Ok(SubagentReply::Said(said)),
+                    StartedSubagent::Waiting(waiting) => waiting,
+                    StartedSubagent::Background(said) => return Ok(SubagentReply::Said(said)),
                 };
                 let Ok((ended, kept)) = waiting.recv().await else {
                     return Err("the sub-agent was cancelled".to_owned());
@@ -130,7 +130,7 @@ impl Subagents {
         task: &str,
         label: String,
         wait: bool,
-    ) -> Result<Begun, String> {
+    ) -> Result<StartedSubagent, String> {
         let limits = &self.config.agent.subturn;
         if origin.depth > limits.max_depth {
             return Err(format!(
@@ -179,10 +179,10 @@ impl Subagents {
         self.journal.synced(ticket).await;
         if wait {
             self.queue.start_awaited(id);
-            return Ok(Begun::Waiting(told));
+            return Ok(StartedSubagent::Waiting(told));
         }
         self.queue.start(id);
-        Ok(Begun::Background(format!(
+        Ok(StartedSubagent::Background(format!(
             "{name} has begun in the background; its result comes as a message of its own."
         )))
     }
@@ -214,11 +214,11 @@ impl Subagents {
             sender.id,
             keep_ends(answer.text, SUBAGENT_TASK_BYTES)
         );
-        self.tell_parent(claimed.message.clone(), origin, text, claimed.id);
+        self.report_to_parent(claimed.message.clone(), origin, text, claimed.id);
     }
 
     /// Opens a turn of the parent; `ends` is finished in the same moment.
-    fn tell_parent(&self, mut message: Inbound, origin: Origin, text: String, ends: u64) {
+    fn report_to_parent(&self, mut message: Inbound, origin: Origin, text: String, ends: u64) {
         // What others may have written keeps its mark in the conversation.
         let mark = match origin.untrusted {
             true => format!("[forwarded from {}]\n", message.sender.id),
@@ -322,7 +322,7 @@ impl Delegation for Subagents {
             );
             // What it has read by now is not known here, so that it counts as text of others.
             let origin = Origin { untrusted: true, ..(*origin).clone() };
-            self.tell_parent(message.clone(), origin, text, 0);
+            self.report_to_parent(message.clone(), origin, text, 0);
             Ok(())
         })
     }

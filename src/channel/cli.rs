@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// Queues a packet; a client with more than [`CLI_UNREAD_BYTES`] unread is disconnected.
-    pub fn tell(&self, kind: u8, number: u32, text: &str) {
+    pub fn send_packet(&self, kind: u8, number: u32, text: &str) {
         let mut pending = self.pending.borrow_mut();
         if pending.len() + self.writing.get() + text.len() > CLI_UNREAD_BYTES {
             if self.wake.0.close() {
@@ -146,12 +146,12 @@ impl Client {
 }
 
 /// A question that is open; closed when dropped.
-struct Open(Rc<Client>, u32);
+struct QuestionGuard(Rc<Client>, u32);
 
-impl Drop for Open {
+impl Drop for QuestionGuard {
     fn drop(&mut self) {
         self.0.questions.borrow_mut().retain(|(n, _)| *n != self.1);
-        self.0.tell(CLOSED, self.1, "");
+        self.0.send_packet(CLOSED, self.1, "");
     }
 }
 
@@ -187,7 +187,7 @@ impl Channel for Cli {
             Some(client) => {
                 let own = client.address == message.to;
                 let number = if own { message.reply_to as u32 } else { 0 };
-                client.tell(TEXT, number, &message.text);
+                client.send_packet(TEXT, number, &message.text);
             }
             None => {
                 let session = &message.to.chat;
@@ -211,8 +211,8 @@ impl Channel for Cli {
             }
             questions.push((number, answer));
         }
-        client.tell(ASK, number, question);
-        let _open = Open(client, number);
+        client.send_packet(ASK, number, question);
+        let _open = QuestionGuard(client, number);
         let late = async {
             Timer::after(APPROVAL_WAIT).await;
             Verdict::TimedOut
@@ -223,7 +223,7 @@ impl Channel for Cli {
 
     async fn typing(&self, to: &Address) {
         if let Some(client) = self.find(to) {
-            client.tell(WORKS, 0, "");
+            client.send_packet(WORKS, 0, "");
         }
         std::future::pending().await
     }
@@ -273,7 +273,7 @@ mod tests {
         assert!(cli.attach("s".into(), 0).is_none());
         let part = "x".repeat(CLI_PART_BYTES);
         for _ in 0..10 {
-            clients[0].tell(TEXT, 1, &part);
+            clients[0].send_packet(TEXT, 1, &part);
         }
         assert!(clients[0].wake.0.is_closed(), "it is dropped");
         assert!(clients[0].pending.borrow().len() <= CLI_UNREAD_BYTES + 64);

@@ -101,7 +101,7 @@ pub fn hash(code: &str) -> String {
 }
 
 /// Whether the two are equal. Compares complete digests, so that the time does not reveal where they differ.
-pub fn same(code: &str, given: &str) -> bool {
+pub fn constant_time_eq(code: &str, given: &str) -> bool {
     let code = digest::digest(&digest::SHA256, code.as_bytes());
     let given = digest::digest(&digest::SHA256, given.as_bytes());
     let pairs = code.as_ref().iter().zip(given.as_ref());
@@ -143,9 +143,9 @@ mod tests {
 
     #[test]
     fn comparison() {
-        assert!(same("abc", "abc"));
-        assert!(!same("abc", "abd"));
-        assert!(!same("abc", "ab"));
+        assert!(constant_time_eq("abc", "abc"));
+        assert!(!constant_time_eq("abc", "abd"));
+        assert!(!constant_time_eq("abc", "ab"));
         assert_eq!(&hash("abc")[..8], "ba7816bf");
     }
 }

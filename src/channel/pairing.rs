@@ -18,7 +18,7 @@ pub type Entropy = [u8; limits::PAIRING_CODE_CHARS];
 
 /// The reaction to a stranger's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Greeting {
+pub enum StrangerReply {
     /// Was told before.
     Ignored,
     /// Tell how to pair ([`HOW_TO_PAIR`]).
@@ -27,7 +27,7 @@ pub enum Greeting {
 
 /// The result of a `/pair`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub enum PairingResult {
     /// The sender is a user from now on; the list is to be saved.
     Paired,
     /// Wrong or expired; this sender has so many tries left.
@@ -83,21 +83,28 @@ impl Pairing {
     }
 
     /// A stranger wrote something in a private chat. [`Pairing::renew`] comes first.
-    pub fn greet(&mut self, id: &str, now: u64) -> Greeting {
+    pub fn on_message(&mut self, id: &str, now: u64) -> StrangerReply {
         let told = std::mem::replace(&mut self.stranger(id, now).told, true);
-        if told { Greeting::Ignored } else { Greeting::Tell }
+        if told { StrangerReply::Ignored } else { StrangerReply::Tell }
     }
 
     /// A stranger wrote `/pair code` in a private chat; on success `paired` holds the user.
-    pub fn attempt(&mut self, id: &str, code: &str, now: u64, paired: &mut Paired) -> Attempt {
+    pub fn attempt(
+        &mut self,
+        id: &str,
+        code: &str,
+        now: u64,
+        paired: &mut Paired,
+    ) -> PairingResult {
         let given = code.trim();
         let chosen = self.owner_code(paired);
         let (by_owner, right) = match chosen {
-            Some(chosen) => (true, paired::same(chosen, given)),
+            Some(chosen) => (true, paired::constant_time_eq(chosen, given)),
             None => {
                 let now = self.code_for_status(now);
-                let same =
-                    |(code, _): (String, _)| paired::same(&code, &given.to_ascii_uppercase());
+                let same = |(code, _): (String, _)| {
+                    paired::constant_time_eq(&code, &given.to_ascii_uppercase())
+                };
                 (false, now.is_some_and(same))
             }
         };
@@ -107,16 +114,16 @@ impl Pairing {
         }
         let used_up = stranger.tries >= limits::PAIRING_TRIES_SENDER;
         if used_up && (by_owner || !right) {
-            return Attempt::Refused;
+            return PairingResult::Refused;
         }
         stranger.told = true;
         if !right {
             stranger.tries += 1;
             let left = limits::PAIRING_TRIES_SENDER - stranger.tries;
-            return if left == 0 { Attempt::Last } else { Attempt::Wrong(left) };
+            return if left == 0 { PairingResult::Last } else { PairingResult::Wrong(left) };
         }
         if !paired.add(&self.channel, id) {
-            return Attempt::Refused;
+            return PairingResult::Refused;
         }
         if let Some(chosen) = self.owner_code(paired) {
             let hash = paired::hash(chosen);
@@ -124,7 +131,7 @@ impl Pairing {
         }
         self.code = None;
         self.strangers.retain(|stranger| stranger.id != id);
-        Attempt::Paired
+        PairingResult::Paired
     }
 
     /// The owner's code while it has not been used.

@@ -191,7 +191,7 @@ fn secret(prompt: &str) -> Result<String> {
     if stdin.is_terminal() {
         eprint!("{prompt}");
         let _ = std::io::stderr().flush();
-        let _hidden = terminal::Raw::hide();
+        let _hidden = terminal::TerminalMode::hide();
         stdin.lock().take(most).read_line(&mut text)?;
         eprintln!();
     } else {

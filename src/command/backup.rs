@@ -100,7 +100,7 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
 
 /// What came of it.
 #[derive(Default)]
-struct Done {
+struct Totals {
     files: u64,
     bytes: u64,
     /// `PATH: why`.
@@ -123,7 +123,7 @@ fn save(
     workspace: &Path,
     own: [Option<(u64, u64)>; 2],
     out: &mut dyn Write,
-) -> Result<Done> {
+) -> Result<Totals> {
     let root = Root::open(home).with_context(|| home.display().to_string())?;
     let place = workspace.canonicalize().ok();
     let inside = match &place {
@@ -145,7 +145,7 @@ fn save(
         gzip: tar_writer::Gzip::default(),
         block: Vec::with_capacity(tar_writer::BLOCK),
         own,
-        done: Done::default(),
+        done: Totals::default(),
     };
     archive.begin(manifest.as_bytes())?;
     for tree in &trees {
@@ -171,13 +171,13 @@ fn save(
 
 impl Tree {
     fn is_late(&self, path: &str) -> bool {
-        self.late().iter().any(|late| {
+        self.copied_last().iter().any(|late| {
             path.strip_prefix(&**late).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
 
     /// Files and folders that are copied last.
-    fn late(&self) -> Vec<String> {
+    fn copied_last(&self) -> Vec<String> {
         let own: &[&[&str]] = if self.name == "home" { &[JOURNAL, TOGETHER] } else { &[] };
         let before = if self.adopted { &[] } else { TOGETHER_BEFORE };
         let before =
@@ -192,7 +192,7 @@ struct Archive<'w> {
     block: Vec<u8>,
     /// Device and inode of the backup, and of the one it replaces.
     own: [Option<(u64, u64)>; 2],
-    done: Done,
+    done: Totals,
 }
 
 impl Archive<'_> {
@@ -225,7 +225,7 @@ impl Archive<'_> {
                     }
                     Ok(())
                 };
-                for late in tree.late() {
+                for late in tree.copied_last() {
                     if tree.root.path().join(&late).is_file() {
                         look(&late)?;
                         continue;
@@ -333,7 +333,7 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn end(mut self) -> Result<Done> {
+    fn end(mut self) -> Result<Totals> {
         self.put(&tar_writer::END)?;
         self.flush(0)?;
         self.out.write_all(&self.gzip.end())?;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use crate::args::{self, ConfigCommand};
-use crate::config::{self, Given, LoadOptions};
+use crate::config::{self, LoadOptions, NewValue};
 use crate::error::{Context, Result};
 use crate::limits::CONFIG_BYTES;
 use crate::sys::files::read_bounded;
@@ -28,9 +28,9 @@ pub fn run(args: &args::Config) -> Result<ExitCode> {
             let given = if a.value == args::PIPE {
                 let input = std::io::stdin().as_fd().try_clone_to_owned()?;
                 let bytes = read_bounded(input.into(), CONFIG_BYTES).context("standard input")?;
-                Given::Input(String::from_utf8(bytes).context("standard input")?)
+                NewValue::Input(String::from_utf8(bytes).context("standard input")?)
             } else {
-                Given::Argument(a.value.clone())
+                NewValue::Argument(a.value.clone())
             };
             config::set(&options, &a.key, &given, &mut out)?;
             true

@@ -24,7 +24,7 @@ use crate::tool::sandbox;
 
 /// What became of one look.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Grade {
+pub enum Severity {
     /// As it should be.
     Good,
     /// Works, but not as well as it could.
@@ -32,18 +32,18 @@ pub enum Grade {
     /// Does not work.
     Bad,
 }
-use Grade::{Bad, Good, Warning};
+use Severity::{Bad, Good, Warning};
 
 /// Says things as they are found.
-pub struct Findings {
+pub struct Reporter {
     json: Option<Vec<Value>>,
     secrets: Vec<String>,
     failed: bool,
 }
 
-impl Findings {
+impl Reporter {
     /// `cure` is what to do; shown where something is to be done.
-    pub fn note(&mut self, grade: Grade, check: &str, what: &str, cure: &str) {
+    pub fn note(&mut self, grade: Severity, check: &str, what: &str, cure: &str) {
         self.failed |= grade == Bad;
         let what: Cow<str> = config::redact(what, &self.secrets, 0);
         let cure = if grade == Good { "" } else { cure };
@@ -74,7 +74,7 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
     log::start(log::Target::Stderr, "error");
     let options = LoadOptions::from_process();
     let home = options.home()?;
-    let mut out = Findings { json: args.json.then(Vec::new), secrets: Vec::new(), failed: false };
+    let mut out = Reporter { json: args.json.then(Vec::new), secrets: Vec::new(), failed: false };
     let loaded = configuration(&mut out, &options, &home);
     let none = Config { home: home.clone(), ..Config::default() };
     let config = loaded.as_ref().map_or(&none, |loaded| &loaded.config);
@@ -86,8 +86,8 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
     let shown = date::rfc3339(now);
     out.note(if set { Good } else { Bad }, "clock", &shown, CLOCK);
     async_io::block_on(async {
-        reach::look(&mut out, config, set).await;
-        disk::look(&mut out, config).await;
+        reach::check_servers(&mut out, config, set).await;
+        disk::check_disk(&mut out, config).await;
     });
     limits(&mut out, config);
     gateway(&mut out, &home);
@@ -103,8 +103,8 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
 pub const CLOCK: &str = "set the time (`date -s`), or let it be set: time.servers in the configuration, UDP port 123 open";
 
 /// The configuration in force after a start now: this one, or the last good one.
-fn configuration(out: &mut Findings, options: &LoadOptions, home: &Path) -> Option<Loaded> {
-    let warned = |out: &mut Findings, problems: &[config::Problem]| {
+fn configuration(out: &mut Reporter, options: &LoadOptions, home: &Path) -> Option<Loaded> {
+    let warned = |out: &mut Reporter, problems: &[config::Problem]| {
         for problem in problems {
             out.note(Warning, "config", &problem.to_string(), "");
         }
@@ -135,7 +135,7 @@ fn configuration(out: &mut Findings, options: &LoadOptions, home: &Path) -> Opti
 }
 
 /// Who may read the files that hold secrets.
-fn modes(out: &mut Findings, loaded: &Loaded) {
+fn modes(out: &mut Reporter, loaded: &Loaded) {
     let secrets = loaded.secrets();
     let holds = |text: &str| secrets.iter().any(|s| text.contains(&**s));
     let read = loaded.layers.iter().filter(|l| holds(&l.text)).map(|l| l.name.clone().into());
@@ -158,7 +158,7 @@ fn modes(out: &mut Findings, loaded: &Loaded) {
     }
 }
 
-fn limits(out: &mut Findings, config: &Config) {
+fn limits(out: &mut Reporter, config: &Config) {
     let files = files::max_open_files();
     let few = files.is_some_and(|most| most < DOCTOR_FILES);
     let what = files.map_or("no limit of open files".into(), |n| format!("{n} open files"));
@@ -178,7 +178,7 @@ fn limits(out: &mut Findings, config: &Config) {
 }
 
 /// What a running gateway says of itself.
-fn gateway(out: &mut Findings, home: &Path) {
+fn gateway(out: &mut Reporter, home: &Path) {
     let report = match control::ask(home, control::STATUS, &[]) {
         Ok(None) => return out.note(Good, "gateway", "not running", ""),
         Ok(Some(bytes)) => binschema::decode::<Report>(Report::SHAPE, &bytes)

@@ -19,7 +19,7 @@ use crate::error::{Context, Error, Result};
 use crate::limits::{RESTORE_BYTES, RESTORE_ENTRIES, RESTORE_RATIO};
 use crate::proto::tar::{Entry, Event, Kind};
 use crate::proto::text::utf8;
-use crate::store::archive::{self, Bounds};
+use crate::store::archive::{self, ArchiveLimits};
 use crate::store::swap::{self, Swap};
 use crate::sys::files;
 
@@ -114,7 +114,8 @@ pub fn unpack(file: &mut dyn Read, into: PathBuf, owner: Option<(u32, u32)>) -> 
         open: None,
         files: 0,
     };
-    let bounds = Bounds { bytes: RESTORE_BYTES, ratio: RESTORE_RATIO, entries: RESTORE_ENTRIES };
+    let bounds =
+        ArchiveLimits { bytes: RESTORE_BYTES, ratio: RESTORE_RATIO, entries: RESTORE_ENTRIES };
     archive::read(file, &bounds, &mut |event| unpacking.take(event))?;
     match unpacking.files {
         0 | 1 => Err(Error::new("there is nothing in it")),
@@ -194,7 +195,7 @@ impl Unpacking {
         match entry.kind {
             Kind::Folder => {
                 DirBuilder::new().recursive(true).mode(0o700).create(&target)?;
-                self.give(&target, entry.mode | 0o700)
+                self.set_owner(&target, entry.mode | 0o700)
             }
             Kind::File => {
                 let mut options = OpenOptions::new();
@@ -209,20 +210,20 @@ impl Unpacking {
                             folder.ancestors().take_while(|f| !f.exists()).collect();
                         for folder in missing.into_iter().rev() {
                             DirBuilder::new().mode(0o700).create(folder)?;
-                            self.give(folder, 0o700)?;
+                            self.set_owner(folder, 0o700)?;
                         }
                         file = options.open(&target);
                     }
                 }
                 self.open = Some(file?);
                 self.files += 1;
-                self.give(&target, entry.mode | 0o600)
+                self.set_owner(&target, entry.mode | 0o600)
             }
             _ => Err(Error::new("a link or a device; a backup has none")),
         }
     }
 
-    fn give(&self, path: &Path, mode: u32) -> Result<()> {
+    fn set_owner(&self, path: &Path, mode: u32) -> Result<()> {
         if let Some((user, group)) = self.owner {
             lchown(path, Some(user), Some(group))?;
         }

@@ -43,7 +43,7 @@ struct Phase(&'static str, [u64; 4]);
 
 impl Phase {
     fn now(name: &'static str, rate: u64) -> Phase {
-        let m = memory::of_self();
+        let m = memory::read_own();
         Phase(name, [m.vm_rss, m.rss_anon, heap::in_use() as u64, rate])
     }
 }
@@ -69,9 +69,9 @@ impl Replies {
         }
     }
 
-    fn look(&self) {
+    fn sample(&self) {
         if let Some(timeseries) = &mut *self.timeseries.borrow_mut() {
-            timeseries.look();
+            timeseries.sample();
         }
     }
 }
@@ -147,7 +147,7 @@ async fn measure(
     // Two seconds of rest, as wherever memory is measured; the daemon's pages go back in the first.
     for _ in 0..200 {
         async_io::Timer::after(Duration::from_millis(10)).await;
-        replies.look();
+        replies.sample();
     }
     phases.push(Phase::now("steady-state", rate));
     Ok(())
@@ -156,7 +156,7 @@ async fn measure(
 /// Waits until `count` replies have arrived.
 async fn wait_for(replies: &Replies, count: u64) -> Result<()> {
     let begun = Instant::now();
-    replies.look();
+    replies.sample();
     while replies.count.get() < count {
         if begun.elapsed() > Duration::from_secs(60) {
             return Err(Error::new(format!(
@@ -165,7 +165,7 @@ async fn wait_for(replies: &Replies, count: u64) -> Result<()> {
             )));
         }
         async_io::Timer::after(Duration::from_millis(1)).await;
-        replies.look();
+        replies.sample();
     }
     Ok(())
 }

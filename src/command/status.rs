@@ -27,7 +27,7 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
     let run = supervise::run_folder();
     let limits = std::fs::read_to_string(run.join("limits.json")).ok();
     let limits: Option<Value> = limits.and_then(|text| serde_json::from_str(&text).ok());
-    let mut lines = Lines { json: serde_json::Map::new(), text: String::new() };
+    let mut lines = StatusOutput { json: serde_json::Map::new(), text: String::new() };
     lines.put("version", "Version", json!(version::VERSION));
     lines.put("home", "Home", json!(home.display().to_string()));
     let code = match &loaded {
@@ -75,7 +75,7 @@ fn ask(home: &Path) -> Result<Option<Report>> {
 }
 
 /// What the files say.
-fn configured(lines: &mut Lines, config: &Config) {
+fn configured(lines: &mut StatusOutput, config: &Config) {
     lines.put("config", "Config", json!("✓"));
     let workspace = &config.agent.workspace;
     let mark = if workspace.is_dir() { "✓" } else { "✗ (made on first use)" };
@@ -98,13 +98,13 @@ fn configured(lines: &mut Lines, config: &Config) {
 }
 
 /// What a gateway would do; with errors in the configuration, one without any.
-fn stopped(lines: &mut Lines, config: Option<&Config>) {
+fn stopped(lines: &mut StatusOutput, config: Option<&Config>) {
     lines.put("gateway", "Gateway", json!("not running"));
     let tools = config.map_or_else(|| sandbox::describe(&Config::default()), sandbox::describe);
     lines.put("tools", "tools", json!(tools));
 }
 
-fn running(lines: &mut Lines, r: &Report) {
+fn running(lines: &mut StatusOutput, r: &Report) {
     lines.put("gateway", "Gateway", json!(format!("running, PID {}, up {} s", r.pid, r.uptime)));
     lines.put("config_in_force", "Config in force", json!(r.config));
     lines.put("durability", "durability", json!(r.durability));
@@ -147,12 +147,12 @@ fn running(lines: &mut Lines, r: &Report) {
 }
 
 /// The same facts as lines for people and as one object for scripts.
-struct Lines {
+struct StatusOutput {
     json: serde_json::Map<String, Value>,
     text: String,
 }
 
-impl Lines {
+impl StatusOutput {
     fn put(&mut self, key: &str, label: &str, value: Value) {
         self.text.push_str(&format!("{label}: {}\n", plain(&value)));
         self.json.insert(key.into(), value);

@@ -48,11 +48,11 @@ impl Timeseries {
     }
 
     /// Reads memory when it is time for another point.
-    pub fn look(&mut self) {
+    pub fn sample(&mut self) {
         let at = self.begun.elapsed();
         if at >= self.due {
             self.due = at + self.step;
-            let rss = u32::try_from(memory::of_self().vm_rss).unwrap_or(u32::MAX);
+            let rss = u32::try_from(memory::read_own().vm_rss).unwrap_or(u32::MAX);
             let at = u32::try_from(at.as_millis()).unwrap_or(u32::MAX);
             let latency = std::mem::take(&mut self.slowest);
             self.add(Point { at, rss, latency });
@@ -104,12 +104,12 @@ fn ticks(most: u32, length: u64) -> impl Iterator<Item = (u32, u64)> {
     })
 }
 
-type Of = fn(&Point) -> u32;
+type Metric = fn(&Point) -> u32;
 
 /// Memory and latency over time, with an axis for each and a legend. `title` holds nothing that XML would need escaped.
 pub fn svg(title: &str, points: &[Point]) -> String {
-    let most = |of: Of| points.iter().map(of).max().unwrap_or(0);
-    let (slowest, resident): (Of, Of) = (|p| p.latency, |p| p.rss);
+    let most = |of: Metric| points.iter().map(of).max().unwrap_or(0);
+    let (slowest, resident): (Metric, Metric) = (|p| p.latency, |p| p.rss);
     let (end, rss, latency) = (most(|p| p.at), most(resident), most(slowest));
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 440\" font-family=\"sans-serif\" font-size=\"14\">\n\

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::channels;
-use super::keys::{self, Found, Key, Kind};
+use super::keys::{self, Key, KeyMatch, Kind};
 use super::layers::Layer;
 use super::nearest::suggestion;
 use super::problem::Findings;
@@ -66,10 +66,10 @@ impl Walk<'_> {
             return;
         }
         match keys::find(path) {
-            Found::Key(key) => self.value(node, &key, path),
-            Found::Section => self.section(node, path),
-            Found::Inside => {}
-            Found::Unknown => self.unknown(node, path),
+            KeyMatch::Key(key) => self.value(node, &key, path),
+            KeyMatch::Section => self.section(node, path),
+            KeyMatch::Inside => {}
+            KeyMatch::Unknown => self.unknown(node, path),
         }
     }
 

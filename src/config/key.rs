@@ -57,7 +57,7 @@ pub(super) const ANY: i64 = u32::MAX as i64;
 #[derive(Clone, Copy, PartialEq)]
 pub struct Limits {
     /// What 0 means.
-    pub zero: Zero,
+    pub zero: ZeroMeaning,
     /// Smaller ones count as this.
     pub least: i64,
     /// Larger ones count as this.
@@ -66,7 +66,7 @@ pub struct Limits {
 
 /// What 0, and whatever is below it, means.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Zero {
+pub enum ZeroMeaning {
     /// Itself.
     Itself,
     /// The default.
@@ -76,16 +76,16 @@ pub enum Zero {
 }
 
 /// 0 means the default.
-pub(super) const ZERO: Limits = Limits { zero: Zero::Default, ..Limits::NONE };
+pub(super) const ZERO: Limits = Limits { zero: ZeroMeaning::Default, ..Limits::NONE };
 
 /// 0 means `n`.
 pub(super) const fn zero(n: i64) -> Limits {
-    Limits { zero: Zero::Means(n), ..Limits::NONE }
+    Limits { zero: ZeroMeaning::Means(n), ..Limits::NONE }
 }
 
 impl Limits {
     /// Every number counts as it is.
-    pub const NONE: Limits = Limits { zero: Zero::Itself, least: i64::MIN, most: i64::MAX };
+    pub const NONE: Limits = Limits { zero: ZeroMeaning::Itself, least: i64::MIN, most: i64::MAX };
 
     /// These, and nothing below `least`.
     pub const fn from(self, least: i64) -> Limits {
@@ -107,8 +107,8 @@ impl Key {
     /// What a number of a file of schema `version` counts as.
     pub fn in_force(&self, number: i64, version: u32) -> i64 {
         let number = match self.limits.zero {
-            Zero::Default if number <= 0 => self.default(version).as_i64().unwrap_or(number),
-            Zero::Means(other) if number <= 0 => other,
+            ZeroMeaning::Default if number <= 0 => self.default(version).as_i64().unwrap_or(number),
+            ZeroMeaning::Means(other) if number <= 0 => other,
             _ => number,
         };
         number.clamp(self.limits.least, self.limits.most)

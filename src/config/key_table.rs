@@ -1,7 +1,7 @@
 //! The table of keys as the program holds it: all texts in one string, and a few bytes a key that say where each text ends
 //! and what the key takes. Packed by the compiler: as structures of pointers the table would take 19 kB more.
 
-use super::key::{Key, Kind, Limits, Zero};
+use super::key::{Key, Kind, Limits, ZeroMeaning};
 
 /// Room while packing; the compiler says when it is too little.
 const ROOM: usize = 32 * 1024;
@@ -112,9 +112,9 @@ impl<const N: usize> Packed<N> {
     /// A byte that says which of them are set, and those.
     const fn limits(&mut self, limits: Limits) {
         let (zero, other) = match limits.zero {
-            Zero::Itself => (0, None),
-            Zero::Default => (ZERO_IS_DEFAULT, None),
-            Zero::Means(other) => (ZERO_IS_OTHER, Some(other)),
+            ZeroMeaning::Itself => (0, None),
+            ZeroMeaning::Default => (ZERO_IS_DEFAULT, None),
+            ZeroMeaning::Means(other) => (ZERO_IS_OTHER, Some(other)),
         };
         let least = if limits.least == i64::MIN { 0 } else { HAS_LEAST };
         let most = if limits.most == i64::MAX { 0 } else { HAS_MOST };
@@ -225,7 +225,7 @@ impl KeyTable {
     pub(super) fn key(&self, entry: Entry) -> Key {
         let texts = &self.texts[usize::from(entry.texts)..];
         let (path, texts) = texts.split_at(usize::from(entry.path));
-        let mut rest = Rest { texts, forms: &self.forms[usize::from(entry.forms)..] };
+        let mut rest = PackedReader { texts, forms: &self.forms[usize::from(entry.forms)..] };
         let (v0, v3, doc) = (rest.text(), rest.text(), rest.text());
         let [tag] = rest.form();
         let mut limits = Limits::NONE;
@@ -253,12 +253,12 @@ impl KeyTable {
 }
 
 /// What of a key is not yet read.
-struct Rest {
+struct PackedReader {
     texts: &'static str,
     forms: &'static [u8],
 }
 
-impl Rest {
+impl PackedReader {
     fn text(&mut self) -> &'static str {
         let [len] = self.form();
         let (text, rest) = self.texts.split_at(usize::from(len));
@@ -273,9 +273,9 @@ impl Rest {
     fn limits(&mut self) -> Limits {
         let [set] = self.form();
         let zero = match set & (ZERO_IS_DEFAULT | ZERO_IS_OTHER) {
-            0 => Zero::Itself,
-            ZERO_IS_DEFAULT => Zero::Default,
-            _ => Zero::Means(self.int()),
+            0 => ZeroMeaning::Itself,
+            ZERO_IS_DEFAULT => ZeroMeaning::Default,
+            _ => ZeroMeaning::Means(self.int()),
         };
         let mut limits = Limits { zero, ..Limits::NONE };
         if set & HAS_LEAST != 0 {

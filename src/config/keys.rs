@@ -54,7 +54,7 @@ pub fn all() -> impl Iterator<Item = Key> {
 }
 
 /// What the table says about a path.
-pub enum Found {
+pub enum KeyMatch {
     /// A key.
     Key(Key),
     /// There are keys below it.
@@ -85,7 +85,7 @@ fn relation(pattern: &str, path: &[&str]) -> Option<Ordering> {
 }
 
 /// Looks a canonical path up.
-pub fn find(path: &[&str]) -> Found {
+pub fn find(path: &[&str]) -> KeyMatch {
     let mut best: Option<Key> = None;
     let (mut section, mut inside) = (false, false);
     for entry in TABLE.all() {
@@ -93,7 +93,7 @@ pub fn find(path: &[&str]) -> Found {
         match relation(pattern, path) {
             // A fixed name wins over `*`.
             Some(Ordering::Equal) => match best {
-                Some(b) if stars(b.path) <= stars(pattern) => {}
+                Some(b) if wildcards(b.path) <= wildcards(pattern) => {}
                 _ => best = Some(TABLE.key(entry)),
             },
             Some(Ordering::Greater) => section = true,
@@ -105,14 +105,14 @@ pub fn find(path: &[&str]) -> Found {
         }
     }
     match best {
-        Some(key) => Found::Key(key),
-        None if section => Found::Section,
-        None if inside => Found::Inside,
-        None => Found::Unknown,
+        Some(key) => KeyMatch::Key(key),
+        None if section => KeyMatch::Section,
+        None if inside => KeyMatch::Inside,
+        None => KeyMatch::Unknown,
     }
 }
 
-fn stars(path: &str) -> usize {
+fn wildcards(path: &str) -> usize {
     path.bytes().filter(|b| *b == b'*').count()
 }
 
@@ -211,12 +211,12 @@ mod tests {
 
     #[test]
     fn paths_are_looked_up() {
-        assert!(matches!(find(&["gateway", "port"]), Found::Key(k) if k.path == "gateway.port"));
-        assert!(matches!(find(&["model_list", "gpt", "api_base"]), Found::Key(_)));
-        assert!(matches!(find(&["model_list", "gpt", "extra_body", "x", "y"]), Found::Inside));
-        assert!(matches!(find(&["tools", "mcp", "servers", "x"]), Found::Inside));
-        assert!(matches!(find(&["agents", "defaults"]), Found::Section));
-        assert!(matches!(find(&["agents", "defaults", "nope"]), Found::Unknown));
+        assert!(matches!(find(&["gateway", "port"]), KeyMatch::Key(k) if k.path == "gateway.port"));
+        assert!(matches!(find(&["model_list", "gpt", "api_base"]), KeyMatch::Key(_)));
+        assert!(matches!(find(&["model_list", "gpt", "extra_body", "x", "y"]), KeyMatch::Inside));
+        assert!(matches!(find(&["tools", "mcp", "servers", "x"]), KeyMatch::Inside));
+        assert!(matches!(find(&["agents", "defaults"]), KeyMatch::Section));
+        assert!(matches!(find(&["agents", "defaults", "nope"]), KeyMatch::Unknown));
         assert!(children(&["gateway"]).any(|c| c == "port"));
     }
 

@@ -113,7 +113,7 @@ pub struct Layer {
 
 /// Where a value was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// File or variable.
     pub file: String,
     /// From 1, 0 for none.
@@ -136,13 +136,13 @@ impl Layer {
     }
 
     /// Where an origin in this layer is for a reader.
-    pub fn place(&self, origin: Origin) -> Place {
+    pub fn place(&self, origin: Origin) -> Location {
         let at = usize::try_from(origin.at).unwrap_or(usize::MAX);
         match self.kind {
-            LayerKind::BuiltIn => Place { file: self.name.clone(), ..Place::default() },
-            LayerKind::Environment => Place {
+            LayerKind::BuiltIn => Location { file: self.name.clone(), ..Location::default() },
+            LayerKind::Environment => Location {
                 file: self.text.lines().nth(at).unwrap_or(&self.name).to_owned(),
-                ..Place::default()
+                ..Location::default()
             },
             LayerKind::Json | LayerKind::Security => {
                 let (line, column) = json_pos::line_column(&self.text, at);
@@ -151,7 +151,7 @@ impl Layer {
                 } else {
                     String::new()
                 };
-                Place { file: self.name.clone(), line, column, key }
+                Location { file: self.name.clone(), line, column, key }
             }
         }
     }

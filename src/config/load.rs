@@ -12,7 +12,7 @@ use super::enc::Keys;
 use super::env;
 use super::inspect::{self, ChannelTypes};
 use super::keys;
-use super::layers::{self, Layer, LayerKind, LoadOptions, Place};
+use super::layers::{self, Layer, LayerKind, LoadOptions, Location};
 use super::merge::{Unknown, fill, merge_layer, models_named};
 use super::problem::{ConfigErrors, Findings, Problem};
 use super::secret::{SHORT_SECRET, is_secret_name, url_userinfo};
@@ -40,7 +40,7 @@ pub struct Loaded {
 
 impl Loaded {
     /// Where a value at a canonical path (`gateway.port`) was written; `None` for a default.
-    pub fn source(&self, path: &str) -> Option<Place> {
+    pub fn source(&self, path: &str) -> Option<Location> {
         let node = self.tree.at(path)?;
         Some(self.layers.get(usize::from(node.origin.layer))?.place(node.origin))
     }
@@ -201,7 +201,7 @@ pub(super) fn parse(layer: &Layer, number: usize, findings: &mut Findings) -> Op
         // The full parser knows more of what went wrong than the one that only skips.
         let e = serde_json::from_str::<Value>(text).err().unwrap_or(e);
         let (at, message) = syntax_error(text, &e);
-        fail(at, message, cure(&e.to_string()));
+        fail(at, message, hint(&e.to_string()));
         return None;
     }
     let mut twice = Vec::new();
@@ -241,7 +241,7 @@ fn syntax_error(text: &str, e: &serde_json::Error) -> (usize, String) {
     (start + e.column().saturating_sub(1), format!("not JSON: {message}"))
 }
 
-fn cure(message: &str) -> &'static str {
+fn hint(message: &str) -> &'static str {
     if message.starts_with("trailing comma") {
         "remove the comma before the bracket"
     } else if message.starts_with("key must be a string") {

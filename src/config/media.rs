@@ -1,16 +1,16 @@
 //! Which models see and hear: `agents.defaults.image_model` and its like, `voice`.
 
-use super::models::{LeftOut, keep_known};
+use super::models::{UnusableEntries, keep_known};
 use super::section::BuildContext;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig};
 
 /// Names that are no usable model are told and left out: the others still work.
-pub(super) fn settle(
+pub(super) fn resolve_models(
     root: &Node,
     agent: &mut AgentConfig,
     models: &[ModelConfig],
-    left_out: &LeftOut,
+    left_out: &UnusableEntries,
     ctx: &mut BuildContext<'_>,
 ) {
     let mut known = |names: &mut Vec<String>, key: &str| {

@@ -38,14 +38,14 @@ pub use channels::{ChannelConfig, Settings};
 pub use env::split_list;
 pub use key_docs::write_key_docs;
 pub use last_good::{LAST_GOOD, load_last_good, save_last_good};
-pub use layers::{Layer, LayerKind, LoadOptions, Place};
+pub use layers::{Layer, LayerKind, LoadOptions, Location};
 pub use load::{Loaded, is_loadable, load};
 pub use onboard::onboard;
 pub use problem::{ConfigErrors, Problem};
 pub use report::{check, show};
 pub use secret::{SHORT_SECRET, Secret, redact};
 pub use secret_encodings::with_encodings;
-pub use set::{Given, SET_FILE, set};
+pub use set::{NewValue, SET_FILE, set};
 pub use shapes::{dimensions_of, scope_of};
 pub use table::{
     AgentConfig, Config, ExecConfig, GatewayConfig, ModelConfig, SessionConfig, SkillsConfig,

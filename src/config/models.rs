@@ -17,7 +17,7 @@ use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;
 
 /// Entries that exist and cannot be used: name and reason.
-pub(super) type LeftOut = Vec<(String, String)>;
+pub(super) type UnusableEntries = Vec<(String, String)>;
 
 /// Builds the models and settles `agent.model` and `agent.fallbacks`.
 pub(super) fn build(
@@ -28,7 +28,7 @@ pub(super) fn build(
 ) -> Vec<ModelConfig> {
     let logins = Logins::of(home);
     let mut models = Vec::new();
-    let mut left_out = LeftOut::new();
+    let mut left_out = UnusableEntries::new();
     for item in root.get("model_list").map(Node::items).unwrap_or_default() {
         let section = ctx.section(item, "model_list.*.");
         entry(section, &logins, &mut models, &mut left_out, ctx);
@@ -38,7 +38,7 @@ pub(super) fn build(
     let origin = root.at("agents.defaults.model_fallbacks").map_or(Origin::default(), |n| n.origin);
     keep_known(&mut fallbacks, &models, &left_out, origin, "agents.defaults.model_fallbacks", ctx);
     agent.fallbacks = fallbacks;
-    media::settle(root, agent, &models, &left_out, ctx);
+    media::resolve_models(root, agent, &models, &left_out, ctx);
     for i in 0..models.len() {
         let Some(model) = models.get_mut(i) else { break };
         let (name, mut own) = (model.model_name.clone(), std::mem::take(&mut model.fallbacks));
@@ -59,7 +59,7 @@ pub(super) fn build(
 pub(super) fn keep_known(
     names: &mut Vec<String>,
     models: &[ModelConfig],
-    left_out: &LeftOut,
+    left_out: &UnusableEntries,
     origin: Origin,
     key: &str,
     ctx: &mut BuildContext<'_>,
@@ -85,7 +85,7 @@ fn choose(
     logins: &Logins<'_>,
     agent: &mut AgentConfig,
     models: &mut Vec<ModelConfig>,
-    left_out: &LeftOut,
+    left_out: &UnusableEntries,
     ctx: &mut BuildContext<'_>,
 ) {
     let top = ctx.section(root, "");
@@ -219,7 +219,7 @@ fn entry(
     section: Section<'_>,
     logins: &Logins<'_>,
     models: &mut Vec<ModelConfig>,
-    left_out: &mut LeftOut,
+    left_out: &mut UnusableEntries,
     ctx: &mut BuildContext<'_>,
 ) {
     if !section.truth("enabled") {

@@ -6,7 +6,7 @@ use std::io::Write;
 use serde_json::{Map, Value, json};
 
 use super::channels;
-use super::keys::{self, Found, Key, Kind};
+use super::keys::{self, Key, KeyMatch, Kind};
 use super::layers::{Layer, LayerKind, LoadOptions};
 use super::load::{Loaded, load};
 use super::problem::Problem;
@@ -79,7 +79,7 @@ pub fn show(options: &LoadOptions, only: &str, as_json: bool, out: &mut dyn Writ
     lines.retain(|l| l.key.starts_with(only));
     let path: Vec<&str> = only.trim_end_matches('.').split('.').collect();
     let begins = || keys::all().any(|key| key.path.starts_with(only));
-    if lines.is_empty() && matches!(keys::find(&path), Found::Unknown) && !begins() {
+    if lines.is_empty() && matches!(keys::find(&path), KeyMatch::Unknown) && !begins() {
         return Err(keys::unknown(only));
     }
     if as_json {
@@ -206,7 +206,7 @@ fn unsupported<'n>(
     for (name, child) in node.entries() {
         path.push(name);
         match keys::find(path) {
-            Found::Key(key) if key.unsupported() => {
+            KeyMatch::Key(key) if key.unsupported() => {
                 let value = "(not used by this build)".into();
                 lines.push(Line {
                     key: path.join("."),
@@ -214,7 +214,7 @@ fn unsupported<'n>(
                     source: source(Some(child), loaded),
                 });
             }
-            Found::Section => unsupported(child, path, lines, loaded),
+            KeyMatch::Section => unsupported(child, path, lines, loaded),
             _ => {}
         }
         path.pop();

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::enc::{self, Keys};
-use super::keys::{self, Found};
+use super::keys::{self, KeyMatch};
 use super::layers::{self, Layer, LayerKind};
 use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
@@ -135,14 +135,15 @@ pub(super) fn secrets(root: &mut Node, layers: &[Layer], show: &mut dyn FnMut(&s
 }
 
 /// The secret that a text in a file of this folder refers to, or an error that does not show it; `None` for the text itself.
-type Meaning<'a> = &'a mut dyn FnMut(&str, Option<&Path>, Origin) -> Option<Result<String, String>>;
+type SecretLookup<'a> =
+    &'a mut dyn FnMut(&str, Option<&Path>, Origin) -> Option<Result<String, String>>;
 
 fn walk(
     node: &mut Node,
     path: &mut Vec<String>,
     layers: &[Layer],
     findings: &mut Findings,
-    meaning: Meaning<'_>,
+    meaning: SecretLookup<'_>,
 ) {
     match &mut node.kind {
         Kind::Map(members) => {
@@ -167,7 +168,7 @@ fn walk(
         }
         Kind::Leaf(Value::String(text)) => {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            if !matches!(keys::find(&parts), Found::Key(key) if key.secret()) {
+            if !matches!(keys::find(&parts), KeyMatch::Key(key) if key.secret()) {
                 return;
             }
             let layer = layers.get(usize::from(node.origin.layer));

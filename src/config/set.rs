@@ -15,7 +15,7 @@ use crate::error::{Context, Error, Result};
 pub const SET_FILE: &str = "99-set.json";
 
 /// A value as it was given.
-pub enum Given {
+pub enum NewValue {
     /// On the command line, where every process of the machine can read it.
     Argument(String),
     /// On standard input.
@@ -27,16 +27,16 @@ pub enum Given {
 /// # Errors
 /// There is no such key, it does not take the value, the value is a secret and was an argument, the configuration would not be
 /// good with it, or the file cannot be written. Nothing has changed then.
-pub fn set(options: &LoadOptions, path: &str, given: &Given, out: &mut dyn Write) -> Result<()> {
+pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Write) -> Result<()> {
     let (segments, key) = key_of(path)?;
     let text = match given {
-        Given::Argument(text) if key.secret() && text != "null" => {
+        NewValue::Argument(text) if key.secret() && text != "null" => {
             let why = "is a secret, and arguments can be read by every process";
             let cure =
                 format!("write `picoclaw config set {path} -` and give it on standard input");
             return Err(Error::new(format!("{path} {why}: {cure}")));
         }
-        Given::Argument(text) | Given::Input(text) => text.trim(),
+        NewValue::Argument(text) | NewValue::Input(text) => text.trim(),
     };
     let value = value_of(&key, text).map_err(|why| Error::new(format!("{path}: {why}")))?;
     let folder = options.home()?.join("config.d");

@@ -34,7 +34,7 @@ pub const CHANNEL_COMMON: &[&str] = &[
 
 /// Turns a layer into the canonical shape.
 pub fn normalise(root: &mut Node) {
-    strip(root);
+    remove_comments(root);
     if let Some(defaults) = root.get_mut("agents").and_then(|a| a.get_mut("defaults")) {
         rename(defaults, "model", "model_name");
     }
@@ -99,21 +99,21 @@ fn rename(node: &mut Node, from: &str, to: &str) {
     }
 }
 
-fn strip(node: &mut Node) {
+fn remove_comments(node: &mut Node) {
     let gone = |n: &Node| n.text() == Some(NOT_HERE);
     match &mut node.kind {
         Kind::Map(map) => {
             map.retain(|(k, n)| !k.starts_with('_') && !k.starts_with("//") && !gone(n));
             map.retain_mut(|(_, n)| {
                 let had = !n.items().is_empty();
-                strip(n);
+                remove_comments(n);
                 // A list of nothing but placeholders says nothing about the list.
                 !(had && n.items().is_empty())
             });
         }
         Kind::List(list) => {
             list.retain(|n| !gone(n));
-            list.iter_mut().for_each(strip);
+            list.iter_mut().for_each(remove_comments);
         }
         Kind::Leaf(_) => {}
     }
@@ -164,7 +164,7 @@ fn channel(entry: &mut Node) {
 fn merge_keys(entry: &mut Node) {
     let Some(single) = entry.remove("api_key") else {
         if let Some(keys) = entry.get_mut("api_keys") {
-            tidy(keys);
+            trim_and_dedup(keys);
         }
         return;
     };
@@ -182,12 +182,12 @@ fn merge_keys(entry: &mut Node) {
             list.insert(0, single);
         }
     }
-    tidy(&mut keys);
+    trim_and_dedup(&mut keys);
     entry.set("api_keys", keys);
 }
 
 /// Trims the texts of a list and keeps the first of equal ones.
-fn tidy(keys: &mut Node) {
+fn trim_and_dedup(keys: &mut Node) {
     let Kind::List(list) = &mut keys.kind else { return };
     let mut seen: Vec<String> = Vec::new();
     list.retain_mut(|node| {

@@ -97,7 +97,7 @@ macro_rules! config_keys {
     (@of $self:ident, $asked:ident, $at:literal, $field:ident) => {};
     (@of $self:ident, $asked:ident, $at:literal, $field:ident $path:literal) => {
         if $asked == concat!($at, $path) {
-            return Some($crate::config::table::Shown::shown(&$self.$field));
+            return Some($crate::config::table::DisplayValue::shown(&$self.$field));
         }
     };
     ($keys:ident in $at:literal $($rest:tt)*) => {
@@ -152,30 +152,30 @@ pub(super) trait Resolved {
 }
 
 /// A value as `config show` prints it.
-pub(super) trait Shown {
+pub(super) trait DisplayValue {
     /// As JSON.
     fn shown(&self) -> Value;
 }
 
-impl Shown for String {
+impl DisplayValue for String {
     fn shown(&self) -> Value {
         self.as_str().into()
     }
 }
 
-impl Shown for Vec<String> {
+impl DisplayValue for Vec<String> {
     fn shown(&self) -> Value {
         self.clone().into()
     }
 }
 
-impl Shown for PathBuf {
+impl DisplayValue for PathBuf {
     fn shown(&self) -> Value {
         self.display().to_string().into()
     }
 }
 
-impl Shown for u32 {
+impl DisplayValue for u32 {
     fn shown(&self) -> Value {
         (*self).into()
     }

@@ -166,10 +166,10 @@ pub fn scalar_text(value: &Value) -> Option<String> {
 }
 
 /// Why a text gave no tree, or what is odd about it: byte offset and sentence.
-pub type Remark = (usize, String);
+pub type Diagnostic = (usize, String);
 
 /// Builds the tree of a text that serde_json has accepted; keys that appear twice go into `twice` (the last one counts).
-pub fn from_json(text: &str, layer: u16, twice: &mut Vec<Remark>) -> Result<Node, Remark> {
+pub fn from_json(text: &str, layer: u16, twice: &mut Vec<Diagnostic>) -> Result<Node, Diagnostic> {
     build(text, layer, json_pos::skip_blanks(text, 0), 0, twice)
 }
 
@@ -178,8 +178,8 @@ fn build(
     layer: u16,
     value_at: usize,
     at: usize,
-    twice: &mut Vec<Remark>,
-) -> Result<Node, Remark> {
+    twice: &mut Vec<Diagnostic>,
+) -> Result<Node, Diagnostic> {
     let origin = Origin { layer, at: u32::try_from(at).unwrap_or(u32::MAX) };
     let kind = match text.as_bytes().get(value_at) {
         Some(b'{') => {

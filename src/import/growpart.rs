@@ -31,7 +31,7 @@ pub fn run(device: &str) -> Result<ExitCode> {
     let sectors = board::device_bytes(&file)? / SECTOR;
     let mut table = [0; 512];
     file.read_exact_at(&mut table, 0).with_context(|| format!("cannot read {disk}"))?;
-    match grown(&mut table, number, sectors).map_err(Error::new)? {
+    match grow_entry(&mut table, number, sectors).map_err(Error::new)? {
         None => println!("{device}: nothing to grow"),
         Some((start, length)) => {
             file.write_all_at(&table, 0).with_context(|| format!("cannot write {disk}"))?;
@@ -63,7 +63,7 @@ fn split(device: &str) -> Option<(String, u8)> {
 }
 
 /// Changes the table; gives start and new length in sectors, None if there is nothing to gain.
-fn grown(
+fn grow_entry(
     table: &mut [u8; 512],
     number: u8,
     sectors: u64,
@@ -124,11 +124,15 @@ mod tests {
     ) {
         let mut table = table(parts);
         let before = table;
-        let got = grown(&mut table, number, sectors);
+        let got = grow_entry(&mut table, number, sectors);
         assert_eq!(got, want);
         if let Ok(Some((_, length))) = got {
             let mut twice = table;
-            assert_eq!(grown(&mut twice, number, sectors), Ok(None), "a second run does nothing");
+            assert_eq!(
+                grow_entry(&mut twice, number, sectors),
+                Ok(None),
+                "a second run does nothing"
+            );
             let at = 446 + 16 * (usize::from(number) - 1);
             assert_eq!(table[at + 12..at + 16], (length as u32).to_le_bytes());
             assert_eq!(table[..at], before[..at]);
@@ -147,7 +151,7 @@ mod tests {
         check(&parts, 2, 1_000_000, Err("it is not the last partition"));
         check(&parts, 4, 1_000_000, Err("there is no such partition"));
         check(&parts, 3, 1 << 40, Ok(Some((8192, u64::from(u32::MAX) - 8192))));
-        assert_eq!(grown(&mut [0; 512], 3, 1_000_000), Err("the card has no MBR"));
+        assert_eq!(grow_entry(&mut [0; 512], 3, 1_000_000), Err("the card has no MBR"));
     }
 
     #[test]

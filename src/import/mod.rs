@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::status::Report;
-use self::table::{Place, TABLE, Verdict};
+use self::table::{Destination, TABLE, Validity};
 use crate::proto::text;
 use crate::sys::service::{Identity, as_user};
 use crate::{Error, Result};
@@ -22,7 +22,7 @@ use crate::{Error, Result};
 pub const REPORT: &str = "import.txt";
 
 /// Where the import reads and writes.
-pub struct Places {
+pub struct ImportPaths {
     /// Mount point of the boot partition.
     pub boot: PathBuf,
     /// The daemon's home.
@@ -37,7 +37,7 @@ pub struct Places {
 
 /// Takes everything there is. Errors are those of the data partition or a card that cannot be written; what is wrong
 /// with a file is in the report.
-pub fn take(places: &Places, identity: Option<&Identity>) -> Result<Report> {
+pub fn take(places: &ImportPaths, identity: Option<&Identity>) -> Result<Report> {
     let boot = &places.boot;
     let memory = places.system.join("import.txt");
     let mut report = Report { taken: remembered(&memory), broken: Vec::new() };
@@ -45,24 +45,24 @@ pub fn take(places: &Places, identity: Option<&Identity>) -> Result<Report> {
     for entry in TABLE.iter().filter(|e| e.everywhere || places.own_image) {
         let verdict = match files::read(&boot.join(entry.name)) {
             Ok(None) => continue,
-            Ok(Some(bytes)) => entry.judge(&bytes),
-            Err(wrong) => Verdict::Broken(wrong),
+            Ok(Some(bytes)) => entry.validate(&bytes),
+            Err(wrong) => Validity::Broken(wrong),
         };
         let stored = match &verdict {
-            Verdict::Broken(wrong) => {
+            Validity::Broken(wrong) => {
                 report.broken.push((entry.name.to_owned(), wrong.clone()));
                 continue;
             }
-            Verdict::Wiped => {
+            Validity::Wiped => {
                 doomed.push(entry.name);
                 continue;
             }
-            Verdict::Store(bytes) => put(places, identity, entry.place, Some(bytes)),
-            Verdict::Remove => put(places, identity, entry.place, None),
+            Validity::Store(bytes) => put(places, identity, entry.place, Some(bytes)),
+            Validity::Remove => put(places, identity, entry.place, None),
         };
         match stored {
             Ok(()) => {
-                let note = if verdict == Verdict::Remove { " (setting removed)" } else { "" };
+                let note = if verdict == Validity::Remove { " (setting removed)" } else { "" };
                 taken.push(format!("{}{note}", entry.name));
                 doomed.push(entry.name);
             }
@@ -109,9 +109,9 @@ fn publish(run: &Path, text: &str) {
 
 /// Stores or removes one setting.
 fn put(
-    places: &Places,
+    places: &ImportPaths,
     identity: Option<&Identity>,
-    place: Place,
+    place: Destination,
     bytes: Option<&[u8]>,
 ) -> io::Result<()> {
     let act = |path: &Path| match bytes {
@@ -120,8 +120,8 @@ fn put(
     };
     match place {
         // The user owns that folder and could lay links in it: write with the user's rights.
-        Place::Home(name) => as_user(identity, || act(&places.home.join(name))),
-        Place::System(name) => act(&places.system.join(name)),
+        Destination::Home(name) => as_user(identity, || act(&places.home.join(name))),
+        Destination::System(name) => act(&places.system.join(name)),
     }
 }
 
@@ -150,7 +150,7 @@ fn wifi(system: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    struct Card(Places);
+    struct Card(ImportPaths);
 
     impl Card {
         fn new(name: &str, own_image: bool) -> Card {
@@ -158,7 +158,7 @@ mod tests {
                 std::env::temp_dir().join(format!("picoclaw-card-{name}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&root);
             let at = |name: &str| root.join(name);
-            let places = Places {
+            let places = ImportPaths {
                 boot: at("boot"),
                 home: at("home"),
                 system: at("system"),

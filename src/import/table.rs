@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// Where a file's contents go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// The user's home.
     Home(&'static str),
     /// Root's folder on the data partition.
@@ -15,7 +15,7 @@ pub enum Place {
 
 /// What becomes of one file.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Validity {
     /// Store these bytes.
     Store(Vec<u8>),
     /// An empty file takes the setting back.
@@ -31,7 +31,7 @@ pub struct Entry {
     /// Name on the boot partition.
     pub name: &'static str,
     /// Where it goes.
-    pub place: Place,
+    pub place: Destination,
     /// Taken on vendor images too.
     pub everywhere: bool,
     /// Reads the contents, byte order mark taken off.
@@ -42,21 +42,21 @@ pub struct Entry {
 
 /// Every file that is looked at; anything else on the partition is left alone.
 pub static TABLE: &[Entry] = &[
-    Entry::of("picoclaw.json", Place::Home("config.d/50-boot.json"), json).everywhere(),
-    Entry::of("wifi.ssid", Place::System("wifi.ssid"), ssid),
-    Entry::of("wifi.pass", Place::System("wifi.pass"), passphrase),
-    Entry::of("wifi.sta", Place::System("wifi.sta"), flag).flag(),
-    Entry::of("hostname", Place::System("hostname"), hostname),
-    Entry::of("resolv.conf", Place::System("resolv.conf"), resolv_conf),
-    Entry::of("usb.ncm", Place::System("usb.ncm"), flag).flag(),
-    Entry::of("authorized_keys", Place::System("authorized_keys"), authorized_keys),
-    Entry::of("root.hash", Place::System("root.hash"), hash),
+    Entry::of("picoclaw.json", Destination::Home("config.d/50-boot.json"), json).everywhere(),
+    Entry::of("wifi.ssid", Destination::System("wifi.ssid"), ssid),
+    Entry::of("wifi.pass", Destination::System("wifi.pass"), passphrase),
+    Entry::of("wifi.sta", Destination::System("wifi.sta"), flag).flag(),
+    Entry::of("hostname", Destination::System("hostname"), hostname),
+    Entry::of("resolv.conf", Destination::System("resolv.conf"), resolv_conf),
+    Entry::of("usb.ncm", Destination::System("usb.ncm"), flag).flag(),
+    Entry::of("authorized_keys", Destination::System("authorized_keys"), authorized_keys),
+    Entry::of("root.hash", Destination::System("root.hash"), hash),
 ];
 
 impl Entry {
     const fn of(
         name: &'static str,
-        place: Place,
+        place: Destination,
         read: fn(&str) -> Result<Vec<u8>, String>,
     ) -> Entry {
         Entry { name, place, everywhere: false, read, flag: false }
@@ -69,27 +69,27 @@ impl Entry {
     }
 
     /// Judges a file's contents.
-    pub fn judge(&self, bytes: &[u8]) -> Verdict {
+    pub fn validate(&self, bytes: &[u8]) -> Validity {
         // Overwritten from the front; no text begins with NUL.
         if bytes.first() == Some(&0) && bytes.get(1).is_none_or(|b| *b == 0) {
-            return Verdict::Wiped;
+            return Validity::Wiped;
         }
         let text = match text(bytes) {
             Ok(text) => text,
-            Err(e) => return Verdict::Broken(e),
+            Err(e) => return Validity::Broken(e),
         };
         if text.trim().is_empty() && !self.flag {
             return match self.place {
-                Place::Home(_) => Verdict::Broken("empty".to_owned()),
-                Place::System(_) => Verdict::Remove,
+                Destination::Home(_) => Validity::Broken("empty".to_owned()),
+                Destination::System(_) => Validity::Remove,
             };
         }
         if self.flag && text.trim() == "off" {
-            return Verdict::Remove;
+            return Validity::Remove;
         }
         match (self.read)(&text) {
-            Ok(bytes) => Verdict::Store(bytes),
-            Err(e) => Verdict::Broken(e),
+            Ok(bytes) => Validity::Store(bytes),
+            Err(e) => Validity::Broken(e),
         }
     }
 }
@@ -254,11 +254,11 @@ mod tests {
     #[track_caller]
     fn check(name: &str, bytes: &[u8], want: &str) {
         let entry = TABLE.iter().find(|e| e.name == name).expect("in the table");
-        let got = match entry.judge(bytes) {
-            Verdict::Store(bytes) => format!("= {}", String::from_utf8(bytes).expect("text")),
-            Verdict::Remove => "removed".to_owned(),
-            Verdict::Wiped => "wiped".to_owned(),
-            Verdict::Broken(e) => e,
+        let got = match entry.validate(bytes) {
+            Validity::Store(bytes) => format!("= {}", String::from_utf8(bytes).expect("text")),
+            Validity::Remove => "removed".to_owned(),
+            Validity::Wiped => "wiped".to_owned(),
+            Validity::Broken(e) => e,
         };
         assert_eq!(got, want);
     }

@@ -25,7 +25,7 @@ pub(super) async fn dial(
 ) -> Result<Stream, HttpError> {
     let stream = match &route.proxy {
         None => Stream::Plain(direct(client, route, &route.host, route.port, guard).await?),
-        Some(proxy) => through(client, route, proxy, guard).await?,
+        Some(proxy) => via_proxy(client, route, proxy, guard).await?,
     };
     if !route.tls {
         return Ok(stream);
@@ -111,7 +111,7 @@ async fn tcp(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
 }
 
 /// A connection through a proxy. The proxy resolves the name, unless a guard has to check the address.
-async fn through(
+async fn via_proxy(
     client: &Inner,
     route: &Route,
     proxy: &Url,

@@ -30,7 +30,7 @@ pub struct HalfOpen {
 }
 
 /// A connection's place, until it is dropped.
-pub struct Place {
+pub struct Slot {
     list: Rc<RefCell<List>>,
     number: u64,
     alive: Receiver<()>,
@@ -43,7 +43,7 @@ impl HalfOpen {
     }
 
     /// A place for a connection from `address`; `None` where there is no address (Unix sockets). Never waits.
-    pub fn enter(&self, address: Option<IpAddr>) -> Place {
+    pub fn enter(&self, address: Option<IpAddr>) -> Slot {
         let (sender, alive) = bounded(1);
         let mut list = self.list.borrow_mut();
         if list.waiting.len() >= self.most {
@@ -58,19 +58,19 @@ impl HalfOpen {
         list.last += 1;
         let number = list.last;
         list.waiting.push(Waiting { address, number, _alive: sender });
-        Place { list: Rc::clone(&self.list), number, alive }
+        Slot { list: Rc::clone(&self.list), number, alive }
     }
 }
 
-impl Place {
+impl Slot {
     /// Ready when another connection has got the place.
-    pub async fn given_up(&self) {
+    pub async fn evicted(&self) {
         // Nothing is ever sent: the other end is dropped.
         while self.alive.recv().await.is_ok() {}
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.list.borrow_mut().waiting.retain(|w| w.number != self.number);
     }
@@ -83,8 +83,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    fn given_up(place: &Place) -> bool {
-        pin!(place.given_up()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn evicted(place: &Slot) -> bool {
+        pin!(place.evicted()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     #[test]
@@ -92,16 +92,16 @@ mod tests {
         let half_open = HalfOpen::new(3);
         let ip = |n: u8| Some(IpAddr::from([127, 0, 0, n]));
         let own = half_open.enter(ip(1));
-        let flood: Vec<Place> = (0..2).map(|_| half_open.enter(ip(2))).collect();
-        assert!(![&own, &flood[0], &flood[1]].into_iter().any(given_up));
+        let flood: Vec<Slot> = (0..2).map(|_| half_open.enter(ip(2))).collect();
+        assert!(![&own, &flood[0], &flood[1]].into_iter().any(evicted));
         // The oldest of whoever has the most.
         let more = half_open.enter(ip(2));
-        assert!(given_up(&flood[0]) && !given_up(&own) && !given_up(&flood[1]) && !given_up(&more));
+        assert!(evicted(&flood[0]) && !evicted(&own) && !evicted(&flood[1]) && !evicted(&more));
         drop(flood);
         let again = half_open.enter(ip(3));
-        assert!(!given_up(&own) && !given_up(&more) && !given_up(&again));
+        assert!(!evicted(&own) && !evicted(&more) && !evicted(&again));
         let last = half_open.enter(None);
-        assert!(given_up(&own), "all have one: the oldest");
-        assert!(!given_up(&last));
+        assert!(evicted(&own), "all have one: the oldest");
+        assert!(!evicted(&last));
     }
 }

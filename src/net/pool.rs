@@ -46,10 +46,10 @@ impl Pool {
         if !stream.is_fresh() {
             return;
         }
-        self.put_until(route, stream, Instant::now() + POOL_IDLE);
+        self.put_with_deadline(route, stream, Instant::now() + POOL_IDLE);
     }
 
-    fn put_until(&self, route: Rc<Route>, stream: Stream, until: Instant) {
+    fn put_with_deadline(&self, route: Rc<Route>, stream: Stream, until: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= POOL_CONNECTIONS {
             idle.remove(0);
@@ -104,7 +104,7 @@ mod tests {
             let add = async || {
                 let stream = async_net::TcpStream::connect(address).await.expect("a connection");
                 let until = Instant::now() + Duration::from_millis(50);
-                pool.put_until(Rc::clone(&route), Stream::Plain(stream), until);
+                pool.put_with_deadline(Rc::clone(&route), Stream::Plain(stream), until);
             };
             let twice = async {
                 for _ in 0..2 {

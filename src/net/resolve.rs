@@ -14,7 +14,7 @@ use smol::lock::Mutex;
 use super::stream::within;
 use crate::limits::{RESOLVE_ADDRESSES, RESOLVE_HOSTS, RESOLVE_KEEP, RESOLVE_TIMEOUT};
 
-struct Answer {
+struct CacheEntry {
     host: Box<str>,
     addresses: Rc<[IpAddr]>,
     /// `None`: stale, because nothing answered there; resolved again, and kept in case that fails.
@@ -32,7 +32,7 @@ pub(super) fn system(host: &str) -> io::Result<Vec<SocketAddr>> {
 /// Resolves names and caches a few answers, most recently used first.
 pub(super) struct Resolver {
     lookup: Lookup,
-    answers: RefCell<Vec<Answer>>,
+    answers: RefCell<Vec<CacheEntry>>,
     /// Held by the lookup itself, on the blocking thread, so that no second lookup starts while one hangs.
     busy: Arc<Mutex<()>>,
 }
@@ -102,7 +102,7 @@ impl Resolver {
         let mut answers = self.answers.borrow_mut();
         answers.retain(|a| *a.host != *host);
         answers.truncate(RESOLVE_HOSTS - 1);
-        let answer = Answer {
+        let answer = CacheEntry {
             host: host.into(),
             addresses: Rc::clone(&addresses),
             fresh_until: Some(Instant::now() + RESOLVE_KEEP),
@@ -165,7 +165,7 @@ mod tests {
     fn a_doubtful_answer_is_asked_anew_but_serves_when_that_fails() {
         let resolver = Resolver::new(lookup);
         for host in ["down", "up"] {
-            resolver.answers.borrow_mut().push(Answer {
+            resolver.answers.borrow_mut().push(CacheEntry {
                 host: host.into(),
                 addresses: [ip("192.0.2.1")].into(),
                 fresh_until: Some(Instant::now() + RESOLVE_KEEP),

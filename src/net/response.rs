@@ -19,12 +19,12 @@ pub struct Response {
     pub status: u16,
     head: Head,
     body: Body,
-    wire: Wire,
+    wire: BufferedStream,
     keep: bool,
 }
 
 /// A connection in use, with its read buffer.
-pub(super) struct Wire {
+pub(super) struct BufferedStream {
     client: Rc<Inner>,
     route: Rc<Route>,
     /// `None` once the connection is back in the pool or broken.
@@ -37,7 +37,7 @@ pub(super) struct Wire {
 }
 
 /// Why an exchange failed, and how much of it the server may have seen.
-pub(super) struct Failed {
+pub(super) struct ExchangeError {
     pub(super) error: HttpError,
     /// The request was not sent completely, so the server cannot have processed it.
     pub(super) unsent: bool,
@@ -68,8 +68,8 @@ impl Exchange<'_> {
         client: Rc<Inner>,
         route: Rc<Route>,
         stream: Stream,
-    ) -> Result<Response, Failed> {
-        let mut wire = Wire {
+    ) -> Result<Response, ExchangeError> {
+        let mut wire = BufferedStream {
             client,
             route,
             stream: Some(stream),
@@ -83,7 +83,7 @@ impl Exchange<'_> {
         if let Err(e) = &sent {
             if e.kind() == io::ErrorKind::TimedOut {
                 let error = wire.error(HttpErrorKind::Timeout, "the server does not read");
-                return Err(Failed { error, unsent: false, unanswered: true });
+                return Err(ExchangeError { error, unsent: false, unanswered: true });
             }
         }
         // A server may refuse a long request before it has read it and hang up (RFC 9112, section 9.5).
@@ -99,14 +99,14 @@ impl Exchange<'_> {
             Err(error) => match sent {
                 Err(e) if !answered => {
                     let error = wire.error(HttpErrorKind::Broken, e);
-                    Err(Failed { error, unsent: true, unanswered: true })
+                    Err(ExchangeError { error, unsent: true, unanswered: true })
                 }
-                _ => Err(Failed { error, unsent: false, unanswered: !answered }),
+                _ => Err(ExchangeError { error, unsent: false, unanswered: !answered }),
             },
         }
     }
 
-    async fn send(&self, wire: &mut Wire) -> io::Result<()> {
+    async fn send(&self, wire: &mut BufferedStream) -> io::Result<()> {
         let stream = wire.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         stream.write_pieces(self.head, self.idle).await?;
         let (mut rest, mut sent) = (self.body, 0);
@@ -123,7 +123,7 @@ impl Exchange<'_> {
 
     async fn head(
         &self,
-        wire: &mut Wire,
+        wire: &mut BufferedStream,
         first_byte: Duration,
         answered: &mut bool,
     ) -> Result<(Head, Body), HttpError> {
@@ -169,7 +169,7 @@ impl Exchange<'_> {
     }
 }
 
-impl Wire {
+impl BufferedStream {
     fn error(&self, kind: HttpErrorKind, cause: impl std::fmt::Display) -> HttpError {
         HttpError { kind, message: format!("{}: {cause}", self.route.label()) }
     }

@@ -31,11 +31,11 @@ pub enum Content {
     /// The same as base64 (RFC 4648, section 4).
     Base64(Arc<File>),
     /// What is made while it is sent.
-    Made(Arc<dyn Pieces>),
+    Made(Arc<dyn PieceSource>),
 }
 
 /// Text that is made piece by piece: once to know its length, and again for each time it is sent.
-pub trait Pieces: Send + Sync {
+pub trait PieceSource: Send + Sync {
     /// Appends piece `n`, from 0, to `out`; false behind the last. Blocks on the disk.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Splice {
 
 /// Fills `out` with pieces from the `n`th on, until [`UPLOAD_READ_BYTES`] are in it; the next one's number, or `None` behind the
 /// last.
-fn fill(pieces: &dyn Pieces, mut n: usize, out: &mut Vec<u8>) -> io::Result<Option<usize>> {
+fn fill(pieces: &dyn PieceSource, mut n: usize, out: &mut Vec<u8>) -> io::Result<Option<usize>> {
     while out.len() < UPLOAD_READ_BYTES {
         if !pieces.piece(n, out)? {
             return Ok(None);
@@ -122,7 +122,7 @@ impl Splice {
 
 /// A form with one file at its end (RFC 7578).
 #[cfg(feature = "media")]
-pub struct Form {
+pub struct MultipartForm {
     /// Content-Type of the request.
     pub kind: String,
     /// Its body.
@@ -132,7 +132,7 @@ pub struct Form {
 }
 
 #[cfg(feature = "media")]
-impl Form {
+impl MultipartForm {
     /// `fields` as they are, then the file as `field`, under `name`.
     pub fn new(
         fields: &[(&str, &str)],
@@ -140,7 +140,7 @@ impl Form {
         name: &str,
         file: Arc<File>,
         bytes: u64,
-    ) -> Form {
+    ) -> MultipartForm {
         // If the kernel has no random bytes yet, zeros in this form are unlikely to occur in a file, too.
         let number = crate::sys::random::<12>().unwrap_or_default();
         let mark = ["--picoclaw", &text::hex(&number)].concat();
@@ -158,7 +158,7 @@ impl Form {
         body.push_str("\r\n");
         body.push_str(&mark);
         body.push_str("--\r\n");
-        Form {
+        MultipartForm {
             kind: ["multipart/form-data; boundary=", &mark[2..]].concat(),
             body: body.into_bytes(),
             files: [Splice { at, content: Content::Raw(file), bytes }],

@@ -59,7 +59,7 @@ impl Splitter {
                 }
             }
             if self.open.len() == CHUNK_BYTES {
-                self.cut(self.good_end(), each);
+                self.cut(self.cut_position(), each);
             }
         }
     }
@@ -70,7 +70,7 @@ impl Splitter {
     }
 
     /// Where to cut a full chunk: after a line, after a blank, before a character.
-    fn good_end(&self) -> usize {
+    fn cut_position(&self) -> usize {
         if self.last_line > 0 {
             return self.last_line;
         }

@@ -6,11 +6,11 @@ use super::text::{ceil_char, floor_char};
 
 /// `text` in at most `limit` bytes: its head and its tail, with the number of omitted bytes between them.
 pub fn keep_ends(text: String, limit: usize) -> String {
-    left_out_of(text, limit, "left out")
+    shorten_noting(text, limit, "left out")
 }
 
 /// The same, where `what` says more about the bytes that are left out.
-pub fn left_out_of(text: String, limit: usize, what: &str) -> String {
+pub fn shorten_noting(text: String, limit: usize, what: &str) -> String {
     if text.len() <= limit {
         return text;
     }

@@ -34,7 +34,7 @@ impl<'a> Json<'a> {
     }
 
     /// The same value with a separate record of mismatches.
-    pub fn apart<'b>(self, mismatch: &'b TypeMismatch<'b>) -> Json<'b>
+    pub fn with_mismatch<'b>(self, mismatch: &'b TypeMismatch<'b>) -> Json<'b>
     where
         'a: 'b,
     {
@@ -62,7 +62,7 @@ impl<'a> Json<'a> {
     }
 
     /// Itself, unless it is null or missing.
-    pub fn some(self) -> Option<Json<'a>> {
+    pub fn non_null(self) -> Option<Json<'a>> {
         (!self.is_null()).then_some(self)
     }
 
@@ -179,7 +179,7 @@ mod tests {
         check(text, |j| j.get("n").items().count(), 0, None);
         check(
             text,
-            |j| (j.get("n").some().is_none(), j.get("t").some().is_some()),
+            |j| (j.get("n").non_null().is_none(), j.get("t").non_null().is_some()),
             (true, true),
             None,
         );
@@ -219,7 +219,7 @@ mod tests {
         let (all, one) = (TypeMismatch::default(), TypeMismatch::default());
         let json = Json::parse("[7]", &all).expect("JSON");
         let element = json.items().next().expect("one");
-        assert_eq!(element.apart(&one).string(), "");
+        assert_eq!(element.with_mismatch(&one).string(), "");
         assert_eq!((all.get(), one.get()), (None, Some("7")));
     }
 }

@@ -8,14 +8,14 @@
 #[derive(Debug, Default, PartialEq)]
 pub struct Script {
     /// Simple commands in the order they are written, those of subshells and compounds included.
-    pub commands: Vec<Simple>,
+    pub commands: Vec<SimpleCommand>,
     /// There is a command substitution, a process substitution, `${…}` or `$'…'` outside single quotes.
     pub substitution: bool,
 }
 
 /// `a=1 name word... > file`
 #[derive(Debug, Default, PartialEq)]
-pub struct Simple {
+pub struct SimpleCommand {
     /// Assignments are left out; the first word is the command.
     pub words: Vec<Word>,
     /// Files (not descriptors) it is redirected to or from.
@@ -59,7 +59,7 @@ pub fn parse(line: &str) -> Script {
         bytes: line.as_bytes(),
         at: 0,
         script: Script::default(),
-        now: Simple::default(),
+        now: SimpleCommand::default(),
         pending: Vec::new(),
     };
     reader.run();
@@ -78,7 +78,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     script: Script,
-    now: Simple,
+    now: SimpleCommand,
     /// Here-documents whose text follows the line: delimiter, tabs stripped, taken literally.
     pending: Vec<(String, bool, bool)>,
 }

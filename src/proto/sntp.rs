@@ -47,7 +47,7 @@ impl fmt::Display for Refused {
 
 /// When the server got the request and sent the answer; nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Timestamps {
     /// Request received.
     pub received: i64,
     /// Answer sent.
@@ -64,7 +64,7 @@ pub fn request(nonce: u64) -> [u8; PACKET_BYTES] {
 }
 
 /// Reads an answer. `floor` (Unix seconds) is a time known to be past; it determines the era.
-pub fn answer(packet: &[u8], nonce: u64, floor: i64) -> Result<Answer, Refused> {
+pub fn answer(packet: &[u8], nonce: u64, floor: i64) -> Result<Timestamps, Refused> {
     if packet.len() < PACKET_BYTES {
         return Err(Refused::Short);
     }
@@ -86,12 +86,12 @@ pub fn answer(packet: &[u8], nonce: u64, floor: i64) -> Result<Answer, Refused> 
     if leap == 3 || stratum > 15 || sent < received {
         return Err(Refused::Unsynchronised);
     }
-    Ok(Answer { received, sent })
+    Ok(Timestamps { received, sent })
 }
 
 /// Nanoseconds to add to our clock. `asked` and `heard` are our clock's nanoseconds when the request left and the
 /// answer came. Saturates: our clock may be decades off.
-pub fn offset(asked: i64, heard: i64, answer: &Answer) -> i64 {
+pub fn offset(asked: i64, heard: i64, answer: &Timestamps) -> i64 {
     let (there, back) = (
         i128::from(answer.received) - i128::from(asked),
         i128::from(answer.sent) - i128::from(heard),
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn the_offset_is_the_mean_of_both_ways() {
-        let a = Answer { received: 1_000_000_150, sent: 1_000_000_160 };
+        let a = Timestamps { received: 1_000_000_150, sent: 1_000_000_160 };
         assert_eq!(offset(100, 210, &a), 1_000_000_000);
         // From 1970 to today.
         let now = NOW * 1_000_000_000;
-        assert_eq!(offset(0, 0, &Answer { received: now, sent: now }), now);
+        assert_eq!(offset(0, 0, &Timestamps { received: now, sent: now }), now);
     }
 
     #[test]

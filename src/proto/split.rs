@@ -19,12 +19,12 @@ pub struct Parts<'a> {
     text: &'a str,
     at: usize,
     limit: usize,
-    carry: Carry<'a>,
+    carry: OpenConstruct<'a>,
 }
 
 /// The construct that continues in the next part.
 #[derive(Clone, Copy)]
-enum Carry<'a> {
+enum OpenConstruct<'a> {
     Nothing,
     /// First line without indentation, marks that close it.
     Fence(&'a str, &'a str),
@@ -34,7 +34,7 @@ enum Carry<'a> {
 /// Cuts `text` into parts of at most `limit` UTF-16 units; because the HTML made of Markdown shows no more than the
 /// Markdown has, the limit holds before and after conversion. `limit` is at least 256 in any sensible use.
 pub fn parts(text: &str, limit: usize) -> Parts<'_> {
-    Parts { text: text.trim_end(), at: 0, limit, carry: Carry::Nothing }
+    Parts { text: text.trim_end(), at: 0, limit, carry: OpenConstruct::Nothing }
 }
 
 impl<'a> Iterator for Parts<'a> {
@@ -58,20 +58,20 @@ impl<'a> Iterator for Parts<'a> {
 impl<'a> Parts<'a> {
     fn part(&mut self) -> Option<Cow<'a, str>> {
         let (prefix, joint) = match self.carry {
-            Carry::Nothing => ("", ""),
-            Carry::Fence(header, _) => (header, "\n"),
-            Carry::Quote => ("> ", ""),
+            OpenConstruct::Nothing => ("", ""),
+            OpenConstruct::Fence(header, _) => (header, "\n"),
+            OpenConstruct::Quote => ("> ", ""),
         };
         let budget = self.limit.saturating_sub(utf16::units(prefix) + joint.len()).max(1);
         let hard = self.at + utf16::floor(&self.text[self.at..], budget);
         let (cut, carry) =
-            if hard == self.text.len() { (hard, Carry::Nothing) } else { self.cut(hard) };
+            if hard == self.text.len() { (hard, OpenConstruct::Nothing) } else { self.cut(hard) };
         let body = &self.text[self.at..cut];
-        let cut_in_fence = matches!(carry, Carry::Fence(..));
+        let cut_in_fence = matches!(carry, OpenConstruct::Fence(..));
         let body =
             if cut_in_fence { body.strip_suffix('\n').unwrap_or(body) } else { body.trim_end() };
         let close = match carry {
-            Carry::Fence(_, marks) => marks,
+            OpenConstruct::Fence(_, marks) => marks,
             _ => "",
         };
         self.at = cut;
@@ -98,9 +98,11 @@ impl<'a> Parts<'a> {
             let (line, end) = markdown::line(self.text, self.at);
             match self.carry {
                 // Nothing of the block is left: no empty one in the next part.
-                Carry::Fence(_, marks) if closes(line, marks) => self.carry = Carry::Nothing,
-                Carry::Fence(..) => return,
-                _ if line.trim().is_empty() => self.carry = Carry::Nothing,
+                OpenConstruct::Fence(_, marks) if closes(line, marks) => {
+                    self.carry = OpenConstruct::Nothing
+                }
+                OpenConstruct::Fence(..) => return,
+                _ if line.trim().is_empty() => self.carry = OpenConstruct::Nothing,
                 _ => return,
             }
             self.at = end;
@@ -108,9 +110,9 @@ impl<'a> Parts<'a> {
     }
 
     /// The end of the part that starts at `self.at` (`hard` at most), and the construct that continues there.
-    fn cut(&self, hard: usize) -> (usize, Carry<'a>) {
+    fn cut(&self, hard: usize) -> (usize, OpenConstruct<'a>) {
         let mut start = self.at;
-        if let Carry::Fence(_, marks) = self.carry {
+        if let OpenConstruct::Fence(_, marks) = self.carry {
             let mut end = start;
             while end < self.text.len() {
                 let (line, after) = markdown::line(self.text, end);
@@ -142,27 +144,32 @@ impl<'a> Parts<'a> {
                 let header = first.trim();
                 let marks = markdown::fence(first).map_or("", |(_, length, _)| &header[..length]);
                 let fits = utf16::units(header) <= HEADER_UNITS.min(self.limit / 4);
-                let carry = Carry::Fence(if fits { header } else { marks }, marks);
+                let carry = OpenConstruct::Fence(if fits { header } else { marks }, marks);
                 if marks.len() <= HEADER_UNITS.min(self.limit / 4) && after < hard {
                     let cut = self.inside_fence(after, hard, carry);
                     return if cut.0 <= after && filled > 0 {
-                        (start, Carry::Nothing)
+                        (start, OpenConstruct::Nothing)
                     } else {
                         cut
                     };
                 }
-                return (if filled > 0 { start } else { hard }, Carry::Nothing);
+                return (if filled > 0 { start } else { hard }, OpenConstruct::Nothing);
             }
             let at = start + inside(body, hard - start);
             let in_line = !self.text[..at].ends_with('\n');
             let quoted = block.kind == Kind::Quote && in_line && at > start;
-            return (at, if quoted { Carry::Quote } else { Carry::Nothing });
+            return (at, if quoted { OpenConstruct::Quote } else { OpenConstruct::Nothing });
         }
-        (start, Carry::Nothing)
+        (start, OpenConstruct::Nothing)
     }
 
-    fn inside_fence(&self, start: usize, hard: usize, carry: Carry<'a>) -> (usize, Carry<'a>) {
-        let Carry::Fence(_, marks) = carry else { return (hard, carry) };
+    fn inside_fence(
+        &self,
+        start: usize,
+        hard: usize,
+        carry: OpenConstruct<'a>,
+    ) -> (usize, OpenConstruct<'a>) {
+        let OpenConstruct::Fence(_, marks) = carry else { return (hard, carry) };
         // Room for the line break and the marks that close it.
         let room = utf16::units(&self.text[self.at..hard]).saturating_sub(marks.len() + 1);
         let last = self.at + utf16::floor(&self.text[self.at..], room.max(1));

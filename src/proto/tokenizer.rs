@@ -6,11 +6,11 @@
 //! full-width letters become plain ones. A term is a hash: the words themselves are not stored.
 
 /// FNV-1a of a term, 64 bits folded to 32 (Fowler, Noll, Vo). Two words in a million share one.
-pub type Term = u32;
+pub type TermHash = u32;
 
 /// The use of the terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum TermUse {
     /// The index: every term that a query may use.
     Text,
     /// A query: only the most exact terms; for a run without spaces its pairs.
@@ -35,7 +35,7 @@ fn add(sum: u64, c: char) -> u64 {
 }
 
 /// Passes each term of `text` to `emit`, in order, including duplicates.
-pub fn terms(text: &str, side: Side, emit: &mut dyn FnMut(Term)) {
+pub fn terms(text: &str, side: TermUse, emit: &mut dyn FnMut(TermHash)) {
     let mut word = Word::default();
     // The last character of a run without blanks, and whether it has a neighbour before it.
     let mut run: Option<(char, bool)> = None;
@@ -48,7 +48,7 @@ pub fn terms(text: &str, side: Side, emit: &mut dyn FnMut(Term)) {
             if let Some((before, _)) = run {
                 emit(hash32(add(add(FNV, before), c)));
             }
-            if side == Side::Text && is_syllable(c) {
+            if side == TermUse::Text && is_syllable(c) {
                 emit(hash32(add(FNV, c)));
             }
             run = Some((c, run.is_some()));
@@ -66,10 +66,10 @@ pub fn terms(text: &str, side: Side, emit: &mut dyn FnMut(Term)) {
 }
 
 /// A single character without neighbours is a term by itself.
-fn end_run(run: &mut Option<(char, bool)>, side: Side, emit: &mut dyn FnMut(Term)) {
+fn end_run(run: &mut Option<(char, bool)>, side: TermUse, emit: &mut dyn FnMut(TermHash)) {
     if let Some((c, false)) = run.take() {
         // In an indexed text it has been emitted already.
-        if side == Side::Query || !is_syllable(c) {
+        if side == TermUse::Query || !is_syllable(c) {
             emit(hash32(add(FNV, c)));
         }
     }
@@ -100,7 +100,7 @@ impl Word {
         self.last = [self.last[1], c];
     }
 
-    fn end(&mut self, emit: &mut dyn FnMut(Term)) {
+    fn end(&mut self, emit: &mut dyn FnMut(TermHash)) {
         let word = std::mem::take(self);
         if word.letters == 0 {
             return;
@@ -145,7 +145,7 @@ fn is_syllable(c: char) -> bool {
 mod tests {
     use super::*;
 
-    fn all(text: &str, side: Side) -> Vec<Term> {
+    fn all(text: &str, side: TermUse) -> Vec<TermHash> {
         let mut found = Vec::new();
         terms(text, side, &mut |t| found.push(t));
         found
@@ -154,14 +154,14 @@ mod tests {
     /// The text has exactly these terms: bare words, or pairs and single characters.
     #[track_caller]
     fn check(text: &str, want: &[&str]) {
-        let want: Vec<Term> = want.iter().map(|w| hash32(fnv(FNV, w.as_bytes()))).collect();
-        assert_eq!(all(text, Side::Text), want, "{text:?}");
+        let want: Vec<TermHash> = want.iter().map(|w| hash32(fnv(FNV, w.as_bytes()))).collect();
+        assert_eq!(all(text, TermUse::Text), want, "{text:?}");
     }
 
     #[track_caller]
     fn finds(query: &str, text: &str, want: bool) {
-        let have = all(text, Side::Text);
-        let asked = all(query, Side::Query);
+        let have = all(text, TermUse::Text);
+        let asked = all(query, TermUse::Query);
         let found = !asked.is_empty() && asked.iter().all(|t| have.contains(t));
         assert_eq!(found, want, "{query:?} in {text:?}");
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::stored::{Stored, WriteOne, Written};
+use super::stored::{Stored, StoredRequest, WriteMessage};
 use super::{ChatRequest, Class, Failure, Picture};
 use crate::limits;
 use crate::message::Message;
@@ -24,7 +24,7 @@ pub fn extra(text: &str) -> Result<Extra, serde_json::Error> {
 
 /// What is posted: JSON, and what is put into it while it is sent.
 #[derive(Debug)]
-pub struct Post {
+pub struct RequestBody {
     /// The JSON, with nothing in the places of what is sent from the card.
     pub json: Vec<u8>,
     /// Pictures as base64, messages that stay on the card.
@@ -70,10 +70,10 @@ impl<'a> Body<'a> {
     }
 
     /// Messages that stay on the card, each written by `write` while the request is sent; one in memory has to follow.
-    pub fn stored(&mut self, stored: Option<&Arc<Stored>>, write: WriteOne) {
+    pub fn stored(&mut self, stored: Option<&Arc<Stored>>, write: WriteMessage) {
         let Some(stored) = stored.filter(|s| !s.places.is_empty()) else { return };
         self.separate();
-        let content = Content::Made(Arc::new(Written { stored: stored.clone(), write }));
+        let content = Content::Made(Arc::new(StoredRequest { stored: stored.clone(), write }));
         self.files.push(Splice { at: self.out.len(), content, bytes: 0 });
         self.separated = true;
     }
@@ -180,7 +180,7 @@ impl<'a> Body<'a> {
     }
 
     /// Adds the fields of `extra_body` and closes the object.
-    pub fn close(mut self) -> Result<Post, Failure> {
+    pub fn close(mut self) -> Result<RequestBody, Failure> {
         let extra = self.extra;
         for (name, value) in extra {
             self.separate().string(name).raw(":").raw(value.get());
@@ -192,7 +192,7 @@ impl<'a> Body<'a> {
                 format!("the request is longer than {} bytes", limits::MODEL_REQUEST_BYTES),
             ));
         }
-        Ok(Post { json: self.out, files: self.files })
+        Ok(RequestBody { json: self.out, files: self.files })
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Models {
 }
 
 /// A candidate that failed.
-struct Attempt {
+struct FailedAttempt {
     model: usize,
     /// What happened and how long it took; none for one in cooldown or over its rate limit.
     failure: Result<(Failure, Duration), &'static str>,
@@ -132,12 +132,12 @@ impl Models {
         for (at, (&model, rests)) in order.iter().zip(rests).enumerate() {
             let entry = &self.entries[model];
             if rests {
-                attempts.push(Attempt { model, failure: Err("cooldown") });
+                attempts.push(FailedAttempt { model, failure: Err("cooldown") });
                 continue;
             }
             let rpm = self.config.models[model].rpm;
             if at < last && entry.take(rpm).is_err() {
-                attempts.push(Attempt { model, failure: Err("over its requests a minute") });
+                attempts.push(FailedAttempt { model, failure: Err("over its requests a minute") });
                 continue;
             }
             if at >= last {
@@ -154,7 +154,7 @@ impl Models {
             let mut cooldown = entry.cooldown.get();
             cooldown.failed(failure.class, failure.retry_after, Instant::now());
             entry.cooldown.set(cooldown);
-            attempts.push(Attempt { model, failure: Ok((failure, started.elapsed())) });
+            attempts.push(FailedAttempt { model, failure: Ok((failure, started.elapsed())) });
         }
         Err(self.exhausted(attempts))
     }
@@ -261,8 +261,8 @@ impl Models {
     }
 
     /// A single candidate's failure unchanged, several as a list.
-    fn exhausted(&self, mut attempts: Vec<Attempt>) -> Failure {
-        if let [Attempt { model, failure: Ok((failure, _)) }] = attempts.as_mut_slice() {
+    fn exhausted(&self, mut attempts: Vec<FailedAttempt>) -> Failure {
+        if let [FailedAttempt { model, failure: Ok((failure, _)) }] = attempts.as_mut_slice() {
             if failure.class == Class::Unknown {
                 let label = self.label(*model);
                 failure.message =

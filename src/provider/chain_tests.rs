@@ -111,7 +111,7 @@ fn only_what_may_pass_is_tried_again() {
 #[test]
 fn failures_are_told_alone_or_as_a_list() {
     let m = models("main", &[]);
-    let failed = |model, class, text: &str| Attempt {
+    let failed = |model, class, text: &str| FailedAttempt {
         model,
         failure: Ok((Failure::new(class, text), Duration::from_millis(12))),
     };
@@ -121,7 +121,7 @@ fn failures_are_told_alone_or_as_a_list() {
     assert_eq!(odd.message, "fallback: unclassified error from openai/a: odd");
     let all = m.exhausted(vec![
         failed(0, Class::Auth, "who?"),
-        Attempt { model: 3, failure: Err("cooldown") },
+        FailedAttempt { model: 3, failure: Err("cooldown") },
         failed(2, Class::Billing, "pay"),
     ]);
     assert_eq!(all.class, Class::Billing);

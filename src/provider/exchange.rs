@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 
-use super::body::Post;
+use super::body::RequestBody;
 use super::sign_in::SignedIn;
 use super::{Class, Failure, classify};
 use crate::config::{ModelConfig, Secret};
@@ -56,7 +56,7 @@ impl Endpoint {
 }
 
 /// Parses the answer.
-pub trait Answer {
+pub trait AnswerParser {
     /// Takes the data of one event; true if it was the last.
     fn event(&mut self, data: &str) -> Result<bool, Failure>;
     /// Takes a body that is not a stream.
@@ -69,8 +69,8 @@ pub trait Answer {
 pub async fn post(
     http: &Client,
     to: &Endpoint,
-    mut body: Post,
-    answer: &mut dyn Answer,
+    mut body: RequestBody,
+    answer: &mut dyn AnswerParser,
 ) -> Result<(), Failure> {
     for splice in &mut body.files {
         let measured = splice.measure().await;
@@ -119,7 +119,7 @@ pub async fn post(
     answer.whole(&text)
 }
 
-async fn stream(mut response: Response, answer: &mut dyn Answer) -> Result<(), Failure> {
+async fn stream(mut response: Response, answer: &mut dyn AnswerParser) -> Result<(), Failure> {
     let mut events = Events::default();
     let mut read = 0;
     while let Some(piece) = response.chunk().await.map_err(|e| classify::transport(&e))? {
@@ -143,11 +143,15 @@ async fn stream(mut response: Response, answer: &mut dyn Answer) -> Result<(), F
 }
 
 /// At the end of the stream a last event without its blank line counts.
-fn finish(events: &mut Events, answer: &mut dyn Answer) -> Result<(), Failure> {
+fn finish(events: &mut Events, answer: &mut dyn AnswerParser) -> Result<(), Failure> {
     if feed(events, b"\n\n", answer)? { Ok(()) } else { answer.end() }
 }
 
-fn feed(events: &mut Events, mut input: &[u8], answer: &mut dyn Answer) -> Result<bool, Failure> {
+fn feed(
+    events: &mut Events,
+    mut input: &[u8],
+    answer: &mut dyn AnswerParser,
+) -> Result<bool, Failure> {
     loop {
         match events.feed(&mut input) {
             Ok(Some(event)) => {
@@ -212,7 +216,7 @@ pub fn malformed(what: impl std::fmt::Display) -> Failure {
 }
 
 /// The stream stopped before its end.
-pub fn broken_off() -> Failure {
+pub fn interrupted() -> Failure {
     malformed("the stream stopped in the middle")
 }
 

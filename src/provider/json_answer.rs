@@ -15,7 +15,7 @@ pub fn answer(
     let mismatch = TypeMismatch::default();
     let json = Json::parse(text, &mismatch)
         .map_err(|e| malformed(format_args!("{e} in `{}`", cut(text))))?;
-    if let Some(error) = json.get("error").some() {
+    if let Some(error) = json.get("error").non_null() {
         return Err(error_object(error.raw()));
     }
     read(json)?;

@@ -1,7 +1,7 @@
 //! OpenAI's Responses API as used with ChatGPT accounts (behaviour.md 6A, "Codex"): always streamed, nothing stored on the server.
 
-use super::body::{self, Body, Extra, Post};
-use super::exchange::{self, Answer, Endpoint, broken_off, error_object, malformed};
+use super::body::{self, Body, Extra, RequestBody};
+use super::exchange::{self, AnswerParser, Endpoint, error_object, interrupted, malformed};
 use super::openai::response::append;
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
@@ -51,7 +51,7 @@ pub(super) fn write<'a>(
     model: &ModelConfig,
     extra: &'a Extra,
     request: &ChatRequest<'a>,
-) -> Result<Post, Failure> {
+) -> Result<RequestBody, Failure> {
     let mut b = Body::open(extra, request);
     if b.field("model") {
         b.string(&model.model);
@@ -164,11 +164,11 @@ impl<'a> Reader<'a> {
 
     /// The final state of the response.
     fn end_of(&mut self, response: Json<'_>) -> Result<(), Failure> {
-        if let Some(error) = response.get("error").some() {
+        if let Some(error) = response.get("error").non_null() {
             return Err(error_object(error.raw()));
         }
         let usage = response.get("usage");
-        if usage.some().is_some() {
+        if usage.non_null().is_some() {
             let count = |name: &str| usage.get(name).uint();
             self.reply.usage =
                 Some(Usage { input: count("input_tokens"), output: count("output_tokens") });
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Answer for Reader<'_> {
+impl AnswerParser for Reader<'_> {
     fn event(&mut self, data: &str) -> Result<bool, Failure> {
         if matches!(data.trim(), "" | "[DONE]") {
             return Ok(self.finished);
@@ -208,7 +208,7 @@ impl Answer for Reader<'_> {
     }
 
     fn end(&mut self) -> Result<(), Failure> {
-        if self.finished { Ok(()) } else { Err(broken_off()) }
+        if self.finished { Ok(()) } else { Err(interrupted()) }
     }
 }
 

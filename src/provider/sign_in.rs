@@ -177,14 +177,16 @@ impl SignedIn {
         if let (Some((old, new)), Some(found)) = (unsaved, &found) {
             // Unless the user has signed in again meanwhile.
             if old == found.refresh {
-                self.keep(old, &new).await;
+                self.save(old, &new).await;
                 return Ok(new);
             }
         }
-        found.filter(|c| !c.access.is_empty()).ok_or_else(|| self.anew("nobody is signed in"))
+        found
+            .filter(|c| !c.access.is_empty())
+            .ok_or_else(|| self.sign_in_again("nobody is signed in"))
     }
 
-    fn anew(&self, why: &str) -> Failure {
+    fn sign_in_again(&self, why: &str) -> Failure {
         let p = &self.provider;
         Failure::new(Class::Auth, format!("{why} with {p}: picoclaw auth login --provider {p}"))
     }
@@ -192,7 +194,7 @@ impl SignedIn {
     /// A server accepts a refresh token only once, so renewing requires a lock, and a process that waited for it checks again.
     async fn renew(&self, http: &Client, old: &Credential) -> Result<Credential, Failure> {
         if old.refresh.is_empty() {
-            return Err(self.anew("the sign-in has expired"));
+            return Err(self.sign_in_again("the sign-in has expired"));
         }
         let end = Instant::now() + limits::AUTH_LOCK;
         let path = self.home.join("state/auth.lock");
@@ -228,18 +230,18 @@ impl SignedIn {
             tokens(http, &form).await.map_err(|e| Failure::new(Class::Network, e.to_string()))?;
         let new = match got {
             Ok(tokens) => credential(tokens, Some(&found)),
-            Err(400 | 401 | 403) => return Err(self.anew("the sign-in was ended there")),
+            Err(400 | 401 | 403) => return Err(self.sign_in_again("the sign-in was ended there")),
             Err(status) => {
                 let text = format!("the token was not renewed (status {status})");
                 return Err(Failure { status, ..Failure::new(Class::Timeout, text) });
             }
         };
-        self.keep(found.refresh, &new).await;
+        self.save(found.refresh, &new).await;
         Ok(new)
     }
 
     /// Saved before it is used, because the server no longer accepts the `old` refresh token.
-    async fn keep(&self, old: Secret, new: &Credential) {
+    async fn save(&self, old: Secret, new: &Credential) {
         let (home, provider, kept) = (self.home.clone(), self.provider.clone(), new.clone());
         let there = self.unsaved.take().map_or(old, |(there, _)| there);
         self.unsaved.replace(Some((there, new.clone())));

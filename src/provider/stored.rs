@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use super::body::{Body, Extra};
 use crate::message::{Message, Role, ToolCall};
-use crate::net::upload::Pieces;
-use crate::proto::excerpt::left_out_of;
+use crate::net::upload::PieceSource;
+use crate::proto::excerpt::shorten_noting;
 use crate::proto::text;
 
 /// Where a message is in its file.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct StoredPosition {
     /// Its line's first byte.
     pub at: u64,
     /// Bytes of the line.
@@ -30,7 +30,7 @@ pub struct Stored {
     /// The session's file.
     pub file: Arc<File>,
     /// Each message that is sent.
-    pub places: Vec<Place>,
+    pub places: Vec<StoredPosition>,
     /// Guessed tokens of all of them, as they are sent.
     pub tokens: usize,
 }
@@ -40,7 +40,7 @@ impl Stored {
     ///
     /// # Errors
     /// The disk's; a line that is no message any more.
-    fn read(&self, place: &Place) -> io::Result<Message> {
+    fn read(&self, place: &StoredPosition) -> io::Result<Message> {
         let mut line = vec![0; place.length as usize];
         self.file.read_exact_at(&mut line, place.at)?;
         let message = text::utf8(&line).ok().and_then(|line| Message::parse(line).ok());
@@ -59,7 +59,7 @@ pub fn shorten(message: &mut Message) {
     if message.role == Role::Tool && message.content.len() > limit {
         let how = "of this earlier result are left out to save room; read the source again, \
                    a part at a time, where they are needed";
-        message.content = left_out_of(std::mem::take(&mut message.content), limit, how);
+        message.content = shorten_noting(std::mem::take(&mut message.content), limit, how);
     }
 }
 
@@ -95,19 +95,20 @@ pub struct Neighbours {
 }
 
 /// Writes one message as an element of the list that stands open, or nothing.
-pub type WriteOne = for<'a> fn(&mut Body<'a>, &'a Message, Neighbours);
+pub type WriteMessage = for<'a> fn(&mut Body<'a>, &'a Message, Neighbours);
 
 /// [`Stored`] in a dialect.
-pub(super) struct Written {
+pub(super) struct StoredRequest {
     pub(super) stored: Arc<Stored>,
-    pub(super) write: WriteOne,
+    pub(super) write: WriteMessage,
 }
 
-impl Pieces for Written {
+impl PieceSource for StoredRequest {
     fn piece(&self, n: usize, out: &mut Vec<u8>) -> io::Result<bool> {
         let places = &self.stored.places;
         let Some(place) = places.get(n) else { return Ok(false) };
-        let is_same = |other: Option<&Place>| other.is_some_and(|o| o.answer == place.answer);
+        let is_same =
+            |other: Option<&StoredPosition>| other.is_some_and(|o| o.answer == place.answer);
         let near = Neighbours {
             before: n.checked_sub(1).is_some_and(|n| is_same(places.get(n))),
             after: is_same(places.get(n + 1)),

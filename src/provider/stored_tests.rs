@@ -4,11 +4,12 @@ use super::*;
 use crate::config::ModelConfig;
 use crate::limits::SHORT_RESULT_BYTES;
 use crate::net::upload::Content;
-use crate::provider::body::Post;
+use crate::provider::body::RequestBody;
 use crate::provider::{ChatRequest, Failure, openai};
 use crate::sys::scratch::Scratch;
 
-type Dialect = for<'a> fn(&ModelConfig, &'a Extra, &ChatRequest<'a>) -> Result<Post, Failure>;
+type Dialect =
+    for<'a> fn(&ModelConfig, &'a Extra, &ChatRequest<'a>) -> Result<RequestBody, Failure>;
 
 fn request<'a>(history: Option<Arc<Stored>>, messages: &'a [Message]) -> ChatRequest<'a> {
     ChatRequest {
@@ -25,7 +26,7 @@ fn request<'a>(history: Option<Arc<Stored>>, messages: &'a [Message]) -> ChatReq
 }
 
 /// What goes over the wire.
-fn whole(post: Post) -> Vec<u8> {
+fn whole(post: RequestBody) -> Vec<u8> {
     let (mut out, mut sent) = (Vec::new(), 0);
     for mut splice in post.files {
         out.extend_from_slice(&post.json[sent..splice.at]);
@@ -50,7 +51,7 @@ fn store(scratch: &Scratch, messages: &[Message], short: bool) -> Stored {
     for message in messages {
         let line = serde_json::to_string(message).expect("JSON");
         let (at, length) = (text.len() as u64, line.len() as u32);
-        places.push(Place { at, length, short, answer: message.role == Role::Assistant });
+        places.push(StoredPosition { at, length, short, answer: message.role == Role::Assistant });
         text.push_str(&line);
         text.push('\n');
     }
@@ -154,10 +155,10 @@ fn a_file_that_has_changed_ends_the_request() {
     let scratch = Scratch::named("stored-gone");
     let stored = store(&scratch, &talk("uau"), false);
     scratch.file("s", "{\"role\":\"user\",\"content\":\"new\"}\n");
-    let write: WriteOne = |b, m, _| {
+    let write: WriteMessage = |b, m, _| {
         b.string(&m.content);
     };
-    let written = Written { stored: Arc::new(stored), write };
+    let written = StoredRequest { stored: Arc::new(stored), write };
     assert!(written.piece(1, &mut Vec::new()).is_err());
     assert!(!written.piece(3, &mut Vec::new()).expect("the end"));
 }

@@ -11,7 +11,7 @@ use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{VOICE_ANSWER_BYTES, VOICE_CHARS, VOICE_TRIES};
 use crate::net::http::{Client, Request};
-use crate::net::upload::Form;
+use crate::net::upload::MultipartForm;
 use crate::proto::text::one_line;
 use crate::store::spool;
 use crate::sys::spawn_blocking;
@@ -49,7 +49,7 @@ pub async fn transcribe(
     let (file, bytes) = opened.await.map_err(|e| e.to_string())?;
     let name = path.rsplit('/').next().unwrap_or(path);
     let fields = [("model", model), ("response_format", "json")];
-    let form = Form::new(&fields, "file", name, Arc::new(file), bytes);
+    let form = MultipartForm::new(&fields, "file", name, Arc::new(file), bytes);
     let url = exchange::endpoint(&entry.api_base, "/audio/transcriptions");
     let key = ["Bearer ", entry.api_key.expose()].concat();
     let mut headers: Vec<(&str, &str)> =

@@ -12,7 +12,7 @@ use super::jobs_file::{self, Edit};
 use crate::error::{Context, Error, Result};
 use crate::limits::{CRON_FILE_BYTES, CRON_JOBS};
 use crate::store::adopt::Adoption;
-use crate::store::adopt::record::Seen;
+use crate::store::adopt::record::AdoptedFile;
 use crate::store::bounded_read::stamp;
 
 /// Relative to home and workspace.
@@ -51,7 +51,12 @@ pub fn jobs(adoption: &mut Adoption) -> Result<usize> {
     } else {
         add(adoption, &own, found, first)?
     };
-    adoption.record.note(Seen { name: NAME.into(), stamp, hash: "-".into(), ..Seen::default() });
+    adoption.record.note(AdoptedFile {
+        name: NAME.into(),
+        stamp,
+        hash: "-".into(),
+        ..AdoptedFile::default()
+    });
     Ok(count)
 }
 
@@ -90,7 +95,12 @@ pub fn give_back(adoption: &mut Adoption) -> Result<bool> {
     jobs_file::rewrite(&path, strip, None).map_err(|e| Error::new(e.to_string()))?;
     ids.iter().for_each(|id| remember(adoption, id));
     let stamp = stamp(adoption.workspace.meta(NAME).context(NAME)?);
-    adoption.record.note(Seen { name: NAME.into(), stamp, hash: "-".into(), ..Seen::default() });
+    adoption.record.note(AdoptedFile {
+        name: NAME.into(),
+        stamp,
+        hash: "-".into(),
+        ..AdoptedFile::default()
+    });
     Ok(true)
 }
 

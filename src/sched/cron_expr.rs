@@ -152,8 +152,8 @@ impl Expr {
             last: days_in_month(year, month).into(),
         };
         match (self.days.any, self.weekdays.any) {
-            (false, false) => self.days.hold(day) || self.weekdays.hold(day),
-            _ => self.days.hold(day) && self.weekdays.hold(day),
+            (false, false) => self.days.matches(day) || self.weekdays.matches(day),
+            _ => self.days.matches(day) && self.weekdays.matches(day),
         }
     }
 
@@ -193,7 +193,7 @@ impl Days {
         Ok(days)
     }
 
-    fn hold(&self, day: Day) -> bool {
+    fn matches(&self, day: Day) -> bool {
         let is_working = |other: i64| {
             let of_week = (day.of_week + other - day.of_month).rem_euclid(7);
             (1..=day.last).contains(&other) && (1..=5).contains(&of_week)
@@ -215,7 +215,7 @@ impl Weekdays {
             } else if let Some((day, week)) = item.split_once('#') {
                 let week = match week.parse::<u64>() {
                     Ok(week @ 1..=5) => week - 1,
-                    _ => return Err(DAY_OF_WEEK.wrong(text, &format!("`{week}` is not 1 to 5"))),
+                    _ => return Err(DAY_OF_WEEK.error(text, &format!("`{week}` is not 1 to 5"))),
                 };
                 days.numbered |= 1 << (DAY_OF_WEEK.value(day, text)? % 7 + 7 * week);
             } else {
@@ -226,7 +226,7 @@ impl Weekdays {
         Ok(days)
     }
 
-    fn hold(&self, day: Day) -> bool {
+    fn matches(&self, day: Day) -> bool {
         let week = (day.of_month - 1) / 7;
         self.plain >> day.of_week & 1 == 1
             || self.last >> day.of_week & 1 == 1 && day.of_month + 7 > day.last
@@ -242,7 +242,7 @@ fn parse_years(text: &str) -> Result<[Years; CRON_YEAR_RANGES], String> {
     for (n, item) in text.split(',').enumerate() {
         let range = YEAR.item(item, text)?;
         let few = format!("more than {CRON_YEAR_RANGES} of them");
-        *years.get_mut(n).ok_or_else(|| YEAR.wrong(text, &few))? =
+        *years.get_mut(n).ok_or_else(|| YEAR.error(text, &few))? =
             // The field has checked that they are at most 9999.
             (range.low as u16, range.high as u16, range.step as u16);
     }
@@ -267,7 +267,7 @@ impl Field {
         text.split(',').try_fold(0, |bits, item| Ok(bits | self.item(item, text)?.bits()))
     }
 
-    fn wrong(&self, text: &str, why: &str) -> String {
+    fn error(&self, text: &str, why: &str) -> String {
         format!("{} `{text}`: {why}", self.name)
     }
 
@@ -289,13 +289,13 @@ impl Field {
         // `fri-sun` with names: Sunday is 7 there.
         let high = if high == 0 && low > 0 && self.high == 7 { 7 } else { high };
         if low > high {
-            return Err(self.wrong(text, &format!("{low} to {high} is the wrong way round")));
+            return Err(self.error(text, &format!("{low} to {high} is the wrong way round")));
         }
         let step = match step {
             None => 1,
             Some(step) => match step.parse::<u64>() {
                 Ok(n) if (1..=9999).contains(&n) => n,
-                _ => return Err(self.wrong(text, &format!("`{step}` is no step"))),
+                _ => return Err(self.error(text, &format!("`{step}` is no step"))),
             },
         };
         Ok(Range { low, high, step })
@@ -311,7 +311,7 @@ impl Field {
         let number = || value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse().ok())?;
         match named.map(|at| at as u64 + u64::from(self.high == 12)).or_else(number) {
             Some(n) if (self.low..=self.high).contains(&n) => Ok(n),
-            _ => Err(self.wrong(text, &format!("`{value}` is not {} to {}", self.low, self.high))),
+            _ => Err(self.error(text, &format!("`{value}` is not {} to {}", self.low, self.high))),
         }
     }
 }

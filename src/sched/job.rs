@@ -218,7 +218,7 @@ impl Job {
                 _ => {
                     let from = match self.last() {
                         Some(last) if last > now.wall && last - now.wall <= CRON_STEP_BACK => last,
-                        Some(last) if last <= now.wall => now.wall.max(last + spare(&expr)),
+                        Some(last) if last <= now.wall => now.wall.max(last + minimum_gap(&expr)),
                         _ => now.wall,
                     };
                     let zone = zone(&tz)?;
@@ -246,25 +246,25 @@ impl Job {
         fired: i64,
         zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
     ) -> bool {
-        let stays = self.moves_on(fired, zone);
+        let stays = self.advance(fired, zone);
         self.set("state", "lastRunAtMs", json!(fired * 1000));
         self.ended(None);
         stays
     }
 
     /// The same for a missed time that does not fire.
-    pub fn passed_over(
+    pub fn skip_missed(
         &mut self,
         now: i64,
         zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
     ) -> bool {
-        let stays = self.moves_on(now, zone);
+        let stays = self.advance(now, zone);
         self.ended(Some("missed by more than a day"));
         stays
     }
 
     /// Stores when it fires next after `fired`; false if it is finished and must be removed.
-    fn moves_on(
+    fn advance(
         &mut self,
         fired: i64,
         zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
@@ -275,7 +275,7 @@ impl Job {
             }
             Ok(Schedule::Cron(expr, tz)) => match zone(&tz) {
                 Ok(zone) => {
-                    let next = expr.next(fired + spare(&expr), &|at| zone.offset(at));
+                    let next = expr.next(fired + minimum_gap(&expr), &|at| zone.offset(at));
                     (next, next.is_none())
                 }
                 // The zone's file is missing for now: the job continues when it is back.
@@ -323,7 +323,7 @@ impl Job {
 }
 
 /// Seconds after a firing in which an expression with seconds does not fire again, because each may cost a model call.
-fn spare(expr: &Expr) -> i64 {
+fn minimum_gap(expr: &Expr) -> i64 {
     let often = u64::from(expr.shortest_pause()) < CRON_EVERY_MIN;
     if often { CRON_EVERY_MIN as i64 - 1 } else { 0 }
 }

@@ -55,10 +55,10 @@ enum Part<'a> {
     Job(&'a str),
 }
 
-type Each<'e> = &'e mut dyn FnMut(Part<'_>) -> std::io::Result<()>;
+type PartVisitor<'e> = &'e mut dyn FnMut(Part<'_>) -> std::io::Result<()>;
 
-struct Document<'e>(Each<'e>);
-struct Jobs<'e>(Each<'e>);
+struct Document<'e>(PartVisitor<'e>);
+struct Jobs<'e>(PartVisitor<'e>);
 
 fn io<E: serde::de::Error>(e: std::io::Error) -> E {
     E::custom(e)
@@ -126,7 +126,7 @@ fn bytes(path: &Path) -> Result<Option<Vec<u8>>, JobsFileError> {
     Ok(bytes.filter(|b| !b.trim_ascii().is_empty()))
 }
 
-fn walk(bytes: &[u8], each: Each<'_>) -> serde_json::Result<()> {
+fn walk(bytes: &[u8], each: PartVisitor<'_>) -> serde_json::Result<()> {
     let mut reader = serde_json::Deserializer::from_str(text::utf8(bytes)?);
     Document(each).deserialize(&mut reader)?;
     reader.end()

@@ -126,28 +126,28 @@ mod tests {
     }
 
     #[track_caller]
-    fn judged(name: &str, description: &str, want: Option<&str>) {
+    fn check_declared(name: &str, description: &str, want: Option<&str>) {
         assert_eq!(problem(name, description), want, "{name}");
     }
 
     #[test]
-    fn names_and_descriptions_are_judged() {
+    fn names_and_descriptions_are_checked() {
         let odd = Some("name must be letters and digits with single hyphens between");
-        judged("a", "d", None);
-        judged("My-Skill-2", "d", None);
-        judged("", "d", Some("name is required"));
-        judged("a--b", "d", odd);
-        judged("-a", "d", odd);
-        judged("a-", "d", odd);
-        judged("a_b", "d", odd);
-        judged("a b", "d", odd);
-        judged("ä", "d", odd);
-        judged("../x", "d", odd);
-        judged(&"a".repeat(64), "d", None);
-        judged(&"a".repeat(65), "d", Some("name exceeds 64 characters"));
-        judged("a", "", Some("description is required"));
-        judged("a", &"ä".repeat(1024), None);
-        judged("a", &"ä".repeat(1025), Some("description exceeds 1024 characters"));
+        check_declared("a", "d", None);
+        check_declared("My-Skill-2", "d", None);
+        check_declared("", "d", Some("name is required"));
+        check_declared("a--b", "d", odd);
+        check_declared("-a", "d", odd);
+        check_declared("a-", "d", odd);
+        check_declared("a_b", "d", odd);
+        check_declared("a b", "d", odd);
+        check_declared("ä", "d", odd);
+        check_declared("../x", "d", odd);
+        check_declared(&"a".repeat(64), "d", None);
+        check_declared(&"a".repeat(65), "d", Some("name exceeds 64 characters"));
+        check_declared("a", "", Some("description is required"));
+        check_declared("a", &"ä".repeat(1024), None);
+        check_declared("a", &"ä".repeat(1025), Some("description exceeds 1024 characters"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::Context;
 use crate::limits::{SKILL_HEAD_BYTES, TREE_NAMES};
 use crate::store::bounded_read::{self, End};
 use crate::store::dir::{Dir, Name};
-use crate::sys::beneath::{Place, Root};
+use crate::sys::beneath::{ResolvedPath, Root};
 use crate::sys::files;
 use crate::{Error, Result};
 
@@ -242,7 +242,7 @@ impl Installer {
         remove(&gone)
     }
 
-    fn place(&self, name: &str) -> Result<Place> {
+    fn place(&self, name: &str) -> Result<ResolvedPath> {
         let path = Path::new("skills").join(name);
         if self.site.workspace.join(&path).is_symlink() {
             return Err(Error::new(format!("{} is a link; remove it first", path.display())));

@@ -1,8 +1,8 @@
 use super::*;
 use crate::skill::unpack::archive;
-use crate::sys::scratch::{Held, Scratch};
+use crate::sys::scratch::{InScratch, Scratch};
 
-fn site(name: &str) -> Held<InstallPaths> {
+fn site(name: &str) -> InScratch<InstallPaths> {
     Scratch::named(name).hold(|dir| {
         fs::create_dir(dir.join("home")).expect("a folder");
         InstallPaths { home: dir.join("home"), workspace: dir.join("home/workspace") }

@@ -12,7 +12,7 @@ use crate::limits::{
     SKILL_DEPTH, SKILL_ENTRIES, SKILL_FILES, SKILL_RATIO, SKILL_UNPACKED_BYTES, SKILLS,
 };
 use crate::proto::tar::{Event, Kind};
-use crate::store::archive::{self, Bounds};
+use crate::store::archive::{self, ArchiveLimits};
 use crate::{Error, Result};
 
 /// Bytes read at a time.
@@ -20,7 +20,7 @@ const STEP: usize = 16 * 1024;
 
 /// The skill's location in an archive.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct SkillLocation {
     /// Its folder, without a trailing slash; empty for the top.
     pub folder: String,
     /// It is at the top of a repository.
@@ -33,7 +33,7 @@ pub struct Found {
 ///
 /// # Errors
 /// Not an archive, a decompression bomb, paths that lead out, no such skill (the error lists the existing ones).
-pub fn find(archive: &Path, source: &Source) -> Result<Found> {
+pub fn find(archive: &Path, source: &Source) -> Result<SkillLocation> {
     let mut folders: Vec<String> = Vec::new();
     let mut root: Option<String> = None;
     let comment = walk(archive, &mut |event| {
@@ -61,7 +61,7 @@ pub fn find(archive: &Path, source: &Source) -> Result<Found> {
     };
     let folder = choose(&folders, &root, path)?;
     let whole_repository = matches!(source, Source::Repository { .. }) && folder == root;
-    Ok(Found { folder, whole_repository, commit })
+    Ok(SkillLocation { folder, whole_repository, commit })
 }
 
 /// Selects the folder among those with a SKILL.md.
@@ -98,7 +98,7 @@ fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
 ///
 /// # Errors
 /// Links and devices, names and amounts that [`SkillWriter`] refuses, the disk's.
-pub fn unpack(archive: &Path, found: &Found, sink: &mut SkillWriter) -> Result<()> {
+pub fn unpack(archive: &Path, found: &SkillLocation, sink: &mut SkillWriter) -> Result<()> {
     walk(archive, &mut |event| match event {
         Event::Data(data) => sink.write(data),
         Event::Entry(entry) => {
@@ -172,8 +172,11 @@ fn copy_below(folder: &Path, prefix: &str, depth: usize, sink: &mut SkillWriter)
 fn walk(archive: &Path, each: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<String> {
     let name = || archive.display().to_string();
     let mut file = File::open(archive).with_context(name)?;
-    let bounds =
-        Bounds { bytes: SKILL_UNPACKED_BYTES, ratio: SKILL_RATIO, entries: SKILL_ENTRIES as u64 };
+    let bounds = ArchiveLimits {
+        bytes: SKILL_UNPACKED_BYTES,
+        ratio: SKILL_RATIO,
+        entries: SKILL_ENTRIES as u64,
+    };
     archive::read(&mut file, &bounds, each)
 }
 

@@ -39,7 +39,7 @@ pub fn archive(entries: &[(&str, u8, &[u8])]) -> Vec<u8> {
 }
 
 /// Where the skill was found and which files came out, or what was wrong.
-fn unpacked(name: &str, source: &str, bytes: &[u8]) -> Result<(Found, Vec<String>)> {
+fn unpacked(name: &str, source: &str, bytes: &[u8]) -> Result<(SkillLocation, Vec<String>)> {
     let dir = crate::sys::scratch::Scratch::named(name);
     fs::create_dir(dir.join("in")).expect("a folder");
     fs::write(dir.join("a"), bytes).expect("an archive");

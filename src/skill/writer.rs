@@ -51,7 +51,7 @@ impl SkillWriter {
             files: 0,
             bytes: 0,
         };
-        sink.give(&sink.root, sink.folder_mode)?;
+        sink.set_owner(&sink.root, sink.folder_mode)?;
         Ok(sink)
     }
 
@@ -64,7 +64,7 @@ impl SkillWriter {
         if !is_part(path, self.whole_repository) {
             return Ok(false);
         }
-        judge(path)?;
+        check_name(path)?;
         self.files += 1;
         if self.files > SKILL_FILES {
             return Err(Error::new(format!("more than {SKILL_FILES} files")));
@@ -74,7 +74,7 @@ impl SkillWriter {
             self.claim(&path[..at])?;
             dir = self.root.join(&path[..at]);
             match fs::create_dir(&dir) {
-                Ok(()) => self.give(&dir, self.folder_mode)?,
+                Ok(()) => self.set_owner(&dir, self.folder_mode)?,
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e).context(path),
             }
@@ -87,7 +87,7 @@ impl SkillWriter {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(mode).open(&name);
         let file = file.with_context(|| path.to_owned())?;
-        self.give(&name, mode)?;
+        self.set_owner(&name, mode)?;
         self.open = Some((file, path.to_owned()));
         Ok(true)
     }
@@ -120,7 +120,7 @@ impl SkillWriter {
         self.open = None;
         let path = self.root.join(name);
         fs::write(&path, data).with_context(|| name.to_owned())?;
-        self.give(&path, 0o644)
+        self.set_owner(&path, 0o644)
     }
 
     /// Everything is on the card when this returns.
@@ -145,7 +145,7 @@ impl SkillWriter {
         }
     }
 
-    fn give(&self, path: &Path, mode: u32) -> Result<()> {
+    fn set_owner(&self, path: &Path, mode: u32) -> Result<()> {
         let given = match lchown(path, self.owner, Some(self.group)) {
             // A user who is neither root nor in the group keeps the files in its own group.
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && self.owner.is_none() => {
@@ -161,7 +161,7 @@ impl SkillWriter {
 }
 
 /// Refuses names that lead outside, or that mean something else on another system or to a reader.
-fn judge(path: &str) -> Result<()> {
+fn check_name(path: &str) -> Result<()> {
     let odd = |c: char| c.is_control() || !is_visible(c) || matches!(c, '\\' | ':' | '\u{fffd}');
     let bad = |part: &str| {
         matches!(part, "" | "." | "..")
@@ -181,9 +181,9 @@ fn judge(path: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::{Held, Scratch};
+    use crate::sys::scratch::{InScratch, Scratch};
 
-    fn sink(name: &str) -> Held<SkillWriter> {
+    fn sink(name: &str) -> InScratch<SkillWriter> {
         Scratch::named(name).hold(|dir| {
             fs::create_dir(dir.join("in")).expect("a folder");
             SkillWriter::new(dir.join("in"), dir, false).expect("a sink")

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 const STEP: usize = 16 * 1024;
 
 /// What an archive may hold.
-pub struct Bounds {
+pub struct ArchiveLimits {
     /// Bytes it unpacks to.
     pub bytes: u64,
     /// Bytes out for each byte in, once [`SKILL_RATIO_FROM`] came out.
@@ -28,7 +28,7 @@ pub struct Bounds {
 /// No archive, a broken or cut off one, more than `bounds`; those of `each`.
 pub fn read(
     file: &mut dyn Read,
-    bounds: &Bounds,
+    bounds: &ArchiveLimits,
     each: &mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<String> {
     let (mut gunzip, mut tar) = (Gunzip::default(), Tar::default());
@@ -87,7 +87,7 @@ mod tests {
     #[track_caller]
     fn check(archive: &[u8], bytes: u64, entries: u64, want: Result<usize, &str>) {
         let mut seen = 0;
-        let bounds = Bounds { bytes, ratio: 10, entries };
+        let bounds = ArchiveLimits { bytes, ratio: 10, entries };
         let done = read(&mut &archive[..], &bounds, &mut |_| {
             seen += 1;
             Ok(())

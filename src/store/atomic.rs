@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::dir::{Dir, Fill};
+use super::dir::{Dir, WriteContent};
 use crate::error::{Context, Result};
 
 /// Writes `bytes` as `path` with permission bits `mode`. Blocks on the disk: call it off the loop
@@ -18,7 +18,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 ///
 /// # Errors
 /// As there.
-pub fn replace(path: &Path, mode: u32, fill: Fill<'_>) -> Result<()> {
+pub fn replace(path: &Path, mode: u32, fill: WriteContent<'_>) -> Result<()> {
     let around = Dir::parent_of(path, 1);
     let result = around.and_then(|(dir, name)| dir.replace(name, mode, fill));
     result.with_context(|| format!("cannot save {}", path.display()))

@@ -16,7 +16,7 @@ const OLD: &str = "memory/old";
 
 /// What is to be folded.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Gathered {
+pub struct PendingNotes {
     /// MEMORY.md, or nothing where there is none.
     pub memory: String,
     /// Days (`2026-02-17`) and texts, oldest first; of a long note its end.
@@ -106,7 +106,7 @@ pub fn replace(root: &Dir, old: &str, new: &str, today: i64) -> Result<String> {
     else {
         return Err(Error::new(format!("{LONG_TERM} was changed meanwhile")));
     };
-    let kept = keep(root, &now, today)?;
+    let kept = keep_old(root, &now, today)?;
     root.save_over(LONG_TERM, &[new.as_bytes(), added].concat(), Replace::Same(stamp))
         .context(LONG_TERM)?;
     // Who had the old file open may have added a line at the last moment.
@@ -123,7 +123,7 @@ pub fn replace(root: &Dir, old: &str, new: &str, today: i64) -> Result<String> {
 }
 
 /// Keeps the old file under a name that is free, or has these bytes already.
-fn keep(root: &Dir, bytes: &[u8], today: i64) -> Result<String> {
+fn keep_old(root: &Dir, bytes: &[u8], today: i64) -> Result<String> {
     let day = super::memory::title(today);
     for n in 1..100 {
         let suffix = if n == 1 { String::new() } else { format!(".{n}") };

@@ -8,7 +8,9 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::limits::DIR_ASIDE;
-use crate::sys::beneath::{self, Access, Fault, File, Fresh, Meta, Owners, Place, Replace, Root};
+use crate::sys::beneath::{
+    self, Access, Fault, File, Meta, NewFile, Owners, Replace, ResolvedPath, Root,
+};
 use crate::sys::files;
 
 /// One name of a folder.
@@ -114,16 +116,16 @@ impl Dir {
         self.root.path()
     }
 
-    fn place(&self, name: &str) -> Result<Place, Fault> {
+    fn place(&self, name: &str) -> Result<ResolvedPath, Fault> {
         self.root.locate(Path::new(name), false)
     }
 
-    fn place_for(&self, name: &str) -> Result<Place, Fault> {
+    fn place_for(&self, name: &str) -> Result<ResolvedPath, Fault> {
         self.root.locate(Path::new(name), true)
     }
 
     /// Where a name stands, whatever it stands for.
-    fn name(&self, name: &str) -> Result<Place, Fault> {
+    fn name(&self, name: &str) -> Result<ResolvedPath, Fault> {
         self.root.name(Path::new(name))
     }
 
@@ -212,7 +214,7 @@ impl Dir {
     ///
     /// # Errors
     /// As there, and those of `fill`.
-    pub fn replace(&self, name: &str, mode: u32, fill: Fill<'_>) -> io::Result<()> {
+    pub fn replace(&self, name: &str, mode: u32, fill: WriteContent<'_>) -> io::Result<()> {
         self.put(name, mode, true, fill)
     }
 
@@ -224,18 +226,18 @@ impl Dir {
         Ok(self.place_for(name)?.save(bytes, replace)?)
     }
 
-    fn put(&self, name: &str, mode: u32, durable: bool, fill: Fill<'_>) -> io::Result<()> {
+    fn put(&self, name: &str, mode: u32, durable: bool, fill: WriteContent<'_>) -> io::Result<()> {
         let fresh = self.place_for(name)?.fresh(mode, Some(self.owners))?;
         let mut file = fresh.file();
         fill(&mut file)?;
         Ok(fresh.finish(true, durable)?)
     }
 
-    /// Begins a file that comes in pieces, see [`Fresh`].
+    /// Begins a file that comes in pieces, see [`NewFile`].
     ///
     /// # Errors
     /// A link on the way, somebody else's folder; the kernel's.
-    pub fn begin(&self, name: &str, mode: u32) -> io::Result<Fresh> {
+    pub fn begin(&self, name: &str, mode: u32) -> io::Result<NewFile> {
         Ok(self.place_for(name)?.fresh(mode, Some(self.owners))?)
     }
 
@@ -340,14 +342,14 @@ impl Dir {
 }
 
 /// Writes a file's content.
-pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+pub type WriteContent<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
 /// Begins a file that a command line names, for this user alone. Nobody can have it open, or have put something in its place
 /// that is written to: the name is given when the file is whole.
 ///
 /// # Errors
 /// The kernel's.
-pub fn output(path: &Path, mode: u32) -> io::Result<Fresh> {
+pub fn output(path: &Path, mode: u32) -> io::Result<NewFile> {
     let (folder, name) = split(path, 1)?;
     Ok(Root::open(folder)?.strict(mode).name(Path::new(name))?.fresh(mode, None)?)
 }

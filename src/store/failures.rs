@@ -1,6 +1,6 @@
 //! Sessions whose files cannot be written: logged once, their lines kept within a bound.
 
-use super::jsonl::Lines;
+use super::jsonl::SessionLines;
 use crate::limits::{UNSAVED_ALL_BYTES, UNSAVED_BYTES};
 
 /// Session files that the last job could not write, and why.
@@ -36,8 +36,8 @@ impl Failures {
 
     /// Of a session that cannot be written the oldest lines go when there are too many, and of all such sessions together
     /// likewise; those of the others are on their way, and as many as their turns have made.
-    pub fn bound(&self, lines: &mut Vec<Lines>) {
-        let failing = |l: &Lines| self.why(&l.session).is_some();
+    pub fn bound(&self, lines: &mut Vec<SessionLines>) {
+        let failing = |l: &SessionLines| self.why(&l.session).is_some();
         for (session, _) in &self.0 {
             drop_oldest(lines, UNSAVED_BYTES, |l| l.session == *session);
         }
@@ -46,7 +46,7 @@ impl Failures {
 }
 
 /// Drops the oldest lines that `is` picks until they take at most `limit` bytes.
-fn drop_oldest(lines: &mut Vec<Lines>, limit: usize, is: impl Fn(&Lines) -> bool) {
+fn drop_oldest(lines: &mut Vec<SessionLines>, limit: usize, is: impl Fn(&SessionLines) -> bool) {
     let mut bytes: usize = lines.iter().filter(|l| is(l)).map(|l| l.bytes.len()).sum();
     while bytes > limit {
         let Some(at) = lines.iter().position(&is) else { break };
@@ -65,9 +65,13 @@ mod tests {
         let sessions = || (0..100).map(|n| n.to_string());
         let mut failures = Failures::default();
         failures.note(sessions().map(|session| (session, "a folder".into())).collect());
-        let line =
-            |session: String| Lines { session, offset: 0, bytes: vec![b'x'; 8000], sync: false };
-        let mut lines: Vec<Lines> = sessions().chain(sessions()).map(line).collect();
+        let line = |session: String| SessionLines {
+            session,
+            offset: 0,
+            bytes: vec![b'x'; 8000],
+            sync: false,
+        };
+        let mut lines: Vec<SessionLines> = sessions().chain(sessions()).map(line).collect();
         lines.push(line("well".into()));
         failures.bound(&mut lines);
         let kept: usize = lines.iter().filter(|l| l.session != "well").map(|l| l.bytes.len()).sum();

@@ -158,7 +158,7 @@ fn close(start: usize, generation: u32, out: &mut Vec<u8>) -> bool {
 
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
+pub enum ReadEnd {
     /// Zeros or an older generation: everything that was written has been read.
     Clean,
     /// A frame of this generation is damaged: the write was cut short.
@@ -169,38 +169,38 @@ pub enum Tail {
 
 /// Reads the frames of `generation`, one at a time, and hands each to `each`; returns how many bytes they take, which is where
 /// the next frame goes, and why reading stopped. Holds one frame in memory; what cannot be read ends like a cut write.
-pub fn scan(input: &mut dyn Read, generation: u32, each: &mut dyn FnMut(Frame)) -> (u64, Tail) {
+pub fn scan(input: &mut dyn Read, generation: u32, each: &mut dyn FnMut(Frame)) -> (u64, ReadEnd) {
     let (mut at, mut payload) = (0, Vec::new());
     loop {
         let mut head = [0; HEAD];
         match fill(input, &mut head) {
             Ok(true) => {}
-            Ok(false) => return (at, Tail::Clean),
-            Err(_) => return (at, Tail::Torn),
+            Ok(false) => return (at, ReadEnd::Clean),
+            Err(_) => return (at, ReadEnd::Torn),
         }
         let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
         if head[0] == 0 || word(1) != generation {
-            return (at, Tail::Clean);
+            return (at, ReadEnd::Clean);
         }
         let length = word(5) as usize;
         if length > JOURNAL_FRAME_BYTES {
-            return (at, Tail::Torn);
+            return (at, ReadEnd::Torn);
         }
         payload.resize(length, 0);
         if !matches!(fill(input, &mut payload), Ok(true)) {
-            return (at, Tail::Torn);
+            return (at, ReadEnd::Torn);
         }
         if crc32(&[&head[1..5], &head[5..9], &payload]) != word(9) {
-            return (at, Tail::Torn);
+            return (at, ReadEnd::Torn);
         }
         // Asked only now: anything may follow the last frame, and old bytes can look like this generation's number.
         if head[0] > VERSION {
-            return (at, Tail::Newer(head[0]));
+            return (at, ReadEnd::Newer(head[0]));
         }
         // The CRC holds, so the payload is what some build wrote; one that does not parse is of another version.
         match decode(&payload) {
             Some(frame) => each(frame),
-            None => return (at, Tail::Newer(head[0])),
+            None => return (at, ReadEnd::Newer(head[0])),
         }
         at += (HEAD + length) as u64;
     }
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    fn read(bytes: &[u8], generation: u32) -> (Vec<Frame>, usize, Tail) {
+    fn read(bytes: &[u8], generation: u32) -> (Vec<Frame>, usize, ReadEnd) {
         let mut frames = Vec::new();
         let (at, tail) = scan(&mut &*bytes, generation, &mut |f| frames.push(f));
         (frames, at as usize, tail)
@@ -253,7 +253,7 @@ mod tests {
             // Cut inside the version and generation fields, it looks like nothing was written there.
             assert_eq!(
                 tail,
-                if cut < first + 5 { Tail::Clean } else { Tail::Torn },
+                if cut < first + 5 { ReadEnd::Clean } else { ReadEnd::Torn },
                 "cut at {cut}"
             );
         }
@@ -265,7 +265,7 @@ mod tests {
         encode(&received(1, "new"), 8, &mut bytes);
         let new = bytes.len();
         encode(&received(2, "old"), 7, &mut bytes);
-        assert_eq!(read(&bytes, 8), (vec![received(1, "new")], new, Tail::Clean));
+        assert_eq!(read(&bytes, 8), (vec![received(1, "new")], new, ReadEnd::Clean));
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&received(1, "x"), 1, &mut bytes);
         bytes[0] = VERSION + 1;
-        assert_eq!(read(&bytes, 1).2, Tail::Newer(VERSION + 1));
+        assert_eq!(read(&bytes, 1).2, ReadEnd::Newer(VERSION + 1));
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         let new = bytes.len();
         bytes.push(b'}');
         encode(&received(2, "old"), 2, &mut bytes);
-        assert_eq!(read(&bytes, 513), (vec![received(1, "new")], new, Tail::Torn));
+        assert_eq!(read(&bytes, 513), (vec![received(1, "new")], new, ReadEnd::Torn));
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         for bit in 5 * 8..bytes.len() * 8 {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(read(&bad, 1).2, Tail::Torn, "bit {bit}");
+            assert_eq!(read(&bad, 1).2, ReadEnd::Torn, "bit {bit}");
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
         ] {
             let mut bytes = Vec::new();
             encode_raw(payload, 1, &mut bytes);
-            assert_eq!(read(&bytes, 1).2, Tail::Newer(VERSION), "{payload:?}");
+            assert_eq!(read(&bytes, 1).2, ReadEnd::Newer(VERSION), "{payload:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::dir::Dir;
-use super::frame::{self, Frame, Tail};
+use super::frame::{self, Frame, ReadEnd};
 use super::ledger::Ledger;
 use crate::error::{Context, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_STEP_BYTES};
@@ -148,7 +148,7 @@ fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candid
 }
 
 /// Whether frames of `generation` can be read somewhere behind a damaged one: looks through a bounded part of the file.
-fn goes_on(path: &Path, at: u64, generation: u32) -> bool {
+fn continues_after(path: &Path, at: u64, generation: u32) -> bool {
     let read = || -> std::io::Result<Vec<u8>> {
         let (dir, name) = Dir::parent_of(path, 1)?;
         let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
@@ -213,7 +213,7 @@ impl Files {
                 whole |= matches!(frame, Frame::Compacted { .. });
                 ledger.apply(&frame);
             });
-            if let Tail::Newer(version) = tail {
+            if let ReadEnd::Newer(version) = tail {
                 let why = format!(
                     "a newer picoclaw wrote frames of version {version}, this one knows {}",
                     frame::VERSION
@@ -231,11 +231,12 @@ impl Files {
                     let note = format!("{}: the header is damaged, not the rest", path.display());
                     recovered.notes.push(note);
                 }
-                if tail == Tail::Torn && goes_on(&dir.join(NAMES[index]), at, generation) {
+                if tail == ReadEnd::Torn && continues_after(&dir.join(NAMES[index]), at, generation)
+                {
                     recovered.notes.push(copy_aside(dir, index, at));
                 }
                 recovered.ledger = ledger;
-                recovered.torn = tail == Tail::Torn;
+                recovered.torn = tail == ReadEnd::Torn;
                 let dir = dir.to_path_buf();
                 recovered.files = Files { dir, current: index, generation, at, length };
                 break;
@@ -277,13 +278,13 @@ impl Files {
     }
 
     /// Where frames may be written while the `under_way` bytes before them are: they join by [`Files::join`].
-    pub fn ahead(&self, under_way: usize) -> Ahead {
+    pub fn ahead(&self, under_way: usize) -> PipelinedWrite {
         let at = self.at + under_way as u64;
-        Ahead { path: self.dir.join(NAMES[self.current]), at, end: self.length.max(at) }
+        PipelinedWrite { path: self.dir.join(NAMES[self.current]), at, end: self.length.max(at) }
     }
 
-    /// What [`Ahead::write`] wrote belongs to the file.
-    pub fn join(&mut self, ahead: &Ahead) {
+    /// What [`PipelinedWrite::write`] wrote belongs to the file.
+    pub fn join(&mut self, ahead: &PipelinedWrite) {
         self.at = self.at.max(ahead.at);
     }
 
@@ -356,13 +357,13 @@ fn open(path: &Path) -> std::io::Result<File> {
 /// A place behind a write that is under way. A kill before that one reached the kernel leaves a gap, which recovery takes
 /// for the end of the journal.
 #[derive(Clone)]
-pub struct Ahead {
+pub struct PipelinedWrite {
     path: PathBuf,
     at: u64,
     end: u64,
 }
 
-impl Ahead {
+impl PipelinedWrite {
     /// Whether `more` bytes fit.
     pub fn has_capacity(&self, more: usize) -> bool {
         self.at + more as u64 <= self.end

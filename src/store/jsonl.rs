@@ -11,7 +11,7 @@ use crate::sys::beneath::File;
 
 /// Lines for one session file.
 #[derive(Debug, Clone)]
-pub struct Lines {
+pub struct SessionLines {
     /// File name below the sessions folder.
     pub session: String,
     /// Length of the file before them.
@@ -28,13 +28,13 @@ fn open(dir: &Path, session: &str) -> std::io::Result<File> {
     let path = dir.join(session);
     let (top, name) = Dir::make_parent_of(&path, 2)?;
     match top.append(name, 0o600) {
-        Err(e) if dir::unfit(&e) => put_aside(&top, name, e).and_then(|()| top.append(name, 0o600)),
+        Err(e) if dir::unfit(&e) => set_aside(&top, name, e).and_then(|()| top.append(name, 0o600)),
         other => other,
     }
 }
 
 /// Puts aside what stands in a session's place, or in its folder's, and tells.
-fn put_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
+fn set_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
     let folder = name.split('/').next().unwrap_or_default();
     let Ok(aside) = top.set_aside(name).or_else(|_| top.set_aside(folder)) else { return Err(e) };
     crate::log::warn!("{name}: {e}. It is now {aside}, and the conversation begins anew");
@@ -46,7 +46,7 @@ fn put_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The disk's; a piece that was written is cut off again, so that a later try repeats nothing.
-pub fn append(dir: &Path, lines: &Lines) -> Result<Option<Error>> {
+pub fn append(dir: &Path, lines: &SessionLines) -> Result<Option<Error>> {
     let result = (|| -> std::io::Result<()> {
         let mut file = open(dir, &lines.session)?;
         let before = file.metadata()?.len();
@@ -84,7 +84,7 @@ fn is_of_the_disk(e: &std::io::Error) -> bool {
 ///
 /// # Errors
 /// The disk's.
-pub fn repair(dir: &Path, lines: &Lines) -> Result<bool> {
+pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
     let path = dir.join(&lines.session);
     let result = (|| -> std::io::Result<bool> {
         let mut file = open(dir, &lines.session)?;
@@ -193,7 +193,7 @@ pub(super) fn read(dir: &Path, session: &str) -> std::io::Result<Option<File>> {
     let path = dir.join(session);
     let Some((top, name)) = Dir::find_parent_of(&path, 2)? else { return Ok(None) };
     match top.read(name) {
-        Err(e) if dir::unfit(&e) => put_aside(&top, name, e).map(|()| None),
+        Err(e) if dir::unfit(&e) => set_aside(&top, name, e).map(|()| None),
         other => other,
     }
 }
@@ -235,8 +235,13 @@ mod tests {
     use super::*;
     use crate::sys::scratch::Scratch;
 
-    fn lines(offset: u64, text: &str) -> Lines {
-        Lines { session: "s.jsonl".into(), offset, bytes: text.as_bytes().to_vec(), sync: false }
+    fn lines(offset: u64, text: &str) -> SessionLines {
+        SessionLines {
+            session: "s.jsonl".into(),
+            offset,
+            bytes: text.as_bytes().to_vec(),
+            sync: false,
+        }
     }
 
     #[track_caller]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::frame::Frame;
 use super::journal::Files;
-use super::jsonl::{self, Lines};
+use super::jsonl::{self, SessionLines};
 use super::ledger::TORN;
 use super::writer::Journal;
 use crate::limits::RECOVERY_NOTES;
@@ -31,7 +31,7 @@ impl Journal {
             if !dirty.contains(&session) {
                 dirty.push(session.clone());
             }
-            let lines = Lines { session, offset, bytes, sync: false };
+            let lines = SessionLines { session, offset, bytes, sync: false };
             let note = match jsonl::repair(sessions, &lines) {
                 Ok(true) => format!("session {} was completed from the journal", lines.session),
                 Ok(false) => return,

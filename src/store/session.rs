@@ -75,7 +75,7 @@ impl Meta {
             summary: json.get("summary").string(),
             skip: json.get("skip").uint(),
             count: json.get("count").uint(),
-            skip_bytes: json.get("skip_bytes").some().map(Json::uint),
+            skip_bytes: json.get("skip_bytes").non_null().map(Json::uint),
             created_at: json.get("created_at").string(),
             updated_at: json.get("updated_at").string(),
             untrusted_bytes: json.get("untrusted_bytes").uint(),

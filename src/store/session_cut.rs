@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::session::{Meta, Sessions};
-use super::session_read::Opened;
+use super::session_read::OpenSession;
 use crate::error::{Context, Error, Result};
 use crate::limits::FRESH_SESSION_BYTES;
 use crate::sys::beneath::File;
@@ -46,7 +46,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The disk's.
-    pub fn start_over(&self, key: &str) -> Result<Opened> {
+    pub fn start_over(&self, key: &str) -> Result<OpenSession> {
         let name = Self::file_name(key)?;
         let result = (|| {
             let Some(folder) = self.folder()? else { return Ok(None) };
@@ -59,8 +59,8 @@ impl Sessions {
         })();
         Ok(match result.with_context(|| self.cannot_read(&name))? {
             // A crash may have left half a line; an empty one does no harm.
-            Some(end) => Opened { end, torn: end > 0, ..Opened::default() },
-            None => Opened::default(),
+            Some(end) => OpenSession { end, torn: end > 0, ..OpenSession::default() },
+            None => OpenSession::default(),
         })
     }
 
@@ -98,9 +98,9 @@ fn newlines(file: &mut File, from: u64, to: u64) -> std::io::Result<u64> {
 mod tests {
     use super::super::session_read::{forwards, parse_line};
     use super::*;
-    use crate::sys::scratch::{Held, Scratch};
+    use crate::sys::scratch::{InScratch, Scratch};
 
-    fn session(name: &str, lines: usize) -> Held<Sessions> {
+    fn session(name: &str, lines: usize) -> InScratch<Sessions> {
         let sessions = Scratch::named(name).hold(Sessions::new);
         std::fs::create_dir_all(sessions.dir()).expect("folder");
         let line = |n| format!("{{\"role\":\"user\",\"content\":\"m{n}\"}}\n");
@@ -111,7 +111,7 @@ mod tests {
 
     /// The messages that count, each with its place.
     fn live(sessions: &Sessions) -> Vec<(u64, String)> {
-        let opened = sessions.look("k").expect("look");
+        let opened = sessions.open_session("k").expect("look");
         let file = opened.file.expect("a file");
         let mut all = Vec::new();
         forwards(&file, opened.first, opened.end, &mut |at, line| {

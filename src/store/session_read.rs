@@ -14,7 +14,7 @@ use crate::sys::beneath::File;
 
 /// A session as a turn finds it.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct OpenSession {
     /// Its file; `None` where there is none yet.
     pub file: Option<Arc<File>>,
     /// Where the first line that counts begins.
@@ -32,9 +32,9 @@ impl Sessions {
     ///
     /// # Errors
     /// An unreadable folder or key.
-    pub fn look(&self, key: &str) -> Result<Opened> {
+    pub fn open_session(&self, key: &str) -> Result<OpenSession> {
         let name = Self::file_name(key)?;
-        let Some(mut file) = self.open(&name)? else { return Ok(Opened::default()) };
+        let Some(mut file) = self.open(&name)? else { return Ok(OpenSession::default()) };
         let meta = self.meta(key).unwrap_or_default();
         let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();
@@ -43,7 +43,7 @@ impl Sessions {
         if end > 0 {
             file.read_exact_at(&mut last, end - 1).with_context(name)?;
         }
-        Ok(Opened { file: Some(Arc::new(file)), first, end, torn: last != [b'\n'], meta })
+        Ok(OpenSession { file: Some(Arc::new(file)), first, end, torn: last != [b'\n'], meta })
     }
 }
 

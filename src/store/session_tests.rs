@@ -1,8 +1,8 @@
 use super::super::session_read::{backwards, parse_line};
 use super::*;
-use crate::sys::scratch::{Held, Scratch};
+use crate::sys::scratch::{InScratch, Scratch};
 
-fn sessions(name: &str) -> Held<Sessions> {
+fn sessions(name: &str) -> InScratch<Sessions> {
     let sessions = Scratch::named(name).hold(Sessions::new);
     std::fs::create_dir_all(&sessions.dir).expect("folder");
     sessions
@@ -15,7 +15,7 @@ fn write(sessions: &Sessions, key: &str, text: &str) {
 
 /// What counts of a session, oldest first, and how many lines are damaged.
 fn read(sessions: &Sessions, key: &str) -> (Vec<String>, usize) {
-    let opened = sessions.look(key).expect("look");
+    let opened = sessions.open_session(key).expect("look");
     let (mut texts, mut corrupt) = (Vec::new(), 0);
     let Some(file) = opened.file else { return (texts, 0) };
     let mut each = |_, line: &[u8]| {
@@ -51,7 +51,7 @@ fn corrupt_lines_and_a_torn_end_are_survived() {
     let s = sessions("session-torn");
     write(&s, "k", &format!("{TWO}not json\n{{\"role\":\"user\",\"cont"));
     let want = vec!["a".to_owned(), "b".to_owned()];
-    assert_eq!((read(&s, "k"), s.look("k").expect("look").torn), ((want, 2), true));
+    assert_eq!((read(&s, "k"), s.open_session("k").expect("look").torn), ((want, 2), true));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn upstreams_skip_is_honoured_without_our_field() {
     let meta = r#"{"key":"k","skip":1,"count":2,"summary":"S","scope":{"version":1}}"#;
     std::fs::write(s.dir.join("k.meta.json"), meta).expect("write");
     assert_eq!(texts(&s, "k"), ["b"]);
-    assert_eq!(s.look("k").expect("look").meta.summary, "S");
+    assert_eq!(s.open_session("k").expect("look").meta.summary, "S");
     s.save_meta("k", &s.meta("k").expect("meta")).expect("save");
     assert_eq!(s.meta("k").expect("meta").rest["scope"]["version"], 1, "foreign fields stay");
 }

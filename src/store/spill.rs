@@ -53,12 +53,12 @@ impl Slot {
 }
 
 /// What becomes of a file that is done with, for the blocking thread.
-pub struct Done {
+pub struct FinishedFile {
     path: PathBuf,
     keep: bool,
 }
 
-impl Done {
+impl FinishedFile {
     /// Removes the file, or puts it aside where there is something in it that could not be read.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Done {
 
 /// Why a message cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotKept {
+pub enum SpillError {
     /// A bound of [`crate::limits`] is reached, or the message is longer than a frame.
     Full,
     /// The chat's file is damaged behind what can be read; there is room again when that has been read.
@@ -91,7 +91,7 @@ pub enum NotKept {
 }
 
 /// A write for the blocking thread.
-pub struct Append {
+pub struct AppendJob {
     path: PathBuf,
     at: u64,
     bytes: Vec<u8>,
@@ -99,7 +99,7 @@ pub struct Append {
 }
 
 /// A read for the blocking thread.
-pub struct Take {
+pub struct ReadJob {
     path: PathBuf,
     at: u64,
     slot: usize,
@@ -138,7 +138,7 @@ impl Spill {
             let Some((number, base)) = parsed else { continue };
             let from = base.max(u64::try_from(read(&offset_name(number))).unwrap_or(0));
             let mut slot = Slot::new(number, Address::default(), base, from);
-            let keep = match slot.look(dir) {
+            let keep = match slot.scan(dir) {
                 Ok(true) => {
                     spill.slots.push(slot);
                     continue;
@@ -149,7 +149,7 @@ impl Spill {
                     true
                 }
             };
-            if let Err(e) = (Done { path: dir.join(&name), keep }).run() {
+            if let Err(e) = (FinishedFile { path: dir.join(&name), keep }).run() {
                 notes.push(e.to_string());
             }
         }
@@ -174,43 +174,43 @@ impl Spill {
         &mut self,
         message: &Inbound,
         read: &dyn Fn(&str) -> i64,
-    ) -> std::result::Result<Append, NotKept> {
+    ) -> std::result::Result<AppendJob, SpillError> {
         let chat = &message.from;
         let mut bytes = Vec::new();
         let frame = Frame::Received { id: 0, message: message.clone() };
         let total: u64 = self.slots.iter().map(|slot| slot.end - slot.base).sum();
         if !frame::encode(&frame, GENERATION, &mut bytes) || total > SPILL_BYTES {
-            return Err(NotKept::Full);
+            return Err(SpillError::Full);
         }
         if !self.holds(chat) {
             let used = |number: &usize| self.slots.iter().any(|s| s.number == *number);
-            let number = (0..SPILL_CHATS).find(|number| !used(number)).ok_or(NotKept::Full)?;
+            let number = (0..SPILL_CHATS).find(|number| !used(number)).ok_or(SpillError::Full)?;
             let base = u64::try_from(read(&offset_name(number))).unwrap_or(0);
             self.slots.push(Slot::new(number, chat.clone(), base, base));
         }
         let dir = self.dir.clone();
-        let slot = self.slots.iter_mut().find(|s| s.chat == *chat).ok_or(NotKept::Full)?;
+        let slot = self.slots.iter_mut().find(|s| s.chat == *chat).ok_or(SpillError::Full)?;
         let at = slot.end - slot.base;
         if slot.damaged {
-            return Err(NotKept::Damaged);
+            return Err(SpillError::Damaged);
         }
         // The first message fits whatever it takes, so that no slot is empty.
         if at > 0 && at + bytes.len() as u64 > SPILL_CHAT_BYTES {
-            return Err(NotKept::Full);
+            return Err(SpillError::Full);
         }
         slot.end += bytes.len() as u64;
-        Ok(Append { path: slot.path(&dir), at, bytes, slot: slot.number })
+        Ok(AppendJob { path: slot.path(&dir), at, bytes, slot: slot.number })
     }
 
     /// A planned write is on the card.
-    pub fn written(&mut self, append: &Append) {
+    pub fn written(&mut self, append: &AppendJob) {
         if let Some(slot) = self.slots.iter_mut().find(|s| s.number == append.slot) {
             slot.written = slot.written.max(slot.base + append.at + append.bytes.len() as u64);
         }
     }
 
     /// A planned write failed: the message is not kept.
-    pub fn failed(&mut self, append: &Append) {
+    pub fn failed(&mut self, append: &AppendJob) {
         if let Some(slot) = self.slots.iter_mut().find(|s| s.number == append.slot) {
             slot.end = slot.base + append.at;
         }
@@ -218,15 +218,19 @@ impl Spill {
     }
 
     /// The next message of the first chat that `admits`.
-    pub fn next(&self, admits: &dyn Fn(&Address) -> bool) -> Option<Take> {
+    pub fn next(&self, admits: &dyn Fn(&Address) -> bool) -> Option<ReadJob> {
         let slot = self.slots.iter().find(|s| s.read < s.written && admits(&s.chat))?;
         let (path, at) = (slot.path(&self.dir), slot.read - slot.base);
-        Some(Take { path, at, slot: slot.number, chat: slot.chat.clone() })
+        Some(ReadJob { path, at, slot: slot.number, chat: slot.chat.clone() })
     }
 
     /// A message of `length` bytes was read, or nothing more can be (`None`). The fact for the journal, and the file when it is
     /// done with: to be put away once the fact is written. The next chat has its turn.
-    pub fn advance(&mut self, take: &Take, length: Option<u64>) -> Option<(Frame, Option<Done>)> {
+    pub fn advance(
+        &mut self,
+        take: &ReadJob,
+        length: Option<u64>,
+    ) -> Option<(Frame, Option<FinishedFile>)> {
         let at = self.slots.iter().position(|s| s.number == take.slot)?;
         let mut slot = self.slots.remove(at);
         slot.read = length.map_or(slot.written, |length| slot.read + length);
@@ -234,7 +238,10 @@ impl Spill {
         let channel = offset_name(slot.number);
         let offset = Frame::Offset { channel, event: i64::try_from(slot.read).unwrap_or(i64::MAX) };
         if slot.read >= slot.end {
-            return Some((offset, Some(Done { path: slot.path(&self.dir), keep: slot.damaged })));
+            return Some((
+                offset,
+                Some(FinishedFile { path: slot.path(&self.dir), keep: slot.damaged }),
+            ));
         }
         self.slots.push(slot);
         Some((offset, None))
@@ -259,7 +266,7 @@ impl Spill {
 
 impl Slot {
     /// Finds the chat and the end of what was written whole; false where nothing more can be read.
-    fn look(&mut self, dir: &Path) -> std::io::Result<bool> {
+    fn scan(&mut self, dir: &Path) -> std::io::Result<bool> {
         let mut input = open(&self.path(dir), self.read - self.base)?;
         let length = input.get_ref().metadata()?.len();
         let (mut chat, mut event) = (None, (String::new(), 0));
@@ -292,7 +299,7 @@ pub fn is_mark(message: &Inbound) -> bool {
     message.text.is_empty() && message.sender.platform.is_empty()
 }
 
-impl Append {
+impl AppendJob {
     /// Writes the message; it is on the card when this returns.
     ///
     /// # Errors
@@ -313,7 +320,7 @@ impl Append {
     }
 }
 
-impl Take {
+impl ReadJob {
     /// Reads the message and how many bytes it takes.
     ///
     /// # Errors

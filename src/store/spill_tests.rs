@@ -74,7 +74,7 @@ fn chats_and_bytes_are_bounded_and_a_failed_write_leaves_no_trace() {
         assert!(spill.append(&message(&chat.to_string(), "x"), &|_| 0).is_ok());
     }
     let refused = spill.append(&message("one more", "x"), &|_| 0).err();
-    assert_eq!(refused, Some(NotKept::Full));
+    assert_eq!(refused, Some(SpillError::Full));
     let text = "x".repeat(30_000);
     let mut kept = 0;
     while let Ok(append) = spill.append(&message("0", &text), &|_| 0) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::dir::Dir;
 use crate::error::{Context, Error, Result};
 use crate::limits::{MEDIA_FOLDER_BYTES, MEDIA_WRITE_BYTES};
-use crate::sys::beneath::{Fault, File, Place, Root};
+use crate::sys::beneath::{Fault, File, ResolvedPath, Root};
 use crate::sys::spawn_blocking;
 
 /// Folder of the workspace with the files that came with messages.
@@ -17,7 +17,7 @@ pub const MEDIA: &str = "media";
 pub struct Spool {
     name: String,
     /// Of the part.
-    place: Place,
+    place: ResolvedPath,
     file: Arc<File>,
     waiting: Vec<u8>,
 }

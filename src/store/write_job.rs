@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::frame::{self, Frame};
 use super::journal::Files;
-use super::jsonl::{self, Lines};
+use super::jsonl::{self, SessionLines};
 use crate::error::{Error, Result};
 
 /// Costs, for `status` and the benchmark.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Costs {
+pub struct WriteStats {
     /// fsync and fdatasync calls.
     pub syncs: u64,
     /// Bytes handed to the file system.
@@ -25,7 +25,7 @@ pub struct Job {
     /// The frames are all that is alive, and begin a file.
     pub snapshot: bool,
     /// For the session files, oldest first.
-    pub lines: Vec<Lines>,
+    pub lines: Vec<SessionLines>,
     /// Session files with lines that are only safe through the journal.
     pub dirty: Vec<String>,
     /// Their folder.
@@ -33,7 +33,7 @@ pub struct Job {
     /// Everything is on the card when it ends.
     pub sync: bool,
     /// What it took.
-    pub costs: Costs,
+    pub costs: WriteStats,
     /// Session files that are on the card up to so many bytes, though the journal still has lines of theirs.
     pub synced: Vec<(String, u64)>,
     /// Session files that could not be written or synced, and why.

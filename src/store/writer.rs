@@ -12,10 +12,10 @@ use smol::future::or;
 use super::durability::Durability;
 use super::failures::Failures;
 use super::frame::{self, Frame};
-use super::journal::{Ahead, Files};
-use super::jsonl::Lines;
+use super::journal::{Files, PipelinedWrite};
+use super::jsonl::SessionLines;
 use super::ledger::Ledger;
-pub use super::write_job::{Costs, Job};
+pub use super::write_job::{Job, WriteStats};
 use crate::error::Error;
 use crate::limits::JOURNAL_LINES_BYTES;
 
@@ -27,7 +27,7 @@ pub struct Ticket(u64);
 pub struct Journal {
     inner: RefCell<Inner>,
     durability: Durability,
-    costs: Cell<Costs>,
+    costs: Cell<WriteStats>,
     sessions: PathBuf,
 }
 
@@ -39,9 +39,9 @@ struct Inner {
     keeps_frames: bool,
     generation: u32,
     buffer: Vec<u8>,
-    lines: Vec<Lines>,
+    lines: Vec<SessionLines>,
     /// Lines that a job has, which nobody knows to be in their file yet.
-    under_way: Vec<Lines>,
+    under_way: Vec<SessionLines>,
     /// Session files with lines that are only safe through the journal.
     dirty: Vec<String>,
     recorded: u64,
@@ -51,7 +51,7 @@ struct Inner {
     /// Session files that the last job could not write.
     failures: Failures,
     /// Where a reply's acceptance is written while a job syncs.
-    ahead: Option<Ahead>,
+    ahead: Option<PipelinedWrite>,
     /// There is one in the buffer.
     hurried: bool,
     /// It could not be written.
@@ -104,7 +104,7 @@ impl Journal {
     }
 
     /// What was written so far.
-    pub fn costs(&self) -> Costs {
+    pub fn costs(&self) -> WriteStats {
         self.costs.get()
     }
 
@@ -147,7 +147,7 @@ impl Journal {
         }
         let mut inner = self.inner.borrow_mut();
         let sync = !carried && inner.keeps_frames;
-        inner.lines.push(Lines { session: session.into(), offset, bytes, sync });
+        inner.lines.push(SessionLines { session: session.into(), offset, bytes, sync });
         inner.next_ticket()
     }
 
@@ -260,7 +260,7 @@ impl Journal {
         costs.bytes += job.costs.bytes;
         self.costs.set(costs);
         let mut inner = self.inner.borrow_mut();
-        inner.settle(job, upto, result.is_ok());
+        inner.complete(job, upto, result.is_ok());
         drop(inner);
         match result {
             Ok(()) => {
@@ -289,7 +289,7 @@ impl Journal {
             Some(Ok(ahead)) => {
                 inner.ahead = Some(ahead);
                 let costs = self.costs.get();
-                self.costs.set(Costs { bytes: costs.bytes + bytes, ..costs });
+                self.costs.set(WriteStats { bytes: costs.bytes + bytes, ..costs });
             }
             // The next job begins a file with all that is alive.
             _ => inner.passing_failed = true,
@@ -356,14 +356,14 @@ impl Inner {
             dirty: std::mem::take(&mut self.dirty),
             sessions: sessions.to_path_buf(),
             sync,
-            costs: Costs::default(),
+            costs: WriteStats::default(),
             synced: Vec::new(),
             failures: Vec::new(),
             disk_fault: false,
         })
     }
 
-    fn settle(&mut self, mut job: Job, upto: u64, ok: bool) {
+    fn complete(&mut self, mut job: Job, upto: u64, ok: bool) {
         let noted = job.note_synced(self.generation);
         self.files = job.files;
         if let (Some(files), Some(ahead)) = (&mut self.files, self.ahead.take()) {

@@ -117,7 +117,7 @@ fn lines_are_unsaved_until_their_job_has_ended() {
     let job = journal.inner.borrow_mut().job(&dir).expect("a job");
     assert_eq!(journal.unsaved("s.jsonl"), [(10, b"{}\n".to_vec())]);
     journal.record_lines(0, "s.jsonl", 10, b"[]\n".to_vec(), vec![]);
-    journal.inner.borrow_mut().settle(job, 1, false);
+    journal.inner.borrow_mut().complete(job, 1, false);
     let both = [(10, b"{}\n".to_vec()), (13, b"[]\n".to_vec())];
     assert_eq!(journal.unsaved("s.jsonl"), both);
 }
@@ -145,7 +145,7 @@ fn an_acceptance_passes_the_sync_that_is_under_way() {
     assert_eq!(open_now(), [1, 2], "behind a gap it does not count yet");
     job.run().expect("write");
     assert_eq!(open_now(), [2, 3, 4]);
-    journal.inner.borrow_mut().settle(job, ticket.0, true);
+    journal.inner.borrow_mut().complete(job, ticket.0, true);
     drive(&journal, async {
         assert!(journal.synced(journal.record(&received(5))).await);
     });
@@ -177,7 +177,7 @@ fn a_passing_write_that_fails_begins_a_new_file() {
     std::fs::rename(dir.join("state"), dir.join("away")).expect("rename");
     smol::block_on(journal.write_ahead());
     std::fs::rename(dir.join("away"), dir.join("state")).expect("rename");
-    journal.inner.borrow_mut().settle(job, ticket.0, true);
+    journal.inner.borrow_mut().complete(job, ticket.0, true);
     assert!(journal.inner.borrow().failed);
     drive(&journal, async {
         assert!(journal.synced(journal.record(&received(3))).await);

@@ -15,7 +15,7 @@ use crate::proto::elf;
 
 /// Facts of one end.
 #[derive(Clone, Copy, Debug)]
-pub struct End<'a> {
+pub struct DaemonEnd<'a> {
     /// e.g. `signal 11 (SIGSEGV)`.
     pub how: &'a str,
     /// Seconds the daemon ran.
@@ -27,7 +27,7 @@ pub struct End<'a> {
 }
 
 /// The report's text.
-pub fn report<'a>(end: &End<'_>, log: impl Iterator<Item = &'a str>) -> String {
+pub fn report<'a>(end: &DaemonEnd<'_>, log: impl Iterator<Item = &'a str>) -> String {
     let mut text = String::with_capacity(1024);
     let _ = write!(
         text,
@@ -126,7 +126,7 @@ mod tests {
             .join("state");
         for n in 0..8 {
             let how = format!("exit status {n}");
-            let end = End { how: &how, uptime: n, build_id: "ab", unix: 5 };
+            let end = DaemonEnd { how: &how, uptime: n, build_id: "ab", unix: 5 };
             save(&state, &report(&end, ["one", "two"].into_iter())).expect("save");
         }
         let mut names: Vec<_> = fs::read_dir(&state)

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 
 use super::cgroup::Groups;
-use super::log_sink::{Lines, LogSink};
+use super::log_sink::{LineSplitter, LogSink};
 use super::report::LimitsInForce;
 use super::settings::Settings;
 use super::tools::Tools;
@@ -17,8 +17,8 @@ use crate::sys::service::{self, Confinement, EXEC_BROKER_FD, Identity, NOTIFY_FD
 /// A daemon that runs.
 pub struct Daemon {
     child: Child,
-    out: Option<(ChildStdout, Lines)>,
-    err: Option<(ChildStderr, Lines)>,
+    out: Option<(ChildStdout, LineSplitter)>,
+    err: Option<(ChildStderr, LineSplitter)>,
     /// Monotonic second of the start.
     pub started: u64,
     /// A keepalive came.
@@ -76,8 +76,8 @@ impl Daemon {
         };
         let mut child =
             service::start(program, &arguments, &environment, notify.as_fd(), &confinement)?;
-        let out = child.stdout.take().map(|pipe| (pipe, Lines::default()));
-        let err = child.stderr.take().map(|pipe| (pipe, Lines::default()));
+        let out = child.stdout.take().map(|pipe| (pipe, LineSplitter::default()));
+        let err = child.stderr.take().map(|pipe| (pipe, LineSplitter::default()));
         Ok(Daemon { child, out, err, started: now, beating: false, shot: None })
     }
 
@@ -136,7 +136,7 @@ fn effective_root() -> bool {
 }
 
 /// False at the end of the stream.
-fn once(pipe: &mut impl Read, lines: &mut Lines, pid: u32, log: &mut LogSink) -> bool {
+fn once(pipe: &mut impl Read, lines: &mut LineSplitter, pid: u32, log: &mut LogSink) -> bool {
     let mut buffer = [0; 1024];
     match pipe.read(&mut buffer) {
         Ok(n) if n > 0 => {

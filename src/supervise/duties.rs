@@ -88,7 +88,7 @@ impl Supervisor {
     pub(super) fn report_end(&mut self, how: &str, uptime: u64) {
         self.log.write(&format!("the daemon ended after {uptime} s: {how}"));
         let build_id = crash::own_build_id();
-        let end = crash::End { how, uptime, build_id: &build_id, unix: crash::unix_now() };
+        let end = crash::DaemonEnd { how, uptime, build_id: &build_id, unix: crash::unix_now() };
         let text = crash::report(&end, self.log.last());
         let state = self.settings.home.join("state");
         if let Err(e) = as_user(self.identity.as_ref(), || crash::save(&state, &text)) {

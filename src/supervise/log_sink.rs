@@ -32,13 +32,13 @@ impl LogSink {
     /// A line of the supervisor's own.
     pub fn write(&mut self, text: &str) {
         self.put(NOTICE, "picoclaw-supervise", std::process::id(), text);
-        self.keep(text);
+        self.remember(text);
     }
 
     /// A line of the daemon's.
     pub fn daemon(&mut self, pid: u32, text: &str) {
         self.put(INFO, "picoclaw", pid, text);
-        self.keep(text);
+        self.remember(text);
     }
 
     /// The last lines, oldest first.
@@ -46,7 +46,7 @@ impl LogSink {
         self.ring.iter().map(|line| &**line)
     }
 
-    fn keep(&mut self, text: &str) {
+    fn remember(&mut self, text: &str) {
         if self.ring.len() == LOG_RING_LINES {
             self.ring.pop_front();
         }
@@ -68,9 +68,9 @@ impl LogSink {
 
 /// Cuts a byte stream into lines of at most [`LOG_LINE_BYTES`]; the rest of a longer line is dropped.
 #[derive(Debug, Default)]
-pub struct Lines(Vec<u8>);
+pub struct LineSplitter(Vec<u8>);
 
-impl Lines {
+impl LineSplitter {
     /// Takes bytes, gives each whole line to `sink`.
     pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
@@ -109,7 +109,7 @@ mod tests {
 
     #[track_caller]
     fn check(pieces: &[&[u8]], want: &[&str]) {
-        let (mut lines, mut got) = (Lines::default(), Vec::new());
+        let (mut lines, mut got) = (LineSplitter::default(), Vec::new());
         for piece in pieces {
             lines.feed(piece, |line| got.push(line.to_owned()));
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::respawn::Policy;
-use crate::import::Places;
+use crate::import::ImportPaths;
 use crate::limits::KEEPALIVE_STALE;
 use crate::{Error, Result};
 
@@ -77,8 +77,8 @@ pub struct Settings {
 
 impl Settings {
     /// Where the import from the boot partition reads and writes.
-    pub fn import_places(&self) -> Places {
-        Places {
+    pub fn import_places(&self) -> ImportPaths {
+        ImportPaths {
             boot: self.boot.clone(),
             home: self.home.clone(),
             system: self.system.clone(),
@@ -109,7 +109,9 @@ impl Settings {
                 "cgroup" => LimitMode::Cgroup,
                 "rlimit" => LimitMode::Rlimit,
                 "none" => LimitMode::None,
-                other => return Err(bad("PICOCLAW_LIMITS", other, "auto, cgroup, rlimit or none")),
+                other => {
+                    return Err(invalid("PICOCLAW_LIMITS", other, "auto, cgroup, rlimit or none"));
+                }
             },
             memory_high: env.size("PICOCLAW_MEMORY_HIGH", 6 << 20)?,
             memory_max: env.size("PICOCLAW_MEMORY_MAX", 8 << 20)?,
@@ -157,13 +159,13 @@ impl Variables<'_> {
 
     fn size(&self, name: &str, default: u64) -> Result<u64> {
         let Some(value) = self.get(name) else { return Ok(default) };
-        bytes(&value).ok_or_else(|| bad(name, &value, "a number with K, M, G, or max"))
+        bytes(&value).ok_or_else(|| invalid(name, &value, "a number with K, M, G, or max"))
     }
 
     fn number(&self, name: &str, default: i64, least: i64, most: i64) -> Result<i64> {
         let Some(value) = self.get(name) else { return Ok(default) };
         let number = value.parse().ok().filter(|n| (least..=most).contains(n));
-        number.ok_or_else(|| bad(name, &value, "a number in its range"))
+        number.ok_or_else(|| invalid(name, &value, "a number in its range"))
     }
 
     /// `None` for `auto`.
@@ -172,7 +174,7 @@ impl Variables<'_> {
             "auto" => Ok(None),
             value if value == yes => Ok(Some(true)),
             value if value == no => Ok(Some(false)),
-            value => Err(bad(name, value, "auto or one of the two others")),
+            value => Err(invalid(name, value, "auto or one of the two others")),
         }
     }
 }
@@ -181,7 +183,7 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn bad(name: &str, value: &str, want: &str) -> Error {
+fn invalid(name: &str, value: &str, want: &str) -> Error {
     Error::new(format!("{name}={value}: not {want}"))
 }
 

@@ -51,7 +51,7 @@ pub fn ask(
 }
 
 /// A request as root has it.
-pub struct Asked {
+pub struct CommandRequest {
     leaf: u32,
     request: OwnedFd,
     control: UnixStream,
@@ -61,7 +61,7 @@ pub struct Asked {
 }
 
 /// Takes one waiting request; `None` when there is none. What is no request is thrown away.
-pub fn receive(socket: &UnixDatagram) -> Option<Option<Asked>> {
+pub fn receive(socket: &UnixDatagram) -> Option<Option<CommandRequest>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
     let mut text = [0; 4];
@@ -79,10 +79,10 @@ pub fn receive(socket: &UnixDatagram) -> Option<Option<Asked>> {
     };
     let (control, leaf) = (UnixStream::from(control), u32::from_ne_bytes(text));
     let fine = got.bytes == text.len() && control.set_nonblocking(true).is_ok();
-    Some(fine.then_some(Asked { leaf, request, control, stdout, stderr, folder }))
+    Some(fine.then_some(CommandRequest { leaf, request, control, stdout, stderr, folder }))
 }
 
-impl Asked {
+impl CommandRequest {
     /// Tells the daemon why it was not run. Nothing is written to descriptors that the daemon chose, but to its socket.
     pub fn refuse(self, why: &io::Error) {
         let number = why.raw_os_error().unwrap_or(libc::EACCES);

@@ -17,7 +17,7 @@ const LARGE: usize = 2560;
 const PAGE: usize = 4096;
 
 /// dlmalloc under one lock (there are two threads, one of which sleeps), and a counter.
-pub struct Counting;
+pub struct CountingAllocator;
 
 static HEAP: Mutex<Dlmalloc> = Mutex::new(Dlmalloc::new());
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -44,7 +44,7 @@ fn is_large(layout: Layout) -> bool {
 
 // SAFETY: a block comes from dlmalloc, under one lock, or is a mapping of its own; its layout, which the caller has to
 // repeat, tells which. Both uphold the contract.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let pointer = if is_large(layout) {
             map(layout.size())
@@ -132,14 +132,15 @@ mod tests {
                 let layout = Layout::from_size_align(size, align).unwrap();
                 // SAFETY: the layout is not empty; each block is freed once, with the layout it has.
                 unsafe {
-                    let block = Counting.alloc_zeroed(layout);
+                    let block = CountingAllocator.alloc_zeroed(layout);
                     assert_eq!(block as usize % align, 0);
                     assert_eq!((*block, *block.add(size - 1)), (0, 0));
                     block.add(size - 1).write(7);
-                    let block = Counting.realloc(block, layout, size * 2);
+                    let block = CountingAllocator.realloc(block, layout, size * 2);
                     assert_eq!(block as usize % align, 0);
                     assert_eq!(*block.add(size - 1), 7);
-                    Counting.dealloc(block, Layout::from_size_align(size * 2, align).unwrap());
+                    CountingAllocator
+                        .dealloc(block, Layout::from_size_align(size * 2, align).unwrap());
                 }
             }
         }

@@ -10,7 +10,7 @@ pub struct Memory {
 }
 
 /// Reads the figures of this process; zeros where there is no procfs.
-pub fn of_self() -> Memory {
+pub fn read_own() -> Memory {
     parse(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
 }
 
@@ -47,7 +47,7 @@ mod tests {
         let status = "Name:\tx\nVmHWM:\t  9 kB\nVmRSS:\t  1024 kB\nRssAnon:\t 350 kB\n";
         assert_eq!(parse(status), Memory { vm_rss: 1024, rss_anon: 350 });
         assert_eq!(parse("nothing"), Memory::default());
-        assert!(of_self().vm_rss > 0);
-        assert!(of_machine() > Some(of_self().vm_rss * 1024));
+        assert!(read_own().vm_rss > 0);
+        assert!(of_machine() > Some(read_own().vm_rss * 1024));
     }
 }

@@ -25,8 +25,8 @@ impl Scratch {
     }
 
     /// Makes something in it.
-    pub(crate) fn hold<T>(self, make: impl FnOnce(&Path) -> T) -> Held<T> {
-        Held { thing: make(&self.0), _folder: self }
+    pub(crate) fn hold<T>(self, make: impl FnOnce(&Path) -> T) -> InScratch<T> {
+        InScratch { thing: make(&self.0), _folder: self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -51,12 +51,12 @@ impl Scratch {
 }
 
 /// Something that lives in such a folder, and keeps it.
-pub(crate) struct Held<T> {
+pub(crate) struct InScratch<T> {
     thing: T,
     _folder: Scratch,
 }
 
-impl<T> Deref for Held<T> {
+impl<T> Deref for InScratch<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -64,7 +64,7 @@ impl<T> Deref for Held<T> {
     }
 }
 
-impl<T> DerefMut for Held<T> {
+impl<T> DerefMut for InScratch<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.thing
     }

@@ -50,31 +50,31 @@ pub fn flush_input() -> io::Result<()> {
 }
 
 /// Another mode on standard input, raw for instance.
-pub struct Raw(Termios);
+pub struct TerminalMode(Termios);
 
-impl Raw {
+impl TerminalMode {
     /// `None` when standard input is no terminal.
-    pub fn enter() -> Option<Raw> {
+    pub fn enter() -> Option<TerminalMode> {
         let before = termios::tcgetattr(io::stdin()).ok()?;
         let mut raw = before.clone();
         raw.make_raw();
         // Output stays as it is: other code prints whole lines meanwhile.
         raw.output_modes = before.output_modes;
         termios::tcsetattr(io::stdin(), OptionalActions::Drain, &raw).ok()?;
-        Some(Raw(before))
+        Some(TerminalMode(before))
     }
 
     /// What is typed is not shown; otherwise lines as usual.
-    pub fn hide() -> Option<Raw> {
+    pub fn hide() -> Option<TerminalMode> {
         let before = termios::tcgetattr(io::stdin()).ok()?;
         let mut hidden = before.clone();
         hidden.local_modes -= termios::LocalModes::ECHO;
         termios::tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
-        Some(Raw(before))
+        Some(TerminalMode(before))
     }
 }
 
-impl Drop for Raw {
+impl Drop for TerminalMode {
     fn drop(&mut self) {
         // The terminal may be gone; there is nobody to tell.
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);

@@ -6,16 +6,16 @@ use super::ToolContext;
 use crate::limits::{EMBED_BATCH, EMBED_BATCHES, EMBED_BODY_BYTES, EMBED_TIMEOUT};
 use crate::net::http::Request;
 use crate::proto::text;
-use crate::store::index::{Folders, Found, vectors};
+use crate::store::index::{Folders, SearchResult, vectors};
 use crate::sys::spawn_blocking;
 
 #[derive(Deserialize)]
-struct Answer {
-    data: Vec<Item>,
+struct EmbeddingsResponse {
+    data: Vec<EmbeddingItem>,
 }
 
 #[derive(Deserialize)]
-struct Item {
+struct EmbeddingItem {
     #[serde(default)]
     index: usize,
     embedding: Vec<f32>,
@@ -31,7 +31,7 @@ pub async fn search(
     folders: Folders,
     query: &str,
     limit: usize,
-) -> Result<Option<Found>, String> {
+) -> Result<Option<SearchResult>, String> {
     let model = ctx.config.embeddings.clone();
     if model.is_empty() {
         return Ok(None);
@@ -86,7 +86,7 @@ async fn embed(ctx: &ToolContext, model: &str, texts: &[String]) -> Result<Vec<V
 
 /// The vectors of an answer, in the order of the texts.
 pub fn parse(bytes: &[u8], count: usize) -> Result<Vec<Vec<f32>>, String> {
-    let mut answer: Answer =
+    let mut answer: EmbeddingsResponse =
         text::utf8(bytes).and_then(serde_json::from_str).map_err(|e| e.to_string())?;
     answer.data.sort_by_key(|item| item.index);
     if answer.data.len() != count {

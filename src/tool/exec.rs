@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::guard::{Guard, risk};
 use super::schema::{integer, text};
-use super::scope::{Scope, Want, fault};
+use super::scope::{PathUse, Scope, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, sandbox};
 use crate::config::{Config, ExecConfig};
 use crate::limits::{EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX};
@@ -165,12 +165,12 @@ async fn execute(
 /// descriptor, so swapping the folder for a link in between has no effect.
 fn folder(guard: &Guard, scope: &Scope, command: &str, dir: &str) -> Result<OwnedFd, String> {
     let fd = scope
-        .place(dir, Want::Read)
+        .place(dir, PathUse::Read)
         .and_then(|place| place.open_folder().map_err(|e| fault(dir, &e)))
         .map_err(|e| format!("working_dir: {e}"))?;
     let path = crate::sys::beneath::path_of(&fd).map_err(|e| format!("working_dir: {e}"))?;
     // Reads may be allowed outside the workspace, commands are not.
-    if scope.restricted() && !scope.covers(&path, Want::Read) {
+    if scope.restricted() && !scope.covers(&path, PathUse::Read) {
         return Err(blocked(super::guard::Reason::Outside));
     }
     guard.check(command, &path, scope).map_err(blocked)?;

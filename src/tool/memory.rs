@@ -3,11 +3,11 @@
 use std::os::unix::fs::FileExt;
 
 use super::schema::{integer, text};
-use super::scope::{Scope, Want, fault};
+use super::scope::{PathUse, Scope, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
 use crate::limits::{APPEND_FILE_BYTES, MEMORY_APPEND_BYTES, SEARCH_RESULTS};
 use crate::proto::date;
-use crate::store::index::{self, Folders, Found};
+use crate::store::index::{self, Folders, SearchResult};
 use crate::store::memory;
 use crate::sys::{clock, spawn_blocking};
 
@@ -52,7 +52,7 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let found = spawn_blocking(Box::new(move || index::search(&folders, &asked, limit))).await;
     #[cfg(feature = "embeddings")]
     let found = match super::embeddings::search(ctx, both, &query, limit).await {
-        Ok(Some(both)) => Found { hits: both.hits, ..found },
+        Ok(Some(both)) => SearchResult { hits: both.hits, ..found },
         Ok(None) => found,
         Err(e) => {
             crate::log::info!("memory_search goes by words alone: {e}");
@@ -62,7 +62,7 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     ToolResult::silent(shown(&query, &found))
 }
 
-fn shown(query: &str, found: &Found) -> String {
+fn shown(query: &str, found: &SearchResult) -> String {
     let mut out = String::new();
     let query = crate::proto::text::one_line(query, 100);
     match found.hits.len() {
@@ -130,7 +130,7 @@ pub async fn append(ctx: &ToolContext, args: &Args) -> ToolResult {
 /// Appends lines to a file in one write, synced when this returns; `head` starts a new file.
 fn note(scope: &Scope, path: &str, head: &str, lines: &str) -> Result<(), String> {
     let _writing = memory::writing();
-    let place = scope.place(path, Want::Write)?;
+    let place = scope.place(path, PathUse::Write)?;
     let before = match place.exists() {
         true => place.read().map(|(file, _)| begin(&file)).map_err(|e| fault(path, &e))?,
         false => head,

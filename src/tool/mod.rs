@@ -50,7 +50,7 @@ pub struct ToolSpec {
     /// See [`Effect`].
     pub effect: Effect,
     /// Runs one call whose arguments match the schema.
-    pub run: Run,
+    pub run: RunFn,
     /// Acts on the machine and not only on files and chats: unattended turns do not have it unless
     /// `tools.unattended` grants it.
     pub acts_on_machine: bool,
@@ -90,10 +90,10 @@ impl ToolSpec {
 }
 
 /// A running tool call. Boxed, so that a turn needs only the memory of its call, not of the largest tool.
-pub type Running<'a> = Pin<Box<dyn Future<Output = ToolResult> + 'a>>;
+pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = ToolResult> + 'a>>;
 
 /// Starts a call. Dropping what it returns stops the call.
-pub type Run = for<'a> fn(&'a ToolContext, &'a Args) -> Running<'a>;
+pub type RunFn = for<'a> fn(&'a ToolContext, &'a Args) -> ToolFuture<'a>;
 
 /// What a tool needs from the turn; without it the model does not see the tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

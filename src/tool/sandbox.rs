@@ -18,7 +18,7 @@ use paths::{DEVICES, HIDDEN, SETTINGS, SYSTEM};
 use super::scope;
 use crate::config::Config;
 use crate::limits::EXEC_PROCESSES;
-use crate::sys::process::{self, CgroupLeaf, Filter, Guarded, LandlockRules, Sandbox};
+use crate::sys::process::{self, CgroupLeaf, Filter, LandlockRules, ProtectedProcesses, Sandbox};
 
 /// The sandbox's strength, as shown by `status`.
 pub fn describe(config: &Config) -> String {
@@ -123,7 +123,7 @@ impl Plan {
         }
         let found = process::strength();
         if found.seccomp {
-            sandbox.filter = Some(Filter::new(&Guarded::this())?);
+            sandbox.filter = Some(Filter::new(&ProtectedProcesses::this())?);
         }
         if found.landlock > 0 {
             let rules = self.rules()?;

@@ -2,7 +2,7 @@
 //! daemon's own configuration and state.
 //!
 //! Decisions are made on the place that is then used, never on a path's text: a path is resolved to an open
-//! folder and a name ([`Place`]), and the kernel says where that is.
+//! folder and a name ([`ResolvedPath`]), and the kernel says where that is.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -11,11 +11,11 @@ use regex_lite::Regex;
 
 use crate::config::Config;
 use crate::store::dir::Dir;
-use crate::sys::beneath::{self, Fault, Place, Root};
+use crate::sys::beneath::{self, Fault, ResolvedPath, Root};
 
 /// The purpose of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
+pub enum PathUse {
     /// Contents or names.
     Read,
     /// New content; missing folders are created.
@@ -93,17 +93,17 @@ impl Scope {
         self.restricted
     }
 
-    /// `path` (no links in it) may be named in a command line, as a file to write with [`Want::Write`].
-    pub fn covers(&self, path: &Path, want: Want) -> bool {
+    /// `path` (no links in it) may be named in a command line, as a file to write with [`PathUse::Write`].
+    pub fn covers(&self, path: &Path, want: PathUse) -> bool {
         let workspace = self.workspace.canonicalize();
         let inside = workspace.is_ok_and(|w| path.starts_with(w))
             || opened(&self.write, path)
-            || (want == Want::Read && self.readable(path));
+            || (want == PathUse::Read && self.readable(path));
         inside && !self.is_own(path)
     }
 
     /// Resolves a path from the model. Errors are for the model; disk errors are a [`Fault`] in `fault`'s words.
-    pub fn place(&self, text: &str, want: Want) -> Result<Place, String> {
+    pub fn place(&self, text: &str, want: PathUse) -> Result<ResolvedPath, String> {
         if text.is_empty() {
             return Err("path is required".into());
         }
@@ -119,7 +119,7 @@ impl Scope {
                 .or_else(|_| path.strip_prefix(&self.workspace))
                 .ok(),
         };
-        let create = want == Want::Write;
+        let create = want == PathUse::Write;
         let place = match inner.map(|p| workspace.locate(p, create)) {
             Some(Err(Fault::Outside)) | None => self.outside(&workspace, path, want)?,
             Some(done) => done.map_err(|e| fault(text, &e))?,
@@ -128,13 +128,18 @@ impl Scope {
         Ok(place)
     }
 
-    fn outside(&self, workspace: &Root, path: &Path, want: Want) -> Result<Place, String> {
-        let free = !self.restricted || (want == Want::Read && self.read_outside);
-        let refused = || String::from(if climbs(path) { OUTSIDE } else { LINK });
+    fn outside(
+        &self,
+        workspace: &Root,
+        path: &Path,
+        want: PathUse,
+    ) -> Result<ResolvedPath, String> {
+        let free = !self.restricted || (want == PathUse::Read && self.read_outside);
+        let refused = || String::from(if has_parent_component(path) { OUTSIDE } else { LINK });
         // If no rule could allow it, not even its existence is revealed.
         let never = match want {
-            Want::Read => self.read.is_empty() && self.roots.is_empty(),
-            Want::Write => self.write.is_empty(),
+            PathUse::Read => self.read.is_empty() && self.roots.is_empty(),
+            PathUse::Write => self.write.is_empty(),
         };
         if !free && never {
             return Err(refused());
@@ -142,12 +147,12 @@ impl Scope {
         let top = Root::open(Path::new("/")).map_err(|e| format!("cannot open /: {e}"))?;
         let top = self.mode(top);
         let full = workspace.path().join(path);
-        let place = top.locate(&full, free && want == Want::Write);
+        let place = top.locate(&full, free && want == PathUse::Write);
         let place =
             place.map_err(|e| if free { fault(&path.to_string_lossy(), &e) } else { refused() })?;
         let allowed = |real: PathBuf| match want {
-            Want::Read => self.readable(&real),
-            Want::Write => opened(&self.write, &real),
+            PathUse::Read => self.readable(&real),
+            PathUse::Write => opened(&self.write, &real),
         };
         if free || place.path().is_ok_and(allowed) {
             return Ok(place);
@@ -161,7 +166,7 @@ impl Scope {
     }
 
     /// Not only by name: a hard link has the same identity.
-    fn guard_own(&self, place: &Place) -> Result<(), String> {
+    fn guard_own(&self, place: &ResolvedPath) -> Result<(), String> {
         let path = place.path().map_err(|e| format!("cannot tell where the file is: {e}"))?;
         let linked = || {
             place
@@ -216,7 +221,7 @@ fn compile_paths(key: &str, patterns: &[String]) -> Result<Vec<Regex>, String> {
 }
 
 /// The path's text leads out, even without a link.
-fn climbs(path: &Path) -> bool {
+fn has_parent_component(path: &Path) -> bool {
     let mut depth = 0i32;
     path.is_absolute()
         || path.components().any(|c| {

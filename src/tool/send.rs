@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::schema::text;
-use super::scope::{Scope, Want, fault};
+use super::scope::{PathUse, Scope, fault};
 use super::{Args, Effect, Needs, ToolContext, ToolResult, ToolSpec};
 use crate::bus::Upload;
 use crate::limits::SEND_FILE_BYTES;
@@ -43,7 +43,7 @@ async fn send(ctx: &ToolContext, args: &Args) -> Result<String, String> {
     let name = one_line(name.rsplit('/').next().unwrap_or(name), 100);
     let scope = Scope::new(&ctx.config, &ctx.readable_roots)?;
     let open = move || {
-        let (file, _) = scope.place(&path, Want::Read)?.read().map_err(|e| fault(&path, &e))?;
+        let (file, _) = scope.place(&path, PathUse::Read)?.read().map_err(|e| fault(&path, &e))?;
         let bytes = file.metadata().map_err(|e| e.to_string())?.len();
         match bytes {
             0 => Err(format!("{path} is empty")),

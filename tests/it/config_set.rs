@@ -1,11 +1,11 @@
 //! `config set`, and `config show` of keys that are not there.
 
 use crate::config_folder::Folder;
-use picoclaw::config::{Given, SET_FILE, set, show};
+use picoclaw::config::{NewValue, SET_FILE, set, show};
 
 const CONFIG: &str = r#"{"version":3,"model_list":[{"model_name":"gpt-4.1","model":"ollama/y"}]}"#;
 
-fn given(folder: &Folder, key: &str, value: Given) -> Result<String, String> {
+fn given(folder: &Folder, key: &str, value: NewValue) -> Result<String, String> {
     let mut out = Vec::new();
     let done = set(&folder.options, key, &value, &mut out);
     let text = folder.short(&String::from_utf8(out).unwrap());
@@ -13,7 +13,7 @@ fn given(folder: &Folder, key: &str, value: Given) -> Result<String, String> {
 }
 
 fn argument(folder: &Folder, key: &str, value: &str) -> Result<String, String> {
-    given(folder, key, Given::Argument(value.into()))
+    given(folder, key, NewValue::Argument(value.into()))
 }
 
 fn file() -> String {
@@ -34,7 +34,7 @@ fn keys_are_set_one_after_the_other() {
     argument(&folder, "time.servers", r#"["a","b"]"#).unwrap();
     argument(&folder, "model_list.gpt-4.1.streaming.enabled", "true").unwrap();
     argument(&folder, "model_list.gpt-4.1.extra_body", r#"{"x":1}"#).unwrap();
-    given(&folder, "gateway.token", Given::Input(" t0ken \n".into())).unwrap();
+    given(&folder, "gateway.token", NewValue::Input(" t0ken \n".into())).unwrap();
     let config = folder.good().config;
     assert_eq!((config.gateway.port, config.gateway.token.expose()), (7, "t0ken"));
     assert!(config.heartbeat.is_zero() && config.models[0].streaming);

@@ -134,7 +134,7 @@ fn anthropic_base(input: &Value, _expected: &Value) {
 mod messages_api {
     use picoclaw::message::Role;
     use picoclaw::provider::anthropic::{self, request, response};
-    use picoclaw::provider::exchange::Answer;
+    use picoclaw::provider::exchange::AnswerParser;
     use picoclaw::tool::{Effect, ToolSpec};
     use serde_json::json;
 

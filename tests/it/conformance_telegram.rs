@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use picoclaw::bus::Sender;
-use picoclaw::channel::telegram::{self, Event, Me};
+use picoclaw::channel::telegram::{self, BotUser, Event};
 use picoclaw::channel::{SendError, access, command, group, media};
 use picoclaw::config::GroupTrigger;
 use picoclaw::proto::{markdown, split, text};
@@ -120,7 +120,7 @@ fn group_trigger() {
 #[test]
 fn telegram_group() {
     rows("telegram_group", |_, name, input, want| {
-        let me = Me { id: 1, username: "testbot".into() };
+        let me = BotUser { id: 1, username: "testbot".into() };
         let rule = GroupTrigger { mention_only: true, prefixes: Vec::new() };
         let words = text(&input["text"]);
         let update = serde_json::json!({"update_id": 1, "message": {

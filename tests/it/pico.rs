@@ -310,7 +310,7 @@ fn thoughts_are_told_from_answers_as_upstream_does() {
         assert!(payload.get("kind").is_some() || payload.get("thought").is_some(), "{payload}");
         same(
             name,
-            picoclaw::channel::pico::envelope::is_thought(&payload),
+            picoclaw::channel::pico::envelope::is_reasoning(&payload),
             expected["want"] == true,
         )
     });

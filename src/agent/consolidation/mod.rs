@@ -28,17 +28,17 @@ impl Agent {
     /// The model's or the disk's; MEMORY.md is then as it was.
     pub async fn consolidate(&self, today: i64) -> Result<Option<String>> {
         let workspace = self.config.agent.workspace.clone();
-        let gathered = spawn_blocking(Box::new(move || -> Result<files::Gathered> {
+        let gathered = spawn_blocking(Box::new(move || -> Result<files::PendingNotes> {
             let root = Dir::shared(&workspace)?;
             let memory = files::memory(&root)?;
             // A mark of a day to come is of a clock that was wrong.
             let upto =
                 prompt::consolidated_upto(&memory).and_then(day_of).filter(|day| *day < today);
             let notes = files::notes(&root, upto, today)?;
-            Ok(files::Gathered { memory, notes })
+            Ok(files::PendingNotes { memory, notes })
         }))
         .await?;
-        let files::Gathered { memory, mut notes } = gathered;
+        let files::PendingNotes { memory, mut notes } = gathered;
         let question = loop {
             let Some((_, _)) = notes.last() else { return Ok(None) };
             let question = prompt::question(&memory, &notes);

@@ -31,7 +31,7 @@ use crate::limits::{COMMAND_REPLIES, DISK_WAIT, MESSAGE_BYTES, QUEUE, WAITING_NO
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
 use crate::store::writer::Journal;
-use spill::{Kept, SpillQueue};
+use spill::{SpillQueue, SpillResult};
 use unconfirmed::Unconfirmed;
 
 /// What became of a message.
@@ -121,7 +121,7 @@ impl Inbox {
             if or(room, told).await {
                 self.spill.move_one(|id| self.turns.queue.start(id)).await;
             } else {
-                self.tell_waiting();
+                self.announce_waiting();
             }
         }
     }
@@ -203,23 +203,23 @@ impl Inbox {
         }
         self.outbox.wants_capacity(true);
         match self.spill.keep(&message).await {
-            Kept::First if !message.is_unattended() => {
+            SpillResult::First if !message.is_unattended() => {
                 self.untold.borrow_mut().push((to, Instant::now() + WAITING_NOTICE));
                 // Full means that the task looks again anyway.
                 let _ = self.look.0.try_send(());
                 Admission::Kept
             }
-            Kept::First | Kept::Behind => Admission::Kept,
-            Kept::Refused => {
-                self.tell_refused(to, message.message);
+            SpillResult::First | SpillResult::Behind => Admission::Kept,
+            SpillResult::Refused => {
+                self.announce_refused(to, message.message);
                 Admission::Done
             }
-            Kept::Unwritable => Admission::Full,
+            SpillResult::Unwritable => Admission::Full,
         }
     }
 
     /// Tells a chat once that its messages are refused: with which one that begins.
-    fn tell_refused(&self, to: Address, reply_to: i64) {
+    fn announce_refused(&self, to: Address, reply_to: i64) {
         let mut refused = self.refused.borrow_mut();
         if refused.contains(&to) {
             return;
@@ -246,7 +246,7 @@ impl Inbox {
     }
 
     /// Tells chats once whose messages have waited for [`WAITING_NOTICE`].
-    fn tell_waiting(&self) {
+    fn announce_waiting(&self) {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) =
             self.untold.take().into_iter().partition(|(_, due)| *due <= now);
@@ -274,12 +274,12 @@ impl Inbox {
         };
         self.in_time(self.journal.synced(self.journal.last())).await;
         let off = self.journal.durability().off();
-        self.tell_durability(off.clone());
+        self.announce_durability(off.clone());
         (id, off.unwrap_or_default())
     }
 
     /// Tells the last chat once when the disk stops taking writes, and once when it takes them again.
-    fn tell_durability(&self, off: Option<String>) {
+    fn announce_durability(&self, off: Option<String>) {
         if self.told_off.replace(off.is_some()) == off.is_some() {
             return;
         }
@@ -337,7 +337,7 @@ impl Intake for Inbox {
             self.journal.record(&Frame::Skipped { channel: channel.into(), event: next - 1 });
         }
         let safe = self.in_time(self.journal.synced(self.journal.last())).await == Some(true);
-        self.tell_durability(self.journal.durability().off());
+        self.announce_durability(self.journal.durability().off());
         if safe {
             self.unconfirmed.clear();
             return next;

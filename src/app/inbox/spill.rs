@@ -17,7 +17,7 @@ use crate::limits::{
 };
 use crate::store::frame::Frame;
 use crate::store::ledger::{Entry, Ledger, Stage};
-use crate::store::spill::{Append, NotKept, Spill, is_mark};
+use crate::store::spill::{AppendJob, Spill, SpillError, is_mark};
 use crate::store::writer::Journal;
 use crate::sys::{BlockingTask, spawn_blocking};
 
@@ -34,7 +34,7 @@ pub(super) fn has_capacity(ledger: &Ledger, chat: &Address) -> bool {
 
 /// What became of a message that was to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum SpillResult {
     /// It is the first one of its chat.
     First,
     /// It is behind others of its chat.
@@ -46,8 +46,8 @@ pub(super) enum Kept {
 }
 
 /// A write that took longer than [`DISK_WAIT`].
-struct Hanging {
-    task: BlockingTask<(Append, Result<()>)>,
+struct SlowWrite {
+    task: BlockingTask<(AppendJob, Result<()>)>,
     channel: String,
     /// 0 where its channel does not send the message again.
     event: i64,
@@ -59,7 +59,7 @@ pub(super) struct SpillQueue {
     spill: RefCell<Spill>,
     /// Held while a file of the spill is written, read or removed.
     disk: Mutex<()>,
-    hanging: RefCell<Option<Hanging>>,
+    hanging: RefCell<Option<SlowWrite>>,
     /// The card took longer than [`DISK_WAIT`] last time: it is asked again without waiting.
     slow: Cell<bool>,
     /// Reads that failed in a row.
@@ -109,20 +109,20 @@ impl SpillQueue {
     }
 
     /// Keeps a message on the card.
-    pub(super) async fn keep(&self, message: &Inbound) -> Kept {
+    pub(super) async fn keep(&self, message: &Inbound) -> SpillResult {
         let limit = if self.slow.replace(true) { Duration::ZERO } else { DISK_WAIT };
         let Some(_alone) = within(limit, self.disk.lock()).await else {
-            return Kept::Unwritable;
+            return SpillResult::Unwritable;
         };
-        match self.settle().await {
+        match self.settle_slow_write().await {
             // It is the one that was on its way: its channel has sent it again.
             Some((channel, event))
                 if event > 0 && event == message.event && channel == message.from.channel =>
             {
                 self.slow.set(false);
-                return Kept::Behind;
+                return SpillResult::Behind;
             }
-            _ if self.hanging.borrow().is_some() => return Kept::Unwritable,
+            _ if self.hanging.borrow().is_some() => return SpillResult::Unwritable,
             _ => {}
         }
         // An event that is kept confirms all before it: these must be on the card first.
@@ -131,24 +131,24 @@ impl SpillQueue {
             Some(true) => self.slow.set(false),
             Some(false) => {
                 self.slow.set(false);
-                return Kept::Unwritable;
+                return SpillResult::Unwritable;
             }
-            None => return Kept::Unwritable,
+            None => return SpillResult::Unwritable,
         }
         let first = !self.holds(&message.from);
         match self.append(message).await {
-            Kept::Behind if first => Kept::First,
+            SpillResult::Behind if first => SpillResult::First,
             kept => kept,
         }
     }
 
     /// Writes one message; the caller holds `disk`.
-    async fn append(&self, message: &Inbound) -> Kept {
+    async fn append(&self, message: &Inbound) -> SpillResult {
         let read = |name: &str| self.journal.ledger(|l| l.offset(name));
         let append = match self.spill.borrow_mut().append(message, &read) {
             Ok(append) => append,
-            Err(NotKept::Full) => return Kept::Refused,
-            Err(NotKept::Damaged) => return Kept::Unwritable,
+            Err(SpillError::Full) => return SpillResult::Refused,
+            Err(SpillError::Damaged) => return SpillResult::Unwritable,
         };
         let mut task = spawn_blocking(move || {
             let result = append.run();
@@ -158,24 +158,24 @@ impl SpillQueue {
             Some((append, result)) => self.written(&append, result),
             None => {
                 let (channel, event) = (message.from.channel.clone(), message.event);
-                self.hanging.replace(Some(Hanging { task, channel, event }));
+                self.hanging.replace(Some(SlowWrite { task, channel, event }));
                 self.log(&Error::new("a message could not be written to the card in time"));
-                Kept::Unwritable
+                SpillResult::Unwritable
             }
         }
     }
 
-    fn written(&self, append: &Append, result: Result<()>) -> Kept {
+    fn written(&self, append: &AppendJob, result: Result<()>) -> SpillResult {
         let mut spill = self.spill.borrow_mut();
         match result {
             Ok(()) => {
                 spill.written(append);
-                Kept::Behind
+                SpillResult::Behind
             }
             Err(e) => {
                 spill.failed(append);
                 self.log(&e);
-                Kept::Unwritable
+                SpillResult::Unwritable
             }
         }
     }
@@ -191,10 +191,10 @@ impl SpillQueue {
 
     /// Ends a write that took too long, if it can be ended by now. Returns the channel and event of a message that is on the
     /// card although its channel was told otherwise. The caller holds `disk`.
-    async fn settle(&self) -> Option<(String, i64)> {
-        let Hanging { mut task, channel, event } = self.hanging.take()?;
+    async fn settle_slow_write(&self) -> Option<(String, i64)> {
+        let SlowWrite { mut task, channel, event } = self.hanging.take()?;
         let Some((append, result)) = within(Duration::ZERO, &mut task).await else {
-            self.hanging.replace(Some(Hanging { task, channel, event }));
+            self.hanging.replace(Some(SlowWrite { task, channel, event }));
             return None;
         };
         if event == 0 {
@@ -202,7 +202,7 @@ impl SpillQueue {
             self.spill.borrow_mut().failed(&append);
             return None;
         }
-        if self.written(&append, result) != Kept::Behind {
+        if self.written(&append, result) != SpillResult::Behind {
             return None;
         }
         // Sent again by its channel, it is known.
@@ -215,7 +215,7 @@ impl SpillQueue {
         let _alone = self.disk.lock().await;
         let marks = self.spill.borrow_mut().rename(channel, old, new);
         for mark in marks {
-            if self.append(&mark).await != Kept::Behind {
+            if self.append(&mark).await != SpillResult::Behind {
                 crate::log::warn!("after a restart, messages of chat {old} have its old id");
             }
         }

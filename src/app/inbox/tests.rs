@@ -117,7 +117,7 @@ fn a_disk_that_hangs_does_not_hold_up_admission() {
     journal.record(&Frame::Skipped { channel: "t".into(), event: 1 });
     async_io::block_on(async {
         for _ in 0..3 {
-            assert_eq!(spill.keep(&message("a", 2, "x")).await, Kept::Unwritable);
+            assert_eq!(spill.keep(&message("a", 2, "x")).await, SpillResult::Unwritable);
         }
     });
     assert!(spill.is_empty());

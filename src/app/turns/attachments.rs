@@ -67,7 +67,7 @@ impl Attachments {
                 crate::log::warn!("{e}");
                 let why = format!("{kind} {name} could not be downloaded: {e}");
                 content.text.push_str(&format!("\n({why})"));
-                self.tell(&message, why);
+                self.send_notice(&message, why);
                 continue;
             }
             let workspace = &self.agent.config.agent.workspace;
@@ -86,7 +86,7 @@ impl Attachments {
         content
     }
 
-    fn tell(&self, message: &Inbound, text: String) {
+    fn send_notice(&self, message: &Inbound, text: String) {
         let notice = Outbound { to: message.from.clone(), text, reply_to: message.message };
         if let Err(e) = self.notifier.send(&notice) {
             crate::log::warn!("the chat was not told: {e}");
@@ -111,7 +111,7 @@ impl Attachments {
             Ok(said) => {
                 *text = media::put(text, kind, &format!("[{kind} transcription: {said}]"));
                 if config.agent.voice.echo {
-                    self.tell(message, format!("Transcript: {said}"));
+                    self.send_notice(message, format!("Transcript: {said}"));
                 }
                 true
             }

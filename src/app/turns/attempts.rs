@@ -21,7 +21,7 @@ pub async fn count(journal: &Journal, id: u64) {
 }
 
 /// Takes an attempt back that an orderly stop cut off.
-pub fn uncount(journal: &Journal, id: u64) {
+pub fn take_back(journal: &Journal, id: u64) {
     let count = journal.ledger(|l| l.get(id).map_or(0, |e| e.attempts)).saturating_sub(1);
     journal.record(&Frame::Attempt { id, count });
 }

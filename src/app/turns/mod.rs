@@ -36,7 +36,7 @@ use attachments::Attachments;
 use claimed::Claimed;
 use delegation::{Delegation, SubagentEnd};
 use jobs::{COMMAND, DELIVER, JobEnd};
-use queue::{Begun, Queue};
+use queue::{Queue, ReadyTurn};
 
 /// See the module.
 pub struct Turns {
@@ -99,7 +99,7 @@ impl Turns {
         or(done, over).await;
         // What still runs is cut off here and resumed after the next start, from its last recorded step.
         for (id, session) in self.queue.running() {
-            attempts::uncount(&self.agent.journal, id);
+            attempts::take_back(&self.agent.journal, id);
             crate::log::warn!(
                 "a turn of {session} was still running and is resumed after the next start"
             );
@@ -118,7 +118,7 @@ impl Turns {
         }
     }
 
-    async fn run_one(self: Rc<Self>, Begun { claimed, stopped }: Begun) {
+    async fn run_one(self: Rc<Self>, ReadyTurn { claimed, stopped }: ReadyTurn) {
         let (id, session) = (claimed.id, claimed.session.clone());
         let to = claimed.message.from.clone();
         let is_long = if claimed.is_subagent() {
@@ -128,7 +128,7 @@ impl Turns {
             self.answer(claimed, stopped).await
         };
         self.queue.ended(id);
-        self.tell_fault(&to, &session).await;
+        self.announce_fault(&to, &session).await;
         if is_long {
             self.summarise(&session).await;
         }
@@ -136,7 +136,7 @@ impl Turns {
 
     /// Tells a chat once that its conversation cannot be written down, and once that it can again. A disk that takes nothing
     /// at all is told by whoever admits messages.
-    async fn tell_fault(&self, to: &Address, session: &str) {
+    async fn announce_fault(&self, to: &Address, session: &str) {
         let journal = &self.agent.journal;
         let Ok(file) = Sessions::file_name(session) else { return };
         within(DISK_WAIT, journal.written(journal.last())).await;

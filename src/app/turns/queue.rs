@@ -17,7 +17,7 @@ use crate::store::ledger::{Entry, Stage};
 use crate::store::writer::Journal;
 
 /// A turn under way.
-struct Running {
+struct RunningTurn {
     id: u64,
     session: String,
     /// A sub-agent or side question: not one of `max_parallel_turns`, and bounded by itself.
@@ -27,7 +27,7 @@ struct Running {
 }
 
 /// A turn that may begin now.
-pub(super) struct Begun {
+pub(super) struct ReadyTurn {
     pub(super) claimed: Claimed,
     /// Receives when the turn is to stop. The sender lives as long as the turn is listed.
     pub(super) stopped: Receiver<()>,
@@ -41,7 +41,7 @@ pub struct Queue {
     waiting: RefCell<VecDeque<u64>>,
     /// Those of `waiting` that a running turn waits for: they must not wait for that turn.
     awaited: RefCell<Vec<u64>>,
-    running: RefCell<Vec<Running>>,
+    running: RefCell<Vec<RunningTurn>>,
     /// Sessions whose turns began last, the latest at the end; see [`SESSIONS_SERVED`].
     served: RefCell<VecDeque<String>>,
     closed: Cell<bool>,
@@ -117,7 +117,7 @@ impl Queue {
 
     /// Begins a turn, if one may: of the messages whose session is free the first one, but of a session served lately
     /// only when no other has one.
-    pub(super) fn next(&self) -> Option<Begun> {
+    pub(super) fn next(&self) -> Option<ReadyTurn> {
         if self.closed.get() {
             return None;
         }
@@ -128,7 +128,7 @@ impl Queue {
         self.awaited.borrow_mut().retain(|awaited| *awaited != id);
         let (stop, stopped) = smol::channel::bounded(1);
         let beside = entry.is_subagent() || is_side_question(&entry);
-        self.running.borrow_mut().push(Running { id, session: session.clone(), beside, stop });
+        self.running.borrow_mut().push(RunningTurn { id, session: session.clone(), beside, stop });
         self.begun.set(self.begun.get() + 1);
         let mut served = self.served.borrow_mut();
         served.retain(|s| *s != session);
@@ -136,7 +136,7 @@ impl Queue {
         if served.len() > SESSIONS_SERVED {
             served.pop_front();
         }
-        Some(Begun { claimed: Claimed::new(entry, session), stopped })
+        Some(ReadyTurn { claimed: Claimed::new(entry, session), stopped })
     }
 
     fn choose(&self) -> Option<Entry> {
@@ -278,7 +278,7 @@ mod tests {
     /// Runs one turn after the other and returns their texts.
     fn order(queue: &Queue) -> Vec<String> {
         let mut texts = Vec::new();
-        while let Some(Begun { claimed, .. }) = queue.next() {
+        while let Some(ReadyTurn { claimed, .. }) = queue.next() {
             queue.journal.record(&Frame::Finished { id: claimed.id });
             queue.ended(claimed.id);
             texts.push(claimed.message.text);

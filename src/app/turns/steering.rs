@@ -9,7 +9,7 @@ use super::attachments::Attachments;
 use super::claimed::Claimed;
 use super::queue::Queue;
 use crate::agent::Steering;
-use crate::agent::turn::Taking;
+use crate::agent::turn::SteeringFuture;
 use crate::limits::STEERING;
 use crate::store::writer::Journal;
 
@@ -48,7 +48,7 @@ pub(super) fn steering(
             contents.retain(|(id, _)| claimed.contains(id));
             contents
         };
-        Box::pin(taking) as Taking
+        Box::pin(taking) as SteeringFuture
     };
     Some(Steering { waits: Rc::new(waits), take: Rc::new(take) })
 }

@@ -104,7 +104,7 @@ impl MaixCam {
                 Err("it did not show the token in time")
             };
             let displaced = async {
-                place.given_up().await;
+                place.evicted().await;
                 Err("it had not shown the token when others came")
             };
             if !self.is_auth(&or(first, or(late, displaced)).await?) {
@@ -120,7 +120,7 @@ impl MaixCam {
         let reading = async move {
             let _line = line;
             while let Some(object) = next(&mut stream, &mut objects, &mut rest).await? {
-                self.hear(&object, intake).await?;
+                self.handle_object(&object, intake).await?;
             }
             Ok(())
         };
@@ -135,7 +135,7 @@ impl MaixCam {
         object["type"] == "auth" && self.settings.token.is(token.as_bytes())
     }
 
-    async fn hear<I: Intake>(
+    async fn handle_object<I: Intake>(
         &self,
         object: &[u8],
         intake: &I,

@@ -16,11 +16,12 @@ pub enum Request {
 /// Reads what a client of `session` sent; its id, null without one.
 pub fn read(text: &str, session: &str) -> (Value, Request) {
     let mut envelope: Value = serde_json::from_str(text).unwrap_or_default();
-    let said = said(&envelope, session).unwrap_or_else(|(code, text)| Request::Wrong(code, text));
+    let said =
+        parse_request(&envelope, session).unwrap_or_else(|(code, text)| Request::Wrong(code, text));
     (envelope.get_mut("id").map(Value::take).unwrap_or_default(), said)
 }
 
-fn said(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'static str)> {
+fn parse_request(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'static str)> {
     const NO_MEDIA: (&str, &str) = ("invalid_media", "this build takes text only");
     let theirs = envelope["session_id"].as_str().unwrap_or_default();
     if !theirs.is_empty() && theirs != session {
@@ -37,7 +38,7 @@ fn said(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'sta
     if payload["media"].as_array().is_some_and(|media| !media.is_empty()) {
         return Err(NO_MEDIA);
     }
-    if is_thought(payload) {
+    if is_reasoning(payload) {
         return Err(("invalid_message", "a thought is no message"));
     }
     match payload["content"].as_str().unwrap_or_default().trim() {
@@ -47,13 +48,13 @@ fn said(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'sta
 }
 
 /// Whether a payload is a thought and not an answer.
-pub fn is_thought(payload: &Value) -> bool {
+pub fn is_reasoning(payload: &Value) -> bool {
     let kind = payload["kind"].as_str().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("thought") || payload["thought"] == true
 }
 
 /// Yes or no, if the text is nothing else.
-pub(super) fn verdict(text: &str) -> Option<bool> {
+pub(super) fn parse_yes_no(text: &str) -> Option<bool> {
     let is = |words: [&str; 3]| words.iter().any(|w| w.eq_ignore_ascii_case(text.trim()));
     match () {
         () if is(["yes", "y", "/yes"]) => Some(true),

@@ -25,7 +25,7 @@ use crate::proto::websocket::{self, Event, Reader};
 pub mod envelope;
 mod handshake;
 
-use envelope::{Request, verdict};
+use envelope::{Request, parse_yes_no};
 
 /// Prefix of a session in the id of its chat.
 const CHAT: &str = "pico:";
@@ -64,7 +64,7 @@ struct Typing<'a>(&'a Pico, &'a str);
 
 impl Drop for Typing<'_> {
     fn drop(&mut self) {
-        self.0.tell(self.1, "typing.stop", &json!({}));
+        self.0.send_event(self.1, "typing.stop", &json!({}));
     }
 }
 
@@ -99,7 +99,7 @@ impl Pico {
     }
 
     /// Without waiting for anybody.
-    fn tell(&self, chat: &str, kind: &str, payload: &Value) {
+    fn send_event(&self, chat: &str, kind: &str, payload: &Value) {
         self.clients.push(chat, self.envelope(chat, kind, &Value::Null, payload));
     }
 
@@ -163,7 +163,7 @@ impl Pico {
             };
             while let Some(event) = reader.feed(&mut input).map_err(wrong)? {
                 match event {
-                    Event::Text(text) => self.hear(&text, line, intake).await,
+                    Event::Text(text) => self.handle_envelope(&text, line, intake).await,
                     Event::Ping(bytes) => line.push(websocket::frame(websocket::PONG, &bytes)),
                     Event::Pong => {}
                     Event::Close => {
@@ -197,7 +197,7 @@ impl Pico {
     }
 
     /// One envelope of a client.
-    async fn hear<I: Intake>(&self, text: &str, line: &Client<'_>, intake: &I) {
+    async fn handle_envelope<I: Intake>(&self, text: &str, line: &Client<'_>, intake: &I) {
         let chat = line.chat();
         let (id, said) = envelope::read(text, chat.strip_prefix(CHAT).unwrap_or(&chat));
         let wrong = |code: &str, message: &str| {
@@ -211,7 +211,7 @@ impl Pico {
             Request::Message(content) => content,
         };
         let asked = self.asked.borrow().iter().find(|a| a.chat == chat).map(|a| a.answer.clone());
-        if let (Some(answer), Some(yes)) = (asked, verdict(&content)) {
+        if let (Some(answer), Some(yes)) = (asked, parse_yes_no(&content)) {
             // Full: it was answered just before.
             let _ = answer.try_send(yes);
             return;
@@ -336,7 +336,7 @@ impl Channel for Pico {
 
     async fn typing(&self, to: &Address) {
         if self.config.typing {
-            self.tell(&to.chat, "typing.start", &json!({}));
+            self.send_event(&to.chat, "typing.start", &json!({}));
             let _typing = Typing(self, &to.chat);
             async_io::Timer::after(limits::TYPING_FOR).await;
         }

@@ -30,7 +30,7 @@ pub enum CallError {
         /// Of HTTP.
         status: u16,
         /// What is wrong with it.
-        why: Unreadable,
+        why: AnswerError,
         /// Its first bytes.
         head: Vec<u8>,
     },
@@ -38,7 +38,7 @@ pub enum CallError {
 
 /// Why an answer cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum AnswerError {
     /// The connection ended before the body did.
     Broken,
     /// The JSON ends in the middle.
@@ -78,7 +78,7 @@ pub fn check(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), 
         400..=499 => CallError::Refused(status, why),
         500..=599 => CallError::Server(status, why),
         // A redirect or an empty success does not come from the Bot API.
-        _ => CallError::Unreadable { status, why: Unreadable::Bad, head: Vec::new() },
+        _ => CallError::Unreadable { status, why: AnswerError::Bad, head: Vec::new() },
     })
 }
 
@@ -98,17 +98,17 @@ fn refusal(text: &str) -> Option<(String, u64, i64)> {
 /// What `read` finds in `result` of a body whose status was 200.
 ///
 /// # Errors
-/// [`CallError::Unreadable`] where there is no result, or `read` found another type than it expected.
+/// [`CallError::AnswerError`] where there is no result, or `read` found another type than it expected.
 pub fn result<T>(text: &str, read: impl FnOnce(Json<'_>) -> T) -> Result<T, CallError> {
     let mismatch = TypeMismatch::default();
     let value = read(frame(text, &mismatch)?);
-    if mismatch.get().is_some() { Err(unreadable(text, Unreadable::Bad)) } else { Ok(value) }
+    if mismatch.get().is_some() { Err(unreadable(text, AnswerError::Bad)) } else { Ok(value) }
 }
 
 /// The list getUpdates brought.
 pub fn updates<'a>(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> Result<Json<'a>, CallError> {
     let list = frame(text, mismatch)?;
-    if list.is_list() { Ok(list) } else { Err(unreadable(text, Unreadable::Bad)) }
+    if list.is_list() { Ok(list) } else { Err(unreadable(text, AnswerError::Bad)) }
 }
 
 /// The result of a call that sent or edited a message.
@@ -118,17 +118,17 @@ pub fn message_id(text: &str) -> Result<i64, CallError> {
 
 fn frame<'a>(text: &'a str, mismatch: &'a TypeMismatch<'a>) -> Result<Json<'a>, CallError> {
     let why = match Json::parse(text, mismatch) {
-        Ok(answer) => match answer.get("result").some() {
+        Ok(answer) => match answer.get("result").non_null() {
             Some(result) if answer.get("ok").bool() => return Ok(result),
-            _ => Unreadable::Bad,
+            _ => AnswerError::Bad,
         },
-        Err(e) if e.is_eof() => Unreadable::Cut,
-        Err(_) => Unreadable::Bad,
+        Err(e) if e.is_eof() => AnswerError::Cut,
+        Err(_) => AnswerError::Bad,
     };
     Err(unreadable(text, why))
 }
 
-fn unreadable(text: &str, why: Unreadable) -> CallError {
+fn unreadable(text: &str, why: AnswerError) -> CallError {
     let head = text.as_bytes().iter().copied().take(limits::ERROR_BODY_BYTES).collect();
     CallError::Unreadable { status: 200, why, head }
 }
@@ -283,10 +283,10 @@ mod tests {
             Err(e) => panic!("{e}"),
         };
         assert_eq!(garble(r#"{"ok":true,"result":true}"#), None);
-        assert_eq!(garble(r#"{"ok":false,"result":true}"#), Some(Unreadable::Bad));
-        assert_eq!(garble(r#"{"ok":true,"result":7}"#), Some(Unreadable::Bad));
-        assert_eq!(garble(r#"{"ok":true}"#), Some(Unreadable::Bad));
-        assert_eq!(garble(r#"{"ok":true,"resu"#), Some(Unreadable::Cut));
-        assert_eq!(garble("<html>"), Some(Unreadable::Bad));
+        assert_eq!(garble(r#"{"ok":false,"result":true}"#), Some(AnswerError::Bad));
+        assert_eq!(garble(r#"{"ok":true,"result":7}"#), Some(AnswerError::Bad));
+        assert_eq!(garble(r#"{"ok":true}"#), Some(AnswerError::Bad));
+        assert_eq!(garble(r#"{"ok":true,"resu"#), Some(AnswerError::Cut));
+        assert_eq!(garble("<html>"), Some(AnswerError::Bad));
     }
 }

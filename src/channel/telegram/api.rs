@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use super::answer::{self, CallError, Unreadable};
+use super::answer::{self, AnswerError, CallError};
 use super::rate_limit::RateLimit;
-use super::wire::{self, Object};
+use super::wire::{self, JsonObject};
 use crate::bus::Attachment;
 use crate::channel::SendError;
 use crate::config::channels::telegram::Settings;
@@ -78,7 +78,7 @@ impl Api {
     pub async fn post_form(
         &self,
         method: &str,
-        form: &crate::net::upload::Form,
+        form: &crate::net::upload::MultipartForm,
     ) -> Result<Vec<u8>, CallError> {
         let request = Request {
             headers: &[("Content-Type", &form.kind)],
@@ -135,7 +135,7 @@ impl Api {
         if file.size > limits::TELEGRAM_FILE_BYTES {
             return Err(too_large());
         }
-        let body = Object::new().str("file_id", &file.id).end();
+        let body = JsonObject::new().str("file_id", &file.id).end();
         let bytes = self.call("getFile", &body).await.map_err(|e| e.for_send(true))?;
         let text = wire::text(&bytes);
         let found = answer::result(&text, |found| {
@@ -196,9 +196,9 @@ async fn accept(mut response: Response, limit: usize) -> Result<Vec<u8>, CallErr
             }
             Ok(Some(chunk)) => {
                 body.extend_from_slice(chunk.get(..limits::ERROR_BODY_BYTES).unwrap_or(chunk));
-                Unreadable::TooLong
+                AnswerError::TooLong
             }
-            Err(_) => Unreadable::Broken,
+            Err(_) => AnswerError::Broken,
         };
         body.truncate(limits::ERROR_BODY_BYTES);
         return Err(CallError::Unreadable { status, why, head: body });

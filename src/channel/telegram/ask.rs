@@ -11,7 +11,7 @@ use smol::future::or;
 
 use super::answer;
 use super::send::topic;
-use super::wire::{self, Object};
+use super::wire::{self, JsonObject};
 use super::{Telegram, entropy};
 use crate::bus::{Address, Verdict};
 use crate::limits::APPROVALS;
@@ -22,7 +22,7 @@ const MARK: &str = "ap:";
 
 /// A button that was pressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Press {
+pub struct ButtonPress {
     /// Id of the callback query.
     pub id: String,
     /// Who pressed it.
@@ -35,7 +35,7 @@ pub struct Press {
     pub data: String,
 }
 
-struct Open {
+struct OpenQuestion {
     nonce: String,
     user: String,
     chat: String,
@@ -47,21 +47,21 @@ struct Open {
 
 /// The questions of one bot.
 #[derive(Default)]
-pub(super) struct Asks(RefCell<Vec<Open>>);
+pub(super) struct OpenQuestions(RefCell<Vec<OpenQuestion>>);
 
 /// The reaction to a press.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reaction {
+pub(super) struct PressOutcome {
     /// Shown to the user who pressed.
     pub note: &'static str,
     /// Body of the editMessageText that removes the buttons.
     pub edit: Option<String>,
 }
 
-impl Asks {
+impl OpenQuestions {
     /// Hands the answer to the waiting call.
-    pub fn press(&self, press: &Press) -> Reaction {
-        let no = |note| Reaction { note, edit: None };
+    pub fn press(&self, press: &ButtonPress) -> PressOutcome {
+        let no = |note| PressOutcome { note, edit: None };
         let Some((nonce, word)) =
             press.data.strip_prefix(MARK).and_then(|rest| rest.split_once(':'))
         else {
@@ -88,10 +88,10 @@ impl Asks {
             (true, false) => "Refused.",
             (false, _) => "This question is closed; it counted as no.",
         };
-        Reaction { note, edit: edit(&found, note) }
+        PressOutcome { note, edit: edit(&found, note) }
     }
 
-    fn close(&self, nonce: &str) -> Option<Open> {
+    fn close(&self, nonce: &str) -> Option<OpenQuestion> {
         let mut open = self.0.borrow_mut();
         let at = open.iter().position(|o| o.nonce == nonce)?;
         Some(open.remove(at))
@@ -99,14 +99,14 @@ impl Asks {
 }
 
 /// The question with its outcome and without buttons.
-fn edit(open: &Open, outcome: &str) -> Option<String> {
+fn edit(open: &OpenQuestion, outcome: &str) -> Option<String> {
     let text = format!("{}\n\n→ {outcome}", open.text);
-    let body = Object::new().chat(&open.chat).int("message_id", open.message);
+    let body = JsonObject::new().chat(&open.chat).int("message_id", open.message);
     (open.message != 0).then(|| body.str("text", &text).end())
 }
 
 /// Withdraws the question when the waiting call is dropped (`/stop`, timeout).
-struct Waiting<'a>(&'a Asks, String);
+struct Waiting<'a>(&'a OpenQuestions, String);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -117,10 +117,10 @@ impl Drop for Waiting<'_> {
 fn buttons(nonce: &str) -> String {
     let button = |text: &str, word: &str| {
         let data = [MARK, nonce, ":", word].concat();
-        Object::new().str("text", text).str("callback_data", &data).end()
+        JsonObject::new().str("text", text).str("callback_data", &data).end()
     };
     let row = format!("[[{},{}]]", button("✅ Allow", "y"), button("❌ Refuse", "n"));
-    Object::new().raw("inline_keyboard", &row).end()
+    JsonObject::new().raw("inline_keyboard", &row).end()
 }
 
 impl Telegram {
@@ -137,7 +137,7 @@ impl Telegram {
         };
         let nonce = text::hex(&random);
         let (sender, answer) = smol::channel::bounded(1);
-        self.asks.0.borrow_mut().push(Open {
+        self.asks.0.borrow_mut().push(OpenQuestion {
             nonce: nonce.clone(),
             user: user.into(),
             chat: to.chat.clone(),
@@ -147,7 +147,7 @@ impl Telegram {
         });
         let waiting = Waiting(&self.asks, nonce);
         let deadline = Instant::now() + wait;
-        let body = topic(Object::new().chat(&to.chat), to).str("text", text);
+        let body = topic(JsonObject::new().chat(&to.chat), to).str("text", text);
         let body = body.raw("reply_markup", &buttons(&waiting.1)).end();
         let answered = async {
             if !self.put(to, &body, &waiting.1).await {
@@ -209,10 +209,10 @@ mod tests {
     use crate::config::channels::telegram::Settings;
     use crate::config::{ChannelConfig, Settings as AnySettings};
 
-    fn asks() -> (Asks, smol::channel::Receiver<bool>) {
-        let asks = Asks::default();
+    fn asks() -> (OpenQuestions, smol::channel::Receiver<bool>) {
+        let asks = OpenQuestions::default();
         let (answer, waits) = smol::channel::bounded(1);
-        asks.0.borrow_mut().push(Open {
+        asks.0.borrow_mut().push(OpenQuestion {
             nonce: "00ff".into(),
             user: "7".into(),
             chat: "-5".into(),
@@ -223,8 +223,8 @@ mod tests {
         (asks, waits)
     }
 
-    fn press(user: i64, chat: i64, data: &str) -> Press {
-        Press { id: "c".into(), user, chat, message: 9, data: data.into() }
+    fn press(user: i64, chat: i64, data: &str) -> ButtonPress {
+        ButtonPress { id: "c".into(), user, chat, message: 9, data: data.into() }
     }
 
     #[track_caller]

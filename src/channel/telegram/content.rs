@@ -22,16 +22,17 @@ fn clean(name: &str) -> String {
 
 /// Whom a forwarded message is from.
 pub fn origin(origin: Json) -> String {
-    let chat = ["sender_user", "sender_chat", "chat"].iter().find_map(|who| origin.get(who).some());
+    let chat =
+        ["sender_user", "sender_chat", "chat"].iter().find_map(|who| origin.get(who).non_null());
     let name = chat.map_or_else(|| clean(&origin.get("sender_user_name").str()), name);
     if name.is_empty() { "somebody".into() } else { name }
 }
 
 /// Appends `[quoted user message from NAME]: text` and a line break.
 pub fn quote(earlier: Json, part: Json, me: i64, out: &mut String) {
-    let from = earlier.get("from").some();
+    let from = earlier.get("from").non_null();
     let own = from.is_some_and(|from| from.get("id").int() == me);
-    let author = from.or(earlier.get("sender_chat").some()).map(name);
+    let author = from.or(earlier.get("sender_chat").non_null()).map(name);
     let author = author.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".into());
     let mut text = part.get("text").str().trim().to_string();
     if text.is_empty() {
@@ -64,7 +65,7 @@ pub fn describe(message: Json, out: &mut String) {
         };
         mark(if name.is_empty() { format!("[{what}]") } else { format!("[{what}: {name}]") });
     }
-    let thing = |key: &str| message.get(key).some();
+    let thing = |key: &str| message.get(key).non_null();
     if let Some(sticker) = thing("sticker") {
         mark(format!("[sticker {}]", word(sticker, "emoji")));
     }
@@ -114,7 +115,7 @@ fn files(message: Json<'_>) -> impl Iterator<Item = (Json<'_>, &'static str)> {
     ];
     // An animation is also sent as a document.
     let skipped = usize::from(!message.get("animation").is_null());
-    let named = move |&(key, kind)| Some((message.get(key).some()?, kind));
+    let named = move |&(key, kind)| Some((message.get(key).non_null()?, kind));
     KINDS.get(skipped..).unwrap_or_default().iter().filter_map(named)
 }
 

@@ -6,7 +6,7 @@
 //! - A pressed button (callback query) may answer a question of ours ([`super::ask`]).
 //! - Channel posts, messages from bots and service messages are ignored.
 
-use super::ask::Press;
+use super::ask::ButtonPress;
 use super::content;
 use crate::bus::{Address, Inbound, Sender};
 use crate::channel::{command, group};
@@ -17,7 +17,7 @@ use crate::proto::{text, utf16};
 
 /// Who we are (getMe).
 #[derive(Clone, Debug, Default)]
-pub struct Me {
+pub struct BotUser {
     /// User id.
     pub id: i64,
     /// Without `@`.
@@ -34,22 +34,22 @@ pub enum Event {
     /// A chat got a new id: old, new.
     Migrated(i64, i64),
     /// A button was pressed.
-    Button(Press),
+    Button(ButtonPress),
     /// Nothing to do.
     Nothing,
 }
 
 /// Reads one update: its number and what it means; `None` if it has no number, or if a field that is used has another type
 /// than the Bot API's. `name` is the channel's.
-pub fn update(update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<(i64, Event)> {
-    let id = update.get("update_id").some()?.int();
+pub fn update(update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -> Option<(i64, Event)> {
+    let id = update.get("update_id").non_null()?.int();
     let event = event(id, update, name, me, rule).unwrap_or(Event::Nothing);
     update.mismatch().is_none().then_some((id, event))
 }
 
-fn event(id: i64, update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Option<Event> {
-    if let Some(pressed) = update.get("callback_query").some() {
-        return Some(Event::Button(Press {
+fn event(id: i64, update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -> Option<Event> {
+    if let Some(pressed) = update.get("callback_query").non_null() {
+        return Some(Event::Button(ButtonPress {
             id: pressed.get("id").string(),
             user: pressed.get("from").get("id").int(),
             chat: pressed.get("message").get("chat").get("id").int(),
@@ -59,7 +59,7 @@ fn event(id: i64, update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Opt
     }
     let message = update.get("message");
     let edited = message.is_null();
-    let message = if edited { update.get("edited_message").some()? } else { message };
+    let message = if edited { update.get("edited_message").non_null()? } else { message };
     let chat = message.get("chat");
     let chat_id = chat.get("id").int();
     let (to, from) =
@@ -96,11 +96,11 @@ fn event(id: i64, update: Json, name: &str, me: &Me, rule: &GroupTrigger) -> Opt
 }
 
 fn sender(message: Json) -> Option<Sender> {
-    let from = match message.get("sender_chat").some() {
+    let from = match message.get("sender_chat").non_null() {
         // A group's anonymous administrator or a channel: there is no person to name.
         Some(chat) if !message.get("is_automatic_forward").bool() => chat,
         Some(_) => return None,
-        None => message.get("from").some().filter(|user| !user.get("is_bot").bool())?,
+        None => message.get("from").non_null().filter(|user| !user.get("is_bot").bool())?,
     };
     Some(Sender {
         platform: "telegram".into(),
@@ -115,7 +115,7 @@ fn text(
     message: Json,
     edited: bool,
     in_group: bool,
-    me: &Me,
+    me: &BotUser,
     rule: &GroupTrigger,
 ) -> Option<String> {
     let mut written = message.get("text").str();
@@ -126,7 +126,7 @@ fn text(
     }
     let (stripped, mentioned) = address(&written, message.get(entities), me)?;
     // In a forum every message "replies" to the one that opened the topic.
-    let earlier = message.get("reply_to_message").some();
+    let earlier = message.get("reply_to_message").non_null();
     let earlier = earlier.filter(|earlier| earlier.get("forum_topic_created").is_null());
     let answers_us = earlier.is_some_and(|earlier| is_user(earlier.get("from"), me.id));
     let said = stripped.trim();
@@ -147,7 +147,7 @@ fn text(
         let replaced = message.get("message_id").int();
         out.push_str(&format!("[edited, replaces message {replaced}]\n"));
     }
-    if let Some(origin) = message.get("forward_origin").some() {
+    if let Some(origin) = message.get("forward_origin").non_null() {
         out.push_str(&format!("[forwarded from {}]\n", content::origin(origin)));
     }
     if let Some(earlier) = earlier {
@@ -165,7 +165,7 @@ fn text(
 }
 
 /// The text without our own name, and whether it was there; `None` for a command to another bot.
-fn address(text: &str, entities: Json, me: &Me) -> Option<(String, bool)> {
+fn address(text: &str, entities: Json, me: &BotUser) -> Option<(String, bool)> {
     let mut mentioned = false;
     let mut out = String::with_capacity(text.len());
     let mut at = 0;

@@ -34,8 +34,8 @@ mod send;
 mod upload;
 mod wire;
 
-pub use ask::Press;
-pub use inbound::{Event, Me};
+pub use ask::ButtonPress;
+pub use inbound::{BotUser, Event};
 
 /// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
@@ -50,7 +50,7 @@ pub struct Telegram {
     placeholders: Vec<String>,
     paired: Rc<RefCell<Paired>>,
     pairing: RefCell<Pairing>,
-    asks: ask::Asks,
+    asks: ask::OpenQuestions,
     /// Its state.
     pub health: health::Health,
 }
@@ -70,7 +70,7 @@ impl Telegram {
             placeholders: config.placeholder.clone(),
             paired: shared.paired.clone(),
             pairing: RefCell::new(Pairing::new(&config.name, settings.pairing_code.clone())),
-            asks: ask::Asks::default(),
+            asks: ask::OpenQuestions::default(),
             health: health::Health::new(),
         }
     }
@@ -82,11 +82,12 @@ impl Telegram {
             if list.len() > 1 {
                 list.push(',');
             }
-            let entry = wire::Object::new().str("command", name).str("description", description);
+            let entry =
+                wire::JsonObject::new().str("command", name).str("description", description);
             list.push_str(&entry.end());
         }
         list.push(']');
-        let body = wire::Object::new().raw("commands", &list).end();
+        let body = wire::JsonObject::new().raw("commands", &list).end();
         drop(list);
         for pause in MENU_PAUSES {
             Timer::after(Duration::from_secs(pause)).await;
@@ -101,7 +102,12 @@ impl Telegram {
 }
 
 /// The event in one update (JSON) for the bot `me` of the channel `name`.
-pub fn read_update(json: &str, name: &str, me: &Me, rule: &GroupTrigger) -> crate::Result<Event> {
+pub fn read_update(
+    json: &str,
+    name: &str,
+    me: &BotUser,
+    rule: &GroupTrigger,
+) -> crate::Result<Event> {
     let mismatch = TypeMismatch::default();
     let update = Json::parse(json, &mismatch).context("not an update")?;
     inbound::update(update, name, me, rule).map(|(_, event)| event).ok_or_else(|| {
@@ -179,7 +185,7 @@ impl Channel for Telegram {
 
     async fn typing(&self, to: &Address) {
         let body =
-            send::topic(wire::Object::new().chat(&to.chat), to).str("action", "typing").end();
+            send::topic(wire::JsonObject::new().chat(&to.chat), to).str("action", "typing").end();
         let began = Instant::now();
         while self.shows_typing && began.elapsed() < limits::TYPING_FOR {
             if !self.api.is_paused() {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::answer::{CallError, Unreadable};
+use super::answer::{AnswerError, CallError};
 use super::health::State;
-use super::wire::{self, Object};
+use super::wire::{self, JsonObject};
 use crate::limits;
 use crate::net::http::HttpErrorKind;
 
@@ -67,7 +67,7 @@ impl Poller {
 
     /// The parameters of getUpdates.
     pub fn body(&self) -> String {
-        let body = Object::new().int("timeout", limits::TELEGRAM_POLL_SECS as i64);
+        let body = JsonObject::new().int("timeout", limits::TELEGRAM_POLL_SECS as i64);
         let body = body.int("limit", self.limit.into());
         let body = if self.next > 0 { body.int("offset", self.next) } else { body };
         body.raw("allowed_updates", r#"["message","edited_message","callback_query"]"#).end()
@@ -119,7 +119,7 @@ impl Poller {
                     step.pause = Duration::ZERO;
                 }
             }
-            CallError::Unreadable { status: 200, why, head } if *why != Unreadable::Broken => {
+            CallError::Unreadable { status: 200, why, head } if *why != AnswerError::Broken => {
                 step.skipped = self.unreadable_answer(*why, head);
                 if step.skipped {
                     step.pause = Duration::ZERO;
@@ -131,14 +131,14 @@ impl Poller {
     }
 
     /// Requests updates one by one, and skips the first if it stays unreadable and its number is known.
-    fn unreadable_answer(&mut self, why: Unreadable, head: &[u8]) -> bool {
+    fn unreadable_answer(&mut self, why: AnswerError, head: &[u8]) -> bool {
         if self.limit > 1 {
             self.limit = 1;
             return false;
         }
         self.unreadable += 1;
         let patience =
-            if why == Unreadable::Cut { CUT_ANSWERS } else { limits::TELEGRAM_UNREADABLE };
+            if why == AnswerError::Cut { CUT_ANSWERS } else { limits::TELEGRAM_UNREADABLE };
         if self.unreadable < patience {
             return false;
         }
@@ -163,7 +163,7 @@ mod tests {
         CallError::Http(HttpError { kind, message: String::new() })
     }
 
-    fn unreadable(why: Unreadable, head: &str) -> CallError {
+    fn unreadable(why: AnswerError, head: &str) -> CallError {
         CallError::Unreadable { status: 200, why, head: head.into() }
     }
 
@@ -209,7 +209,7 @@ mod tests {
     fn an_update_that_stays_unreadable_is_skipped() {
         let mut poller = Poller::new(7);
         let head = r#"{"ok":true,"result":[{"update_id":9,"#;
-        let bad = unreadable(Unreadable::TooLong, head);
+        let bad = unreadable(AnswerError::TooLong, head);
         assert!(!poller.failed(&bad, 0).skipped);
         assert!(poller.body().contains("\"limit\":1,"));
         assert!(!poller.failed(&bad, 0).skipped);
@@ -224,16 +224,16 @@ mod tests {
     fn nothing_is_skipped_without_its_number_or_for_a_broken_line() {
         let mut poller = Poller::new(7);
         for error in [
-            unreadable(Unreadable::Bad, "<html>"),
-            unreadable(Unreadable::Bad, r#"{"update_id":3,"#),
-            unreadable(Unreadable::Broken, r#"{"update_id":9,"#),
+            unreadable(AnswerError::Bad, "<html>"),
+            unreadable(AnswerError::Bad, r#"{"update_id":3,"#),
+            unreadable(AnswerError::Broken, r#"{"update_id":9,"#),
         ] {
             for _ in 0..20 {
                 assert!(!poller.failed(&error, 0).skipped);
             }
         }
         assert_eq!(poller.next, 7);
-        let cut = unreadable(Unreadable::Cut, r#"{"update_id":9,"#);
+        let cut = unreadable(AnswerError::Cut, r#"{"update_id":9,"#);
         let mut poller = Poller::new(7);
         let skipped = (0..11).filter(|_| poller.failed(&cut, 0).skipped).count();
         assert_eq!((skipped, poller.next), (1, 10));

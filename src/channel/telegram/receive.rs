@@ -4,20 +4,20 @@ use std::time::Instant;
 
 use async_io::Timer;
 
-use super::answer::{self, CallError, Unreadable};
+use super::answer::{self, AnswerError, CallError};
 use super::health::{State, count};
-use super::inbound::{self, Event, Me};
+use super::inbound::{self, BotUser, Event};
 use super::poll::Poller;
-use super::wire::{self, Object};
+use super::wire::{self, JsonObject};
 use super::{Telegram, random};
 use crate::bus::Inbound;
-use crate::channel::pairing::{self, Attempt, Greeting};
+use crate::channel::pairing::{self, PairingResult, StrangerReply};
 use crate::channel::{Intake, access, command};
 use crate::limits;
 use crate::proto::json::TypeMismatch;
 
 /// Messages to people outside of any turn, sent after their own messages are safe.
-enum Aside {
+enum Notice {
     Tell {
         chat: String,
         text: String,
@@ -30,7 +30,7 @@ enum Aside {
 #[derive(Default)]
 struct Updates {
     messages: Vec<Inbound>,
-    asides: Vec<Aside>,
+    asides: Vec<Notice>,
     /// Chats with a new id: old, new.
     moves: Vec<(String, String)>,
     /// The first update after these.
@@ -96,7 +96,7 @@ impl Telegram {
     async fn round<I: Intake>(
         &self,
         poller: &mut Poller,
-        me: &mut Option<Me>,
+        me: &mut Option<BotUser>,
         last_update: &mut Instant,
         intake: &I,
     ) -> Result<(), CallError> {
@@ -128,7 +128,7 @@ impl Telegram {
             // Nothing to confirm: requesting again at once would return the same answer forever.
             return Err(CallError::Unreadable {
                 status: 200,
-                why: Unreadable::Broken,
+                why: AnswerError::Broken,
                 head: Vec::new(),
             });
         }
@@ -147,7 +147,7 @@ impl Telegram {
         }
         poller.succeeded(next, all);
         for aside in updates.asides {
-            if let Err(e) = self.tell(aside).await {
+            if let Err(e) = self.send_notice(aside).await {
                 // Optional: not worth delaying the messages. One that is refused says nothing about the others.
                 crate::log::debug!("{}: {e}", self.name);
                 if !matches!(e, CallError::Refused(..)) {
@@ -159,14 +159,15 @@ impl Telegram {
     }
 
     /// Sorts an answer of getUpdates; buttons are handled here, before anything can block.
-    fn sort(&self, bytes: &[u8], poller: &mut Poller, me: &Me) -> Result<Updates, CallError> {
+    fn sort(&self, bytes: &[u8], poller: &mut Poller, me: &BotUser) -> Result<Updates, CallError> {
         let mut sorted = Updates { next: poller.next, ..Updates::default() };
         let text = wire::text(bytes);
         let mismatch = TypeMismatch::default();
         for update in answer::updates(&text, &mismatch)?.items() {
             // One unreadable update does not delay the others.
             let mismatch = TypeMismatch::default();
-            let read = inbound::update(update.apart(&mismatch), &self.name, me, &self.group);
+            let read =
+                inbound::update(update.with_mismatch(&mismatch), &self.name, me, &self.group);
             let Some((id, event)) = read else {
                 count(&self.health.skipped);
                 sorted.unreadable = true;
@@ -186,11 +187,13 @@ impl Telegram {
                 Event::Button(_) if !poller.is_new(id) => {}
                 Event::Button(press) => {
                     let reaction = self.asks.press(&press);
-                    sorted.asides.push(Aside::Button(press.id, reaction.note, reaction.edit));
+                    sorted.asides.push(Notice::Button(press.id, reaction.note, reaction.edit));
                 }
                 Event::Migrated(..) if !poller.is_new(id) => {}
                 Event::Migrated(old, new) => sorted.migrate(old.to_string(), new.to_string()),
-                Event::Message(message) if self.may_talk(&message) => sorted.messages.push(message),
+                Event::Message(message) if self.is_allowed(&message) => {
+                    sorted.messages.push(message)
+                }
                 Event::Message(_) if !poller.is_new(id) => {}
                 Event::Message(message) => {
                     count(&self.health.strangers);
@@ -204,12 +207,12 @@ impl Telegram {
     }
 
     /// Saves the paired users; a user who was told of the pairing is also told if that failed.
-    async fn save_paired<I: Intake>(&self, asides: &mut [Aside], intake: &I) {
+    async fn save_paired<I: Intake>(&self, asides: &mut [Notice], intake: &I) {
         let json = self.paired.borrow().to_json();
         let Err(e) = intake.save_paired(json).await else { return };
         crate::log::error!("{}: paired users not saved: {e}", self.name);
         for aside in asides {
-            if let Aside::Tell { text, .. } = aside {
+            if let Notice::Tell { text, .. } = aside {
                 if text == PAIRED {
                     text.push_str(" (Only until I restart: the list could not be saved.)");
                 }
@@ -217,32 +220,32 @@ impl Telegram {
         }
     }
 
-    async fn who_am_i(&self) -> Result<Me, CallError> {
+    async fn who_am_i(&self) -> Result<BotUser, CallError> {
         let bytes = self.api.call("getMe", "{}").await?;
         let text = wire::text(&bytes);
-        answer::result(&text, |me| Me {
+        answer::result(&text, |me| BotUser {
             id: me.get("id").int(),
             username: me.get("username").string(),
         })
     }
 
-    async fn tell(&self, aside: Aside) -> Result<(), CallError> {
+    async fn send_notice(&self, aside: Notice) -> Result<(), CallError> {
         let (method, body) = match aside {
-            Aside::Tell { chat, text } => {
-                ("sendMessage", Object::new().chat(&chat).str("text", &text).end())
+            Notice::Tell { chat, text } => {
+                ("sendMessage", JsonObject::new().chat(&chat).str("text", &text).end())
             }
-            Aside::Button(id, note, edit) => {
+            Notice::Button(id, note, edit) => {
                 if let Some(body) = edit {
                     self.api.call("editMessageText", &body).await?;
                 }
-                let body = Object::new().str("callback_query_id", &id);
+                let body = JsonObject::new().str("callback_query_id", &id);
                 ("answerCallbackQuery", body.str("text", note).end())
             }
         };
         self.api.call(method, &body).await.map(drop)
     }
 
-    fn may_talk(&self, message: &Inbound) -> bool {
+    fn is_allowed(&self, message: &Inbound) -> bool {
         access::allows(&self.allow_from, &message.sender)
             || self.paired.borrow().contains(&self.name, &message.sender.id)
     }
@@ -252,7 +255,7 @@ impl Telegram {
     }
 
     /// The answer to a stranger; groups never get one.
-    fn stranger(&self, message: &Inbound) -> Option<Aside> {
+    fn stranger(&self, message: &Inbound) -> Option<Notice> {
         if message.group {
             return None;
         }
@@ -268,26 +271,26 @@ impl Telegram {
         let text = match command::parse(&message.text) {
             Some(command::Command::Pair(code)) if !code.is_empty() => {
                 match pairing.attempt(id, code, now, &mut paired) {
-                    Attempt::Paired => {
+                    PairingResult::Paired => {
                         crate::log::warn!("{}: user {id} paired", self.name);
                         PAIRED.to_string()
                     }
-                    Attempt::Wrong(left) => {
+                    PairingResult::Wrong(left) => {
                         format!("That code is wrong or outdated. Tries left: {left}.")
                     }
-                    Attempt::Last => {
+                    PairingResult::Last => {
                         "That code is wrong or outdated. I answer no more wrong ones for an hour."
                             .into()
                     }
-                    Attempt::Refused => return None,
+                    PairingResult::Refused => return None,
                 }
             }
-            _ => match pairing.greet(id, now) {
-                Greeting::Tell => pairing::HOW_TO_PAIR.into(),
-                Greeting::Ignored => return None,
+            _ => match pairing.on_message(id, now) {
+                StrangerReply::Tell => pairing::HOW_TO_PAIR.into(),
+                StrangerReply::Ignored => return None,
             },
         };
-        Some(Aside::Tell { chat: message.from.chat.clone(), text })
+        Some(Notice::Tell { chat: message.from.chat.clone(), text })
     }
 }
 

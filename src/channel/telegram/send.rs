@@ -3,7 +3,7 @@
 use super::Telegram;
 use super::answer::{self, CallError};
 use super::health::count;
-use super::wire::{self, Object};
+use super::wire::{self, JsonObject};
 use crate::bus::{Address, Outbound};
 use crate::channel::{Delivery, SendError};
 use crate::limits;
@@ -14,7 +14,7 @@ const CUT: &str = "[The rest is too long for this chat.]";
 
 /// How a part is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct MessageFormat {
     /// Replaces the placeholder; otherwise a new message.
     pub edit: bool,
     /// As HTML, else as the Markdown it was.
@@ -27,21 +27,21 @@ pub(super) enum Next {
     /// It arrived, with this id.
     Done(i64),
     /// Another attempt, now.
-    Again(Form),
+    Again(MessageFormat),
     /// Give up; the caller decides.
     Fail(SendError),
 }
 
 /// Decides from the refusal alone. `placeholder` is the message being edited.
-pub(super) fn next(form: Form, error: CallError, placeholder: i64) -> Next {
+pub(super) fn next(form: MessageFormat, error: CallError, placeholder: i64) -> Next {
     if form.edit && error.is_unchanged() {
         return Next::Done(placeholder);
     }
     if form.edit && error.is_edit_impossible() {
-        return Next::Again(Form { edit: false, ..form });
+        return Next::Again(MessageFormat { edit: false, ..form });
     }
     if form.html && error.is_about_markup() {
-        return Next::Again(Form { html: false, ..form });
+        return Next::Again(MessageFormat { html: false, ..form });
     }
     // A truncated success is a success; a second attempt would be a second message.
     if let CallError::Unreadable { status: 200, head, .. } = &error {
@@ -54,14 +54,20 @@ pub(super) fn next(form: Form, error: CallError, placeholder: i64) -> Next {
     Next::Fail(error.for_send(form.edit))
 }
 
-fn request(message: &Outbound, part: &str, form: Form, first: bool, placeholder: i64) -> String {
-    let object = Object::new().chat(&message.to.chat);
+fn request(
+    message: &Outbound,
+    part: &str,
+    form: MessageFormat,
+    first: bool,
+    placeholder: i64,
+) -> String {
+    let object = JsonObject::new().chat(&message.to.chat);
     let object = if form.edit {
         object.int("message_id", placeholder)
     } else {
         let object = topic(object, &message.to);
         if first && message.reply_to != 0 {
-            let reply = Object::new().int("message_id", message.reply_to);
+            let reply = JsonObject::new().int("message_id", message.reply_to);
             let reply = reply.raw("allow_sending_without_reply", "true").end();
             object.raw("reply_parameters", &reply)
         } else {
@@ -76,7 +82,7 @@ fn request(message: &Outbound, part: &str, form: Form, first: bool, placeholder:
     }
 }
 
-pub(super) fn topic(object: Object, to: &Address) -> Object {
+pub(super) fn topic(object: JsonObject, to: &Address) -> JsonObject {
     match to.topic.parse() {
         Ok(id) => object.int("message_thread_id", id),
         Err(_) => object,
@@ -107,7 +113,7 @@ impl Telegram {
         }
         if delivery.parts == 0 && delivery.placeholder != 0 {
             // Nothing to send: the placeholder must not stay. If it does, it does no harm.
-            let body = Object::new().chat(&message.to.chat);
+            let body = JsonObject::new().chat(&message.to.chat);
             let body = body.int("message_id", delivery.placeholder).end();
             if let Err(e) = self.api.call("deleteMessage", &body).await {
                 crate::log::debug!("{}: placeholder stays: {e}", self.name);
@@ -123,7 +129,7 @@ impl Telegram {
         first: bool,
         placeholder: i64,
     ) -> Result<i64, SendError> {
-        let mut form = Form { edit: first && placeholder != 0, html: true };
+        let mut form = MessageFormat { edit: first && placeholder != 0, html: true };
         loop {
             self.api.turn(&message.to.chat).await;
             let body = request(message, part, form, first, placeholder);
@@ -168,11 +174,11 @@ impl Telegram {
 mod tests {
     use super::*;
 
-    const EDIT: Form = Form { edit: true, html: true };
-    const NEW: Form = Form { edit: false, html: true };
+    const EDIT: MessageFormat = MessageFormat { edit: true, html: true };
+    const NEW: MessageFormat = MessageFormat { edit: false, html: true };
 
     #[track_caller]
-    fn check(form: Form, status: u16, body: &str, want: Next) {
+    fn check(form: MessageFormat, status: u16, body: &str, want: Next) {
         let error = match answer::check(status, None, body.as_bytes()) {
             Ok(()) => answer::message_id(body).expect_err("an error"),
             Err(e) => e,
@@ -186,14 +192,14 @@ mod tests {
 
     #[test]
     fn after_a_refusal() {
-        let plain = |form: Form| Next::Again(Form { html: false, ..form });
+        let plain = |form: MessageFormat| Next::Again(MessageFormat { html: false, ..form });
         check(NEW, 400, &why("can't parse entities: x"), plain(NEW));
         check(EDIT, 400, &why("can't parse entities: x"), plain(EDIT));
         check(EDIT, 400, &why("message is not modified"), Next::Done(5));
         check(EDIT, 400, &why("message to edit not found"), Next::Again(NEW));
         let permanent = |s: &str| Next::Fail(SendError::Permanent(format!("Bad Request: {s}")));
         check(NEW, 400, &why("chat not found"), permanent("chat not found"));
-        let refused_plain = Form { html: false, ..NEW };
+        let refused_plain = MessageFormat { html: false, ..NEW };
         check(refused_plain, 400, &why("message is too long"), permanent("message is too long"));
         check(NEW, 500, "", Next::Fail(SendError::Temporary("status 500".into())));
     }
@@ -219,7 +225,7 @@ mod tests {
             r#"{"chat_id":-4,"message_thread_id":8,"reply_parameters":{"message_id":3,"allow_sending_without_reply":true},"link_preview_options":{"is_disabled":true},"parse_mode":"HTML","text":"<b>x</b>"}"#
         );
         assert_eq!(
-            request(&message, "**x**", Form { html: false, ..EDIT }, true, 5),
+            request(&message, "**x**", MessageFormat { html: false, ..EDIT }, true, 5),
             r#"{"chat_id":-4,"message_id":5,"link_preview_options":{"is_disabled":true},"text":"**x**"}"#
         );
         assert!(!request(&message, "y", NEW, false, 0).contains("reply_parameters"));

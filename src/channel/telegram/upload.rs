@@ -6,7 +6,7 @@ use super::wire;
 use crate::bus::{Address, Upload};
 use crate::channel::SendError;
 use crate::limits;
-use crate::net::upload::Form;
+use crate::net::upload::MultipartForm;
 
 const DOCUMENT: (&str, &str) = ("sendDocument", "document");
 
@@ -34,7 +34,7 @@ impl Telegram {
         loop {
             self.api.turn(&to.chat).await;
             let file = upload.file.clone();
-            let form = Form::new(&fields, method.1, &upload.name, file, upload.bytes);
+            let form = MultipartForm::new(&fields, method.1, &upload.name, file, upload.bytes);
             let error = match self.api.post_form(method.0, &form).await {
                 Ok(bytes) => match answer::message_id(&wire::text(&bytes)) {
                     Ok(_) => return Ok(()),

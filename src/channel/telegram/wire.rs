@@ -20,12 +20,12 @@ pub fn first_number(body: &[u8], key: &str) -> Option<i64> {
 }
 
 /// A JSON object under construction.
-pub struct Object(String);
+pub struct JsonObject(String);
 
-impl Object {
+impl JsonObject {
     /// `{`.
-    pub fn new() -> Object {
-        Object(String::from("{"))
+    pub fn new() -> JsonObject {
+        JsonObject(String::from("{"))
     }
     fn key(&mut self, key: &str) {
         if self.0.len() > 1 {
@@ -36,23 +36,23 @@ impl Object {
         self.0.push_str("\":");
     }
     /// A member whose value is JSON already.
-    pub fn raw(mut self, key: &str, json: &str) -> Object {
+    pub fn raw(mut self, key: &str, json: &str) -> JsonObject {
         self.key(key);
         self.0.push_str(json);
         self
     }
     /// A number.
-    pub fn int(self, key: &str, value: i64) -> Object {
+    pub fn int(self, key: &str, value: i64) -> JsonObject {
         self.raw(key, &value.to_string())
     }
     /// A string.
-    pub fn str(mut self, key: &str, value: &str) -> Object {
+    pub fn str(mut self, key: &str, value: &str) -> JsonObject {
         self.key(key);
         escape(value, &mut self.0);
         self
     }
     /// A chat: a number unless it is a channel's `@name`.
-    pub fn chat(self, chat: &str) -> Object {
+    pub fn chat(self, chat: &str) -> JsonObject {
         match chat.parse() {
             Ok(id) => self.int("chat_id", id),
             Err(_) => self.str("chat_id", chat),
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn objects() {
-        let json = Object::new().chat("-5").str("text", "a\"b\\\n\u{1}é").raw("x", "[]").end();
+        let json = JsonObject::new().chat("-5").str("text", "a\"b\\\n\u{1}é").raw("x", "[]").end();
         assert_eq!(json, r#"{"chat_id":-5,"text":"a\"b\\\n\u0001é","x":[]}"#);
-        assert_eq!(Object::new().chat("@news").end(), r#"{"chat_id":"@news"}"#);
+        assert_eq!(JsonObject::new().chat("@news").end(), r#"{"chat_id":"@news"}"#);
         let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(value["text"], "a\"b\\\n\u{1}é");
     }

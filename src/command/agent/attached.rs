@@ -144,10 +144,10 @@ impl Attached {
                 DONE if packet.number == number => {
                     self.state = "the gateway has ended";
                     answer.failed = !packet.text.is_empty();
-                    working("\r\x1b[K");
+                    print_status("\r\x1b[K");
                     return Ok(answer);
                 }
-                WORKS if !quiet => working("\r… (Ctrl-C ends it)"),
+                WORKS if !quiet => print_status("\r… (Ctrl-C ends it)"),
                 _ if quiet && packet.kind == TEXT => {}
                 _ => {
                     self.show(Event::Packet(packet)).await?;
@@ -164,7 +164,7 @@ impl Attached {
         match heard {
             Event::Interrupt => return Ok(false),
             Event::Packet(Packet { kind: TEXT, text, .. }) => {
-                working("\r\x1b[K");
+                print_status("\r\x1b[K");
                 println!("\n🦞 {text}\n");
             }
             Event::Packet(Packet { kind: ASK, number, text }) => self.ask(number, text).await?,
@@ -219,7 +219,7 @@ impl Attached {
 }
 
 /// A word to who waits at a terminal.
-fn working(text: &str) {
+fn print_status(text: &str) {
     if std::io::stderr().is_terminal() {
         eprint!("{text}");
     }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::limits::{CLI_HISTORY, CLI_HISTORY_BYTES, CLI_PACKET_BYTES};
 use crate::proto::line_editor::{Event, LineEditor};
 use crate::store::atomic;
-use crate::sys::terminal::Raw;
+use crate::sys::terminal::TerminalMode;
 
 const PROMPT: &str = "🦞 You: ";
 
@@ -57,8 +57,8 @@ impl Input {
     }
 
     /// Shows prompt and line; keys come one by one until what is returned is dropped.
-    pub fn open(&mut self) -> Option<Raw> {
-        let raw = self.editor.as_ref().and_then(|_| Raw::enter());
+    pub fn open(&mut self) -> Option<TerminalMode> {
+        let raw = self.editor.as_ref().and_then(|_| TerminalMode::enter());
         if raw.is_none() {
             // The terminal has gone, or never was one.
             self.editor = None;

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use smol::future::or;
 
-use super::Findings;
-use super::Grade::{Bad, Good, Warning};
+use super::Reporter;
+use super::Severity::{Bad, Good, Warning};
 use crate::config::Config;
 use crate::limits::{DOCTOR_DISK, DOCTOR_FLUSH, DOCTOR_OWNERS, DOCTOR_WAIT};
 use crate::sys::clock::millis;
 use crate::sys::{files, spawn_blocking};
 
 /// Looks at the home and the workspace.
-pub async fn look(out: &mut Findings, config: &Config) {
+pub async fn check_disk(out: &mut Reporter, config: &Config) {
     let mut folders = vec![config.home.clone()];
     let workspace = &config.agent.workspace;
     if workspace.is_dir() {
@@ -47,7 +47,7 @@ pub async fn look(out: &mut Findings, config: &Config) {
             }
             Ok((Err(e), space)) => {
                 let read_only = space.is_ok_and(|(_, read_only)| read_only);
-                out.note(Bad, "disk", &format!("{shown}: {e}"), cure(&e, read_only));
+                out.note(Bad, "disk", &format!("{shown}: {e}"), hint(&e, read_only));
             }
             Err(()) => {
                 let what = format!("{shown}: no answer within {} s", DOCTOR_WAIT.as_secs());
@@ -66,7 +66,7 @@ pub async fn look(out: &mut Findings, config: &Config) {
     }
 }
 
-fn cure(e: &io::Error, read_only: bool) -> &'static str {
+fn hint(e: &io::Error, read_only: bool) -> &'static str {
     match e.kind() {
         _ if read_only => {
             "the disk is read-only: mounted so, or after an error (`dmesg`); `mount -o remount,rw`, or replace the card"

@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use smol::future::or;
 
-use super::Findings;
-use super::Grade::{self, Bad, Good, Warning};
+use super::Reporter;
+use super::Severity::{self, Bad, Good, Warning};
 use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{DOCTOR_CLOCK, DOCTOR_SERVERS, DOCTOR_WAIT};
@@ -27,15 +27,15 @@ struct Server {
 }
 
 /// Grade, check, what, what to do, and how far the server's clock is from ours.
-type Found = (Grade, &'static str, String, &'static str, Option<i64>);
+type CheckResult = (Severity, &'static str, String, &'static str, Option<i64>);
 
 /// One of them on its way.
-type Asked<'a> = Pin<Box<dyn Future<Output = Found> + 'a>>;
+type PendingCheck<'a> = Pin<Box<dyn Future<Output = CheckResult> + 'a>>;
 
 const SILENT: &str = "is the network up, a proxy needed, or a firewall in the way?";
 
 /// Asks all of them side by side; certificates are not judged while the clock is not `set`.
-pub async fn look(out: &mut Findings, config: &Config, set: bool) {
+pub async fn check_servers(out: &mut Reporter, config: &Config, set: bool) {
     let client = match Client::new() {
         Ok(client) => client,
         Err(e) => {
@@ -49,8 +49,10 @@ pub async fn look(out: &mut Findings, config: &Config, set: bool) {
         out.note(Warning, "network", &what, "");
         servers.truncate(DOCTOR_SERVERS);
     }
-    let asked: Vec<Asked<'_>> =
-        servers.iter().map(|server| Box::pin(look_at(&client, server)) as Asked<'_>).collect();
+    let asked: Vec<PendingCheck<'_>> = servers
+        .iter()
+        .map(|server| Box::pin(check_server(&client, server)) as PendingCheck<'_>)
+        .collect();
     let mut skew = None;
     let mut named = !asked.is_empty();
     for (grade, check, what, cure, away) in side_by_side(asked).await {
@@ -68,8 +70,8 @@ pub async fn look(out: &mut Findings, config: &Config, set: bool) {
 }
 
 /// What all come to, in order.
-async fn side_by_side(mut asked: Vec<Asked<'_>>) -> Vec<Found> {
-    let mut found: Vec<Option<Found>> = asked.iter().map(|_| None).collect();
+async fn side_by_side(mut asked: Vec<PendingCheck<'_>>) -> Vec<CheckResult> {
+    let mut found: Vec<Option<CheckResult>> = asked.iter().map(|_| None).collect();
     poll_fn(|cx| {
         let mut open = false;
         for (future, slot) in asked.iter_mut().zip(&mut found) {
@@ -86,7 +88,7 @@ async fn side_by_side(mut asked: Vec<Asked<'_>>) -> Vec<Found> {
     found.into_iter().flatten().collect()
 }
 
-async fn look_at(client: &Client, server: &Server) -> Found {
+async fn check_server(client: &Client, server: &Server) -> CheckResult {
     // With a time limit of its own: a dead resolver and a dead server are two things.
     let found = match client.resolve(&server.url, &server.proxy).await {
         Ok(found) => found,
@@ -101,7 +103,7 @@ async fn look_at(client: &Client, server: &Server) -> Found {
     or(ask(client, server), late).await
 }
 
-fn servers(out: &mut Findings, config: &Config) -> Vec<Server> {
+fn servers(out: &mut Reporter, config: &Config) -> Vec<Server> {
     let mut all: Vec<Server> = Vec::new();
     for channel in config.channels.iter().filter(|channel| channel.enabled) {
         let Some(server) = channel.settings.server() else { continue };
@@ -161,7 +163,7 @@ fn server(model: &ModelConfig) -> Result<Server, String> {
     })
 }
 
-async fn ask(client: &Client, server: &Server) -> Found {
+async fn ask(client: &Client, server: &Server) -> CheckResult {
     let name = &server.name;
     let headers: Vec<(&str, &str)> = server.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
     let request = Request { headers: &headers, proxy: &server.proxy, ..Request::get(&server.url) };
@@ -190,7 +192,7 @@ async fn ask(client: &Client, server: &Server) -> Found {
     }
 }
 
-fn failed(server: &Server, e: &HttpError) -> Found {
+fn failed(server: &Server, e: &HttpError) -> CheckResult {
     let (check, cure) = about(e);
     (Bad, check, format!("{}: {e}", server.name), cure, None)
 }

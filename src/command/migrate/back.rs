@@ -16,7 +16,7 @@ use crate::sys::clock;
 ///
 /// # Errors
 /// A configuration with errors, no workspace, the disk's.
-pub fn give(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
+pub fn give_back(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
     let loaded = config::load(options).map_err(|e| Error::new(e.to_string()))?;
     let workspace = loaded.config.agent.workspace;
     super::migrator::folder(&workspace)?;

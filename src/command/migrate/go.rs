@@ -18,7 +18,7 @@ const BESIDE: &[&str] = &[".security.yml", "auth.json"];
 ///
 /// # Errors
 /// A full disk.
-pub fn take(root: &Root, migrator: &mut Migrator) -> Result<()> {
+pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     let config = migrator.text(root, "config.json", migrator.config);
     let mut parsed: Option<Value> = None;
     if let Some(text) = &config {
@@ -69,7 +69,7 @@ pub fn take(root: &Root, migrator: &mut Migrator) -> Result<()> {
                 )?;
             }
         }
-        migrator.judge();
+        migrator.check_config();
     }
     if migrator.workspace {
         let to = migrator.target.join("skills");

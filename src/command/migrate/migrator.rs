@@ -249,7 +249,7 @@ impl Migrator {
         } else {
             target.parent().map_or(Ok(()), folder).and_then(|()| {
                 if there {
-                    let kept = keep(target)?;
+                    let kept = keep_backup(target)?;
                     self.report.say(Outcome::Kept, &kept.display().to_string(), "");
                 }
                 atomic::replace(target, mode, fill)
@@ -273,7 +273,7 @@ impl Migrator {
 }
 
 /// Gives what is at `target` a second name, `.bak` or with a number; it stays in place until it is replaced.
-fn keep(target: &Path) -> Result<PathBuf> {
+fn keep_backup(target: &Path) -> Result<PathBuf> {
     let name = |n: u32| {
         let mut name = target.as_os_str().to_os_string();
         name.push(if n < 2 { ".bak".to_owned() } else { format!(".bak-{n}") });

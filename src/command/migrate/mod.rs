@@ -81,8 +81,11 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         gave: false,
         report: Report::new(args.json),
     };
-    let done =
-        if go { go::take(&root, &mut migrator) } else { openclaw::take(&root, &mut migrator) };
+    let done = if go {
+        go::migrate(&root, &mut migrator)
+    } else {
+        openclaw::migrate(&root, &mut migrator)
+    };
     // The report comes first, also where a full disk has ended it.
     let failed = migrator.report.end(args.dry_run, root.path(), &migrator.target);
     done?;
@@ -110,7 +113,7 @@ fn back(args: &args::Migrate, to: &str) -> Result<ExitCode> {
     let lock =
         Home::lock(&home).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?;
     let mut report = Report::new(args.json);
-    let done = back::give(&home, &options, &mut report);
+    let done = back::give_back(&home, &options, &mut report);
     let failed = report.end(false, &home, &home);
     done?;
     drop(lock);
@@ -125,7 +128,7 @@ impl Migrator {
     }
 
     /// Says what is wrong with the configuration as it is now.
-    fn judge(&mut self) {
+    fn check_config(&mut self) {
         if self.dry {
             return;
         }

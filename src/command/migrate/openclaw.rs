@@ -63,7 +63,7 @@ pub fn snake(name: &str) -> String {
 ///
 /// # Errors
 /// A full disk.
-pub fn take(root: &Root, migrator: &mut Migrator) -> Result<()> {
+pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     let name = match root.path().join("openclaw.json").exists() {
         true => "openclaw.json",
         false => "config.json",
@@ -78,7 +78,7 @@ pub fn take(root: &Root, migrator: &mut Migrator) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(&ours).context("config.json")?;
         let to = migrator.target.join("config.json");
         migrator.put(&bytes, &to, name, Outcome::Converted, "as config.json")?;
-        migrator.judge();
+        migrator.check_config();
     }
     if !migrator.workspace {
         return Ok(());
@@ -141,17 +141,17 @@ fn parsed(root: &Root, name: &str, needed: bool, migrator: &mut Migrator) -> Opt
 /// # Errors
 /// It is no JSON5.
 pub fn read(text: &str) -> serde_json::Result<Value> {
-    Ok(snaked(serde_json::from_str(&json5::to_json(text))?, true))
+    Ok(to_snake_case(serde_json::from_str(&json5::to_json(text))?, true))
 }
 
 /// Names of members in our way of writing; those of providers and profiles are names that people gave.
-fn snaked(value: Value, rename: bool) -> Value {
+fn to_snake_case(value: Value, rename: bool) -> Value {
     match value {
         Value::Object(map) => object(map.into_iter().map(|(name, value)| {
             let own = matches!(&*name, "providers" | "profiles");
-            (if rename { snake(&name) } else { name }, snaked(value, !own))
+            (if rename { snake(&name) } else { name }, to_snake_case(value, !own))
         })),
-        Value::Array(list) => list.into_iter().map(|v| snaked(v, true)).collect(),
+        Value::Array(list) => list.into_iter().map(|v| to_snake_case(v, true)).collect(),
         other => other,
     }
 }

@@ -50,7 +50,7 @@ impl Sessions {
         servers.push(server);
     }
 
-    fn look<T>(
+    fn with_session<T>(
         &self,
         name: &ServerName<'_>,
         take: impl FnOnce(&mut Server) -> Option<T>,
@@ -65,7 +65,7 @@ impl ClientSessionStore for Sessions {
     }
 
     fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
-        self.look(name, |s| s.group)
+        self.with_session(name, |s| s.group)
     }
 
     fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
@@ -73,11 +73,11 @@ impl ClientSessionStore for Sessions {
     }
 
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.look(name, |s| s.tls12.clone())
+        self.with_session(name, |s| s.tls12.clone())
     }
 
     fn remove_tls12_session(&self, name: &ServerName<'static>) {
-        self.look(name, |s| s.tls12.take());
+        self.with_session(name, |s| s.tls12.take());
     }
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
@@ -91,7 +91,7 @@ impl ClientSessionStore for Sessions {
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         // A ticket is used once: reusing it would let an observer link the two connections.
-        self.look(name, |s| s.tls13.pop())
+        self.with_session(name, |s| s.tls13.pop())
     }
 }
 

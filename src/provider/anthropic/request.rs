@@ -3,7 +3,7 @@
 use crate::config::ModelConfig;
 use crate::message::{Message, Role};
 use crate::proto::text;
-use crate::provider::body::{Body, Extra, Post};
+use crate::provider::body::{Body, Extra, RequestBody};
 use crate::provider::stored::Neighbours;
 use crate::provider::thinking::Level;
 use crate::provider::{ChatRequest, Class, Failure};
@@ -16,7 +16,7 @@ pub fn body<'a>(
     model: &ModelConfig,
     extra: &'a Extra,
     request: &ChatRequest<'a>,
-) -> Result<Post, Failure> {
+) -> Result<RequestBody, Failure> {
     if request.max_tokens == 0 && !extra.contains_key("max_tokens") {
         return Err(Failure::new(Class::Format, "max_tokens is required by the Messages API"));
     }

@@ -4,7 +4,7 @@ use crate::limits;
 use crate::message::ToolCall;
 use crate::proto::json::Json;
 use crate::provider::body::is_object;
-use crate::provider::exchange::{Answer, broken_off, malformed};
+use crate::provider::exchange::{AnswerParser, interrupted, malformed};
 use crate::provider::json_answer::{self, documented, elements};
 use crate::provider::openai::response::append;
 use crate::provider::{ChatReply, Failure, OnText};
@@ -53,7 +53,8 @@ impl<'a> Reader<'a> {
             let at = event.get("index").uint();
             self.block(at, block)?;
             self.block(at, delta)?;
-            let reason = event.get("stop_reason").some().or(delta.get("stop_reason").some());
+            let reason =
+                event.get("stop_reason").non_null().or(delta.get("stop_reason").non_null());
             if let Some(reason) = reason.map(Json::str) {
                 self.finished = true;
                 self.reply.truncated =
@@ -76,7 +77,7 @@ impl<'a> Reader<'a> {
         if input > 0 {
             usage.input = input;
         }
-        usage.output = counts.get("output_tokens").some().map_or(usage.output, Json::uint);
+        usage.output = counts.get("output_tokens").non_null().map_or(usage.output, Json::uint);
     }
 
     fn blocks(&mut self, blocks: Json<'_>) -> Result<(), Failure> {
@@ -102,14 +103,14 @@ impl<'a> Reader<'a> {
             // A stream starts every call with an empty object and sends the arguments after it.
             let arguments = Some(block.get("input").raw()).filter(|json| !is_empty_object(json));
             self.indexes.push(at);
-            let id = block.get("id").some().map_or_else(|| format!("toolu_{at}"), Json::string);
+            let id = block.get("id").non_null().map_or_else(|| format!("toolu_{at}"), Json::string);
             self.reply.tool_calls.push(ToolCall {
                 id,
                 name: block.get("name").string(),
                 arguments: arguments.unwrap_or_default().to_owned(),
             });
         }
-        if let Some(piece) = block.get("partial_json").some() {
+        if let Some(piece) = block.get("partial_json").non_null() {
             match self.indexes.iter().rposition(|&i| i == at) {
                 Some(call) => append(&mut self.reply.tool_calls[call].arguments, piece.string()),
                 None => return Err(malformed("arguments without a call")),
@@ -124,7 +125,7 @@ fn is_empty_object(json: &str) -> bool {
         || (is_object(json) && json.bytes().all(|b| b.is_ascii_whitespace() || b"{}".contains(&b)))
 }
 
-impl Answer for Reader<'_> {
+impl AnswerParser for Reader<'_> {
     fn event(&mut self, data: &str) -> Result<bool, Failure> {
         if data.trim().is_empty() {
             return Ok(false);
@@ -139,6 +140,6 @@ impl Answer for Reader<'_> {
     }
 
     fn end(&mut self) -> Result<(), Failure> {
-        if self.finished { Ok(()) } else { Err(broken_off()) }
+        if self.finished { Ok(()) } else { Err(interrupted()) }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::config::Secret;
 use crate::message::{Message, Role, ToolCall};
 use crate::provider::Class;
-use crate::provider::exchange::Answer;
+use crate::provider::exchange::AnswerParser;
 use crate::tool::{Effect, ToolSpec};
 
 #[track_caller]

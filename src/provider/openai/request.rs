@@ -4,7 +4,7 @@ use crate::config::ModelConfig;
 use crate::config::providers::Quirk;
 use crate::message::{Message, Role};
 use crate::proto::text;
-use crate::provider::body::{Body, Extra, Post};
+use crate::provider::body::{Body, Extra, RequestBody};
 use crate::provider::stored::Neighbours;
 use crate::provider::thinking::{self, Level};
 use crate::provider::{ChatRequest, Failure};
@@ -14,7 +14,7 @@ pub fn body<'a>(
     model: &ModelConfig,
     extra: &'a Extra,
     request: &ChatRequest<'a>,
-) -> Result<Post, Failure> {
+) -> Result<RequestBody, Failure> {
     let mut b = Body::open(extra, request);
     if b.field("model") {
         b.string(&model.model);

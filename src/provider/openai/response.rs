@@ -5,7 +5,7 @@
 use crate::limits;
 use crate::message::{ToolCall, Usage};
 use crate::proto::json::{Json, TypeMismatch};
-use crate::provider::exchange::{Answer, broken_off, malformed};
+use crate::provider::exchange::{AnswerParser, interrupted, malformed};
 use crate::provider::json_answer::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
 
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
 
     fn completion(&mut self, text: &str) -> Result<(), Failure> {
         json_answer::answer(text, &mut |completion| {
-            if let Some(counts) = completion.get("usage").some() {
+            if let Some(counts) = completion.get("usage").non_null() {
                 self.reply.usage = Some(Usage {
                     input: counts.get("prompt_tokens").uint(),
                     output: counts.get("completion_tokens").uint(),
@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
                 self.finished = true;
                 self.reply.truncated = reason == "length";
             }
-            let turn = choice.get("message").some().unwrap_or_else(|| choice.get("delta"));
+            let turn = choice.get("message").non_null().unwrap_or_else(|| choice.get("delta"));
             self.turn(turn)
         })
     }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     /// some servers send index 0 for every call.
     fn call(&mut self, piece: Json<'_>) -> Result<(), Failure> {
         let id = piece.get("id").string();
-        let index = piece.get("index").some().map(Json::uint);
+        let index = piece.get("index").non_null().map(Json::uint);
         let function = piece.get("function");
         let calls = &mut self.reply.tool_calls;
         let known = match index {
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Answer for Reader<'_> {
+impl AnswerParser for Reader<'_> {
     fn event(&mut self, data: &str) -> Result<bool, Failure> {
         match data.trim() {
             "[DONE]" => {
@@ -142,7 +142,7 @@ impl Answer for Reader<'_> {
     }
 
     fn end(&mut self) -> Result<(), Failure> {
-        if self.finished { Ok(()) } else { Err(broken_off()) }
+        if self.finished { Ok(()) } else { Err(interrupted()) }
     }
 }
 
@@ -166,6 +166,6 @@ fn text(content: Json<'_>) -> Result<String, Failure> {
 /// Reasoning is optional: if its format is unknown, the answer still counts.
 fn text_or_empty(content: Json<'_>) -> String {
     let mismatch = TypeMismatch::default();
-    let text = text(content.apart(&mismatch)).unwrap_or_default();
+    let text = text(content.with_mismatch(&mismatch)).unwrap_or_default();
     if mismatch.get().is_none() { text } else { String::new() }
 }

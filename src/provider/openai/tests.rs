@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Secret;
 use crate::message::{Message, Role, ToolCall};
-use crate::provider::{Class, exchange::Answer};
+use crate::provider::{Class, exchange::AnswerParser};
 use crate::tool::{Effect, ToolSpec};
 
 static LOOK: ToolSpec = ToolSpec {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::record::{Record, Seen};
+use super::record::{AdoptedFile, Record};
 use super::{Adoption, merge, source};
 use crate::error::{Context, Result};
 use crate::limits::{ADOPT_LINES, SESSION_V0_BYTES, TREE_NAMES};
@@ -54,8 +54,8 @@ impl Adoption {
     /// Notes a file as it is now.
     fn remember(&mut self, folder: &Dir, name: &str) -> Result<()> {
         let mut content = source::open(folder, name)?;
-        let survey = merge::survey(&mut *content.lines, ADOPT_LINES)?;
-        self.record.note(Seen {
+        let survey = merge::scan(&mut *content.lines, ADOPT_LINES)?;
+        self.record.note(AdoptedFile {
             name: ["sessions/", name].concat(),
             stamp: stamp(folder.meta(name)?),
             length: survey.length,

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, SeekFrom};
 
 use ring::digest;
 
-use super::record::Seen;
+use super::record::AdoptedFile;
 use super::source::Text;
 use crate::limits::{ADOPT_OVERLAP, SESSION_LINE_BYTES};
 use crate::message::{Message, Role};
@@ -17,7 +17,7 @@ use crate::proto::text;
 use crate::proto::tokenizer::{FNV, fnv};
 
 /// A text looked through once.
-pub struct Survey {
+pub struct TextScan {
     /// Its bytes.
     pub length: u64,
     /// SHA-256 in hexadecimal digits.
@@ -32,7 +32,7 @@ pub struct Survey {
 ///
 /// # Errors
 /// The kernel's.
-pub fn survey(text: &mut dyn Text, most: usize) -> io::Result<Survey> {
+pub fn scan(text: &mut dyn Text, most: usize) -> io::Result<TextScan> {
     text.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(text);
     let mut sha = digest::Context::new(&digest::SHA256);
@@ -54,7 +54,7 @@ pub fn survey(text: &mut dyn Text, most: usize) -> io::Result<Survey> {
             if messages.len() == most {
                 messages.pop_front();
             }
-            messages.push_back((sum(&line), length));
+            messages.push_back((message_hash(&line), length));
         }
         line.clear();
         if used == 0 {
@@ -62,12 +62,12 @@ pub fn survey(text: &mut dyn Text, most: usize) -> io::Result<Survey> {
         }
     }
     let hash = text::hex(sha.finish().as_ref());
-    let last = messages.len().checked_sub(1).map_or(0, |at| chain(&messages, at));
-    Ok(Survey { length, hash, last, messages })
+    let last = messages.len().checked_sub(1).map_or(0, |at| pair_hash(&messages, at));
+    Ok(TextScan { length, hash, last, messages })
 }
 
 /// A message's sum: of what every version writes, however it writes it.
-fn sum(line: &[u8]) -> u64 {
+fn message_hash(line: &[u8]) -> u64 {
     let Ok(message) = text::utf8(line).and_then(Message::parse) else { return fnv(FNV, line) };
     let role = match message.role {
         Role::System => "s",
@@ -82,7 +82,7 @@ fn sum(line: &[u8]) -> u64 {
 }
 
 /// Sum of a message and the one before it.
-fn chain(messages: &VecDeque<(u64, u64)>, at: usize) -> u64 {
+fn pair_hash(messages: &VecDeque<(u64, u64)>, at: usize) -> u64 {
     let before = at.checked_sub(1).map_or(0, |at| messages[at].0);
     fnv(before, &messages[at].0.to_le_bytes())
 }
@@ -94,12 +94,12 @@ fn chain(messages: &VecDeque<(u64, u64)>, at: usize) -> u64 {
 /// The kernel's.
 pub fn begin(
     text: &mut dyn Text,
-    survey: &Survey,
-    seen: Option<&Seen>,
+    survey: &TextScan,
+    seen: Option<&AdoptedFile>,
     session: Option<&mut dyn Text>,
 ) -> io::Result<u64> {
     let found = match session {
-        Some(session) => overlap(&survey.messages, &self::survey(session, ADOPT_OVERLAP)?.messages),
+        Some(session) => overlap(&survey.messages, &self::scan(session, ADOPT_OVERLAP)?.messages),
         None => None,
     };
     let end = |at: Option<usize>| at.map(|at| survey.messages[at].1);
@@ -117,8 +117,8 @@ pub fn begin(
     Ok(end(found).unwrap_or(0))
 }
 
-fn is_last(survey: &Survey, at: usize, seen: &Seen) -> bool {
-    at > 0 && seen.length > 0 && chain(&survey.messages, at) == seen.last
+fn is_last(survey: &TextScan, at: usize, seen: &AdoptedFile) -> bool {
+    at > 0 && seen.length > 0 && pair_hash(&survey.messages, at) == seen.last
 }
 
 /// The last of `messages` up to which they end as `session` does: in [`ADOPT_OVERLAP`] messages, or all that one of them has.

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use self::record::{Record, Seen};
+use self::record::{AdoptedFile, Record};
 use self::source::{Content, Source, Text};
 use super::dir::{self, Dir};
 use super::jsonl::count_lines;
@@ -101,7 +101,7 @@ impl Adoption {
             }
         };
         if self.record.first && self.record.ours {
-            self.take_ours(&folder)?;
+            self.move_own_sessions(&folder)?;
         }
         let mut refused = Vec::new();
         let (found, more) = source::list(&folder, &self.record, &mut |name, why| {
@@ -118,7 +118,7 @@ impl Adoption {
         for source in found {
             let Some(key) = &source.key else {
                 self.refuse(&["sessions/", &source.name].concat(), "whose it is is not known");
-                self.note(&source, Survey::default());
+                self.note(&source, TextScan::default());
                 continue;
             };
             // That nothing is taken twice is seen at the session's end: one source at a time.
@@ -194,7 +194,7 @@ impl Adoption {
     }
 
     /// Moves conversations of an earlier version of ours. The journal names them without their folder.
-    fn take_ours(&mut self, folder: &Dir) -> Result<()> {
+    fn move_own_sessions(&mut self, folder: &Dir) -> Result<()> {
         let mut names = Vec::new();
         folder.each(TREE_NAMES, &mut |name, _| {
             if name.ends_with(".jsonl") && !source::is_go(name) {
@@ -209,7 +209,7 @@ impl Adoption {
                 file => {
                     let length = file.and_then(|f| f.map(|f| f.metadata()).transpose());
                     let length = length.with_context(|| name.clone())?.map_or(0, |m| m.len());
-                    self.take_one_of_ours(folder, &name, length)
+                    self.move_own_session(folder, &name, length)
                         .with_context(|| format!("cannot move session {name}"))?;
                 }
             }
@@ -217,7 +217,7 @@ impl Adoption {
         Ok(())
     }
 
-    fn take_one_of_ours(&self, folder: &Dir, name: &str, length: u64) -> Result<()> {
+    fn move_own_session(&self, folder: &Dir, name: &str, length: u64) -> Result<()> {
         let at = ["sessions/", name].concat();
         if self.home.exists(&at)? {
             return Ok(());
@@ -238,7 +238,7 @@ impl Adoption {
     /// Appends what is new in a conversation of the workspace to the session of its chat; true where there was something.
     fn adopt(&mut self, folder: &Dir, source: &Source, key: &str) -> Result<bool> {
         let read = source::open(folder, &source.name).and_then(|mut content| {
-            let survey = merge::survey(&mut *content.lines, ADOPT_LINES)?;
+            let survey = merge::scan(&mut *content.lines, ADOPT_LINES)?;
             Ok((content, survey))
         });
         let (Content { mut lines, meta: theirs }, survey) = match read {
@@ -286,8 +286,8 @@ impl Adoption {
         self.record.first && self.record.ours && (taken || !older)
     }
 
-    fn note(&mut self, source: &Source, survey: Survey) {
-        let seen = Seen {
+    fn note(&mut self, source: &Source, survey: TextScan) {
+        let seen = AdoptedFile {
             name: ["sessions/", &source.name].concat(),
             stamp: source.stamp,
             length: survey.length,
@@ -302,15 +302,15 @@ impl Adoption {
 
 /// What is remembered of a text.
 #[derive(Default)]
-struct Survey {
+struct TextScan {
     length: u64,
     hash: String,
     last: u64,
 }
 
-impl From<merge::Survey> for Survey {
-    fn from(s: merge::Survey) -> Survey {
-        Survey {
+impl From<merge::TextScan> for TextScan {
+    fn from(s: merge::TextScan) -> TextScan {
+        TextScan {
             length: s.length,
             hash: if s.hash.is_empty() { "-".into() } else { s.hash },
             last: s.last,

@@ -19,7 +19,7 @@ pub const NAME: &str = "state/adopted";
 
 /// One file of the workspace as it was when it was adopted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
+pub struct AdoptedFile {
     /// Relative to the workspace; a session of other forms than JSONL counts as what it was converted to.
     pub name: String,
     /// Changes when the file does, see [`crate::store::bounded_read::stamp`].
@@ -43,7 +43,7 @@ pub struct Record {
     pub ours: bool,
     /// Ids of jobs.
     pub jobs: Vec<String>,
-    files: Vec<Seen>,
+    files: Vec<AdoptedFile>,
     /// What the file says.
     saved: String,
 }
@@ -77,12 +77,12 @@ impl Record {
     }
 
     /// The line of a file.
-    pub fn seen(&self, name: &str) -> Option<&Seen> {
+    pub fn seen(&self, name: &str) -> Option<&AdoptedFile> {
         self.files.iter().find(|seen| seen.name == name)
     }
 
     /// Notes a file in place of what was known of it; false where there is no room for one more.
-    pub fn note(&mut self, new: Seen) -> bool {
+    pub fn note(&mut self, new: AdoptedFile) -> bool {
         if new.name.contains('\n') {
             return false;
         }
@@ -125,20 +125,20 @@ impl Record {
         for id in &self.jobs {
             out.push_str(&format!("job {id}\n"));
         }
-        for Seen { name, stamp, length, hash, last } in &self.files {
+        for AdoptedFile { name, stamp, length, hash, last } in &self.files {
             out.push_str(&format!("file {stamp:x} {length} {hash} {last:x} {name}\n"));
         }
         out
     }
 }
 
-fn seen(line: &str) -> Option<Seen> {
+fn seen(line: &str) -> Option<AdoptedFile> {
     let mut parts = line.splitn(5, ' ');
     let stamp = u64::from_str_radix(parts.next()?, 16).ok()?;
     let length = parts.next()?.parse().ok()?;
     let hash = parts.next()?.to_owned();
     let last = u64::from_str_radix(parts.next()?, 16).ok()?;
-    Some(Seen { name: parts.next()?.to_owned(), stamp, length, hash, last })
+    Some(AdoptedFile { name: parts.next()?.to_owned(), stamp, length, hash, last })
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
         let home = Dir::open(&scratch).expect("a folder");
         let mut record = Record::read(&home).expect("none");
         assert!(record.first);
-        let seen = Seen {
+        let seen = AdoptedFile {
             name: "sessions/a b.jsonl".into(),
             stamp: u64::MAX,
             length: 7,
@@ -160,7 +160,7 @@ mod tests {
             last: 1,
         };
         assert!(record.note(seen.clone()) && record.note(seen.clone()));
-        assert!(!record.note(Seen { name: "a\nb".into(), ..Seen::default() }));
+        assert!(!record.note(AdoptedFile { name: "a\nb".into(), ..AdoptedFile::default() }));
         record.jobs.push("00aa".into());
         record.ours = true;
         record.save(&home).expect("saved");
@@ -173,8 +173,8 @@ mod tests {
         none.save(&home).expect("saved");
         assert!(!Record::read(&home).expect("read").first, "an empty one is one");
         for n in 0..ADOPT_FILES {
-            assert!(none.note(Seen { name: n.to_string(), ..Seen::default() }));
+            assert!(none.note(AdoptedFile { name: n.to_string(), ..AdoptedFile::default() }));
         }
-        assert!(!none.note(Seen { name: "more".into(), ..Seen::default() }));
+        assert!(!none.note(AdoptedFile { name: "more".into(), ..AdoptedFile::default() }));
     }
 }

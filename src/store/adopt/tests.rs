@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::limits::GO_SESSIONS;
-use crate::store::session_read::{Opened, forwards, parse_line};
+use crate::store::session_read::{OpenSession, forwards, parse_line};
 use crate::sys::scratch::Scratch;
 
 /// A home with a workspace in it.
@@ -50,8 +50,8 @@ impl Fixture {
     }
 
     fn texts(&self, key: &str) -> Vec<String> {
-        let Opened { file, first, end, .. } =
-            Sessions::new(&self.dir).look(key).expect("a session");
+        let OpenSession { file, first, end, .. } =
+            Sessions::new(&self.dir).open_session(key).expect("a session");
         let mut texts = Vec::new();
         let mut each = |_, line: &[u8]| {
             texts.extend(parse_line(line).map(|message| message.content));
@@ -63,7 +63,8 @@ impl Fixture {
 
     /// Summary, and whether all of the file is untrusted.
     fn meta(&self, key: &str) -> (String, bool) {
-        let Opened { end, meta, .. } = Sessions::new(&self.dir).look(key).expect("a session");
+        let OpenSession { end, meta, .. } =
+            Sessions::new(&self.dir).open_session(key).expect("a session");
         (meta.summary, meta.untrusted_bytes >= end)
     }
 

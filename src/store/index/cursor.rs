@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Result};
 use std::os::unix::fs::FileExt;
 
-use super::record::{CHUNK, Doc, Place, broken};
+use super::record::{CHUNK, ChunkRecord, Doc, broken};
 use crate::sys::beneath::File;
 
 /// Bytes read at a time.
@@ -142,11 +142,11 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// I/O.
-    pub fn chunk(&mut self) -> Result<Option<Place>> {
+    pub fn chunk(&mut self) -> Result<Option<ChunkRecord>> {
         if self.is_done() {
             return Ok(None);
         }
-        Ok(Some(Place::parse(&self.number()?)))
+        Ok(Some(ChunkRecord::parse(&self.number()?)))
     }
 
     /// Passes over chunks.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::cursor::Source;
 use super::record::{Doc, REPLACES, broken};
 use super::segment::Segment;
-use super::write::{self, Run};
+use super::write::{self, SegmentBuilder};
 use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS, TREE_NAMES};
 use crate::store::dir::Dir;
 use crate::sys::beneath::File;
@@ -159,7 +159,7 @@ impl Folder {
     ///
     /// # Errors
     /// What is broken in older segments.
-    pub fn add(&mut self, run: &mut Run) -> Result<()> {
+    pub fn add(&mut self, run: &mut SegmentBuilder) -> Result<()> {
         if run.is_empty() {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl Folder {
             match self.write(range, &mut |out| run.write(out)) {
                 Ok(segment) => {
                     self.segments.push(segment);
-                    return self.tidy();
+                    return self.compact();
                 }
                 Err(e) => self.cannot_save(&e),
             }
@@ -192,7 +192,7 @@ impl Folder {
     }
 
     /// Merges what there is too much of.
-    fn tidy(&mut self) -> Result<()> {
+    fn compact(&mut self) -> Result<()> {
         loop {
             let Some(last) = self.segments.last() else { return Ok(()) };
             let size = level(last.size);

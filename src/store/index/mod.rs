@@ -39,7 +39,7 @@ pub struct Hit {
 
 /// What a search came to.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct SearchResult {
     /// The best first.
     pub hits: Vec<Hit>,
     /// What the user should know: the index is not whole, or not saved.
@@ -58,8 +58,8 @@ pub struct Folders {
 }
 
 /// Searches the memory. Never fails: what is wrong stands in the notes.
-pub fn search(folders: &Folders, query: &str, limit: usize) -> Found {
-    let mut found = Found::default();
+pub fn search(folders: &Folders, query: &str, limit: usize) -> SearchResult {
+    let mut found = SearchResult::default();
     for _ in 0..2 {
         let mut folder = Folder::open(&folders.index);
         match attempt(&mut folder, folders, query, limit) {
@@ -79,11 +79,16 @@ pub fn search(folders: &Folders, query: &str, limit: usize) -> Found {
     found
 }
 
-fn attempt(folder: &mut Folder, folders: &Folders, query: &str, limit: usize) -> io::Result<Found> {
+fn attempt(
+    folder: &mut Folder,
+    folders: &Folders,
+    query: &str,
+    limit: usize,
+) -> io::Result<SearchResult> {
     if let Some(e) = folder.broken.take() {
         return Err(e);
     }
-    let mut found = Found::default();
+    let mut found = SearchResult::default();
     let Ok(root) = Dir::shared(&folders.workspace) else { return Ok(found) };
     found.notes = update::update(folder, &root, &folders.home)?;
     let scored = query::best(folder, query, limit * 2)?;

@@ -6,18 +6,18 @@ use std::io::Result;
 
 use super::cursor::{Cursor, List, Postings};
 use super::folder::Folder;
-use super::record::Place;
+use super::record::ChunkRecord;
 use super::segment::Segment;
 use crate::limits::SEARCH_TERMS;
-use crate::proto::tokenizer::{self, Side, Term};
+use crate::proto::tokenizer::{self, TermHash, TermUse};
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
 /// The terms of a question, each once.
-pub fn asked(query: &str) -> Vec<Term> {
+pub fn query_terms(query: &str) -> Vec<TermHash> {
     let mut asked = Vec::new();
-    tokenizer::terms(query, Side::Query, &mut |term| {
+    tokenizer::terms(query, TermUse::Query, &mut |term| {
         if asked.len() < SEARCH_TERMS && !asked.contains(&term) {
             asked.push(term);
         }
@@ -29,8 +29,8 @@ pub fn asked(query: &str) -> Vec<Term> {
 ///
 /// # Errors
 /// I/O, what is broken.
-pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, Place)>> {
-    let asked = asked(query);
+pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, ChunkRecord)>> {
+    let asked = query_terms(query);
     let chunks: u64 = folder.segments.iter().map(|s| u64::from(s.foot.chunks)).sum();
     let length: u64 = folder.segments.iter().map(|s| s.foot.length).sum();
     let mut lists: Vec<Vec<Option<List>>> = Vec::new();
@@ -47,7 +47,7 @@ pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, Plac
         false => (1.0 + (chunks as f32 - count as f32 + 0.5) / (count as f32 + 0.5)).max(1.0).ln(),
     };
     let weights: Vec<f32> = counts.iter().map(|count| weight(*count)).collect();
-    let mut top = Top { limit, found: Vec::new() };
+    let mut top = TopHits { limit, found: Vec::new() };
     let mean = (length as f32 / chunks.max(1) as f32).max(1.0);
     for (n, segment) in folder.segments.iter().enumerate().rev() {
         let open = lists[n].iter().zip(&weights).filter(|(_, weight)| **weight > 0.0);
@@ -67,7 +67,7 @@ fn score(
     segment: &Segment,
     open: Vec<(Postings<'_>, f32)>,
     mean: f32,
-    each: &mut dyn FnMut(f32, Place) -> Result<()>,
+    each: &mut dyn FnMut(f32, ChunkRecord) -> Result<()>,
 ) -> Result<()> {
     let mut heads = Vec::new();
     for (mut postings, weight) in open {
@@ -95,18 +95,18 @@ fn score(
 }
 
 /// The best so far.
-struct Top {
+struct TopHits {
     limit: usize,
-    found: Vec<(f32, Place)>,
+    found: Vec<(f32, ChunkRecord)>,
 }
 
-impl Top {
+impl TopHits {
     fn takes(&self, score: f32) -> bool {
         self.found.len() < self.limit || self.found.last().is_some_and(|last| score >= last.0)
     }
 
-    fn put(&mut self, score: f32, place: Place) {
-        let order = |(other, has): &(f32, Place)| {
+    fn put(&mut self, score: f32, place: ChunkRecord) {
+        let order = |(other, has): &(f32, ChunkRecord)| {
             *other > score || (*other == score && has.key >= place.key)
         };
         let at = self.found.partition_point(order);

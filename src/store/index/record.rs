@@ -7,7 +7,7 @@
 //! | chunks | 24 bytes each: key u64, offset u32, line u32, bytes u16, terms u16, sum u32 |
 //! | terms | by term: term u32, chunks varint, bytes varint, postings |
 //! | marks | 8 bytes each, one every [`MARK_EVERY`] bytes of terms: term u32, offset in terms u32 |
-//! | foot | 64 bytes: see [`Foot`] |
+//! | foot | 64 bytes: see [`Footer`] |
 //!
 //! A posting is the distance from the chunk before (from -1 the first) times two, plus one where the term stands there
 //! once; else its count follows. All are varints. What does not add up is [`ErrorKind::InvalidData`]: nothing read here
@@ -87,7 +87,7 @@ impl Doc {
 
 /// A chunk of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ChunkRecord {
     /// Its document's key.
     pub key: u64,
     /// Where it begins.
@@ -102,7 +102,7 @@ pub struct Place {
     pub sum: u32,
 }
 
-impl Place {
+impl ChunkRecord {
     /// A number that only the same bytes of the same document have.
     pub fn id(&self) -> u64 {
         fnv(
@@ -124,8 +124,8 @@ impl Place {
     }
 
     /// Reads it.
-    pub fn parse(b: &[u8; CHUNK as usize]) -> Place {
-        Place {
+    pub fn parse(b: &[u8; CHUNK as usize]) -> ChunkRecord {
+        ChunkRecord {
             key: u64_at(b, 0),
             offset: u32_at(b, 8),
             line: u32_at(b, 12),
@@ -138,7 +138,7 @@ impl Place {
 
 /// Numbers of records and bytes of the parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Foot {
+pub struct Footer {
     /// Documents.
     pub docs: u32,
     /// Chunks.
@@ -153,7 +153,7 @@ pub struct Foot {
     pub keys: (u64, u64),
 }
 
-impl Foot {
+impl Footer {
     /// As it stands in the file.
     pub fn bytes(&self) -> [u8; FOOT] {
         let mut out = [0; FOOT];
@@ -173,14 +173,14 @@ impl Foot {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`] when it is none.
-    pub fn parse(bytes: &[u8; FOOT]) -> Result<Foot> {
+    pub fn parse(bytes: &[u8; FOOT]) -> Result<Footer> {
         if bytes[..8] != MAGIC[..] {
             return Err(broken("it is of another version or no index"));
         }
         if bytes[60..] != hash32(fnv(FNV, &bytes[..60])).to_le_bytes() {
             return Err(broken("its checksum is wrong"));
         }
-        Ok(Foot {
+        Ok(Footer {
             docs: u32_at(bytes, 8),
             chunks: u32_at(bytes, 12),
             terms: u32_at(bytes, 16),
@@ -209,15 +209,15 @@ mod tests {
     fn records_are_read_as_they_were_written() {
         let doc = Doc { key: 1 << 56, inode: 2, mtime: 3, end: 4, lines: 5, check: 6, flags: 7 };
         assert_eq!(Doc::parse(&doc.bytes()), doc);
-        let place = Place { key: 9, offset: 8, line: 7, length: 6, terms: 5, sum: 4 };
-        assert_eq!(Place::parse(&place.bytes()), place);
-        let foot = Foot { docs: 1, chunks: 2, terms: 3, marks: 4, length: 5, keys: (6, 7) };
+        let place = ChunkRecord { key: 9, offset: 8, line: 7, length: 6, terms: 5, sum: 4 };
+        assert_eq!(ChunkRecord::parse(&place.bytes()), place);
+        let foot = Footer { docs: 1, chunks: 2, terms: 3, marks: 4, length: 5, keys: (6, 7) };
         let mut bytes = foot.bytes();
-        assert_eq!(Foot::parse(&bytes).expect("a foot"), foot);
+        assert_eq!(Footer::parse(&bytes).expect("a foot"), foot);
         bytes[9] ^= 1;
-        let e = Foot::parse(&bytes).expect_err("changed");
+        let e = Footer::parse(&bytes).expect_err("changed");
         assert_eq!(e.to_string(), "its checksum is wrong");
         bytes[5] ^= 1;
-        assert!(Foot::parse(&bytes).expect_err("changed").to_string().contains("version"));
+        assert!(Footer::parse(&bytes).expect_err("changed").to_string().contains("version"));
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Result;
 
 use super::cursor::{Cursor, List, Postings, Source};
-use super::record::{CHUNK, DOC, Doc, FOOT, Foot, MARK, broken, u32_at};
+use super::record::{CHUNK, DOC, Doc, FOOT, Footer, MARK, broken, u32_at};
 #[cfg(doc)]
 use std::io::ErrorKind;
 
@@ -14,8 +14,8 @@ pub struct Segment {
     pub range: (u32, u32),
     /// Bytes of the file.
     pub size: u64,
-    /// See [`Foot`].
-    pub foot: Foot,
+    /// See [`Footer`].
+    pub foot: Footer,
 }
 
 impl Segment {
@@ -28,7 +28,7 @@ impl Segment {
         let mut bytes = [0; FOOT];
         let at = size.checked_sub(FOOT as u64).ok_or(broken("it is too short"))?;
         source.read(&mut bytes, at)?;
-        let foot = Foot::parse(&bytes)?;
+        let foot = Footer::parse(&bytes)?;
         let segment = Segment { source, range, size, foot };
         if segment.marks_at() + u64::from(foot.marks) * MARK + FOOT as u64 != size {
             return Err(broken("its parts do not fill it"));

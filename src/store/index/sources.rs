@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Hit;
-use super::query::asked;
-use super::record::Place;
+use super::query::query_terms;
+use super::record::ChunkRecord;
 use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT, TREE_NAMES};
 use crate::proto::text::{floor_char, one_line};
-use crate::proto::tokenizer::{self, FNV, Side, fnv, hash32};
+use crate::proto::tokenizer::{self, FNV, TermUse, fnv, hash32};
 use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
 use crate::store::session::{Meta, Sessions};
@@ -126,7 +126,7 @@ pub fn open(root: &Dir, path: &str) -> Option<File> {
 }
 
 /// Text of a chunk, what of the file stands before it, and into `hit` where it is.
-fn read(root: &Dir, home: &Path, place: Place, hit: &mut Hit) -> Option<(String, String)> {
+fn read(root: &Dir, home: &Path, place: ChunkRecord, hit: &mut Hit) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
     if place.key >= SESSION {
@@ -164,7 +164,7 @@ fn read(root: &Dir, home: &Path, place: Place, hit: &mut Hit) -> Option<(String,
 }
 
 /// A chunk as it is shown; `None` when the file has changed so that none of the words is there any more.
-pub fn hit(root: &Dir, home: &Path, place: Place, query: &str) -> Option<Hit> {
+pub fn hit(root: &Dir, home: &Path, place: ChunkRecord, query: &str) -> Option<Hit> {
     let mut hit = Hit::default();
     let (text, before) = read(root, home, place, &mut hit)?;
     if !before.is_empty() {
@@ -172,7 +172,7 @@ pub fn hit(root: &Dir, home: &Path, place: Place, query: &str) -> Option<Hit> {
     }
     // What has changed since is shown only when it still has one of the words.
     let same = hash32(fnv(FNV, text.as_bytes())) == place.sum;
-    let at = first_match(&text, &asked(query)).or(same.then_some(0))?;
+    let at = first_match(&text, &query_terms(query)).or(same.then_some(0))?;
     let line = text[at..].find('\n').map_or(text.len(), |n| at + n);
     let own = heading(&text[..line]);
     if !own.is_empty() {
@@ -187,7 +187,7 @@ pub fn hit(root: &Dir, home: &Path, place: Place, query: &str) -> Option<Hit> {
 
 /// A chunk as it was indexed; `None` when it has changed.
 #[cfg(feature = "embeddings")]
-pub fn text(root: &Dir, home: &Path, place: Place) -> Option<String> {
+pub fn text(root: &Dir, home: &Path, place: ChunkRecord) -> Option<String> {
     let (text, _) = read(root, home, place, &mut Hit::default())?;
     (hash32(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }
@@ -199,11 +199,11 @@ fn heading(before: &str) -> String {
 }
 
 /// Where the line with the first of the words begins.
-fn first_match(text: &str, asked: &[tokenizer::Term]) -> Option<usize> {
+fn first_match(text: &str, asked: &[tokenizer::TermHash]) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let mut found = false;
-        tokenizer::terms(line, Side::Text, &mut |term| found |= asked.contains(&term));
+        tokenizer::terms(line, TermUse::Text, &mut |term| found |= asked.contains(&term));
         if found {
             return Some(at);
         }

@@ -32,14 +32,14 @@ impl Home {
         file.expect("there").write_all(text.as_bytes()).expect("appended");
     }
 
-    fn search(&self, query: &str) -> Found {
+    fn search(&self, query: &str) -> SearchResult {
         let (workspace, home) = (self.workspace.clone(), self.workspace.clone());
         search(&Folders { workspace, home, index: self.dir.join("index") }, query, 5)
     }
 
     /// Files and lines, in the order of the hits.
     #[track_caller]
-    fn check(&self, query: &str, want: &[(&str, u32)]) -> Found {
+    fn check(&self, query: &str, want: &[(&str, u32)]) -> SearchResult {
         let found = self.search(query);
         let have: Vec<_> = found.hits.iter().map(|h| (h.file.as_str(), h.line)).collect();
         assert_eq!(have, want, "{query}: {found:?}");
@@ -224,7 +224,7 @@ fn links_that_lead_out_are_not_followed() {
 #[test]
 fn questions_are_bounded() {
     let query: String = (0..100).map(|n| format!("word{n} word{n} ")).collect();
-    assert_eq!(query::asked(&query).len(), SEARCH_TERMS);
+    assert_eq!(query::query_terms(&query).len(), SEARCH_TERMS);
 }
 
 #[test]

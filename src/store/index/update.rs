@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::folder::Folder;
-use super::record::{DEAD, Doc, Place, REPLACES};
+use super::record::{ChunkRecord, DEAD, Doc, REPLACES};
 use super::sources::{self, MEMORY, MONTH, NOTE, SESSION, Status};
-use super::write::Run;
+use super::write::SegmentBuilder;
 use crate::limits::{INDEX_FILE_BYTES, INDEX_MONTHS, INDEX_RUN_BYTES, INDEX_UPDATE_BYTES};
 use crate::proto::chunker::Splitter;
-use crate::proto::tokenizer::{self, FNV, Side, fnv, hash32};
+use crate::proto::tokenizer::{self, FNV, TermUse, fnv, hash32};
 use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
 use crate::sys::beneath::{File, Meta as Kernel};
@@ -29,7 +29,7 @@ const CHECKED: u64 = 256;
 struct Update<'a> {
     folder: &'a mut Folder,
     root: &'a Dir,
-    run: Run,
+    run: SegmentBuilder,
     /// Bytes that may still be read this time.
     left: u64,
 }
@@ -39,7 +39,8 @@ struct Update<'a> {
 /// # Errors
 /// What is broken in the index. What cannot be read of the notes is left out.
 pub fn update(folder: &mut Folder, root: &Dir, home: &Path) -> Result<Vec<String>> {
-    let mut update = Update { folder, root, run: Run::default(), left: INDEX_UPDATE_BYTES };
+    let mut update =
+        Update { folder, root, run: SegmentBuilder::default(), left: INDEX_UPDATE_BYTES };
     let known = update.folder.known(MEMORY, MEMORY)?.pop();
     let status = root.meta(LONG_TERM).ok().flatten().map(|m| Status::of(&m));
     update.file(MEMORY, LONG_TERM, status, known)?;
@@ -175,7 +176,7 @@ impl Update<'_> {
         }
         let whole = as_doc(key, &status);
         let copy = file.try_clone().ok();
-        let summed = Summed { file: copy.as_ref(), before };
+        let summed = AppendState { file: copy.as_ref(), before };
         self.text(whole, &mut file, size - from, Some(summed))
     }
 
@@ -185,7 +186,7 @@ impl Update<'_> {
         whole: Doc,
         reader: &mut dyn Read,
         length: u64,
-        summed: Option<Summed<'_>>,
+        summed: Option<AppendState<'_>>,
     ) -> Result<()> {
         let before = summed.as_ref().and_then(|s| s.before);
         let file = summed.as_ref().and_then(|s| s.file);
@@ -207,7 +208,7 @@ impl Update<'_> {
             let run = &mut self.run;
             splitter.feed(&buffer[..n], &mut |p| {
                 run.chunk(place(whole.key, &p), |emit| {
-                    tokenizer::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
+                    tokenizer::terms(&String::from_utf8_lossy(p.text), TermUse::Text, emit);
                 });
             });
             if left > 0 && (self.run.bytes() >= INDEX_RUN_BYTES || self.left == 0) {
@@ -225,7 +226,7 @@ impl Update<'_> {
         let run = &mut self.run;
         splitter.end(&mut |p| {
             run.chunk(place(whole.key, &p), |emit| {
-                tokenizer::terms(&String::from_utf8_lossy(p.text), Side::Text, emit);
+                tokenizer::terms(&String::from_utf8_lossy(p.text), TermUse::Text, emit);
             });
         });
         let (end, lines) = splitter.done();
@@ -244,13 +245,13 @@ impl Update<'_> {
 }
 
 /// What a file brings with it to be continued.
-struct Summed<'a> {
+struct AppendState<'a> {
     file: Option<&'a File>,
     before: Option<Doc>,
 }
 
-fn place(key: u64, chunk: &crate::proto::chunker::Chunk<'_>) -> Place {
-    Place {
+fn place(key: u64, chunk: &crate::proto::chunker::Chunk<'_>) -> ChunkRecord {
+    ChunkRecord {
         key,
         offset: chunk.offset as u32,
         line: chunk.line,

@@ -2,7 +2,7 @@
 //!
 //! # Format (little endian)
 //! 24 bytes: magic, sum of the model's name u64, dimensions u32, checksum u32. Then one record for each chunk: its
-//! [`Place::id`] u64, a scale f32, and its unit vector with an i8 for each dimension. A record stays good however the
+//! [`ChunkRecord::id`] u64, a scale f32, and its unit vector with an i8 for each dimension. A record stays good however the
 //! index is merged, since its number is made of the chunk itself. The file is derived data: of another model, or
 //! broken, it is begun anew, and half a record at its end is cut off.
 
@@ -11,8 +11,8 @@ use std::io::{BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
-use super::record::{Place, broken};
-use super::{Folders, Found, query, sources};
+use super::record::{ChunkRecord, broken};
+use super::{Folders, SearchResult, query, sources};
 use crate::limits::{EMBED_CHUNKS, EMBED_DIMENSIONS};
 use crate::proto::tokenizer::{FNV, fnv, hash32};
 use crate::store::atomic;
@@ -151,7 +151,7 @@ impl Vectors {
     }
 
     /// Writes the file anew when more than half of it is of chunks that are gone.
-    fn tidy(&self, live: &[(u64, Place)], have: usize) -> Result<()> {
+    fn compact(&self, live: &[(u64, ChunkRecord)], have: usize) -> Result<()> {
         if have < 2 * live.len() + 1000 {
             return Ok(());
         }
@@ -172,7 +172,7 @@ impl Vectors {
 }
 
 /// Numbers and places of the chunks that count, the newest first, at most [`EMBED_CHUNKS`].
-fn live(folder: &Folder) -> Result<Vec<(u64, Place)>> {
+fn live(folder: &Folder) -> Result<Vec<(u64, ChunkRecord)>> {
     let mut found = Vec::new();
     for (n, segment) in folder.segments.iter().enumerate().rev() {
         let mut cursor = segment.chunks(0);
@@ -203,7 +203,7 @@ pub fn missing(folders: &Folders, model: &str, limit: usize) -> Result<Vec<(u64,
     vectors.walk(&mut |number, _, _| have.push(number))?;
     have.sort_unstable();
     let live = live(&folder)?;
-    vectors.tidy(&live, have.len())?;
+    vectors.compact(&live, have.len())?;
     let lacking = live.into_iter().filter(|(number, _)| have.binary_search(number).is_err());
     let texts = lacking
         .filter_map(|(number, place)| Some((number, sources::text(&root, &folders.home, place)?)));
@@ -228,16 +228,16 @@ pub fn fused(
     query: &str,
     (model, wanted): (&str, &[f32]),
     limit: usize,
-) -> Result<Found> {
+) -> Result<SearchResult> {
     let folder = Folder::open(&folders.index);
     let root = Dir::shared(&folders.workspace)?;
     let by_words = query::best(&folder, query, 2 * limit)?;
     let by_words = by_words.into_iter().map(|(_, place)| (place.id(), place));
     let near = Vectors::open(&folders.index, model).nearest(wanted, 2 * limit)?;
-    let places: HashMap<u64, Place> =
+    let places: HashMap<u64, ChunkRecord> =
         live(&folder)?.into_iter().filter(|(n, _)| near.iter().any(|near| near.1 == *n)).collect();
     let by_meaning = near.iter().filter_map(|(_, n)| Some((*n, *places.get(n)?)));
-    let mut all: Vec<(f32, u64, Place)> = Vec::new();
+    let mut all: Vec<(f32, u64, ChunkRecord)> = Vec::new();
     for (rank, (number, place)) in by_words.enumerate().chain(by_meaning.enumerate()) {
         let score = 1.0 / (RANK + rank as f32 + 1.0);
         match all.iter_mut().find(|(_, known, _)| *known == number) {
@@ -249,7 +249,7 @@ pub fn fused(
     let hits = all
         .into_iter()
         .filter_map(|(_, _, place)| sources::hit(&root, &folders.home, place, query));
-    Ok(Found { hits: hits.take(limit).collect(), notes: Vec::new() })
+    Ok(SearchResult { hits: hits.take(limit).collect(), notes: Vec::new() })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::{Result, Write};
 
 use super::cursor::{Cursor, List, Postings};
-use super::record::{DEAD, Doc, Foot, MARK_EVERY, Place, REPLACES};
+use super::record::{ChunkRecord, DEAD, Doc, Footer, MARK_EVERY, REPLACES};
 use super::segment::Segment;
 
 /// Puts the parts of a segment one behind the other.
@@ -13,12 +13,12 @@ struct Writer<'a> {
     marks: Vec<u8>,
     next_mark: u64,
     terms: u64,
-    foot: Foot,
+    foot: Footer,
 }
 
 impl<'a> Writer<'a> {
     fn new(out: &'a mut dyn Write) -> Writer<'a> {
-        let foot = Foot { keys: (u64::MAX, 0), ..Foot::default() };
+        let foot = Footer { keys: (u64::MAX, 0), ..Footer::default() };
         Writer { out, buffer: Vec::new(), marks: Vec::new(), next_mark: 0, terms: 0, foot }
     }
 
@@ -38,7 +38,7 @@ impl<'a> Writer<'a> {
         self.put(&doc.bytes())
     }
 
-    fn chunk(&mut self, place: &Place) -> Result<()> {
+    fn chunk(&mut self, place: &ChunkRecord) -> Result<()> {
         self.foot.chunks += 1;
         self.foot.length += u64::from(place.terms);
         self.put(&place.bytes())
@@ -92,18 +92,18 @@ fn posting_bytes(step: u32, count: u32) -> u32 {
 
 /// A segment that is being made in memory.
 #[derive(Default)]
-pub struct Run {
+pub struct SegmentBuilder {
     /// Term and chunk of each word.
     words: Vec<u64>,
-    chunks: Vec<Place>,
+    chunks: Vec<ChunkRecord>,
     docs: Vec<Doc>,
 }
 
-impl Run {
+impl SegmentBuilder {
     /// Bytes of memory it takes.
     pub fn bytes(&self) -> usize {
         let (places, docs) = (self.chunks.len(), self.docs.len());
-        self.words.len() * 8 + places * size_of::<Place>() + docs * size_of::<Doc>()
+        self.words.len() * 8 + places * size_of::<ChunkRecord>() + docs * size_of::<Doc>()
     }
 
     /// Nothing is in it.
@@ -117,7 +117,7 @@ impl Run {
     }
 
     /// Takes a chunk and its terms.
-    pub fn chunk(&mut self, mut place: Place, terms: impl FnOnce(&mut dyn FnMut(u32))) {
+    pub fn chunk(&mut self, mut place: ChunkRecord, terms: impl FnOnce(&mut dyn FnMut(u32))) {
         let number = self.chunks.len() as u64;
         let before = self.words.len();
         terms(&mut |term| self.words.push(u64::from(term) << 32 | number));
@@ -162,7 +162,7 @@ fn postings(words: &[u64], each: &mut dyn FnMut(u32, u32) -> Result<()>) -> Resu
 
 /// Where the chunks of a segment go when it is merged.
 #[derive(Default)]
-struct Move {
+struct ChunkMapping {
     /// Documents that a newer segment replaces, ascending.
     replaced: Vec<u64>,
     /// New number of its first chunk.
@@ -171,7 +171,7 @@ struct Move {
     gaps: Vec<(u32, u32, u32)>,
 }
 
-impl Move {
+impl ChunkMapping {
     fn note_gap(&mut self, chunk: u32) {
         match self.gaps.last_mut() {
             Some((_, end, gone)) if *end == chunk => (*end, *gone) = (*end + 1, *gone + 1),
@@ -198,7 +198,7 @@ impl Move {
 /// I/O, what is broken in the parts.
 pub fn merge(parts: &[Segment], older: bool, out: &mut dyn Write) -> Result<()> {
     let mut writer = Writer::new(out);
-    let mut moves: Vec<Move> = parts.iter().map(|_| Move::default()).collect();
+    let mut moves: Vec<ChunkMapping> = parts.iter().map(|_| ChunkMapping::default()).collect();
     merge_docs(parts, older, &mut moves, &mut writer)?;
     for (part, to) in parts.iter().zip(&mut moves) {
         to.base = writer.foot.chunks;
@@ -219,7 +219,7 @@ pub fn merge(parts: &[Segment], older: bool, out: &mut dyn Write) -> Result<()> 
 fn merge_docs(
     parts: &[Segment],
     older: bool,
-    moves: &mut [Move],
+    moves: &mut [ChunkMapping],
     writer: &mut Writer<'_>,
 ) -> Result<()> {
     let mut cursors: Vec<Cursor<'_>> = parts.iter().map(|part| part.docs(0)).collect();
@@ -247,7 +247,7 @@ fn merge_docs(
     Ok(())
 }
 
-fn merge_terms(parts: &[Segment], moves: &[Move], writer: &mut Writer<'_>) -> Result<()> {
+fn merge_terms(parts: &[Segment], moves: &[ChunkMapping], writer: &mut Writer<'_>) -> Result<()> {
     let mut cursors: Vec<Cursor<'_>> = parts.iter().map(Segment::terms).collect();
     let mut heads = cursors.iter_mut().map(Cursor::term).collect::<Result<Vec<_>>>()?;
     while let Some(term) = heads.iter().flatten().map(|head| head.0).min() {
@@ -274,7 +274,7 @@ fn merge_terms(parts: &[Segment], moves: &[Move], writer: &mut Writer<'_>) -> Re
 /// Steps and counts of a term's postings in the merged segment.
 fn moved(
     parts: &[Segment],
-    moves: &[Move],
+    moves: &[ChunkMapping],
     lists: &[(usize, List)],
     each: &mut dyn FnMut(u32, u32) -> Result<()>,
 ) -> Result<()> {

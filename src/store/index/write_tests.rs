@@ -8,10 +8,11 @@ use crate::store::index::segment::Segment;
 type Sample<'a> = (u64, u32, &'a [&'a [u32]]);
 
 fn segment(docs: &[Sample<'_>]) -> Segment {
-    let mut run = Run::default();
+    let mut run = SegmentBuilder::default();
     for (key, flags, chunks) in docs {
         for (n, terms) in chunks.iter().enumerate() {
-            let place = Place { key: *key, offset: n as u32, line: 1, length: 9, terms: 0, sum: 0 };
+            let place =
+                ChunkRecord { key: *key, offset: n as u32, line: 1, length: 9, terms: 0, sum: 0 };
             run.chunk(place, |emit| terms.iter().for_each(|term| emit(*term)));
         }
         run.doc(Doc { key: *key, flags: *flags, end: chunks.len() as u32, ..Doc::default() });
@@ -86,8 +87,8 @@ fn the_newest_counts_in_a_merger() {
 
 #[test]
 fn damage_is_noticed_or_harmless() {
-    let mut run = Run::default();
-    let place = Place { key: 1, offset: 0, line: 1, length: 9, terms: 0, sum: 0 };
+    let mut run = SegmentBuilder::default();
+    let place = ChunkRecord { key: 1, offset: 0, line: 1, length: 9, terms: 0, sum: 0 };
     run.chunk(place, |emit| (0..50).for_each(|n| emit(n * 80_000_000)));
     run.doc(Doc { key: 1, flags: REPLACES, ..Doc::default() });
     let mut whole = Vec::new();

@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use super::{Fault, Place, file_type, regular};
+use super::{Fault, ResolvedPath, file_type, regular};
 
 /// What identifies a file's contents between a read and a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Stamp {
     }
 }
 
-/// When [`Place::save`] may take the place of a file that is there.
+/// When [`ResolvedPath::save`] may take the place of a file that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replace {
     /// Never.
@@ -53,7 +53,7 @@ pub struct Entry {
     pub folder: bool,
 }
 
-impl Place {
+impl ResolvedPath {
     /// Opens a regular file for reading.
     pub fn read(&self) -> Result<(File, Stamp), Fault> {
         regular(self.stat.as_ref().ok_or(Fault::Io(Errno::NOENT.into()))?)?;

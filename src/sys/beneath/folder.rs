@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat, renameat_with};
 
-use super::Place;
+use super::ResolvedPath;
 
-impl Place {
+impl ResolvedPath {
     /// Moves the folder `from` here; with `swap`, what is here goes to `from` in the same step (renameat2(2)). Both names
     /// are on the card when this returns.
     ///
@@ -20,7 +20,7 @@ impl Place {
             // A folder with something in it is never replaced (rename(2)).
             renameat(CWD, from, &self.dir, &*self.name)?;
         }
-        self.settle(from)
+        self.sync_both(from)
     }
 
     /// Moves the folder that is here to `to`.
@@ -29,10 +29,10 @@ impl Place {
     /// The kernel's.
     pub fn hand_over(&self, to: &Path) -> io::Result<()> {
         renameat(&self.dir, &*self.name, CWD, to)?;
-        self.settle(to)
+        self.sync_both(to)
     }
 
-    fn settle(&self, other: &Path) -> io::Result<()> {
+    fn sync_both(&self, other: &Path) -> io::Result<()> {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
         let here = rustix::fs::openat(&self.dir, ".", flags, rustix::fs::Mode::empty())?;
         rustix::fs::fsync(&here)?;

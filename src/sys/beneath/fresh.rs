@@ -7,15 +7,15 @@ use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::rand::GetRandomFlags;
 
-use super::{Fault, File, Owners, Place, regular};
+use super::{Fault, File, Owners, ResolvedPath, regular};
 
-impl Place {
+impl ResolvedPath {
     /// Begins a file that will be here when it is whole. In a folder of `owners`, root makes it that folder's owner's; without,
     /// it is this process's user's in whatever folder that is.
     ///
     /// # Errors
     /// The folder is somebody else's; the kernel's.
-    pub fn fresh(self, mode: u32, owners: Option<Owners>) -> Result<Fresh, Fault> {
+    pub fn fresh(self, mode: u32, owners: Option<Owners>) -> Result<NewFile, Fault> {
         let mut heir = None;
         if let Some(owners) = owners {
             if let Some(stat) = &self.stat {
@@ -31,25 +31,25 @@ impl Place {
         if let Ok(fd) = rustix::fs::openat(&self.dir, ".", how | OFlags::TMPFILE, mode) {
             // A file without a name gets one by /proc, which is not everywhere.
             if rustix::fs::stat(own_name(&fd)).is_ok() {
-                return Ok(Fresh { place: self, temp: None, heir, file: File::from(fd) });
+                return Ok(NewFile { place: self, temp: None, heir, file: File::from(fd) });
             }
         }
         let how = how | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let (temp, fd) = unused(|name| rustix::fs::openat(&self.dir, name, how, mode))?;
-        Ok(Fresh { place: self, temp: Some(temp), heir, file: File::from(fd) })
+        Ok(NewFile { place: self, temp: Some(temp), heir, file: File::from(fd) })
     }
 }
 
 /// A file under way: nobody has a name for it yet, or only one that cannot be guessed. Dropped, it is gone.
-pub struct Fresh {
-    place: Place,
+pub struct NewFile {
+    place: ResolvedPath,
     temp: Option<OsString>,
     /// User and group that it will belong to.
     heir: Option<(u32, u32)>,
     file: File,
 }
 
-impl Fresh {
+impl NewFile {
     /// To be written.
     pub fn file(&self) -> &File {
         &self.file
@@ -91,7 +91,7 @@ impl Fresh {
     }
 }
 
-impl Drop for Fresh {
+impl Drop for NewFile {
     fn drop(&mut self) {
         if let Some(temp) = &self.temp {
             let _ = rustix::fs::unlinkat(&self.place.dir, &**temp, AtFlags::empty());

@@ -6,9 +6,9 @@ use std::fs::File;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Fault, Place, file_type};
+use super::{Fault, ResolvedPath, file_type};
 
-impl Place {
+impl ResolvedPath {
     /// Makes the file anew, for writing. What has its name, a link say, is taken away and never followed.
     pub fn create(&self) -> Result<File, Fault> {
         match rustix::fs::unlinkat(&self.dir, &*self.name, AtFlags::empty()) {

@@ -1,13 +1,13 @@
 //! Files below a folder, reached so that neither symbolic links nor races lead out of it.
 //!
-//! A path is resolved to a [`Place`]: an open folder and a last name that is no link. All work then goes
+//! A path is resolved to a [`ResolvedPath`]: an open folder and a last name that is no link. All work then goes
 //! through that descriptor, so what is swapped afterwards is not followed. `openat2(2)` resolves where the
 //! kernel has it (5.6); [`walk`] does the same by hand where it is missing or forbidden, and where a link
 //! is absolute. Must never open a path by its text, never follow a last link unseen, and never open
 //! anything but regular files and folders (opening a watchdog device arms it).
 //!
-//! Hard links are indistinguishable from files of the folder; [`Place::append`] refuses files with more
-//! than one name, [`Place::save`] replaces the name and leaves the other one as it was.
+//! Hard links are indistinguishable from files of the folder; [`ResolvedPath::append`] refuses files with more
+//! than one name, [`ResolvedPath::save`] replaces the name and leaves the other one as it was.
 
 mod file;
 mod folder;
@@ -27,7 +27,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 pub use file::{Entry, Replace, Stamp};
-pub use fresh::Fresh;
+pub use fresh::NewFile;
 pub use std::fs::File;
 pub use strict::{Access, Meta, Owners, hard_link, open_path, path_meta, set_mode};
 
@@ -134,7 +134,7 @@ impl Root {
 
     /// Resolves `path`, which is relative to the folder (a leading `/` counts for nothing). Links are followed
     /// as long as they stay below; `..` at the top is [`Fault::Outside`]. With `create`, missing folders are made.
-    pub fn locate(&self, path: &Path, create: bool) -> Result<Place, Fault> {
+    pub fn locate(&self, path: &Path, create: bool) -> Result<ResolvedPath, Fault> {
         let mut path = relative(path).to_path_buf();
         for _ in 0..=PATH_LINKS {
             let (parent, name) = match path.components().next_back() {
@@ -151,7 +151,7 @@ impl Root {
             };
             let link = stat.as_ref().is_some_and(|s| file_type(s) == FileType::Symlink);
             if !link {
-                return Ok(Place { dir, name, stat });
+                return Ok(ResolvedPath { dir, name, stat });
             }
             if !self.links {
                 return Err(Fault::Not(LINK));
@@ -194,13 +194,13 @@ impl Root {
 }
 
 /// An open folder and a name in it that is not a symbolic link.
-pub struct Place {
+pub struct ResolvedPath {
     dir: OwnedFd,
     name: OsString,
     stat: Option<Stat>,
 }
 
-impl Place {
+impl ResolvedPath {
     /// Something is there.
     pub fn exists(&self) -> bool {
         self.stat.is_some()

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use super::{Fault, File, Place, Root, Stamp, file_type, regular};
+use super::{Fault, File, ResolvedPath, Root, Stamp, file_type, regular};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +120,11 @@ impl Root {
     ///
     /// # Errors
     /// A link on the way; the kernel's.
-    pub fn name(&self, path: &Path) -> Result<Place, Fault> {
+    pub fn name(&self, path: &Path) -> Result<ResolvedPath, Fault> {
         let name = path.file_name().ok_or(Fault::Outside)?.to_owned();
         let dir = self.folder(path.parent().unwrap_or(Path::new("")), false)?;
         let stat = rustix::fs::statat(&dir, &*name, AtFlags::SYMLINK_NOFOLLOW).ok();
-        Ok(Place { dir, name, stat })
+        Ok(ResolvedPath { dir, name, stat })
     }
 
     /// Each name of the folder and whether it is a folder, at most `limit` of them; true where there are more. What is no
@@ -167,7 +167,7 @@ impl Root {
     }
 }
 
-impl Place {
+impl ResolvedPath {
     /// What is here, a link included; `None` where nothing is.
     pub fn meta(&self) -> Option<Meta> {
         self.stat.as_ref().map(Meta::of)
@@ -220,7 +220,7 @@ impl Place {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn move_to(&self, to: &Place, replace: bool) -> Result<(), Fault> {
+    pub fn move_to(&self, to: &ResolvedPath, replace: bool) -> Result<(), Fault> {
         if !replace && to.exists() {
             return Err(Fault::Exists);
         }

@@ -26,7 +26,7 @@ const I2C_M_RD: u16 = 1;
 /// Shape of an SMBus transfer, the numbers of `linux/i2c.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Shape {
+pub enum SmbusTransaction {
     /// No data: does anybody answer?
     Quick = 0,
     /// One byte, no register.
@@ -107,7 +107,13 @@ impl Bus {
     ///
     /// # Errors
     /// The kernel's; `EOPNOTSUPP` where the adapter has no such transfer.
-    pub fn smbus(&self, read: bool, register: u8, shape: Shape, data: &mut [u8]) -> io::Result<()> {
+    pub fn smbus(
+        &self,
+        read: bool,
+        register: u8,
+        shape: SmbusTransaction,
+        data: &mut [u8],
+    ) -> io::Result<()> {
         /// struct i2c_smbus_ioctl_data.
         #[repr(C)]
         struct Transfer {
@@ -120,7 +126,7 @@ impl Bus {
         #[repr(C, align(2))]
         struct Data([u8; 34]);
         let mut buffer = Data([0; 34]);
-        let at = usize::from(shape == Shape::Block);
+        let at = usize::from(shape == SmbusTransaction::Block);
         let length = data.len().min(BLOCK);
         if at == 1 {
             buffer.0[0] = length as u8;

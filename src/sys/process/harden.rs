@@ -34,12 +34,12 @@ pub fn harden() {
 }
 
 /// A command was started.
-pub(super) fn begun() {
+pub(super) fn started() {
     RUNNING.set(RUNNING.get() + 1);
 }
 
 /// A command is over. When none is left, every child we still have is an orphan that slipped out of one.
-pub(super) fn over() {
+pub(super) fn ended() {
     RUNNING.set(RUNNING.get().saturating_sub(1));
     if RUNNING.get() > 0 || !REAPER.load(Ordering::Relaxed) {
         return;

@@ -40,8 +40,8 @@ pub use peer::{is_tool, is_tool_behind, tasks};
 pub use remote_child::{adopt, become_command, has_exec_broker};
 pub use run::{End, Outcome, run};
 pub use sandbox::Sandbox;
-pub use seccomp::{Filter, Guarded};
-pub use selftest::{Strength, strength};
+pub use seccomp::{Filter, ProtectedProcesses};
+pub use selftest::{SelftestResult, strength};
 
 /// First and longest pause between two looks at a child where the kernel has no pidfd_open (Linux 5.3).
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -101,7 +101,7 @@ pub fn shell(
     unsafe { command.pre_exec(move || entry.enter()) };
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);
-    harden::begun();
+    harden::started();
     let watch = match pidfd_open(pid, PidfdFlags::empty()).map(Async::new_nonblocking) {
         Ok(Ok(fd)) => Watch::Pidfd(fd),
         _ => Watch::Timer(Timer::after(LOOK.0), LOOK.0),
@@ -220,7 +220,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.end();
         self.cgroup = None;
-        harden::over();
+        harden::ended();
     }
 }
 

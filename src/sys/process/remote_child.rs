@@ -15,7 +15,7 @@ use async_io::Async;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::sandbox::{Entry, Sandbox};
-use super::seccomp::{self, Filter, Guarded};
+use super::seccomp::{self, Filter, ProtectedProcesses};
 use super::{Child, Exit, Watch, harden, tasks};
 use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
 use crate::sys::exec_broker::{self, FOLDER_FD, REQUEST_FD};
@@ -72,7 +72,7 @@ pub(super) fn start(
         .map_err(|e| io::Error::other(format!("the supervisor does not answer: {e}")))?;
     let watch =
         Watch::Remote(RemoteChild { control: Async::new(OwnedFd::from(control))?, exit: None });
-    harden::begun();
+    harden::started();
     let mut child = Child {
         pid: None,
         watch,
@@ -157,7 +157,7 @@ pub fn become_command() -> io::Error {
     let mut parts = text.split(|b| *b == 0);
     let data = parts.next().and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
     let Some(script) = parts.next() else { return io::ErrorKind::InvalidData.into() };
-    let filter = match Filter::new(&Guarded::parent()) {
+    let filter = match Filter::new(&ProtectedProcesses::parent()) {
         Ok(filter) => seccomp::available().then_some(filter),
         Err(e) => return e,
     };

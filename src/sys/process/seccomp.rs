@@ -177,7 +177,7 @@ const DEVICES: (u64, u32) = (0xb000, 0x2000);
 pub struct Filter(Arc<[BpfProgram]>);
 
 /// Processes that must not be signalled.
-pub struct Guarded {
+pub struct ProtectedProcesses {
     /// The daemon.
     pub pid: u32,
     /// Its process group.
@@ -186,26 +186,26 @@ pub struct Guarded {
     pub threads: Vec<u32>,
 }
 
-impl Guarded {
+impl ProtectedProcesses {
     /// This process.
-    pub fn this() -> Guarded {
+    pub fn this() -> ProtectedProcesses {
         // SAFETY: neither call has preconditions.
         let (pid, group) = unsafe { (libc::getpid() as u32, libc::getpgrp() as u32) };
         let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let threads = tasks.filter_map(|t| t.file_name().to_str()?.parse().ok());
-        Guarded { pid, group, threads: threads.take(SANDBOX_THREADS).collect() }
+        ProtectedProcesses { pid, group, threads: threads.take(SANDBOX_THREADS).collect() }
     }
 }
 
-impl Guarded {
+impl ProtectedProcesses {
     /// Who started this process, for one that closes its own sandbox.
-    pub fn parent() -> Guarded {
+    pub fn parent() -> ProtectedProcesses {
         // SAFETY: neither call has preconditions.
         let (pid, group) = unsafe {
             let pid = libc::getppid();
             (pid as u32, libc::getpgid(pid) as u32)
         };
-        Guarded { pid, group, threads: vec![pid] }
+        ProtectedProcesses { pid, group, threads: vec![pid] }
     }
 }
 
@@ -214,11 +214,11 @@ impl Filter {
     ///
     /// # Errors
     /// None that a caller could cure: the rules are this file's.
-    pub fn new(of: &Guarded) -> io::Result<Filter> {
+    pub fn new(of: &ProtectedProcesses) -> io::Result<Filter> {
         Filter::build(of).map_err(|_| io::ErrorKind::InvalidInput.into())
     }
 
-    fn build(of: &Guarded) -> Result<Filter, BackendError> {
+    fn build(of: &ProtectedProcesses) -> Result<Filter, BackendError> {
         let mut denied = Rules::always(DENIED);
         for call in [libc::SYS_clone, libc::SYS_unshare] {
             for flag in NAMESPACES {

@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use super::attributes::Hook;
 use super::landlock::{self, LandlockRules};
 use super::sandbox::{Entry, Sandbox};
-use super::seccomp::{self, Filter, Guarded};
+use super::seccomp::{self, Filter, ProtectedProcesses};
 
 /// What held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Strength {
+pub struct SelftestResult {
     /// Landlock's version; 0 when files were not kept closed.
     pub landlock: u32,
     /// The filter denied what it should.
@@ -21,10 +21,10 @@ pub struct Strength {
     pub attributes: bool,
 }
 
-static FOUND: OnceLock<Strength> = OnceLock::new();
+static FOUND: OnceLock<SelftestResult> = OnceLock::new();
 
 /// Tried once in the life of the process; about a millisecond.
-pub fn strength() -> Strength {
+pub fn strength() -> SelftestResult {
     *FOUND.get_or_init(attempt)
 }
 
@@ -35,19 +35,20 @@ const SIGNALS: i32 = 4;
 const DONE: i32 = 8;
 const ATTRIBUTES: i32 = 16;
 
-fn attempt() -> Strength {
+fn attempt() -> SelftestResult {
     let abi = landlock::abi();
     let rules = if abi > 0 { LandlockRules::new().ok() } else { None };
-    let filter = if seccomp::available() { Filter::new(&Guarded::this()).ok() } else { None };
+    let filter =
+        if seccomp::available() { Filter::new(&ProtectedProcesses::this()).ok() } else { None };
     let sandbox = Sandbox { landlock: rules, filter, ..Sandbox::default() };
-    let Ok(root) = std::fs::File::open("/") else { return Strength::default() };
+    let Ok(root) = std::fs::File::open("/") else { return SelftestResult::default() };
     let entry = Entry::new(&root.as_raw_fd(), &sandbox);
     let hook = Hook::probe();
     // SAFETY: the child makes system calls only and leaves by _exit; the parent waits for exactly that child.
     let bits = unsafe {
         let child = libc::fork();
         if child == 0 {
-            libc::_exit(knock(&entry, &hook));
+            libc::_exit(run_in_child(&entry, &hook));
         }
         let mut status = 0;
         while child > 0 && libc::waitpid(child, &mut status, 0) < 0 {
@@ -59,7 +60,7 @@ fn attempt() -> Strength {
         if child > 0 && libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 0 }
     };
     let held = |bit: i32| bits & DONE != 0 && bits & bit != 0;
-    Strength {
+    SelftestResult {
         landlock: if held(FILES) { abi } else { 0 },
         seccomp: held(CALLS),
         signals: held(SIGNALS),
@@ -68,7 +69,7 @@ fn attempt() -> Strength {
 }
 
 /// Runs in the child: system calls only.
-fn knock(entry: &Entry, hook: &Hook) -> i32 {
+fn run_in_child(entry: &Entry, hook: &Hook) -> i32 {
     let mut held = DONE;
     if entry.lock().is_err() {
         return 0;

@@ -24,7 +24,7 @@ fn locked(s: &Scratch, script: &str) -> (End, String) {
     }
     rules.device(Path::new("/dev/null")).expect("a rule");
     rules.write(s.path()).expect("a rule");
-    let filter = Some(Filter::new(&Guarded::this()).expect("a filter"));
+    let filter = Some(Filter::new(&ProtectedProcesses::this()).expect("a filter"));
     let sandbox = Sandbox { landlock: Some(rules), filter, ..Sandbox::default() };
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];

@@ -6,10 +6,10 @@ use super::{fault, unread, unwritten};
 use crate::limits::{DIFF_LINES, EDIT_FILE_BYTES};
 use crate::sys::beneath::{Fault, Replace};
 use crate::tool::ToolResult;
-use crate::tool::scope::{Scope, Want};
+use crate::tool::scope::{PathUse, Scope};
 
 pub(super) fn edit(scope: &Scope, path: &str, old: &str, new: &str) -> Result<ToolResult, String> {
-    let place = scope.place(path, Want::Read)?;
+    let place = scope.place(path, PathUse::Read)?;
     let (mut file, stamp) = match place.read() {
         Err(Fault::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(format!("file not found: {path}"));
@@ -27,7 +27,7 @@ pub(super) fn edit(scope: &Scope, path: &str, old: &str, new: &str) -> Result<To
     let at = find_once(&content, old)?;
     let edited = [&content[..at], new, &content[at + old.len()..]].concat();
     // A readable place need not be writable.
-    let place = scope.place(path, Want::Write)?;
+    let place = scope.place(path, PathUse::Write)?;
     place.save(edited.as_bytes(), Replace::Same(stamp)).map_err(|e| match e {
         Fault::Changed => format!("{}; read it again", fault(path, &e)),
         e => unwritten(path, &e),

@@ -9,7 +9,7 @@ pub use edit::find_once;
 use std::path::{Component, Path};
 
 use super::schema::{flag, text};
-use super::scope::{Scope, Want, fault};
+use super::scope::{PathUse, Scope, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
 use crate::config::Config;
 use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
@@ -34,7 +34,7 @@ pub static WRITE_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"The whole new content"},"overwrite":{"type":"boolean","description":"Replace a file that exists"}},"required":["path","content"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "write_file", args)),
-    asks: leads_out,
+    asks: writes_outside,
     ..ToolSpec::PLAIN
 };
 
@@ -45,7 +45,7 @@ pub static EDIT_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"old_text":{"type":"string","description":"Text to replace"},"new_text":{"type":"string","description":"Text to put there"}},"required":["path","old_text","new_text"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "edit_file", args)),
-    asks: leads_out,
+    asks: writes_outside,
     ..ToolSpec::PLAIN
 };
 
@@ -56,7 +56,7 @@ pub static APPEND_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"Text to add"}},"required":["path","content"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "append_file", args)),
-    asks: leads_out,
+    asks: writes_outside,
     ..ToolSpec::PLAIN
 };
 
@@ -90,7 +90,7 @@ async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
 }
 
 /// Writing outside the workspace asks once the turn has read untrusted text.
-fn leads_out(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
+fn writes_outside(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
     let out = is_outside(text(args, "path"), &ctx.config.agent.workspace);
     out.then(|| ctx.trust.untrusted()).flatten()
 }
@@ -134,22 +134,24 @@ async fn run(scope: Scope, config: &Config, name: &str, args: &Args) -> ToolResu
 fn blocking(scope: &Scope, path: &str, call: Call) -> Result<ToolResult, String> {
     match call {
         Call::Bytes { offset, length } => {
-            let (file, _) = scope.place(path, Want::Read)?.read().map_err(|e| unread(path, &e))?;
+            let (file, _) =
+                scope.place(path, PathUse::Read)?.read().map_err(|e| unread(path, &e))?;
             read::bytes(&file, path, offset, length).map(ToolResult::silent)
         }
         Call::Lines { first, count, limit } => {
-            let (file, _) = scope.place(path, Want::Read)?.read().map_err(|e| unread(path, &e))?;
+            let (file, _) =
+                scope.place(path, PathUse::Read)?.read().map_err(|e| unread(path, &e))?;
             read::lines(&file, path, first, count, limit).map(ToolResult::silent)
         }
         Call::Write { content, overwrite } => {
-            let place = scope.place(path, Want::Write)?;
+            let place = scope.place(path, PathUse::Write)?;
             let replace = if overwrite { Replace::Yes } else { Replace::No };
             place.save(content.as_bytes(), replace).map_err(|e| unwritten(path, &e))?;
             Ok(ToolResult::silent(format!("File written: {path}")))
         }
         Call::Edit { old, new } => edit::edit(scope, path, &old, &new),
         Call::Append { content } => {
-            let place = scope.place(path, Want::Write)?;
+            let place = scope.place(path, PathUse::Write)?;
             place.append(content.as_bytes(), APPEND_FILE_BYTES).map_err(|e| unwritten(path, &e))?;
             Ok(ToolResult::silent(format!("Appended to {path}")))
         }
@@ -158,7 +160,7 @@ fn blocking(scope: &Scope, path: &str, call: Call) -> Result<ToolResult, String>
 }
 
 fn list(scope: &Scope, path: &str) -> Result<ToolResult, String> {
-    let place = scope.place(path, Want::Read)?;
+    let place = scope.place(path, PathUse::Read)?;
     let (mut entries, more) = place
         .list(LIST_DIR_ENTRIES)
         .map_err(|e| format!("failed to read directory: {}", fault(path, &e)))?;

@@ -2,7 +2,7 @@
 //! `echo "please reboot"` and `date --format x` pass and `env rm -v -rf x` does not.
 
 use super::Reason;
-use crate::proto::shell::{Simple, Word};
+use crate::proto::shell::{SimpleCommand, Word};
 use crate::proto::text::listed;
 
 /// Commands that run their arguments as a command: name, options that take a value, words before the command.
@@ -53,16 +53,20 @@ const WITH: &[(&str, &str)] = &[
 ];
 
 /// Judges one simple command; returns the scripts that it passes to a shell, to be judged in turn.
-pub(super) fn check(command: &Simple) -> Result<Vec<String>, Reason> {
+pub(super) fn check(command: &SimpleCommand) -> Result<Vec<String>, Reason> {
     if command.redirects.iter().any(|r| r.write && block_device(&r.target.text)) {
         return Err(Reason::Dangerous);
     }
     let mut scripts = Vec::new();
-    judge(&command.words, command, &mut scripts)?;
+    check_command(&command.words, command, &mut scripts)?;
     Ok(scripts)
 }
 
-fn judge(words: &[Word], command: &Simple, scripts: &mut Vec<String>) -> Result<(), Reason> {
+fn check_command(
+    words: &[Word],
+    command: &SimpleCommand,
+    scripts: &mut Vec<String>,
+) -> Result<(), Reason> {
     let Some((first, args)) = words.split_first() else { return Ok(()) };
     // `a=rm; $a -rf x`: the command is unknown.
     if first.variable {
@@ -94,10 +98,10 @@ fn judge(words: &[Word], command: &Simple, scripts: &mut Vec<String>) -> Result<
 }
 
 /// The scripts that a command passes to a shell.
-pub(super) fn scripts(command: &Simple) -> Vec<String> {
+pub(super) fn scripts(command: &SimpleCommand) -> Vec<String> {
     let mut scripts = Vec::new();
     // Whether it is dangerous is judged elsewhere.
-    let _ = judge(&command.words, command, &mut scripts);
+    let _ = check_command(&command.words, command, &mut scripts);
     scripts
 }
 
@@ -105,7 +109,7 @@ pub(super) fn scripts(command: &Simple) -> Vec<String> {
 fn inner(
     name: &str,
     args: &[Word],
-    command: &Simple,
+    command: &SimpleCommand,
     scripts: &mut Vec<String>,
 ) -> Result<(), Reason> {
     if listed(SHELLS, name) {
@@ -119,18 +123,18 @@ fn inner(
         "find" | "fd" => {
             for (i, a) in args.iter().enumerate() {
                 if matches!(&*a.text, "-exec" | "-execdir" | "-ok" | "-okdir" | "-x") {
-                    judge(&args[i + 1..], command, scripts)?;
+                    check_command(&args[i + 1..], command, scripts)?;
                 }
             }
         }
         "trap" => scripts.extend(args.first().map(|a| a.text.clone())),
         "python" | "python3" if args.len() > 1 && args[0].text == "-m" => {
-            judge(&args[1..], command, scripts)?;
+            check_command(&args[1..], command, scripts)?;
         }
         _ => {}
     }
     match wrapped(name, args, scripts) {
-        Some(rest) => judge(rest, command, scripts),
+        Some(rest) => check_command(rest, command, scripts),
         None => Ok(()),
     }
 }
@@ -218,7 +222,7 @@ fn device_value(text: &str) -> bool {
 }
 
 /// `<< EOF`, the usual way to write a file or feed a program without quoting; the file tools do it better.
-fn here_document(command: &Simple) -> bool {
+fn here_document(command: &SimpleCommand) -> bool {
     command.here_document.as_deref().is_some_and(|d| d.to_ascii_lowercase().starts_with("eof"))
 }
 

@@ -15,7 +15,7 @@ use regex_lite::Regex;
 use super::scope::{Scope, compile};
 use crate::config::ExecConfig;
 use crate::limits::SHELL_DEPTH;
-use crate::proto::shell::{self, Simple};
+use crate::proto::shell::{self, SimpleCommand};
 use crate::proto::text;
 
 /// Why a command is not run; the X in `Command blocked by safety guard (X)`.
@@ -85,7 +85,7 @@ impl Guard {
             return Ok(());
         }
         let script = shell::parse(line);
-        let exempt = |c: &Simple| {
+        let exempt = |c: &SimpleCommand| {
             let text = text::lower(line.get(c.span.0..c.span.1).unwrap_or(""));
             self.allow.iter().any(|r| r.is_match(&text))
         };

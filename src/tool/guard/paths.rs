@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Reason, deny};
 use crate::limits::{PATH_LINKS, SHELL_DEPTH};
 use crate::proto::shell::{self, Word};
-use crate::tool::scope::{Scope, Want};
+use crate::tool::scope::{PathUse, Scope};
 
 /// Devices anyone may use.
 const DEVICES: &[&str] = &[
@@ -43,15 +43,15 @@ pub(super) fn check(line: &str, cwd: &Path, scope: &Scope, depth: usize) -> Resu
     for command in shell::parse(line).commands {
         let name = command.words.first().map_or("", |w| w.text.rsplit('/').next().unwrap_or(""));
         for redirect in &command.redirects {
-            let want = if redirect.write { Want::Write } else { Want::Read };
+            let want = if redirect.write { PathUse::Write } else { PathUse::Read };
             word(&redirect.target, "", want, &here, scope)?;
         }
         for value in &command.assigned {
-            word(value, "", Want::Read, &here, scope)?;
+            word(value, "", PathUse::Read, &here, scope)?;
         }
         for (i, w) in command.words.iter().enumerate() {
             if i > 0 || !program(&w.text) {
-                word(w, name, Want::Read, &here, scope)?;
+                word(w, name, PathUse::Read, &here, scope)?;
             }
         }
         for script in deny::scripts(&command) {
@@ -73,7 +73,7 @@ fn program(text: &str) -> bool {
     PROGRAMS.iter().any(|dir| text.strip_prefix(dir).is_some_and(|rest| !rest.contains('/')))
 }
 
-fn word(word: &Word, name: &str, want: Want, here: &Path, scope: &Scope) -> Result<(), Reason> {
+fn word(word: &Word, name: &str, want: PathUse, here: &Path, scope: &Scope) -> Result<(), Reason> {
     let text = &*word.text;
     if text == ".." || text.ends_with("/..") || text.ends_with("=..") {
         return Err(Reason::Traversal);
@@ -181,7 +181,7 @@ fn starts_path(before: &[u8]) -> bool {
 }
 
 /// Inside the workspace after links are resolved, a harmless device, or allowed by the configuration.
-fn allowed(path: &Path, want: Want, scope: &Scope) -> bool {
+fn allowed(path: &Path, want: PathUse, scope: &Scope) -> bool {
     if path.to_str().is_some_and(|p| DEVICES.contains(&p)) {
         return true;
     }

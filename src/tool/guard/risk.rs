@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::deny::{self, SHELLS};
 use crate::limits::SHELL_DEPTH;
-use crate::proto::shell::{self, Simple, Word};
+use crate::proto::shell::{self, SimpleCommand, Word};
 use crate::proto::text::listed;
 
 const PACKAGES: &str = "it installs or removes software";
@@ -89,15 +89,15 @@ const FETCHERS: &str =
 
 /// Why `line` asks first; `None` when it does not.
 pub fn find(line: &str) -> Option<&'static str> {
-    script(line, 0, &judge)
+    script(line, 0, &classify)
 }
 
 /// Whether `line` may print untrusted text.
 pub fn fetches(line: &str) -> bool {
-    let fetcher = |command: &Simple, words: &[Word]| {
+    let fetcher = |command: &SimpleCommand, words: &[Word]| {
         let name = name(words);
         let hit = listed(FETCHERS, &name)
-            || judge(command, words).is_some_and(|why| why == REMOTE || why == PACKAGES);
+            || classify(command, words).is_some_and(|why| why == REMOTE || why == PACKAGES);
         hit.then_some(REMOTE)
     };
     script(line, 0, &fetcher).is_some()
@@ -118,7 +118,7 @@ pub fn writes_outside(line: &str, workspace: &Path) -> bool {
             || text.contains("..")
             || (text.starts_with('/') && !Path::new(text).starts_with(workspace) && !device)
     };
-    let writer = |command: &Simple, words: &[Word]| {
+    let writer = |command: &SimpleCommand, words: &[Word]| {
         let hit = command.redirects.iter().any(|r| r.write && outside(&r.target.text))
             || (listed(WRITERS, &name(words)) && words[1..].iter().any(|w| outside(&w.text)));
         hit.then_some(UNREADABLE)
@@ -126,9 +126,9 @@ pub fn writes_outside(line: &str, workspace: &Path) -> bool {
     script(line, 0, &writer).is_some()
 }
 
-type Judge<'a> = &'a dyn Fn(&Simple, &[Word]) -> Option<&'static str>;
+type RiskRule<'a> = &'a dyn Fn(&SimpleCommand, &[Word]) -> Option<&'static str>;
 
-fn script(line: &str, depth: usize, judge: Judge<'_>) -> Option<&'static str> {
+fn script(line: &str, depth: usize, judge: RiskRule<'_>) -> Option<&'static str> {
     if depth == SHELL_DEPTH {
         return Some(UNREADABLE);
     }
@@ -137,7 +137,7 @@ fn script(line: &str, depth: usize, judge: Judge<'_>) -> Option<&'static str> {
         let mut words = &command.words[..];
         let mut inner = deny::scripts(command);
         loop {
-            if let Some(why) = judge(command, words) {
+            if let Some(why) = classify(command, words) {
                 return Some(why);
             }
             let name = name(words);
@@ -150,7 +150,7 @@ fn script(line: &str, depth: usize, judge: Judge<'_>) -> Option<&'static str> {
         if matches!(&*name(words), "find" | "fd") {
             for at in 1..words.len() {
                 if words[at].text.starts_with("-exec") || words[at].text.starts_with("-ok") {
-                    if let Some(why) = judge(command, &words[at + 1..]) {
+                    if let Some(why) = classify(command, &words[at + 1..]) {
                         return Some(why);
                     }
                 }
@@ -170,7 +170,7 @@ fn name(words: &[Word]) -> String {
     first.rsplit('/').next().unwrap_or("").to_owned()
 }
 
-fn judge(command: &Simple, words: &[Word]) -> Option<&'static str> {
+fn classify(command: &SimpleCommand, words: &[Word]) -> Option<&'static str> {
     let name = name(words);
     let args = words.get(1..).unwrap_or(&[]);
     // `--form` is also `--form=x`.

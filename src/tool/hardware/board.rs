@@ -20,7 +20,7 @@ pub static BOARD: ToolSpec = ToolSpec {
 const RULES: [&str; 4] = ["I2C_REFUSED", "SPI_REFUSED", "UART_REFUSED", "GPIO_REFUSED"];
 
 pub(super) fn job() -> Job {
-    Job::look(|| {
+    Job::without_device(|| {
         let facts = facts::read()?;
         let mut title = facts::value(&facts, "TITLE").to_owned();
         if facts.is_empty() {

@@ -32,7 +32,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
     let action = text(args, "action");
     let name = Some(text(args, "chip")).filter(|c| !c.is_empty());
     if action == "list" && name.is_none() {
-        return Ok(Job::look(chips));
+        return Ok(Job::without_device(chips));
     }
     let name = name.unwrap_or("gpiochip0");
     let number = name.trim_start_matches("/dev/").strip_prefix("gpiochip");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{DEVICE, Job, data, error, facts, json_result, line_of, names, read_result, run_job};
 use crate::limits::I2C_BYTES;
-use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, Shape};
+use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, SmbusTransaction};
 use crate::tool::schema::{integer, text};
 use crate::tool::{Args, Effect, ToolSpec};
 
@@ -33,7 +33,7 @@ const SCANNED: std::ops::RangeInclusive<u16> = 0x08..=0x77;
 pub(super) fn job(args: &Args) -> Result<Job, String> {
     let action = text(args, "action");
     if action == "detect" {
-        return Ok(Job::look(detect));
+        return Ok(Job::without_device(detect));
     }
     let bus = text(args, "bus");
     if bus.is_empty() || bus.len() > 4 || !bus.bytes().all(|b| b.is_ascii_digit()) {
@@ -102,14 +102,14 @@ fn scan(path: &str, bus: &str) -> Result<String, String> {
         // Memory chips and the like may treat a quick write as a real write.
         let quiet = matches!(address, 0x30..=0x37 | 0x50..=0x5f);
         let shape = match open.can {
-            can if can & QUICK != 0 && !(quiet && can & READ_BYTE != 0) => Shape::Quick,
-            can if can & READ_BYTE != 0 => Shape::Byte,
+            can if can & QUICK != 0 && !(quiet && can & READ_BYTE != 0) => SmbusTransaction::Quick,
+            can if can & READ_BYTE != 0 => SmbusTransaction::Byte,
             _ => return Err(format!("{path}: this adapter cannot be scanned")),
         };
         let asked = open.select(address).and_then(|()| {
             let mut byte = [0];
-            let room = if shape == Shape::Byte { &mut byte[..] } else { &mut [] };
-            open.smbus(shape == Shape::Byte, 0, shape, room)
+            let room = if shape == SmbusTransaction::Byte { &mut byte[..] } else { &mut [] };
+            open.smbus(shape == SmbusTransaction::Byte, 0, shape, room)
         });
         let at = || Value::from(format!("{address:#04x}"));
         match asked {
@@ -137,13 +137,14 @@ fn read(bus: &Bus, address: u16, register: Option<u8>, length: usize) -> io::Res
     }
     let Some(first) = register else {
         for byte in bytes.chunks_mut(1) {
-            bus.smbus(true, 0, Shape::Byte, byte)?;
+            bus.smbus(true, 0, SmbusTransaction::Byte, byte)?;
         }
         return Ok(bytes);
     };
     for (n, chunk) in bytes.chunks_mut(BLOCK).enumerate() {
         let register = first.wrapping_add((n * BLOCK) as u8);
-        let shape = if chunk.len() == 1 { Shape::ByteData } else { Shape::Block };
+        let shape =
+            if chunk.len() == 1 { SmbusTransaction::ByteData } else { SmbusTransaction::Block };
         bus.smbus(true, register, shape, chunk)?;
     }
     Ok(bytes)
@@ -156,9 +157,9 @@ fn write(bus: &Bus, address: u16, bytes: &[u8]) -> io::Result<()> {
     }
     let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
     let shape = match rest.len() {
-        0 => Shape::Byte,
-        1 => Shape::ByteData,
-        2..=BLOCK => Shape::Block,
+        0 => SmbusTransaction::Byte,
+        1 => SmbusTransaction::ByteData,
+        2..=BLOCK => SmbusTransaction::Block,
         _ => return Err(io::Error::from_raw_os_error(libc::EMSGSIZE)),
     };
     bus.smbus(false, *first, shape, &mut rest.to_vec())

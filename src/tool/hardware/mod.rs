@@ -42,7 +42,7 @@ type Work = Box<dyn FnOnce() -> Result<String, String> + Send>;
 
 impl Job {
     /// A job that opens no device.
-    fn look(work: impl FnOnce() -> Result<String, String> + Send + 'static) -> Job {
+    fn without_device(work: impl FnOnce() -> Result<String, String> + Send + 'static) -> Job {
         Job { device: "/sys".into(), rule: "", line: None, work: Box::new(work) }
     }
 }

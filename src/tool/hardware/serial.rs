@@ -76,7 +76,7 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
     let action = text(args, "action");
     if action == "list" {
         let mut ports = more.to_vec();
-        return Ok(Job::look(move || {
+        return Ok(Job::without_device(move || {
             let console = consoles();
             ports.extend(names("/dev", &|n| is_port(n) && !console.split(' ').any(|c| c == n)));
             Ok(json_result(vec![
@@ -116,13 +116,13 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
             return Err(format!("refused: {target} is the console of this system"));
         }
         match exchange(&target, baud, out, length, wait) {
-            Ok(Done::Read(bytes)) => Ok(json_result(vec![
+            Ok(SerialResult::Read(bytes)) => Ok(json_result(vec![
                 ("port", target.into()),
                 ("length", bytes.len().into()),
                 ("hex", hex(&bytes).into()),
                 ("text", String::from_utf8_lossy(&bytes).into()),
             ])),
-            Ok(Done::Written(n)) => {
+            Ok(SerialResult::Written(n)) => {
                 Ok(json_result(vec![("port", target.into()), ("written", n.into())]))
             }
             Err(e) => Err(error::describe(&target, &e)),
@@ -131,7 +131,7 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
     Ok(Job { device, rule: "UART_REFUSED", line: None, work: Box::new(work) })
 }
 
-enum Done {
+enum SerialResult {
     Read(Vec<u8>),
     Written(usize),
 }
@@ -142,16 +142,16 @@ fn exchange(
     out: Option<Vec<u8>>,
     length: usize,
     wait: Duration,
-) -> io::Result<Done> {
+) -> io::Result<SerialResult> {
     let port = Port::open(Path::new(path), baud)?;
     if let Some(out) = out {
         port.write(&out, SERIAL_WRITE)?;
-        return Ok(Done::Written(out.len()));
+        return Ok(SerialResult::Written(out.len()));
     }
     let mut bytes = vec![0; length];
     let n = port.read(&mut bytes, wait, SERIAL_SILENCE)?;
     bytes.truncate(n);
-    Ok(Done::Read(bytes))
+    Ok(SerialResult::Read(bytes))
 }
 
 /// Names of the terminals that the kernel writes its messages to.

@@ -26,7 +26,7 @@ pub static SPI: ToolSpec = ToolSpec {
 pub(super) fn job(args: &Args) -> Result<Job, String> {
     let action = text(args, "action");
     if action == "list" {
-        return Ok(Job::look(|| {
+        return Ok(Job::without_device(|| {
             let nodes = names("/dev", &|n| n.starts_with("spidev")).into_iter();
             let list: Vec<Value> = nodes.map(|n| n.trim_start_matches("spidev").into()).collect();
             Ok(json_result(vec![

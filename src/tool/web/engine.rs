@@ -19,22 +19,22 @@ const AUTO: [Engine; 4] = [Engine::Brave, Engine::Tavily, Engine::Searxng, Engin
 
 /// How old results may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Range {
+pub(super) enum TimeRange {
     Day,
     Week,
     Month,
     Year,
 }
 
-impl Range {
+impl TimeRange {
     /// `d`, `w`, `m`, `y`; nothing means any time.
-    pub(super) fn parse(text: &str) -> Result<Option<Range>> {
+    pub(super) fn parse(text: &str) -> Result<Option<TimeRange>> {
         Ok(Some(match text.trim() {
             "" => return Ok(None),
-            "d" | "D" => Range::Day,
-            "w" | "W" => Range::Week,
-            "m" | "M" => Range::Month,
-            "y" | "Y" => Range::Year,
+            "d" | "D" => TimeRange::Day,
+            "w" | "W" => TimeRange::Week,
+            "m" | "M" => TimeRange::Month,
+            "y" | "Y" => TimeRange::Year,
             _ => return Err(Error::new("range must be one of d, w, m, y")),
         }))
     }
@@ -45,16 +45,16 @@ impl Range {
 
     fn word(self) -> &'static str {
         match self {
-            Range::Day => "day",
-            Range::Week => "week",
-            Range::Month => "month",
-            Range::Year => "year",
+            TimeRange::Day => "day",
+            TimeRange::Week => "week",
+            TimeRange::Month => "month",
+            TimeRange::Year => "year",
         }
     }
 }
 
 /// A request ready to be sent.
-pub(super) struct Question {
+pub(super) struct SearchRequest {
     pub(super) url: String,
     /// JSON to post; empty for a GET.
     pub(super) body: String,
@@ -123,12 +123,12 @@ impl Engine {
         settings: &SearchEngine,
         query: &str,
         count: usize,
-        range: Option<Range>,
-    ) -> Question {
+        range: Option<TimeRange>,
+    ) -> SearchRequest {
         let count = count.clamp(1, WEB_SEARCH_RESULTS).to_string();
         let mut pairs: Vec<(&str, &str)> = vec![("q", query)];
         let freshness = range.map(|r| format!("p{}", r.letter()));
-        let mut question = Question { url: String::new(), body: String::new(), key: None };
+        let mut question = SearchRequest { url: String::new(), body: String::new(), key: None };
         let (base, path) = match self {
             Engine::Brave => {
                 pairs.push(("count", &count));
@@ -241,7 +241,7 @@ mod tests {
         body: &str,
         key: &str,
     ) {
-        let q = engine.question(settings, "a b&c", 99, Range::parse(range).expect("a range"));
+        let q = engine.question(settings, "a b&c", 99, TimeRange::parse(range).expect("a range"));
         let field = q.key.map_or(String::new(), |(name, value)| format!("{name}: {value}"));
         assert_eq!((q.url.as_str(), q.body.as_str(), field.as_str()), (url, body, key));
     }
@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn ranges_are_letters() {
-        assert_eq!(Range::parse(" W ").expect("a range"), Some(Range::Week));
-        assert_eq!(Range::parse("").expect("none"), None);
-        assert!(Range::parse("day").is_err());
+        assert_eq!(TimeRange::parse(" W ").expect("a range"), Some(TimeRange::Week));
+        assert_eq!(TimeRange::parse("").expect("none"), None);
+        assert!(TimeRange::parse("day").is_err());
     }
 }

@@ -32,10 +32,10 @@ pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit
     let answer =
         text::utf8(body).and_then(|text| Json::parse(text, &mismatch)).map_err(|e| other(&e))?;
     // Brave nests its list in `web`, and calls `description` what is `content` with Tavily and SearXNG.
-    let nested = answer.get("web").get("results").some();
+    let nested = answer.get("web").get("results").non_null();
     let items = nested.unwrap_or_else(|| answer.get("results")).items();
     let hits = items.filter_map(|item| {
-        let snippet = item.get("content").some().unwrap_or_else(|| item.get("description"));
+        let snippet = item.get("content").non_null().unwrap_or_else(|| item.get("description"));
         hit(&item.get("title").str(), &item.get("url").str(), &snippet.str())
     });
     let hits = hits.take(count).collect();

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::BROWSER;
-use super::engine::{Engine, Range};
+use super::engine::{Engine, TimeRange};
 use super::results::{self, Hit};
 use crate::limits::{WEB_SEARCH_BYTES, WEB_SEARCH_RESULTS, WEB_SEARCH_TIMEOUT};
 use crate::net::http::Request;
@@ -50,7 +50,7 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
 
 async fn ask(ctx: &ToolContext, args: &Args, query: &str) -> Result<String> {
     let web = &ctx.config.tools.web;
-    let range = Range::parse(args.get("range").and_then(Value::as_str).unwrap_or(""))?;
+    let range = TimeRange::parse(args.get("range").and_then(Value::as_str).unwrap_or(""))?;
     let engine = Engine::choose(web)?;
     let settings = web.engine(engine.key()).cloned().unwrap_or_default();
     let default = if settings.max_results == 0 { DEFAULT_RESULTS } else { settings.max_results };

@@ -1,8 +1,8 @@
 use super::*;
 use crate::proto::json::TypeMismatch;
 
-fn me() -> Me {
-    Me { id: 9, username: "pico_bot".into() }
+fn me() -> BotUser {
+    BotUser { id: 9, username: "pico_bot".into() }
 }
 
 fn read(update: &str, rule: &GroupTrigger) -> Event {
@@ -197,10 +197,13 @@ fn topics_migrations_buttons_and_the_rest() {
     assert_eq!(grouped(&all, r#""migrate_to_chat_id":-100"#), Event::Migrated(-7, -100));
     assert_eq!(grouped(&all, r#""migrate_from_chat_id":-3"#), Event::Migrated(-3, -7));
     let button = r#"{"update_id":1,"callback_query":{"id":"77","data":"x","from":{"id":5},"message":{"chat":{"id":-9}}}}"#;
-    let press = Press { id: "77".into(), user: 5, chat: -9, message: 0, data: "x".into() };
+    let press = ButtonPress { id: "77".into(), user: 5, chat: -9, message: 0, data: "x".into() };
     assert_eq!(read(button, &all), Event::Button(press));
     let button = r#"{"update_id":1,"callback_query":{"id":"77"}}"#;
-    assert_eq!(read(button, &all), Event::Button(Press { id: "77".into(), ..Press::default() }));
+    assert_eq!(
+        read(button, &all),
+        Event::Button(ButtonPress { id: "77".into(), ..ButtonPress::default() })
+    );
     assert_eq!(read(r#"{"update_id":1,"poll_answer":{}}"#, &all), Event::Nothing);
     let post = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"channel"},"text":"x","from":{"id":1}}}"#;
     assert_eq!(read(post, &all), Event::Nothing);

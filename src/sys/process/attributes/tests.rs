@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::Duration;
 
 use super::*;
-use crate::sys::process::{self, End, Exit, Filter, Guarded, Sandbox};
+use crate::sys::process::{self, End, Exit, Filter, ProtectedProcesses, Sandbox};
 use crate::sys::scratch::Scratch;
 
 /// A home as the daemon has it; commands may write in `home/workspace`.
@@ -24,7 +24,7 @@ fn run(s: &Scratch, script: &str) -> String {
     let home = s.path().join("home").canonicalize().expect("a path");
     let mut rules = AttributeRules::default();
     rules.allow(home.join("workspace"), &[home.clone(), home.join("workspace/inner")]);
-    let filter = Some(Filter::new(&Guarded::this()).expect("a filter"));
+    let filter = Some(Filter::new(&ProtectedProcesses::this()).expect("a filter"));
     let sandbox = Sandbox { attributes: Some(rules), filter, ..Sandbox::default() };
     let dir: OwnedFd = fs::File::open(home.join("workspace")).expect("the folder").into();
     let env =
