@@ -136,6 +136,15 @@ pub struct Upload {
     pub bytes: u64,
 }
 
+/// A question to a user about one call, in one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Its number, which no other question of this home has.
+    pub number: u32,
+    /// The whole text; it names the number.
+    pub text: String,
+}
+
 /// What a person answered to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

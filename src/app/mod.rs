@@ -1,6 +1,7 @@
 //! A gateway put together: [`assistant`] has the parts, [`gateway`] runs them as a daemon.
 
 pub mod adopt;
+pub mod asker;
 pub mod assistant;
 mod attached_cli;
 mod commands;

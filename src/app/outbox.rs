@@ -12,7 +12,7 @@ use smol::channel::{Receiver, Sender};
 
 use super::placeholders::Placeholders;
 use super::within::within;
-use crate::bus::{Address, CLI, Inbound, Outbound, Verdict};
+use crate::bus::{Address, CLI, Inbound, Outbound};
 use crate::channel::cli::Cli;
 use crate::channel::{AnyChannel, Delivery, SendError};
 use crate::limits::{DELIVERIES, DISK_WAIT, JOURNAL_OPEN_BYTES, QUEUE};
@@ -105,16 +105,7 @@ impl Outbox {
     /// Asks who wrote the message, where it was written.
     pub fn asker(&self, message: &Inbound) -> Asker {
         let channel = self.channel(&message.from.channel);
-        let (to, user) = (message.from.clone(), message.sender.id.clone());
-        Rc::new(move |question| {
-            let (channel, to, user) = (channel.clone(), to.clone(), user.clone());
-            Box::pin(async move {
-                match channel {
-                    Some(channel) => channel.ask(&to, &user, &question).await,
-                    None => Verdict::Unreachable,
-                }
-            })
-        })
+        super::asker::asker(channel, self.journal.clone(), message)
     }
 
     /// Names of all channels.

@@ -13,7 +13,7 @@ use smol::future::or;
 use smol::io::AsyncWriteExt;
 
 use super::{Channel, Delivery, Intake, SendError};
-use crate::bus::{Address, CLI, Inbound, Outbound, Verdict};
+use crate::bus::{Address, CLI, Inbound, Outbound, Question, Verdict};
 use crate::limits::{
     APPROVAL_WAIT, APPROVALS, CLI_CLIENTS, CLI_PART_BYTES, CLI_PATIENCE, CLI_UNREAD_BYTES,
 };
@@ -35,9 +35,8 @@ pub struct Client {
     /// Bytes that are being written.
     writing: Cell<usize>,
     wake: (Sender<()>, Receiver<()>),
-    /// Open questions, and the number of the last one.
+    /// Open questions by number.
     questions: RefCell<Vec<(u32, Sender<Verdict>)>>,
-    asked: Cell<u32>,
     /// Its last message whose turn failed.
     failed: Cell<i64>,
 }
@@ -59,7 +58,6 @@ impl Cli {
             writing: Cell::new(0),
             wake: smol::channel::bounded(1),
             questions: RefCell::default(),
-            asked: Cell::new(0),
             failed: Cell::new(0),
         });
         clients.push(client.clone());
@@ -197,13 +195,12 @@ impl Channel for Cli {
         Ok(())
     }
 
-    async fn ask(&self, to: &Address, _: &str, question: &str) -> Verdict {
+    async fn ask(&self, to: &Address, _: &str, question: &Question) -> Verdict {
         let Some(client) = self.find(to).filter(|c| c.flags & ASKS != 0) else {
             return Verdict::Unreachable;
         };
         let (answer, waits) = smol::channel::bounded(1);
-        let number = client.asked.get() + 1;
-        client.asked.set(number);
+        let number = question.number;
         {
             let mut questions = client.questions.borrow_mut();
             if questions.len() >= APPROVALS {
@@ -211,7 +208,7 @@ impl Channel for Cli {
             }
             questions.push((number, answer));
         }
-        client.send_packet(ASK, number, question);
+        client.send_packet(ASK, number, &question.text);
         let _open = QuestionGuard(client, number);
         let late = async {
             Timer::after(APPROVAL_WAIT).await;
@@ -232,6 +229,10 @@ impl Channel for Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn question() -> Question {
+        Question { number: 42, text: "?".into() }
+    }
 
     fn to(client: &Client) -> Outbound {
         Outbound { to: client.address.clone(), text: "x".into(), reply_to: 3 }
@@ -259,7 +260,11 @@ mod tests {
             // Another client's number means nothing to the one that gets it now.
             cli.send(&to(&one), &mut Delivery::default()).await.expect("sent");
             assert_eq!((told(&stays), told(&other)), (vec![(TEXT, 0)], vec![]));
-            assert_eq!(cli.ask(&stays.address, "", "?").await, Verdict::Unreachable, "no terminal");
+            assert_eq!(
+                cli.ask(&stays.address, "", &question()).await,
+                Verdict::Unreachable,
+                "no terminal"
+            );
             cli.detach(&stays);
             cli.send(&to(&one), &mut Delivery::default()).await.expect("dropped");
         });
@@ -293,14 +298,17 @@ mod tests {
                     client.answer(number, yes);
                     std::future::pending().await
                 };
-                assert_eq!(or(cli.ask(&client.address, "", "?"), answered).await, want);
+                assert_eq!(or(cli.ask(&client.address, "", &question()), answered).await, want);
                 assert_eq!(told(&client).last().map(|t| t.0), Some(CLOSED));
             }
             let gone = async {
                 cli.detach(&client);
                 std::future::pending().await
             };
-            assert_eq!(or(cli.ask(&client.address, "", "?"), gone).await, Verdict::Unreachable);
+            assert_eq!(
+                or(cli.ask(&client.address, "", &question()), gone).await,
+                Verdict::Unreachable
+            );
         });
     }
 

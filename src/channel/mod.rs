@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_net::TcpStream;
 
-use crate::bus::{Address, Attachment, Inbound, Outbound, Upload, Verdict};
+use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
 use crate::config::{ChannelConfig, Config};
 use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
 use crate::net::http::Client;
@@ -29,6 +29,8 @@ pub mod group;
 pub mod media;
 pub mod paired;
 pub mod pairing;
+#[cfg(feature = "pico")]
+pub mod questions;
 #[cfg(feature = "simulate")]
 pub mod sim;
 
@@ -87,9 +89,10 @@ pub trait Channel {
         Err(SendError::Permanent("this channel takes no files".into()))
     }
     /// Asks `user` (the platform's id) in the chat `to` for a yes or no, and waits at most
-    /// [`crate::limits::APPROVAL_WAIT`]. An answer from anybody else does not count. When the future is dropped the question
-    /// is closed.
-    async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict;
+    /// [`crate::limits::APPROVAL_WAIT`]. The question is one message. An answer from anybody else, or to another question, does
+    /// not count; without buttons the answer names the number (`questions`). When the future is dropped the question is
+    /// closed.
+    async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict;
     /// Shows a typing indicator for as long as this is polled, at most
     /// [`crate::limits::TYPING_FOR`]. Never returns: race it against the work.
     async fn typing(&self, to: &Address);
@@ -310,7 +313,7 @@ impl AnyChannel {
             idle: Duration,
         ) -> Result<u64, SendError>;
         async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError>;
-        async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict;
+        async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict;
         async fn typing(&self, to: &Address);
     }
 

@@ -1,7 +1,7 @@
 //! The channel of `simulate`: reports replies, receives nothing.
 
 use super::{Channel, Delivery, Intake, SendError};
-use crate::bus::{Address, Outbound, Verdict};
+use crate::bus::{Address, Outbound, Question, Verdict};
 
 /// See the module.
 pub struct Sim {
@@ -39,7 +39,7 @@ impl Channel for Sim {
         Ok(())
     }
 
-    async fn ask(&self, _: &Address, _: &str, _: &str) -> Verdict {
+    async fn ask(&self, _: &Address, _: &str, _: &Question) -> Verdict {
         Verdict::Unreachable
     }
 

@@ -105,6 +105,9 @@ fn find(path: &Path, request: &CronRequest) -> Result<Job, String> {
     }
 }
 
+/// The approval of a command holds for its schedule.
+const RENEW: &str = "this job runs a command that was approved for its present schedule; give command again with the new schedule, and the user is asked";
+
 fn update(
     job: &mut Job,
     mac: &ApprovalMac,
@@ -135,6 +138,9 @@ fn update(
         return Err("tz belongs to a cron_expr".into());
     }
     if let Some(schedule) = schedule(&request, now)? {
+        if !job.command().is_empty() && request.command.is_empty() && !request.clear_command {
+            return Err(RENEW.into());
+        }
         job.set("", "deleteAfterRun", json!(schedule["kind"] == "at"));
         job.set("", "schedule", schedule);
         job.set("state", "lastRunAtMs", Value::Null);

@@ -231,11 +231,11 @@ pub(super) fn checked(request: &CronRequest) -> Result<(), String> {
     Ok(())
 }
 
-/// Sets a job's command and its approval MAC; its output goes to the chat without a model.
+/// Sets a job's command and its approval MAC; id, schedule and chat must be set before. Its output goes to the chat without a model.
 pub(super) fn command(job: &mut Job, mac: &ApprovalMac, command: &str) -> Result<(), String> {
-    let mark = mac.sign(command, &job.to()).map_err(|e| e.to_string())?;
     job.set_deliver(false);
     job.set("payload", "command", json!(command));
+    let mark = mac.sign(job).map_err(|e| e.to_string())?;
     job.set("payload", "approval", json!(mark));
     Ok(())
 }

@@ -226,7 +226,14 @@ fn an_update_changes_one_thing_at_least_and_one_schedule_at_most() {
     update(&|o| o.tz = "Europe/Berlin".into()).expect("changed");
     assert_eq!(schedule(), zoned("30 9 * * *", "Europe/Berlin"));
     update(&|o| o.command = "ls".into()).expect("changed");
-    update(&|o| o.every_seconds = 60).expect("changed");
+    // The approval holds for the schedule it was given for.
+    let valid = || store.approval_mac().verify(&store.jobs()[0]);
+    assert!(valid());
+    let e = update(&|o| o.every_seconds = 60).expect_err("the command is not approved for that");
+    assert!(e.contains("give command again"), "{e}");
+    assert!(valid(), "nothing has changed");
+    update(&|o| (o.every_seconds, o.command) = (60, "ls".into())).expect("changed");
+    assert!(valid());
     assert_eq!(store.jobs()[0].command(), "ls", "what is not given stays");
     let e = update(&|o| o.tz = "Asia/Tokyo".into()).expect_err("an interval has no zone");
     assert_eq!(e, "tz belongs to a cron_expr");

@@ -116,10 +116,27 @@ fn what_nobody_approved_is_not_run() {
     cron(&home, &["run", "old"]);
     wait_told(&peer, &daemon, "'touch ran' executed:\n(no output)");
     assert!(home.path("workspace/ran").exists());
-    // Another command in its place is not what was approved.
-    let mut changed = jobs(&home);
-    changed[0]["payload"]["command"] = json!("touch other");
+    // Another command in its place, another time for it, another job with the same words: none is what was approved.
     assert!(daemon.term().success());
+    let approved = jobs(&home).swap_remove(0);
+    let with = |pointer: &str, value: Value| {
+        let mut job = approved.clone();
+        *job.pointer_mut(pointer).expect("a field") = value;
+        job
+    };
+    std::fs::remove_file(home.path("workspace/ran")).expect("it ran");
+    let often = json!({"kind": "every", "everyMs": 60_000});
+    write_jobs(&home, &[with("/schedule", often), with("/id", json!("new"))]);
+    let daemon = Daemon::start(&home, &peer);
+    let refused = |id: &str| told(&peer, &format!("picoclaw cron enable {id} approves it"));
+    let both = || (refused("old") > 1 && refused("new") > 0).then_some(());
+    for id in ["old", "new"] {
+        cron(&home, &["run", id]);
+    }
+    assert!(eventually(SOON, both).is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
+    assert!(!home.path("workspace/ran").exists());
+    assert!(daemon.term().success());
+    let changed = [with("/payload/command", json!("touch other"))];
     write_jobs(&home, &changed);
     let daemon = Daemon::start(&home, &peer);
     let before = told(&peer, "picoclaw cron enable old");

@@ -276,7 +276,8 @@ fn what_asks_is_answered_with_yes_or_no() {
         client.say(&risky(n));
         let question = client.hear("message.create")["payload"]["content"].to_string();
         assert!(
-            question.contains("crontab -l") && question.contains("Answer yes or no."),
+            question.contains("crontab -l")
+                && question.contains(&format!("Answer yes {n} or no {n}.")),
             "{question}"
         );
         assert!(!ran());
@@ -293,6 +294,31 @@ fn what_asks_is_answered_with_yes_or_no() {
     drop(client);
     scene.says("Unreachable");
     assert!(!ran());
+}
+
+#[test]
+fn a_late_yes_does_not_answer_the_next_question() {
+    let scene = start(&json!({}));
+    let mut client = scene.client("s");
+    let risky =
+        |n: u32| format!(r#"[call:exec {{"command":"crontab -l; echo x > ran{n}"}}] q00085{n}"#);
+    let ran = |n: u32| scene.home.path(&format!("workspace/ran{n}")).exists();
+    let mut said = |text: &str| {
+        client.say(text);
+        client.hear("message.create")["payload"]["content"].to_string()
+    };
+    assert!(said(&risky(1)).contains("Question 1"));
+    assert!(said("/stop").contains("Stopped"));
+    assert!(said(&risky(2)).contains("yes 2 or no 2"));
+    for late in ["yes", "yes 1"] {
+        let told = said(late);
+        assert!(told.contains("Question 2 is open: yes 2 or no 2."), "{told}");
+    }
+    assert!(!ran(1) && !ran(2));
+    assert!(said("yes 2").contains("re q000852 ok."));
+    assert!(ran(2) && !ran(1));
+    // Numbers go on after a restart: an old answer fits no new question.
+    assert!(said(&risky(3)).contains("Question 3"));
 }
 
 #[test]

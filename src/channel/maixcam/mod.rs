@@ -15,7 +15,7 @@ use smol::io::AsyncReadExt;
 
 use super::clients::{self, Clients};
 use super::{Channel, Delivery, Intake, SendError, Shared, access};
-use crate::bus::{Address, CAMERA, Inbound, Outbound, Sender, Verdict};
+use crate::bus::{Address, CAMERA, Inbound, Outbound, Question, Sender, Verdict};
 use crate::config::ChannelConfig;
 use crate::config::channels::maixcam::Settings;
 use crate::error::Result;
@@ -321,7 +321,7 @@ impl Channel for MaixCam {
         }
     }
 
-    async fn ask(&self, _: &Address, _: &str, _: &str) -> Verdict {
+    async fn ask(&self, _: &Address, _: &str, _: &Question) -> Verdict {
         Verdict::Unreachable
     }
 

@@ -52,13 +52,3 @@ pub fn is_reasoning(payload: &Value) -> bool {
     let kind = payload["kind"].as_str().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("thought") || payload["thought"] == true
 }
-
-/// Yes or no, if the text is nothing else.
-pub(super) fn parse_yes_no(text: &str) -> Option<bool> {
-    let is = |words: [&str; 3]| words.iter().any(|w| w.eq_ignore_ascii_case(text.trim()));
-    match () {
-        () if is(["yes", "y", "/yes"]) => Some(true),
-        () if is(["no", "n", "/no"]) => Some(false),
-        () => None,
-    }
-}

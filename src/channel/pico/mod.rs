@@ -3,7 +3,7 @@
 //! Never listens itself: the gateway's server hands connections over ([`Channel::admit`]). Must never answer a client
 //! without the token with anything but a refusal.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::time::Instant;
 
 use async_net::TcpStream;
@@ -14,8 +14,9 @@ use smol::future::{or, zip};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::clients::{self, Client, Clients};
+use super::questions::{Questions, Reply};
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, access};
-use crate::bus::{self, Address, Inbound, Outbound, Verdict};
+use crate::bus::{self, Address, Inbound, Outbound, Question, Verdict};
 use crate::config::ChannelConfig;
 use crate::config::channels::pico::Settings;
 use crate::limits;
@@ -25,19 +26,12 @@ use crate::proto::websocket::{self, Event, Reader};
 pub mod envelope;
 mod handshake;
 
-use envelope::{Request, parse_yes_no};
+use envelope::Request;
 
 /// Prefix of a session in the id of its chat.
 const CHAT: &str = "pico:";
 /// Upstream's name for whoever is connected.
 const USER: &str = "pico-user";
-
-/// A question that is open.
-struct OpenQuestion {
-    number: i64,
-    chat: String,
-    answer: Sender<bool>,
-}
 
 /// The channel.
 pub struct Pico {
@@ -45,18 +39,9 @@ pub struct Pico {
     settings: Settings,
     clients: Clients,
     arrivals: (Sender<Arrival>, Receiver<Arrival>),
-    asked: RefCell<Vec<OpenQuestion>>,
+    questions: Questions,
     /// The last number given to a message.
     last: Cell<i64>,
-}
-
-/// Withdraws the question when the waiting call is dropped.
-struct Waiting<'a>(&'a Pico, i64);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.asked.borrow_mut().retain(|a| a.number != self.1);
-    }
 }
 
 /// Tells the clients that typing has stopped.
@@ -76,7 +61,7 @@ impl Pico {
             settings: settings.clone(),
             clients: Clients::default(),
             arrivals: smol::channel::bounded(limits::PICO_CLIENTS),
-            asked: RefCell::default(),
+            questions: Questions::default(),
             last: Cell::default(),
         }
     }
@@ -210,11 +195,14 @@ impl Pico {
             Request::Wrong(code, message) => return wrong(code, message),
             Request::Message(content) => content,
         };
-        let asked = self.asked.borrow().iter().find(|a| a.chat == chat).map(|a| a.answer.clone());
-        if let (Some(answer), Some(yes)) = (asked, parse_yes_no(&content)) {
-            // Full: it was answered just before.
-            let _ = answer.try_send(yes);
-            return;
+        match self.questions.hear(&chat, &content) {
+            Reply::NoAnswer => {}
+            Reply::Taken => return,
+            Reply::Unclear(told) => {
+                let payload = json!({ "content": told, "message_id": self.number().to_string() });
+                line.push(self.envelope(&chat, "message.create", &Value::Null, &payload));
+                return;
+            }
         }
         let sender =
             bus::Sender { platform: Self::NAME.into(), id: USER.into(), ..Default::default() };
@@ -307,31 +295,16 @@ impl Channel for Pico {
         self.create(to, "message.create", payload).await.map(|()| id)
     }
 
-    async fn ask(&self, to: &Address, _: &str, question: &str) -> Verdict {
-        if self.asked.borrow().len() >= limits::APPROVALS {
+    async fn ask(&self, to: &Address, _: &str, question: &Question) -> Verdict {
+        let Some(waiting) = self.questions.open(&to.chat, question) else {
             return Verdict::Unreachable;
-        }
-        let (answer, answered) = smol::channel::bounded(1);
-        let number = self.number();
-        let chat = to.chat.clone();
-        self.asked.borrow_mut().push(OpenQuestion { number, chat, answer });
-        let _waiting = Waiting(self, number);
-        let content = format!("{question}\n\nAnswer yes or no.");
-        let payload = json!({ "content": content, "message_id": number.to_string() });
+        };
+        let content = format!("{}\n\n{}", question.text, waiting.how());
+        let payload = json!({ "content": content, "message_id": self.number().to_string() });
         if self.create(to, "message.create", payload).await.is_err() {
             return Verdict::Unreachable;
         }
-        let given = async {
-            match answered.recv().await {
-                Ok(true) => Verdict::Yes,
-                _ => Verdict::No,
-            }
-        };
-        let late = async {
-            async_io::Timer::after(limits::APPROVAL_WAIT).await;
-            Verdict::TimedOut
-        };
-        or(given, late).await
+        waiting.verdict().await
     }
 
     async fn typing(&self, to: &Address) {

@@ -13,7 +13,7 @@ use super::answer;
 use super::send::topic;
 use super::wire::{self, JsonObject};
 use super::{Telegram, entropy};
-use crate::bus::{Address, Verdict};
+use crate::bus::{Address, Question, Verdict};
 use crate::limits::APPROVALS;
 use crate::proto::text;
 
@@ -129,7 +129,7 @@ impl Telegram {
         &self,
         to: &Address,
         user: &str,
-        text: &str,
+        question: &Question,
         wait: Duration,
     ) -> Verdict {
         let (Some(random), true) = (entropy(), self.asks.0.borrow().len() < APPROVALS) else {
@@ -141,13 +141,13 @@ impl Telegram {
             nonce: nonce.clone(),
             user: user.into(),
             chat: to.chat.clone(),
-            text: text.into(),
+            text: question.text.clone(),
             message: 0,
             answer: sender,
         });
         let waiting = Waiting(&self.asks, nonce);
         let deadline = Instant::now() + wait;
-        let body = topic(JsonObject::new().chat(&to.chat), to).str("text", text);
+        let body = topic(JsonObject::new().chat(&to.chat), to).str("text", &question.text);
         let body = body.raw("reply_markup", &buttons(&waiting.1)).end();
         let answered = async {
             if !self.put(to, &body, &waiting.1).await {
@@ -311,15 +311,16 @@ mod tests {
         let config = ChannelConfig::of("telegram", AnySettings::Telegram(settings.clone()));
         let bot = Telegram::build(&config, &settings, &shared);
         let to = Address { channel: "telegram".into(), chat: "5".into(), topic: String::new() };
-        let verdict = smol::block_on(bot.question(&to, "7", "Q?", Duration::from_secs(2)));
+        let asked = Question { number: 42, text: "Q?".into() };
+        let verdict = smol::block_on(bot.question(&to, "7", &asked, Duration::from_secs(2)));
         assert_eq!(verdict, Verdict::TimedOut);
-        let asked = calls.recv().expect("a question");
-        assert!(asked.contains("/sendMessage") && asked.contains("inline_keyboard"), "{asked}");
+        let sent = calls.recv().expect("a question");
+        assert!(sent.contains("/sendMessage") && sent.contains("inline_keyboard"), "{sent}");
         let edited = calls.recv().expect("an edit");
         assert!(edited.contains("/editMessageText") && edited.contains("so no"), "{edited}");
         assert!(!edited.contains("inline_keyboard"), "{edited}");
         // More than a few are not asked.
-        let one = || bot.question(&to, "7", "Q?", Duration::from_secs(60));
+        let one = || bot.question(&to, "7", &asked, Duration::from_secs(60));
         let mut open: Vec<_> = (0..APPROVALS).map(|_| Box::pin(one())).collect();
         smol::block_on(async {
             for question in &mut open {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use crate::bus::{Address, Attachment, Outbound, Verdict};
+use crate::bus::{Address, Attachment, Outbound, Question, Verdict};
 use crate::channel::paired::Paired;
 use crate::channel::pairing::{Entropy, Pairing};
 use crate::channel::{Channel, Delivery, Intake, SendError, Shared, access, command};
@@ -179,7 +179,7 @@ impl Channel for Telegram {
         self.send_upload(to, file).await
     }
 
-    async fn ask(&self, to: &Address, user: &str, question: &str) -> Verdict {
+    async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict {
         self.question(to, user, question, crate::limits::APPROVAL_WAIT).await
     }
 

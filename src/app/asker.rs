@@ -1,0 +1,42 @@
+//! How a turn asks a person: a question with a number, through the channel of the person's message.
+
+use std::rc::Rc;
+
+use super::within::within;
+use crate::bus::{Inbound, Question, Verdict};
+use crate::channel::AnyChannel;
+use crate::limits::DISK_WAIT;
+use crate::store::frame::Frame;
+use crate::store::writer::Journal;
+use crate::tool::approval::Asker;
+
+/// The number of the last question, as the offset of a channel of this name.
+const QUESTIONS: &str = "(questions)";
+
+/// Asks who wrote `message`, where it was written; without a channel nobody can be asked.
+pub fn asker(channel: Option<Rc<AnyChannel>>, journal: Rc<Journal>, message: &Inbound) -> Asker {
+    let (to, user) = (message.from.clone(), message.sender.id.clone());
+    Rc::new(move |text| {
+        let (channel, journal) = (channel.clone(), journal.clone());
+        let (to, user) = (to.clone(), user.clone());
+        Box::pin(async move {
+            let Some(channel) = channel else { return Verdict::Unreachable };
+            let question = numbered(&journal, &text).await;
+            let number = question.number;
+            crate::log::info!("question {number} goes to user {user} of {}", to.channel);
+            let verdict = channel.ask(&to, &user, &question).await;
+            crate::log::info!("question {number}: {verdict:?}");
+            verdict
+        })
+    })
+}
+
+/// A question with the next number. The number is on the card before anybody sees it, so that no answer to an old question fits
+/// a new one after a restart; a card that takes nothing is not waited for.
+async fn numbered(journal: &Journal, text: &str) -> Question {
+    let number = journal.ledger(|l| l.offset(QUESTIONS)).saturating_add(1);
+    let ticket = journal.record(&Frame::Skipped { channel: QUESTIONS.into(), event: number });
+    within(DISK_WAIT, journal.synced(ticket)).await;
+    let number = u32::try_from(number).unwrap_or_default();
+    Question { number, text: format!("Question {number}\n{text}") }
+}
