@@ -164,6 +164,10 @@ pub const SANDBOX_PATH_BYTES: usize = 4096;
 pub const SANDBOX_THREADS: usize = 32;
 /// Rounds of killing orphaned processes, a millisecond each: every killed parent may orphan children.
 pub const ORPHAN_ROUNDS: usize = 20;
+/// Bytes of each kernel list of IPv6 addresses and routes that are read before web_fetch connects; a line has 150.
+pub const ON_LINK_BYTES: u64 = 256 * 1024;
+/// Shortest IPv6 prefix, bits, that counts as a network of neighbours.
+pub const ON_LINK_PREFIX: u128 = 32;
 /// Scripts inside scripts (`sh -c "sh -c …"`) that the exec guard parses; deeper ones are refused.
 pub const SHELL_DEPTH: usize = 4;
 /// Symbolic links followed while a path is resolved (the kernel's own limit).

@@ -10,6 +10,8 @@ pub mod files;
 pub mod hardware;
 pub mod heap;
 pub mod memory;
+#[cfg(feature = "web")]
+pub mod on_link;
 pub mod owner;
 pub mod pages;
 pub mod process;

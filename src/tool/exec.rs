@@ -42,6 +42,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const LOCAL: &str = "cli";
 
 const OPEN: &str = "commands are not locked in on this machine";
+/// Why root runs nothing, and what helps.
+const AS_ROOT: &str = "commands are not run as root: start the assistant with `picoclaw supervise`, or as another user, or set tools.exec.as_root to true";
 const OUTSIDE: &str = "it writes outside the workspace";
 
 /// Why a command is risky, in itself or because of where it runs.
@@ -130,6 +132,9 @@ pub async fn judged(
     command: &str,
     dir: &str,
 ) -> Result<OwnedFd, String> {
+    if sandbox::refuses(config) {
+        return Err(AS_ROOT.into());
+    }
     let (guard, scope) = (Guard::new(&config.tools.exec)?, Scope::new(config, roots)?);
     let (line, at) = (command.to_owned(), dir.to_owned());
     spawn_blocking(Box::new(move || folder(&guard, &scope, &line, &at))).await

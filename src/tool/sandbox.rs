@@ -22,6 +22,9 @@ use crate::sys::process::{self, CgroupLeaf, Filter, LandlockRules, ProtectedProc
 
 /// The sandbox's strength, as shown by `status`.
 pub fn describe(config: &Config) -> String {
+    if refuses(config) {
+        return "exec refuses to run commands as root (tools.exec.as_root is false)".into();
+    }
     if config.tools.exec.unsandboxed {
         return "unsandboxed (tools.exec.sandbox is none); exec from chats asks first".into();
     }
@@ -54,6 +57,16 @@ pub fn has_exec_broker(config: &Config) -> bool {
     !config.tools.exec.unsandboxed
         && process::strength().landlock == 0
         && process::has_exec_broker()
+}
+
+/// Whether commands would be root's, and the configuration does not allow that.
+pub fn refuses(config: &Config) -> bool {
+    !config.tools.exec.as_root && is_roots(config)
+}
+
+/// Whether commands run as root.
+fn is_roots(config: &Config) -> bool {
+    crate::sys::service::effective_uid() == 0 && !has_exec_broker(config)
 }
 
 /// The folder for temporary files of commands, in the home.

@@ -213,3 +213,48 @@ fn no_key_follows_a_redirect() {
     let heard = other.heard().join("").to_lowercase();
     assert!(!heard.contains("authorization:") && !heard.contains("cookie:"), "{heard}");
 }
+
+/// In a network namespace of its own: a global address of this machine's network, behind which a server is.
+#[test]
+fn a_neighbour_with_a_global_address_is_refused() {
+    let run = || {
+        // SAFETY: the call takes no pointers; it is this thread's namespace alone that changes.
+        if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+            eprintln!("skipped: no network namespace of one's own");
+            return;
+        }
+        let ip = |line: &str| {
+            let done = std::process::Command::new("ip").args(line.split(' ')).status();
+            done.is_ok_and(|status| status.success())
+        };
+        if !(ip("link set lo up") && ip("-6 addr add 2a02:db:0:1::7/64 dev lo nodad")) {
+            eprintln!("skipped: no ip program, or no IPv6");
+            return;
+        }
+        let server = TcpListener::bind("[2a02:db:0:1::7]:0").expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for stream in server.incoming().flatten() {
+                let mut stream = stream;
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+            }
+        });
+        let client = || Client::new().expect("a client");
+        let url = format!("http://[2a02:db:0:1::7]:{port}/");
+        refused(&visit(WebConfig::default(), client(), &url), &url);
+        // The same network, another host.
+        let other = "http://[2a02:db:0:1:5::9]/";
+        refused(&visit(WebConfig::default(), client(), other), other);
+        let list = vec!["2a02:db:0:1::/64".to_owned()];
+        let allowed = WebConfig { private_host_whitelist: list, ..WebConfig::default() };
+        let got = visit(allowed, client(), &url);
+        assert!(got.for_model.contains("secret"), "{}", got.for_model);
+        // Elsewhere is not refused, it is not there.
+        let far = "http://[2a02:db:0:2::9]/";
+        let got = visit(WebConfig::default(), client(), far).for_model;
+        assert!(!got.contains("private or restricted"), "{got}");
+    };
+    std::thread::spawn(run).join().expect("the namespace's thread");
+}

@@ -31,6 +31,7 @@ impl Fixture {
         config.agent.workspace = folder.join("ws");
         config.agent.restrict_to_workspace = true;
         config.tools.filter_sensitive_data = true;
+        config.tools.exec.as_root = true;
         config.tools.exec.enable_deny_patterns = true;
         config.tools.exec.allow_remote = true;
         config.tools.exec.timeout = Duration::from_secs(20);

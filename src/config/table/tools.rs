@@ -83,6 +83,8 @@ config_keys! {
         allow_remote: bool = truth("allow_remote", Bool, "true");
         /// seconds a command may run; 0 means 60
         timeout: Duration = seconds("timeout_seconds", Int(0, 86400), "60", ZERO);
+        /// commands may run as root, where the assistant runs as root without the supervisor
+        as_root: bool = truth("as_root", Bool, "false");
     }
     with {
         /// More deny expressions.

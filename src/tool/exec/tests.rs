@@ -9,6 +9,7 @@ use crate::sys::scratch::Scratch;
 
 fn config(s: &Scratch) -> Config {
     let mut config = Config { home: s.path().join("home"), ..Config::default() };
+    config.tools.exec.as_root = true;
     config.agent.workspace = s.path().join("ws");
     config.agent.restrict_to_workspace = true;
     config.tools.exec.enable_deny_patterns = true;

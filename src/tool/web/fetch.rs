@@ -3,6 +3,8 @@
 //! Never connects to a private address, directly or by a redirect, unless the owner listed it; never sends
 //! credentials; never holds more of a page than the answer.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::BROWSER;
@@ -13,6 +15,7 @@ use crate::proto::addr;
 use crate::proto::html::Style;
 use crate::proto::text;
 use crate::proto::url::{Scheme, Url};
+use crate::sys::on_link;
 use crate::tool::{Args, Effect, ToolContext, ToolResult, ToolSpec};
 use crate::{Error, Result};
 
@@ -115,12 +118,17 @@ async fn visit(ctx: &ToolContext, url: &str, max_chars: usize) -> Result<ToolRes
     }
 }
 
+/// A host of a network that this machine is part of; IPv6 gives all of them global addresses.
+fn is_neighbour(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if on_link::is_on_link(ip))
+}
+
 /// One request. The guard checks each address just before connecting, so neither a redirect nor a name
 /// that changes its address reaches the local network.
 async fn send(ctx: &ToolContext, url: &Url, agent: &str) -> Result<Response> {
     let web = &ctx.config.tools.web;
     let list = &web.private_host_whitelist;
-    let guard = |ip| !addr::is_blocked(ip) || addr::ip_is_listed(list, ip);
+    let guard = |ip| !(addr::is_blocked(ip) || is_neighbour(ip)) || addr::ip_is_listed(list, ip);
     let trusted = addr::host_is_listed(list, &url.host);
     let text = url.to_string();
     let request = Request {

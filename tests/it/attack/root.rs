@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use crate::harness::{Home, OWNER, SOON, finish, peer};
+use crate::harness::{Home, OWNER, SOON, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
 
 /// Files that are somebody else's.
@@ -142,4 +142,42 @@ fn what_root_migrates_is_the_owners_and_no_folder_of_others() {
     let polls = peer.calls("tg.getUpdates");
     let daemon = Daemon::spawn_command(&target, command);
     assert!(peer.wait_calls("tg.getUpdates", polls + 1, SOON), "no poll\n{}", daemon.log());
+}
+
+#[test]
+fn root_runs_no_commands_of_a_model_unless_told_to() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root is root");
+        return;
+    }
+    let peer = peer(false);
+    let off = serde_json::json!({ "tools": { "exec": { "as_root": false, "approval": "never" } } });
+    let home = Home::patched(&peer, &off);
+    let call = r#"[call:exec {"command":"touch ran"}]"#;
+    let refused = || {
+        let told = peer.requests().pop().expect("a request").to_string();
+        assert!(told.contains("set tools.exec.as_root to true"), "{told}");
+        assert!(!home.path("workspace/ran").exists());
+    };
+    // In the process of the command line.
+    let done = home.run(&["agent", "-m", call]);
+    assert!(done.status.success(), "{done:?}");
+    refused();
+    let status = home.run(&["status"]);
+    assert!(status.stdout.contains("tools: exec refuses to run commands as root"), "{status:?}");
+    // By the gateway, in a chat.
+    let daemon = Daemon::start(&home, &peer);
+    let marker = peer.say(OWNER, OWNER, call);
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "no answer\n{}", daemon.log());
+    refused();
+    // By a job whose command the owner approved.
+    let to = OWNER.to_string();
+    let add = ["cron", "add", "-n", "x", "-m", "m", "--command", "touch ran", "--at", "1", "--to"];
+    let done = home.run(&[&add[..], &[&to]].concat());
+    assert!(done.status.success(), "{done:?}");
+    let told = eventually(SOON, || {
+        peer.texts(OWNER).into_iter().find(|t| t.contains("tools.exec.as_root"))
+    });
+    assert!(told.is_some(), "{:?}\n{}", peer.texts(OWNER), daemon.log());
+    assert!(!home.path("workspace/ran").exists());
 }
