@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::feeds::lossy;
+use picoclaw::command::migrate::from_openclaw;
 use picoclaw::command::migrate::migrator::Report;
-use picoclaw::command::migrate::openclaw;
 use picoclaw::command::restore;
 use picoclaw::config::enc::{Keys, PREFIX};
 use picoclaw::limits::MIGRATE_MODELS;
@@ -89,14 +89,14 @@ pub fn feed_enc(data: &[u8]) {
 
 /// Any of their four files at a time: no more entries than allowed, each of them whole.
 pub fn feed_openclaw(data: &[u8]) {
-    let Ok(theirs) = openclaw::read(&lossy(data)) else { return };
+    let Ok(theirs) = from_openclaw::read(&lossy(data)) else { return };
     for place in 0..4 {
         let mut files: [serde_json::Value; 4] = Default::default();
         // The others' keys and addresses are looked up for a model.
         files[0] = serde_json::json!({"agents": {"defaults": {"model": "openai/x"}}});
         files[place] = theirs.clone();
         let [config, more @ ..] = files;
-        let ours = openclaw::convert(&config, &more, &mut Report::new(true));
+        let ours = from_openclaw::convert(&config, &more, &mut Report::new(true));
         let models = ours["model_list"].as_array().expect("a list");
         assert!(models.len() <= MIGRATE_MODELS);
         assert!(models.iter().all(|m| m["model_name"].is_string() && m["provider"].is_string()));

@@ -86,7 +86,7 @@ def main():
     parser.add_argument("--cuts", type=int, default=3, help="power cuts of the scene of this name")
     parser.add_argument("--seed", type=int, default=7, help="of its moments")
     parser.add_argument("--image", help=argparse.SUPPRESS)
-    parser.add_argument("--foreign", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--external", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--ca", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -102,7 +102,7 @@ def main():
     names = [n for n in [*SCENES, *CAMPAIGNS] if (n in args.only if args.only else n in SCENES)]
     promised = f"{lab.route.ceiling} kB at most" if lab.route.ceiling else "not promised"
     lab.tell("boot-test", f"board {lab.route.board}, program of the route {lab.route.name}: VmRSS {promised}")
-    skipped = {n: why for n, why in bound(lab.route).items() if args.foreign and n in names}
+    skipped = {n: why for n, why in bound(lab.route).items() if args.external and n in names}
     for name, why in skipped.items():
         lab.tell(name, f"SKIPPED on this image: {why}")
     names = [n for n in names if n not in skipped]

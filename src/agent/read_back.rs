@@ -44,10 +44,11 @@ pub fn read_back(
     most: usize,
 ) -> Result<ReadBack> {
     let opened = sessions.open_session(key)?;
-    let foreign = opened.meta.untrusted_bytes;
-    let mut reader = Reader { most, resumed, foreign, ..Reader::default() };
+    let untrusted_bytes = opened.meta.untrusted_bytes;
+    let mut reader = Reader { most, resumed, untrusted_bytes, ..Reader::default() };
     // A summary of such text alone has no line after it.
-    reader.untrusted = foreign > 0 && opened.first <= foreign && !opened.meta.summary.is_empty();
+    reader.untrusted =
+        untrusted_bytes > 0 && opened.first <= untrusted_bytes && !opened.meta.summary.is_empty();
     let unsaved = unsaved.iter().filter(|(end, _)| *end > opened.end);
     let end = unsaved.clone().map(|(end, _)| *end).max().unwrap_or(opened.end);
     for (_, bytes) in unsaved.rev() {
@@ -79,7 +80,7 @@ struct Reader {
     most: usize,
     resumed: Option<u64>,
     /// What is before this byte of the file is not trusted.
-    foreign: u64,
+    untrusted_bytes: u64,
     running: Vec<Message>,
     turn: Vec<TurnMessage>,
     /// Bytes of messages in memory.
@@ -121,7 +122,7 @@ impl Reader {
         self.turn.push(TurnMessage {
             item: StoredMessage::of(&message, at.unwrap_or(0), at.map_or(0, |_| line.len())),
             shape: MessageShape::of(&message),
-            untrusted: at.is_some_and(|at| at < self.foreign)
+            untrusted: at.is_some_and(|at| at < self.untrusted_bytes)
                 || approval::holds_untrusted(std::slice::from_ref(&message)),
             message: Some(message).filter(|_| !self.stays || at.is_none()),
         });

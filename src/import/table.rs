@@ -32,7 +32,7 @@ pub struct Entry {
     pub name: &'static str,
     /// Where it goes.
     pub place: Destination,
-    /// Taken on vendor images too.
+    /// Imported on vendor images too.
     pub everywhere: bool,
     /// Reads the contents, byte order mark taken off.
     read: fn(&str) -> Result<Vec<u8>, String>,

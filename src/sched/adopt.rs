@@ -81,7 +81,7 @@ fn take_file(adoption: &mut Adoption) -> Result<()> {
 ///
 /// # Errors
 /// The disk's.
-pub fn give_back(adoption: &mut Adoption) -> Result<bool> {
+pub fn export(adoption: &mut Adoption) -> Result<bool> {
     let bytes = adoption.home.bytes(NAME, CRON_FILE_BYTES).context(NAME)?;
     let Some(bytes) = bytes else { return Ok(false) };
     adoption.workspace.save(NAME, &bytes, 0o600).context(NAME)?;

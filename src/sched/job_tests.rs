@@ -119,7 +119,7 @@ fn firing_moves_on_or_ends() {
     assert!(daily.fired(now, &mut zones));
     assert_eq!((daily.next(), daily.last()), (Some(unix("2026-05-02T08:00")), Some(now)));
     assert_eq!(daily.outcome(), ("ok", ""));
-    assert_eq!(daily.0["state"]["own"], 1, "foreign fields stay");
+    assert_eq!(daily.0["state"]["own"], 1, "unknown fields stay");
     let mut often = job(r#"{"kind":"every","everyMs":60000}"#, "{}");
     assert!(often.fired(now, &mut zones));
     assert_eq!(often.next(), Some(now + 60));

@@ -1,4 +1,4 @@
-//! `.tar.gz` files read from their beginning to their end, within bounds.
+//! Reads `.tar.gz` files sequentially, within limits.
 
 use std::io::Read;
 
@@ -11,21 +11,21 @@ use crate::{Error, Result};
 /// Bytes read at a time.
 const STEP: usize = 16 * 1024;
 
-/// What an archive may hold.
+/// Limits of an archive.
 pub struct ArchiveLimits {
     /// Bytes it unpacks to.
     pub bytes: u64,
-    /// Bytes out for each byte in, once [`SKILL_RATIO_FROM`] came out.
+    /// Unpacked bytes per packed byte, checked after [`SKILL_RATIO_FROM`] bytes.
     pub ratio: u64,
     /// Entries.
     pub entries: u64,
 }
 
-/// Reads to the end and hands on every entry and piece of content; gives the archive's comment. What came counts only when
-/// this returns without an error: the checksum stands at the end.
+/// Reads to the end and passes each entry and piece of content on; returns the archive's comment. The content is only valid
+/// if this returns no error: the checksum comes last.
 ///
 /// # Errors
-/// No archive, a broken or cut off one, more than `bounds`; those of `each`.
+/// Not an archive, broken or truncated, over `bounds`; those of `each`.
 pub fn read(
     file: &mut dyn Read,
     bounds: &ArchiveLimits,

@@ -1,4 +1,4 @@
-//! Files read and written whole, by their path: [`Dir`] for one file in a folder that only its owner writes to.
+//! Reads and writes whole files by path, for folders that only their owner writes to.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::error::{Context, Result};
 /// ([`write_later`]) once the daemon runs.
 ///
 /// # Errors
-/// Names the path; the old file is then still there, whole.
+/// Names the path; the old file is then unchanged.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     replace(path, mode, &mut |file| file.write_all(bytes))
 }
@@ -32,7 +32,7 @@ pub async fn write_later(path: std::path::PathBuf, bytes: Vec<u8>, mode: u32) ->
 /// Reads at most `limit` bytes of a regular file; `None` when there is no such file.
 ///
 /// # Errors
-/// Longer than `limit`, no regular file of ours, or unreadable.
+/// Longer than `limit`, not a regular file of ours, or unreadable.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let read = Dir::find_parent_of(path, 1).and_then(|found| match found {
         Some((dir, name)) => dir.bytes(name, limit),

@@ -1,6 +1,6 @@
 //! Reading files that others may write, with a bound, and noticing that they changed.
 //!
-//! Never blocks on what is no file (a FIFO in place of a note) and never loads more than asked for.
+//! Never blocks on special files (a FIFO in place of a note) and never loads more than asked for.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -18,10 +18,10 @@ pub enum End {
     Tail,
 }
 
-/// A file, or as much of it as was asked for.
+/// A file's text, or the requested part of it.
 #[derive(Debug, PartialEq)]
 pub struct Piece {
-    /// What is not UTF-8 is replaced.
+    /// Invalid UTF-8 is replaced.
     pub text: String,
     /// Bytes of the file that are not in `text`.
     pub missing: u64,
@@ -60,7 +60,7 @@ pub fn piece(mut file: File, limit: usize, end: End) -> io::Result<Piece> {
     Ok(Piece { text, missing })
 }
 
-/// Takes off a character that the cut went through.
+/// Removes a character that was cut in half.
 fn trim_partial(bytes: &mut Vec<u8>, end: End) {
     let inside = |b: &u8| b & 0xc0 == 0x80;
     match end {

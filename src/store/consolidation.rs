@@ -14,7 +14,7 @@ use crate::sys::beneath::{Replace, Stamp};
 /// Folder of the files that were replaced.
 const OLD: &str = "memory/old";
 
-/// What is to be folded.
+/// What a consolidation reads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct PendingNotes {
     /// MEMORY.md, or nothing where there is none.
@@ -47,7 +47,7 @@ pub fn memory(root: &Dir) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::new(format!("{LONG_TERM} is not UTF-8")))
 }
 
-/// The notes behind the day `upto` and before `today` (days since 1970), as many as fit, oldest first; without `upto`
+/// The notes after day `upto` and before `today` (days since 1970), as many as fit, oldest first; without `upto`
 /// those of the last [`CONSOLIDATION_DAYS`] days.
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub fn notes(root: &Dir, upto: Option<i64>, today: i64) -> Result<Vec<(String, S
             if number / 100 != month || number < first || number >= end {
                 continue;
             }
-            // The next night goes on with it; a note that is too long by itself is taken by its end.
+            // The next night continues with it; of a note that is too long by itself only the end is read.
             if status.size > left as u64 && !notes.is_empty() {
                 return Ok(notes);
             }
@@ -84,8 +84,8 @@ pub fn notes(root: &Dir, upto: Option<i64>, today: i64) -> Result<Vec<(String, S
     Ok(notes)
 }
 
-/// Puts `new` in the place of MEMORY.md, of which `old` was read; the old file is kept below `memory/old`, whose path is
-/// returned. Lines that were added meanwhile are added to the new one as well.
+/// Replaces MEMORY.md, which was read as `old`, by `new`; keeps the old file below `memory/old` and returns its path.
+/// Lines that were added meanwhile are added to the new file as well.
 ///
 /// # Errors
 /// The file was changed meanwhile; the disk's. MEMORY.md is then as it was.
@@ -109,7 +109,7 @@ pub fn replace(root: &Dir, old: &str, new: &str, today: i64) -> Result<String> {
     let kept = keep_old(root, &now, today)?;
     root.save_over(LONG_TERM, &[new.as_bytes(), added].concat(), Replace::Same(stamp))
         .context(LONG_TERM)?;
-    // Who had the old file open may have added a line at the last moment.
+    // A process that had the old file open may have added a line at the last moment.
     let mut late = Vec::new();
     file.take(limit).read_to_end(&mut late).context(LONG_TERM)?;
     if !late.is_empty() {
@@ -122,7 +122,7 @@ pub fn replace(root: &Dir, old: &str, new: &str, today: i64) -> Result<String> {
     Ok(kept)
 }
 
-/// Keeps the old file under a name that is free, or has these bytes already.
+/// Saves the old file under a free name, or under one that already has these bytes.
 fn keep_old(root: &Dir, bytes: &[u8], today: i64) -> Result<String> {
     let day = super::memory::title(today);
     for n in 1..100 {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn notes_between_two_days_are_gathered() {
-        let (dir, root) = workspace("fold-notes");
+        let (dir, root) = workspace("consolidation-notes");
         for d in [1, 15, 16, 17, 18] {
             fs::write(dir.join(format!("memory/202602/202602{d:02}.md")), format!("n{d}"))
                 .expect("written");
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_old_file_is_kept_and_what_came_meanwhile_too() {
-        let (dir, root) = workspace("fold-replace");
+        let (dir, root) = workspace("consolidation-replace");
         let file = dir.join(LONG_TERM);
         assert_eq!(replace(&root, "", "first\n", day(17)).expect("new"), "");
         fs::write(&file, "first\nadded\n").expect("appended");
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_rewritten_is_left_alone() {
-        let (dir, root) = workspace("fold-refused");
+        let (dir, root) = workspace("consolidation-refused");
         assert_eq!(memory(&root).expect("none"), "");
         fs::write(dir.join(LONG_TERM), b"a\xff").expect("written");
         assert!(memory(&root).expect_err("no text").as_str().contains("not UTF-8"));

@@ -1,6 +1,7 @@
-//! `auth.json` in the home: what `auth login` got, in the Go original's shape (behaviour.md 7A). Mode 0600, replaced whole.
+//! `auth.json` in the home: the credentials of `auth login`, in the Go original's format (behaviour.md 7A). Mode 0600,
+//! replaced whole.
 //!
-//! What others wrote into it stays. Blocks on the disk: call it off the loop.
+//! Unknown fields are kept. Blocks on the disk: call it off the loop.
 
 use std::path::Path;
 
@@ -16,14 +17,14 @@ use crate::proto::{date, text};
 /// The file's name.
 pub const FILE: &str = "auth.json";
 
-/// How somebody is signed in with a provider.
+/// The credentials for a provider.
 #[derive(Clone, Default)]
 pub struct Credential {
     /// Sent with each request.
     pub access: Secret,
-    /// Gets the next one; empty for none.
+    /// Refresh token; empty for none.
     pub refresh: Secret,
-    /// Whose it is, or empty.
+    /// The account, or empty.
     pub account: String,
     /// Unix seconds; 0 for never.
     pub expires: i64,
@@ -32,7 +33,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Is over, or soon will be.
+    /// Whether it has expired or soon will.
     pub fn ends(&self, now: i64) -> bool {
         self.expires != 0 && now >= self.expires - AUTH_EARLY
     }
@@ -50,7 +51,7 @@ impl Credential {
     }
 }
 
-/// Every provider with what is known of it, in the file's order; none where there is no file.
+/// All providers and their credentials, in the file's order; empty without a file.
 ///
 /// # Errors
 /// Names the file and what is wrong with it.
@@ -60,7 +61,7 @@ pub fn all(home: &Path) -> Result<Vec<(String, Credential)>> {
     Ok(entries.into_iter().flatten().map(|(name, e)| (name.clone(), Credential::of(e))).collect())
 }
 
-/// What is known of one provider.
+/// The credentials for one provider.
 ///
 /// # Errors
 /// As [`all`].
@@ -68,7 +69,7 @@ pub fn get(home: &Path, provider: &str) -> Result<Option<Credential>> {
     Ok(all(home)?.into_iter().find(|(name, _)| name == provider).map(|(_, c)| c))
 }
 
-/// `secrets`, and the tokens that are kept: no log line and no tool result shows them.
+/// `secrets` and all stored tokens, for redaction in log lines and tool results.
 pub fn with_tokens(home: &Path, mut secrets: Vec<String>) -> Vec<String> {
     for (_, c) in all(home).unwrap_or_default() {
         let tokens = [c.access, c.refresh].into_iter().filter(|t| t.expose().len() > SHORT_SECRET);
@@ -77,7 +78,7 @@ pub fn with_tokens(home: &Path, mut secrets: Vec<String>) -> Vec<String> {
     secrets
 }
 
-/// Keeps it, or forgets it with `None`; true when there was one before.
+/// Stores a credential, or removes it with `None`; true if there was one before.
 ///
 /// # Errors
 /// As [`all`]; the disk's, and the old file is then still there.
@@ -122,7 +123,7 @@ fn read(home: &Path) -> Result<Value> {
     let Some(bytes) = atomic::read_bounded(&path, AUTH_FILE_BYTES)? else {
         return Ok(json!({ "credentials": {} }));
     };
-    // A copy by hand may have opened it to others.
+    // A manual copy may have made it readable by others.
     let (dir, name) = Dir::parent_of(&path, 1)?;
     if dir.meta(name)?.is_some_and(|meta| meta.mode & 0o077 != 0) {
         crate::log::warn!("{} could be read by other users; it is closed now", path.display());

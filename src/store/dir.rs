@@ -1,8 +1,8 @@
-//! The one door to the disk: a folder of ours by its descriptor, and what lies below it by relative names.
+//! All file access: a folder is held as a descriptor, and everything below it is opened by a relative name.
 //!
-//! Commands and file tools may write to some of these folders at any moment, so no name is trusted: no link is followed, and
-//! only a regular file with one name is opened, of an owner who belongs there, that not everybody may write to. Must never
-//! wait for what it opens, and never hand out a file that is not below the folder. Blocks on the disk.
+//! Commands and file tools may write to some of these folders at any moment, so no name is trusted: links are not followed,
+//! and only regular files with a single hard link are opened, with the expected owner and not world-writable. Must never wait
+//! on a special file, and never return a file that is not below the folder. Blocks on the disk.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -16,9 +16,9 @@ use crate::sys::files;
 /// One name of a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Name {
-    /// UTF-8; others are passed over.
+    /// UTF-8; other names are skipped.
     pub name: String,
-    /// A folder; a link to one is not.
+    /// Whether it is a folder; a link to one is not.
     pub folder: bool,
 }
 
@@ -29,7 +29,8 @@ pub struct Dir {
 }
 
 impl Dir {
-    /// Opens a folder that the owner named; links in `path` itself are followed. What is made in it is this user's alone.
+    /// Opens a folder that the owner named; links in `path` itself are followed. New files and folders are private to this
+    /// user.
     ///
     /// # Errors
     /// The kernel's.
@@ -53,7 +54,7 @@ impl Dir {
         found(Dir::open(path))
     }
 
-    /// [`Dir::open`]; a folder that is missing is made, with those around it, for this user alone.
+    /// [`Dir::open`]; a missing folder is created with its parents, private to this user.
     ///
     /// # Errors
     /// The kernel's.
@@ -73,11 +74,11 @@ impl Dir {
         dir.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Splits `path` into a folder that the owner named, links followed, and the last `parts` parts of it as a name to use with
-    /// that folder: 1 where others cannot write beside the file, more where they can.
+    /// Splits `path` into a folder that the owner named, links followed, and the last `parts` parts of it as a name to use
+    /// with that folder: 1 if others cannot write to the file's folder, more if they can.
     ///
     /// # Errors
-    /// The kernel's; a path that is no text, or has less parts.
+    /// The kernel's; a path that is not UTF-8 or has fewer parts.
     pub fn parent_of(path: &Path, parts: usize) -> io::Result<(Dir, &str)> {
         let (folder, name) = split(path, parts)?;
         Ok((Dir::open(folder)?, name))
@@ -91,7 +92,7 @@ impl Dir {
         found(Dir::parent_of(path, parts))
     }
 
-    /// [`Dir::parent_of`]; a folder that is missing is made.
+    /// [`Dir::parent_of`]; a missing folder is created.
     ///
     /// # Errors
     /// As there.
@@ -106,12 +107,12 @@ impl Dir {
         Ok(Dir { root, owners })
     }
 
-    /// The same, its names looked up by hand as on kernels without openat2(2).
+    /// The same folder, with names resolved step by step as on kernels without openat2(2); for tests.
     pub fn without_openat2(self) -> Dir {
         Dir { root: self.root.without_openat2(), ..self }
     }
 
-    /// Where it is, without links.
+    /// Its path, without links.
     pub fn path(&self) -> &Path {
         self.root.path()
     }
@@ -124,15 +125,15 @@ impl Dir {
         self.root.locate(Path::new(name), true)
     }
 
-    /// Where a name stands, whatever it stands for.
+    /// Resolves a name, whatever it refers to.
     fn name(&self, name: &str) -> Result<ResolvedPath, Fault> {
         self.root.name(Path::new(name))
     }
 
-    /// A folder in it; missing ones are made with `make`, otherwise `None`.
+    /// Opens a subfolder; with `make` it is created if missing, otherwise the result is `None`.
     ///
     /// # Errors
-    /// A link, a file, somebody else's; the kernel's.
+    /// A link, a file, another user's folder; the kernel's.
     pub fn folder(&self, name: &str, make: bool) -> io::Result<Option<Dir>> {
         found(self.root.below(Path::new(name), make).and_then(|root| {
             self.owners.own(&root)?;
@@ -140,10 +141,10 @@ impl Dir {
         }))
     }
 
-    /// What stands under a name, without opening it; `None` where nothing does.
+    /// Metadata of a name, without opening it; `None` if there is nothing.
     ///
     /// # Errors
-    /// A link on the way; the kernel's.
+    /// A link in the way; the kernel's.
     pub fn meta(&self, name: &str) -> io::Result<Option<Meta>> {
         match self.place(name) {
             Err(fault) => missing(fault),
@@ -151,23 +152,23 @@ impl Dir {
         }
     }
 
-    /// Does anything stand under a name, a link included?
+    /// Whether the name exists, dangling links included.
     ///
     /// # Errors
-    /// A link on the way; the kernel's.
+    /// A link in the way; the kernel's.
     pub fn exists(&self, name: &str) -> io::Result<bool> {
         Ok(found(self.name(name))?.is_some_and(|place| place.exists()))
     }
 
-    /// Opens a file to read it; `None` where there is none.
+    /// Opens a file for reading; `None` if there is none.
     ///
     /// # Errors
-    /// What is there is no file of ours ([`unfit`]); the kernel's.
+    /// Not a regular file of ours ([`unfit`]); the kernel's.
     pub fn read(&self, name: &str) -> io::Result<Option<File>> {
         found(self.place(name).and_then(|place| place.open(Access::Read, self.owners)))
     }
 
-    /// Opens a file to read it and write anywhere; `None` where there is none.
+    /// Opens a file for reading and writing; `None` if there is none.
     ///
     /// # Errors
     /// As [`Dir::read`].
@@ -175,7 +176,7 @@ impl Dir {
         found(self.place(name).and_then(|place| place.open(Access::Change, self.owners)))
     }
 
-    /// Opens a file to read it and write at its end; made with permissions `mode` where it is missing, folders included.
+    /// Opens a file for reading and appending; created with permissions `mode` if missing, folders included.
     ///
     /// # Errors
     /// As [`Dir::read`].
@@ -184,7 +185,7 @@ impl Dir {
         Ok(place.open(Access::Append(mode), self.owners)?)
     }
 
-    /// The whole of a file; `None` where there is none.
+    /// A file's whole content; `None` if there is none.
     ///
     /// # Errors
     /// Longer than `limit` bytes; as [`Dir::read`].
@@ -193,16 +194,16 @@ impl Dir {
         files::read_bounded(file, limit).map(Some)
     }
 
-    /// Puts a file with these bytes there: written beside, synced, renamed, the folder synced. A power cut leaves the old one or
-    /// the new one. Missing folders are made.
+    /// Replaces a file atomically: temporary file, fsync, rename, fsync of the folder. A power cut leaves the old one or
+    /// the new one. Missing folders are created.
     ///
     /// # Errors
-    /// A folder is there, or a link on the way; the kernel's. The old file is then whole.
+    /// The name is a folder, or a link is in the way; the kernel's. The old file is then unchanged.
     pub fn save(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
         self.put(name, mode, true, &mut |file| file.write_all(bytes))
     }
 
-    /// [`Dir::save`] for what can be made again: the new file is promised only some seconds later, for half the writes.
+    /// [`Dir::save`] without syncs, for derived data: the new file is durable some seconds later, at half the writes.
     ///
     /// # Errors
     /// As there.
@@ -218,10 +219,10 @@ impl Dir {
         self.put(name, mode, true, fill)
     }
 
-    /// [`Dir::save`] for a file that others change as well: keeps its permissions, and takes its place only as `replace` says.
+    /// [`Dir::save`] for a file that others change as well: keeps its permissions, and replaces it only as `replace` allows.
     ///
     /// # Errors
-    /// As there; it was changed, or made, meanwhile ([`unfit`]).
+    /// As there; it was changed or created meanwhile ([`unfit`]).
     pub fn save_over(&self, name: &str, bytes: &[u8], replace: Replace) -> io::Result<()> {
         Ok(self.place_for(name)?.save(bytes, replace)?)
     }
@@ -233,15 +234,15 @@ impl Dir {
         Ok(fresh.finish(true, durable)?)
     }
 
-    /// Begins a file that comes in pieces, see [`NewFile`].
+    /// Begins a file that is written in pieces, see [`NewFile`].
     ///
     /// # Errors
-    /// A link on the way, somebody else's folder; the kernel's.
+    /// A link in the way, another user's folder; the kernel's.
     pub fn begin(&self, name: &str, mode: u32) -> io::Result<NewFile> {
         Ok(self.place_for(name)?.fresh(mode, Some(self.owners))?)
     }
 
-    /// At most `limit` names, in the order of the disk, and whether there are more.
+    /// At most `limit` names, in directory order, and whether there are more.
     ///
     /// # Errors
     /// The kernel's.
@@ -253,7 +254,7 @@ impl Dir {
         Ok((names, more))
     }
 
-    /// [`Dir::list`] one at a time, so that nothing is remembered; true where there are more.
+    /// [`Dir::list`] one name at a time, without allocating a list; true if there are more.
     ///
     /// # Errors
     /// The kernel's.
@@ -261,10 +262,10 @@ impl Dir {
         Ok(self.root.each(limit, each)?)
     }
 
-    /// Removes a name, of a file, a link or an empty folder; false where nothing is.
+    /// Removes a file, a link or an empty folder; false if there is none.
     ///
     /// # Errors
-    /// A link on the way; the kernel's.
+    /// A link in the way; the kernel's.
     pub fn remove(&self, name: &str) -> io::Result<bool> {
         match self.name(name) {
             Err(fault) => missing(fault).map(|_: Option<()>| false),
@@ -272,24 +273,24 @@ impl Dir {
         }
     }
 
-    /// Gives what is at `from` the name `to`; what is there is replaced only with `replace`.
+    /// Renames `from` to `to`; an existing `to` is replaced only with `replace`.
     ///
     /// # Errors
-    /// A link on the way; the kernel's.
+    /// A link in the way; the kernel's.
     pub fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
         let from = self.name(from)?;
         Ok(from.move_to(&self.name(to)?, replace)?)
     }
 
-    /// Moves what another folder has under a name to the same name here; what is here stays.
+    /// Moves `name` from another folder to here; never replaces.
     ///
     /// # Errors
-    /// A link on the way, something is here; the kernel's, on another file system `EXDEV`.
+    /// A link in the way, the name exists here; the kernel's, `EXDEV` for another file system.
     pub fn take(&self, name: &str, from: &Dir) -> io::Result<()> {
         Ok(from.name(name)?.move_to(&self.name(name)?, false)?)
     }
 
-    /// Puts what is no file of ours out of the way, as `NAME.unfit-N`, so that there can be a new one; the new name.
+    /// Renames something that is not a file of ours to `NAME.unfit-N`, to make way for a new file; returns the new name.
     ///
     /// # Errors
     /// The kernel's; there are too many already.
@@ -305,7 +306,7 @@ impl Dir {
         Err(ErrorKind::AlreadyExists.into())
     }
 
-    /// Makes a folder that must not be there yet. Root's is given to the owner of the folder around it.
+    /// Creates a folder that must not exist yet. If root creates it, the parent folder's owner gets it.
     ///
     /// # Errors
     /// The kernel's.
@@ -322,17 +323,17 @@ impl Dir {
         Ok(beneath::set_mode(&file, mode)?)
     }
 
-    /// Closes a folder of it to everybody but its owner.
+    /// Makes a subfolder accessible to its owner only.
     ///
     /// # Errors
-    /// It is none of ours; the kernel's.
+    /// It is not ours; the kernel's.
     pub fn close(&self, name: &str) -> io::Result<()> {
         let open = self.meta(name)?.is_some_and(|meta| meta.mode & 0o077 != 0);
         let Some(folder) = self.folder(name, false)?.filter(|_| open) else { return Ok(()) };
         Ok(beneath::set_mode(&folder.place(".")?.open_folder()?, 0o700)?)
     }
 
-    /// Brings the names in it onto the card.
+    /// Syncs the folder (fsync), so that its names are on the card.
     ///
     /// # Errors
     /// The kernel's.
@@ -344,8 +345,8 @@ impl Dir {
 /// Writes a file's content.
 pub type WriteContent<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
-/// Begins a file that a command line names, for this user alone. Nobody can have it open, or have put something in its place
-/// that is written to: the name is given when the file is whole.
+/// Begins a file named on the command line, private to this user. Nobody can have it open, or substitute something
+/// that would be written to: it gets its name when it is complete.
 ///
 /// # Errors
 /// The kernel's.
@@ -361,7 +362,7 @@ fn split(path: &Path, parts: usize) -> io::Result<(&Path, &str)> {
     Ok((folder, name.filter(|name| !name.is_empty()).ok_or(ErrorKind::InvalidInput)?))
 }
 
-/// Is this about what stands under the name (a link, a FIFO, a second name, a stranger's file) and not about the disk?
+/// Whether the error is about what has the name (a link, a FIFO, a hard link, another user's file) and not about the disk.
 pub fn unfit(e: &io::Error) -> bool {
     e.kind() == ErrorKind::InvalidData
 }

@@ -14,7 +14,7 @@ const SECRET: &str = "the key";
 
 /// What somebody may have put in a file's place.
 const THINGS: &[&str] =
-    &["link", "link-in", "dangling", "FIFO", "folder", "socket", "hard", "open", "foreign"];
+    &["link", "link-in", "dangling", "FIFO", "folder", "socket", "hard", "open", "other-owner"];
 
 fn plant(scratch: &Scratch, thing: &str) -> Option<PathBuf> {
     let path = scratch.path().join("top/x");
@@ -79,7 +79,7 @@ fn what_is_no_file_of_ours_is_refused_and_named() {
             refused("append", dir.append("x", 0o600).map(drop));
             refused("bytes", dir.bytes("x", 9).map(drop));
             refused("set_mode", dir.set_mode("x", 0o600));
-            let plain = ["hard", "open", "foreign"].contains(thing);
+            let plain = ["hard", "open", "other-owner"].contains(thing);
             if plain {
                 // The name is taken away from what it stood for.
                 dir.save("x", b"new", 0o600).expect("saved");

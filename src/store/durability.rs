@@ -1,23 +1,23 @@
-//! Whether what we write is safe: `durability: on`, or `off` and why.
+//! Whether writes reach the disk: `durability: on`, or `off` and why.
 
 use std::cell::RefCell;
 
-/// Shared by everything that writes; read by `status`, the log and the chats.
+/// Shared by all writers; shown in `status`, the log and chats.
 #[derive(Default)]
 pub struct Durability(RefCell<Option<String>>);
 
 impl Durability {
-    /// The reason when writing failed last, `None` while all is well.
+    /// Why writing fails; `None` while it works.
     pub fn off(&self) -> Option<String> {
         self.0.borrow().clone()
     }
 
-    /// Writing failed; true when it worked until now.
+    /// Records a failed write; true if writing worked before.
     pub fn lost(&self, why: &str) -> bool {
         self.0.borrow_mut().replace(why.to_string()).is_none()
     }
 
-    /// Writing works; true when it had failed until now.
+    /// Records a successful write; true if writing failed before.
     pub fn back(&self) -> bool {
         self.0.borrow_mut().take().is_some()
     }

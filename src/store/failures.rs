@@ -1,4 +1,4 @@
-//! Sessions whose files cannot be written: logged once, their lines kept within a bound.
+//! Sessions whose files cannot be written: each is logged once, and its lines are kept within a limit.
 
 use super::jsonl::SessionLines;
 use crate::limits::{UNSAVED_ALL_BYTES, UNSAVED_BYTES};
@@ -8,7 +8,7 @@ use crate::limits::{UNSAVED_ALL_BYTES, UNSAVED_BYTES};
 pub struct Failures(Vec<(String, String)>);
 
 impl Failures {
-    /// Takes in what the last job could not write. What is new is logged once; what has gone, too.
+    /// Replaces the list after a job. Logs new failures and recoveries once.
     pub fn note(&mut self, failures: Vec<(String, String)>) {
         for (session, why) in &failures {
             if self.why(session).is_none() {
@@ -34,8 +34,8 @@ impl Failures {
         (lines.collect(), self.0.len().saturating_sub(most))
     }
 
-    /// Of a session that cannot be written the oldest lines go when there are too many, and of all such sessions together
-    /// likewise; those of the others are on their way, and as many as their turns have made.
+    /// Drops the oldest lines of a failing session when there are too many, and of all such sessions together
+    /// likewise. Lines of other sessions are about to be written and bounded by their turns.
     pub fn bound(&self, lines: &mut Vec<SessionLines>) {
         let failing = |l: &SessionLines| self.why(&l.session).is_some();
         for (session, _) in &self.0 {

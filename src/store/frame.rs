@@ -2,7 +2,7 @@
 //!
 //! A frame is `version u8, generation u32, length u32, crc32 u32, payload` (little endian); the CRC covers
 //! generation, length and payload. The payload is nanoserde's binary form of [`Frame`]. Files are
-//! preallocated and reused, so what lies behind the last frame is older frames; the generation tells them apart.
+//! preallocated and reused, so older frames may follow the last one; the generation distinguishes them.
 
 use std::io::{self, Read};
 
@@ -21,35 +21,35 @@ pub const HEAD: usize = 13;
 /// One recorded fact. Variants are only ever added at the end: the binary form numbers them.
 #[derive(Clone, Debug, PartialEq, SerBin, DeBin)]
 pub enum Frame {
-    /// A message was taken over from its channel.
+    /// A message was accepted from its channel.
     Received {
         /// Number given by the ledger.
         id: u64,
         /// The message.
         message: Inbound,
     },
-    /// An event that is no message was passed over; its offset may be confirmed.
+    /// An event that is not a message was skipped; its offset may be confirmed.
     Skipped {
         /// Channel instance.
         channel: String,
         /// The channel's number of the event.
         event: i64,
     },
-    /// Lines of the session file that belong to a turn; written there at `offset` too. With neither a message nor lines it says
-    /// that the file is on the card up to `offset`: a form that older versions pass over.
+    /// A turn's lines of the session file, also written there at `offset`. With neither a message nor lines it records
+    /// that the file is synced up to `offset`; older versions ignore that form.
     Step {
         /// The message being answered; 0 for none.
         id: u64,
         /// File name of the session below `sessions/`.
         session: String,
-        /// Where the lines stand in the file.
+        /// Offset of the lines in the file.
         offset: u64,
         /// JSONL; empty when they were long and the session file itself was synced instead.
         lines: Vec<u8>,
         /// Ids of calls that begin now and must not be repeated.
         started: Vec<String>,
     },
-    /// The turn is over; these go to the chat.
+    /// The turn has ended; these replies go to the chat.
     Answered {
         /// The message that was answered.
         id: u64,
@@ -75,26 +75,26 @@ pub enum Frame {
         /// The channel's number of the last event taken.
         event: i64,
     },
-    /// Compaction wrote all that was alive; a file without this frame is unfinished.
+    /// Compaction wrote all live entries; a file without this frame is incomplete.
     Compacted {
         /// The next free id.
         next_id: u64,
     },
     /// A further message to a chat, outside the answer (the message tool, notices); delivered like an answer.
     Said {
-        /// A number of its own.
+        /// Its own number.
         id: u64,
-        /// What and where.
+        /// The message and its chat.
         reply: Outbound,
     },
-    /// A try at this message begins; counted so that one that kills the program is set aside.
+    /// An attempt at this message begins; counted so that a message that crashes the program is set aside.
     Attempt {
         /// The message.
         id: u64,
         /// 1 for the first.
         count: u32,
     },
-    /// A message that a turn made, and with it the end of another one: a sub-agent's task or report.
+    /// A message that a turn created, and the entry that ends with it: a sub-agent's task or report.
     Delegated {
         /// Number given by the ledger.
         id: u64,
@@ -102,20 +102,20 @@ pub enum Frame {
         message: Inbound,
         /// Where it comes from.
         origin: Origin,
-        /// The entry that is finished with it, 0 for none.
+        /// The entry that it finishes, 0 for none.
         ends: u64,
     },
 }
 
-/// Shape of each variant's fields, in order (see [`bin`]).
+/// Schema of each variant's fields, in order (see [`binschema`]).
 const SHAPES: [&str; 11] =
     ["qI", "sq", "qsq[b][s]", "q[O]", "qd", "q", "sq", "q", "qO", "qd", "qIPq"];
 
-/// The frame in a payload, `None` when it is not one of this version's.
+/// Decodes a payload; `None` if it is not a frame of this version.
 fn decode(payload: &[u8]) -> Option<Frame> {
     let (number, fields) = payload.split_first_chunk()?;
     let shape = SHAPES.get(usize::from(u16::from_le_bytes(*number)))?;
-    // Strictly: a length from another layout must not be believed.
+    // Strict: a length from another layout must not be trusted.
     if !binschema::fits(shape, fields) {
         return None;
     }
@@ -130,7 +130,7 @@ pub fn encode(frame: &Frame, generation: u32, out: &mut Vec<u8>) -> bool {
     close(start, generation, out)
 }
 
-/// A frame around any payload, for tests of what is read.
+/// Wraps any payload in a frame, for tests of the reader.
 pub fn encode_raw(payload: &[u8], generation: u32, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD]);
@@ -138,7 +138,7 @@ pub fn encode_raw(payload: &[u8], generation: u32, out: &mut Vec<u8>) -> bool {
     close(start, generation, out)
 }
 
-/// Writes the head of the frame whose payload ends `out`.
+/// Fills in the head of the frame that ends `out`.
 fn close(start: usize, generation: u32, out: &mut Vec<u8>) -> bool {
     let length = out.len() - start - HEAD;
     if length > JOURNAL_FRAME_BYTES {
@@ -159,7 +159,7 @@ fn close(start: usize, generation: u32, out: &mut Vec<u8>) -> bool {
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadEnd {
-    /// Zeros or an older generation: everything that was written has been read.
+    /// Zeros or an older generation: all frames have been read.
     Clean,
     /// A frame of this generation is damaged: the write was cut short.
     Torn,
@@ -167,8 +167,8 @@ pub enum ReadEnd {
     Newer(u8),
 }
 
-/// Reads the frames of `generation`, one at a time, and hands each to `each`; returns how many bytes they take, which is where
-/// the next frame goes, and why reading stopped. Holds one frame in memory; what cannot be read ends like a cut write.
+/// Reads the frames of `generation`, one at a time, and hands each to `each`; returns how many bytes they take, which is
+/// where the next frame goes, and why reading stopped. Holds one frame in memory; a read error counts as a torn write.
 pub fn scan(input: &mut dyn Read, generation: u32, each: &mut dyn FnMut(Frame)) -> (u64, ReadEnd) {
     let (mut at, mut payload) = (0, Vec::new());
     loop {
@@ -193,11 +193,11 @@ pub fn scan(input: &mut dyn Read, generation: u32, each: &mut dyn FnMut(Frame)) 
         if crc32(&[&head[1..5], &head[5..9], &payload]) != word(9) {
             return (at, ReadEnd::Torn);
         }
-        // Asked only now: anything may follow the last frame, and old bytes can look like this generation's number.
+        // Checked only now: anything may follow the last frame, and old bytes can look like this generation's number.
         if head[0] > VERSION {
             return (at, ReadEnd::Newer(head[0]));
         }
-        // The CRC holds, so the payload is what some build wrote; one that does not parse is of another version.
+        // The CRC matches, so some build wrote this payload; if it does not parse, it is from another version.
         match decode(&payload) {
             Some(frame) => each(frame),
             None => return (at, ReadEnd::Newer(head[0])),

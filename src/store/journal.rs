@@ -1,11 +1,11 @@
-//! The journal: what was taken from a channel and what became of it, safe before anybody is told so.
+//! The journal: the write-ahead log of accepted messages and their progress.
 //!
-//! Two preallocated files take turns. Frames are appended to one; when it is full the open messages are written
-//! to the other under the next generation number, and that one goes on. Because the files keep their size,
-//! `fdatasync` writes one or two data blocks and no file-system metadata: that is what makes a message cost
+//! Two preallocated files alternate. Frames are appended to one; when it is full the open messages are written
+//! to the other under the next generation number, and writing continues there. Because the files keep their size,
+//! `fdatasync` writes one or two data blocks and no file-system metadata, so a message costs
 //! a few kilobytes of card instead of tens.
 //!
-//! Nothing here runs on the blocking thread by itself: [`super::writer`] decides when.
+//! These functions block; [`super::writer`] calls them on the blocking thread.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -19,11 +19,11 @@ use crate::limits::{BACKUP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_STEP_BYTES};
 use crate::sys::beneath::File;
 
 const MAGIC: &[u8; 8] = b"PICOJRN1";
-/// Magic, generation, CRC; frames begin behind it.
+/// Bytes of the header: magic, generation, CRC. Frames follow it.
 const HEADER: usize = 16;
 const NAMES: [&str; 2] = ["journal.a", "journal.b"];
 
-/// The two files and where writing goes on.
+/// The two files and the write position.
 pub struct Files {
     dir: PathBuf,
     current: usize,
@@ -36,21 +36,21 @@ pub struct Files {
 
 /// What recovery found.
 pub struct Recovered {
-    /// Goes on from here.
+    /// The files, ready for the next write.
     pub files: Files,
     /// Open messages.
     pub ledger: Ledger,
-    /// A write was cut short; it is gone and was never acted upon.
+    /// A write was torn; its frames are lost and were never acted upon.
     pub torn: bool,
-    /// What could not be used, and where it is now.
+    /// Messages for the log: what could not be used, and where it is now.
     pub notes: Vec<String>,
 }
 
 impl Recovered {
-    /// Reads the session lines that are recorded and that their file may lack, oldest first: file name, offset, bytes. What was
-    /// on the card with its file is not among them, for its owner may have changed that since.
+    /// Calls `each` with the recorded session lines that their file may lack, oldest first: file name, offset, bytes. Lines
+    /// that were synced with their file are skipped, because its owner may have changed them since.
     pub fn lines(&self, each: &mut dyn FnMut(String, u64, Vec<u8>)) {
-        // How far each file is on the card, and after how many steps that was said last.
+        // How far each file is synced, and after how many steps that was recorded last.
         let mut synced: Vec<(String, u64, usize)> = Vec::new();
         let mut n = 0;
         self.steps(&mut |id, session, offset, lines| {
@@ -71,12 +71,12 @@ impl Recovered {
         });
     }
 
-    /// Every step that is recorded: message, session file, offset, lines.
+    /// Calls `each` with every recorded step: message, session file, offset, lines.
     fn steps(&self, each: &mut dyn FnMut(u64, String, u64, Vec<u8>)) {
         let files = &self.files;
         let Ok(Some(dir)) = Dir::find(&files.dir) else { return };
         let Ok(Some(file)) = dir.read(NAMES[files.current]) else { return };
-        // Only what was read the first time: nobody else writes here.
+        // Only up to the position of the first pass: nobody else writes here.
         let mut input = BufReader::with_capacity(READ_BYTES, file.take(files.at));
         if input.read_exact(&mut [0; HEADER]).is_err() {
             return;
@@ -101,7 +101,7 @@ fn header(generation: u32) -> [u8; HEADER] {
     h
 }
 
-/// The generation of a journal file, `None` when its header is not one.
+/// The generation in a journal file's header; `None` if the header is invalid.
 fn generation_of(bytes: &[u8]) -> Option<u32> {
     let head = bytes.get(..HEADER)?;
     let generation = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
@@ -112,13 +112,13 @@ fn generation_of(bytes: &[u8]) -> Option<u32> {
 struct Candidate {
     index: usize,
     generation: u32,
-    /// The header is damaged, and the generation is that of the first frame.
+    /// The header is damaged; the generation comes from the first frame.
     headless: bool,
     length: u64,
     input: BufReader<File>,
 }
 
-/// Opens a file; `None` where there is none, or one that was never begun.
+/// Opens a file; `None` if it does not exist or was never used.
 fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candidate> {
     let opened = (|| -> std::io::Result<Option<(u64, File)>> {
         let Some(dir) = Dir::find(dir)? else { return Ok(None) };
@@ -138,7 +138,7 @@ fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candid
     let own = generation_of(&head);
     let generation = match (own, input.fill_buf()) {
         (Some(generation), _) => generation,
-        // A header reaches the card whole or not at all, so this is damage. Frames have the generation, too.
+        // A header reaches the card completely or not at all, so this is damage. Frames contain the generation too.
         (None, Ok([_, a, b, c, d, ..])) if head != [0; HEADER] => {
             u32::from_le_bytes([*a, *b, *c, *d])
         }
@@ -147,7 +147,7 @@ fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candid
     Some(Candidate { index, generation, headless: own.is_none(), length, input })
 }
 
-/// Whether frames of `generation` can be read somewhere behind a damaged one: looks through a bounded part of the file.
+/// Whether valid frames of `generation` follow a damaged one; searches a bounded part of the file.
 fn continues_after(path: &Path, at: u64, generation: u32) -> bool {
     let read = || -> std::io::Result<Vec<u8>> {
         let (dir, name) = Dir::parent_of(path, 1)?;
@@ -166,7 +166,7 @@ fn continues_after(path: &Path, at: u64, generation: u32) -> bool {
     })
 }
 
-/// Keeps a copy of a file that is used in part only, before it is written anew; says so.
+/// Copies a file of which only a part is usable, before it is overwritten; returns a message for the log.
 fn copy_aside(dir: &Path, index: usize, at: u64) -> String {
     let from = dir.join(NAMES[index]);
     let copy = || -> std::io::Result<String> {
@@ -185,7 +185,7 @@ fn copy_aside(dir: &Path, index: usize, at: u64) -> String {
     }
 }
 
-/// Gives a file that cannot be used another name, so that it is kept and the daemon starts; says so.
+/// Renames an unusable file, so that it is kept and the daemon starts; returns a message for the log.
 fn set_aside(dir: &Path, index: usize, why: &str) -> String {
     let from = dir.join(NAMES[index]);
     match Dir::open(dir).and_then(|dir| dir.set_aside(NAMES[index])) {
@@ -198,8 +198,8 @@ fn set_aside(dir: &Path, index: usize, why: &str) -> String {
 }
 
 impl Files {
-    /// Reads the journal in `dir`, frame by frame. Whatever is there, the daemon can start: what cannot be used is set aside
-    /// and told in the notes. Nothing else is changed on disk.
+    /// Reads the journal in `dir`, frame by frame. Whatever is there, the daemon can start: unusable files are set aside
+    /// and reported in the notes. Nothing else is changed on disk.
     pub fn recover(dir: &Path) -> Recovered {
         let mut notes = Vec::new();
         let mut found = [candidate(dir, 0, &mut notes), candidate(dir, 1, &mut notes)];
@@ -218,12 +218,12 @@ impl Files {
                     "a newer picoclaw wrote frames of version {version}, this one knows {}",
                     frame::VERSION
                 );
-                // The other file is older: what it says has been done since, so what is written next is newer than both.
+                // The other file is older and its entries are done; the next generation must be newer than both.
                 recovered.files.generation = generation;
                 recovered.notes.push(set_aside(dir, index, &why));
                 break;
             }
-            // Without its Compacted frame the file was being started when the power went: the other one still holds.
+            // Without a Compacted frame the file was incomplete when the power failed: the other one is still valid.
             if whole {
                 let at = at + HEADER as u64;
                 if headless {
@@ -248,12 +248,12 @@ impl Files {
         recovered
     }
 
-    /// Number of the frames written now.
+    /// The current generation.
     pub fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// Would `more` bytes overfill the current file? Then [`Files::compact`] comes first.
+    /// Whether `more` bytes do not fit into the current file; then call [`Files::compact`] first.
     pub fn is_full(&self, more: usize) -> bool {
         self.at == 0
             || self.at + more as u64 > JOURNAL_STEP_BYTES.max(self.length).min(JOURNAL_BYTES)
@@ -266,7 +266,7 @@ impl Files {
     pub fn append(&mut self, bytes: &[u8], sync: bool) -> Result<()> {
         let path = self.dir.join(NAMES[self.current]);
         let name = || format!("cannot write {}", path.display());
-        // Opened for each write and not kept: a disk with a file open for writing cannot be remounted read-only.
+        // Opened for each write: a disk with a file open for writing cannot be remounted read-only.
         let file = open(&path).with_context(name)?;
         file.write_all_at(bytes, self.at).with_context(name)?;
         if sync {
@@ -277,13 +277,13 @@ impl Files {
         Ok(())
     }
 
-    /// Where frames may be written while the `under_way` bytes before them are: they join by [`Files::join`].
-    pub fn ahead(&self, under_way: usize) -> PipelinedWrite {
-        let at = self.at + under_way as u64;
+    /// The position for frames that are written while the `in_flight` bytes before them still are; see [`Files::join`].
+    pub fn ahead(&self, in_flight: usize) -> PipelinedWrite {
+        let at = self.at + in_flight as u64;
         PipelinedWrite { path: self.dir.join(NAMES[self.current]), at, end: self.length.max(at) }
     }
 
-    /// What [`PipelinedWrite::write`] wrote belongs to the file.
+    /// Advances the write position past what [`PipelinedWrite::write`] wrote.
     pub fn join(&mut self, ahead: &PipelinedWrite) {
         self.at = self.at.max(ahead.at);
     }
@@ -291,14 +291,14 @@ impl Files {
     /// Starts the other file with `snapshot` (frames encoded for generation + 1); it is on the card on return.
     /// Returns how many syncs that took.
     ///
-    /// One is enough where the file has its size: a header that reached the card without all of its frames is told by
+    /// One sync is enough if the file has its size: a header that reached the card without all of its frames is detected by
     /// the missing `Compacted` at their end, frames without their header by the generation in them.
     ///
     /// # Errors
     /// The disk's; the current file is untouched, but nothing more is appended to it: the next try starts a file again.
     pub fn compact(&mut self, snapshot: &[u8]) -> Result<u64> {
         let next = 1 - self.current;
-        // Counted up even if it fails: frames of a try that failed must not look like those of the next one.
+        // Incremented even on failure: frames of a failed attempt must not look like those of the next one.
         self.generation = self.generation.wrapping_add(1);
         let head = header(self.generation);
         let path = self.dir.join(NAMES[next]);
@@ -310,7 +310,7 @@ impl Files {
             let mut length = file.metadata()?.len();
             let wanted = preallocated(end);
             let resized = length != wanted;
-            // A file once grown by a burst goes back to its usual size; zeros are written, not just promised
+            // A file that a burst enlarged shrinks to its usual size; zeros are written, not just reserved
             // (fallocate), because converting unwritten extents would cost metadata on every sync.
             if resized {
                 file.set_len(wanted.min(length))?;
@@ -326,7 +326,7 @@ impl Files {
             file.write_all_at(snapshot, HEADER as u64)?;
             file.sync_data()?;
             if resized {
-                // It may be new: its name goes along.
+                // The file may be new, so its name must be synced too.
                 dir.sync()?;
             }
             Ok((wanted, 1 + u64::from(resized)))
@@ -340,22 +340,22 @@ impl Files {
     }
 }
 
-/// Length of a file that begins with `end` bytes: with room for what comes next, so that not every write starts a file, and
-/// in steps, so that most files keep their length.
+/// Preallocated length for a file that starts with `end` bytes: with room for the next frames, so that not every write starts
+/// a file, and in steps, so that most files keep their length.
 fn preallocated(end: u64) -> u64 {
     let step = JOURNAL_STEP_BYTES / 2;
     let roomy = (end + JOURNAL_STEP_BYTES / 4).next_multiple_of(step);
     roomy.clamp(JOURNAL_STEP_BYTES, JOURNAL_BYTES).max(end)
 }
 
-/// Opens a file of the journal, which is there.
+/// Opens an existing file of the journal.
 fn open(path: &Path) -> std::io::Result<File> {
     let (dir, name) = Dir::parent_of(path, 1)?;
     dir.change(name)?.ok_or_else(|| ErrorKind::NotFound.into())
 }
 
-/// A place behind a write that is under way. A kill before that one reached the kernel leaves a gap, which recovery takes
-/// for the end of the journal.
+/// The position after a write that is still in progress. If the process is killed before that write reached the kernel, a gap
+/// remains, which recovery takes for the end of the journal.
 #[derive(Clone)]
 pub struct PipelinedWrite {
     path: PathBuf,
@@ -369,7 +369,7 @@ impl PipelinedWrite {
         self.at + more as u64 <= self.end
     }
 
-    /// Hands frames to the kernel; they are on the card with the next sync.
+    /// Writes frames to the page cache; they are on the card with the next sync.
     ///
     /// # Errors
     /// The disk's.

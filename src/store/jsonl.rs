@@ -1,4 +1,4 @@
-//! Session lines on their way to their files: appended live, repaired after a restart. Blocks on the disk.
+//! Appends session lines to their files, and restores missing ones after a restart. Blocks on the disk.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
@@ -14,16 +14,16 @@ use crate::sys::beneath::File;
 pub struct SessionLines {
     /// File name below the sessions folder.
     pub session: String,
-    /// Length of the file before them.
+    /// Offset at which they are appended.
     pub offset: u64,
     /// JSONL.
     pub bytes: Vec<u8>,
-    /// The file itself must be on the card, because the journal does not carry these lines.
+    /// Whether the file must be synced, because the journal does not contain these lines.
     pub sync: bool,
 }
 
-/// Opens a session's file. What stands in its place or its folder's and is none of ours is put aside, so that this
-/// conversation's lines reach a file and nobody else's.
+/// Opens a session's file. Anything else that has its name or its folder's is set aside, so that this
+/// conversation's lines reach a file of ours.
 fn open(dir: &Path, session: &str) -> std::io::Result<File> {
     let path = dir.join(session);
     let (top, name) = Dir::make_parent_of(&path, 2)?;
@@ -33,7 +33,7 @@ fn open(dir: &Path, session: &str) -> std::io::Result<File> {
     }
 }
 
-/// Puts aside what stands in a session's place, or in its folder's, and tells.
+/// Sets aside whatever has a session file's name, or its folder's, and logs it.
 fn set_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
     let folder = name.split('/').next().unwrap_or_default();
     let Ok(aside) = top.set_aside(name).or_else(|_| top.set_aside(folder)) else { return Err(e) };
@@ -41,11 +41,11 @@ fn set_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Appends `lines`. Whatever another process put there meanwhile stays in front. `Some` where this session's file cannot be
-/// written, and others perhaps can; what another user put in its place is passed over, and its lines are lost.
+/// Appends `lines` after whatever another process has appended meanwhile. `Some` if only this session's file cannot be
+/// written; if another user owns what has its name, the lines are lost.
 ///
 /// # Errors
-/// The disk's; a piece that was written is cut off again, so that a later try repeats nothing.
+/// The disk's; a partial write is truncated, so that a retry does not duplicate it.
 pub fn append(dir: &Path, lines: &SessionLines) -> Result<Option<Error>> {
     let result = (|| -> std::io::Result<()> {
         let mut file = open(dir, &lines.session)?;
@@ -62,7 +62,7 @@ pub fn append(dir: &Path, lines: &SessionLines) -> Result<Option<Error>> {
     let name = || format!("cannot write session {}", dir.join(&lines.session).display());
     match result {
         Err(e) if dir::unfit(&e) => {
-            // No fault of the disk: the other conversations go on.
+            // Not the disk's fault: the other conversations continue.
             crate::log::error!("{}: {e}; its lines are lost", name());
             Ok(None)
         }
@@ -71,7 +71,7 @@ pub fn append(dir: &Path, lines: &SessionLines) -> Result<Option<Error>> {
     }
 }
 
-/// Whether a fault is the disk's, and not one file's.
+/// Whether an error concerns the disk, not one file.
 fn is_of_the_disk(e: &std::io::Error) -> bool {
     let disk = [libc::ENOSPC, libc::EROFS, libc::EIO, libc::EDQUOT, libc::EFBIG, libc::ENODEV];
     e.raw_os_error().is_some_and(|code| disk.contains(&code))

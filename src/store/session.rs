@@ -1,4 +1,4 @@
-//! Session files: one JSON message a line, appended; upstream's JSONL and meta files (behaviour.md 3B.5).
+//! Session files: append-only JSONL, one message per line, and meta files, as upstream has them (behaviour.md 3B.5).
 //!
 //! A turn reads the file backwards, as far as the model's window goes ([`super::session_read`]).
 
@@ -21,7 +21,7 @@ use crate::message::Message;
 /// File stem of a session key: `:`, `/` and `\` become `_` (behaviour.md 3B.5).
 ///
 /// # Errors
-/// Keys that are empty, of dots only, longer than a file name may be, or hold a NUL.
+/// Keys that are empty, consist of dots, are longer than a file name may be, or contain a NUL.
 pub fn file_stem(key: &str) -> Result<String> {
     let stem: String =
         key.chars().map(|c| if matches!(c, ':' | '/' | '\\') { '_' } else { c }).collect();
@@ -31,18 +31,18 @@ pub fn file_stem(key: &str) -> Result<String> {
     Ok(stem)
 }
 
-/// `<stem>.meta.json`; fields of other versions are kept by upstream, unknown to us.
+/// The content of `<stem>.meta.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Meta {
-    /// The session key, before it became a file name.
+    /// The session key.
     pub key: String,
-    /// What was said before the kept messages.
+    /// Summary of the messages before the current ones.
     pub summary: String,
-    /// Leading lines that no longer count.
+    /// Number of leading lines to ignore.
     pub skip: u64,
     /// Lines in the file when this was written.
     pub count: u64,
-    /// Where line `skip` begins, when we wrote `skip`; saves counting a long file.
+    /// Byte offset of line `skip`, if this program wrote it; saves counting lines of a long file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_bytes: Option<u64>,
     /// RFC 3339.
@@ -54,7 +54,7 @@ pub struct Meta {
     /// Text before this byte came from files that commands could write to.
     #[serde(skip_serializing_if = "is_zero")]
     pub untrusted_bytes: u64,
-    /// Everything else a newer or other version wrote there.
+    /// Unknown fields of other versions.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -63,7 +63,7 @@ impl Meta {
     /// Reads a meta file.
     ///
     /// # Errors
-    /// serde_json's where it is no object of JSON; a field of another type.
+    /// serde_json's if it is not a JSON object; a field of the wrong type.
     pub fn parse(text: &str) -> serde_json::Result<Meta> {
         let mismatch = TypeMismatch::default();
         let json = Json::parse(text, &mismatch)?;
@@ -99,7 +99,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Uses `<home>/sessions`; nothing is made until something is written.
+    /// Uses `<home>/sessions`; created at the first write.
     pub fn new(home: &Path) -> Sessions {
         Sessions { dir: home.join("sessions") }
     }
@@ -118,7 +118,7 @@ impl Sessions {
         Ok(format!("{}.meta.json", file_stem(key)?))
     }
 
-    /// Opens a file of the folder; `None` where there is none.
+    /// Opens a file of the folder; `None` if there is none.
     pub(super) fn open(&self, name: &str) -> Result<Option<File>> {
         jsonl::read(&self.dir, name).with_context(|| self.cannot_read(name))
     }
@@ -132,7 +132,7 @@ impl Sessions {
         read_bounded(file, limit).map(Some).with_context(|| self.cannot_read(name))
     }
 
-    /// Writes a file of the folder, which is made where it is missing.
+    /// Writes a file of the folder, which is created if missing.
     fn save(&self, name: &str, bytes: &[u8], durable: bool) -> Result<()> {
         let path = self.dir.join(name);
         let saved = Dir::make_parent_of(&path, 2).and_then(|(top, name)| match durable {
@@ -142,10 +142,10 @@ impl Sessions {
         saved.with_context(|| format!("cannot save {}", path.display()))
     }
 
-    /// The folder; `None` where there is none yet.
+    /// Opens the folder; `None` if there is none yet.
     ///
     /// # Errors
-    /// It is none of ours; the kernel's.
+    /// It is not ours; the kernel's.
     pub fn folder(&self) -> Result<Option<Dir>> {
         jsonl::folder(&self.dir).with_context(|| self.dir.display().to_string())
     }
@@ -153,7 +153,7 @@ impl Sessions {
     /// The meta file, or an empty one.
     ///
     /// # Errors
-    /// A broken meta file is named; it is left as it is.
+    /// Names a broken meta file, which stays unchanged.
     pub fn meta(&self, key: &str) -> Result<Meta> {
         let name = Self::meta_name(key)?;
         match self.bytes(&name, SESSION_META_BYTES)? {
@@ -164,7 +164,7 @@ impl Sessions {
         }
     }
 
-    /// Where the first line that counts begins.
+    /// Byte offset of the first current line.
     pub(super) fn first(&self, file: &mut File, meta: &Meta, end: u64) -> std::io::Result<u64> {
         match meta.skip_bytes {
             _ if meta.skip == 0 => Ok(0),
@@ -173,7 +173,7 @@ impl Sessions {
         }
     }
 
-    /// Gives a session another key (Telegram: a group became a supergroup). Where both exist, the older lines go
+    /// Changes a session's key (Telegram: a group became a supergroup). If both exist, the older lines are put
     /// in front of the newer ones.
     ///
     /// # Errors
@@ -210,7 +210,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Marks what is not trusted of two sessions that become one, `from` in front; before they are one.
+    /// Combines the untrusted ranges of two sessions before they are joined, `from` in front.
     fn join_marks(&self, folder: &Dir, from: &str, to: &str) -> Result<()> {
         let length = |key: &str| -> Result<Option<u64>> {
             Ok(folder.meta(&Self::file_name(key)?)?.map(|meta| meta.length))
@@ -232,13 +232,13 @@ impl Sessions {
         self.put_meta(key, meta, true)
     }
 
-    /// [`Sessions::save_meta`]; not `durable`, a power cut in the next seconds may bring back the old one.
+    /// [`Sessions::save_meta`]; if not `durable`, a power cut in the next seconds may bring back the old one.
     pub(super) fn put_meta(&self, key: &str, meta: &Meta, durable: bool) -> Result<()> {
         let text = serde_json::to_vec_pretty(meta).context("session meta")?;
         self.save(&Self::meta_name(key)?, &text, durable)
     }
 
-    /// Forgets a session logically: later turns start after its last line; the file keeps everything.
+    /// Clears a session logically: later turns start after its last line; the file is not truncated.
     ///
     /// # Errors
     /// The disk's.

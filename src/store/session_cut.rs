@@ -1,4 +1,4 @@
-//! Sessions made shorter: what a summary stands for is passed over from then on. The file keeps everything.
+//! Shortens sessions: messages that a summary replaces are skipped from then on. The file keeps everything.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -9,9 +9,9 @@ use crate::limits::FRESH_SESSION_BYTES;
 use crate::sys::beneath::File;
 
 impl Sessions {
-    /// Lets `summary` stand for everything before byte `at`, unless the session was cleared or cut since `seen`:
-    /// then nothing is changed, and the answer is `None`, else what the session's meta file says now. It is old or new,
-    /// whenever the power goes.
+    /// Replaces everything before byte `at` by `summary`, unless the session was cleared or cut since `seen`:
+    /// then nothing changes and the result is `None`; otherwise it is the new meta. A power cut leaves the old
+    /// or the new one.
     ///
     /// # Errors
     /// The disk's.
@@ -35,13 +35,13 @@ impl Sessions {
         meta.skip_bytes = Some(at);
         meta.summary = summary.to_owned();
         meta.updated_at = crate::proto::date::rfc3339(crate::sys::clock::unix_now());
-        // The journal holds lines that are not safe in the file yet, and puts them back after a power cut.
-        // Lost in a cut, the summary is made again: it is not worth a folder's way to the card each few messages.
+        // The journal contains lines that the file may lack, and restores them after a power cut.
+        // A summary lost in a power cut is made again: it is not worth syncing the folder every few messages.
         self.put_meta(key, &meta, false)?;
         Ok(Some(meta))
     }
 
-    /// A session whose history does not count: where the next line goes. A file of more than [`FRESH_SESSION_BYTES`] is
+    /// Opens a session without its history. A file of more than [`FRESH_SESSION_BYTES`] is
     /// emptied.
     ///
     /// # Errors
@@ -58,13 +58,13 @@ impl Sessions {
             file.set_len(0).map(|()| Some(0)).map_err(Error::from)
         })();
         Ok(match result.with_context(|| self.cannot_read(&name))? {
-            // A crash may have left half a line; an empty one does no harm.
+            // A crash may have left half a line; an empty line does no harm.
             Some(end) => OpenSession { end, torn: end > 0, ..OpenSession::default() },
             None => OpenSession::default(),
         })
     }
 
-    /// Deletes a session's files; one that is not there is fine.
+    /// Deletes a session's files, if there are any.
     ///
     /// # Errors
     /// The disk's.
@@ -77,7 +77,7 @@ impl Sessions {
     }
 }
 
-/// Line ends between two places of a file.
+/// Number of newlines between two offsets of a file.
 fn newlines(file: &mut File, from: u64, to: u64) -> std::io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let (mut left, mut count) = (to.saturating_sub(from), 0);

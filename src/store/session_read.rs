@@ -1,5 +1,5 @@
-//! A session's file read in pieces: backwards, so that a turn finds the latest messages first, or forwards. However long the
-//! file is, one line of it is in memory.
+//! Reads a session's file in pieces: backwards, so that a turn finds the latest messages first, or forwards. However long the
+//! file is, only one line is in memory.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -12,18 +12,18 @@ use crate::message::Message;
 use crate::proto::text;
 use crate::sys::beneath::File;
 
-/// A session as a turn finds it.
+/// A session opened for reading.
 #[derive(Debug, Default)]
 pub struct OpenSession {
-    /// Its file; `None` where there is none yet.
+    /// Its file; `None` if there is none yet.
     pub file: Option<Arc<File>>,
-    /// Where the first line that counts begins.
+    /// Byte offset of the first current line.
     pub first: u64,
-    /// Bytes in the file: where the next line goes.
+    /// Length of the file: the offset of the next line.
     pub end: u64,
-    /// The file does not end with a newline: one goes before the next line.
+    /// The file does not end with a newline: the next line must start with one.
     pub torn: bool,
-    /// What is known beside the lines, the summary of what came before `first` among it.
+    /// Its meta, with the summary of the messages before `first`.
     pub meta: Meta,
 }
 
@@ -47,7 +47,7 @@ impl Sessions {
     }
 }
 
-/// The message in a line; `None` where it is damaged or too long.
+/// Parses a line; `None` if it is damaged or too long.
 pub fn parse_line(line: &[u8]) -> Option<Message> {
     if line.len() > SESSION_LINE_BYTES {
         return None;
@@ -55,9 +55,9 @@ pub fn parse_line(line: &[u8]) -> Option<Message> {
     text::utf8(line).ok().and_then(|text| Message::parse(text).ok())
 }
 
-/// Hands the lines between two places to `each`, the last one first, each with its place, until that says false. `from` is
-/// where a line begins. Empty lines are passed over; of one longer than [`SESSION_LINE_BYTES`] comes a piece of that length
-/// and more, which is no message.
+/// Calls `each` with the lines between two offsets, last one first, each with its offset, until it returns false. `from` is
+/// the start of a line. Empty lines are skipped; a line longer than [`SESSION_LINE_BYTES`] is cut to
+/// one byte more, which is not a valid message.
 ///
 /// # Errors
 /// The disk's.
@@ -67,7 +67,7 @@ pub fn backwards(
     end: u64,
     each: &mut dyn FnMut(u64, &[u8]) -> bool,
 ) -> io::Result<()> {
-    // What lies between `at` and the end of the line that is looked for; the first `fresh` bytes were not searched yet.
+    // The bytes from `at` to the end of the current line; the first `fresh` bytes were not searched yet.
     let (mut buf, mut at, mut fresh) = (Vec::new(), end, 0);
     loop {
         while let Some(n) = buf[..fresh].iter().rposition(|b| *b == b'\n') {
@@ -83,7 +83,7 @@ pub fn backwards(
             }
             return Ok(());
         }
-        // The rest of a line that is too long says nothing.
+        // The rest of an overlong line is not needed.
         buf.truncate(SESSION_LINE_BYTES + 1);
         fresh = (at - from).min(SESSION_READ_BYTES as u64) as usize;
         at -= fresh as u64;
@@ -92,7 +92,7 @@ pub fn backwards(
     }
 }
 
-/// The same, the first line first.
+/// The same in file order.
 ///
 /// # Errors
 /// The disk's.
@@ -102,7 +102,7 @@ pub fn forwards(
     end: u64,
     each: &mut dyn FnMut(u64, &[u8]) -> bool,
 ) -> io::Result<()> {
-    // The line that begins at `at`, as far as it was read.
+    // The line that starts at `at`, as far as it was read.
     let (mut buf, mut at, mut read) = (Vec::<u8>::new(), from, from);
     while read < end {
         let (had, n) = (buf.len(), (end - read).min(SESSION_READ_BYTES as u64) as usize);
@@ -120,7 +120,7 @@ pub fn forwards(
         }
         buf.drain(..begin);
         if buf.len() > SESSION_LINE_BYTES + SESSION_READ_BYTES {
-            // Its beginning is enough to see that it is too long; its place stays right.
+            // Its start is enough to see that it is too long; its offset stays correct.
             at += (buf.len() - SESSION_LINE_BYTES - 1) as u64;
             buf.truncate(SESSION_LINE_BYTES + 1);
         }

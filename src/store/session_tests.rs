@@ -77,7 +77,7 @@ fn upstreams_skip_is_honoured_without_our_field() {
     assert_eq!(texts(&s, "k"), ["b"]);
     assert_eq!(s.open_session("k").expect("look").meta.summary, "S");
     s.save_meta("k", &s.meta("k").expect("meta")).expect("save");
-    assert_eq!(s.meta("k").expect("meta").rest["scope"]["version"], 1, "foreign fields stay");
+    assert_eq!(s.meta("k").expect("meta").rest["scope"]["version"], 1, "unknown fields stay");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Messages that come faster than they can be answered: kept on the card, in order, one file a chat, until there is room for
-//! them. The channel hears that they are safe, so polling never stops for them.
+//! Messages that arrive faster than they are answered: kept on the card, in order, one file per chat, until the journal has
+//! room for them. They count as accepted, so polling never stops for them.
 //!
-//! A file is a row of journal frames. Where reading is stands in the journal, as the offset of a channel of the slot's name, in
-//! the same write as the message that was read: a crash neither loses nor repeats one. Positions only grow; a file's name says
-//! at which it begins.
+//! A file is a sequence of journal frames. The read position is in the journal, as the offset of a channel with the slot's
+//! name, in the same write as the message that was read: a crash neither loses nor repeats one. Positions only grow; a file's
+//! name contains its first position.
 
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -16,9 +16,9 @@ use crate::error::{Context, Error, Result};
 use crate::limits::{SPILL_BYTES, SPILL_CHAT_BYTES, SPILL_CHATS, TREE_NAMES};
 use crate::sys::beneath::File;
 
-/// What the files' names begin with: `spill-SLOT-POSITION`.
+/// Prefix of the file names: `spill-SLOT-POSITION`.
 const PREFIX: &str = "spill-";
-/// The generation in their frames; the files are never used again.
+/// The generation in their frames; the files are never reused.
 const GENERATION: u32 = 1;
 
 /// See the module.
@@ -35,11 +35,11 @@ struct Slot {
     base: u64,
     /// Position of the next message to be read.
     read: u64,
-    /// Position behind the last one that is on the card.
+    /// Position after the last message that is on the card.
     written: u64,
-    /// Position behind the last one that is planned.
+    /// Position after the last planned write.
     end: u64,
-    /// There is more in the file, which cannot be read: nothing is added, and it is put aside when the rest is read.
+    /// The end of the file cannot be read: nothing is appended, and the file is set aside when the rest is read.
     damaged: bool,
     /// The highest event in it, and its channel.
     event: (String, i64),
@@ -52,17 +52,17 @@ impl Slot {
     }
 }
 
-/// What becomes of a file that is done with, for the blocking thread.
+/// Disposes of a file that has been read, on the blocking thread.
 pub struct FinishedFile {
     path: PathBuf,
     keep: bool,
 }
 
 impl FinishedFile {
-    /// Removes the file, or puts it aside where there is something in it that could not be read.
+    /// Removes the file, or sets it aside if a part of it could not be read.
     ///
     /// # Errors
-    /// The disk's; a sentence for the log where it was put aside.
+    /// The disk's; a sentence for the log if it was set aside.
     pub fn run(&self) -> Result<()> {
         let act = || -> std::io::Result<Option<String>> {
             let (dir, name) = Dir::parent_of(&self.path, 1)?;
@@ -81,12 +81,12 @@ impl FinishedFile {
     }
 }
 
-/// Why a message cannot be kept.
+/// Why a message cannot be spilled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpillError {
     /// A bound of [`crate::limits`] is reached, or the message is longer than a frame.
     Full,
-    /// The chat's file is damaged behind what can be read; there is room again when that has been read.
+    /// The end of the chat's file is damaged; messages are accepted again when the readable part has been read.
     Damaged,
 }
 
@@ -106,7 +106,7 @@ pub struct ReadJob {
     chat: Address,
 }
 
-/// Name under which the journal keeps how far a slot is read.
+/// The channel name under which the journal keeps a slot's read position.
 fn offset_name(slot: usize) -> String {
     format!("(spill {slot})")
 }
@@ -118,8 +118,8 @@ impl Slot {
 }
 
 impl Spill {
-    /// What the last run left in `dir`; `read` says how far a slot was read, by its name in the journal. Second value: notes for
-    /// the log.
+    /// Opens what the last run left in `dir`; `read` returns a slot's read position by its name in the journal. Second value:
+    /// messages for the log.
     pub fn open(dir: &Path, read: &dyn Fn(&str) -> i64) -> (Spill, Vec<String>) {
         let (mut spill, mut notes) = (Spill { dir: dir.into(), slots: Vec::new() }, Vec::new());
         let Ok(Some(folder)) = Dir::find(dir) else { return (spill, notes) };
@@ -156,20 +156,20 @@ impl Spill {
         (spill, notes)
     }
 
-    /// Nothing is kept.
+    /// Whether no message is spilled.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Whether messages of this chat are kept: later ones must not pass them.
+    /// Whether messages of this chat are spilled: later ones must not overtake them.
     pub fn holds(&self, chat: &Address) -> bool {
         self.slots.iter().any(|s| s.chat == *chat)
     }
 
-    /// Plans to keep a message. `read` is as in [`Spill::open`].
+    /// Plans the write of a message. `read` is as in [`Spill::open`].
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// It cannot be spilled.
     pub fn append(
         &mut self,
         message: &Inbound,
@@ -194,7 +194,7 @@ impl Spill {
         if slot.damaged {
             return Err(SpillError::Damaged);
         }
-        // The first message fits whatever it takes, so that no slot is empty.
+        // The first message always fits, so that no slot is empty.
         if at > 0 && at + bytes.len() as u64 > SPILL_CHAT_BYTES {
             return Err(SpillError::Full);
         }
@@ -202,14 +202,14 @@ impl Spill {
         Ok(AppendJob { path: slot.path(&dir), at, bytes, slot: slot.number })
     }
 
-    /// A planned write is on the card.
+    /// Records that a planned write is on the card.
     pub fn written(&mut self, append: &AppendJob) {
         if let Some(slot) = self.slots.iter_mut().find(|s| s.number == append.slot) {
             slot.written = slot.written.max(slot.base + append.at + append.bytes.len() as u64);
         }
     }
 
-    /// A planned write failed: the message is not kept.
+    /// Records that a planned write failed.
     pub fn failed(&mut self, append: &AppendJob) {
         if let Some(slot) = self.slots.iter_mut().find(|s| s.number == append.slot) {
             slot.end = slot.base + append.at;
@@ -217,15 +217,15 @@ impl Spill {
         self.slots.retain(|s| s.end > s.read);
     }
 
-    /// The next message of the first chat that `admits`.
+    /// The next message of the first chat for which `admits` is true.
     pub fn next(&self, admits: &dyn Fn(&Address) -> bool) -> Option<ReadJob> {
         let slot = self.slots.iter().find(|s| s.read < s.written && admits(&s.chat))?;
         let (path, at) = (slot.path(&self.dir), slot.read - slot.base);
         Some(ReadJob { path, at, slot: slot.number, chat: slot.chat.clone() })
     }
 
-    /// A message of `length` bytes was read, or nothing more can be (`None`). The fact for the journal, and the file when it is
-    /// done with: to be put away once the fact is written. The next chat has its turn.
+    /// Records that a message of `length` bytes was read, or that nothing more can be (`None`). Returns the frame for the
+    /// journal, and the file if it is finished: dispose of it once the frame is written. The next chat is read next.
     pub fn advance(
         &mut self,
         take: &ReadJob,
@@ -247,8 +247,8 @@ impl Spill {
         Some((offset, None))
     }
 
-    /// A chat has another id: its messages move along. Returns a mark for each of its files, to be kept by
-    /// [`Spill::append`], from which the next run knows; it is no message ([`is_mark`]).
+    /// Changes a chat's id. Returns a mark for each of its files, to be written by
+    /// [`Spill::append`] for the next run; it is not a message ([`is_mark`]).
     pub fn rename(&mut self, channel: &str, old: &str, new: &str) -> Vec<Inbound> {
         let own = |s: &&mut Slot| s.chat.channel == channel && s.chat.chat == old;
         let renamed = self.slots.iter_mut().filter(own).map(|slot| {
@@ -258,14 +258,14 @@ impl Spill {
         renamed.collect()
     }
 
-    /// The highest event of each channel that the last run kept.
+    /// The highest event of each channel that the last run spilled.
     pub fn events(&self) -> impl Iterator<Item = (String, i64)> {
         self.slots.iter().map(|s| s.event.clone()).filter(|(_, event)| *event > 0)
     }
 }
 
 impl Slot {
-    /// Finds the chat and the end of what was written whole; false where nothing more can be read.
+    /// Finds the chat and the end of the last complete frame; false if nothing more can be read.
     fn scan(&mut self, dir: &Path) -> std::io::Result<bool> {
         let mut input = open(&self.path(dir), self.read - self.base)?;
         let length = input.get_ref().metadata()?.len();
@@ -275,7 +275,7 @@ impl Slot {
                 if message.event > event.1 {
                     event = (message.from.channel.clone(), message.event);
                 }
-                // The last one's: the chat may have another id by now.
+                // The last message's: the chat's id may have changed.
                 chat = Some(message.from);
             }
         });
@@ -294,7 +294,7 @@ fn open(path: &Path, at: u64) -> std::io::Result<BufReader<File>> {
     Ok(BufReader::new(file))
 }
 
-/// Whether what was read is only a mark of [`Spill::rename`].
+/// Whether this is only a mark of [`Spill::rename`].
 pub fn is_mark(message: &Inbound) -> bool {
     message.text.is_empty() && message.sender.platform.is_empty()
 }
@@ -321,7 +321,7 @@ impl AppendJob {
 }
 
 impl ReadJob {
-    /// Reads the message and how many bytes it takes.
+    /// Reads the message and its length in bytes.
     ///
     /// # Errors
     /// The disk's; a frame that cannot be read.

@@ -1,4 +1,4 @@
-//! A file that comes in pieces: written off the loop's thread, there under its name only when it is whole.
+//! A file that arrives in pieces: written off the loop's thread, and renamed to its name when it is complete.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::limits::{MEDIA_FOLDER_BYTES, MEDIA_WRITE_BYTES};
 use crate::sys::beneath::{Fault, File, ResolvedPath, Root};
 use crate::sys::spawn_blocking;
 
-/// Folder of the workspace with the files that came with messages.
+/// Folder of the workspace for attachments.
 pub const MEDIA: &str = "media";
 
-/// A file under way. Dropped before [`Spool::finish`], it leaves a part (`NAME.part`), which the next try replaces.
+/// A file in progress. Dropped before [`Spool::finish`], it leaves a part (`NAME.part`), which the next attempt replaces.
 pub struct Spool {
     name: String,
     /// Of the part.
@@ -27,7 +27,7 @@ fn failed(name: &str) -> impl Fn(Fault) -> Error {
 }
 
 impl Spool {
-    /// Begins `name` in the folder anew.
+    /// Starts `name` in the folder from the beginning.
     ///
     /// # Errors
     /// The disk's; a folder that leads out of the workspace.
@@ -43,7 +43,7 @@ impl Spool {
         spawn_blocking(Box::new(open)).await
     }
 
-    /// Adds bytes; holds back at most [`MEDIA_WRITE_BYTES`] and the last piece.
+    /// Adds bytes; buffers at most [`MEDIA_WRITE_BYTES`] and the last piece.
     ///
     /// # Errors
     /// The disk's.
@@ -72,8 +72,8 @@ impl Spool {
     }
 }
 
-/// Is `name` there, with `size` bytes (0: unknown)? Else makes the folder, and room in it: the oldest files go. Blocks on the
-/// disk.
+/// Whether `name` exists with `size` bytes (0: unknown). If not, creates the folder and removes the oldest files to make
+/// room. Blocks on the disk.
 ///
 /// # Errors
 /// The disk's; a folder that leads out of the workspace.
@@ -91,10 +91,10 @@ pub fn prepare(workspace: &Path, name: &str, size: u64) -> Result<bool> {
     Ok(false)
 }
 
-/// Opens a file of the folder; how many bytes it has. Blocks on the disk.
+/// Opens a file of the folder; returns its length too. Blocks on the disk.
 ///
 /// # Errors
-/// The disk's; what is no file, or elsewhere.
+/// The disk's; not a regular file, or outside the folder.
 pub fn open(workspace: &Path, path: &str) -> Result<(File, u64)> {
     let root = Root::open(workspace).context("workspace")?;
     let name = Path::new(path).file_name().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `<home>/state/state.json`: the chat that wrote last, as upstream keeps it (behaviour.md 7A).
+//! `<home>/state/state.json`: the last active chat, as upstream stores it (behaviour.md 7A).
 
 use std::path::Path;
 
@@ -21,15 +21,15 @@ struct File {
 
 /// Below the home.
 const FILE: &str = "state/state.json";
-/// More than any has.
+/// Upper bound of its size.
 const FILE_BYTES: u64 = 64 * 1024;
 
-/// The chat that wrote last.
+/// The last active chat.
 pub fn last_chat(home: &Path) -> Option<Address> {
     read(&Dir::open(home).ok()?, FILE)
 }
 
-/// The chat that wrote last in the workspace of another version; also from the place where v0.1.2 kept it first.
+/// The last active chat in the workspace of another version, also where v0.1.2 stored it first.
 pub fn last_chat_in(workspace: &Dir) -> Option<Address> {
     read(workspace, FILE).or_else(|| read(workspace, "state.json"))
 }
@@ -50,7 +50,7 @@ fn read(dir: &Dir, name: &str) -> Option<Address> {
     Some(Address { channel: channel.into(), chat: chat.into(), topic: String::new() })
 }
 
-/// Keeps the chat that wrote last, on the card some seconds later. Blocks on the disk.
+/// Saves the last active chat without a sync. Blocks on the disk.
 ///
 /// # Errors
 /// The disk's.
@@ -67,7 +67,7 @@ pub fn save_last_chat(home: &Path, chat: &Address, now: i64) -> Result<()> {
                 if !dir::unfit(&e) {
                     return Err(e);
                 }
-                // It says nothing that the next message does not say again.
+                // The next message restores its content.
                 dir.set_aside(FILE)?;
                 dir.save_soon(FILE, &bytes, 0o600)
             })

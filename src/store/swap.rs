@@ -1,8 +1,8 @@
-//! The contents of a home replaced as a whole: the old or the new ones are in place, whenever this is killed.
+//! Replaces a home's contents atomically: a kill or power cut leaves the old or the new ones.
 //!
-//! What is new is made in `.restore/new`. From the moment `.restore/commit` is there, the old contents are moved to
-//! `.restore/old`, then (`.restore/moved`) the new ones to their place, name by name; whoever comes next goes on where it
-//! ended. A home may be a mount point, so it is never renamed itself.
+//! The new contents are prepared in `.restore/new`. Once `.restore/commit` exists, the old contents are moved to
+//! `.restore/old`, then (`.restore/moved`) the new ones to their place, name by name; the next process continues an
+//! interrupted swap. A home may be a mount point, so it is never renamed itself.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, Error, Result};
 use crate::sys::files;
 
-/// The folder in which a home is made ready.
+/// The folder in which the new contents are prepared.
 pub const BASE: &str = ".restore";
-/// What a home was before is kept in it, with a number behind where there are several.
+/// The folder that keeps the old contents; a number is appended if there are several.
 pub const ASIDE: &str = "before-restore";
-/// ext4 has this in each root folder.
+/// ext4's own folder, at the root of each file system.
 pub const NOT_OURS: &str = "lost+found";
 
-/// New contents on their way.
+/// A replacement in preparation.
 pub struct Swap {
     home: PathBuf,
 }
 
 impl Swap {
-    /// Makes an empty folder for the new contents; half ones of before are removed.
+    /// Creates an empty folder for the new contents; removes those of an interrupted attempt.
     ///
     /// # Errors
     /// The disk's.
@@ -41,20 +41,20 @@ impl Swap {
         Ok(swap)
     }
 
-    /// Where the new contents go.
+    /// The folder for the new contents.
     pub fn place(&self) -> PathBuf {
         self.home.join(BASE).join("new")
     }
 
-    /// Nothing came of it. What cannot be removed now is by the next one.
+    /// Gives up. What cannot be removed now is removed by the next attempt.
     pub fn forget(&self) {
         let _ = fs::remove_dir_all(self.home.join(BASE));
     }
 
-    /// Puts the new contents in place; gives where the old ones are now, if there were any.
+    /// Swaps the contents; returns where the old ones are now, if there were any.
     ///
     /// # Errors
-    /// The disk's. Once the decision is on the card, the next [`recover`] goes on.
+    /// The disk's. Once `commit` is on the card, the next [`recover`] completes the swap.
     pub fn commit(self) -> Result<Option<PathBuf>> {
         let base = self.home.join(BASE);
         let name = || format!("cannot replace what is in {}", self.home.display());
@@ -63,7 +63,7 @@ impl Swap {
             let mut options = OpenOptions::new();
             let new = base.join("commit.new");
             let mut file = options.write(true).create(true).mode(0o600).open(&new)?;
-            // Held while this process works on it.
+            // Locked while this process works on it.
             files::try_lock(&file);
             file.write_all(b"go\n")?;
             file.sync_all()?;
@@ -79,10 +79,10 @@ impl Swap {
     }
 }
 
-/// Goes on with a replacement that was decided and then interrupted.
+/// Completes a swap that was committed and then interrupted.
 ///
 /// # Errors
-/// It is under way just now; the disk's.
+/// Another process is doing it; the disk's.
 pub fn recover(home: &Path) -> Result<()> {
     let Ok(file) = File::open(home.join(BASE).join("commit")) else { return Ok(()) };
     if !files::try_lock(&file) {
@@ -93,7 +93,7 @@ pub fn recover(home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// More than the lock that asking for it leaves behind.
+/// Whether the home contains more than a lock file.
 pub fn holds_data(home: &Path) -> bool {
     let lock = home.join("state/lock");
     contents(home).any(|name| name != "state")
@@ -139,7 +139,7 @@ fn step(home: &Path, kept: &mut Option<PathBuf>) -> std::io::Result<bool> {
     if let Some(entry) = next {
         let name = entry?.file_name();
         if there(&home.join(&name)) {
-            // Some other command has made it meanwhile.
+            // Another command has created it meanwhile.
             let mut late = name.clone();
             late.push(".late");
             fs::rename(home.join(&name), old.join(late))?;
@@ -160,7 +160,7 @@ fn step(home: &Path, kept: &mut Option<PathBuf>) -> std::io::Result<bool> {
         sync(home)?;
         *kept = Some(aside);
     }
-    // From here on it is a leftover and nothing more.
+    // From here on it is only a leftover.
     match fs::remove_file(base.join("commit")) {
         Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
         _ => sync(&base)?,

@@ -1,4 +1,4 @@
-//! One write of the journal, on the blocking thread, and the one that may pass it.
+//! One write of the journal, on the blocking thread.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::journal::Files;
 use super::jsonl::{self, SessionLines};
 use crate::error::{Error, Result};
 
-/// Costs, for `status` and the benchmark.
+/// Write statistics, for `status` and the benchmark.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteStats {
     /// fsync and fdatasync calls.
@@ -18,36 +18,36 @@ pub struct WriteStats {
 
 /// One job for the blocking thread.
 pub struct Job {
-    /// Away from the journal meanwhile; absent in one that only keeps sessions.
+    /// The journal's files, owned by the job meanwhile; `None` for a journal that only writes sessions.
     pub files: Option<Files>,
     /// Encoded, in order.
     pub frames: Vec<u8>,
-    /// The frames are all that is alive, and begin a file.
+    /// The frames are a snapshot of all live entries and start a file.
     pub snapshot: bool,
     /// For the session files, oldest first.
     pub lines: Vec<SessionLines>,
-    /// Session files with lines that are only safe through the journal.
+    /// Session files with lines that are durable only through the journal.
     pub dirty: Vec<String>,
     /// Their folder.
     pub sessions: PathBuf,
-    /// Everything is on the card when it ends.
+    /// Whether to sync at the end.
     pub sync: bool,
-    /// What it took.
+    /// Its write statistics.
     pub costs: WriteStats,
-    /// Session files that are on the card up to so many bytes, though the journal still has lines of theirs.
+    /// Session files that are synced up to so many bytes, while the journal still has lines of theirs.
     pub synced: Vec<(String, u64)>,
     /// Session files that could not be written or synced, and why.
     pub failures: Vec<(String, String)>,
-    /// One of them for a fault that is the disk's.
+    /// One of the failures was the disk's.
     pub disk_fault: bool,
 }
 
 impl Job {
-    /// Writes: the journal first, then the sessions one by one. A session that fails concerns itself: its lines stay in the
+    /// Writes the journal first, then the sessions one by one. If a session fails, only its own lines stay in the
     /// job, in order, and [`Job::failures`] says why.
     ///
     /// # Errors
-    /// The journal's file cannot be written, or the disk refuses the sessions' too.
+    /// The journal's file cannot be written, or the disk refuses the sessions' files too.
     pub fn run(&mut self) -> Result<()> {
         if !self.snapshot && (self.sync || !self.frames.is_empty()) {
             if let Some(files) = &mut self.files {
@@ -57,7 +57,7 @@ impl Job {
             }
         }
         self.append_lines();
-        // Without a journal to carry the lines, or with one that is about to drop them, the files must stand alone.
+        // Without a journal that contains the lines, or with one about to drop them, the files must be synced themselves.
         if self.snapshot || self.files.is_none() && self.sync {
             self.sync_sessions();
             // The journal must not drop lines that the card refused.
@@ -67,7 +67,7 @@ impl Job {
             }
         }
         if let (true, Some(files)) = (self.snapshot, &mut self.files) {
-            // Lines that have no file yet are safe in the journal for so long.
+            // Until then the journal keeps lines that have no file yet.
             for lines in &self.lines {
                 let lines = lines.clone();
                 let (session, offset, lines) = (lines.session, lines.offset, lines.bytes);
@@ -83,7 +83,7 @@ impl Job {
         }
     }
 
-    /// Frames that say which session files are on the card by now, for the next job; none where this one began a file, which has
+    /// Frames for the next job that record which session files are synced; none if this job started a file, which has
     /// no lines of theirs.
     pub fn note_synced(&mut self, generation: u32) -> Vec<u8> {
         let mut frames = Vec::new();
@@ -102,7 +102,7 @@ impl Job {
 
     fn append_lines(&mut self) {
         for lines in std::mem::take(&mut self.lines) {
-            // Later lines do not pass those that wait.
+            // Later lines must not overtake waiting ones.
             if self.fails(&lines.session) {
                 self.lines.push(lines);
                 continue;

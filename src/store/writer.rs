@@ -1,4 +1,4 @@
-//! The journal at work: frames are recorded at once in memory and written together by one job at a time on the blocking
+//! The running journal: frames are recorded in memory at once and written together by one job at a time on the blocking
 //! thread, so that a stalling card never stops the loop. [`Journal::run`] must be polled for anything to reach the disk.
 
 use std::cell::{Cell, RefCell};
@@ -19,7 +19,7 @@ pub use super::write_job::{Job, WriteStats};
 use crate::error::Error;
 use crate::limits::JOURNAL_LINES_BYTES;
 
-/// A place in the order of recorded frames; see [`Journal::written`] and [`Journal::synced`].
+/// A position in the sequence of recorded frames; see [`Journal::written`] and [`Journal::synced`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
@@ -34,15 +34,15 @@ pub struct Journal {
 #[derive(Default)]
 struct Inner {
     ledger: Ledger,
-    /// Away while a job has them; absent for good in a journal that only keeps sessions.
+    /// `None` while a job owns them; always `None` in a journal that only writes sessions.
     files: Option<Files>,
     keeps_frames: bool,
     generation: u32,
     buffer: Vec<u8>,
     lines: Vec<SessionLines>,
-    /// Lines that a job has, which nobody knows to be in their file yet.
-    under_way: Vec<SessionLines>,
-    /// Session files with lines that are only safe through the journal.
+    /// Lines of the running job, not yet known to be in their file.
+    in_flight: Vec<SessionLines>,
+    /// Session files with lines that are durable only through the journal.
     dirty: Vec<String>,
     recorded: u64,
     tried: u64,
@@ -50,21 +50,20 @@ struct Inner {
     sync_wanted: u64,
     /// Session files that the last job could not write.
     failures: Failures,
-    /// Where a reply's acceptance is written while a job syncs.
+    /// For recording that a reply was accepted while a job syncs.
     ahead: Option<PipelinedWrite>,
-    /// There is one in the buffer.
-    hurried: bool,
-    /// It could not be written.
-    passing_failed: bool,
-    /// The last job failed: what is on disk may be torn, so the next one starts a file.
+    has_acceptance: bool,
+    /// Such a write failed.
+    pipelined_failed: bool,
+    /// The last job failed: the file may be torn, so the next job starts a new one.
     failed: bool,
-    /// The daemon stops: the journal gives up the lines that the sessions' files hold.
+    /// The daemon is stopping: the journal drops the lines that the sessions' files contain.
     closing: bool,
     wakers: Vec<Waker>,
 }
 
 impl Journal {
-    /// A journal that goes on from these files and open messages. `dirty` are session files that may not be on the card.
+    /// A journal that continues with these files and open messages. `dirty` are session files that may not be synced.
     pub(super) fn recovered(
         files: Files,
         ledger: Ledger,
@@ -77,14 +76,14 @@ impl Journal {
             generation: files.generation(),
             files: Some(files),
             keeps_frames: true,
-            // The first write starts a fresh file: whatever a crash left behind is compacted away.
+            // The first write starts a new file: compaction removes what a crash left behind.
             failed: true,
             ..Inner::default()
         };
         Journal::with(inner, sessions)
     }
 
-    /// A journal that keeps no frames, only session files: for one-shot commands.
+    /// A journal without frames that only writes session files, for one-shot commands.
     pub fn sessions_only(sessions: &Path) -> Journal {
         Journal::with(Inner::default(), sessions)
     }
@@ -98,22 +97,22 @@ impl Journal {
         }
     }
 
-    /// Whether what is written is safe.
+    /// The state of durability.
     pub fn durability(&self) -> &Durability {
         &self.durability
     }
 
-    /// What was written so far.
+    /// Statistics of all writes.
     pub fn costs(&self) -> WriteStats {
         self.costs.get()
     }
 
-    /// Looks into the open messages. `look` must not call back into the journal.
+    /// Accesses the open messages. `look` must not call the journal.
     pub fn ledger<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
         look(&mut self.inner.borrow_mut().ledger)
     }
 
-    /// Records a fact: in force at once, on disk soon.
+    /// Records a frame: applied to the ledger at once, written soon.
     pub fn record(&self, frame: &Frame) -> Ticket {
         let mut inner = self.inner.borrow_mut();
         inner.ledger.apply(frame);
@@ -121,12 +120,12 @@ impl Journal {
         if inner.keeps_frames && !frame::encode(frame, generation, &mut inner.buffer) {
             crate::log::error!("a frame over the limit is not in the journal");
         }
-        // Dying before the kernel has these sends a reply twice.
-        inner.hurried |= matches!(frame, Frame::Delivered { .. } | Frame::Finished { .. });
+        // If the process dies before the kernel has these, a reply is sent twice.
+        inner.has_acceptance |= matches!(frame, Frame::Delivered { .. } | Frame::Finished { .. });
         inner.next_ticket()
     }
 
-    /// Records lines of a turn: for the session file, and in the journal as long as they are short.
+    /// Records lines of a turn: for the session file, and in the journal if they are short.
     pub fn record_lines(
         &self,
         id: u64,
@@ -151,37 +150,37 @@ impl Journal {
         inner.next_ticket()
     }
 
-    /// Session lines that may not be in their file yet, each with the place where it ends there.
+    /// Session lines that may not be in their file yet, each with its end offset there.
     pub fn unsaved(&self, session: &str) -> Vec<(u64, Vec<u8>)> {
         let inner = self.inner.borrow();
-        let own = inner.under_way.iter().chain(&inner.lines).filter(|l| l.session == session);
+        let own = inner.in_flight.iter().chain(&inner.lines).filter(|l| l.session == session);
         own.map(|l| (l.offset + l.bytes.len() as u64, l.bytes.clone())).collect()
     }
 
-    /// Waits until everything up to `ticket` was handed to the kernel, or could not be.
+    /// Waits until everything up to `ticket` was written to the page cache, or writing failed.
     pub async fn written(&self, ticket: Ticket) {
         self.wait(|inner| inner.tried >= ticket.0).await;
     }
 
-    /// Waits until everything up to `ticket` is on the card; false when the card does not take it.
+    /// Waits until everything up to `ticket` is synced; false if that failed.
     pub async fn synced(&self, ticket: Ticket) -> bool {
         {
             let mut inner = self.inner.borrow_mut();
             inner.sync_wanted = inner.sync_wanted.max(ticket.0);
             inner.wake();
         }
-        // Written by a job that began before the sync was asked for, it waits for the next one.
+        // A job that started before the sync was requested does not count; wait for the next one.
         self.wait(|inner| inner.synced >= ticket.0 || inner.tried >= ticket.0 && inner.failed)
             .await;
         self.inner.borrow().synced >= ticket.0
     }
 
-    /// The ticket of what was recorded last.
+    /// The ticket of the latest record.
     pub fn last(&self) -> Ticket {
         Ticket(self.inner.borrow().recorded)
     }
 
-    /// Looks into the sessions whose files cannot be written.
+    /// Accesses the sessions whose files cannot be written.
     pub fn failures<T>(&self, look: impl FnOnce(&Failures) -> T) -> T {
         look(&self.inner.borrow().failures)
     }
@@ -210,11 +209,11 @@ impl Journal {
         .await;
     }
 
-    /// Writes for ever.
+    /// Writes recorded frames; never ends.
     pub async fn run(&self) {
         loop {
             self.wait(Inner::has_work).await;
-            // Whoever was woken by the same message records first (the hub its turn, the turn its try): one sync for all.
+            // Let other tasks woken by the same message record first, so that one sync covers all.
             for _ in 0..3 {
                 smol::future::yield_now().await;
             }
@@ -222,12 +221,12 @@ impl Journal {
         }
     }
 
-    /// Brings what is recorded now onto the card; false when the card does not take it.
+    /// Syncs everything recorded so far; false if that failed.
     pub async fn finish(&self) -> bool {
         self.synced(self.last()).await
     }
 
-    /// [`Journal::finish`] before a clean stop: the sessions' files stand alone then, and their owner may change them.
+    /// [`Journal::finish`] for a clean stop: the journal keeps no session lines, so their owner may change the files.
     pub async fn close(&self) -> bool {
         self.inner.borrow_mut().closing = true;
         let ticket = self.inner.borrow_mut().next_ticket();
@@ -247,7 +246,7 @@ impl Journal {
         let (job, result) = loop {
             let over = async { Some(work.as_mut().await) };
             let passing = async {
-                self.wait(Inner::may_pass).await;
+                self.wait(Inner::may_pipeline).await;
                 None
             };
             match or(over, passing).await {
@@ -272,16 +271,16 @@ impl Journal {
         }
     }
 
-    /// Writes what stands in the buffer behind the job that is under way.
+    /// Writes the buffer after the job in progress.
     async fn write_ahead(&self) {
         let (mut ahead, frames) = {
             let mut inner = self.inner.borrow_mut();
             let Some(ahead) = inner.ahead.take() else { return };
-            inner.hurried = false;
+            inner.has_acceptance = false;
             (ahead, std::mem::take(&mut inner.buffer))
         };
         let bytes = frames.len() as u64;
-        // Not on the one thread that syncs: a kill during the sync would send the reply again.
+        // Not on the thread that syncs: a kill during the sync would send the reply again.
         let work = move || ahead.write(&frames).map(|()| ahead);
         let written = crate::sys::spawn_thread("accepted", work).await;
         let mut inner = self.inner.borrow_mut();
@@ -291,8 +290,8 @@ impl Journal {
                 let costs = self.costs.get();
                 self.costs.set(WriteStats { bytes: costs.bytes + bytes, ..costs });
             }
-            // The next job begins a file with all that is alive.
-            _ => inner.passing_failed = true,
+            // The next job starts a file with all live entries.
+            _ => inner.pipelined_failed = true,
         }
     }
 
@@ -320,8 +319,9 @@ impl Inner {
         self.recorded > self.tried || self.sync_wanted > self.synced && !self.failed
     }
 
-    fn may_pass(&self) -> bool {
-        self.hurried && self.ahead.as_ref().is_some_and(|a| a.has_capacity(self.buffer.len()))
+    fn may_pipeline(&self) -> bool {
+        self.has_acceptance
+            && self.ahead.as_ref().is_some_and(|a| a.has_capacity(self.buffer.len()))
     }
 
     fn job(&mut self, sessions: &Path) -> Option<Job> {
@@ -341,18 +341,18 @@ impl Inner {
                 frame::encode(f, generation, buffer);
             });
         }
-        self.under_way = std::mem::take(&mut self.lines);
+        self.in_flight = std::mem::take(&mut self.lines);
         let sync = self.sync_wanted > self.synced || snapshot;
         self.ahead = match &files {
             Some(files) if sync && !snapshot => Some(files.ahead(self.buffer.len())),
             _ => None,
         };
-        self.hurried = false;
+        self.has_acceptance = false;
         Some(Job {
             files,
             frames: std::mem::take(&mut self.buffer),
             snapshot,
-            lines: self.under_way.clone(),
+            lines: self.in_flight.clone(),
             dirty: std::mem::take(&mut self.dirty),
             sessions: sessions.to_path_buf(),
             sync,
@@ -373,9 +373,9 @@ impl Inner {
         if ok && (job.sync || job.snapshot) {
             self.synced = upto;
         }
-        self.failed = !ok || std::mem::take(&mut self.passing_failed);
-        // Lines that did not reach their file come before newer ones.
-        self.under_way = Vec::new();
+        self.failed = !ok || std::mem::take(&mut self.pipelined_failed);
+        // Lines that were not written come before newer ones.
+        self.in_flight = Vec::new();
         self.failures.note(std::mem::take(&mut job.failures));
         job.lines.append(&mut self.lines);
         self.lines = job.lines;

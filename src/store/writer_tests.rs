@@ -133,13 +133,13 @@ fn an_acceptance_passes_the_sync_that_is_under_way() {
     let ticket = journal.record(&received(3));
     journal.inner.borrow_mut().sync_wanted = ticket.0;
     let mut job = journal.inner.borrow_mut().job(&dir.join("sessions")).expect("a job");
-    assert!(!journal.inner.borrow().may_pass());
+    assert!(!journal.inner.borrow().may_pipeline());
     journal.record(&received(4));
-    assert!(!journal.inner.borrow().may_pass(), "only a reply's acceptance is in a hurry");
+    assert!(!journal.inner.borrow().may_pipeline(), "only a reply's acceptance is in a hurry");
     journal.record(&Frame::Finished { id: 1 });
-    assert!(journal.inner.borrow().may_pass());
+    assert!(journal.inner.borrow().may_pipeline());
     smol::block_on(journal.write_ahead());
-    assert!(!journal.inner.borrow().may_pass());
+    assert!(!journal.inner.borrow().may_pipeline());
 
     let open_now = || open_copy(&dir);
     assert_eq!(open_now(), [1, 2], "behind a gap it does not count yet");

@@ -94,7 +94,7 @@ impl Tools {
                 continue;
             }
             match asked.start(leaves, &self.user) {
-                Ok(lent) => self.running.push(lent),
+                Ok(command) => self.running.push(command),
                 Err(e) => word = Some(format!("a command cannot be started: {e}")),
             }
         }

@@ -26,7 +26,7 @@ pub fn moment(ms: u64) {
     sleep(Duration::from_millis(ms));
 }
 
-/// A server or client that takes its time, which is the fault under trial.
+/// A slow server or client, which is the fault under test.
 pub fn slow(time: Duration) {
     sleep(time);
 }

@@ -25,7 +25,7 @@ fn skill(name: &str, words: &str) -> String {
 }
 
 /// Packs `from/` of the home as GitHub does: the commit is a comment in front.
-fn pack(home: &Home, files: &[(&str, &str)]) -> Vec<u8> {
+fn archive(home: &Home, files: &[(&str, &str)]) -> Vec<u8> {
     let _ = std::fs::remove_dir_all(home.path("from"));
     for (path, text) in files {
         home.write(&format!("from/{path}"), text);
@@ -40,7 +40,7 @@ fn pack(home: &Home, files: &[(&str, &str)]) -> Vec<u8> {
 
 /// A repository with two skills.
 fn repository(home: &Home, words: &str) -> Vec<u8> {
-    pack(
+    archive(
         home,
         &[
             ("repo-main/README.md", "about"),
@@ -154,7 +154,7 @@ fn folders_and_tarballs_and_searches() {
     home.write("mine/SKILL.md", &skill("mine", "is mine"));
     let done = home.run(&["skills", "install", "./mine"]);
     assert!(done.status.success() && done.stdout.contains("(folder ./mine"), "{}", done.all());
-    pack(
+    archive(
         &home,
         &[("repo-main/SKILL.md", &skill("packed", "was packed")), ("repo-main/a.txt", "x")],
     );

@@ -59,7 +59,7 @@ pub async fn check_disk(out: &mut Reporter, config: &Config) {
                 );
             }
         }
-        if let Some((path, owner)) = foreign(&folder) {
+        if let Some((path, owner)) = wrong_owner(&folder) {
             let what = format!("{} is another user's than {shown}", path.display());
             out.note(Bad, "disk", &what, &format!("chown -R {owner} {shown}"));
         }
@@ -94,7 +94,7 @@ fn flush(folder: &Path) -> io::Result<Duration> {
 }
 
 /// A file that whoever owns the folder cannot rewrite, as a command of root's may have left it, and that owner.
-fn foreign(folder: &Path) -> Option<(PathBuf, u32)> {
+fn wrong_owner(folder: &Path) -> Option<(PathBuf, u32)> {
     let owner = fs::metadata(folder).ok()?.uid();
     if owner == 0 {
         return None;

@@ -3,10 +3,10 @@
 //! The source is only read, below its folder and never through a link. At the target every file is old or new, what was there
 //! is kept beside, and a second run passes over what the first has done.
 
-mod back;
-mod go;
+mod from_go;
+pub mod from_openclaw;
 pub mod migrator;
-pub mod openclaw;
+mod to_go;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ use crate::store::adopt::Adoption;
 use crate::sys::beneath::{self, Root};
 use crate::sys::files::read_bounded;
 
-pub use openclaw::{provider, snake};
+pub use from_openclaw::{provider, snake};
 
 /// Takes over what is asked for and reports on every file.
 ///
@@ -82,9 +82,9 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         report: Report::new(args.json),
     };
     let done = if go {
-        go::migrate(&root, &mut migrator)
+        from_go::migrate(&root, &mut migrator)
     } else {
-        openclaw::migrate(&root, &mut migrator)
+        from_openclaw::migrate(&root, &mut migrator)
     };
     // The report comes first, also where a full disk has ended it.
     let failed = migrator.report.end(args.dry_run, root.path(), &migrator.target);
@@ -113,7 +113,7 @@ fn back(args: &args::Migrate, to: &str) -> Result<ExitCode> {
     let lock =
         Home::lock(&home).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?;
     let mut report = Report::new(args.json);
-    let done = back::give_back(&home, &options, &mut report);
+    let done = to_go::export(&home, &options, &mut report);
     let failed = report.end(false, &home, &home);
     done?;
     drop(lock);

@@ -1,8 +1,8 @@
-//! What a conversation in the workspace has that the session does not. Pure but for reading.
+//! Finds what a conversation in the workspace has that the session does not. Only reads.
 //!
-//! Go writes a file anew when it compacts it, and copies conversations to other names, so bytes alone do not tell: then the
-//! session's last messages are looked for among those of the file. That also makes adopting twice the same as once, wherever
-//! the power went.
+//! Go rewrites a file when it compacts it, and copies conversations to other names, so offsets alone are not enough: then the
+//! session's last messages are searched for in the file. This also makes adoption idempotent, wherever the power
+//! failed.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, SeekFrom};
@@ -16,19 +16,19 @@ use crate::message::{Message, Role};
 use crate::proto::text;
 use crate::proto::tokenizer::{FNV, fnv};
 
-/// A text looked through once.
+/// The result of one pass over a text.
 pub struct TextScan {
     /// Its bytes.
     pub length: u64,
     /// SHA-256 in hexadecimal digits.
     pub hash: String,
-    /// Sum of the last two messages.
+    /// Hash of the last two messages.
     pub last: u64,
-    /// Sums of the last messages, and where each ends.
+    /// Hashes of the last messages, and the offset at which each ends.
     messages: VecDeque<(u64, u64)>,
 }
 
-/// Looks through a text and remembers at most `most` messages.
+/// Scans a text and remembers at most the last `most` messages.
 ///
 /// # Errors
 /// The kernel's.
@@ -66,7 +66,7 @@ pub fn scan(text: &mut dyn Text, most: usize) -> io::Result<TextScan> {
     Ok(TextScan { length, hash, last, messages })
 }
 
-/// A message's sum: of what every version writes, however it writes it.
+/// A message's hash over the fields that every version writes, independent of formatting.
 fn message_hash(line: &[u8]) -> u64 {
     let Ok(message) = text::utf8(line).and_then(Message::parse) else { return fnv(FNV, line) };
     let role = match message.role {
@@ -81,14 +81,14 @@ fn message_hash(line: &[u8]) -> u64 {
     parts.fold(FNV, |sum, part| fnv(fnv(sum, part.as_bytes()), &[0]))
 }
 
-/// Sum of a message and the one before it.
+/// Hash of a message and the one before it.
 fn pair_hash(messages: &VecDeque<(u64, u64)>, at: usize) -> u64 {
     let before = at.checked_sub(1).map_or(0, |at| messages[at].0);
     fnv(before, &messages[at].0.to_le_bytes())
 }
 
-/// Where in a surveyed text what is new begins; its length where nothing is. `seen` is what was taken of the same file before,
-/// `session` the session as it is.
+/// Offset of the first new message in a scanned text; its length if there is none. `seen` is what was adopted of this file
+/// before, `session` the current session.
 ///
 /// # Errors
 /// The kernel's.
@@ -103,7 +103,7 @@ pub fn begin(
         None => None,
     };
     let end = |at: Option<usize>| at.map(|at| survey.messages[at].1);
-    // All of it is there, perhaps since a moment before a power cut.
+    // All of it has been adopted, perhaps just before a power cut.
     if found.is_some_and(|at| at + 1 == survey.messages.len()) {
         return Ok(survey.length);
     }
@@ -121,7 +121,8 @@ fn is_last(survey: &TextScan, at: usize, seen: &AdoptedFile) -> bool {
     at > 0 && seen.length > 0 && pair_hash(&survey.messages, at) == seen.last
 }
 
-/// The last of `messages` up to which they end as `session` does: in [`ADOPT_OVERLAP`] messages, or all that one of them has.
+/// The last index of `messages` at which they match the end of `session`: over [`ADOPT_OVERLAP`] messages, or all if there
+/// are fewer.
 fn overlap(messages: &VecDeque<(u64, u64)>, session: &VecDeque<(u64, u64)>) -> Option<usize> {
     let agrees = |at: usize| {
         let wanted = ADOPT_OVERLAP.min(session.len()).min(at + 1);

@@ -1,11 +1,11 @@
-//! Conversations that are in the workspace, where commands could write to them: of the Go original, or of our versions that kept
-//! them there too. At each start what is new becomes the home's.
+//! Adopts conversations from the workspace, where commands could write to them: the Go original's, or those of our versions
+//! that kept them there too. Each start moves what is new into the home.
 //!
-//! Go's files stay as they are, and are remembered ([`record`]), so that what a later Go run appends is taken as well. Ours are
-//! moved. Each step can be done twice, and the record is written after it: wherever the power goes, the next start ends with
-//! all of it and nothing twice. What comes from there counts as untrusted ([`Meta::untrusted_bytes`]).
+//! Go's files stay as they are and are recorded ([`record`]), so that what a later Go run appends is adopted as well. Ours
+//! are moved. Each step is idempotent and is recorded afterwards: wherever the power fails, the next start ends with
+//! everything, once. Adopted text counts as untrusted ([`Meta::untrusted_bytes`]).
 
-mod give_back;
+mod export;
 mod merge;
 pub mod record;
 mod source;
@@ -27,7 +27,7 @@ use crate::limits::{ADOPT_LINES, ADOPT_NOTES, TREE_NAMES};
 use crate::proto::text::one_line;
 use crate::sys::beneath::File;
 
-/// Where our earlier versions listed what they had taken over.
+/// Where our earlier versions listed what they had adopted.
 const FROM: &str = "taken_from";
 
 /// An adoption under way.
@@ -36,16 +36,16 @@ pub struct Adoption {
     pub home: Dir,
     /// The workspace.
     pub workspace: Dir,
-    /// What was adopted before.
+    /// What was adopted so far.
     pub record: Record,
-    /// What is to be told, a line each.
+    /// Messages for the log, one line each.
     pub notes: Vec<String>,
     sessions: Sessions,
     refused: usize,
 }
 
 impl Adoption {
-    /// Looks what was adopted before; `None` where there is no workspace, or it is the home itself.
+    /// Reads what was adopted before; `None` where there is no workspace, or it is the home itself.
     ///
     /// # Errors
     /// The disk's.
@@ -53,13 +53,13 @@ impl Adoption {
         let sessions = Sessions::new(home);
         let home = Dir::make(home).with_context(|| home.display().to_string())?;
         for folder in ["sessions", "cron", "state"] {
-            // One that is none of ours is told by whoever uses it.
+            // Whoever uses a folder that is not ours reports it.
             let _ = home.close(folder);
         }
         let mut record = Record::read(&home)?;
         let found = Dir::find(workspace).with_context(|| workspace.display().to_string())?;
         let Some(workspace) = found.filter(|found| found.path() != home.path()) else {
-            // Whatever is there later came after the first start.
+            // From now on, what appears there came after the first start.
             (record.first, record.ours) = (false, false);
             record.save(&home)?;
             return Ok(None);
@@ -73,7 +73,7 @@ impl Adoption {
         Ok(Some(Adoption { home, workspace, record, notes, sessions, refused: 0 }))
     }
 
-    /// Says that the owner has put something into the workspace: it counts as what was there before the first start.
+    /// Records that the owner has put something into the workspace: it counts like what was there before the first start.
     ///
     /// # Errors
     /// The disk's.
@@ -87,7 +87,7 @@ impl Adoption {
         record.save(&home)
     }
 
-    /// Adopts the conversations; says how many.
+    /// Adopts the conversations; returns how many.
     ///
     /// # Errors
     /// The disk's, with what was adopted before in place.
@@ -121,7 +121,7 @@ impl Adoption {
                 self.note(&source, TextScan::default());
                 continue;
             };
-            // That nothing is taken twice is seen at the session's end: one source at a time.
+            // Duplicates are detected at the session's end, so adopt one source at a time.
             if !unsaved.insert(file_stem(key)?) {
                 self.record.save(&self.home)?;
                 unsaved.clear();
@@ -132,10 +132,10 @@ impl Adoption {
         Ok(adopted)
     }
 
-    /// Adopts the chat that wrote last, unless a chat has written here.
+    /// Adopts the last active chat, unless a chat has written here.
     pub fn last_chat(&mut self, now: i64) {
         let here = self.home.exists("state/state.json").unwrap_or(true);
-        // Commands could write another one at any time since: only what was there before us counts.
+        // Commands can have changed it since: only the state before the first start counts.
         if here || !self.record.first {
             return;
         }
@@ -145,14 +145,14 @@ impl Adoption {
         }
     }
 
-    /// Ends the first adoption, and keeps what is known now.
+    /// Ends the adoption and saves the record; returns the notes.
     ///
     /// # Errors
     /// The disk's.
     pub fn end(mut self) -> Result<Vec<String>> {
         if self.record.first && self.record.ours {
             for name in ["state/state.json", "state", "sessions", "cron"] {
-                // A folder goes where nothing is left in it.
+                // Only an empty folder is removed.
                 let _ = self.workspace.remove(name);
             }
         }
@@ -164,7 +164,7 @@ impl Adoption {
         Ok(self.notes)
     }
 
-    /// Tells of something that is not adopted.
+    /// Notes something that is not adopted.
     pub fn refuse(&mut self, name: &str, why: &str) {
         self.refused += 1;
         if self.refused <= ADOPT_NOTES {
@@ -175,7 +175,7 @@ impl Adoption {
     /// Moves a file of the workspace to the same name in the home, as this user's alone; false where there is one already.
     ///
     /// # Errors
-    /// It is no file of ours; the kernel's.
+    /// The file is not ours; the kernel's.
     pub fn move_file(&self, name: &str) -> io::Result<bool> {
         let Some(mut file) = self.workspace.read(name)? else { return Ok(false) };
         let folder = name.split('/').next().unwrap_or_default();
@@ -193,7 +193,7 @@ impl Adoption {
         Ok(true)
     }
 
-    /// Moves conversations of an earlier version of ours. The journal names them without their folder.
+    /// Moves conversations of our earlier versions. The journal names them without their folder.
     fn move_own_sessions(&mut self, folder: &Dir) -> Result<()> {
         let mut names = Vec::new();
         folder.each(TREE_NAMES, &mut |name, _| {
@@ -222,7 +222,7 @@ impl Adoption {
         if self.home.exists(&at)? {
             return Ok(());
         }
-        // The mark first: the conversation is never here without it.
+        // The mark first: the conversation must never be here without it.
         let meta_name = [source::stem(name), ".meta.json"].concat();
         let old = source::read_meta(folder, &meta_name);
         let here = self.sessions.folder().ok().flatten();
@@ -235,7 +235,7 @@ impl Adoption {
         Ok(())
     }
 
-    /// Appends what is new in a conversation of the workspace to the session of its chat; true where there was something.
+    /// Appends what is new in a conversation of the workspace to its chat's session; true if there was something new.
     fn adopt(&mut self, folder: &Dir, source: &Source, key: &str) -> Result<bool> {
         let read = source::open(folder, &source.name).and_then(|mut content| {
             let survey = merge::scan(&mut *content.lines, ADOPT_LINES)?;
@@ -278,7 +278,7 @@ impl Adoption {
         Ok(added)
     }
 
-    /// An earlier version of ours has adopted it, or the chat had gone on here before Go's was seen.
+    /// An earlier version of ours has adopted it, or the chat had continued here before Go's file was seen.
     fn is_left_alone(&self, source: &Source, meta: &Meta) -> bool {
         let taken = meta.rest.get(FROM).and_then(Value::as_array);
         let taken = taken.is_some_and(|all| all.iter().any(|f| f == source::stem(&source.name)));
@@ -300,7 +300,7 @@ impl Adoption {
     }
 }
 
-/// What is remembered of a text.
+/// What the record keeps of a scanned text.
 #[derive(Default)]
 struct TextScan {
     length: u64,
@@ -318,7 +318,7 @@ impl From<merge::TextScan> for TextScan {
     }
 }
 
-/// Go's summary and what of its lines no longer counts, for a session of `before` lines that gets its lines from byte `from` on.
+/// Takes Go's summary and skip count, for a session of `before` lines that gets Go's lines from byte `from` on.
 fn join_meta(meta: &mut Meta, theirs: &Meta, before: u64, from: u64) {
     if theirs.skip > 0 && from == 0 {
         meta.skip = before + theirs.skip;
@@ -334,7 +334,7 @@ fn join_meta(meta: &mut Meta, theirs: &Meta, before: u64, from: u64) {
     meta.updated_at.clone_from(&theirs.updated_at);
 }
 
-/// Saves a session's meta, then the session with the bytes `from..to` of `lines` behind it.
+/// Saves a session's meta, then appends the bytes `from..to` of `lines` to the session.
 fn append(
     adoption: &Adoption,
     (key, name): (&str, &str),
@@ -347,7 +347,7 @@ fn append(
         None => (0, false),
     };
     let ends_torn = is_torn(lines)?;
-    // The mark first: the text is never here without it.
+    // The mark first: the text must never be here without it.
     meta.untrusted_bytes = before + (to - from) + u64::from(torn) + u64::from(ends_torn);
     meta.untrusted_bytes = meta.untrusted_bytes.max(1);
     adoption.sessions.save_meta(key, &meta)?;

@@ -1,8 +1,8 @@
-//! What was adopted, in `state/adopted` of the home: one line each, so that a start tells what is new from what it has.
+//! The record of what was adopted, `state/adopted` in the home: one line each, so that a start knows what is new.
 //!
 //! ```text
-//! first                    what is in the workspace is the owner's
-//! ours                     what was found then is of an earlier version of ours
+//! first                    the workspace's content is the owner's
+//! ours                     it was written by an earlier version of ours
 //! job ID
 //! file STAMP LENGTH SHA256 LAST NAME
 //! ```
@@ -20,39 +20,39 @@ pub const NAME: &str = "state/adopted";
 /// One file of the workspace as it was when it was adopted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AdoptedFile {
-    /// Relative to the workspace; a session of other forms than JSONL counts as what it was converted to.
+    /// Relative to the workspace; a session in another format than JSONL has the name that it was converted to.
     pub name: String,
     /// Changes when the file does, see [`crate::store::bounded_read::stamp`].
     pub stamp: u64,
-    /// Bytes that were taken.
+    /// Bytes that were adopted.
     pub length: u64,
-    /// SHA-256 of these.
+    /// Their SHA-256.
     pub hash: String,
-    /// Sum of the last two messages among them.
+    /// Hash of the last two messages among them.
     pub last: u64,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// There was none.
+    /// There was no record yet.
     pub fresh: bool,
-    /// What is in the workspace was there before the first start, or the owner has put it there.
+    /// The workspace's content was there before the first start, or the owner has put it there.
     pub first: bool,
-    /// The workspace then was one of an earlier version of ours.
+    /// The workspace was used by an earlier version of ours then.
     pub ours: bool,
     /// Ids of jobs.
     pub jobs: Vec<String>,
     files: Vec<AdoptedFile>,
-    /// What the file says.
+    /// The file's content.
     saved: String,
 }
 
 impl Record {
-    /// Reads it; a home without one has never adopted anything.
+    /// Reads the record; a home without one has never adopted anything.
     ///
     /// # Errors
-    /// The disk's; something else stands in its place.
+    /// The disk's; something else has its name.
     pub fn read(home: &Dir) -> Result<Record> {
         let bytes = home.bytes(NAME, ADOPT_RECORD_BYTES).context(NAME)?;
         let Some(bytes) = bytes else {
@@ -69,19 +69,19 @@ impl Record {
                 "first" => record.first = true,
                 "job" => record.jobs.push(rest.to_owned()),
                 "ours" => record.ours = true,
-                // What a newer version wrote is not believed.
+                // Lines of a newer version are ignored.
                 _ => record.files.extend(seen(rest).filter(|_| what == "file")),
             }
         }
         Ok(record)
     }
 
-    /// The line of a file.
+    /// The entry of a file.
     pub fn seen(&self, name: &str) -> Option<&AdoptedFile> {
         self.files.iter().find(|seen| seen.name == name)
     }
 
-    /// Notes a file in place of what was known of it; false where there is no room for one more.
+    /// Adds or replaces a file's entry; false if the record is full.
     pub fn note(&mut self, new: AdoptedFile) -> bool {
         if new.name.contains('\n') {
             return false;
@@ -97,7 +97,7 @@ impl Record {
         true
     }
 
-    /// Writes it where it has changed; it is on the card when this returns.
+    /// Writes the record if it has changed; it is on the card when this returns.
     ///
     /// # Errors
     /// The disk's.

@@ -1,6 +1,6 @@
 //! Conversations in a workspace, under every name that a version of the Go original gave them (behaviour.md 3A.4, 3B.5):
-//! `telegram_ID.json` of v0.1, `agent_main_telegram_direct_ID.json` of v0.2.0 and 1, JSONL with a meta file since then, at last
-//! as `sk_v1_<hash>`. All of it is text that commands could write.
+//! `telegram_ID.json` of v0.1, `agent_main_telegram_direct_ID.json` of v0.2.0 and 1, JSONL with a meta file since then, at
+//! last as `sk_v1_<hash>`. Commands could have written any of it.
 
 use std::io::{Cursor, Read, Seek};
 
@@ -25,7 +25,7 @@ impl<T: Read + Seek> Text for T {}
 pub struct Source {
     /// File name in the folder.
     pub name: String,
-    /// The session it belongs to; `None` where it does not say.
+    /// The session it belongs to; `None` if it does not say.
     pub key: Option<String>,
     /// RFC 3339, or empty.
     pub updated: String,
@@ -33,16 +33,16 @@ pub struct Source {
     pub stamp: u64,
 }
 
-/// What is in a conversation's files.
+/// The content of a conversation's files.
 pub struct Content {
     /// JSONL.
     pub lines: Box<dyn Text>,
-    /// As its meta file says it, or the head of a JSON session.
+    /// From its meta file, or from the head of a JSON session.
     pub meta: Meta,
 }
 
-/// Conversations that `record` does not know as they are now, the older first, at most [`GO_SESSIONS`]; true where there are
-/// more. `refused` gets what stands in the folder and is no file of ours.
+/// Conversations that are new or changed since `record`, oldest first, at most [`GO_SESSIONS`]; true if there are
+/// more. `refused` is called with whatever else is in the folder.
 ///
 /// # Errors
 /// The kernel's.
@@ -78,12 +78,12 @@ pub fn list(
             Err(e) => refused(name, e.as_str()),
         }
     })?;
-    // Lines end up in the order of their time.
+    // So that lines are appended in the order of time.
     found.sort_unstable_by(|a, b| (&a.updated, &a.name).cmp(&(&b.updated, &b.name)));
     Ok((found, more))
 }
 
-/// A name that a conversation has; a meta file counts where it is alone.
+/// Whether a conversation has this name; a meta file counts if it is alone.
 fn is_session(folder: &Dir, name: &str) -> bool {
     match name.strip_suffix(".meta.json") {
         Some(stem) => matches!(folder.exists(&[stem, ".jsonl"].concat()), Ok(false)),
@@ -91,13 +91,13 @@ fn is_session(folder: &Dir, name: &str) -> bool {
     }
 }
 
-/// A file name without the endings of sessions.
+/// A file name without the suffix of a session.
 pub fn stem(name: &str) -> &str {
     let endings = [".meta.json", ".jsonl", ".json"];
     endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
-/// Is the name one that only the Go original gives?
+/// Whether only the Go original gives such a name.
 pub fn is_go(name: &str) -> bool {
     name.starts_with("sk_v1_") || name.starts_with("agent_")
 }
@@ -105,7 +105,7 @@ pub fn is_go(name: &str) -> bool {
 /// Opens a conversation.
 ///
 /// # Errors
-/// Something that is no file of ours, or too long; a JSON session that is none. A broken meta file is passed over.
+/// Not a regular file of ours, or too long; an invalid JSON session. A broken meta file is ignored.
 pub fn open(folder: &Dir, name: &str) -> Result<Content> {
     let gone = || Error::new("it is gone");
     if name.ends_with(".json") && !name.ends_with(".meta.json") {
@@ -126,13 +126,13 @@ pub fn open(folder: &Dir, name: &str) -> Result<Content> {
     Ok(Content { lines: Box::new(file), meta })
 }
 
-/// A meta file; `None` where there is none, or a broken one.
+/// Reads a meta file; `None` if there is none or it is broken.
 pub fn read_meta(folder: &Dir, name: &str) -> Option<Meta> {
     let bytes = folder.bytes(name, SESSION_META_BYTES).ok()??;
     text::utf8(&bytes).and_then(Meta::parse).ok()
 }
 
-/// The messages of a JSON session as session lines, the rest as a meta.
+/// Converts a JSON session's messages to session lines and the rest to a meta.
 fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<Meta> {
     let mismatch = TypeMismatch::default();
     let old = Json::parse(text, &mismatch)?;
@@ -153,7 +153,7 @@ fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<Meta> {
 }
 
 /// `channel:chat`, `channel:chat/topic`, `channel:chat@sender`, as `app::session_key` makes them; a file's stem where that is
-/// all there is, which names the same file.
+/// all there is; it leads to the same file.
 fn key(name: &str, meta: &Meta) -> Option<String> {
     if meta.rest.get("scope").is_some_and(|scope| scope["channel"].is_string()) {
         return of_scope(meta);
@@ -192,7 +192,7 @@ fn of_scope(meta: &Meta) -> Option<String> {
     }
 }
 
-/// `agent:ID:CHANNEL[:ACCOUNT]:KIND:CHAT`, also as a file's stem. What all chats share is the command line's.
+/// `agent:ID:CHANNEL[:ACCOUNT]:KIND:CHAT`, also as a file stem. A session that all chats share becomes the command line's.
 fn of_agent(parts: &[&str], mark: &str) -> Option<String> {
     if let ["agent", _, "main"] = parts {
         return Some("cli:default".into());

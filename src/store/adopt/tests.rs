@@ -177,7 +177,8 @@ fn what_a_later_go_run_adds_is_taken_and_nothing_twice() {
 
 #[test]
 fn wherever_the_power_goes_all_is_there_once() {
-    // What can be on the card: the record as it was after so many conversations, the sessions as they were after so many more.
+    // What can be on the card: the record as it was after so many conversations, the sessions as they were after so many
+    // more.
     for known in 0..4 {
         for written in known..4 {
             if known < 2 && written == 3 {

@@ -9,11 +9,11 @@ use crate::sys::beneath::File;
 /// Bytes read at a time.
 const WINDOW: usize = 512;
 
-/// Where a segment's bytes are.
+/// The storage of a segment.
 pub enum Source {
     /// On the card.
     File(File),
-    /// In memory, where the card takes none.
+    /// In memory, when the card cannot be written.
     Bytes(Vec<u8>),
 }
 
@@ -21,7 +21,7 @@ impl Source {
     /// Fills `buffer` from byte `at`.
     ///
     /// # Errors
-    /// I/O, the end.
+    /// I/O; unexpected end.
     pub fn read(&self, buffer: &mut [u8], at: u64) -> Result<()> {
         match self {
             Source::File(file) => file.read_exact_at(buffer, at),
@@ -50,18 +50,18 @@ impl Source {
 /// Where a term's postings are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct List {
-    /// Chunks it stands in.
+    /// Number of chunks that contain it.
     pub chunks: u32,
-    /// Where they begin and end in the file.
+    /// Start offset in the file.
     pub at: u64,
-    /// See `at`.
+    /// End offset in the file.
     pub end: u64,
 }
 
 /// Reads a part from front to back through a small window.
 pub struct Cursor<'a> {
     source: &'a Source,
-    /// Behind the window.
+    /// Offset after the window.
     at: u64,
     end: u64,
     window: [u8; WINDOW],
@@ -70,7 +70,7 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Bytes `at` to `end` of a source.
+    /// A cursor over bytes `at` to `end` of a source.
     pub fn new(source: &'a Source, at: u64, end: u64) -> Cursor<'a> {
         Cursor { source, at, end, window: [0; WINDOW], used: 0, filled: 0 }
     }
@@ -105,7 +105,7 @@ impl<'a> Cursor<'a> {
         Ok(out)
     }
 
-    /// Seven bits a byte, the lowest first.
+    /// A varint: seven bits per byte, lowest first (LEB128).
     fn varint(&mut self) -> Result<u32> {
         let mut value = 0_u64;
         for shift in (0..35).step_by(7) {
@@ -149,15 +149,15 @@ impl<'a> Cursor<'a> {
         Ok(Some(ChunkRecord::parse(&self.number()?)))
     }
 
-    /// Passes over chunks.
+    /// Skips `n` chunks.
     pub fn skip_chunks(&mut self, n: u32) {
         self.skip_to(self.place() + u64::from(n) * CHUNK);
     }
 
-    /// The next term; its postings are passed over.
+    /// The next term; its postings are skipped.
     ///
     /// # Errors
-    /// I/O, what is broken.
+    /// I/O; corrupt data.
     pub fn term(&mut self) -> Result<Option<(u32, List)>> {
         if self.is_done() {
             return Ok(None);
@@ -183,15 +183,15 @@ pub struct Postings<'a> {
 }
 
 impl<'a> Postings<'a> {
-    /// Those of a list in a segment of so many chunks.
+    /// The postings of `list` in a segment of `chunks` chunks.
     pub fn new(source: &'a Source, list: List, chunks: u32) -> Postings<'a> {
         Postings { cursor: Cursor::new(source, list.at, list.end), next: 0, chunks }
     }
 
-    /// Chunk and how often the term stands in it.
+    /// Chunk number and term frequency.
     ///
     /// # Errors
-    /// I/O, what is broken.
+    /// I/O; corrupt data.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<(u32, u32)>> {
         if self.cursor.is_done() {

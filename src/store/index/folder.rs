@@ -1,9 +1,9 @@
-//! The segments of an index: which there are, how new ones come in, when they are merged.
+//! The segments of an index: how they are listed, added and merged.
 //!
-//! A segment is called `FIRST-LAST.idx`, after the numbers of what was merged into it. That is all the bookkeeping: one
-//! whose range lies in another's was merged and is left over. Each is written beside and renamed, so a power cut leaves
-//! the old ones or the new one. Four neighbours of about one size become one: each byte is written about as often as
-//! the index has grown fourfold.
+//! A segment is called `FIRST-LAST.idx`, after the numbers of the segments merged into it. There is no other bookkeeping: one
+//! whose range is contained in another's is a leftover of a merge. Each is written to a temporary file and renamed, so a
+//! power cut leaves the old ones or the new one. Four neighbours of similar size are merged into one: each byte is written
+//! about as often as the index has grown fourfold.
 
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS, TREE_NAMES};
 use crate::store::dir::Dir;
 use crate::sys::beneath::File;
 
-/// Neighbours of one size that are merged.
+/// Number of neighbours of one size that are merged.
 const MERGE: usize = 4;
-/// Bytes of the smallest size.
+/// Bytes of the smallest size class.
 const SMALL: u64 = 4096;
 
 /// An open index. While it lives no other process or thread changes it.
@@ -27,9 +27,9 @@ pub struct Folder {
     dir: PathBuf,
     /// Oldest first.
     pub segments: Vec<Segment>,
-    /// Why nothing more can be written; what is new is in memory then.
+    /// Why the card cannot be written; new segments are kept in memory then.
     pub trouble: Option<String>,
-    /// What is wrong with a segment: nothing can be searched.
+    /// Why a segment is corrupt; nothing can be searched then.
     pub broken: Option<Error>,
     _lock: Option<File>,
 }
@@ -40,7 +40,7 @@ fn parse(name: &str) -> Option<(u32, u32)> {
 }
 
 impl Folder {
-    /// Opens the index in `dir`, or begins one. Waits while another one has it.
+    /// Opens the index in `dir`, or creates one. Waits while another process has it open.
     pub fn open(dir: &Path) -> Folder {
         let mut folder = Folder {
             dir: dir.to_owned(),
@@ -82,12 +82,12 @@ impl Folder {
         let Ok(dir) = Dir::open(&self.dir) else { return Ok(()) };
         let mut ranges: Vec<(u32, u32)> = Vec::new();
         dir.each(TREE_NAMES, &mut |name, _| ranges.extend(parse(name)))?;
-        // The widest of those that begin together comes first.
+        // Of ranges with the same start the widest comes first.
         ranges.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
         let mut next = 0;
         for range in ranges {
             if range.0 > range.1 || (next > 0 && range.1 < next) {
-                // A merge was cut off before it had cleared up.
+                // An interrupted merge left it behind.
                 let _ = dir.remove(&name(range));
                 continue;
             }
@@ -100,7 +100,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Clears the way for a new index; the newest segment is kept as `broken`, for whoever wonders.
+    /// Removes the segments to make way for a new index; keeps the newest as `broken` for inspection.
     pub fn set_aside(&mut self) {
         self.segments.clear();
         let Ok(dir) = Dir::open(&self.dir) else { return };
@@ -112,7 +112,7 @@ impl Folder {
         }
     }
 
-    /// What is known of the documents with these keys, both ends included, by key.
+    /// The records of the documents with keys from `from` to `to` inclusive, sorted by key.
     ///
     /// # Errors
     /// I/O.
@@ -130,7 +130,7 @@ impl Folder {
                 }
             }
         }
-        // Of equal keys the newest one came last, and stays last.
+        // The newest record of a key comes last; a stable sort keeps it last.
         found.sort_by_key(|doc| doc.key);
         let mut newest: Vec<Doc> = Vec::with_capacity(found.len());
         for doc in found {
@@ -142,7 +142,7 @@ impl Folder {
         Ok(newest)
     }
 
-    /// Do the chunks of a document in segment `n` count no longer?
+    /// Whether a newer segment replaces the document's chunks in segment `n`.
     ///
     /// # Errors
     /// I/O.
@@ -155,10 +155,10 @@ impl Folder {
         Ok(false)
     }
 
-    /// Takes a run in, as a segment on the card or, where that takes none, in memory.
+    /// Adds a segment, on the card or, if that cannot be written, in memory.
     ///
     /// # Errors
-    /// What is broken in older segments.
+    /// Corrupt older segments.
     pub fn add(&mut self, run: &mut SegmentBuilder) -> Result<()> {
         if run.is_empty() {
             return Ok(());
@@ -191,7 +191,7 @@ impl Folder {
         segment(&dir, range)
     }
 
-    /// Merges what there is too much of.
+    /// Merges neighbours of similar size.
     fn compact(&mut self) -> Result<()> {
         loop {
             let Some(last) = self.segments.last() else { return Ok(()) };
@@ -210,7 +210,7 @@ impl Folder {
             match self.write(range, &mut |out| write::merge(&parts, from > 0, out)) {
                 Ok(merged) => {
                     for part in parts.iter().filter(|part| part.range != range) {
-                        // A leftover is removed by the next start.
+                        // The next start removes leftovers.
                         let _ = Dir::open(&self.dir).and_then(|dir| dir.remove(&name(part.range)));
                     }
                     self.segments.push(merged);
@@ -235,12 +235,12 @@ fn segment(dir: &Dir, range: (u32, u32)) -> Result<Segment> {
     Segment::open(Source::File(file), range)
 }
 
-/// The data, not the disk, is at fault.
+/// Whether the data, not the disk, is at fault.
 fn is_broken(e: &Error) -> bool {
     matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
 }
 
-/// 0 below [`SMALL`] bytes, one more for each fourfold.
+/// Size class: 0 below [`SMALL`] bytes, one more for each factor of four.
 fn level(size: u64) -> u32 {
     (size / SMALL).checked_ilog(4).map_or(0, |n| n + 1)
 }

@@ -1,9 +1,9 @@
-//! Finds what was noted: BM25 over MEMORY.md, the daily notes and the sessions' summaries.
+//! Full-text search: BM25 over MEMORY.md, the daily notes and the sessions' summaries.
 //!
-//! The index is a few segments in a folder of the daemon's own state. Before each search it is brought up to date: what
-//! changed is read and goes into a new small segment, of a note that only grew just its new end; now and then neighbours
+//! The index is a few segments in a folder of the daemon's state. Each search first updates it: changed files
+//! are read into a new small segment, only the new end of a note that grew; from time to time neighbours
 //! are merged ([`folder`]). A search reads a few hundred bytes of each segment for each of its words ([`query`]), never
-//! the whole. All of it is derived: what is broken is set aside and made anew. Blocks on the disk.
+//! the whole. The index is derived data: a corrupt one is set aside and rebuilt. Blocks on the disk.
 
 pub mod cursor;
 pub mod folder;
@@ -22,14 +22,14 @@ use std::path::PathBuf;
 use crate::store::dir::Dir;
 use folder::Folder;
 
-/// One chunk that was found.
+/// A chunk that matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hit {
     /// File, relative to the workspace.
     pub file: String,
     /// Line of the file; 0 in a summary, which is one line of its file.
     pub line: u32,
-    /// Heading it stands under, or empty.
+    /// Heading above it, or empty.
     pub section: String,
     /// Day of the note (`2026-02-17`), day of the summary, or empty.
     pub date: String,
@@ -37,12 +37,12 @@ pub struct Hit {
     pub text: String,
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Clone, Debug, Default)]
 pub struct SearchResult {
     /// The best first.
     pub hits: Vec<Hit>,
-    /// What the user should know: the index is not whole, or not saved.
+    /// Warnings for the user: the index is incomplete or could not be saved.
     pub notes: Vec<String>,
 }
 
@@ -51,13 +51,13 @@ pub struct SearchResult {
 pub struct Folders {
     /// Has `memory/`.
     pub workspace: PathBuf,
-    /// Has `sessions/`, whose summaries are found, too.
+    /// Has `sessions/`, whose summaries are searched too.
     pub home: PathBuf,
-    /// Of the index; can be made again from the others.
+    /// The index; can be rebuilt from the others.
     pub index: PathBuf,
 }
 
-/// Searches the memory. Never fails: what is wrong stands in the notes.
+/// Searches the memory. Never fails: problems are reported in the notes.
 pub fn search(folders: &Folders, query: &str, limit: usize) -> SearchResult {
     let mut found = SearchResult::default();
     for _ in 0..2 {

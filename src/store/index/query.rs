@@ -1,6 +1,6 @@
-//! Which chunks say most about a question: BM25 (Robertson, Walker), k1 = 1.2, b = 0.75.
+//! Ranks chunks for a query: BM25 (Robertson, Walker), k1 = 1.2, b = 0.75.
 //!
-//! The postings of all words are read side by side, so that memory does not grow with what is found.
+//! The postings of all terms are read in parallel, so memory does not grow with the number of matches.
 
 use std::io::Result;
 
@@ -14,7 +14,7 @@ use crate::proto::tokenizer::{self, TermHash, TermUse};
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
-/// The terms of a question, each once.
+/// The distinct terms of a query.
 pub fn query_terms(query: &str) -> Vec<TermHash> {
     let mut asked = Vec::new();
     tokenizer::terms(query, TermUse::Query, &mut |term| {
@@ -28,7 +28,7 @@ pub fn query_terms(query: &str) -> Vec<TermHash> {
 /// The `limit` best chunks and their scores, the best first; of equal ones the newest first.
 ///
 /// # Errors
-/// I/O, what is broken.
+/// I/O; corrupt data.
 pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, ChunkRecord)>> {
     let asked = query_terms(query);
     let chunks: u64 = folder.segments.iter().map(|s| u64::from(s.foot.chunks)).sum();
@@ -39,7 +39,7 @@ pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, Chun
     }
     let in_all = |i: usize| lists.iter().flat_map(|l| l[i]).map(|l| u64::from(l.chunks)).sum();
     let counts: Vec<u64> = (0..asked.len()).map(in_all).collect();
-    // What every second chunk has says nothing, and would be the longest to read.
+    // A term in every second chunk carries no information and has the longest postings.
     let common = |count: u64| count * 2 > chunks && chunks > 32;
     let any_rare = counts.iter().any(|count| *count > 0 && !common(*count));
     let weight = |count: u64| match common(count) && any_rare {
@@ -62,7 +62,7 @@ pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, Chun
     Ok(top.found)
 }
 
-/// Gives `each` the chunks of a segment in which any of the terms stands.
+/// Calls `each` with the chunks of a segment that contain any of the terms.
 fn score(
     segment: &Segment,
     open: Vec<(Postings<'_>, f32)>,

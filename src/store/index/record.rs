@@ -1,4 +1,4 @@
-//! What a segment of the index is made of: a file that is written once and read in small pieces.
+//! The format of a segment: a file that is written once and read in small pieces.
 //!
 //! # Format (little endian)
 //! | part | what |
@@ -9,8 +9,8 @@
 //! | marks | 8 bytes each, one every [`MARK_EVERY`] bytes of terms: term u32, offset in terms u32 |
 //! | foot | 64 bytes: see [`Footer`] |
 //!
-//! A posting is the distance from the chunk before (from -1 the first) times two, plus one where the term stands there
-//! once; else its count follows. All are varints. What does not add up is [`ErrorKind::InvalidData`]: nothing read here
+//! A posting is the distance from the previous chunk (from -1 for the first) times two, plus one if the term occurs
+//! once; otherwise its count follows. All are varints. Inconsistent data is [`ErrorKind::InvalidData`]: nothing read here
 //! is trusted.
 
 use std::io::{Error, ErrorKind, Result};
@@ -29,12 +29,12 @@ pub const CHUNK: u64 = 24;
 pub const MARK: u64 = 8;
 /// Bytes of terms between two marks.
 pub const MARK_EVERY: u64 = 2048;
-/// The document's earlier chunks, in older segments, count no longer.
+/// Replaces the document's chunks in older segments.
 pub const REPLACES: u32 = 1;
 /// The document is gone.
 pub const DEAD: u32 = 2;
 
-/// Something in a segment is not as it must be.
+/// The error for corrupt data.
 pub fn broken(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidData, what)
 }
@@ -46,20 +46,20 @@ pub struct Doc {
     pub key: u64,
     /// Its inode.
     pub inode: u64,
-    /// Its modification time in nanoseconds; 0 where indexing has not come to its end.
+    /// Its modification time in nanoseconds; 0 if indexing is not complete.
     pub mtime: u64,
     /// Bytes that are indexed.
     pub end: u32,
     /// Line ends in them.
     pub lines: u32,
-    /// Sum of the last of them.
+    /// Checksum of the last of them.
     pub check: u32,
     /// [`REPLACES`], [`DEAD`].
     pub flags: u32,
 }
 
 impl Doc {
-    /// As it stands in the file.
+    /// Encodes it.
     pub fn bytes(&self) -> [u8; DOC as usize] {
         let mut out = [0; DOC as usize];
         for (at, n) in [(0, self.key), (8, self.inode), (16, self.mtime)] {
@@ -71,7 +71,7 @@ impl Doc {
         out
     }
 
-    /// Reads it.
+    /// Decodes it.
     pub fn parse(b: &[u8; DOC as usize]) -> Doc {
         Doc {
             key: u64_at(b, 0),
@@ -85,12 +85,12 @@ impl Doc {
     }
 }
 
-/// A chunk of a document.
+/// A chunk's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkRecord {
     /// Its document's key.
     pub key: u64,
-    /// Where it begins.
+    /// Its byte offset in the document.
     pub offset: u32,
     /// Its first line, from 1.
     pub line: u32,
@@ -98,12 +98,12 @@ pub struct ChunkRecord {
     pub length: u16,
     /// Its terms.
     pub terms: u16,
-    /// Sum of its bytes.
+    /// Hash of its bytes.
     pub sum: u32,
 }
 
 impl ChunkRecord {
-    /// A number that only the same bytes of the same document have.
+    /// An id derived from the document's key and the chunk's bytes, stable across merges.
     pub fn id(&self) -> u64 {
         fnv(
             fnv(FNV, &self.key.to_le_bytes()),
@@ -111,7 +111,7 @@ impl ChunkRecord {
         )
     }
 
-    /// As it stands in the file.
+    /// Encodes it.
     pub fn bytes(&self) -> [u8; CHUNK as usize] {
         let mut out = [0; CHUNK as usize];
         out[..8].copy_from_slice(&self.key.to_le_bytes());
@@ -123,7 +123,7 @@ impl ChunkRecord {
         out
     }
 
-    /// Reads it.
+    /// Decodes it.
     pub fn parse(b: &[u8; CHUNK as usize]) -> ChunkRecord {
         ChunkRecord {
             key: u64_at(b, 0),
@@ -136,7 +136,7 @@ impl ChunkRecord {
     }
 }
 
-/// Numbers of records and bytes of the parts.
+/// The footer: sizes of the parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footer {
     /// Documents.
@@ -154,7 +154,7 @@ pub struct Footer {
 }
 
 impl Footer {
-    /// As it stands in the file.
+    /// Encodes it.
     pub fn bytes(&self) -> [u8; FOOT] {
         let mut out = [0; FOOT];
         out[..8].copy_from_slice(MAGIC);
@@ -169,7 +169,7 @@ impl Footer {
         out
     }
 
-    /// Reads it.
+    /// Decodes it.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`] when it is none.
@@ -191,12 +191,12 @@ impl Footer {
     }
 }
 
-/// A number at a place; 0 beyond the end.
+/// The u32 at offset `at`, little endian; 0 beyond the end.
 pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
-/// The same.
+/// The u64 at offset `at`, little endian; 0 beyond the end.
 pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
 }

@@ -1,4 +1,4 @@
-//! One segment: what is looked up in it. Its format is told in [`super::record`].
+//! Lookups in one segment. [`super::record`] defines its format.
 
 use std::io::Result;
 
@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 /// An open segment.
 pub struct Segment {
     source: Source,
-    /// First and last number of what it was merged from; see [`super::store`].
+    /// First and last number of the segments it was merged from; see [`super::folder`].
     pub range: (u32, u32),
     /// Bytes of the file.
     pub size: u64,
@@ -48,13 +48,13 @@ impl Segment {
         self.terms_at() + u64::from(self.foot.terms)
     }
 
-    /// Reads on from document `n`.
+    /// A cursor from document `n` on.
     pub fn docs(&self, n: u32) -> Cursor<'_> {
         let at = u64::from(n.min(self.foot.docs)) * DOC;
         Cursor::new(&self.source, at, self.chunks_at())
     }
 
-    /// Number of the first document whose key is not below `key`.
+    /// Index of the first document whose key is at least `key`.
     ///
     /// # Errors
     /// I/O.
@@ -69,7 +69,7 @@ impl Segment {
         Ok(low)
     }
 
-    /// What the segment knows of a document.
+    /// The record of a document.
     ///
     /// # Errors
     /// I/O.
@@ -80,13 +80,13 @@ impl Segment {
         Ok(self.docs(self.first_doc(key)?).doc()?.filter(|doc| doc.key == key))
     }
 
-    /// Reads on from chunk `n`.
+    /// A cursor from chunk `n` on.
     pub fn chunks(&self, n: u32) -> Cursor<'_> {
         let at = self.chunks_at() + u64::from(n.min(self.foot.chunks)) * CHUNK;
         Cursor::new(&self.source, at, self.terms_at())
     }
 
-    /// Reads all terms.
+    /// A cursor over all terms.
     pub fn terms(&self) -> Cursor<'_> {
         Cursor::new(&self.source, self.terms_at(), self.marks_at())
     }
@@ -94,7 +94,7 @@ impl Segment {
     /// A term's postings.
     ///
     /// # Errors
-    /// I/O, what is broken.
+    /// I/O; corrupt data.
     pub fn find(&self, term: u32) -> Result<Option<List>> {
         let mut mark = [0; MARK as usize];
         let (mut low, mut high) = (0, self.foot.marks);

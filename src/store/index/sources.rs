@@ -1,6 +1,6 @@
-//! What is indexed, where it lies, and how a chunk of it is shown.
+//! The indexed files, their keys, and excerpts of their chunks.
 //!
-//! Files are opened below the workspace only: a link finds nothing.
+//! Files are opened below the workspace only; links are not followed.
 
 use std::io::Result;
 use std::os::unix::fs::FileExt;
@@ -23,7 +23,7 @@ pub const MEMORY: u64 = 1 << KIND;
 pub const NOTE: u64 = 2 << KIND;
 /// Keys of the notes' folders: and `YYYYMM`. They have no chunks.
 pub const MONTH: u64 = 3 << KIND;
-/// Keys of sessions: and a sum of their file stem.
+/// Keys of sessions: and a hash of their file stem.
 pub const SESSION: u64 = 4 << KIND;
 /// Bits of a key below its kind.
 const KIND: u32 = 56;
@@ -40,7 +40,7 @@ pub fn session(stem: &str) -> u64 {
     SESSION | (fnv(FNV, stem.as_bytes()) & ((1 << KIND) - 1))
 }
 
-/// What tells whether a file has changed.
+/// What shows whether a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Inode.
@@ -52,7 +52,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Of a file or folder.
+    /// The status of a file or folder.
     pub fn of(meta: &Kernel) -> Status {
         let mtime = (meta.changed.0 as u64).wrapping_mul(1_000_000_000);
         Status {
@@ -68,10 +68,10 @@ pub fn note_path(number: u64) -> String {
     format!("memory/{:06}/{number:08}.md", number / 100)
 }
 
-/// Names of `length` digits and an ending in a folder of `dir`, as numbers with what they are, ascending.
+/// Names of `length` digits and a suffix in a subfolder of `dir`, as ascending numbers with their status.
 ///
 /// # Errors
-/// I/O; a folder that is not there is empty.
+/// I/O; a missing folder counts as empty.
 pub fn numbered(
     dir: &Dir,
     folder: &str,
@@ -104,7 +104,7 @@ pub fn sessions(home: &Path) -> Result<Vec<(u64, String, Status)>> {
     Ok(found)
 }
 
-/// The meta of a session of this file stem; an empty one where it cannot be read.
+/// The meta of the session with this file stem; an empty one if it cannot be read.
 pub fn meta(home: &Path, stem: &str) -> Meta {
     Sessions::new(home).meta(stem).unwrap_or_default()
 }
@@ -112,7 +112,7 @@ pub fn meta(home: &Path, stem: &str) -> Meta {
 fn listed(dir: Option<Dir>, each: &mut dyn FnMut(&str, &Kernel)) -> Result<()> {
     let Some(dir) = dir else { return Ok(()) };
     let look = &mut |name: &str, _| {
-        // What went in the meantime is as good as never seen, and so is a link.
+        // Skip files that were removed meanwhile, and links.
         if let Ok(Some(meta)) = dir.meta(name) {
             each(name, &meta);
         }
@@ -125,7 +125,7 @@ pub fn open(root: &Dir, path: &str) -> Option<File> {
     root.read(path).ok().flatten()
 }
 
-/// Text of a chunk, what of the file stands before it, and into `hit` where it is.
+/// A chunk's text and the text before it in the file; sets the location in `hit`.
 fn read(root: &Dir, home: &Path, place: ChunkRecord, hit: &mut Hit) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
@@ -163,14 +163,14 @@ fn read(root: &Dir, home: &Path, place: ChunkRecord, hit: &mut Hit) -> Option<(S
     Some((string(text), string(before)))
 }
 
-/// A chunk as it is shown; `None` when the file has changed so that none of the words is there any more.
+/// A chunk as a search result; `None` if the file has changed and no longer contains any of the words.
 pub fn hit(root: &Dir, home: &Path, place: ChunkRecord, query: &str) -> Option<Hit> {
     let mut hit = Hit::default();
     let (text, before) = read(root, home, place, &mut hit)?;
     if !before.is_empty() {
         hit.section = heading(&before);
     }
-    // What has changed since is shown only when it still has one of the words.
+    // A changed chunk is shown only if it still contains one of the words.
     let same = hash32(fnv(FNV, text.as_bytes())) == place.sum;
     let at = first_match(&text, &query_terms(query)).or(same.then_some(0))?;
     let line = text[at..].find('\n').map_or(text.len(), |n| at + n);
@@ -192,7 +192,7 @@ pub fn text(root: &Dir, home: &Path, place: ChunkRecord) -> Option<String> {
     (hash32(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }
 
-/// The last heading in what stands before a chunk.
+/// The last heading before a chunk.
 fn heading(before: &str) -> String {
     let found = before.lines().rev().find(|line| line.starts_with('#'));
     found.map_or(String::new(), |line| one_line(line.trim_matches(['#', ' ']), 80))

@@ -1,8 +1,8 @@
-//! Brings an index up to date: finds what changed, reads that and nothing else.
+//! Updates an index: finds changed files and reads only those.
 //!
-//! Files are told apart by inode, time and size. A note that only grew is read from where it ended. Of months, the
-//! latest are looked through each time, and of the others those whose folder has changed and [`INDEX_MONTHS`] in turn:
-//! a file that somebody changed in place in a month long past is found within a few searches.
+//! A change shows in inode, time or size. A note that only grew is read from its old end. Of the months, the
+//! latest are checked each time; of the others those whose folder has changed, and [`INDEX_MONTHS`] in rotation:
+//! a file of an old month that was changed in place is found within a few searches.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -21,23 +21,23 @@ use crate::store::memory::LONG_TERM;
 use crate::sys::beneath::{File, Meta as Kernel};
 use crate::sys::clock;
 
-/// Months that are looked through each time.
+/// Months that are checked each time.
 const LATEST: usize = 3;
-/// Bytes at the end of what is indexed that must still be there for a file to have only grown.
+/// Bytes at the end of the indexed part that must be unchanged if a file has only grown.
 const CHECKED: u64 = 256;
 
 struct Update<'a> {
     folder: &'a mut Folder,
     root: &'a Dir,
     run: SegmentBuilder,
-    /// Bytes that may still be read this time.
+    /// Bytes that this update may still read.
     left: u64,
 }
 
-/// Brings the index up to date; returns what the user should know.
+/// Updates the index; returns warnings for the user.
 ///
 /// # Errors
-/// What is broken in the index. What cannot be read of the notes is left out.
+/// A corrupt index. Unreadable notes are skipped.
 pub fn update(folder: &mut Folder, root: &Dir, home: &Path) -> Result<Vec<String>> {
     let mut update =
         Update { folder, root, run: SegmentBuilder::default(), left: INDEX_UPDATE_BYTES };
@@ -56,7 +56,7 @@ pub fn update(folder: &mut Folder, root: &Dir, home: &Path) -> Result<Vec<String
     Ok(notes)
 }
 
-/// Is the document there, as far as the index knows?
+/// Whether the document exists according to the index.
 fn alive(doc: &Doc) -> bool {
     doc.flags & DEAD == 0
 }
@@ -70,7 +70,7 @@ impl Update<'_> {
         let Ok(mut months) = sources::numbered(self.root, "memory", 6, "") else { return Ok(()) };
         months.reverse();
         let known = self.folder.known(MONTH, sources::last(MONTH))?;
-        // A program that searches once begins elsewhere each time.
+        // A process that searches only once starts at a different month each time.
         static SEARCHES: AtomicUsize = AtomicUsize::new(0);
         let turn = SEARCHES.fetch_add(INDEX_MONTHS, Ordering::Relaxed);
         let turn = turn.wrapping_add(clock::unix_now() as usize) % months.len().max(1);
@@ -99,7 +99,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Looks through one month's notes; false when it could not.
+    /// Checks one month's notes; false if it could not finish.
     fn month(&mut self, folder: &str, month: u64) -> Result<bool> {
         let Ok(mut notes) = sources::numbered(self.root, folder, 8, ".md") else {
             return Ok(false);
@@ -142,7 +142,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Indexes a file when it has changed.
+    /// Indexes a file if it has changed.
     fn file(
         &mut self,
         key: u64,
@@ -180,7 +180,7 @@ impl Update<'_> {
         self.text(whole, &mut file, size - from, Some(summed))
     }
 
-    /// Reads `length` bytes of a document, as `whole` says it will be afterwards.
+    /// Indexes `length` bytes of a document; `whole` is its record afterwards.
     fn text(
         &mut self,
         whole: Doc,
@@ -198,7 +198,7 @@ impl Update<'_> {
         let sum = |end: u64| file.and_then(|file| check(file, end)).unwrap_or(0);
         while left > 0 {
             let wanted = left.min(buffer.len() as u64) as usize;
-            // A file that was cut short meanwhile ends here, and has changed for the next search.
+            // A file that was truncated meanwhile ends here; the next search sees the change.
             let n = reader.read(&mut buffer[..wanted]).unwrap_or(0);
             if n == 0 {
                 break;
@@ -237,14 +237,14 @@ impl Update<'_> {
     fn flush(&mut self) -> Result<()> {
         self.folder.add(&mut self.run)?;
         if self.folder.trouble.is_some() {
-            // One run in memory is what can be afforded.
+            // Memory allows only one segment at a time.
             self.left = 0;
         }
         Ok(())
     }
 }
 
-/// What a file brings with it to be continued.
+/// What is needed to index only the new end of a file.
 struct AppendState<'a> {
     file: Option<&'a File>,
     before: Option<Doc>,
@@ -275,7 +275,7 @@ fn is_same(doc: &Doc, status: &Status) -> bool {
     doc.inode == status.inode && doc.mtime == status.mtime && sized
 }
 
-/// Sum of the last bytes before `end`.
+/// Checksum of the last bytes before `end`.
 fn check(file: &File, end: u64) -> Option<u32> {
     let mut bytes = [0; CHECKED as usize];
     let length = end.min(CHECKED);

@@ -1,10 +1,10 @@
-//! What chunks mean, as numbers of a model: found by nearness, and put together with what was found by words.
+//! Embeddings of chunks: nearest-neighbour search, combined with full-text search.
 //!
 //! # Format (little endian)
 //! 24 bytes: magic, sum of the model's name u64, dimensions u32, checksum u32. Then one record for each chunk: its
-//! [`ChunkRecord::id`] u64, a scale f32, and its unit vector with an i8 for each dimension. A record stays good however the
-//! index is merged, since its number is made of the chunk itself. The file is derived data: of another model, or
-//! broken, it is begun anew, and half a record at its end is cut off.
+//! [`ChunkRecord::id`] u64, a scale f32, and its unit vector with an i8 for each dimension. A record stays valid when the
+//! index is merged, because the id is derived from the chunk itself. The file is derived data: for another model, or if
+//! corrupt, it is rebuilt, and an incomplete record at its end is cut off.
 
 use std::collections::HashMap;
 use std::io::{BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
@@ -42,14 +42,14 @@ fn head(model: u64, dimensions: usize) -> [u8; HEAD] {
     out
 }
 
-/// Length 1, and None for what has no direction.
+/// The vector scaled to length 1; `None` for a zero vector.
 fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     (length.is_normal()).then(|| vector.iter().map(|x| x / length).collect())
 }
 
 impl Vectors {
-    /// Those in the index's folder, of the model of this name.
+    /// The vectors of this model in the index's folder.
     pub fn open(dir: &Path, model: &str) -> Vectors {
         let path = dir.join("vectors");
         let model = fnv(FNV, model.as_bytes());
@@ -64,7 +64,7 @@ impl Vectors {
         dir.change(name)?.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// The file's dimensions; a record that was not finished is cut off.
+    /// The file's dimensions; cuts off an incomplete record.
     fn check(&self) -> Result<usize> {
         let mut file = self.file()?;
         let mut bytes = [0; HEAD];
@@ -82,7 +82,7 @@ impl Vectors {
         Ok(dimensions)
     }
 
-    /// Gives `each` every record's number, scale and vector.
+    /// Calls `each` with every record's id, scale and vector.
     fn walk(&self, each: &mut dyn FnMut(u64, f32, &[u8])) -> Result<()> {
         if self.dimensions == 0 {
             return Ok(());
@@ -100,7 +100,7 @@ impl Vectors {
         Ok(())
     }
 
-    /// Adds vectors of chunks. Those of another length than the ones before begin the file anew.
+    /// Adds vectors of chunks. Vectors of a new length replace the file.
     ///
     /// # Errors
     /// The disk's; vectors that are too long.
@@ -112,7 +112,7 @@ impl Vectors {
         }
         let mut bytes = Vec::with_capacity(items.len() * (12 + dimensions));
         for (number, vector) in items.iter().filter(|(_, vector)| vector.len() == dimensions) {
-            // A chunk that has no direction gets a record all the same, so that nobody asks for it again.
+            // A zero vector gets a record too, so that it is not requested again.
             let vector = unit(vector).unwrap_or_else(|| vec![0.0; dimensions]);
             let most = vector.iter().fold(1e-9_f32, |most, x| most.max(x.abs()));
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -132,7 +132,7 @@ impl Vectors {
         file.sync_data()
     }
 
-    /// Numbers and nearness (cosine) of the `limit` nearest, the nearest first.
+    /// Similarity (cosine) and ids of the `limit` nearest, nearest first.
     fn nearest(&self, wanted: &[f32], limit: usize) -> Result<Vec<(f32, u64)>> {
         let Some(wanted) = unit(wanted).filter(|v| v.len() == self.dimensions) else {
             return Ok(Vec::new());
@@ -150,7 +150,7 @@ impl Vectors {
         Ok(best)
     }
 
-    /// Writes the file anew when more than half of it is of chunks that are gone.
+    /// Rewrites the file if more than half of its chunks are gone.
     fn compact(&self, live: &[(u64, ChunkRecord)], have: usize) -> Result<()> {
         if have < 2 * live.len() + 1000 {
             return Ok(());
@@ -171,12 +171,12 @@ impl Vectors {
     }
 }
 
-/// Numbers and places of the chunks that count, the newest first, at most [`EMBED_CHUNKS`].
+/// Ids and records of the live chunks, newest first, at most [`EMBED_CHUNKS`].
 fn live(folder: &Folder) -> Result<Vec<(u64, ChunkRecord)>> {
     let mut found = Vec::new();
     for (n, segment) in folder.segments.iter().enumerate().rev() {
         let mut cursor = segment.chunks(0);
-        // Chunks of a document stand together.
+        // A document's chunks are adjacent.
         let mut last = (0, false);
         while let Some(place) = cursor.chunk()? {
             if last.0 != place.key {
@@ -190,11 +190,11 @@ fn live(folder: &Folder) -> Result<Vec<(u64, ChunkRecord)>> {
     Ok(found)
 }
 
-/// Chunks without a vector, at most `limit`: their numbers and texts. Call it after a search, which brings the index up
-/// to date.
+/// Chunks without a vector, at most `limit`: their ids and texts. Call it after a search, which updates
+/// the index.
 ///
 /// # Errors
-/// I/O, what is broken.
+/// I/O; corrupt data.
 pub fn missing(folders: &Folders, model: &str, limit: usize) -> Result<Vec<(u64, String)>> {
     let folder = Folder::open(&folders.index);
     let root = Dir::shared(&folders.workspace)?;
@@ -210,7 +210,7 @@ pub fn missing(folders: &Folders, model: &str, limit: usize) -> Result<Vec<(u64,
     Ok(texts.take(limit).collect())
 }
 
-/// Keeps vectors of chunks.
+/// Stores vectors of chunks.
 ///
 /// # Errors
 /// As [`Vectors::add`].
@@ -219,10 +219,10 @@ pub fn keep(dir: &Path, model: &str, items: &[(u64, Vec<f32>)]) -> Result<()> {
     Vectors::open(dir, model).add(items)
 }
 
-/// What is found by words and what is near in meaning, by reciprocal rank.
+/// Merges full-text and embedding results by reciprocal rank.
 ///
 /// # Errors
-/// I/O, what is broken.
+/// I/O; corrupt data.
 pub fn fused(
     folders: &Folders,
     query: &str,

@@ -1,4 +1,4 @@
-//! Writes segments: from memory, or out of others.
+//! Writes segments, from memory or by merging others.
 
 use std::io::{Result, Write};
 
@@ -6,7 +6,7 @@ use super::cursor::{Cursor, List, Postings};
 use super::record::{ChunkRecord, DEAD, Doc, Footer, MARK_EVERY, REPLACES};
 use super::segment::Segment;
 
-/// Puts the parts of a segment one behind the other.
+/// Writes the parts of a segment in order.
 struct Writer<'a> {
     out: &'a mut dyn Write,
     buffer: Vec<u8>,
@@ -90,33 +90,33 @@ fn posting_bytes(step: u32, count: u32) -> u32 {
     varint_bytes(step << 1) + if count == 1 { 0 } else { varint_bytes(count) }
 }
 
-/// A segment that is being made in memory.
+/// Builds a segment in memory.
 #[derive(Default)]
 pub struct SegmentBuilder {
-    /// Term and chunk of each word.
+    /// Term (high half) and chunk (low half) of each word.
     words: Vec<u64>,
     chunks: Vec<ChunkRecord>,
     docs: Vec<Doc>,
 }
 
 impl SegmentBuilder {
-    /// Bytes of memory it takes.
+    /// Bytes of memory it uses.
     pub fn bytes(&self) -> usize {
         let (places, docs) = (self.chunks.len(), self.docs.len());
         self.words.len() * 8 + places * size_of::<ChunkRecord>() + docs * size_of::<Doc>()
     }
 
-    /// Nothing is in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.docs.is_empty()
     }
 
-    /// Takes what is known of a document; once for each.
+    /// Adds a document's record; once for each.
     pub fn doc(&mut self, doc: Doc) {
         self.docs.push(doc);
     }
 
-    /// Takes a chunk and its terms.
+    /// Adds a chunk and its terms.
     pub fn chunk(&mut self, mut place: ChunkRecord, terms: impl FnOnce(&mut dyn FnMut(u32))) {
         let number = self.chunks.len() as u64;
         let before = self.words.len();
@@ -136,7 +136,7 @@ impl SegmentBuilder {
         self.chunks.iter().try_for_each(|place| writer.chunk(place))?;
         self.words.sort_unstable();
         for words in self.words.chunk_by(|a, b| a >> 32 == b >> 32) {
-            // Twice: the length stands in front.
+            // Two passes: the length comes first.
             let (mut chunks, mut bytes) = (0, 0);
             postings(words, &mut |step, count| {
                 chunks += 1;
@@ -150,7 +150,7 @@ impl SegmentBuilder {
     }
 }
 
-/// Steps and counts of one term's sorted words.
+/// Calls `each` with the distance and count of each posting of one term.
 fn postings(words: &[u64], each: &mut dyn FnMut(u32, u32) -> Result<()>) -> Result<()> {
     let mut next = 0;
     words.chunk_by(|a, b| a == b).try_for_each(|same| {
@@ -160,14 +160,14 @@ fn postings(words: &[u64], each: &mut dyn FnMut(u32, u32) -> Result<()>) -> Resu
     })
 }
 
-/// Where the chunks of a segment go when it is merged.
+/// Maps a segment's chunk numbers to those of the merged segment.
 #[derive(Default)]
 struct ChunkMapping {
     /// Documents that a newer segment replaces, ascending.
     replaced: Vec<u64>,
     /// New number of its first chunk.
     base: u32,
-    /// First and end of chunks that go, and how many have gone up to there.
+    /// Start and end of dropped chunks, and how many were dropped up to there.
     gaps: Vec<(u32, u32, u32)>,
 }
 
@@ -191,11 +191,11 @@ impl ChunkMapping {
     }
 }
 
-/// Writes one segment that says what `parts`, oldest first, say together. What is gone is noted only where there are
-/// `older` segments that may have it.
+/// Merges `parts`, oldest first, into one segment. Deletions are kept only if there are
+/// `older` segments that they may apply to.
 ///
 /// # Errors
-/// I/O, what is broken in the parts.
+/// I/O; corrupt parts.
 pub fn merge(parts: &[Segment], older: bool, out: &mut dyn Write) -> Result<()> {
     let mut writer = Writer::new(out);
     let mut moves: Vec<ChunkMapping> = parts.iter().map(|_| ChunkMapping::default()).collect();
@@ -271,7 +271,7 @@ fn merge_terms(parts: &[Segment], moves: &[ChunkMapping], writer: &mut Writer<'_
     Ok(())
 }
 
-/// Steps and counts of a term's postings in the merged segment.
+/// Calls `each` with the distances and counts of a term's postings in the merged segment.
 fn moved(
     parts: &[Segment],
     moves: &[ChunkMapping],

@@ -47,7 +47,7 @@ pub enum Fault {
     /// It has this many names.
     Linked(u64),
     /// It belongs to this user, who has no business here.
-    Foreign(u32),
+    WrongOwner(u32),
     /// Anybody may write to it.
     Open,
     /// Anything else.
@@ -62,7 +62,7 @@ impl fmt::Display for Fault {
             Fault::Exists => f.write_str("already exists"),
             Fault::Changed => f.write_str("was changed by someone else meanwhile"),
             Fault::Linked(n) => write!(f, "has {n} names (hard links)"),
-            Fault::Foreign(user) => write!(f, "belongs to user {user}"),
+            Fault::WrongOwner(user) => write!(f, "belongs to user {user}"),
             Fault::Open => f.write_str("may be written by everybody"),
             Fault::Io(e) => write!(f, "{e}"),
         }
@@ -90,7 +90,7 @@ impl From<Fault> for io::Error {
             }
             Fault::Outside | Fault::Not(_) | Fault::Changed => "move it away",
             Fault::Linked(_) => "replace it by a copy",
-            Fault::Foreign(_) => "chown it",
+            Fault::WrongOwner(_) => "chown it",
             Fault::Open => "chmod o-w",
         };
         io::Error::new(io::ErrorKind::InvalidData, format!("it {fault}: {cure}"))

@@ -49,7 +49,7 @@ impl Owners {
     /// Is the folder one of theirs?
     ///
     /// # Errors
-    /// [`Fault::Foreign`]; the kernel's.
+    /// [`Fault::WrongOwner`]; the kernel's.
     pub fn own(self, folder: &Root) -> Result<(), Fault> {
         self.owns(&rustix::fs::fstat(&folder.dir)?)
     }
@@ -57,7 +57,7 @@ impl Owners {
     pub(super) fn owns(self, stat: &Stat) -> Result<(), Fault> {
         let own = rustix::process::geteuid().as_raw();
         let known = [0, own, self.user].contains(&stat.st_uid) || self.group == Some(stat.st_gid);
-        if known { Ok(()) } else { Err(Fault::Foreign(stat.st_uid)) }
+        if known { Ok(()) } else { Err(Fault::WrongOwner(stat.st_uid)) }
     }
 }
 

@@ -194,8 +194,8 @@ impl AsRawFd for LandlockRules {
 }
 
 /// Puts the rule set in force for this process and all it starts. Called between fork and exec.
-pub(super) fn enter(walls: RawFd) -> io::Result<()> {
+pub(super) fn enter(ruleset: RawFd) -> io::Result<()> {
     // SAFETY: a plain system call on integers; async-signal-safe.
-    let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, walls, 0u32) };
+    let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0u32) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

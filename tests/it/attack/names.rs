@@ -1,5 +1,5 @@
-//! For every name that the daemon opens in folders a command can write to: made first as something else. Nothing outside is read
-//! or written, the start does not wait, and whoever writes is answered.
+//! For every name that the daemon opens in folders a command can write to: made first as something else. Nothing outside is
+//! read or written, the start does not wait, and whoever writes is answered.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

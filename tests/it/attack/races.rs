@@ -1,4 +1,4 @@
-//! Every operation of the door to the disk while a second thread exchanges the names it goes by, on both ways down.
+//! Every operation of `store::Dir` while a second thread swaps the names that it uses, with and without openat2.
 //!
 //! `PICOCLAW_RACES` says how many exchanges each operation has to stand; the nightly run has 20,000.
 

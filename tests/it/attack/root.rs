@@ -1,5 +1,5 @@
-//! Root at the command line: what is written is the home's owner's, and what stands in the way has no more power over root than
-//! over the daemon.
+//! Root at the command line: what is written is the home's owner's, and what stands in the way has no more power over root
+//! than over the daemon.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -10,14 +10,14 @@ use crate::harness::{Home, OWNER, SOON, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
 
 /// Files that are somebody else's.
-fn foreign(folder: &Path, user: u32, found: &mut Vec<String>) {
+fn wrong_owner(folder: &Path, user: u32, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let meta = entry.metadata().expect("metadata");
         if meta.uid() != user && entry.path().extension() != Some("log".as_ref()) {
             found.push(entry.path().display().to_string());
         }
         if meta.is_dir() {
-            foreign(&entry.path(), user, found);
+            wrong_owner(&entry.path(), user, found);
         }
     }
 }
@@ -48,7 +48,7 @@ fn roots_commands_leave_the_home_to_its_owner() {
         let done = home.run(arguments);
         assert!(!done.all().contains("denied"), "{arguments:?}: {done:?}");
         let mut found = Vec::new();
-        foreign(&home.path(""), user, &mut found);
+        wrong_owner(&home.path(""), user, &mut found);
         assert!(found.is_empty(), "{arguments:?}: {found:?}");
     }
     assert_eq!(fs::metadata(&backup).expect("a backup").uid(), 0);
@@ -56,7 +56,7 @@ fn roots_commands_leave_the_home_to_its_owner() {
     let done = home.run(&["restore", &backup, "--force"]);
     assert!(done.status.success(), "{done:?}");
     let mut found = Vec::new();
-    foreign(&home.path(""), user, &mut found);
+    wrong_owner(&home.path(""), user, &mut found);
     assert!(found.is_empty(), "restore: {found:?}");
     // The daemon, as its user, is fine with all of it.
     let mut command = home.command(&["gateway"]);
@@ -133,7 +133,7 @@ fn what_root_migrates_is_the_owners_and_no_folder_of_others() {
     assert!(target.read("workspace/memory/MEMORY.md").contains("of the source"), "{done:?}");
     assert!(!target.path("workspace/secret.txt").exists(), "{done:?}");
     let mut found = Vec::new();
-    foreign(&target.path(""), user, &mut found);
+    wrong_owner(&target.path(""), user, &mut found);
     assert!(found.is_empty(), "{found:?}");
     let done = target.run(&[&arguments[..], &["--workspace-elsewhere"]].concat());
     assert!(target.path("workspace/secret.txt").exists(), "{done:?}");

@@ -1,4 +1,4 @@
-//! One door to the disk: files are opened by `store::Dir` and what it stands on (`sys::beneath`), which follow no link and wait
+//! Files are opened only by `store::Dir` and the module below it (`sys::beneath`), which follow no link and wait
 //! for nothing. Elsewhere only where a line here says why.
 
 use super::text::{is_test_file, shipped};

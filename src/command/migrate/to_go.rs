@@ -16,7 +16,7 @@ use crate::sys::clock;
 ///
 /// # Errors
 /// A configuration with errors, no workspace, the disk's.
-pub fn give_back(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
+pub fn export(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
     let loaded = config::load(options).map_err(|e| Error::new(e.to_string()))?;
     let workspace = loaded.config.agent.workspace;
     super::migrator::folder(&workspace)?;
@@ -30,8 +30,8 @@ pub fn give_back(home: &Path, options: &LoadOptions, report: &mut Report) -> Res
         return Ok(());
     };
     let mut say = |name: &str| report.say(Outcome::Converted, &["workspace/", name].concat(), "");
-    adoption.give_back(&mut say)?;
-    if sched::adopt::give_back(&mut adoption)? {
+    adoption.export(&mut say)?;
+    if sched::adopt::export(&mut adoption)? {
         say("cron/jobs.json");
     }
     if let Some(chat) = state_file::last_chat(home) {

@@ -1,7 +1,7 @@
 //! Conversations of the home written into the workspace as the Go original keeps them: the way back.
 //!
-//! A conversation that has a file of Go's there, of the versions that append, is written into it. Another one becomes a JSON
-//! session under the names that the first versions look for, which newer ones convert at their start.
+//! A conversation that already has an append-only Go file there is written into that file. Any other becomes a JSON
+//! session under the names that the first Go versions read; newer Go versions convert it when they start.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -19,16 +19,16 @@ use crate::store::session::{Meta, file_stem};
 use crate::sys::beneath::File;
 use crate::sys::clock;
 
-/// Bytes of a session's end that a JSON session gets.
+/// Bytes kept from the end of a session when it is written as a JSON session.
 const JSON_BYTES: u64 = SESSION_V0_BYTES / 2;
 
 impl Adoption {
-    /// Writes every conversation into the workspace, and remembers it as adopted; each file's name goes to `each`. What is in
-    /// the workspace has to be adopted before.
+    /// Writes every conversation into the workspace and records it as adopted; calls `each` with each file's name. Everything
+    /// in the workspace must have been adopted before.
     ///
     /// # Errors
-    /// The disk's. A second call writes all of it anew.
-    pub fn give_back(&mut self, each: &mut dyn FnMut(&str)) -> Result<()> {
+    /// The disk's. A second call writes everything again.
+    pub fn export(&mut self, each: &mut dyn FnMut(&str)) -> Result<()> {
         let Some(sessions) = self.sessions.folder()? else { return Ok(()) };
         let Some(folder) = self.workspace.folder("sessions", true)? else { return Ok(()) };
         let theirs = files_of_go(&folder)?;
@@ -51,7 +51,7 @@ impl Adoption {
         Ok(())
     }
 
-    /// Notes a file as it is now.
+    /// Records a file's current state.
     fn remember(&mut self, folder: &Dir, name: &str) -> Result<()> {
         let mut content = source::open(folder, name)?;
         let survey = merge::scan(&mut *content.lines, ADOPT_LINES)?;
@@ -66,7 +66,7 @@ impl Adoption {
     }
 }
 
-/// Files of Go's that can be appended to, by the stem of their session; of several the newest form.
+/// Go's files that can be appended to, by their session's file stem; the newest format where there are several.
 fn files_of_go(folder: &Dir) -> Result<HashMap<String, String>> {
     let mut found: HashMap<String, String> = HashMap::new();
     let (sources, _) = source::list(folder, &Record::default(), &mut |_, _| ())?;
@@ -84,7 +84,7 @@ fn form(name: &str) -> u8 {
     u8::from(name.starts_with("agent_")) + 2 * u8::from(name.starts_with("sk_v1_"))
 }
 
-/// Writes one conversation; the names of its files.
+/// Writes one conversation; returns the names of its files.
 fn write(
     folder: &Dir,
     stem: &str,
@@ -117,14 +117,14 @@ fn write(
     Ok(names)
 }
 
-/// What the first versions call a session, then what v0.2.0 calls it, which newer ones look for as well. None for what
-/// nobody talked in.
+/// The session's name in the first versions, then in v0.2.0, which newer versions also read. Empty for a session in which
+/// nobody talked.
 fn keys(stem: &str, key: &str) -> Vec<String> {
     let internal = ["cron-", "heartbeat", "consolidation", "subagent"];
     if internal.iter().any(|name| stem.starts_with(name)) {
         return Vec::new();
     }
-    // Without a meta file only the file's name says whose it is.
+    // Without a meta file only the file's name identifies the chat.
     let known = key.split_once(':').map(|(channel, chat)| (channel, chat.to_owned()));
     let named = || {
         let (channel, chat) = stem.split_once('_')?;
@@ -140,7 +140,7 @@ fn keys(stem: &str, key: &str) -> Vec<String> {
     keys
 }
 
-/// A JSON session of the messages that count, at most the last [`JSON_BYTES`].
+/// A JSON session of the current messages, at most the last [`JSON_BYTES`].
 fn session_json(key: &str, file: &mut File, ours: &Meta) -> Result<String> {
     let end = file.metadata()?.len();
     let skipped = match ours.skip_bytes {
