@@ -137,12 +137,15 @@ const FILE_SETATTR: i64 = 469;
 /// PRIO_PROCESS and IOPRIO_WHO_PROCESS: of a process, not of a group or of all of a user.
 const WHO: &[(i64, u32)] = &[(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
 
-/// S_ISUID and S_ISGID in the mode of a new file, with O_CREAT in the flags: call, flags, mode.
+/// S_ISUID and S_ISGID in the mode of a new file, with one of [`CREATING`] in the flags: call, flags, mode.
 const NEW_FILES: &[(i64, u8, u8)] = &[
     (libc::SYS_openat, 2, 3),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, 1, 2),
 ];
+
+/// Flags with which a call makes a file: O_CREAT, and what O_TMPFILE has besides O_DIRECTORY.
+const CREATING: [i32; 2] = [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY];
 
 /// Calls that change a mode, and which argument is the new one.
 const CHANGED: &[(i64, u8)] = &[
@@ -153,12 +156,15 @@ const CHANGED: &[(i64, u8)] = &[
     (libc::SYS_chmod, 1),
 ];
 
-/// Denied for these values of an argument: kinds of fcntl and ioctl that send signals to others or type on a terminal.
+/// Denied for these values of an argument: kinds of fcntl and ioctl that send signals to others, type on a terminal, or change a
+/// file that is open for reading only.
 const VALUES: &[(i64, u8, &[u32])] = &[
     // F_SETOWN, F_SETOWN_EX.
     (libc::SYS_fcntl, 1, &[8, 15]),
     // FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX.
     (libc::SYS_ioctl, 1, &[0x8901, 0x8902, 0x5412, 0x541c]),
+    // FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_SETVERSION, FS_IOC_ENABLE_VERITY.
+    (libc::SYS_ioctl, 1, &[0x4008_6602, 0x401c_5820, 0x4008_7602, 0x4080_6685]),
 ];
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: inside a user namespace one is root.
@@ -309,10 +315,11 @@ impl Rules {
     fn set_id(&mut self) -> Result<(), BackendError> {
         for bit in [libc::S_ISUID, libc::S_ISGID] {
             for (call, flags, mode) in NEW_FILES {
-                let create = libc::O_CREAT as u32;
-                let conditions =
-                    [(*flags, MaskedEq(create.into()), create), (*mode, MaskedEq(bit.into()), bit)];
-                self.when(*call, &conditions)?;
+                for flag in CREATING.map(|flag| flag as u32) {
+                    let conditions =
+                        [(*flags, MaskedEq(flag.into()), flag), (*mode, MaskedEq(bit.into()), bit)];
+                    self.when(*call, &conditions)?;
+                }
             }
             self.when(libc::SYS_mknodat, &[(2, MaskedEq(bit.into()), bit)])?;
             #[cfg(target_arch = "x86_64")]

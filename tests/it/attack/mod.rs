@@ -1,5 +1,8 @@
 //! What somebody does who can write to the workspace, or who shares the machine, and does not get by it.
 
+mod attempts;
+mod commands;
+pub mod mechanisms;
 mod names;
 mod races;
 mod root;
