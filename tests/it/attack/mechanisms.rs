@@ -62,8 +62,8 @@ pub struct Mechanism {
     pub routes: &'static [Route],
 }
 
-/// Rows of the program are for all routes on which commands run.
-const COMMANDS: &[Route] = &[Route::Desktop, Route::Supervisor, Route::NoLandlock, Route::Root];
+/// Rows of the program are for all routes on which commands run; as root, none does (`root-daemon`).
+const COMMANDS: &[Route] = &[Route::Desktop, Route::Supervisor, Route::NoLandlock];
 const DAEMON: &[Route] = &[Route::Daemon];
 
 const fn program(name: &'static str) -> Mechanism {
@@ -161,6 +161,10 @@ pub const MECHANISMS: &[Mechanism] = &[
             ],
         ),
     ),
+    on(
+        &[Route::Root],
+        tests("root-daemon", &["attack::root::root_runs_no_commands_of_a_model_unless_told_to"]),
+    ),
     // What it leaves for the daemon to open.
     tests("planted-links", &["attack::names::links_lead_nowhere"]),
     tests("planted-folder-links", &["attack::names::folders_that_are_links_lead_nowhere"]),
@@ -231,6 +235,7 @@ pub const MECHANISMS: &[Mechanism] = &[
         &[
             "ssrf::a_private_address_is_refused_in_every_notation",
             "web_fetch::a_name_that_leads_inside_is_refused_unless_listed",
+            "ssrf::a_neighbour_with_a_global_address_is_refused",
         ],
     ),
     tests(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::text::{is_test_file, shipped};
 use super::{files, none, read, texts};
+use crate::attack::mechanisms::{MECHANISMS, Rows};
 
 /// What the program is made of by decision: direct dependencies, each used in the shipped binary.
 const CRATES: [&str; 9] = [
@@ -176,9 +177,8 @@ fn each_parser_is_fuzzed() {
     none(complaints);
 }
 
-/// Each test that a page names in backquotes, as `module::name` or in the last column of docs/vulnerabilities.md, is there.
-#[test]
-fn tests_that_pages_name_exist() {
+/// All tests, as `module::name` (those of `tests/it`) and as `name`.
+fn all_tests() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for (path, source) in texts("tests/it", ".rs").into_iter().chain(texts("src", ".rs")) {
         let module = path.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
@@ -195,6 +195,13 @@ fn tests_that_pages_name_exist() {
             known.insert(name);
         }
     }
+    known
+}
+
+/// Each test that the table of attacks, or docs/vulnerabilities.md in its last column, names is there.
+#[test]
+fn tests_that_pages_name_exist() {
+    let known = all_tests();
     let page = read("docs/vulnerabilities.md");
     let rows: Vec<&str> = page.lines().filter(|l| l.starts_with("| ") && l.contains('`')).collect();
     assert!(rows.len() > 20, "{} rows", rows.len());
@@ -207,6 +214,13 @@ fn tests_that_pages_name_exist() {
         }
         let gone = names.iter().filter(|name| !known.contains(**name));
         complaints.extend(gone.map(|name| format!("docs/vulnerabilities.md: no test {name}")));
+    }
+    for mechanism in MECHANISMS {
+        let Rows::Tests(tests) = mechanism.rows else { continue };
+        let gone = tests.iter().filter(|name| !known.contains(**name));
+        let line =
+            |name: &&str| format!("attack/mechanisms.rs: {}: no test {name}", mechanism.name);
+        complaints.extend(gone.map(line));
     }
     none(complaints);
 }
