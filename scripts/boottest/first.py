@@ -3,7 +3,10 @@ import json
 import re
 import time
 
+from .scene import ANSWER
+
 FIVE_MB = 5 << 20
+WORKSPACE = "/data/picoclaw/workspace"
 
 
 def first(s):
@@ -88,18 +91,40 @@ def limits(s, board):
     s.check("status says the same", told["mode"] == "cgroup" and told["daemon"]["memory.max"] == "8388608", told)
 
 
+def script(s, board, name, text, seconds=ANSWER):
+    """Has the assistant run a script of the workspace, and agrees if it asks; gives what the model reads."""
+    board.get(f"cat > {WORKSPACE}/{name} <<'E'\n{text}\nE\nchown picoclaw {WORKSPACE}/{name}")
+    before, end = len(s.peer.control("sent")["sent"]), time.time() + seconds
+    marker, asked = s.peer.say(f'[call:exec {{"command":"sh {name}"}}] and?'), None
+    while time.time() < end and not s.peer.answer(marker, 1):
+        if not asked and (asked := s.peer.question(1, before)):
+            s.peer.press(asked, 0)
+    return s.peer.tool_results()
+
+
+ATTRIBUTES = """cd ..
+chmod 755 . config.d state
+chmod 0 workspace
+touch -d 2001-01-01 config.d
+cd workspace
+cp /bin/busybox shell
+chmod 4755 shell
+chmod 700 shell
+mkdir shared
+chmod 2770 shared
+echo tried"""
+
+
 def attributes(s, board):
     """Landlock does not look at chmod and utimes: the daemon answers these calls of commands."""
-    seen = "ls -ld /data/picoclaw /data/picoclaw/config.json"
+    seen = "ls -ldn /data/picoclaw /data/picoclaw/config.d /data/picoclaw/state"
     before = board.get(seen)
-    s.ask('[call:exec {"command":"cd ..; chmod 755 .; chmod 644 config.json; chmod 0 workspace; touch -d 2001-01-01 config.json; '
-          'cd workspace; cp /bin/busybox shell; chmod 4755 shell; chmod 700 shell; mkdir shared; chmod 2770 shared; echo tried"}] and?')
-    results = " ".join(s.peer.tool_results())
+    results = " ".join(script(s, board, "attributes.sh", ATTRIBUTES))
     s.check("a command cannot change modes and times of the assistant's files", "tried" in results and board.get(seen) == before, results)
-    made = board.get("ls -ld /data/picoclaw/workspace /data/picoclaw/workspace/s*")
+    made = board.get(f"ls -ld {WORKSPACE} {WORKSPACE}/s*")
     s.check("but those of the workspace, without set-user-id",
             "-rwx------" in made and re.search(r"^drwx\S*\s.* \S*/workspace$", made, re.M) and re.search(r"^drwxrws---", made, re.M), made)
-    board.get("rm -r /data/picoclaw/workspace/shell /data/picoclaw/workspace/shared")
+    board.get(f"rm -r {WORKSPACE}/shell {WORKSPACE}/shared")
 
 
 # What people have it run; each prints the same at two moments.
@@ -147,13 +172,11 @@ xargs --help"""
 
 def everyday(s, board):
     """Everyday commands print the same in the sandbox as outside, as the same user."""
-    folder = "/data/picoclaw/workspace"
-    board.get("cat > /tmp/everyday <<'E'\n" + EVERYDAY + "\nE\nmkdir -p " + folder + "; cp /tmp/everyday " + folder)
-    script = "cd " + folder + "; n=0; while read -r line; do n=$((n + 1)); (eval \"$line\") 2>&1 < /dev/null | md5sum | sed s/^/$n:/; done < everyday"
-    board.get("cat > " + folder + "/everyday.sh <<'E'\n" + script + "\nE\nchown -R picoclaw " + folder + "/everyday*")
-    outside = board.get("su -s /bin/sh picoclaw -c 'cd " + folder + "; HOME=" + folder + " sh everyday.sh'").split()
-    s.ask('[call:exec {"command":"sh everyday.sh"}] and?', 120)
-    inside = next((r for r in reversed(s.peer.tool_results()) if "1:" in r), "").split()
+    text = ("PATH=/usr/bin:/bin:/usr/sbin:/sbin; n=0; while read -r line; do n=$((n + 1)); (eval \"$line\") 2>&1 < /dev/null | md5sum | sed s/^/$n:/; done <<'L'\n"
+            + EVERYDAY + "\nL")
+    inside = next((r for r in reversed(script(s, board, "everyday.sh", text, 120)) if "1:" in r), "").split()
+    user = board.get(f"ls -l {WORKSPACE}/x | awk '{{ print $3 }}'")
+    outside = board.get(f"su -s /bin/sh {user} -c 'cd {WORKSPACE}; HOME={WORKSPACE} sh everyday.sh'").split()
     differ = [EVERYDAY.splitlines()[int(o.split(":")[0]) - 1] for o, i in zip(outside, inside) if o != i and ":" in o]
     s.check("everyday commands print the same inside the sandbox", len(outside) == len(inside) > 70 and not differ,
             f"{len(outside)} and {len(inside)} lines; {differ}")
@@ -223,7 +246,7 @@ def bad_card(s, lines):
         s.check(f"a bad {name} is explained in picoclaw.status.txt, log and status", not missing, missing)
     left = s.card.names()
     s.check("bad files stay on the card", all(name in left for name in wanted), left)
-    s.check("the last good configuration is in force", b"api_base" in (s.card.stored("picoclaw/config.d/50-boot.json") or b""))
+    s.check("the last good configuration is in force", "api_base" in s.board.read("/data/picoclaw/config.d/50-boot.json"))
     s.check("a name with ../ in it has done nothing", s.board.run("ls /x.json /data/x.json")[0] != 0)
     s.check("the host name is the good one", s.board.get("hostname") == "claw-1")
     s.check("SSH stays off", not s.board.read("/run/dropbear.pid"))
