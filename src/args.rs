@@ -34,16 +34,20 @@ pub enum Command {
     /// See the type.
     Status(Status),
     /// See the type.
+    #[cfg(feature = "doctor")]
     Doctor(Doctor),
     /// See the type.
     Version(Version),
     /// See the type.
     Onboard(Onboard),
     /// See the type.
+    #[cfg(feature = "migrate")]
     Migrate(Migrate),
     /// See the type.
+    #[cfg(feature = "backup")]
     Backup(Backup),
     /// See the type.
+    #[cfg(feature = "backup")]
     Restore(Restore),
     /// See the type.
     Config(Config),
@@ -110,6 +114,7 @@ pub struct Status {
 }
 
 /// Look at configuration, network, clock, limits and disk, and say what to do; exit status 1 when something is wrong.
+#[cfg(feature = "doctor")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "doctor")]
 pub struct Doctor {
@@ -293,6 +298,11 @@ pub fn parse() -> Result<Args, std::process::ExitCode> {
         eprintln!("{}", help());
         return Err(std::process::ExitCode::FAILURE);
     }
+    let command = args.iter().find(|a| !a.starts_with('-')).copied().unwrap_or_default();
+    if let Some(feature) = lacking(command) {
+        eprintln!("Error: `picoclaw {command}` is not in this build (feature `{feature}`)");
+        return Err(std::process::ExitCode::FAILURE);
+    }
     read(&args).map_err(|exit| match exit.status {
         Ok(()) => {
             println!("{}", exit.output.trim_end());
@@ -304,6 +314,18 @@ pub fn parse() -> Result<Args, std::process::ExitCode> {
             std::process::ExitCode::FAILURE
         }
     })
+}
+
+/// The feature that would bring a command, where this build lacks it.
+fn lacking(command: &str) -> Option<&'static str> {
+    let (feature, has) = match command {
+        "migrate" => ("migrate", cfg!(feature = "migrate")),
+        "backup" | "restore" => ("backup", cfg!(feature = "backup")),
+        "doctor" => ("doctor", cfg!(feature = "doctor")),
+        "simulate" | "membench" => ("simulate", cfg!(feature = "simulate")),
+        _ => return None,
+    };
+    (!has).then_some(feature)
 }
 
 /// `-h` is `--help`, where it is not the value of an option.
@@ -341,6 +363,15 @@ fn hint(args: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_there_or_its_feature_is_named() {
+        for name in ["migrate", "backup", "restore", "doctor", "simulate", "membench"] {
+            let there = Command::COMMANDS.iter().any(|c| c.name == name);
+            assert_eq!(there, lacking(name).is_none(), "{name}");
+        }
+        assert_eq!(lacking("gateway"), None);
+    }
 
     #[test]
     fn every_command_has_a_short_help() {

@@ -54,15 +54,14 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
 fn run(args: Args) -> picoclaw::Result<ExitCode> {
     if let Ok(home) = LoadOptions::from_process().home() {
         // These read or write other people's files, too, and see to it themselves.
-        let mixed = matches!(
-            args.command,
-            Some(
-                Command::Gateway(_)
-                    | Command::Migrate(_)
-                    | Command::Backup(_)
-                    | Command::Restore(_)
-            )
-        );
+        let mixed = match args.command {
+            Some(Command::Gateway(_)) => true,
+            #[cfg(feature = "migrate")]
+            Some(Command::Migrate(_)) => true,
+            #[cfg(feature = "backup")]
+            Some(Command::Backup(_) | Command::Restore(_)) => true,
+            _ => false,
+        };
         if !mixed {
             command::owner::become_owner(&home)?;
         }
@@ -81,10 +80,14 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Gateway(a)) => command::gateway::run(&a),
         Some(Command::Agent(a)) => command::agent::run(&a),
         Some(Command::Status(a)) => command::status::run(&a),
+        #[cfg(feature = "doctor")]
         Some(Command::Doctor(a)) => command::doctor::run(&a),
         Some(Command::Onboard(a)) => command::onboard::run(&a),
+        #[cfg(feature = "migrate")]
         Some(Command::Migrate(a)) => command::migrate::run(&a),
+        #[cfg(feature = "backup")]
         Some(Command::Backup(a)) => command::backup::run(&a),
+        #[cfg(feature = "backup")]
         Some(Command::Restore(a)) => command::restore::run(&a),
         Some(Command::Config(a)) => command::config::run(&a),
         Some(Command::Cron(a)) => command::cron::run(&a),

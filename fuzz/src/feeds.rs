@@ -13,6 +13,7 @@ pub type Feed = (&'static str, fn(&[u8]), &'static [&'static str]);
 /// All of them; `fuzz_targets/` has a file for each.
 pub const FEEDS: &[Feed] = &[
     ("addr", feed_addr, &["src/proto/addr.rs"]),
+    #[cfg(feature = "backup")]
     ("backup", super::guests::feed_backup, &["tests/it/backup.rs", "src/command/restore.rs"]),
     ("base64", super::wires::feed_base64, &["src/proto/base64.rs"]),
     ("charset", feed_charset, &["src/proto/charset.rs", "src/proto/html/tests.rs"]),
@@ -31,6 +32,7 @@ pub const FEEDS: &[Feed] = &[
     ("json_stream", super::streams::feed_json_stream, &["src/proto/json_stream.rs"]),
     ("line_editor", super::streams::feed_line_editor, &["src/proto/line_editor.rs"]),
     ("markdown", feed_markdown, &["src/proto/markdown/tests.rs"]),
+    #[cfg(feature = "migrate")]
     ("openclaw", super::guests::feed_openclaw, &["tests/it/migrate_homes.rs"]),
     #[cfg(feature = "maixcam")]
     ("maixcam", super::guests::feed_maixcam, &["src/channel/maixcam/tests.rs"]),
@@ -94,6 +96,7 @@ pub fn made(name: &str) -> Vec<Vec<u8>> {
     if name == "journal" {
         seeds.extend(super::wires::journal_seeds());
     }
+    #[cfg(feature = "backup")]
     if name == "backup" {
         let lines =
             "home/ \nhome/config.json {}\nhome/a/b/c x\nworkspace/../d y\nhome/a/b z\n/etc/e";

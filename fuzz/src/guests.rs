@@ -1,13 +1,12 @@
 //! Feeds for what clients, cameras and servers of others send, and for what other homes and backups hold.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "backup")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use super::feeds::lossy;
-use picoclaw::command::migrate::from_openclaw;
-use picoclaw::command::migrate::migrator::Report;
-use picoclaw::command::restore;
 use picoclaw::config::enc::{Keys, PREFIX};
-use picoclaw::limits::MIGRATE_MODELS;
+#[cfg(feature = "backup")]
 use picoclaw::proto::tar_writer;
 
 /// Names, types and words of media, and the form that carries them.
@@ -88,7 +87,10 @@ pub fn feed_enc(data: &[u8]) {
 }
 
 /// Any of their four files at a time: no more entries than allowed, each of them whole.
+#[cfg(feature = "migrate")]
 pub fn feed_openclaw(data: &[u8]) {
+    use picoclaw::command::migrate::{from_openclaw, migrator::Report};
+    use picoclaw::limits::MIGRATE_MODELS;
     let Ok(theirs) = from_openclaw::read(&lossy(data)) else { return };
     for place in 0..4 {
         let mut files: [serde_json::Value; 4] = Default::default();
@@ -105,12 +107,13 @@ pub fn feed_openclaw(data: &[u8]) {
 }
 
 /// As a whole archive, and each line as an entry of a good one (`PATH CONTENT`): nothing is written elsewhere.
+#[cfg(feature = "backup")]
 pub fn feed_backup(data: &[u8]) {
     let name = format!("picoclaw-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
     let top = std::env::temp_dir().join(name);
     for archive in [data.to_vec(), backup(&lossy(data))] {
         std::fs::create_dir_all(top.join("new")).expect("a folder");
-        let unpacked = restore::unpack(&mut &*archive, top.join("new"), None);
+        let unpacked = picoclaw::command::restore::unpack(&mut &*archive, top.join("new"), None);
         let mut files = 0;
         count(&top.join("new"), &mut files);
         // A later copy stands for an earlier one.
@@ -122,6 +125,7 @@ pub fn feed_backup(data: &[u8]) {
 }
 
 /// An archive of these lines behind a good manifest.
+#[cfg(feature = "backup")]
 pub fn backup(lines: &str) -> Vec<u8> {
     let mut plain = Vec::new();
     let mut add = |name: &str, content: &str| {
@@ -147,6 +151,7 @@ pub fn backup(lines: &str) -> Vec<u8> {
     archive
 }
 
+#[cfg(feature = "backup")]
 fn count(folder: &Path, files: &mut u64) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         match entry.file_type().expect("a type") {

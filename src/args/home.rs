@@ -1,5 +1,6 @@
 //! `picoclaw migrate`, `backup`, `restore`: a home as a whole.
 
+#[cfg(any(feature = "migrate", feature = "backup"))]
 use argh::FromArgs;
 
 /// What `-` in place of a file becomes before the arguments are looked at, where a hyphen begins an option.
@@ -7,6 +8,7 @@ pub const PIPE: &str = "/dev/stdin";
 
 /// Save the home (configuration, secrets, workspace, conversations, memory, jobs, state) as one .tar.gz, also while the
 /// gateway runs. The file holds secrets.
+#[cfg(feature = "backup")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "backup")]
 pub struct Backup {
@@ -19,6 +21,7 @@ pub struct Backup {
 }
 
 /// Put a backup in the home's place; stop the gateway first.
+#[cfg(feature = "backup")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "restore")]
 pub struct Restore {
@@ -31,6 +34,7 @@ pub struct Restore {
 }
 
 /// Take over the home of an OpenClaw or of the Go PicoClaw. The source is only read; what is here is kept beside, as .bak.
+#[cfg(feature = "migrate")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "migrate")]
 pub struct Migrate {

@@ -20,9 +20,8 @@ use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer};
-use crate::store::adopt::record;
 use crate::store::dir::output;
-use crate::store::{atomic, bounded_read, swap};
+use crate::store::{ADOPTED, atomic, bounded_read, swap};
 use crate::sys::beneath::{self, Meta, Root};
 use crate::sys::terminal::Output;
 
@@ -42,7 +41,7 @@ const NOT_SAVED: &[&str] = &[
     swap::NOT_OURS,
 ];
 /// Of the home: what belongs together with the journal.
-const TOGETHER: &[&str] = &["sessions", "cron", "state/state.json", record::NAME];
+const TOGETHER: &[&str] = &["sessions", "cron", "state/state.json", ADOPTED];
 /// Of the workspace, where a gateway of an earlier version still keeps the same.
 const TOGETHER_BEFORE: &[&str] = &["sessions", "cron", "state"];
 const JOURNAL: &[&str] = &["state/journal.a", "state/journal.b"];
@@ -133,7 +132,7 @@ fn save(
     let inside = inside.map(|p| p.to_string_lossy().into_owned());
     let elsewhere = if inside.is_none() { place } else { None };
     let manifest = json!({"version": VERSION, "workspace": elsewhere}).to_string();
-    let adopted = beneath::path_meta(&home.join(record::NAME)).is_some();
+    let adopted = beneath::path_meta(&home.join(ADOPTED)).is_some();
     let mut trees = vec![Tree { root, name: "home", workspace: inside, adopted }];
     if let Some(place) = &elsewhere {
         let root = Root::open(place).with_context(|| place.display().to_string())?;
@@ -378,7 +377,7 @@ mod tests {
         fs::write(&other, vec![b'x'; tar_writer::BLOCK]).expect("a file");
         assert!(save(&home, &workspace, [None; 2], &mut Busy(other.clone())).is_err());
         fs::create_dir_all(home.join("state")).expect("a folder");
-        fs::write(home.join(record::NAME), "\n").expect("a file");
+        fs::write(home.join(ADOPTED), "\n").expect("a file");
         assert!(save(&home, &workspace, [None; 2], &mut Busy(other)).is_ok());
     }
 }

@@ -3,17 +3,21 @@
 pub mod agent;
 pub mod ask;
 pub mod auth;
+#[cfg(feature = "backup")]
 pub mod backup;
 pub mod config;
 pub mod cron;
+#[cfg(feature = "doctor")]
 pub mod doctor;
 pub mod gateway;
 pub mod import;
 #[cfg(feature = "simulate")]
 pub mod membench;
+#[cfg(feature = "migrate")]
 pub mod migrate;
 pub mod onboard;
 pub mod owner;
+#[cfg(feature = "backup")]
 pub mod restore;
 #[cfg(feature = "simulate")]
 pub mod simulate;
@@ -21,4 +25,5 @@ pub mod skills;
 pub mod status;
 #[cfg(feature = "simulate")]
 pub mod timeseries;
+#[cfg(any(feature = "migrate", feature = "backup"))]
 mod tree;

@@ -5,6 +5,7 @@
 //! - [`human_time`]: times as people write them.
 //! - [`cron_store`]: requests of people and models.
 
+#[cfg(feature = "migrate")]
 pub mod adopt;
 pub mod approval_mac;
 mod cron_change;

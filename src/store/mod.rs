@@ -1,5 +1,6 @@
 //! Everything on disk: the journal, sessions, state files. Nothing here knows of channels or models.
 
+#[cfg(feature = "migrate")]
 pub mod adopt;
 pub mod archive;
 pub mod atomic;
@@ -27,3 +28,15 @@ pub mod state_file;
 pub mod swap;
 mod write_job;
 pub mod writer;
+
+/// The record of what was adopted from the workspace, below the home (`store/adopt`). A home that has one owns its conversations
+/// and jobs; what is in the workspace then may be a command's.
+pub const ADOPTED: &str = "state/adopted";
+
+/// Closes the home's own folders to everybody but their owner.
+pub fn close_folders(home: &dir::Dir) {
+    for folder in ["sessions", "cron", "state"] {
+        // Whoever uses a folder that is not ours reports it.
+        let _ = home.close(folder);
+    }
+}

@@ -1,11 +1,13 @@
 //! Everything that needs sockets, files or processes, in one binary: the real binary against the test peer,
 //! parts of the library against scripted servers, and upstream's rows where they are at hand.
 
+#[cfg(feature = "migrate")]
 mod adoption;
 mod approvals;
 mod attack;
 mod auth;
 mod auth_renewed;
+#[cfg(feature = "backup")]
 mod backup;
 mod bad_input;
 mod campaign;
@@ -21,6 +23,7 @@ mod config_set;
 mod config_shapes;
 mod conformance_config;
 mod conformance_context;
+#[cfg(feature = "migrate")]
 mod conformance_migrate;
 mod conformance_provider;
 mod conformance_skills;
@@ -36,6 +39,7 @@ mod conversation_shapes;
 mod cron;
 mod cron_command;
 mod delivery;
+#[cfg(feature = "doctor")]
 mod doctor;
 mod durability;
 mod encrypted;
@@ -58,7 +62,9 @@ mod maixcam;
 #[cfg(all(feature = "telegram", feature = "media"))]
 mod media;
 mod memory_search;
+#[cfg(feature = "migrate")]
 mod migrate;
+#[cfg(feature = "migrate")]
 mod migrate_homes;
 mod net_http;
 mod net_proxy;

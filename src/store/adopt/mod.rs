@@ -52,10 +52,7 @@ impl Adoption {
     pub fn begin(home: &Path, workspace: &Path) -> Result<Option<Adoption>> {
         let sessions = Sessions::new(home);
         let home = Dir::make(home).with_context(|| home.display().to_string())?;
-        for folder in ["sessions", "cron", "state"] {
-            // Whoever uses a folder that is not ours reports it.
-            let _ = home.close(folder);
-        }
+        super::close_folders(&home);
         let mut record = Record::read(&home)?;
         let found = Dir::find(workspace).with_context(|| workspace.display().to_string())?;
         let Some(workspace) = found.filter(|found| found.path() != home.path()) else {

@@ -12,10 +12,8 @@ use std::io;
 use crate::error::{Context, Result};
 use crate::limits::{ADOPT_FILES, ADOPT_RECORD_BYTES};
 use crate::proto::text;
+use crate::store::ADOPTED as NAME;
 use crate::store::dir::{self, Dir};
-
-/// Below the home.
-pub const NAME: &str = "state/adopted";
 
 /// One file of the workspace as it was when it was adopted.
 #[derive(Clone, Debug, Default, PartialEq)]
