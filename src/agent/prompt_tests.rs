@@ -209,7 +209,7 @@ fn the_static_part_stays_until_a_file_or_the_day_changes() {
 }
 
 #[test]
-fn what_cannot_be_read_is_warned_about_once() {
+fn unreadable_files_are_warned_about_once() {
     let folder = Folder::new("prompt-warn");
     folder.write("SOUL.md/x", "a folder");
     folder.write("skills/bad/SKILL.md", "");

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_goes_by_number_or_by_tokens() {
+    fn retention_is_by_count_or_by_tokens() {
         let by = |messages, tokens| Retention { messages, tokens };
         // Asked for all the same: few stay, and never less than the last turn.
         check_cut(&chat(10, 10), by(0, 10_000), 4);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_was_said_is_in_one_part_or_another() {
+    fn every_message_is_in_some_part() {
         let mut messages = chat(6, 100);
         messages.push(Message::text(Role::User, "ä€😀".repeat(700)));
         messages.extend(chat(2, SUMMARY_PART_BYTES));

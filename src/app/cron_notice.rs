@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_down_is_not_told_again() {
+    fn recorded_notices_are_not_repeated() {
         let dir = Scratch::named("notices");
         let path = dir.join("jobs.json");
         let jobs: Vec<Value> = old_home().into_iter().map(|j| Value::Object(j.0)).collect();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_last_run_told_or_what_goes_on_is_not_told() {
+    fn earlier_or_resolved_notices_are_not_repeated() {
         let open = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };
         let known = PriorState {
             running_intervals: vec![key("ping")],

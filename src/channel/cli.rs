@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn words_reach_who_is_meant_or_who_stays_in_the_session() {
+    fn replies_reach_their_client_or_one_of_the_session() {
         smol::block_on(async {
             let cli = Cli::default();
             let stays = cli.attach("cli:a".into(), STAYS).expect("room");

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_goes_to_the_model() {
+    fn other_texts_go_to_the_model() {
         check("hello", None);
         check("", None);
         check("/", None);

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_that_never_rests_is_told() {
+    fn a_changing_home_is_reported() {
         let home = Scratch::named("backup-busy");
         let workspace = home.join("workspace");
         fs::create_dir_all(workspace.join("sessions")).expect("a folder");

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is() {
+    fn contents() {
         let dir = Scratch::named("tree");
         for path in ["b/x", "a", "closed/y"] {
             fs::create_dir_all(dir.join(path).parent().expect("a parent")).expect("a folder");

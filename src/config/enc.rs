@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_opens_nothing() {
+    fn damaged_values_are_not_decrypted() {
         let mut keys = keys("damaged", "correct horse ä");
         let good = STANDARD.decode(SEALED.as_bytes()).unwrap();
         for at in 0..good.len() {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_file_lies_in_a_home() {
+    fn the_key_file_is_in_a_home() {
         let top = std::env::temp_dir().join(format!("picoclaw-enc-{}-homes", std::process::id()));
         let (user, ours) =
             (top.join("user").join(DEFAULT_FILE), top.join("ours").join(DEFAULT_FILE));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_is_made_once_and_for_nobody_else() {
+    fn a_key_file_is_created_once_and_private() {
         use std::os::unix::fs::PermissionsExt;
         let mut keys = keys("made", "p");
         assert!(!keys.make_file().unwrap());

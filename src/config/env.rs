@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn mistyped_variables_are_told() {
+    fn mistyped_variables_are_reported() {
         let findings = check(
             &[
                 ("PICOCLAW_GATEWAY_PROT", "1"),

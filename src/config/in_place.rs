@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_changes_nothing() {
+    fn ambiguous_places_change_nothing() {
         check("{ broken", &[], None);
         check("[1]", &[], None);
         // Another way of writing the same: not found, so nothing is touched.

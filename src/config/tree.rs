@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_texts_are_told() {
+    fn odd_texts_are_reported() {
         let mut twice = Vec::new();
         let node = from_json(r#"{"a":1,"a":2}"#, 0, &mut twice).unwrap();
         assert_eq!((node.to_value()["a"].as_i64(), twice.len(), twice[0].0), (Some(2), 1, 7));

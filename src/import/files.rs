@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_said() {
+    fn special_files_are_reported() {
         let dir = folder("read");
         assert_eq!(read(&dir.join("none")), Ok(None));
         assert_eq!(read(&dir), Err("a folder, where a file belongs".to_owned()));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wiped_file_is_gone_and_a_cut_wipe_is_ended() {
+    fn an_interrupted_wipe_is_finished() {
         let dir = folder("wipe");
         fs::write(dir.join("picoclaw.json"), "secret").expect("write");
         // A hard link shows what happened to the contents.

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wipe_that_power_loss_cut_changes_no_setting() {
+    fn an_interrupted_wipe_changes_no_setting() {
         let card = Card::new("cut", true);
         card.lay("hostname", b"claw");
         card.take();

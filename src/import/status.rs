@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_daemon_says_cannot_play_with_a_terminal() {
+    fn daemon_text_has_no_control_characters() {
         let text = compose("one\n", "bot: https://t.me/x\n\x1b[2Jcode: \u{7}ABCD");
         assert!(text.ends_with("\r\none\r\nbot: https://t.me/x\r\n[2Jcode: ABCD\r\n"), "{text:?}");
     }

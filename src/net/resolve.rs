@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_doubtful_answer_is_asked_anew_but_serves_when_that_fails() {
+    fn a_stale_answer_is_refreshed_or_reused() {
         let resolver = Resolver::new(lookup);
         for host in ["down", "up"] {
             resolver.answers.borrow_mut().push(CacheEntry {

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_writes_is_refused() {
+    fn invalid_base64_is_refused() {
         for bad in
             ["Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9", "Zm8==", "=", "====", "Zm 8", "Zm8-", "ä==="]
         {

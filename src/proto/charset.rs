@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_replaced_as_the_standard_library_does() {
+    fn invalid_utf8_is_replaced_like_std() {
         for bytes in [
             &b"a\xffb"[..],
             b"\xe2\x82",

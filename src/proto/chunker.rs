@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_goes_on_where_the_rest_ended() {
+    fn a_tail_continues_where_the_rest_ended() {
         let mut splitter = Splitter::new(100, 7);
         let mut found = Vec::new();
         splitter.feed(b"new\n", &mut |_| {});

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_check_value() {
+    fn the_standard_check_value() {
         assert_eq!(crc32(&[b"123456789"]), 0xcbf4_3926);
         assert_eq!(crc32(&[b"1234", b"", b"56789"]), 0xcbf4_3926);
         assert_eq!(more(crc32(&[b"12345"]), b"6789"), 0xcbf4_3926);

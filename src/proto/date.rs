@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_moment_is_refused() {
+    fn invalid_dates_are_refused() {
         for text in [
             "",
             "1970",

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_stands_at_the_very_beginning() {
+    fn the_block_is_at_the_very_beginning() {
         check_split("---\na: b\n---\nbody", Some("a: b\n"), "body");
         check_split("---\r\na: b\r\n---\r\n\r\nbody\r\n", Some("a: b\r\n"), "body\r\n");
         check_split("\u{feff}--- \na: b\n---", Some("a: b\n"), "");

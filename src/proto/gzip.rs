@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_are_specific() {
         assert_eq!(whole(b"PK\x03\x04", 9), Err("this is not gzip"));
         assert_eq!(whole(b"\x1f\x8b\x08\xff\0\0\0\0\0\0", 99), Err(CUT));
         let mut bad = HELLO.to_vec();

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_is_kept() {
+    fn odd_values_are_kept() {
         check(
             r#"{"a":7,"b":"x"}"#,
             |j| (j.get("a").string(), j.get("b").int()),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_has_no_value() {
+    fn invalid_json_has_no_value() {
         for text in ["", "{", "{\"a\":}", "[1,]", "\"", "nul", "{} x", "\u{1}"] {
             assert!(Json::parse(text, &TypeMismatch::default()).is_err(), "{text}");
         }

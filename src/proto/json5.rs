@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write() {
+    fn common_inputs() {
         check(r#"{"a": [1, 2.5, "x\"y", null, true]}"#, r#"{"a": [1, 2.5, "x\"y", null, true]}"#);
         check(
             "// c\n{a: 'it\\'s \"b\"', /* , */ $b_1: [1, 2, /* x */ ],\n}",

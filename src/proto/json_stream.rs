@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_ends_it() {
+    fn other_json_ends_the_stream() {
         const NONE: &str = "what it sent is no JSON object";
         check("GET / HTTP/1.1\r\n", &[], NONE);
         check("{},{}", &["{}"], NONE);

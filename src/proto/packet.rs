@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_no_text_is_refused() {
+    fn long_or_invalid_packets_are_refused() {
         let mut long = vec![SAY, 0, 0, 0, 0];
         long.extend((CLI_PACKET_BYTES as u32 + 1).to_le_bytes());
         let mut packets = Packets::default();

@@ -109,7 +109,7 @@ fn long_names_in_every_style() {
 }
 
 #[test]
-fn the_commit_stands_in_the_global_comment() {
+fn the_commit_is_in_the_global_comment() {
     let hash = "0123456789abcdef0123456789abcdef01234567";
     let archive = entry("pax_global_header", b'g', "0", &pax("comment", hash));
     let mut tar = Tar::default();
@@ -118,7 +118,7 @@ fn the_commit_stands_in_the_global_comment() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_are_specific() {
     let broken = "this is no tar archive, or it is broken";
     let mut bad = entry("a", b'0', "0", b"");
     bad[0] = b'b';

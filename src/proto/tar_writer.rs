@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn archives_round_trip() {
         let long = format!("{}/x", "d".repeat(140));
         let mut plain = Vec::new();
         assert!(header("home", None, 0o750, 5, &mut plain));

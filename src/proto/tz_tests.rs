@@ -39,7 +39,7 @@ fn rules_change_at_their_instants() {
 }
 
 #[test]
-fn what_is_no_rule_is_refused() {
+fn invalid_rules_are_refused() {
     for text in [
         "",
         "UTC",

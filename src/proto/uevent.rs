@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_devices_that_come_and_go() {
+    fn plugged_and_unplugged_devices() {
         let at = "/devices/platform/usb1/1-1";
         check(ADD, Some((true, at, "46d/c52b/1201")));
         check(&ADD.replace("add", "remove"), Some((false, at, "46d/c52b/1201")));

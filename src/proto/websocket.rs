@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_protocol_ends_it() {
+    fn protocol_violations_end_the_connection() {
         check(b"\x81\x05Hello", &[], PROTOCOL);
         for first in [0xc1, 0xa1, 0x91, 0x83, 0x8b, 0x80, 0x09] {
             check(&masked(first, b"x"), &[], PROTOCOL);

@@ -71,7 +71,7 @@ fn scalars() {
 }
 
 #[test]
-fn what_is_not_supported_is_named_with_its_line() {
+fn unsupported_syntax_is_named_with_its_line() {
     bad("a: &x 1", 1, "anchors");
     bad("a: 1\nb: *x", 2, "aliases");
     bad("a: !!str 1", 1, "tags");

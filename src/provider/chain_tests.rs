@@ -65,7 +65,7 @@ fn names_and_the_default() {
 }
 
 #[test]
-fn the_models_that_rest_are_never_all() {
+fn not_all_models_are_in_cooldown_at_once() {
     let m = models("main", &["other"]);
     let now = Instant::now();
     assert_eq!(m.cooling_down(&[0, 1, 3], now), [false, false, false]);
@@ -92,7 +92,7 @@ fn check_pause(class: Class, tries: u32, asked: Option<u64>, want: Option<u64>) 
 }
 
 #[test]
-fn only_what_may_pass_is_tried_again() {
+fn only_transient_errors_are_retried() {
     for class in [Class::Timeout, Class::Network, Class::RateLimit] {
         check_pause(class, 1, None, Some(2));
         check_pause(class, 2, None, Some(4));
@@ -141,7 +141,7 @@ fn check_dialect(provider_id: &str, base: &str, key: &str, want: bool) {
 }
 
 #[test]
-fn who_is_asked_natively() {
+fn native_dialects() {
     let native = cfg!(feature = "anthropic");
     check_dialect("anthropic", "", "k", native);
     check_dialect("anthropic", "https://api.anthropic.com/v1", "k", native);

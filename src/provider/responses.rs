@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_told() {
+    fn broken_responses_are_reported() {
         let class = |events: &[&str]| read(events).expect_err("a failure").class;
         assert_eq!(class(&["{"]), Class::Network);
         assert_eq!(class(&[CALL]), Class::Network);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn who_writes() {
+    fn transcriber_is_chosen() {
         let entry = |name: &str, provider: &str, model: &str| ModelConfig {
             model_name: name.into(),
             provider: provider.into(),

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_approved_holds() {
+    fn only_the_approved_command_is_valid() {
         let dir = crate::sys::scratch::Scratch::named("mac");
         std::fs::create_dir(dir.join("state")).expect("a folder");
         let mac = ApprovalMac::new(&dir);

@@ -128,7 +128,7 @@ fn a_minute_that_is_not_full_counts_as_begun() {
 }
 
 #[test]
-fn what_never_comes_has_no_next() {
+fn impossible_dates_have_no_next() {
     for expr in ["0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
         assert_eq!(Expr::parse(expr).expect("valid").next(0, &|_| 0), None, "{expr}");
     }

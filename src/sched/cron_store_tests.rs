@@ -293,7 +293,7 @@ fn there_is_an_end_to_jobs_and_lists() {
 }
 
 #[test]
-fn a_broken_file_is_told_and_kept() {
+fn a_broken_file_is_reported_and_kept() {
     let fixture = Fixture::new("fixture-broken");
     std::fs::create_dir_all(fixture.path.parent().expect("a folder")).expect("made");
     std::fs::write(&fixture.path, "{\"jobs\":[").expect("write");

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_or_past_is_said() {
+    fn invalid_and_past_times_are_errors() {
         check("today 8:00", "`today 8:00` is in the past");
         check("2020-01-01 00:00", "`2020-01-01 00:00` is in the past");
         check("0", "`0` is in the past");

@@ -85,7 +85,7 @@ fn a_clock_that_steps_back_repeats_nothing() {
 }
 
 #[test]
-fn faults_are_told() {
+fn faults_are_reported() {
     check(
         r#"{"kind":"cron","expr":"0 8 * *"}"#,
         "- -",
@@ -163,7 +163,7 @@ fn a_reminder_comes_back_from_the_original_as_one() {
 }
 
 #[test]
-fn what_is_missed_by_more_than_a_day_is_told() {
+fn jobs_missed_by_more_than_a_day_are_reported() {
     let missed = |schedule: &str, next: &str, now: Now| {
         let mut job = job(schedule, "{}");
         job.set("state", "nextRunAtMs", if next == "-" { Value::Null } else { json!(ms(next)) });

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_touches_stays_as_it_was() {
+    fn untouched_jobs_stay_byte_for_byte() {
         let home = Scratch::named("jobs");
         let path = home.join("jobs.json");
         std::fs::write(&path, OLD).expect("write");

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_stands_without_the_block() {
+    fn the_body_excludes_the_block() {
         assert_eq!(body("---\nname: x\n---\n\n# T\n"), "# T\n");
         assert_eq!(body("# T\n"), "# T\n");
     }

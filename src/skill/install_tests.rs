@@ -63,7 +63,7 @@ fn nothing_is_overwritten_unless_forced() {
 }
 
 #[test]
-fn what_is_wrong_leaves_the_old_one() {
+fn failed_installs_keep_the_old_skill() {
     let site = site("install-wrong");
     let bench = site.open().expect("a bench");
     bench.install(&folder(&site, "a", "one"), None, false, 5).expect("installed");

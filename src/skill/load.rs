@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_left_out_with_a_warning_and_hides_nothing() {
+    fn invalid_skills_are_skipped_with_a_warning() {
         let folder = Folder::new("skills-wrong");
         folder.write("w/skills/a/SKILL.md", skill("bad name", "x"));
         folder.write("h/skills/a/SKILL.md", skill("a", "good"));

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write() {
+    fn common_inputs() {
         let check = |text: &str, want: Source| {
             assert_eq!(Source::parse(text, GITHUB).expect(text), want, "{text}");
         };
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_a_skill() {
+    fn files_of_a_skill() {
         for (path, root, want) in [
             ("SKILL.md", true, true),
             ("README.md", true, false),

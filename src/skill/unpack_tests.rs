@@ -146,7 +146,7 @@ fn ways_out_are_refused() {
 }
 
 #[test]
-fn bombs_and_stumps_are_refused() {
+fn bombs_and_truncated_archives_are_refused() {
     let bytes = archive(REPO);
     let e = unpacked("cut", "o/r/c", &bytes[..bytes.len() - 600]).expect_err("cut off");
     assert!(e.as_str().contains("cut off"), "{e}");

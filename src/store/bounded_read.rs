@@ -162,7 +162,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_told_apart() {
+    fn special_files_are_distinguished() {
         let folder = Folder::new("read-not");
         folder.write("f", "");
         assert_eq!(bounded(&folder.path.join("none"), 9, End::Head).expect("none"), None);

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_rewritten_is_left_alone() {
+    fn unsuitable_memory_files_are_left_alone() {
         let (dir, root) = workspace("consolidation-refused");
         assert_eq!(memory(&root).expect("none"), "");
         fs::write(dir.join(LONG_TERM), b"a\xff").expect("written");

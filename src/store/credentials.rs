@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_told_and_stays() {
+    fn a_broken_file_is_reported_and_stays() {
         let home = Scratch::named("credentials-broken");
         let path = home.join(FILE);
         for bad in ["", "{", "[]", "null", r#"{"credentials":[]}"#, r#"{"credentials":{"a":1}}"#] {

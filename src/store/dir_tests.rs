@@ -50,7 +50,7 @@ fn dirs(scratch: &Scratch) -> [Dir; 2] {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_refused_and_named() {
+fn unfit_files_are_refused_and_named() {
     for thing in THINGS {
         for way in 0..2 {
             let scratch = Scratch::named("dir");

@@ -107,7 +107,7 @@ fn sectors_of_a_compaction_may_reach_the_card_in_any_order() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_and_told() {
+fn a_torn_tail_is_cut_and_reported() {
     let dir = Scratch::named("journal-torn");
     let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
     put(&mut files, &mut ledger, &received(1));
@@ -119,7 +119,7 @@ fn a_torn_tail_is_cut_and_told() {
 }
 
 #[test]
-fn a_newer_journal_is_set_aside_and_told() {
+fn a_newer_journal_is_set_aside_and_reported() {
     let dir = Scratch::named("journal-newer");
     let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
     put(&mut files, &mut ledger, &received(1));
@@ -138,7 +138,7 @@ fn a_newer_journal_is_set_aside_and_told() {
 }
 
 #[test]
-fn whatever_is_in_a_files_place_the_daemon_starts() {
+fn journal_recovers_from_any_directory_entry() {
     for kind in ["folder", "fifo", "link", "rubbish", "empty"] {
         let dir = Scratch::named(&format!("journal-{kind}"));
         let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_started_shrinks_with_its_results() {
+    fn started_calls_are_removed_by_their_results() {
         let mut ledger = Ledger::default();
         ledger.apply(&Frame::Received { id: 1, message: message(10) });
         let step = |started: &[&str]| Frame::Step {

@@ -110,7 +110,7 @@ mod tests {
     use crate::sys::scratch::Scratch;
 
     #[test]
-    fn a_file_has_its_name_when_it_is_whole() {
+    fn a_file_gets_its_name_when_complete() {
         let scratch = Scratch::new();
         let path = scratch.path().join("media/a.jpg");
         assert!(!prepare(scratch.path(), "a.jpg", 50_000).expect("a folder"));

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_it_ends_it_goes_on() {
+    fn swap_continues_from_any_step() {
         for steps in 0..20 {
             let home = home("swap-cut");
             let before = tree(&home);

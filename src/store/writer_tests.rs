@@ -22,7 +22,7 @@ fn drive<T>(journal: &Journal, work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn what_is_synced_is_there_after_a_restart() {
+fn synced_frames_survive_a_restart() {
     let dir = Scratch::named("writer");
     let journal = open(&dir);
     drive(&journal, async {
@@ -71,7 +71,7 @@ fn long_lines_are_synced_in_their_own_file() {
 }
 
 #[test]
-fn a_disk_that_refuses_is_survived_and_told() {
+fn a_failing_disk_is_survived_and_reported() {
     let dir = Scratch::named("writer-off");
     let journal = open(&dir);
     // A file where the folder belongs: every write fails, as on a read-only disk, also for root.
@@ -186,7 +186,7 @@ fn a_passing_write_that_fails_begins_a_new_file() {
 }
 
 #[test]
-fn what_a_clean_stop_leaves_to_the_sessions_files_does_not_come_back() {
+fn lines_are_not_restored_after_a_clean_stop() {
     let dir = Scratch::named("writer-close");
     let (file, mut syncs) = (dir.join("sessions/s.jsonl"), Vec::new());
     for _ in 0..2 {
@@ -210,7 +210,7 @@ fn what_a_clean_stop_leaves_to_the_sessions_files_does_not_come_back() {
 }
 
 #[test]
-fn what_was_synced_with_its_file_does_not_come_back_after_a_kill() {
+fn synced_lines_are_not_restored_after_a_kill() {
     let dir = Scratch::named("writer-synced");
     let (journal, file) = (open(&dir), dir.join("sessions/s.jsonl"));
     let long = [vec![b'x'; JOURNAL_LINES_BYTES], b"\n".to_vec()].concat();

@@ -106,7 +106,7 @@ mod tests {
     const BUILD: u64 = sys::board::BUILD_TIME;
 
     #[test]
-    fn questions_go_on_for_ever() {
+    fn an_unanswered_server_is_asked_again_forever() {
         let mut schedule = Schedule::new(0);
         let mut asked = Vec::new();
         for _ in 0..8 {

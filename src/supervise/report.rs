@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_read_back_counts() {
+    fn only_verified_places_count() {
         let inside =
             ProcessState { cgroup: Some("/picoclaw/daemon".into()), ..ProcessState::default() };
         let limited = ProcessState { data: Some(16 << 20), ..ProcessState::default() };

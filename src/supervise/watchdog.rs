@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_never_lives_arms_nothing() {
+    fn a_daemon_that_never_runs_arms_no_watchdog() {
         assert_eq!(run(0, 4000, |_| false), []);
         // Alive for 50 s at a time.
         assert_eq!(run(0, 4000, |t| t % 200 < 20), []);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_comes_back_is_fed_again() {
+    fn a_returning_watchdog_is_fed_again() {
         let done = run(0, 400, |t| !(110..=150).contains(&t));
         assert_eq!(
             done,

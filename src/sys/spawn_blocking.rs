@@ -212,7 +212,7 @@ mod tests {
 
     /// What hangs is told of, and does not hold up what came after it; what was given up is not done.
     #[test]
-    fn others_go_on_beside_work_that_hangs() {
+    fn other_work_continues_while_one_hangs() {
         let (release, held_up) = std::sync::mpsc::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let hanging = spawn_blocking(move || {

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_brings_in_text_of_others() {
+    fn untrusted_sources() {
         for (name, args, want) in [
             ("web_fetch", r#"{"url":"x"}"#, true),
             ("read_file", r#"{"path":"media/1_a.txt"}"#, true),

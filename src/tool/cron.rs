@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_belongs_to_the_chat_it_was_given_in() {
+    fn a_job_belongs_to_the_chat_it_was_set_in() {
         let args = r#"{"action":"add","message":" tea ","at_seconds":60.0,"deliver":false}"#;
         let request = request(("telegram", "5"), "telegram", args).expect("a request");
         assert_eq!((request.to.chat.as_str(), request.scoped), ("5", true));

@@ -122,7 +122,7 @@ mod tests {
     use crate::sys::scratch::Scratch;
 
     #[test]
-    fn what_is_ours_is_shared_and_nothing_behind_a_second_name() {
+    fn own_files_are_shared_and_hard_links_are_not() {
         let scratch = Scratch::new();
         scratch.file("ws/a.txt", "x");
         scratch.file("ws/sub/run.sh", "x");

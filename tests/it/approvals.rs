@@ -203,7 +203,7 @@ fn harmless_commands_do_not_ask_and_a_models_word_is_no_approval() {
 }
 
 #[test]
-fn what_others_wrote_makes_commands_ask() {
+fn untrusted_text_makes_commands_ask() {
     let (peer, home, daemon) = start(&json!({}));
     let forward = || json!({ "type": "user", "date": 1, "sender_user": { "id": 5, "is_bot": false, "first_name": "Mallory" } });
     let (marker, _) = peer.tell(Say::new(OWNER, OWNER, PLAIN).with("forward_origin", forward()));

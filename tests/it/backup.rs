@@ -79,7 +79,7 @@ fn archive(manifest: &str, entries: &[(&str, u8, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_said_is_remembered_on_another_board() {
+fn conversation_survives_a_restore_on_another_board() {
     let peer = peer(false);
     let home = Home::new(&peer);
     home.write("workspace/memory/MEMORY.md", "The cat is called Momo.\n");
@@ -227,7 +227,7 @@ fn a_pipe_will_do_and_a_kill_leaves_the_old_home() {
 }
 
 #[test]
-fn what_was_decided_is_finished_by_the_next_command() {
+fn committed_restore_is_finished_by_the_next_command() {
     let peer = peer(false);
     let home = Home::new(&peer);
     // As a kill after the decision leaves it: the old configuration is moved aside, the new one not in place yet.
@@ -270,7 +270,7 @@ fn an_old_backup_is_restored_into_the_new_place() {
 }
 
 #[test]
-fn what_is_no_backup_changes_nothing() {
+fn invalid_backups_change_nothing() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let first = r#"{"version":1}"#;

@@ -144,7 +144,7 @@ fn model_arguments_without_end() {
 }
 
 #[test]
-fn servers_that_cut_and_garble() {
+fn truncated_and_garbled_responses() {
     for rule in [
         "tg:getUpdates:malformed:1:max=3",
         "tg:getUpdates:garbled:1:max=3",

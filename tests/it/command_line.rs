@@ -204,7 +204,7 @@ fn a_killed_command_line_leaves_its_answer_in_the_session() {
 }
 
 #[test]
-fn a_killed_gateway_is_told_and_answers_after_its_next_start() {
+fn a_killed_gateway_is_reported_and_answers_later() {
     let (peer, home, daemon) = start(&json!({}));
     let mut shell = Shell::start(&home, &["agent", "-m", "think [delay:1500] q999999"]);
     assert!(peer.wait_calls("llm.chat", 1, SOON), "{}", daemon.log());

@@ -90,7 +90,7 @@ fn connections_and_packets_are_bounded() {
 }
 
 #[test]
-fn who_never_reads_is_dropped_and_the_rest_goes_on() {
+fn clients_that_never_read_are_dropped() {
     let (_peer, home, daemon) = start(&json!({}));
     let mut deaf = Raw::attach(&home, "cli:deaf");
     for n in 1..=12 {

@@ -49,7 +49,7 @@ fn keys_are_set_one_after_the_other() {
 }
 
 #[test]
-fn what_would_not_be_good_is_not_written() {
+fn invalid_values_are_not_written() {
     let folder = Folder::with(CONFIG);
     for (key, value, want) in [
         ("gateway.prot", "7", "no key is called `gateway.prot` (did you mean `gateway.port`?)"),
@@ -77,7 +77,7 @@ fn what_would_not_be_good_is_not_written() {
 }
 
 #[test]
-fn what_wins_over_the_file_is_told() {
+fn overriding_layers_are_reported() {
     let folder = Folder::with(CONFIG).env("PICOCLAW_GATEWAY_PORT", "9");
     let said = argument(&folder, "gateway.port", "7").unwrap();
     assert!(said.contains("warning: PICOCLAW_GATEWAY_PORT sets it too, and wins"), "{said}");

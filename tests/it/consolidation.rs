@@ -109,7 +109,7 @@ fn a_day_that_ends_the_program_again_is_left_alone() {
 }
 
 #[test]
-fn what_is_noted_meanwhile_is_not_lost() {
+fn concurrent_notes_are_not_lost() {
     let peer = peer(false);
     let home = home(&peer, "[delay:1500]", NEW);
     let daemon = Daemon::start(&home, &peer);

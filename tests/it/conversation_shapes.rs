@@ -246,7 +246,7 @@ fn go_on(peer: &Peer, shape: &Shape) -> (Vec<String>, bool, usize) {
 }
 
 #[test]
-fn what_a_person_said_is_in_the_request_or_was_given_to_a_summariser() {
+fn user_messages_are_in_the_request_or_the_summary() {
     let peer = peer(false);
     let shapes = shapes();
     assert!(shapes.len() >= 40, "{}", shapes.len());

@@ -94,7 +94,7 @@ fn switched_off_means_off() {
 }
 
 #[test]
-fn what_nobody_approved_is_not_run() {
+fn unapproved_commands_do_not_run() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let at = |n: u64| json!({"kind": "at", "atMs": now_ms() + n});

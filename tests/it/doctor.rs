@@ -145,7 +145,7 @@ fn files_and_their_modes() {
 }
 
 #[test]
-fn servers_that_cannot_be_reached() {
+fn unreachable_servers() {
     let peer = peer(false);
     let (port, proxy) = (refused(), refused());
     let answer = |status: &str, fields: &str| {

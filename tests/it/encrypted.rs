@@ -80,7 +80,7 @@ fn encrypted_secrets_are_opened_at_load_and_stay_encrypted_on_disk() {
 }
 
 #[test]
-fn what_cannot_be_opened_says_where_why_and_what_to_do() {
+fn decryption_errors_name_place_cause_and_fix() {
     let peer = peer(false);
     let home = Home::new(&peer).env("PICOCLAW_KEY_PASSPHRASE", PASSPHRASE);
     let key = piped(&home, &["auth", "encrypt"], "k-test-123456").stdout.trim().to_owned();

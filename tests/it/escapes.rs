@@ -284,7 +284,7 @@ fn links_and_renames_gain_nothing() {
 }
 
 #[test]
-fn what_slips_out_of_the_group_is_ended() {
+fn escaped_processes_are_killed() {
     let sandbox = Sandbox::new();
     let mark = format!("slipped-{}", std::process::id());
     let script = format!(

@@ -69,7 +69,7 @@ fn stop_is_heard_behind_a_flood() {
 }
 
 #[test]
-fn what_waits_on_the_card_survives_a_kill() {
+fn spilled_messages_survive_a_kill() {
     let (peer, home, daemon) = start();
     peer.say(OWNER, OWNER, RISKY);
     question(&peer, &daemon);

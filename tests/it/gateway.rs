@@ -31,7 +31,7 @@ fn get_with(address: &str, path: &str, fields: &str) -> Option<(u16, String)> {
 }
 
 #[test]
-fn what_is_listened_on_tells_little_without_a_token_and_stands_in_the_status() {
+fn listening_sockets_reveal_little_without_a_token() {
     let peer = peer(false);
     let home = Home::patched(&peer, &json!({ "gateway": { "token": "let-me-look-1" } }));
     let daemon = Daemon::start(&home, &peer);
@@ -237,7 +237,7 @@ fn a_home_has_one_gateway() {
 }
 
 #[test]
-fn a_first_start_with_a_bad_layer_fails_and_a_later_one_goes_on_with_the_last_good() {
+fn a_bad_layer_fails_the_first_start_and_later_uses_the_last_good() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let good = home.read("config.json");

@@ -111,7 +111,7 @@ fn a_serial_port_is_read_asked_about_written_and_may_vanish() {
 }
 
 #[test]
-fn what_the_board_needs_is_refused_before_anybody_is_asked() {
+fn vital_devices_are_refused_before_asking() {
     let (_other, path) = port();
     let peer = peer(false);
     let home = home(&peer, &[&path]);

@@ -30,7 +30,7 @@ fn rests(peer: &Peer, daemon: &Daemon) {
 }
 
 #[test]
-fn what_needs_attention_reaches_the_last_chat_once() {
+fn heartbeat_results_reach_the_last_chat_once() {
     let peer = peer(false);
     let home = Home::timed(&peer, &json!({}));
     knows_the_owner(&home);

@@ -215,7 +215,7 @@ fn listed_addresses_need_no_token() {
 }
 
 #[test]
-fn bad_cameras_are_closed_and_the_rest_goes_on() {
+fn bad_cameras_are_closed_and_others_are_served() {
     let scene = start(&json!({}));
     let mut good = scene.camera("");
     for (words, why) in [

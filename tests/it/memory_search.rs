@@ -41,7 +41,7 @@ fn note(home: &Home) -> Option<String> {
 }
 
 #[test]
-fn what_is_noted_is_in_the_prompt_and_found() {
+fn notes_are_in_the_prompt_and_searchable() {
     let peer = peer(false);
     let home = home(&peer);
     let daemon = Daemon::start(&home, &peer);
@@ -106,7 +106,7 @@ fn a_broken_index_is_no_error() {
 }
 
 #[test]
-fn what_cannot_be_noted_is_said() {
+fn failed_notes_are_reported() {
     let peer = peer(false);
     let home = home(&peer);
     let daemon = Daemon::start(&home, &peer);
@@ -144,7 +144,7 @@ fn a_note_outlives_a_kill() {
 
 #[cfg(feature = "embeddings")]
 #[test]
-fn what_means_the_same_is_found_and_without_vectors_the_words() {
+fn semantic_search_falls_back_to_words() {
     let peer = peer(false);
     let patch = json!({
         "agents": { "defaults": { "summarize_message_threshold": 1000 } },

@@ -185,7 +185,7 @@ fn conversations_that_went_on_stay() {
 }
 
 #[test]
-fn what_is_broken_is_named_and_the_rest_goes_on() {
+fn broken_files_are_named_and_the_others_migrated() {
     let peer = peer(false);
     let (source, target) = (Home::bare(&peer), Home::bare(&peer));
     openclaw(&source, &peer);
@@ -280,7 +280,7 @@ fn a_kill_in_the_middle_is_made_good_by_the_next_run() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_the_next_run_goes_on() {
+fn a_full_disk_is_reported_and_the_next_run_continues() {
     let peer = peer(false);
     let source = Home::bare(&peer);
     go_home(&source, 3, &peer, 1);

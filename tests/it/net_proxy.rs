@@ -162,7 +162,7 @@ fn https_through_a_proxy_that_wants_credentials() {
 }
 
 #[test]
-fn proxies_that_cannot_be_used() {
+fn unusable_proxies() {
     let error = |proxy| through(&client(), proxy, "http://a.test/").expect_err("an error");
     assert_eq!(error("https://p").0, HttpErrorKind::Url);
     assert_eq!(error("http://p:x").0, HttpErrorKind::Url);

@@ -174,7 +174,7 @@ fn wrong_envelopes_are_answered_and_wrong_frames_end_it() {
 }
 
 #[test]
-fn silent_and_deaf_clients_are_closed_and_the_rest_goes_on() {
+fn silent_and_unresponsive_clients_are_closed() {
     let scene = start(&json!({ "ping_interval": 1, "read_timeout": 3 }));
     let mut silent = scene.client("s");
     assert_eq!(silent.next().0, 9, "a ping");
@@ -227,7 +227,7 @@ fn an_answer_waits_for_a_client_that_comes_back() {
 }
 
 #[test]
-fn answers_to_many_who_have_left_hold_up_nobody() {
+fn answers_to_disconnected_clients_block_nobody() {
     let scene = start(&json!({}));
     for n in 0..24 {
         let mut gone = scene.client(&format!("gone-{n}"));
@@ -248,7 +248,7 @@ fn answers_to_many_who_have_left_hold_up_nobody() {
 }
 
 #[test]
-fn answers_to_those_who_have_left_give_way_when_there_is_no_room() {
+fn answers_to_disconnected_clients_are_dropped_first() {
     let scene = start(&json!({}));
     for n in 0..3 {
         scene.client(&format!("gone-{n}")).say(&format!("[delay:200] [long:30000] q80010{n}"));
@@ -266,7 +266,7 @@ fn answers_to_those_who_have_left_give_way_when_there_is_no_room() {
 }
 
 #[test]
-fn what_asks_is_answered_with_yes_or_no() {
+fn approvals_are_answered_with_yes_or_no() {
     let scene = start(&json!({}));
     let mut client = scene.client("s");
     let risky =

@@ -8,7 +8,7 @@ use crate::harness::{Home, OWNER, SOON, peer};
 use crate::harness_daemon::Daemon;
 
 #[test]
-fn after_the_third_crash_the_rest_goes_on() {
+fn after_the_third_crash_the_message_is_quarantined() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let mut daemon = Daemon::start(&home, &peer);

@@ -69,7 +69,7 @@ fn check_says(models: &Models, want: &str) {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn transient_errors_are_retried() {
     let server = Server::start(vec![
         refuse("500 Oops", ""),
         Step::Bytes(vec![response("429 Slow", "Retry-After: 0.01\r\n", "")]),
@@ -85,7 +85,7 @@ fn what_may_pass_is_tried_again() {
 }
 
 #[test]
-fn a_lone_model_is_asked_three_times_and_never_rests() {
+fn a_single_model_is_retried_without_cooldown() {
     let steps = (0..6).map(|n| refuse("503 Away", &format!("try {n}"))).chain([says("back")]);
     let server = Server::start(steps.collect());
     let models = chain(vec![at(&server, "a")]);
@@ -98,7 +98,7 @@ fn a_lone_model_is_asked_three_times_and_never_rests() {
 }
 
 #[test]
-fn a_fallback_answers_while_the_first_rests() {
+fn a_fallback_answers_during_a_cooldown() {
     let first = Server::start(vec![refuse("401 No", "")]);
     let second = Server::start(vec![says("b1"), says("b2")]);
     let models = chain(vec![at(&first, "a"), at(&second, "b")]);
@@ -167,7 +167,7 @@ fn keys_of_one_name_take_turns() {
 }
 
 #[test]
-fn a_model_over_its_rate_leaves_the_answer_to_the_next() {
+fn a_rate_limited_model_is_skipped() {
     let first = Server::start(vec![says("a1"), says("a2")]);
     let second = Server::start(vec![says("b")]);
     let models = chain(vec![ModelConfig { rpm: 1, ..at(&first, "a") }, at(&second, "b")]);

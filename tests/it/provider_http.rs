@@ -142,7 +142,7 @@ fn refusals_say_status_and_reason() {
 }
 
 #[test]
-fn what_the_server_asks_for_is_told() {
+fn retry_after_is_reported() {
     let bytes = response("429 Too Many Requests", "Retry-After: 7\r\n", "{}");
     let failure = ask_once(Step::Bytes(vec![bytes])).expect_err("a failure");
     assert_eq!((failure.status, failure.retry_after), (429, Some(Duration::from_secs(7))));

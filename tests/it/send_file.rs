@@ -113,7 +113,7 @@ fn twenty_megabytes_go_out_in_little_memory() {
 }
 
 #[test]
-fn trouble_is_waited_out_but_nothing_is_sent_twice() {
+fn failures_are_retried_without_duplicates() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let daemon = Daemon::start(&home, &peer);

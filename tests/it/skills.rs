@@ -298,7 +298,7 @@ fn a_kill_leaves_the_old_skill_or_the_new_one() {
 
 /// Root at the command line, and a daemon that is not.
 #[test]
-fn what_root_installs_belongs_to_the_workspace_s_owner() {
+fn skills_installed_by_root_belong_to_the_workspaces_owner() {
     use std::os::unix::prelude::{CommandExt, MetadataExt};
     let peer = peer(false);
     let home = home(&peer, &json!({}));

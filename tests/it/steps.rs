@@ -76,7 +76,7 @@ fn a_call_that_had_begun_is_not_repeated_and_the_model_is_told() {
 }
 
 #[test]
-fn a_try_is_counted_before_it_begins() {
+fn an_attempt_is_counted_before_it_starts() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let mut daemon = Daemon::start(&home, &peer);

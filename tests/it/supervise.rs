@@ -119,7 +119,7 @@ fn a_killed_daemon_is_started_again_and_leaves_a_report() {
 }
 
 #[test]
-fn a_daemon_that_cannot_live_gets_its_tries_and_then_a_rest() {
+fn a_crashing_daemon_is_restarted_with_backoff() {
     let settings = [("PICOCLAW_RESPAWN_TRIES", "3"), ("PICOCLAW_RESPAWN_THRESHOLD", "3600")];
     let service = Service::start("loop", "echo bad config >&2; exit 78", &settings);
     service.until("three reports", |s| s.root.join("home/state/crash.3.txt").exists());
@@ -148,7 +148,7 @@ fn a_silent_main_loop_is_ended_where_no_watchdog_runs() {
 }
 
 #[test]
-fn what_the_daemon_announces_stands_on_the_boot_partition() {
+fn announcements_are_on_the_boot_partition() {
     let daemon = format!("printf 'aBot: https://t.me/x\\nPairing code: AB' >&3; {LIVE}");
     let service = Service::start("announce", &daemon, &[]);
     service.until("the status file", |s| {

@@ -80,7 +80,7 @@ fn heartbeat_and_jobs_have_no_hardware_unless_it_is_granted() {
 }
 
 #[test]
-fn what_is_granted_runs_and_what_asks_is_refused() {
+fn granted_tools_run_and_approvals_are_refused() {
     let granted = json!({ "tools": { "unattended": ["exec"] } });
     for by in ["heartbeat", "cron"] {
         if picoclaw::sys::process::strength().landlock > 0 {

@@ -39,7 +39,7 @@ fn asked(peer: &Peer, daemon: &Daemon, say: Say) -> String {
 }
 
 #[test]
-fn what_is_said_is_the_users_words() {
+fn transcripts_count_as_the_users_words() {
     let peer = peer(true);
     let home = home(&peer, &json!({ "voice": { "echo_transcription": true } }));
     let daemon = Daemon::start(&home, &peer);

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accounted_for_may_go() {
+    fn summarised_lines_may_be_removed() {
         let consolidated = check(
             "# Memory\n\n- Ann likes tea\n- Tom has a green bicycle",
             "3: same as 4\n- 4 | now green",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_stays() {
+    fn lost_lines_are_kept() {
         let kept = "# Memory\n- new\n\n## Kept\n\n- Ann likes tea\n- Tom has a bike\n- Tom has a bicycle\n";
         let consolidated = check("# Memory\n- new", "", kept);
         assert_eq!((consolidated.kept, consolidated.gone.len()), (3, 0));

@@ -84,7 +84,7 @@ fn replies_to_commands_are_bounded_and_stop_is_heard_all_the_same() {
 }
 
 #[test]
-fn what_the_command_line_says_waits_for_room_and_is_not_turned_away() {
+fn command_line_messages_wait_for_capacity() {
     with_assistant(|assistant| async move {
         let (inbox, journal) = (&assistant.inbox, &assistant.agent.journal);
         let local = |text: &str| Inbound {

@@ -27,7 +27,7 @@ fn events_are_told_as_upstream_does() {
 }
 
 #[test]
-fn who_has_to_show_the_token() {
+fn token_is_required_by_address() {
     let asks = |token: &str, listed: &[&str], from: &str| {
         let settings = Settings {
             token: crate::config::Secret::new(token),

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_press_that_overtakes_the_answer_to_the_question_takes_the_buttons_away_too() {
+    fn an_early_press_removes_the_buttons_too() {
         let (asks, waits) = asks();
         asks.0.borrow_mut()[0].message = 0;
         let reaction = asks.press(&press(7, -5, "ap:00ff:y"));

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_unconfirmed_updates_is_seen() {
+    fn updates_after_unconfirmed_ones_are_seen() {
         let mut poller = Poller::new(7);
         for limit in [64, 100, 100] {
             poller.succeeded(7, false);

@@ -103,7 +103,7 @@ impl Telegram {
         let me = match me {
             Some(me) => me,
             None => {
-                let me = me.insert(self.who_am_i().await?);
+                let me = me.insert(self.get_me().await?);
                 crate::log::info!("{}: connected as @{}", self.name, me.username);
                 self.health.username.borrow_mut().clone_from(&me.username);
                 self.health.ok();
@@ -220,7 +220,7 @@ impl Telegram {
         }
     }
 
-    async fn who_am_i(&self) -> Result<BotUser, CallError> {
+    async fn get_me(&self) -> Result<BotUser, CallError> {
         let bytes = self.api.call("getMe", "{}").await?;
         let text = wire::text(&bytes);
         answer::result(&text, |me| BotUser {

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_fit_and_stand_once() {
+    fn names_are_valid_and_unique() {
         let mut names: Vec<&str> = NAMED
             .split(' ')
             .map(|n| n.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_stays() {
+    fn other_ampersands_stay() {
         check("AT&T & co &; &# &#; &#x; &nosuch; &", "AT&T & co &; &# &#; &#x; &nosuch; &");
         check("a &lt b &copy2024 &#65 c", "a < b &copy2024 A c");
         check(

@@ -12,7 +12,7 @@ fn check(html: &str, want: &str) {
 }
 
 #[test]
-fn blocks_stand_apart() {
+fn blocks_are_separated() {
     check("<p>One<p>Two", "One\n\nTwo");
     check("<div>One</div><div>Two</div>", "One\nTwo");
     check("One<br>Two<br/><BR>Three", "One\nTwo\n\nThree");
@@ -129,7 +129,7 @@ fn tables_that_lay_out_a_page_fall_apart() {
 }
 
 #[test]
-fn what_is_not_for_readers_is_left_out() {
+fn hidden_elements_are_left_out() {
     check("a<script>if (a<b) '</p>'</script>b", "ab");
     check("a<SCRIPT type=x></scr</SCRIPT >b", "ab");
     check(

@@ -226,7 +226,7 @@ fn check_broken(body: &str, class: Class) {
 }
 
 #[test]
-fn bodies_that_cannot_be_read() {
+fn unreadable_bodies() {
     check_broken("", Class::Network);
     check_broken("nonsense", Class::Network);
     check_broken(r#"{"content":7}"#, Class::Network);
@@ -270,7 +270,7 @@ fn a_streamed_answer() {
 }
 
 #[test]
-fn streams_that_stop_or_break() {
+fn interrupted_streams() {
     let mut reader = response::Reader::new(None);
     for event in &STREAM[..11] {
         assert!(!reader.event(event).expect("an event"));

@@ -102,7 +102,7 @@ fn a_whole_conversation() {
 }
 
 #[test]
-fn one_system_part_alone_stands_alone() {
+fn a_single_system_part_is_sent_alone() {
     let request = ChatRequest { system_dynamic: "now", ..ask(&[]) };
     let got = json_of(&model("openai", "m"), &request);
     assert_eq!(got["messages"], json!([{"role": "system", "content": "now"}]));
@@ -248,7 +248,7 @@ fn check_broken(body: &str, class: Class, text: &str) {
 }
 
 #[test]
-fn bodies_that_cannot_be_read() {
+fn unreadable_bodies() {
     check_broken("", Class::Network, "cannot be read");
     check_broken(r#"{"choices":[{"mess"#, Class::Network, "cannot be read");
     check_broken("[1]", Class::Network, "cannot be read");
@@ -368,7 +368,7 @@ fn streamed_calls_come_together() {
 }
 
 #[test]
-fn streams_that_stop_or_break() {
+fn interrupted_streams() {
     let text = piece(r#"{"content":"Hel"}"#);
     for events in [&[][..], &[text.as_str()], &[text.as_str(), r#"{"id": "x", "choi"#]] {
         let failure = streamed(events).expect_err("a failure");

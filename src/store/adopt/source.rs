@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_somebodys() {
+    fn every_entry_is_used() {
         check("sk_v1_x.jsonl", scope("direct:7", json!({})), Some("telegram:7"));
         check("sk_v1_x.jsonl", scope("group:-5/9", json!({})), Some("telegram:-5/9"));
         let topic = scope("group:-5", json!({"topic": "topic:9"}));

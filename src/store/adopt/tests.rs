@@ -146,7 +146,7 @@ fn every_upstream_name_is_adopted_in_the_order_of_time() {
 }
 
 #[test]
-fn what_a_later_go_run_adds_is_taken_and_nothing_twice() {
+fn later_go_messages_are_adopted_once() {
     let f = Fixture::new("adopt-later");
     let file = "agent_main_telegram_direct_7.jsonl";
     f.go(file, line("a") + &line("b"));
@@ -176,7 +176,7 @@ fn what_a_later_go_run_adds_is_taken_and_nothing_twice() {
 }
 
 #[test]
-fn wherever_the_power_goes_all_is_there_once() {
+fn adoption_survives_a_power_cut_at_any_step() {
     // What can be on the card: the record as it was after so many conversations, the sessions as they were after so many
     // more.
     for known in 0..4 {
@@ -268,7 +268,7 @@ fn ours_are_moved_and_marked() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_told_and_passed_over() {
+fn other_files_are_reported_and_skipped() {
     let f = Fixture::new("adopt-planted");
     f.write("outside", line("outside"));
     let at = |name: &str| f.dir.join(format!("workspace/sessions/{name}"));
@@ -323,7 +323,7 @@ fn after_the_first_start_a_planted_state_moves_nothing_and_text_stays_untrusted(
 }
 
 #[test]
-fn there_is_a_bound_and_the_next_start_goes_on() {
+fn adoption_is_bounded_and_continues_at_the_next_start() {
     let f = Fixture::new("adopt-many");
     for n in 0..=GO_SESSIONS {
         f.go(&format!("agent_main_telegram_direct_{n}.jsonl"), line("x"));

@@ -200,7 +200,7 @@ fn a_broken_index_is_made_anew() {
 }
 
 #[test]
-fn without_a_place_for_the_index_the_latest_is_searched_all_the_same() {
+fn without_an_index_folder_recent_notes_are_searched() {
     let home = Home::new("index-nowhere");
     home.write("memory/MEMORY.md", "alpha\n");
     fs::write(home.dir.join("index"), "a file in the way").expect("written");
@@ -244,7 +244,7 @@ fn parallel_searches_wait_for_each_other() {
 }
 
 #[test]
-fn what_somebody_changed_in_place_long_ago_is_found_in_turn() {
+fn old_files_changed_in_place_are_found_eventually() {
     let home = Home::new("index-turn");
     for month in 1..=12 {
         for year in [2024, 2025] {
@@ -258,7 +258,7 @@ fn what_somebody_changed_in_place_long_ago_is_found_in_turn() {
 }
 
 #[test]
-fn what_is_too_much_for_one_search_goes_on_with_the_next() {
+fn indexing_continues_with_the_next_search() {
     let home = Home::new("index-much");
     let line = format!("{}\n", "x".repeat(5 * CHUNK_BYTES));
     let note = line.repeat(INDEX_UPDATE_BYTES as usize / line.len() + 1) + "\nalpha\n";

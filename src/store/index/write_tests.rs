@@ -40,7 +40,7 @@ fn found(segment: &Segment, term: u32) -> Vec<(u64, u32, u32)> {
 }
 
 #[test]
-fn what_was_written_is_found() {
+fn written_terms_are_found() {
     let s = segment(&[(7, REPLACES, &[&[1, 2, 1], &[2]]), (5, REPLACES, &[&[u32::MAX]])]);
     assert_eq!(found(&s, 1), [(7, 0, 2)]);
     assert_eq!(found(&s, 2), [(7, 0, 1), (7, 1, 1)]);

@@ -146,7 +146,7 @@ fn a_link_is_written_through_when_it_stays_below() {
 }
 
 #[test]
-fn what_changed_since_it_was_read_is_not_replaced() {
+fn changed_files_are_not_replaced() {
     let s = tree();
     let [root, _] = roots(&s);
     let place = root.locate(Path::new("a.txt"), false).expect("a place");

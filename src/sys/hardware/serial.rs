@@ -107,7 +107,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(30);
 
     #[test]
-    fn what_comes_is_read_until_silence_and_what_goes_arrives_as_it_is() {
+    fn reads_end_with_silence_and_writes_are_raw() {
         let (mut other, port) = pair();
         let mut room = [0; 64];
         assert_eq!(port.read(&mut room, SHORT, SHORT).expect("nothing came"), 0);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_refused() {
+    fn other_files_are_not_serial_ports() {
         let e = Port::open(Path::new("/dev/null"), 9600).map(|_| ()).expect_err("no port");
         assert_eq!(e.raw_os_error(), Some(libc::ENOTTY));
         let e = Port::open(Path::new("/etc/passwd"), 9600).map(|_| ()).expect_err("a file");

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_has_ended_is_no_friend() {
+    fn an_exited_peer_is_not_trusted() {
         let scratch = Scratch::new();
         let path = scratch.path().join("s");
         let listener = UnixListener::bind(&path).expect("a socket");

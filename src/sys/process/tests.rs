@@ -135,7 +135,7 @@ fn endless_output_is_cut_and_stopped() {
 }
 
 #[test]
-fn the_program_goes_on_while_a_command_is_loud() {
+fn the_program_continues_during_endless_output() {
     let s = Scratch::new();
     let loud = async {
         loop {
@@ -268,7 +268,7 @@ fn this_kernel_enforces_what_the_selftest_says() {
 }
 
 #[test]
-fn a_crowd_beside_what_is_hidden_is_opened_in_part() {
+fn large_folders_next_to_hidden_files_are_partly_readable() {
     if landlock::abi() == 0 {
         eprintln!("skipped: no Landlock in this kernel");
         return;

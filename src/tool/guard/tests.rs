@@ -199,7 +199,7 @@ fn the_configuration_adds_and_exempts() {
 }
 
 #[test]
-fn a_bad_expression_names_its_key() {
+fn invalid_expressions_name_their_key() {
     let config = ExecConfig { custom_deny_patterns: vec!["(".into()], ..ExecConfig::default() };
     let error = Guard::new(&config).err().expect("an error");
     assert!(error.starts_with("tools.exec.custom_deny_patterns: \"(\" is no valid"), "{error}");

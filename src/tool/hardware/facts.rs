@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_vital_is_refused() {
+    fn vital_devices_are_refused() {
         check("I2C_REFUSED", "/dev/i2c-1", None, "", "Wi-Fi");
         check("I2C_REFUSED", "/dev/i2c-5", None, "", "");
         check("I2C_REFUSED", "/dev/i2c-10", None, "", "");

@@ -205,7 +205,7 @@ fn lists_and_results() {
 }
 
 #[test]
-fn what_changes_something_asks() {
+fn writing_calls_ask() {
     let ctx = ToolContext {
         config: std::rc::Rc::default(),
         http: crate::net::http::Client::new().expect("a client"),

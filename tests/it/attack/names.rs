@@ -177,7 +177,7 @@ fn folders_are_no_files() {
 }
 
 #[test]
-fn second_names_are_not_believed() {
+fn hard_links_are_refused() {
     holds("hard link", &files());
 }
 
@@ -219,7 +219,7 @@ fn folders_that_are_links_lead_nowhere() {
 
 /// What stood in the way is told, kept, and the conversation is there again after a restart.
 #[test]
-fn what_is_put_aside_is_told_and_the_conversation_goes_on() {
+fn set_aside_files_are_reported_and_the_conversation_continues() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let daemon = Daemon::start(&home, &peer);

@@ -110,7 +110,7 @@ fn roots_commands_go_through_no_link_of_the_homes() {
 }
 
 #[test]
-fn what_root_migrates_is_the_owners_and_no_folder_of_others() {
+fn files_migrated_by_root_belong_to_the_owner() {
     let peer = peer(false);
     let (source, target, other) = (Home::bare(&peer), Home::new(&peer), Home::bare(&peer));
     other.write("ours/secret.txt", "not for the assistant");

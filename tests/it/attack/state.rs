@@ -117,7 +117,7 @@ fn files_of_the_home_are_out_of_reach() {
 
 /// A command has written what it likes into the folders where a Go home keeps its state.
 #[test]
-fn what_is_planted_in_the_workspace_moves_nothing() {
+fn planted_workspace_state_has_no_effect() {
     let peer = peer(false);
     let home = Home::new(&peer);
     let daemon = Daemon::start(&home, &peer);

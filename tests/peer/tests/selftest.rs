@@ -273,7 +273,7 @@ fn a_network_that_goes_away_comes_back() {
 }
 
 #[test]
-fn rest_is_when_all_is_taken_and_answered() {
+fn idle_means_all_taken_and_answered() {
     let peer = peer(false);
     let begun = peer.wait_rest(Duration::ZERO).expect("nothing has begun");
     peer.say(1001, 1001, "hello");

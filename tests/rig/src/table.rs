@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_above_its_target_or_was_not_measured_is_missed() {
+    fn missing_or_high_figures_fail() {
         let mut table = Table::default();
         table.put("free", "without a target", 100);
         table.put_target("reached", "at the target", 4.0, 4.0);

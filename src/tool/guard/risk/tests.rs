@@ -36,7 +36,7 @@ fn ordinary_work_does_not_ask() {
 }
 
 #[test]
-fn what_reaches_further_asks() {
+fn risky_commands_ask() {
     for line in [
         "apt-get update",
         "sudo-free && apk add x",
