@@ -80,6 +80,33 @@ pub struct Turn<'a> {
     pub steering: Option<Steering>,
 }
 
+impl<'a> Turn<'a> {
+    /// A turn of a message alone: not journalled, without files, sub-agents and steering, and nobody who could be asked.
+    pub fn plain(
+        session: &'a str,
+        message: &'a Inbound,
+        say: Rc<dyn Fn(Outbound) -> Result<()>>,
+    ) -> Turn<'a> {
+        Turn {
+            files: None,
+            pictures: &[],
+            id: 0,
+            session,
+            message,
+            resumed: None,
+            started: &[],
+            say,
+            ask: None,
+            unattended: false,
+            on_text: None,
+            subagents: None,
+            budget: 0,
+            untrusted: false,
+            steering: None,
+        }
+    }
+}
+
 /// Messages that arrive while a turn runs.
 #[derive(Clone)]
 pub struct Steering {

@@ -1,12 +1,12 @@
 //! Taking a file: read with bounds, stored atomically, wiped from the card only after that.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::limits::BOOT_FILE_BYTES;
-use crate::sys::files::read_bounded;
+use crate::sys::files::{read_bounded, write_private};
 
 /// Name that a taken file has while it is wiped; whatever has it at the start was meant to be gone.
 const DOOMED: &str = "picoclaw.old";
@@ -38,15 +38,7 @@ pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let new = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    write_private(&new, bytes)?;
     fs::rename(&new, path)?;
     File::open(folder)?.sync_all()
 }

@@ -42,8 +42,12 @@ pub fn listed(list: &str, word: &str) -> bool {
 
 /// Bytes as lower-case hexadecimal digits, two per byte.
 pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    bytes.iter().flat_map(|b| hex_digits(*b)).map(char::from).collect()
+}
+
+/// The two digits of a byte. Allocates nothing.
+pub fn hex_digits(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)])
 }
 
 /// Decodes [`hex`], also in upper case; `None` for anything else.

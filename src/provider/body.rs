@@ -13,6 +13,7 @@ use super::{ChatRequest, Class, Failure, Picture};
 use crate::limits;
 use crate::message::Message;
 use crate::net::upload::{Content, Splice};
+use crate::proto::text::hex_digits;
 
 /// `extra_body`: fields that replace ours of the same name, or follow them.
 pub type Extra = BTreeMap<String, Box<RawValue>>;
@@ -108,8 +109,7 @@ impl<'a> Body<'a> {
                 b'\t' => self.out.extend_from_slice(b"\\t"),
                 b @ (b'"' | b'\\') => self.out.extend_from_slice(&[b'\\', b]),
                 b => {
-                    let hex = b"0123456789abcdef";
-                    let (high, low) = (hex[usize::from(b >> 4)], hex[usize::from(b & 15)]);
+                    let [high, low] = hex_digits(b);
                     self.out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
                 }
             }

@@ -2,9 +2,9 @@
 //! `crash.1.txt` to `crash.4.txt`.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use crate::limits::CRASH_REPORTS;
 use crate::proto::elf;
+use crate::sys::files::write_private;
 
 /// Facts of one end.
 #[derive(Clone, Copy, Debug)]
@@ -74,15 +75,7 @@ pub fn save(state: &Path, text: &str) -> io::Result<()> {
         n => state.join(format!("crash.{n}.txt")),
     };
     let new = state.join("crash.new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    write_private(&new, text.as_bytes())?;
     for n in (1..CRASH_REPORTS).rev() {
         match fs::rename(name(n - 1), name(n)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

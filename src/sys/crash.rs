@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::proto::text::hex_digits;
+
 /// Path of the mark a crash leaves; null for none. Never freed: a handler may read it at any time.
 static MARK: AtomicPtr<libc::c_char> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -62,10 +64,9 @@ fn place(context: *const libc::c_void) -> (u64, u64) {
     }
 }
 
-fn hex(mut value: u64, to: &mut [u8; 16]) {
-    for slot in to.iter_mut().rev() {
-        *slot = b"0123456789abcdef"[(value & 15) as usize];
-        value >>= 4;
+fn hex(value: u64, to: &mut [u8]) {
+    for (pair, byte) in to.chunks_exact_mut(2).zip(value.to_be_bytes()) {
+        pair.copy_from_slice(&hex_digits(byte));
     }
 }
 
@@ -75,11 +76,8 @@ fn line(signal: i32, pc: u64, ra: u64) -> [u8; 65] {
     let number = signal.clamp(0, 99) as u8;
     text[14] = b'0' + number / 10;
     text[15] = b'0' + number % 10;
-    let mut digits = [0; 16];
-    hex(pc, &mut digits);
-    text[22..38].copy_from_slice(&digits);
-    hex(ra, &mut digits);
-    text[46..62].copy_from_slice(&digits);
+    hex(pc, &mut text[22..38]);
+    hex(ra, &mut text[46..62]);
     text
 }
 

@@ -1,9 +1,9 @@
 //! Small questions to the kernel about files and sockets.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Sets permission bits.
@@ -25,6 +25,22 @@ pub fn give_to_folder_owner(path: &Path) -> std::io::Result<()> {
     }
     let folder = std::fs::metadata(path.parent().unwrap_or(Path::new(".")))?;
     std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))
+}
+
+/// Writes a file of mode 0600 onto the card, over one that is there. A link is not followed.
+///
+/// # Errors
+/// The kernel's.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Everything that is left of an open file.

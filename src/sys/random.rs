@@ -10,8 +10,20 @@ use rustix::rand::{GetRandomFlags, getrandom};
 /// # Errors
 /// The kernel's: it has no such call.
 pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    get(GetRandomFlags::empty())
+}
+
+/// The same without waiting.
+///
+/// # Errors
+/// The kernel has none yet, or no such call.
+pub fn random_at_once<const N: usize>() -> io::Result<[u8; N]> {
+    get(GetRandomFlags::NONBLOCK)
+}
+
+fn get<const N: usize>(flags: GetRandomFlags) -> io::Result<[u8; N]> {
     const { assert!(N <= 256) };
     let mut bytes = [0; N];
-    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    getrandom(&mut bytes, flags)?;
     Ok(bytes)
 }

@@ -20,23 +20,11 @@ pub(super) async fn answer(
     let session = session_key(&agent.config.session, &claimed.message);
     let to = claimed.message.from.clone();
     let message = Inbound { text: question.to_owned(), ..claimed.message.clone() };
-    let turn = Turn {
-        pictures: &[],
-        files: None,
-        id: 0,
-        session: &session,
-        message: &message,
-        resumed: None,
-        started: &[],
-        say: Rc::new(|_| Err(crate::Error::new("a side question sends nothing"))),
-        ask: None,
-        unattended: false,
-        on_text: None,
-        subagents: None,
-        budget: 0,
-        untrusted: false,
-        steering: None,
-    };
+    let turn = Turn::plain(
+        &session,
+        &message,
+        Rc::new(|_| Err(crate::Error::new("a side question sends nothing"))),
+    );
     let typing = async {
         if let Some(channel) = outbox.channel(&to.channel) {
             channel.typing(&to).await;

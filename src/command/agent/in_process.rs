@@ -69,21 +69,8 @@ impl InProcess {
             Ok(())
         };
         let turn = Turn {
-            pictures: &[],
-            files: None,
-            id: 0,
-            session: &self.session,
-            message: &message,
-            resumed: None,
-            started: &[],
-            say: Rc::new(say),
             ask: Some(Rc::new(|question| Box::pin(crate::command::ask::ask(question)))),
-            unattended: false,
-            on_text: None,
-            subagents: None,
-            budget: 0,
-            untrusted: false,
-            steering: None,
+            ..Turn::plain(&self.session, &message, Rc::new(say))
         };
         let writing = async {
             agent.journal.run().await;

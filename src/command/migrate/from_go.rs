@@ -47,27 +47,10 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     }
     if migrator.config {
         for name in BESIDE {
-            if let Some(text) = migrator.text(root, name, false) {
-                migrator.put(
-                    text.as_bytes(),
-                    &migrator.target.join(name),
-                    name,
-                    Outcome::Imported,
-                    "",
-                )?;
-                secrets.push_str(&text);
-            }
+            secrets.push_str(&import(root, name, false, migrator)?);
         }
         for name in files(&secrets) {
-            if let Some(text) = migrator.text(root, name, true) {
-                migrator.put(
-                    text.as_bytes(),
-                    &migrator.target.join(name),
-                    name,
-                    Outcome::Imported,
-                    "",
-                )?;
-            }
+            import(root, name, true, migrator)?;
         }
         migrator.check_config();
     }
@@ -78,6 +61,13 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     }
     rest(root, &workspace, &secrets, migrator);
     Ok(())
+}
+
+/// Copies a file as it is; gives its text, which is empty where there is none.
+fn import(root: &Root, name: &str, wanted: bool, migrator: &mut Migrator) -> Result<String> {
+    let Some(text) = migrator.text(root, name, wanted) else { return Ok(String::new()) };
+    migrator.put(text.as_bytes(), &migrator.target.join(name), name, Outcome::Imported, "")?;
+    Ok(text)
 }
 
 fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use rustix::rand::GetRandomFlags;
+
+use crate::sys::random::random_at_once;
 
 use super::{Fault, File, Owners, ResolvedPath, regular};
 
@@ -105,14 +106,14 @@ fn own_name(fd: &impl AsFd) -> String {
 
 /// Tries names that nobody can guess until one is free.
 fn unused<T>(mut make: impl FnMut(&OsStr) -> Result<T, Errno>) -> Result<(OsString, T), Fault> {
-    let mut number = [0; 8];
+    let mut number = 0;
     loop {
         // O_EXCL makes a number that somebody guessed harmless; the kernel may have none this early.
-        if rustix::rand::getrandom(&mut number, GetRandomFlags::NONBLOCK).is_err() {
-            number =
-                (u64::from(super::file::clock_noise()) + u64::from_ne_bytes(number)).to_ne_bytes();
-        }
-        let name = OsString::from(format!(".{:016x}.tmp", u64::from_ne_bytes(number)));
+        number = match random_at_once() {
+            Ok(bytes) => u64::from_ne_bytes(bytes),
+            Err(_) => number.wrapping_add(super::file::clock_noise().into()),
+        };
+        let name = OsString::from(format!(".{number:016x}.tmp"));
         match make(&name) {
             Ok(made) => return Ok((name, made)),
             Err(Errno::EXIST) => {}

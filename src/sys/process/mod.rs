@@ -109,15 +109,7 @@ pub fn shell(
     // From here on dropping ends the process, whatever fails.
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let cgroup = sandbox.cgroup.take();
-    let mut child = Child {
-        pid: Some(pid),
-        watch,
-        reaped: false,
-        stdout: None,
-        stderr: None,
-        cgroup,
-        attributes: None,
-    };
+    let mut child = Child::new(Some(pid), watch, cgroup);
     if let (Some(socket), Some(rules)) = (socket, sandbox.attributes.take()) {
         child.attributes = Some(AttributeBroker::new(&socket, rules)?);
     }
@@ -127,6 +119,11 @@ pub fn shell(
 }
 
 impl Child {
+    fn new(pid: Option<Pid>, watch: Watch, cgroup: Option<CgroupLeaf>) -> Child {
+        let (stdout, stderr, attributes) = (None, None, None);
+        Child { pid, watch, reaped: false, stdout, stderr, cgroup, attributes }
+    }
+
     /// Process id, which is the group's id too; 0 for one of the supervisor's.
     pub fn id(&self) -> u32 {
         self.pid.map_or(0, |pid| pid.as_raw_nonzero().get() as u32)

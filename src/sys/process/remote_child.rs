@@ -73,15 +73,7 @@ pub(super) fn start(
     let watch =
         Watch::Remote(RemoteChild { control: Async::new(OwnedFd::from(control))?, exit: None });
     harden::started();
-    let mut child = Child {
-        pid: None,
-        watch,
-        reaped: false,
-        stdout: None,
-        stderr: None,
-        cgroup,
-        attributes: None,
-    };
+    let mut child = Child::new(None, watch, cgroup);
     child.stdout = Some(Async::new(stdout)?);
     child.stderr = Some(Async::new(stderr)?);
     Ok(child)
