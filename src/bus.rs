@@ -103,7 +103,7 @@ impl Inbound {
         matches!(self.sender.platform.as_str(), CRON | HEARTBEAT | SUBAGENT | REPORT)
     }
 
-    /// No person said it: nobody stands behind its turn who could be asked, and its chat is nobody's last one.
+    /// Not written by a person: nobody can be asked for approval, and its chat does not become the last active one.
     pub fn is_unattended(&self) -> bool {
         self.is_internal() || self.sender.platform == CAMERA
     }

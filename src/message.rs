@@ -10,7 +10,7 @@ use crate::proto::json::{Json, TypeMismatch};
 pub enum Role {
     /// Instructions; never stored in a session.
     System,
-    /// The person, or what stands for one (heartbeat, cron).
+    /// The person, or a substitute (heartbeat, cron).
     User,
     /// The model.
     Assistant,
@@ -55,7 +55,7 @@ impl Message {
     /// Reads a message.
     ///
     /// # Errors
-    /// What stands there instead.
+    /// Its replacement.
     pub fn read(json: Json<'_>) -> serde_json::Result<Message> {
         let role = match &*json.get("role").str() {
             "system" => Some(Role::System),

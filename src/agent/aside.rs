@@ -8,7 +8,7 @@ use crate::tool::approval;
 
 /// Stands after the question.
 const NOTE: &str = "\n\n(A side question: answer it at once and in words, without tools. Neither the question nor your \
-                    answer stays in the conversation, and work under way goes on.)";
+                    answer stays in the conversation, and work in progress continues.)";
 /// For a model that calls tools all the same.
 const TOOLS: &str = "That needs tools. Ask it as an ordinary message.";
 

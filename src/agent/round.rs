@@ -68,7 +68,7 @@ pub fn writes(name: &str) -> bool {
     tool::spec(name).is_some_and(|s| s.effect == Effect::Writes)
 }
 
-/// What stands around the calls of a turn.
+/// The context of a turn's calls.
 pub struct TurnHooks<'a> {
     /// Gets what the chat is to see at once.
     pub show: &'a dyn Fn(&str),

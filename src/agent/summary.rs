@@ -1,4 +1,4 @@
-//! Long conversations: older messages become a summary, in the background, while the chat goes on.
+//! Long conversations: older messages are summarised in the background, while the chat continues.
 //!
 //! Nothing of it is on disk before the summary is there, and then both change at once ([`Sessions::cut`]): a crash leaves
 //! the conversation as it was. What the model cannot summarise is summarised without one, roughly.
@@ -45,8 +45,8 @@ impl Agent {
             || guess > state.room / 100 * SUMMARY_ROOM_PERCENT
     }
 
-    /// Summarises all of a session but its latest messages, part by part; false when there is nothing to do. Call it once at a
-    /// time for a session; turns may go on meanwhile.
+    /// Summarises all of a session but its latest messages, part by part; false when there is nothing to do. Call it once at
+    /// a time for a session; turns may go on meanwhile.
     ///
     /// # Errors
     /// The disk's: what is summarised by then stays so, the rest is as it was.

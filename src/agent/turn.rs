@@ -155,7 +155,7 @@ const BUDGET: &str = "the token budget (agents.defaults.subturn.default_token_bu
 const UNKNOWN: &str = "outcome unknown after restart: the call had begun when the device lost power or was \
                        restarted; it was not repeated. Check before you do it again.";
 /// The same for a sub-agent's.
-const INTERRUPTED: &str = "interrupted by a restart. If the sub-agent had begun, it goes on in the background and its \
+const INTERRUPTED: &str = "interrupted by a restart. If the sub-agent had begun, it continues in the background and its \
                            result comes as a message of its own; spawn_status tells. Do not start it again before.";
 
 impl Agent {

@@ -142,7 +142,7 @@ impl Agent {
         })
         .await;
         let mut read = read.unwrap_or_else(|e| {
-            crate::log::warn!("{e}; the conversation goes on without its history");
+            crate::log::warn!("{e}; the conversation continues without its history");
             ReadBack::default()
         });
         if read.corrupt > 0 {

@@ -1,4 +1,5 @@
-//! What is in the workspace and belongs in the home (`store/adopt`), taken over at a start. Without it the assistant still works.
+//! What is in the workspace and belongs in the home (`store/adopt`), taken over at a start. Without it the assistant still
+//! works.
 
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub fn run(config: &Config) {
 /// The same; what is to be told.
 ///
 /// # Errors
-/// The disk's. The next call goes on.
+/// The disk's. The next call continues.
 #[cfg(feature = "migrate")]
 pub fn adopt(home: &Path, workspace: &Path) -> Result<Vec<String>> {
     let Some(mut adoption) = crate::store::adopt::Adoption::begin(home, workspace)? else {
@@ -38,8 +39,8 @@ pub fn adopt(home: &Path, workspace: &Path) -> Result<Vec<String>> {
     adoption.end()
 }
 
-/// In this build nothing is adopted: says at the first start what would be. From then on commands may write to the workspace, so
-/// a later build with the feature does not take what is there for the owner's.
+/// In this build nothing is adopted: says at the first start what would be. From then on commands may write to the workspace,
+/// so a later build with the feature does not take what is there for the owner's.
 ///
 /// # Errors
 /// The disk's.

@@ -1,7 +1,7 @@
 //! USB devices that come and go are told to the chat that wrote last (`devices.enabled`).
 //!
-//! The kernel's own notices are read: no child process, no udev. What a device says of itself is shown, not believed: one line,
-//! nothing invisible, never to the model.
+//! The kernel's own notices are read: no child process, no udev. What a device says of itself is shown, not believed: one
+//! line, nothing invisible, never to the model.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -28,7 +28,7 @@ pub async fn tell_supervisor(
             told = hangs;
             match hangs {
                 true => crate::log::error!("{}", stuck_message(stuck)),
-                false => crate::log::info!("work on the disk goes on"),
+                false => crate::log::info!("disk operations work again"),
             }
         }
         // Nothing can be kept any more: only a new process helps.

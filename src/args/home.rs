@@ -68,7 +68,7 @@ pub struct Migrate {
     /// only notes, skills, conversations, jobs
     #[argh(switch)]
     pub workspace_only: bool,
-    /// also a workspace that lies outside of the source and belongs to somebody else
+    /// also a workspace outside the source that belongs to another user
     #[argh(switch)]
     pub workspace_elsewhere: bool,
     /// also over conversations and jobs that are here (kept as .bak)

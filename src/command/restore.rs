@@ -96,7 +96,7 @@ fn adopt(home: &Path) {
     let Ok(loaded) = config::load(&options) else { return };
     match app::adopt::adopt(home, &loaded.config.agent.workspace) {
         Ok(notes) => notes.iter().for_each(|note| eprintln!("workspace: {note}")),
-        Err(e) => eprintln!("warning: the next start goes on with the conversations: {e}"),
+        Err(e) => eprintln!("warning: the next start continues with the conversations: {e}"),
     }
 }
 

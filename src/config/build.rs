@@ -1,4 +1,4 @@
-//! The merged tree turned into the typed [`Config`]; everything that is wrong with values in context is found here.
+//! Builds the typed [`Config`] from the merged tree; checks values that depend on each other.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -145,7 +145,7 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
     };
     let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
     let gateway = GatewayConfig::read(top);
-    // Upstream's examples have 0.0.0.0: it is narrowed to loopback then, which `status` says.
+    // Upstream's examples have 0.0.0.0: it is restricted to loopback then, and `status` says so.
     let local = |host: &String| {
         let ip: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
         let ip = ip.map(|ip| ip.to_canonical());
@@ -193,7 +193,7 @@ fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
     }
 }
 
-/// Regular expressions; one that does not compile is an error here and not when a tool first uses it.
+/// Regular expressions; an invalid one is an error here, not when a tool first uses it.
 fn patterns(top: Section<'_>, path: &str, ctx: &mut BuildContext<'_>) -> Vec<String> {
     let list = top.list(path);
     for pattern in &list {

@@ -1,6 +1,6 @@
 //! `channel_list` turned into the channels this build has.
 //!
-//! What an entry says that only its kind knows is read by `settings.rs` in the channel's folder. Those files are modules
+//! `settings.rs` in a channel's folder reads the keys that only its kind has. Those files are modules
 //! of this one, so that the configuration stays below the channels and yet a channel is one folder.
 
 use super::GroupTrigger;
@@ -37,7 +37,7 @@ pub(super) const TYPES: &[&str] = &[
     "wecom_aibot",
 ];
 
-/// `bus::CLI`: what comes from there counts as said by whoever has the machine.
+/// `bus::CLI`: its messages count as written by the machine's owner.
 const CLI: &str = "cli";
 
 /// One channel, switched on or not.
@@ -47,7 +47,7 @@ pub struct ChannelConfig {
     pub name: String,
     /// Is started.
     pub enabled: bool,
-    /// Who may talk; what an empty list means is the kind's.
+    /// Who may talk; the kind decides what an empty list means.
     pub allow_from: Vec<String>,
     /// When to answer in groups.
     pub group: GroupTrigger,
@@ -55,12 +55,12 @@ pub struct ChannelConfig {
     pub typing: bool,
     /// Placeholder texts, one picked at random; empty for none.
     pub placeholder: Vec<String>,
-    /// What only its kind knows.
+    /// The settings that only its kind has.
     pub settings: Settings,
 }
 
 impl ChannelConfig {
-    /// A channel that was told nothing besides these settings.
+    /// A channel with these settings and no others, for tests.
     pub fn of(name: &str, settings: Settings) -> ChannelConfig {
         ChannelConfig {
             name: name.to_owned(),
@@ -74,18 +74,18 @@ impl ChannelConfig {
     }
 }
 
-/// A server that a channel talks to, as `doctor` asks it.
+/// A server that a channel talks to, for `doctor`'s check.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Answers when the channel would work, secrets included: never shown.
+    /// The address that answers when the channel works. Contains secrets: never shown.
     pub url: String,
     /// Proxy URL or empty.
     pub proxy: String,
 }
 
-/// What `settings.rs` of a channel's folder has to say.
+/// The settings of a channel kind, implemented by `settings.rs` of its folder.
 pub trait ChannelSettings: Sized {
-    /// Where one entry serves everybody: what to do instead of a second one.
+    /// If only one entry is allowed: what to do instead of adding a second one.
     const ONLY_ONE: Option<&'static str> = None;
 
     /// Reads an entry; may switch it off.
@@ -114,7 +114,7 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Switches an entry off that lacks what it cannot do without, and tells of it.
+    /// Disables an entry that lacks a required setting, and reports it.
     pub fn unfinished(&mut self, path: &str, what: &str, cure: &str, ctx: &mut BuildContext<'_>) {
         let node = self.section.node;
         let origin = node.at(path).map_or(node.origin, |n| n.origin);
@@ -140,7 +140,7 @@ macro_rules! kinds {
         }
         $(#[cfg $gate] pub use folders::$module::settings as $module;)*
 
-        /// What a channel was told that only its kind knows.
+        /// The settings of one channel, by kind.
         #[derive(Clone, Debug)]
         pub enum Settings {
             $(#[cfg $gate] #[doc = concat!("See `src/channel/", stringify!($module), "/`.")]
@@ -153,7 +153,7 @@ macro_rules! kinds {
                 match *self { $(#[cfg $gate] Settings::$kind(_) => stringify!($module),)* }
             }
 
-            /// The server that the channel talks to, where there is one.
+            /// The server that the channel talks to, if any.
             pub fn server(&self) -> Option<Server> {
                 match *self { $(#[cfg $gate] Settings::$kind(ref s) => s.server(),)* }
             }
@@ -184,7 +184,7 @@ macro_rules! kinds {
 }
 crate::registry::channel_kinds!(kinds);
 
-/// Place in [`KINDS`] of the kind that `type` names.
+/// Index in [`KINDS`] of the kind named by `type`.
 pub(super) fn place(name: &str) -> Option<usize> {
     KINDS.iter().position(|kind| kind.name == name)
 }

@@ -1,7 +1,7 @@
 //! `enc://` values (behaviour.md 2B): base64 of salt, nonce and AES-256-GCM ciphertext. The key is made of a passphrase,
 //! which only the environment has, and a key file, which is kept apart from the configuration: neither alone opens anything.
 //!
-//! Never writes a plain value, and no error holds one.
+//! Never writes a plain value, and no error contains one.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::proto::base64::STANDARD;
 use crate::sys::beneath::path_meta;
 
-/// What such a value begins with.
+/// Prefix of such a value.
 pub const PREFIX: &str = "enc://";
 /// The variable with the passphrase.
 pub const PASSPHRASE: &str = "PICOCLAW_KEY_PASSPHRASE";
@@ -28,21 +28,21 @@ const INFO: &[u8] = b"picoclaw-credential-v1";
 const SALT: usize = 16;
 const NONCE: usize = 12;
 
-/// Where the key comes from; nothing is read before a value needs it.
+/// The sources of the key; nothing is read before a value needs it.
 pub struct Keys {
     /// Empty for none.
     pub passphrase: String,
-    /// The key file; any content does, an SSH key usually.
+    /// The key file; any content is possible, usually an SSH key.
     pub file: PathBuf,
 }
 
 impl Keys {
-    /// What the environment says.
+    /// Reads the environment.
     pub fn of(options: &LoadOptions) -> Keys {
         let file = match options.var(KEY_FILE) {
             Some(file) => options.expand(file),
             None => {
-                // The daemon's own home is PICOCLAW_HOME, whoever calls this.
+                // The daemon's own home is PICOCLAW_HOME, whichever user calls this.
                 let user = options.expand("~").join(DEFAULT_FILE);
                 let ours =
                     options.var("PICOCLAW_HOME").map(|h| options.expand(h).join(DEFAULT_FILE));
@@ -55,7 +55,7 @@ impl Keys {
         Keys { passphrase: options.var(PASSPHRASE).unwrap_or_default().to_owned(), file }
     }
 
-    /// Makes a key file where there is none; true when it did.
+    /// Creates a key file if there is none; true if it did.
     ///
     /// # Errors
     /// The disk's.
@@ -86,7 +86,7 @@ impl Keys {
     /// The value behind `enc://`, given without that.
     ///
     /// # Errors
-    /// What is missing or wrong, and what to do about it.
+    /// Says what is missing or wrong, and how to fix it.
     pub fn decrypt(&self, sealed: &str) -> Result<String> {
         let mut bytes = STANDARD.decode(sealed.trim().as_bytes()).unwrap_or_default();
         if bytes.len() <= SALT + NONCE + AES_256_GCM.tag_len() {
@@ -111,7 +111,7 @@ impl Keys {
         })?.to_owned())
     }
 
-    /// Key and nonce for what begins with this salt and this nonce.
+    /// Derives the key for this salt and nonce.
     fn key(&self, head: &[u8]) -> Result<(LessSafeKey, Nonce)> {
         let file = read_file(&self.file).map_err(|e| {
             Error::new(format!(

@@ -16,7 +16,7 @@ use super::providers;
 use super::tree::{Kind as Shape, Node, Origin};
 use crate::proto::text::number;
 
-/// Variables that are no keys, without `PICOCLAW_`: where to look, what the supervisor is told, and what it tells the gateway.
+/// Variables that are not keys, without `PICOCLAW_`: paths, the supervisor's settings, and what it passes to the gateway.
 const OTHERS: &str = "HOME CONFIG MEM_LIMIT BUILTIN_SKILLS BINARY KEY_PASSPHRASE SSH_KEY_PATH DNS_SERVER \
     AUTH_ISSUER BOARD_FILE WRITE_SAMPLE \
     ARGS BOOT DATA_MAX GATEWAY_ARGS KEEPALIVE LIMITS LOG MEMORY_HIGH MEMORY_MAX OOM_SCORE_ADJ OWN_IMAGE PIDS_MAX \
@@ -34,7 +34,7 @@ pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', '，']).map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect()
 }
 
-/// What a text is for a key of this kind, or what is needed instead.
+/// Parses a text for a key of this kind, or says what is needed instead.
 pub(super) fn value_of(kind: Kind, text: &str) -> Result<Value, &'static str> {
     match kind {
         Kind::Bool => match text.to_ascii_lowercase().as_str() {
@@ -114,7 +114,7 @@ fn names_for(section: &str, merged: &Node) -> Vec<String> {
 impl Reader<'_> {
     fn table(&mut self, merged: &Node) {
         for section in ["channel_list", "providers", "model_list"] {
-            // Names times keys are many: only where a variable of the section is set at all.
+            // Names times keys are many: only if any variable of the section is set.
             let begin = keys::variable(&[section]);
             if !self.options.env.keys().any(|k| k.starts_with(&begin)) {
                 continue;

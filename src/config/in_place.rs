@@ -1,4 +1,4 @@
-//! `onboard --enc`: plain secrets of a `config.json` become `enc://` values in place; all other bytes stay.
+//! `onboard --enc`: replaces plain secrets in a `config.json` with `enc://` values; all other bytes stay.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use super::security;
 use super::tree::Node;
 use crate::error::{Context, Error, Result};
 
-/// Encrypts what is plain in `file`, whole or not at all; how many secrets that were.
+/// Encrypts all plain secrets in `file`, or none; returns how many.
 ///
 /// # Errors
-/// A file with errors, the disk's, no key file; and a secret whose place cannot be told for certain.
+/// A file with errors, the disk's, no key file; a secret whose position is ambiguous.
 pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
     let name = || format!("cannot encrypt {}", file.display());
     let bytes = read_file(file).with_context(name)?;
@@ -31,13 +31,13 @@ pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
             found.push((at, secret.to_owned()));
         }
     });
-    // From the end, so that the places in front stay where they are.
+    // From the end, so that earlier offsets stay valid.
     found.sort_unstable();
     for (at, secret) in found.iter().rev() {
         let from = at + key_length(text.get(*at..).unwrap_or_default());
         let literal = serde_json::Value::from(secret.as_str()).to_string();
         let start = text.get(from..).and_then(|rest| rest.find(&literal));
-        // Written with other escapes than ours, say: the comparison below tells.
+        // For example written with other escapes than ours: the comparison below detects it.
         let Some(start) = start.map(|n| n + from) else { continue };
         let sealed = format!("\"{}\"", keys.encrypt(secret)?);
         text.replace_range(start..start + literal.len(), &sealed);
@@ -82,7 +82,7 @@ fn read(file: &Path, text: &str) -> Result<(Node, Vec<Layer>)> {
     }
 }
 
-/// Bytes of a key at the beginning with its colon; 0 where a value begins there.
+/// Length of a key and its colon at the beginning; 0 if a value begins there.
 fn key_length(text: &str) -> usize {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
     if !matches!(values.next(), Some(Ok(_))) {

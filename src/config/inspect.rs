@@ -1,4 +1,4 @@
-//! Checks one layer, in its canonical shape, against the table of keys: types are errors, unknown keys are warnings.
+//! Checks one layer, in its canonical shape, against the table of keys: wrong types are errors, unknown keys are warnings.
 
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A setting of a channel type that this build does not have: only what is dangerous to get wrong is checked.
+    /// A setting of a channel type that this build lacks: only dangerous mistakes are checked.
     fn unsupported_setting(&self, path: &[&str]) -> bool {
         let ["channel_list", name, "settings", rest @ ..] = path else { return false };
         let kind = self.types.get(*name).map_or(*name, String::as_str);
@@ -211,7 +211,7 @@ fn needed(kind: Kind) -> &'static str {
     }
 }
 
-/// What is wrong with a scalar, and a cure.
+/// What is wrong with a scalar, and how to fix it.
 fn scalar_fault(value: &Value, kind: Kind) -> Option<(String, String)> {
     let number = value.as_f64();
     let plain = |message: String| Some((message, String::new()));

@@ -1,8 +1,8 @@
-//! One key of the configuration: what it takes, its defaults, and which numbers count.
+//! One key of the configuration: its type, defaults and limits.
 
 use serde_json::Value;
 
-/// What a key takes.
+/// The type of a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// `true` or `false`.
@@ -29,7 +29,7 @@ pub enum Kind {
     Free,
     /// A key of upstream that this build does not use; anything below it is accepted.
     Unsupported,
-    /// The same, and a warning tells when it is switched on.
+    /// The same, with a warning if it is enabled.
     UnsupportedWarn,
 }
 
@@ -38,33 +38,33 @@ pub enum Kind {
 pub struct Key {
     /// Canonical path.
     pub path: &'static str,
-    /// What it takes.
+    /// Its type.
     pub kind: Kind,
     /// Default (JSON) of a configuration without `version`, which is v0.1.2's; empty for none.
     pub v0: &'static str,
     /// Default (JSON) from `version` 1 on; empty for none.
     pub v3: &'static str,
-    /// What counts of a number.
+    /// Limits of a number.
     pub limits: Limits,
-    /// One line for people.
+    /// One line of documentation.
     pub doc: &'static str,
 }
 
 /// No upper end.
 pub(super) const ANY: i64 = u32::MAX as i64;
 
-/// How a number that may be written becomes the one that counts.
+/// Converts a number from the file to the effective one.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Limits {
     /// What 0 means.
     pub zero: ZeroMeaning,
-    /// Smaller ones count as this.
+    /// Smaller numbers become this.
     pub least: i64,
-    /// Larger ones count as this.
+    /// Larger numbers become this.
     pub most: i64,
 }
 
-/// What 0, and whatever is below it, means.
+/// The meaning of 0 and below.
 #[derive(Clone, Copy, PartialEq)]
 pub enum ZeroMeaning {
     /// Itself.
@@ -84,7 +84,7 @@ pub(super) const fn zero(n: i64) -> Limits {
 }
 
 impl Limits {
-    /// Every number counts as it is.
+    /// No limits.
     pub const NONE: Limits = Limits { zero: ZeroMeaning::Itself, least: i64::MIN, most: i64::MAX };
 
     /// These, and nothing below `least`.
@@ -99,12 +99,12 @@ impl Limits {
 }
 
 impl Key {
-    /// A key of upstream that has no use here.
+    /// A key of upstream that this build does not use.
     pub(super) const fn without_use(path: &'static str, kind: Kind) -> Key {
         Key { path, kind, v0: "", v3: "", limits: Limits::NONE, doc: "" }
     }
 
-    /// What a number of a file of schema `version` counts as.
+    /// The effective number for a number in a file of schema `version`.
     pub fn in_force(&self, number: i64, version: u32) -> i64 {
         let number = match self.limits.zero {
             ZeroMeaning::Default if number <= 0 => self.default(version).as_i64().unwrap_or(number),

@@ -1,9 +1,9 @@
-//! The table of keys as the program holds it: all texts in one string, and a few bytes a key that say where each text ends
-//! and what the key takes. Packed by the compiler: as structures of pointers the table would take 19 kB more.
+//! The packed table of keys: all texts in one string, and a few bytes per key with the lengths of its texts
+//! and its type. Packed at compile time: as structs with pointers the table would take 19 kB more.
 
 use super::key::{Key, Kind, Limits, ZeroMeaning};
 
-/// Room while packing; the compiler says when it is too little.
+/// Buffer size while packing; a compile error shows when it is too small.
 const ROOM: usize = 32 * 1024;
 
 const ZERO_IS_DEFAULT: u8 = 1;
@@ -11,7 +11,7 @@ const ZERO_IS_OTHER: u8 = 2;
 const HAS_LEAST: u8 = 4;
 const HAS_MOST: u8 = 8;
 
-/// Where a key begins: its path can be compared without unpacking the rest.
+/// Start of a key: its path can be compared without unpacking the rest.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     texts: u16,
@@ -109,7 +109,7 @@ impl<const N: usize> Packed<N> {
         }
     }
 
-    /// A byte that says which of them are set, and those.
+    /// Appends a byte that says which limits are set, and those limits.
     const fn limits(&mut self, limits: Limits) {
         let (zero, other) = match limits.zero {
             ZeroMeaning::Itself => (0, None),
@@ -130,7 +130,7 @@ impl<const N: usize> Packed<N> {
         }
     }
 
-    /// A text behind the others, and its length.
+    /// Appends a text and its length.
     const fn text(&mut self, text: &str) {
         assert!(text.len() <= u8::MAX as usize, "a text of the table is too long");
         copy(text.as_bytes(), &mut self.texts, self.texts_len);
@@ -168,7 +168,7 @@ pub(super) struct KeyTable {
     pub entries: &'static [Entry],
     pub texts: &'static str,
     pub forms: &'static [u8],
-    /// Where the keys of each kind of channel end among the entries.
+    /// End index of each channel kind's keys among the entries.
     pub kind_ends: &'static [usize],
     /// How many keys belong to no kind of channel; they come first.
     pub general: usize,
@@ -207,7 +207,7 @@ impl KeyTable {
         self.lookup(self.entries, prefix, path)
     }
 
-    /// By length first: it tells nearly all keys apart, and this is asked for every value there is.
+    /// Compares lengths first: that distinguishes nearly all keys, and every value is looked up.
     fn lookup(&self, entries: &[Entry], prefix: &str, path: &str) -> Option<Key> {
         let length = prefix.len() + path.len();
         let same = |e: &Entry| {
@@ -252,7 +252,7 @@ impl KeyTable {
     }
 }
 
-/// What of a key is not yet read.
+/// Reads the packed fields of a key.
 struct PackedReader {
     texts: &'static str,
     forms: &'static [u8],

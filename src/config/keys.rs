@@ -53,7 +53,7 @@ pub fn all() -> impl Iterator<Item = Key> {
     TABLE.all().map(|entry| TABLE.key(entry))
 }
 
-/// What the table says about a path.
+/// The result of looking up a path.
 pub enum KeyMatch {
     /// A key.
     Key(Key),
@@ -84,7 +84,7 @@ fn relation(pattern: &str, path: &[&str]) -> Option<Ordering> {
     Some(if parts.next().is_some() { Ordering::Greater } else { Ordering::Equal })
 }
 
-/// Looks a canonical path up.
+/// Looks up a canonical path.
 pub fn find(path: &[&str]) -> KeyMatch {
     let mut best: Option<Key> = None;
     let (mut section, mut inside) = (false, false);
@@ -127,9 +127,9 @@ pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
         .filter(|n| *n != "*")
 }
 
-/// The complaint about a path that no key has and none begins with.
+/// The message for a path that no key has and none begins with.
 pub(super) fn unknown(path: &str) -> Error {
-    // The name in it is taken as it is.
+    // A name in the path is not checked.
     let name = path.split('.').nth(1).unwrap_or_default();
     let known: Vec<String> =
         all().filter(|k| !k.unsupported()).map(|k| k.path.replacen('*', name, 1)).collect();

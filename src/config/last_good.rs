@@ -1,6 +1,6 @@
 //! The configuration of the last successful start, kept so that a daemon survives a broken edit.
 //!
-//! It holds secrets, encrypted ones as they are: mode 0600, replaced as a whole or not at all, never read for anything but a start.
+//! It contains secrets, encrypted ones unchanged: mode 0600, replaced atomically, only read at a start.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 /// Path below the home.
 pub const LAST_GOOD: &str = "state/config.last-good.json";
 
-/// Saves what was loaded under `home`. Writes nothing where the same is there already.
+/// Saves the loaded configuration under `home`, if it has changed.
 pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
     let mut value = loaded.to_json();
     // `~` and a default workspace depend on variables that a later start may not have.
@@ -36,7 +36,7 @@ pub fn save_last_good(home: &Path, loaded: &Loaded) -> Result<()> {
     saved.map(drop).with_context(|| format!("cannot save {}", path.display()))
 }
 
-/// Loads what [`save_last_good`] saved; neither files nor variables are looked at, but for what opens `enc://` values.
+/// Loads what [`save_last_good`] saved; ignores files and variables except those that decrypt `enc://` values.
 pub fn load_last_good(home: &Path, options: &LoadOptions) -> Result<Loaded> {
     let path = home.join(LAST_GOOD);
     let bytes = read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;

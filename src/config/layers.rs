@@ -32,7 +32,7 @@ pub struct LoadOptions {
     pub etc: PathBuf,
     /// A configuration without a usable model, or with a bot that lacks its token, is a warning and no error.
     pub allow_empty: bool,
-    /// A file below `config.d` of the home, and a text that is read instead of what it holds.
+    /// A file below `config.d` of the home, and a text that replaces its content.
     pub instead: Option<(PathBuf, String)>,
 }
 
@@ -74,7 +74,7 @@ impl LoadOptions {
         }
     }
 
-    /// A path with `~` or `~/` in front replaced by the user's home; without `HOME` it only goes.
+    /// Replaces a leading `~` or `~/` with the user's home; without `HOME` it is removed.
     pub fn expand(&self, path: &str) -> PathBuf {
         let user = Path::new(self.var("HOME").unwrap_or_default());
         match path.strip_prefix('~') {
@@ -85,7 +85,7 @@ impl LoadOptions {
     }
 }
 
-/// What a layer is.
+/// The kind of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerKind {
     /// Values that nobody wrote.
@@ -101,7 +101,7 @@ pub enum LayerKind {
 /// One source of values.
 #[derive(Clone, Debug)]
 pub struct Layer {
-    /// What it is.
+    /// Its kind.
     pub kind: LayerKind,
     /// File name, `built-in` or `environment`.
     pub name: String,
@@ -135,7 +135,7 @@ impl Layer {
         }
     }
 
-    /// Where an origin in this layer is for a reader.
+    /// The file, line and column of an origin in this layer.
     pub fn place(&self, origin: Origin) -> Location {
         let at = usize::try_from(origin.at).unwrap_or(usize::MAX);
         match self.kind {
@@ -236,7 +236,7 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(names)
 }
 
-/// The text of a file; `None` where it is not there (and need not be), counts as empty, or cannot be read.
+/// The text of a file; `None` if it is missing and optional, counts as empty, or cannot be read.
 pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Option<String> {
     let name = path.display().to_string();
     let bytes = match read_file(path) {

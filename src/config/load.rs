@@ -1,6 +1,6 @@
-//! From files and variables to a [`Config`]: read the layers, check each, merge, resolve secrets, build.
+//! Loads a [`Config`]: reads the layers, checks each, merges, resolves secrets, builds.
 //!
-//! Nothing is written here, and nothing of the texts outlives [`Loaded`]: keep [`Loaded::config`], drop the rest.
+//! Writes nothing, and none of the texts outlive [`Loaded`]: keep [`Loaded::config`], drop the rest.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ use crate::proto::{json_pos, text};
 pub struct Loaded {
     /// The configuration in force.
     pub config: Config,
-    /// What is odd and did no harm.
+    /// Warnings.
     pub warnings: Vec<Problem>,
     /// The layers that were read, lowest first; the first is the built-in one.
     pub layers: Vec<Layer>,
@@ -45,7 +45,7 @@ impl Loaded {
         Some(self.layers.get(usize::from(node.origin.layer))?.place(node.origin))
     }
 
-    /// Every secret of more than [`SHORT_SECRET`] bytes, each once, also of channels this build does not have.
+    /// Every distinct secret of more than [`SHORT_SECRET`] bytes, also of channels that this build lacks.
     pub fn secrets(&self) -> Vec<String> {
         let mut out = Vec::new();
         collect(&self.tree, "", &mut out);
@@ -56,7 +56,7 @@ impl Loaded {
         out
     }
 
-    /// The merged configuration in the shape of schema version 3, secrets included; what was encrypted still is.
+    /// The merged configuration in the shape of schema version 3, with secrets; `enc://` values stay encrypted.
     pub(super) fn to_json(&self) -> Value {
         self.sealed.as_ref().unwrap_or(&self.tree).to_value()
     }
@@ -80,7 +80,7 @@ fn collect(node: &Node, name: &str, out: &mut Vec<String>) {
     }
 }
 
-/// Reads, checks and merges everything. All errors of one kind of look are told together.
+/// Reads, checks and merges everything. Reports all errors of one stage together.
 pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
     let mut findings = Findings::default();
     let home = options.home().map_err(|e| {
@@ -112,7 +112,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
             patches.push(patch);
         }
     }
-    // Without one of the files the rest would only look wrong.
+    // Without one of the files the rest would only produce misleading errors.
     let unread = !findings.errors.is_empty();
     if !unread && !layers.iter().any(|l| l.kind == LayerKind::Json) {
         let (message, hint) = (
@@ -198,7 +198,7 @@ pub(super) fn parse(layer: &Layer, number: usize, findings: &mut Findings) -> Op
         return None;
     }
     if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        // The full parser knows more of what went wrong than the one that only skips.
+        // The full parser has better error messages than the one that only skips.
         let e = serde_json::from_str::<Value>(text).err().unwrap_or(e);
         let (at, message) = syntax_error(text, &e);
         fail(at, message, hint(&e.to_string()));
@@ -232,7 +232,7 @@ pub(super) fn parse(layer: &Layer, number: usize, findings: &mut Findings) -> Op
     Some(root)
 }
 
-/// Offset and sentence of serde_json's complaint; its columns count bytes and name the byte just read.
+/// Offset and text of serde_json's error; its columns count bytes and point at the byte just read.
 fn syntax_error(text: &str, e: &serde_json::Error) -> (usize, String) {
     let full = e.to_string();
     let message = full.split(" at line ").next().unwrap_or_default();
@@ -275,7 +275,7 @@ fn version_of(tree: &Node, layers: &[Layer], findings: &mut Findings) -> u32 {
     }
 }
 
-/// Gives secrets of a `.security.yml` to entries that have none after all layers, and tells of names nothing has.
+/// Adds secrets of a `.security.yml` to entries that have none after all layers, and reports unknown names.
 fn fill_secrets(tree: &mut Node, patch: &Node, layers: &[Layer], findings: &mut Findings) {
     for (name, extra) in patch.get("model_list").map(Node::entries).unwrap_or_default() {
         let found =

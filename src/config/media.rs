@@ -1,11 +1,11 @@
-//! Which models see and hear: `agents.defaults.image_model` and its like, `voice`.
+//! Models for pictures and voice: `agents.defaults.image_model`, its fallbacks, `voice`.
 
 use super::models::{UnusableEntries, keep_known};
 use super::section::BuildContext;
 use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig};
 
-/// Names that are no usable model are told and left out: the others still work.
+/// Reports and skips names that are not usable models; the others still work.
 pub(super) fn resolve_models(
     root: &Node,
     agent: &mut AgentConfig,

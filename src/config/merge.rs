@@ -8,7 +8,7 @@
 
 use super::tree::{Kind, Node};
 
-/// What happens to names a patch brings and the list does not have.
+/// What happens to names in a patch that the list does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
     /// They are added.
@@ -17,7 +17,7 @@ pub enum Unknown {
     Skip,
 }
 
-/// Applies one layer in its canonical shape to what the lower ones gave.
+/// Applies one layer, in its canonical shape, to the result of the lower ones.
 pub fn merge_layer(target: &mut Node, patch: Node, unknown: Unknown) {
     let Kind::Map(entries) = patch.kind else { return };
     for (key, value) in entries {
@@ -137,7 +137,7 @@ fn merge_channels(target: &mut Node, patch: Node, unknown: Unknown) {
     }
 }
 
-/// Adds members of `extra` that `target` has not (or has as empty strings); never changes one.
+/// Adds members of `extra` that `target` lacks or has as empty strings; never changes others.
 pub fn fill(target: &mut Node, extra: &Node) {
     for (key, value) in extra.entries() {
         match target.get_mut(key) {

@@ -16,10 +16,10 @@ use super::tree::{Node, Origin};
 use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;
 
-/// Entries that exist and cannot be used: name and reason.
+/// Unusable entries: name and reason.
 pub(super) type UnusableEntries = Vec<(String, String)>;
 
-/// Builds the models and settles `agent.model` and `agent.fallbacks`.
+/// Builds the models and resolves `agent.model` and `agent.fallbacks`.
 pub(super) fn build(
     root: &Node,
     home: &Path,
@@ -55,7 +55,7 @@ pub(super) fn build(
     models
 }
 
-/// Fallbacks that name no usable model are told and left out: the chain still works.
+/// Reports and skips fallbacks that are not usable models; the chain still works.
 pub(super) fn keep_known(
     names: &mut Vec<String>,
     models: &[ModelConfig],
@@ -116,7 +116,7 @@ fn choose(
         return;
     }
     if wanted.is_empty() {
-        // What is wrong already may be the very reason.
+        // An earlier error may be the reason.
         if !ctx.findings.errors.is_empty() {
             return;
         }
@@ -157,7 +157,7 @@ struct Logins<'a> {
 }
 
 impl Logins<'_> {
-    /// What is broken about the file is told when a token is needed.
+    /// A broken file is reported when a token is needed.
     fn of(home: &Path) -> Logins<'_> {
         let bytes = read_file(&home.join("auth.json")).unwrap_or_default();
         Logins { home, kept: text::utf8(&bytes).and_then(serde_json::from_str).unwrap_or_default() }

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where, what, and how to mend it.
+//! Errors and warnings of a configuration: where, what, and how to fix it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::layers::{Layer, LayerKind};
 use super::tree::Origin;
 use crate::limits::CONFIG_PROBLEMS;
 
-/// One error or warning. Never holds a secret's value.
+/// One error or warning. Never contains a secret's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problem {
     /// File, or the variable in the environment; empty where the whole configuration is meant.
@@ -93,7 +93,7 @@ pub(super) struct Findings {
 
 impl Findings {
     pub fn push_error(&mut self, problem: Problem) {
-        // The first word on a place counts: what follows from it would only confuse.
+        // Only the first problem of a place is kept: consequences would only confuse.
         if self.errors.iter().any(|p| {
             p.line > 0
                 && (&p.file, p.line, p.column) == (&problem.file, problem.line, problem.column)

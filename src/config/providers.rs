@@ -8,7 +8,7 @@ mod table;
 pub use table::{Dialect, FAMILIES, PROVIDERS, ProviderRow, Quirk, Thinking};
 
 impl ModelConfig {
-    /// What is different about the entry's server and model: what its host, its provider and its model's name say, in that
+    /// The quirks of the entry's server and model, by its host, its provider and its model's name, in that
     /// order.
     pub fn quirks(&self) -> impl Iterator<Item = Quirk> {
         let host = Url::parse(&self.api_base).map(|u| u.host.to_ascii_lowercase());
@@ -17,7 +17,7 @@ impl ModelConfig {
         found.into_iter()
     }
 
-    /// Whether something is.
+    /// Whether it has a quirk.
     pub fn has(&self, quirk: Quirk) -> bool {
         self.quirks().any(|q| q == quirk)
     }

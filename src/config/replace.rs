@@ -1,4 +1,4 @@
-//! Files of the configuration are replaced as a whole or not at all.
+//! Replaces configuration files atomically.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;

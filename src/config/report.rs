@@ -1,4 +1,4 @@
-//! `config check` and `config show`: what is wrong, and what is in force and who said so. Secrets are never shown.
+//! `config check` and `config show`: errors, and the effective values with their sources. Secrets are never shown.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,7 +19,7 @@ use crate::proto::json::object;
 
 const REDACTED: &str = "[redacted]";
 
-/// Checks the configuration as a first start would; `true` when it is fit to start with.
+/// Checks the configuration as a first start would; `true` if it is valid.
 pub fn check(options: &LoadOptions, as_json: bool, out: &mut dyn Write) -> Result<bool> {
     let (ok, errors, more, warnings, layers) = match load(options) {
         Ok(loaded) => (true, Vec::new(), 0, loaded.warnings, names(&loaded.layers)),
@@ -72,7 +72,7 @@ struct Line {
 /// Prints every value in force with the file and line or variable that set it; `only` keeps keys that begin so.
 ///
 /// # Errors
-/// The configuration is not good, no key begins with `only`, or `out` is gone.
+/// An invalid configuration, no key begins with `only`, or `out` is closed.
 pub fn show(options: &LoadOptions, only: &str, as_json: bool, out: &mut dyn Write) -> Result<()> {
     let loaded = load(&LoadOptions { allow_empty: true, ..options.clone() })?;
     let mut lines = collect(&loaded);
@@ -234,7 +234,7 @@ fn push(
     let mut value = value;
     if let (Kind::Int(..), Some(number)) = (key.kind, value.as_i64()) {
         value = key.in_force(number, loaded.config.version).into();
-        // What was written may mean another number (0 the default), or be beyond the limits.
+        // The effective number may differ from what was written (0 means the default; limits).
         let written = node.and_then(Node::value).and_then(Value::as_i64);
         if let Some(written) = written.filter(|w| value != *w) {
             source.push_str(if written <= 0 { ", 0 is the default" } else { ", limited" });

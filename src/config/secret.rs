@@ -1,12 +1,12 @@
-//! Values that are never printed, and taking them out of texts that are.
+//! Secret values, and their redaction from texts.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What replaces a secret, as upstream writes it.
+/// Replaces a redacted secret, as in upstream.
 const FILTERED: &str = "[FILTERED]";
 
-/// Secrets of this many bytes or fewer are not taken out: they would hit ordinary words.
+/// Secrets of this many bytes or fewer are not redacted: they would match ordinary words.
 pub const SHORT_SECRET: usize = 3;
 
 /// A value that is never printed: tokens, keys.

@@ -1,7 +1,7 @@
 //! The forms in which a secret turns up when a program has written it down in its own way: percent-encoded, in base64,
 //! in hexadecimal digits, as a JSON string.
 //!
-//! Whoever wants to smuggle one out finds other forms; what keeps secrets from commands is the sandbox. This catches what
+//! An attacker can use other encodings; the sandbox protects secrets from commands. This catches what
 //! programs do by themselves: URLs in messages, Authorization headers, dumps.
 
 use crate::proto::base64::{UNPADDED, URL};

@@ -1,4 +1,4 @@
-//! Reads values of a merged configuration with the table's defaults behind them.
+//! Reads values of a merged configuration, with the table's defaults.
 
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ impl Section<'_> {
         self.value(path).as_f64().unwrap_or_default()
     }
 
-    /// A truth.
+    /// A boolean.
     pub fn truth(&self, path: &str) -> bool {
         self.value(path).as_bool().unwrap_or_default()
     }
@@ -135,7 +135,7 @@ impl Section<'_> {
     }
 }
 
-/// What building the typed configuration needs everywhere.
+/// The context for building the typed configuration.
 pub struct BuildContext<'a> {
     pub(super) keys: &'static KeyTable,
     pub(super) layers: &'a [Layer],
@@ -145,7 +145,7 @@ pub struct BuildContext<'a> {
 }
 
 impl BuildContext<'_> {
-    /// What keeps the configuration from being used.
+    /// Errors.
     pub fn error(
         &mut self,
         origin: Origin,
@@ -156,7 +156,7 @@ impl BuildContext<'_> {
         self.findings.error(self.layers, origin, key, message, hint);
     }
 
-    /// What is odd and does no harm.
+    /// Warnings.
     pub fn warn(
         &mut self,
         origin: Origin,
@@ -167,7 +167,7 @@ impl BuildContext<'_> {
         self.findings.warn(self.layers, origin, key, message, hint);
     }
 
-    /// An error, or only a warning where something unfinished is allowed.
+    /// An error, or only a warning if an unfinished configuration is allowed.
     pub fn unfinished(
         &mut self,
         origin: Origin,

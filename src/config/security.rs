@@ -1,4 +1,4 @@
-//! Secrets that are kept elsewhere or in another form: `.security.yml` beside a `config.json`, `file://` and `enc://` values.
+//! Secrets outside the configuration: `.security.yml` next to a `config.json`, `file://` and `enc://` values.
 //!
 //! A `.security.yml` adds secrets to models and channels that a config names; it never adds a model or channel.
 //! Sections: `model_list` (`<model_name>` or `<model_name>:<n>`), `channel_list` or `channels`, `web`, `skills`, `providers`.
@@ -82,7 +82,7 @@ pub(super) fn read(dir: &Path, index: u16, findings: &mut Findings) -> Option<(L
     Some((layer, patch))
 }
 
-/// Nulls say nothing here: a merge would take them for removals.
+/// Nulls are dropped: a merge would treat them as removals.
 fn convert(node: &yaml::Yaml, layer: u16) -> Option<Node> {
     let origin = Origin { layer, at: u32::try_from(node.at).unwrap_or(u32::MAX) };
     let kind = match &node.kind {
@@ -125,7 +125,7 @@ pub(super) fn resolve(
     Some(kept)
 }
 
-/// Shows every secret that a key of the table has, and the place of its key or of itself in the layer.
+/// Calls `show` with every secret that a key of the table has, and the offset of its key or of itself in the layer.
 pub(super) fn secrets(root: &mut Node, layers: &[Layer], show: &mut dyn FnMut(&str, usize)) {
     let mut findings = Findings::default();
     walk(root, &mut Vec::new(), layers, &mut findings, &mut |text, _, origin| {

@@ -11,10 +11,10 @@ use super::load::load;
 use super::replace::replace;
 use crate::error::{Context, Error, Result};
 
-/// The file, last in the order of most folders.
+/// The file; its name sorts last in most folders.
 pub const SET_FILE: &str = "99-set.json";
 
-/// A value as it was given.
+/// A new value and its source.
 pub enum NewValue {
     /// On the command line, where every process of the machine can read it.
     Argument(String),
@@ -22,7 +22,7 @@ pub enum NewValue {
     Input(String),
 }
 
-/// Sets the key at a canonical path, and says on `out` where, and what makes it count.
+/// Sets the key at a canonical path, and reports on `out` where, and how to apply it.
 ///
 /// # Errors
 /// There is no such key, it does not take the value, the value is a secret and was an argument, the configuration would not be

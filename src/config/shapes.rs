@@ -1,7 +1,7 @@
-//! One layer of any age turned into the shape of schema version 3, in memory only.
+//! Converts a layer of any version to the shape of schema version 3, in memory only.
 //!
 //! What counts is what a layer contains, not the version it states: an overlay seldom states one. Nodes are moved, so they
-//! keep the place they were written at. A value of a wrong type is moved like any other; [`super::inspect`] tells of it.
+//! keep their origin. A value of a wrong type is moved like any other; [`super::inspect`] reports it.
 //!
 //! - `agents.defaults.model` becomes `model_name` (which wins where both are given).
 //! - `channels` becomes `channel_list`; whatever of an entry is not common to all channels moves under `settings`;
@@ -9,7 +9,7 @@
 //! - `api_key` and `api_keys` become one list: trimmed, each key once.
 //! - `session.dm_scope` becomes `session.dimensions` (which win where both are given).
 //! - `tools.web.search` of the v0 example means Brave.
-//! - `[NOT_HERE]` and keys that are comments (`_x`, `//x`) go away.
+//! - `[NOT_HERE]` and keys that are comments (`_x`, `//x`) are removed.
 
 use serde_json::Value;
 

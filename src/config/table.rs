@@ -147,7 +147,7 @@ pub(super) use config_keys;
 
 /// Keys whose value in force is more than what was written or the default, as the limits have it.
 pub(super) trait Resolved {
-    /// The value in force; `None` where what was written, or the default, is it.
+    /// The effective value; `None` if it is what was written, or the default.
     fn resolved(&self, path: &str) -> Option<Value>;
 }
 

@@ -84,7 +84,7 @@ impl Node {
             m.push((key.into(), node));
         }
     }
-    /// Takes a member out.
+    /// Removes and returns a member.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
         let Kind::Map(m) = &mut self.kind else { return None };
         let i = m.iter().position(|(k, _)| &**k == key)?;
@@ -120,7 +120,7 @@ impl Node {
     pub fn text_of(&self, key: &str) -> Option<&str> {
         self.get(key)?.text()
     }
-    /// The truth of a boolean member.
+    /// The value of a boolean member.
     pub fn bool_of(&self, key: &str) -> Option<bool> {
         self.get(key)?.value()?.as_bool()
     }
@@ -140,7 +140,7 @@ impl Node {
             Kind::Map(m) => object(m.iter().map(|(k, n)| (k.to_string(), n.to_value()))),
         }
     }
-    /// What a reader calls this kind of value.
+    /// The name of this kind of value, for messages.
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::Map(_) => "an object",
@@ -165,7 +165,7 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-/// Why a text gave no tree, or what is odd about it: byte offset and sentence.
+/// A syntax error or a warning about a text: byte offset and message.
 pub type Diagnostic = (usize, String);
 
 /// Builds the tree of a text that serde_json has accepted; keys that appear twice go into `twice` (the last one counts).

@@ -1,9 +1,9 @@
-//! Why there is no response.
+//! HTTP errors.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why there is no response; the caller branches on [`HttpError::kind`].
+/// An HTTP error; callers branch on [`HttpError::kind`].
 #[derive(Debug, Clone)]
 pub struct HttpError {
     /// The kind that callers branch on.

@@ -1,7 +1,7 @@
-//! Connections that have not yet shown what they are: a bounded number, in which nobody keeps the others out.
+//! Limits connections that have not authenticated yet, so that no client can block the others.
 //!
-//! When the last place is taken, the oldest connection of the address that has the most gives its place up. So whoever opens
-//! connections and says nothing displaces himself, and a client that speaks at once is served at any load.
+//! When all slots are taken, the oldest connection of the address with the most slots is evicted. So a client that opens
+//! silent connections evicts its own, and a client that authenticates at once is served at any load.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use smol::channel::{Receiver, Sender, bounded};
 
-/// One that waits; dropping it ends its connection.
+/// A waiting connection; dropping it evicts the connection.
 struct Waiting {
     address: Option<IpAddr>,
     number: u64,
@@ -22,14 +22,14 @@ struct List {
     last: u64,
 }
 
-/// The places of one listener.
+/// The slots of one listener.
 #[derive(Clone)]
 pub struct HalfOpen {
     list: Rc<RefCell<List>>,
     most: usize,
 }
 
-/// A connection's place, until it is dropped.
+/// A connection's slot; freed when dropped.
 pub struct Slot {
     list: Rc<RefCell<List>>,
     number: u64,
@@ -42,7 +42,7 @@ impl HalfOpen {
         HalfOpen { list: Rc::default(), most: most.max(1) }
     }
 
-    /// A place for a connection from `address`; `None` where there is no address (Unix sockets). Never waits.
+    /// Takes a slot for a connection from `address`, `None` for Unix sockets. Never waits.
     pub fn enter(&self, address: Option<IpAddr>) -> Slot {
         let (sender, alive) = bounded(1);
         let mut list = self.list.borrow_mut();
@@ -63,7 +63,7 @@ impl HalfOpen {
 }
 
 impl Slot {
-    /// Ready when another connection has got the place.
+    /// Ready when another connection has taken the slot.
     pub async fn evicted(&self) {
         // Nothing is ever sent: the other end is dropped.
         while self.alive.recv().await.is_ok() {}

@@ -17,7 +17,7 @@ use crate::sys::spawn_blocking;
 pub struct Splice {
     /// Its offset in [`super::http::Request::body`].
     pub at: usize,
-    /// What it is.
+    /// Its kind.
     pub content: Content,
     /// Bytes of it that are sent; what has become shorter breaks the request off.
     pub bytes: u64,

@@ -314,7 +314,7 @@ impl Reader<'_> {
     }
 }
 
-/// Length of what stands before `))`, when its own parentheses are balanced (XCU 2.6.4).
+/// Length of the text before `))`, if its own parentheses are balanced (XCU 2.6.4).
 fn arithmetic(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0i32;
     for (i, &b) in bytes.iter().enumerate() {

@@ -54,7 +54,7 @@ pub struct Timestamps {
     pub sent: i64,
 }
 
-/// A client request. `nonce` stands where our clock would: the server returns it, and does not learn our time.
+/// A client request. `nonce` replaces our clock's time: the server returns it, and does not learn our time.
 pub fn request(nonce: u64) -> [u8; PACKET_BYTES] {
     let mut packet = [0; PACKET_BYTES];
     // Leap 0, version 4, mode 3 (client).

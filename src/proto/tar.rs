@@ -25,7 +25,7 @@ pub enum Kind {
 pub struct Entry {
     /// As written in the archive; bytes that are not UTF-8 are U+FFFD.
     pub path: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Bytes of content that follow.
     pub size: u64,

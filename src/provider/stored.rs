@@ -63,7 +63,7 @@ pub fn shorten(message: &mut Message) {
     }
 }
 
-/// May a call of this name stand in a later request? (OpenAI API reference: `^[a-zA-Z0-9_-]{1,64}$`)
+/// Whether a call of this name is valid in a later request (OpenAI API reference: `^[a-zA-Z0-9_-]{1,64}$`).
 fn is_replayable(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
@@ -94,7 +94,7 @@ pub struct Neighbours {
     pub after: bool,
 }
 
-/// Writes one message as an element of the list that stands open, or nothing.
+/// Writes one message as an element of the open list, or nothing.
 pub type WriteMessage = for<'a> fn(&mut Body<'a>, &'a Message, Neighbours);
 
 /// [`Stored`] in a dialect.

@@ -45,7 +45,7 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// One line for people.
+    /// One line of documentation.
     pub fn text(&self) -> String {
         let done = if self.replaced { "replaced" } else { "installed" };
         format!("Skill {} {done}: {} ({})", self.name, self.description, self.origin.text())

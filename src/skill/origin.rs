@@ -58,7 +58,7 @@ impl Origin {
         })
     }
 
-    /// One line for people.
+    /// One line of documentation.
     pub fn text(&self) -> String {
         let mut out = format!("{} {}", self.registry, self.slug);
         for (mark, part) in [(" @", &*self.version), (", commit ", &*self.commit)] {

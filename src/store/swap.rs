@@ -254,7 +254,7 @@ mod tests {
                 // A command that did not know made a folder.
                 fs::create_dir_all(home.join("a/y")).expect("a folder");
             }
-            recover(&home).expect("goes on");
+            recover(&home).expect("continues");
             if steps != 7 {
                 assert_eq!(tree(&home), DONE, "after {steps}");
             }

@@ -15,7 +15,7 @@ pub fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
 }
 
 /// Root gives what it has made at `path` to the owner of the folder around it, so that the daemon, which is not root,
-/// can go on with it; everybody else's stays as it is. Links are not followed.
+/// can use it; other users' files stay as they are. Links are not followed.
 ///
 /// # Errors
 /// The kernel's.

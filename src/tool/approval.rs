@@ -79,7 +79,7 @@ pub async fn gate(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> Result<(),
         Verdict::Unreachable => "the user could not be asked",
     };
     Err(format!(
-        "not done: {answer}. Do not try it again in another form; go on without it or ask in words."
+        "not done: {answer}. Do not try it again in another form; continue without it or ask in words."
     ))
 }
 

@@ -1,7 +1,8 @@
 //! What the model may call: one descriptor per tool, and the code around a call.
 //!
 //! To add a tool: a file with a `static` [`ToolSpec`] here, and a line in `src/registry.rs`
-//! (docs/contributing/adding-a-tool.md). A tool never imports a channel; it returns a result, or passes messages to [`ToolContext::sender`].
+//! (docs/contributing/adding-a-tool.md). A tool never imports a channel; it returns a result, or passes messages to
+//! [`ToolContext::sender`].
 
 pub mod approval;
 #[cfg(feature = "embeddings")]
@@ -117,7 +118,7 @@ pub struct ToolResult {
     pub silent: bool,
     /// The call failed; `for_model` says why.
     pub is_error: bool,
-    /// The work goes on in the background and reports later.
+    /// The work continues in the background and reports later.
     pub background: bool,
 }
 
@@ -256,7 +257,8 @@ async fn dispatch(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> ToolResult
     (spec.run)(ctx, args).await
 }
 
-/// Post-processes a tool's result: redacts secrets, then truncates. In this order, because truncation could leave half a secret.
+/// Post-processes a tool's result: redacts secrets, then truncates. In this order, because truncation could leave half a
+/// secret.
 fn finish(mut result: ToolResult, config: &Config, secrets: &[String]) -> ToolResult {
     for text in [Some(&mut result.for_model), result.for_user.as_mut()].into_iter().flatten() {
         if config.tools.filter_sensitive_data {

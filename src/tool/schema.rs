@@ -45,7 +45,7 @@ pub fn parse(tool: &str, schema: &str, arguments: &str) -> Result<Args, String> 
     }
 }
 
-/// Checks `args` against `schema`; `null` stands for no arguments.
+/// Checks `args` against `schema`; `null` means no arguments.
 pub fn validate(schema: &Value, args: &Value) -> Result<(), String> {
     match args {
         Value::Null => object(schema, &Map::new(), "", 0),

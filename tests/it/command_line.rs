@@ -128,7 +128,7 @@ fn the_gateway_answers_and_keeps_the_conversation() {
     assert!(!other.status.success() && other.stderr.contains("nope"), "{other:?}");
     assert_eq!(peer.refused(), Vec::<String>::new());
     assert!(daemon.term().success());
-    // And without a gateway the conversation goes on.
+    // And without a gateway the conversation continues.
     let alone = home.run(&["agent", "-m", "still green? q999996"]);
     assert!(alone.stdout.contains("re q999996 ok."), "{alone:?}");
     assert!(peer.requests().pop().expect("a request").to_string().contains("my bicycle is green"));
@@ -299,7 +299,7 @@ fn a_terminal_shows_what_comes_while_somebody_types() {
             assert!(n > 0, "no {text:?} in {seen}\n{}", daemon.log());
             seen.push_str(&String::from_utf8_lossy(&part[..n]));
         }
-        // What stands behind it is for the next look.
+        // The next call reads what follows.
         let at = seen.find(text).expect("found") + text.len();
         seen.drain(..at);
     };

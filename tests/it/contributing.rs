@@ -7,7 +7,7 @@ use std::process::Command;
 /// What a document promises.
 struct Worked {
     document: &'static str,
-    /// Where its new files lie.
+    /// Where its new files are.
     folder: &'static str,
     /// Files that are there already, and how many lines each gets.
     changed: &'static [(&'static str, usize)],

@@ -303,7 +303,7 @@ fn kills_at_any_moment_fire_each_job_once() {
         settled = now.into_iter().take_while(|count| *count > 0).collect();
         before = counts();
     }
-    // Between Telegram's acceptance and our record of it lies the one window that cannot be closed.
+    // The window between Telegram's acceptance and our record of it cannot be closed.
     let repeated: usize = settled.iter().map(|count| count - 1).sum();
     assert!(settled.len() == JOBS as usize && repeated <= kills / 2, "{settled:?}");
 }

@@ -1,6 +1,6 @@
 //! A disk that is full, or read-only: the assistant goes on and says what it cannot promise.
 //!
-//! The home lies on a tiny tmpfs in a mount namespace of the daemon's own; where that is not allowed
+//! The home is on a small tmpfs in the daemon's own mount namespace; where that is not allowed
 //! the tests say so and end.
 
 use picoclaw_peer::Peer;

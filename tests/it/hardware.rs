@@ -1,6 +1,6 @@
 //! Hardware tools through the real daemon: a pseudo terminal is the serial port, files of facts are the board.
 //!
-//! Buses and lines of real controllers are tried in QEMU; here stands what any machine can show.
+//! Buses and lines of real controllers are tested in QEMU; these tests run on any machine.
 
 use std::fs::File;
 use std::io::{Read, Write};

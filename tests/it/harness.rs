@@ -331,7 +331,7 @@ impl Alone {
 }
 
 /// A port that is ours until this process ends: no other test run is given it, and no connection that goes out gets it,
-/// because it lies below the ports that the kernel hands out by itself.
+/// because it is below the kernel's ephemeral ports.
 pub fn free_port() -> u16 {
     static HELD: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();

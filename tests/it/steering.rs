@@ -1,4 +1,4 @@
-//! What is said while a turn runs: it steers the turn, stands beside it, and none of it is lost.
+//! Messages during a turn steer it or wait next to it, and none is lost.
 
 use picoclaw_peer::{Marker, Peer};
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
 
-/// Bytes of a journal file before its frames; the generation stands behind the magic's eight.
+/// Bytes of a journal file before its frames; the generation follows the eight bytes of magic.
 const HEADER: usize = 16;
 
 /// The journal file in force, its generation, its frames, and where the next one goes.

@@ -116,7 +116,7 @@ fn a_kill_during_a_sub_agent_loses_nothing_and_repeats_nothing() {
     assert_eq!(told(&peer, "re q800001 ok."), 1, "{:?}\n{}", peer.texts(OWNER), daemon.log());
 }
 
-/// The sub-agents that reported this result: `(subagent-7)` stands in the report's first line.
+/// The sub-agents that reported this result: the report's first line contains `(subagent-7)`.
 fn reporters(peer: &Peer, marker: &str) -> BTreeSet<String> {
     let end = format!("Result:\\nre {marker} ok.");
     let mut names = BTreeSet::new();

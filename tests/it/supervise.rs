@@ -161,7 +161,7 @@ fn announcements_are_on_the_boot_partition() {
 #[test]
 fn a_boot_partition_is_taken_before_the_daemon_starts() {
     let root = std::env::temp_dir().join(format!("picoclaw-it-boot-{}", std::process::id()));
-    // No child of its own: all it needs is the shell.
+    // No child: the shell is enough.
     let daemon = "read -r line < \"$PICOCLAW_HOME/config.d/50-boot.json\"; echo \"$line\" > \"$PICOCLAW_HOME/seen\"; while :; do sleep 0.1; done";
     let _ = fs::remove_dir_all(&root);
     fs::create_dir_all(&root).expect("folder");

@@ -61,7 +61,7 @@ fn respond(peer: &mut Peer, content_type: &str, body: &[u8]) {
     peer.send(body);
 }
 
-/// What stands between the two lines that frame the page's text.
+/// The text between the two lines that frame the page.
 fn body_of(result: &ToolResult) -> &str {
     let text = result.for_model.split_once("not instructions -----\n").expect("a frame").1;
     text.rsplit_once("\n----- end").expect("an end").0

@@ -285,7 +285,7 @@ impl Inbox {
         }
         match off {
             Some(why) => self.notifier.notify(&format!(
-                "⚠️ durability: off ({why}). I go on answering, but what is said now may be lost in a power cut."
+                "⚠️ durability: off ({why}). I keep answering, but messages sent now may be lost in a power cut."
             )),
             None => self.notifier.notify("durability: on. The disk takes writes again."),
         }

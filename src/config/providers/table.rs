@@ -3,7 +3,7 @@
 //! A row is found by the provider's name and by the host of an entry's address; both count. What depends on the model and
 //! not on who serves it is in [`FAMILIES`].
 
-/// How a provider is spoken to.
+/// The API dialect of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// `POST <base>/chat/completions`.
@@ -26,13 +26,13 @@ pub struct ProviderRow {
     pub base: &'static str,
     /// Works without a key.
     pub keyless: bool,
-    /// How it is spoken to.
+    /// Its API dialect.
     pub dialect: Dialect,
-    /// What is different about it.
+    /// Its quirks.
     pub quirks: &'static [Quirk],
 }
 
-/// Something that is not the same everywhere.
+/// A server's or model's deviation from its API dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quirk {
     /// A conversation whose reasoning is missing is refused; elsewhere sending it back costs money.

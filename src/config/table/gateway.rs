@@ -1,4 +1,4 @@
-//! Keys of the whole: the gateway, the clock, the heartbeat, memory, devices.
+//! Keys of the gateway, the clock, the heartbeat, memory and devices.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,7 +34,7 @@ config_keys! {
 }
 
 config_keys! {
-    /// Everything the program was told.
+    /// The whole configuration.
     Config in "" {
         /// `model_name` of an entry whose server has /embeddings, for memory_search; only in builds
         /// with the feature embeddings

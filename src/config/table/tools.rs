@@ -1,4 +1,4 @@
-//! Keys of tools that are more than on or off.
+//! Keys of tools, besides their switches.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ config_keys! {
         custom_allow_patterns: Vec<String>,
         /// Names of environment variables passed on besides the built-in few.
         env: Vec<String>,
-        /// Commands are not locked in (`tools.exec.sandbox: none`).
+        /// Commands run without a sandbox (`tools.exec.sandbox: none`).
         unsandboxed: bool,
     }
     keys {

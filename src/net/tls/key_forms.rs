@@ -1,9 +1,9 @@
-// The forms that the keys of roots have: what stands before what differs, how long that is, what stands after it. Shared by
+// The encodings of the roots' keys: the bytes before the variable part, its length, and the bytes after it. Shared by
 // build.rs, which packs, and roots.rs, which unpacks.
 
 type KeyForm = (&'static [u8], usize, &'static [u8]);
 
-/// The place in the list stands in front of a key; another number, in front of a root in full.
+/// A packed key starts with the index in this list; any other number starts an unpacked root.
 const KEY_FORMS: [KeyForm; 4] = [
     // RSA, 2048 and 4096 bits, exponent 65537.
     (

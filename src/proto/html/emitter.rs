@@ -69,7 +69,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// The mark an element stands for.
+    /// The mark of an element.
     pub(super) fn of_element(name: &str) -> Option<Mark> {
         Some(match name {
             "b" | "strong" => Mark::Strong,

@@ -117,7 +117,7 @@ impl Emitter {
         } else {
             self.close_marks();
             self.space = false;
-            // Blocks at the start of an item go on its first line.
+            // Blocks at the start of an item continue its first line.
             if !self.item {
                 self.gap = self.gap.max(lines);
             }

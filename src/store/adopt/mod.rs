@@ -109,7 +109,7 @@ impl Adoption {
             self.refuse(&["sessions/", &name].concat(), &why);
         }
         if more {
-            self.notes.push("there are more conversations; the next start goes on".into());
+            self.notes.push("there are more conversations; the next start continues".into());
         }
         let (mut adopted, mut unsaved) = (0, HashSet::new());
         for source in found {

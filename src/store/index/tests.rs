@@ -264,7 +264,10 @@ fn indexing_continues_with_the_next_search() {
     let note = line.repeat(INDEX_UPDATE_BYTES as usize / line.len() + 1) + "\nalpha\n";
     home.write("memory/202401/20240101.md", &note);
     let found = home.search("alpha");
-    assert!(found.hits.is_empty() && found.notes[0].contains("the next one goes on"), "{found:?}");
+    assert!(
+        found.hits.is_empty() && found.notes[0].contains("the next one continues"),
+        "{found:?}"
+    );
     let found = home.search("alpha");
     assert!(found.hits.len() == 1 && found.notes.is_empty(), "{found:?}");
 }

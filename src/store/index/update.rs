@@ -51,7 +51,8 @@ pub fn update(folder: &mut Folder, root: &Dir, home: &Path) -> Result<Vec<String
     folder.add(&mut run)?;
     let mut notes = Vec::new();
     if left == 0 {
-        notes.push("there is more to index than one search may read; the next one goes on".into());
+        notes
+            .push("there is more to index than one search may read; the next one continues".into());
     }
     Ok(notes)
 }

@@ -287,7 +287,7 @@ impl Filter {
     /// Puts the filters in force for this process and all it starts, which needs no_new_privs. Called between fork and
     /// exec.
     pub(super) fn enter(&self) -> io::Result<()> {
-        // Two system calls each, on what lies in the parent's memory, of which this process has a copy.
+        // Two system calls each, on memory that this process copied from its parent.
         self.0.iter().try_for_each(|program| match seccompiler::apply_filter(program) {
             Ok(()) => Ok(()),
             Err(seccompiler::Error::Prctl(e) | seccompiler::Error::Seccomp(e)) => Err(e),

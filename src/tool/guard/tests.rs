@@ -213,7 +213,7 @@ fn the_deny_list_can_be_switched_off() {
     assert_eq!(guard.deny("nmap x", 0), Err(Reason::Dangerous));
 }
 
-/// ws/ with links out and in; `{}` in a command stands for its path.
+/// ws/ with links out and in; `{}` in a command is replaced by its path.
 fn paths() -> impl Fn(&str) -> Result<(), Reason> {
     let s = Scratch::new();
     s.file("ws/a.txt", "");

@@ -217,7 +217,7 @@ fn folders_that_are_links_lead_nowhere() {
     assert!(!asked.contains(MARK), "{asked}");
 }
 
-/// What stood in the way is told, kept, and the conversation is there again after a restart.
+/// What was in the way is reported and kept, and the conversation is there again after a restart.
 #[test]
 fn set_aside_files_are_reported_and_the_conversation_continues() {
     let peer = peer(false);

@@ -1,7 +1,7 @@
 //! `kill -9` at random moments: nothing lost, no side effect repeated, and no reply told twice but in the one window that
 //! nobody can close.
 //!
-//! That window lies between Telegram's acceptance of a reply and our record of it. From outside it is seen as: the first
+//! That window is between Telegram's acceptance of a reply and our record of it. From outside it is seen as: the first
 //! copy was accepted shortly before a kill.
 
 use std::time::Duration;

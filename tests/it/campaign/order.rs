@@ -1,6 +1,6 @@
 //! Write order: power cuts at random moments on a recorded ext4, each leaving what a card may hold at that moment.
 //!
-//! The daemon's home lies on ext4 on [`Recorder`]. At a cut every flushed write is on the card, of the others all, none, the
+//! The daemon's home is on ext4 on [`Recorder`]. At a cut every flushed write is on the card, of the others all, none, the
 //! first ones or any; the last may be torn between sectors. The next daemon starts on that, after e2fsck as on the board.
 
 use std::fs::File;

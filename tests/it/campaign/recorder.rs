@@ -1,6 +1,6 @@
 //! A block device whose writes are recorded: one file in a FUSE file system that this process serves, below a loop device.
 //!
-//! The kernel's ext4 lies on it as on a card. A write is certain once a flush came after it; of the writes since the last
+//! The kernel's ext4 uses it like a card. A write is certain once a flush came after it; of the writes since the last
 //! flush a card may have kept any when its power goes ([`Recorder::cut`]). dm-log-writes and dm-flakey do that in the
 //! kernel; this needs no module.
 //!

@@ -73,5 +73,5 @@ fn read(path: impl AsRef<Path>) -> String {
 /// Fails with all complaints.
 #[track_caller]
 fn none(complaints: Vec<String>) {
-    assert!(complaints.is_empty(), "{} to mend:\n{}", complaints.len(), complaints.join("\n"));
+    assert!(complaints.is_empty(), "{} to fix:\n{}", complaints.len(), complaints.join("\n"));
 }

@@ -85,7 +85,7 @@ pub fn is_test_file(path: &str) -> bool {
         || path.contains("scratch")
 }
 
-/// [`code`] without what stands under `#[cfg(test)]`.
+/// [`code`] without the items under `#[cfg(test)]`.
 pub fn shipped(source: &str) -> String {
     let mut code = code(source);
     while let Some(at) = code.find("#[cfg(test)]") {
@@ -117,7 +117,7 @@ fn end_of_item(code: &str, at: usize) -> usize {
     code.len()
 }
 
-/// The word stands in the line, not as a part of another.
+/// Whether the line contains the word, not as a part of another.
 pub fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word)

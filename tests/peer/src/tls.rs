@@ -24,7 +24,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Uses what lies in `dir`, so that an image built with its `ca.pem` goes on trusting; makes it otherwise.
+    /// Uses the certificates in `dir`, so that an image built with its `ca.pem` still trusts them; creates them if missing.
     pub fn at(dir: &Path, more_names: &[String]) -> io::Result<Files> {
         let files =
             Files { ca: dir.join("ca.pem"), leaf: dir.join("leaf.pem"), key: dir.join("leaf.key") };

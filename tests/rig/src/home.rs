@@ -137,7 +137,7 @@ impl Home {
     pub fn pairing_code(&self) -> Result<Option<String>> {
         let status = self.status()?;
         let codes = status["pairing_code"].as_object();
-        // Behind the code stands until when it is good.
+        // The code is followed by its expiry time.
         let code = codes.and_then(|c| c.values().next()?.as_str()?.split_whitespace().next());
         Ok(code.map(str::to_string))
     }
@@ -147,7 +147,7 @@ impl Home {
         self.work.join("daemon.log")
     }
 
-    /// Where the daemon's process id stands, for whoever cleans up.
+    /// The file with the daemon's process id, for cleaning up.
     pub fn pid_file(&self) -> PathBuf {
         self.work.join("daemon.pid")
     }

@@ -181,7 +181,7 @@ pub(super) fn waits(listener: &OwnedFd, call: &Notification) -> bool {
     unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ID_VALID as _, &raw const call.id) == 0 }
 }
 
-/// Lets the process go on with this result of its call.
+/// Lets the process continue with this result of its call.
 pub(super) fn answer(listener: &OwnedFd, call: &Notification, result: Result<(), Errno>) {
     let error = result.err().map_or(0, |e| -e.raw_os_error());
     let response = Response { id: call.id, value: 0, error, flags: 0 };

@@ -226,7 +226,7 @@ impl Wire {
     }
 }
 
-/// The words of a recording stand in it, behind `OggS`, unless it is made of anything else.
+/// A fake recording contains its words after `OggS`.
 fn transcription(shared: &Shared, request: &Request) -> Result<Outcome, (u16, String)> {
     let params = Params::read(request).map_err(|_| (400, "no form".to_owned()))?;
     let file = params.upload("file").ok_or((400, "'file' is a required property".to_owned()))?;

@@ -110,7 +110,7 @@ fn start_tag(rest: &str, at: usize, offset: usize) -> Result<(Open, usize), Stri
     Ok((Open { kind, offset, url: attribute("href"), language, name }, end + 1))
 }
 
-/// Where the tag's `>` stands, quotes regarded.
+/// The offset of the tag's `>`, outside quotes.
 fn tag_end(rest: &str) -> Option<usize> {
     let mut quote = None;
     rest.char_indices().find_map(|(i, c)| {
