@@ -128,7 +128,7 @@ pub const MECHANISMS: &[Mechanism] = &[
         tests(
             "orphans",
             &[
-                "escapes::what_slips_out_of_the_group_is_ended",
+                "escapes::escaped_processes_are_killed",
                 "tool_user::nothing_outlives_its_command_or_the_daemon",
             ],
         ),
@@ -168,16 +168,16 @@ pub const MECHANISMS: &[Mechanism] = &[
     // What it leaves for the daemon to open.
     tests("planted-links", &["attack::names::links_lead_nowhere"]),
     tests("planted-folder-links", &["attack::names::folders_that_are_links_lead_nowhere"]),
-    tests("planted-hard-links", &["attack::names::second_names_are_not_believed"]),
+    tests("planted-hard-links", &["attack::names::hard_links_are_refused"]),
     tests(
         "planted-pipes",
         &[
             "attack::names::pipes_hold_up_nobody",
-            "attack::names::what_is_put_aside_is_told_and_the_conversation_goes_on",
+            "attack::names::set_aside_files_are_reported_and_the_conversation_continues",
         ],
     ),
     tests("planted-folders", &["attack::names::folders_are_no_files"]),
-    tests("planted-state", &["attack::state::what_is_planted_in_the_workspace_moves_nothing"]),
+    tests("planted-state", &["attack::state::planted_workspace_state_has_no_effect"]),
     tests("backup-targets", &["attack::names::a_backup_is_nobodys_before_it_is_whole"]),
     tests(
         "races-of-names",
@@ -200,23 +200,20 @@ pub const MECHANISMS: &[Mechanism] = &[
             &[
                 "attack::root::roots_commands_leave_the_home_to_its_owner",
                 "attack::root::roots_commands_go_through_no_link_of_the_homes",
-                "skills::what_root_installs_belongs_to_the_workspace_s_owner",
+                "skills::skills_installed_by_root_belong_to_the_workspaces_owner",
             ],
         ),
     ),
     on(
         &[Route::Root],
-        tests(
-            "migrate-sources",
-            &["attack::root::what_root_migrates_is_the_owners_and_no_folder_of_others"],
-        ),
+        tests("migrate-sources", &["attack::root::files_migrated_by_root_belong_to_the_owner"]),
     ),
     tests(
         "archives",
         &[
             "ways_out_are_refused",
-            "bombs_and_stumps_are_refused",
-            "backup::what_is_no_backup_changes_nothing",
+            "bombs_and_truncated_archives_are_refused",
+            "backup::invalid_backups_change_nothing",
         ],
     ),
     tests(
@@ -256,7 +253,7 @@ pub const MECHANISMS: &[Mechanism] = &[
     tests(
         "hardware",
         &[
-            "hardware::what_the_board_needs_is_refused_before_anybody_is_asked",
+            "hardware::vital_devices_are_refused_before_asking",
             "hardware::devices_that_are_not_there_and_words_of_the_model_do_nothing",
         ],
     ),
@@ -264,16 +261,16 @@ pub const MECHANISMS: &[Mechanism] = &[
         "unattended-turns",
         &[
             "unattended::heartbeat_and_jobs_have_no_exec",
-            "unattended::what_is_granted_runs_and_what_asks_is_refused",
+            "unattended::granted_tools_run_and_approvals_are_refused",
             "unattended::a_sub_agent_asks_who_wrote_and_has_no_more_than_its_turn",
         ],
     ),
-    tests("jobs-without-approval", &["cron_command::what_nobody_approved_is_not_run"]),
+    tests("jobs-without-approval", &["cron_command::unapproved_commands_do_not_run"]),
     tests(
         "a-models-word",
         &["approvals::harmless_commands_do_not_ask_and_a_models_word_is_no_approval"],
     ),
-    tests("text-of-others", &["approvals::what_others_wrote_makes_commands_ask"]),
+    tests("text-of-others", &["approvals::untrusted_text_makes_commands_ask"]),
     tests(
         "endless-models",
         &["bad_input::model_that_loops", "bad_input::model_arguments_without_end"],
@@ -337,7 +334,7 @@ pub const MECHANISMS: &[Mechanism] = &[
     tests(
         "slow-clients",
         &[
-            "pico::silent_and_deaf_clients_are_closed_and_the_rest_goes_on",
+            "pico::silent_and_unresponsive_clients_are_closed",
             "gateway::idle_connections_do_not_close_health",
             "maixcam::a_camera_that_never_reads_is_closed_and_the_others_hear_everything",
         ],
@@ -346,14 +343,14 @@ pub const MECHANISMS: &[Mechanism] = &[
         "cameras",
         &[
             "maixcam::without_the_token_nothing_is_given",
-            "maixcam::bad_cameras_are_closed_and_the_rest_goes_on",
+            "maixcam::bad_cameras_are_closed_and_others_are_served",
             "maixcam::listed_addresses_need_no_token",
         ],
     ),
     tests(
         "health-port",
         &[
-            "gateway::what_is_listened_on_tells_little_without_a_token_and_stands_in_the_status",
+            "gateway::listening_sockets_reveal_little_without_a_token",
             "gateway::other_addresses_than_loopback_need_the_token",
         ],
     ),
