@@ -1,8 +1,15 @@
 //! Parses a shell command line as far as needed to judge it: simple commands, their words without quotes, redirections.
 //!
-//! Not a shell: nothing is expanded, and constructs that cannot be judged without expansion (command substitution,
-//! `${…}`) is reported in [`Script::substitution`]. Understands quotes, escapes, comments, operators,
+//! Not a shell: nothing is expanded. A word says how much of it is known without expansion, and [`Script`] reports what
+//! hides commands (substitutions) or is read differently by different shells. Understands quotes, escapes, comments, operators,
 //! here-documents and reserved words of POSIX shells (XCU 2.2 to 2.10).
+
+mod here_document;
+mod word;
+
+pub use word::Word;
+
+use crate::proto::text::listed;
 
 /// A command line.
 #[derive(Debug, Default, PartialEq)]
@@ -11,6 +18,8 @@ pub struct Script {
     pub commands: Vec<SimpleCommand>,
     /// There is a command substitution, a process substitution, `${…}` or `$'…'` outside single quotes.
     pub substitution: bool,
+    /// Shells differ in how they read it (`a &>f b`, `a+=1 b`), or this parser is not sure of its end.
+    pub unclear: bool,
 }
 
 /// `a=1 name word... > file`
@@ -20,25 +29,14 @@ pub struct SimpleCommand {
     pub words: Vec<Word>,
     /// Files (not descriptors) it is redirected to or from.
     pub redirects: Vec<Redirect>,
-    /// Values of assignments before the command.
-    pub assigned: Vec<Word>,
+    /// Assignments before the command: name, value.
+    pub assigned: Vec<(String, Word)>,
     /// Reads the output of the command before.
     pub piped: bool,
-    /// Delimiter of its here-document.
+    /// Delimiter of its here-document, or its here-string.
     pub here_document: Option<String>,
     /// Byte range in the command line.
     pub span: (usize, usize),
-}
-
-/// One word.
-#[derive(Debug, Default, PartialEq, Clone)]
-pub struct Word {
-    /// Without quotes and escapes.
-    pub text: String,
-    /// Something in it was quoted or escaped.
-    pub quoted: bool,
-    /// Whether it starts with a parameter expansion.
-    pub variable: bool,
 }
 
 /// `> word` or `< word`
@@ -50,8 +48,8 @@ pub struct Redirect {
     pub target: Word,
 }
 
-const RESERVED: &[&str] =
-    &["!", "{", "}", "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "time"];
+/// After each of them a command may follow.
+pub const RESERVED: &str = "! { } if then else elif fi do done while until esac";
 
 /// Reads `line`; never fails, as the shell itself reports what it cannot parse.
 pub fn parse(line: &str) -> Script {
@@ -61,7 +59,11 @@ pub fn parse(line: &str) -> Script {
         script: Script::default(),
         now: SimpleCommand::default(),
         pending: Vec::new(),
+        cases: 0,
+        patterns: false,
+        both: false,
     };
+    reader.script.unclear = spliced_operator(line.as_bytes());
     reader.run();
     reader.script
 }
@@ -81,6 +83,12 @@ struct Reader<'a> {
     now: SimpleCommand,
     /// Here-documents whose text follows the line: delimiter, tabs stripped, taken literally.
     pending: Vec<(String, bool, bool)>,
+    /// Open `case` commands.
+    cases: usize,
+    /// The patterns of a `case` follow, up to `)`.
+    patterns: bool,
+    /// The current command has `&>`.
+    both: bool,
 }
 
 impl Reader<'_> {
@@ -100,7 +108,7 @@ impl Reader<'_> {
         let mut expect = Expect::Word;
         while self.at < self.bytes.len() {
             match self.peek() {
-                b' ' | b'\t' | b'\r' => self.at += 1,
+                b' ' | b'\t' => self.at += 1,
                 b'\\' if self.bytes.get(self.at + 1) == Some(&b'\n') => self.at += 2,
                 b'#' => {
                     while self.at < self.bytes.len() && self.peek() != b'\n' {
@@ -108,9 +116,20 @@ impl Reader<'_> {
                     }
                 }
                 b'\n' => {
-                    self.end(false);
+                    if !self.patterns {
+                        self.end(false);
+                    }
                     self.at += 1;
                     self.here_documents();
+                }
+                b'|' | b'(' | b')' if self.patterns => {
+                    self.patterns = self.peek() != b')';
+                    self.at += 1;
+                }
+                b';' if self.take(";;") => {
+                    self.take("&");
+                    self.end(false);
+                    self.patterns = self.cases > 0;
                 }
                 b'|' => {
                     let or = self.take("||");
@@ -121,10 +140,12 @@ impl Reader<'_> {
                 }
                 b'&' if self.take("&>") => {
                     self.take(">");
+                    self.both = true;
                     expect = Expect::File { write: true };
                     continue;
                 }
                 b';' | b'&' | b'(' | b')' => {
+                    self.script.unclear |= self.patterns;
                     self.end(false);
                     self.at += 1;
                 }
@@ -144,6 +165,7 @@ impl Reader<'_> {
                 }
             }
         }
+        self.script.unclear |= self.patterns;
         self.end(false);
     }
 
@@ -171,6 +193,10 @@ impl Reader<'_> {
     }
 
     fn place(&mut self, word: Word, expect: Expect, start: usize) {
+        if self.patterns {
+            self.pattern(&word, &expect);
+            return;
+        }
         let now = &mut self.now;
         if now.span.1 == 0 {
             now.span.0 = start;
@@ -187,20 +213,57 @@ impl Reader<'_> {
                 self.pending.push((word.text.clone(), tabs, word.quoted));
                 now.here_document = Some(word.text);
             }
-            Expect::Here => {}
-            Expect::Word if !now.words.is_empty() => now.words.push(word),
-            Expect::Word => match word.text.split_once('=') {
-                Some((name, value)) if is_name(name) => {
-                    let value = value.to_owned();
-                    now.assigned.push(Word { text: value, ..word });
-                }
-                _ if !word.quoted && RESERVED.contains(&&*word.text) => {}
-                _ => now.words.push(word),
-            },
+            Expect::Here => now.here_document = Some(word.text),
+            Expect::Word => {
+                self.script.unclear |= self.both;
+                self.argument(word);
+            }
+        }
+    }
+
+    fn argument(&mut self, word: Word) {
+        let now = &mut self.now;
+        let bare = now.assigned.is_empty() && now.redirects.is_empty();
+        let compound = now.words.first().filter(|w| bare && !w.quoted).map(|w| &*w.text);
+        match (compound, now.words.len(), &*word.text) {
+            (None, 0, _) => {}
+            // `for x do rm; done`: a command follows.
+            (Some("for" | "select"), 2, "do") if !word.quoted => return now.words.clear(),
+            (Some("case"), 2, "in") if !word.quoted => {
+                self.cases += 1;
+                self.patterns = true;
+                return self.end(false);
+            }
+            _ => return now.words.push(word),
+        }
+        let equals = word.text.find('=');
+        match equals.map(|at| (&word.text[..at], at)) {
+            Some((name, at)) if at < word.plain && is_name(name) => {
+                let (name, value) = (name.to_owned(), word.after(at + 1));
+                return now.assigned.push((name, value));
+            }
+            // `a+=1 b`, `a[0]=1 b`: an assignment for some shells.
+            Some((name, _)) => self.script.unclear |= name.ends_with(['+', ']']) && !word.quoted,
+            None if bare && !word.quoted && listed(RESERVED, &word.text) => {
+                self.cases -= usize::from(word.text == "esac" && self.cases > 0);
+                return;
+            }
+            None => {}
+        }
+        now.words.push(word);
+    }
+
+    /// A word where `case` expects patterns.
+    fn pattern(&mut self, word: &Word, expect: &Expect) {
+        self.script.unclear |= !matches!(expect, Expect::Word);
+        if word.text == "esac" && !word.quoted {
+            self.cases = self.cases.saturating_sub(1);
+            self.patterns = false;
         }
     }
 
     fn end(&mut self, pipe: bool) {
+        self.both = false;
         let done = std::mem::take(&mut self.now);
         let empty = done.words.is_empty() && done.redirects.is_empty() && done.assigned.is_empty();
         // `| (sh)`: the pipe goes to the first command inside.
@@ -209,124 +272,11 @@ impl Reader<'_> {
             self.script.commands.push(done);
         }
     }
-
-    fn word(&mut self) -> Word {
-        let mut word = Word { variable: self.peek() == b'$', ..Word::default() };
-        let mut text = Vec::new();
-        loop {
-            match self.peek() {
-                0 if self.at >= self.bytes.len() => break,
-                b' ' | b'\t' | b'\n' | b'\r' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => {
-                    break;
-                }
-                b'\\' => {
-                    word.quoted = true;
-                    self.at += 1;
-                    if self.peek() != b'\n' && self.at < self.bytes.len() {
-                        text.push(self.peek());
-                    }
-                    self.at += 1;
-                }
-                b'\'' => {
-                    word.quoted = true;
-                    self.at += 1;
-                    while self.at < self.bytes.len() && self.peek() != b'\'' {
-                        text.push(self.peek());
-                        self.at += 1;
-                    }
-                    self.at += 1;
-                }
-                b'"' => {
-                    word.quoted = true;
-                    word.variable |= text.is_empty() && self.bytes.get(self.at + 1) == Some(&b'$');
-                    self.at += 1;
-                    self.double(&mut text);
-                }
-                _ => self.plain(&mut text, false),
-            }
-        }
-        self.at = self.at.min(self.bytes.len());
-        word.text = String::from_utf8_lossy(&text).into_owned();
-        word
-    }
-
-    fn double(&mut self, text: &mut Vec<u8>) {
-        while self.at < self.bytes.len() {
-            match self.peek() {
-                b'"' => {
-                    self.at += 1;
-                    return;
-                }
-                b'\\' => {
-                    let next = self.bytes.get(self.at + 1).copied().unwrap_or(b'\\');
-                    match next {
-                        b'\n' => {}
-                        b'$' | b'`' | b'"' | b'\\' => text.push(next),
-                        _ => text.extend([b'\\', next]),
-                    }
-                    self.at += 2;
-                }
-                _ => self.plain(text, true),
-            }
-        }
-    }
-
-    /// One byte that is not a quote; notes expansions.
-    fn plain(&mut self, text: &mut Vec<u8>, quoted: bool) {
-        let rest = &self.bytes[self.at..];
-        let expands = match rest {
-            [b'`', ..] | [b'$', b'{', ..] => true,
-            [b'$', b'(', b'(', inner @ ..] => match arithmetic(inner) {
-                Some(length) => {
-                    // The value is a number; what it names is not a path.
-                    text.push(b'0');
-                    self.script.substitution |= inner[..length].contains(&b'`')
-                        || inner[..length].windows(2).any(|w| w == b"$(" || w == b"${");
-                    self.at += 3 + length + 2;
-                    return;
-                }
-                None => true,
-            },
-            [b'$', b'(', ..] => true,
-            [b'$', b'\'', ..] => !quoted,
-            _ => false,
-        };
-        self.script.substitution |= expands;
-        text.push(rest[0]);
-        self.at += 1;
-    }
-
-    fn here_documents(&mut self) {
-        for (delimiter, tabs, literal) in std::mem::take(&mut self.pending) {
-            while self.at < self.bytes.len() {
-                let rest = &self.bytes[self.at..];
-                let length = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
-                let line = &rest[..length];
-                self.at = (self.at + length + 1).min(self.bytes.len());
-                let start = line.iter().take_while(|&&b| tabs && b == b'\t').count();
-                if &line[start..] == delimiter.as_bytes() {
-                    break;
-                }
-                self.script.substitution |= !literal
-                    && (line.contains(&b'`') || line.windows(2).any(|w| w == b"$(" || w == b"${"));
-            }
-        }
-    }
 }
 
-/// Length of the text before `))`, if its own parentheses are balanced (XCU 2.6.4).
-fn arithmetic(bytes: &[u8]) -> Option<usize> {
-    let mut depth = 0i32;
-    for (i, &b) in bytes.iter().enumerate() {
-        match b {
-            b'(' => depth += 1,
-            b')' if depth > 0 => depth -= 1,
-            b')' => return (bytes.get(i + 1) == Some(&b')')).then_some(i),
-            b'\n' | b'\'' | b'"' | b';' => return None,
-            _ => {}
-        }
-    }
-    None
+/// A line that is continued inside an operator or expansion: `&\<newline>&`.
+fn spliced_operator(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|w| b"$&|<>;({`".contains(&w[0]) && w[1..] == *b"\\\n")
 }
 
 fn is_name(text: &str) -> bool {

@@ -55,7 +55,9 @@ fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
         out.then_some(OUTSIDE)
     };
     let open = || (ctx.chat.channel != LOCAL && sandbox::is_open(&ctx.config)).then_some(OPEN);
-    risk::find(command).or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
+    let guard = Guard::new(&ctx.config.tools.exec).ok();
+    let risky = guard.map_or(Some(OPEN), |guard| guard.asks(command));
+    risky.or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
 }
 
 /// Whether a command downloads something, or reads files that came with messages.

@@ -11,6 +11,7 @@ use regex_lite::Regex;
 
 use crate::config::Config;
 use crate::store::dir::Dir;
+use crate::store::swap;
 use crate::sys::beneath::{self, Fault, ResolvedPath, Root};
 
 /// The purpose of a path.
@@ -55,6 +56,7 @@ pub struct Scope {
     write: Vec<Regex>,
     roots: Vec<PathBuf>,
     own: Vec<PathBuf>,
+    home: PathBuf,
     by_hand: bool,
 }
 
@@ -79,6 +81,7 @@ impl Scope {
             write: compile_paths("tools.allow_write_paths", &config.tools.allow_write_paths)?,
             roots: roots.to_vec(),
             own,
+            home: config.home.clone(),
             by_hand: false,
         })
     }
@@ -180,7 +183,8 @@ impl Scope {
     fn is_own(&self, path: &Path) -> bool {
         if self.own.iter().any(|own| {
             path.starts_with(own) || own.canonicalize().is_ok_and(|own| path.starts_with(own))
-        }) {
+        }) || self.in_home(path)
+        {
             return true;
         }
         let mut parts = path.components().skip(1);
@@ -188,6 +192,21 @@ impl Scope {
             && parts.next().is_some_and(|p| {
                 p.as_os_str().to_str().is_some_and(|p| p.starts_with(|c: char| c.is_ascii_digit()))
             })
+    }
+
+    /// In the home, but neither in the workspace nor a skill: backups, what `restore` moved aside, whatever comes.
+    fn in_home(&self, path: &Path) -> bool {
+        let below = |folder: &Path| {
+            path.starts_with(folder) || folder.canonicalize().is_ok_and(|f| path.starts_with(f))
+        };
+        let home = self.home.is_absolute() && path != self.home && below(&self.home);
+        let inside = self.workspace.starts_with(&self.home);
+        let named = || opened(&self.read, path) || opened(&self.write, path);
+        let open = (inside && below(&self.workspace))
+            || named()
+            || self.roots.iter().any(|root| below(root));
+        let aside = path.iter().any(|n| n.to_str().is_some_and(|n| n.starts_with(swap::ASIDE)));
+        home && (aside || !(open || below(&self.home.join("skills"))))
     }
 
     fn workspace(&self) -> Result<Root, String> {

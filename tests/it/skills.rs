@@ -336,8 +336,9 @@ fn shipped() -> std::path::PathBuf {
 #[test]
 fn the_image_s_own_skills_do_what_they_say() {
     let peer = peer(false);
-    let home =
-        home(&peer, &json!({})).env("PICOCLAW_BUILTIN_SKILLS", &shipped().display().to_string());
+    // On the image they are below /usr and do not ask.
+    let exec = json!({ "tools": { "exec": { "approval": "never" } } });
+    let home = home(&peer, &exec).env("PICOCLAW_BUILTIN_SKILLS", &shipped().display().to_string());
     let json: Value =
         serde_json::from_str(&home.run(&["skills", "list", "--json"]).stdout).expect("json");
     let names: Vec<_> =

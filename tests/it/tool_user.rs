@@ -34,7 +34,9 @@ impl Held {
         }
         let alone = Alone::with("users");
         let peer = peer(false);
-        let home = Home::patched(&peer, &json!({ "tools": { "exec": { "timeout_seconds": 10 } } }));
+        let approval = if tool_user == TOOL_USER { "never" } else { "auto" };
+        let exec = json!({ "timeout_seconds": 10, "approval": approval });
+        let home = Home::patched(&peer, &json!({ "tools": { "exec": exec } }));
         home.write("workspace/note.txt", "inside\n");
         home.write("workspace/sub/deep.txt", "deep\n");
         home.write("skills/s/run.sh", "echo a skill\n");

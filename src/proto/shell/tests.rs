@@ -83,7 +83,44 @@ fn expansions_are_reported() {
     check("echo $((a) | (b))", "echo·$ ; a | b $");
     check("echo $HOME $1", "echo·$HOME·$1");
     check("$'\\x72m' x", "$\\x72m·x $");
-    assert!(parse("$X a").commands[0].words[0].variable);
-    assert!(parse("\"$X\" a").commands[0].words[0].variable);
-    assert!(!parse("'$X' a").commands[0].words[0].variable);
+    for (word, known) in [
+        ("$X", 0),
+        ("\"$X\"", 0),
+        ("''$X", 0),
+        ("r$@m", 1),
+        ("/bin/r?", 6),
+        ("[ab]", 0),
+        ("{a,b}", 0),
+        ("x`a`", 1),
+        ("a$((1))", 1),
+        ("'$X'", 2),
+        ("\\*", 1),
+        ("[", 1),
+        ("{}", 2),
+        ("a$", 2),
+        ("\"a$\"", 2),
+    ] {
+        assert_eq!(parse(word).commands[0].words[0].known, known, "{word}");
+    }
+}
+
+#[test]
+fn compound_commands() {
+    check("for x do rm y; done", "rm·y");
+    check("for x in a b; do rm $x; done", "for·x·in·a·b ; rm·$x");
+    check("case $1 in a|b) ls;; (*) rm x;; esac; id", "case·$1 ; ls ; rm·x ; id");
+    check("A=1 case x in\nrm y\n(ls)", "case·x·in ; rm·y ; ls");
+    check("i\\\nf true; then ls; fi", "true ; ls");
+    check("\"A\"=1 rm x", "A=1·rm·x");
+    check("ls\rrm", "ls\rrm");
+}
+
+#[test]
+fn what_shells_read_differently_is_unclear() {
+    for line in ["a &>f b", "a+=1 b", "a[0]=1 b", "echo \"$\\\n(a)\"", "a &\\\n& b", "case a in"] {
+        assert!(parse(line).unclear, "{line}");
+    }
+    for line in ["a &>f", "a &>f; b", "a=1 b", "a \\\n b", "case a in a) b;; esac"] {
+        assert!(!parse(line).unclear, "{line}");
+    }
 }

@@ -228,7 +228,7 @@ fn folders_are_listed() {
 #[test]
 fn the_configuration_opens_the_workspace() {
     let s = Scratch::new();
-    let mut c = config(&s);
+    let mut c = Config { home: s.path().join("home"), ..config(&s) };
     s.file("out/f", "outside");
     s.file("outer/f", "outside");
     s.file("ws/in", "inside");
@@ -278,7 +278,17 @@ fn the_assistants_own_files_are_never_touched() {
     let s = Scratch::new();
     let mut c = config(&s);
     c.agent.restrict_to_workspace = false;
-    let own = ["config.json", ".security.yml", "state/paired.json", "config.d/50.json"];
+    let own = [
+        "config.json",
+        ".security.yml",
+        "state/paired.json",
+        "config.d/50.json",
+        "auth.json",
+        "before-restore/x.json",
+        "before-restore-2/state/y",
+        "backup.tar.gz",
+        "notes.txt",
+    ];
     for name in own {
         s.file(name, "secret");
         s.link(s.path().join(name), &format!("link-{}", name.replace('/', "-")));

@@ -68,8 +68,8 @@ fn check_command(
     scripts: &mut Vec<String>,
 ) -> Result<(), Reason> {
     let Some((first, args)) = words.split_first() else { return Ok(()) };
-    // `a=rm; $a -rf x`: the command is unknown.
-    if first.variable {
+    // `a=rm; $a -rf x`, `/bin/r?`: the command is unknown.
+    if !first.literal() {
         return Err(Reason::Dangerous);
     }
     let path = first.text.to_ascii_lowercase();
@@ -95,6 +95,11 @@ fn check_command(
         };
     let nested = inner(name, args, command, scripts);
     if bad || here_document(command) { Err(Reason::Dangerous) } else { nested }
+}
+
+/// Whether a program's subcommand or options decide if it is denied.
+pub(super) fn depends_on_words(name: &str) -> bool {
+    WITH.iter().any(|(n, _)| *n == name)
 }
 
 /// The scripts that a command passes to a shell.
@@ -140,11 +145,7 @@ fn inner(
 }
 
 /// The command that a command like `env` or `timeout` runs; scripts it takes as one word go to `scripts`.
-pub(super) fn wrapped<'a>(
-    name: &str,
-    args: &'a [Word],
-    scripts: &mut Vec<String>,
-) -> Option<&'a [Word]> {
+fn wrapped<'a>(name: &str, args: &'a [Word], scripts: &mut Vec<String>) -> Option<&'a [Word]> {
     let (_, valued, before) = WRAPPERS.iter().find(|(n, ..)| *n == name)?;
     let (mut skip, mut at) = (*before, 0);
     while let Some(word) = args.get(at) {
@@ -206,7 +207,7 @@ fn short(option: &str, letters: &str) -> bool {
 }
 
 /// `--name`, or an abbreviation of it.
-fn long(option: &str, names: &[&str]) -> bool {
+pub(super) fn long(option: &str, names: &[&str]) -> bool {
     option
         .strip_prefix("--")
         .is_some_and(|o| !o.is_empty() && names.iter().any(|name| name.starts_with(o)))

@@ -4,9 +4,16 @@
 //! It protects against a model's mistakes and simple tricks. It cannot judge what a program does once it runs
 //! (a build script, an interpreter): that is the sandbox's job (`sys::process::Sandbox`).
 
+#[cfg(test)]
+mod dash_tests;
 mod deny;
+#[cfg(test)]
+mod generate_tests;
 mod paths;
+mod programs;
+mod resolve;
 pub mod risk;
+mod sed;
 
 use std::path::Path;
 
@@ -64,6 +71,11 @@ impl Guard {
             paths::check(command, cwd, scope, 0)?;
         }
         Ok(())
+    }
+
+    /// Why `command`, which passed, asks first.
+    pub fn asks(&self, command: &str) -> Option<&'static str> {
+        risk::find(command, &self.allow)
     }
 
     /// A match of `custom_allow_patterns` exempts the simple commands that contain it; the whole line only if it

@@ -46,7 +46,7 @@ pub(super) fn check(line: &str, cwd: &Path, scope: &Scope, depth: usize) -> Resu
             let want = if redirect.write { PathUse::Write } else { PathUse::Read };
             word(&redirect.target, "", want, &here, scope)?;
         }
-        for value in &command.assigned {
+        for (_, value) in &command.assigned {
             word(value, "", PathUse::Read, &here, scope)?;
         }
         for (i, w) in command.words.iter().enumerate() {

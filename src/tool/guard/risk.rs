@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
-use super::deny::{self, SHELLS};
-use crate::limits::SHELL_DEPTH;
-use crate::proto::shell::{self, SimpleCommand, Word};
+use regex_lite::Regex;
+
+use super::deny;
+use super::programs;
+use super::resolve::{self, Reading};
+use crate::proto::shell::{SimpleCommand, Word};
 use crate::proto::text::listed;
 
 const PACKAGES: &str = "it installs or removes software";
@@ -15,6 +18,7 @@ const NETWORK: &str = "it changes the network";
 const ACCOUNTS: &str = "it changes accounts";
 const HARDWARE: &str = "it acts on hardware or the kernel";
 const REMOTE: &str = "it sends to another machine";
+const DELETES: &str = "it deletes what it is not given by name";
 const UNREADABLE: &str = "what it runs cannot be told";
 
 /// Whatever the arguments.
@@ -76,20 +80,43 @@ const WITH: &[(&str, &str, &str)] = &[
     (NETWORK, "ifconfig", "up down netmask hw add del"),
     (HARDWARE, "sysctl", "-w --write -p --load"),
     (HARDWARE, "date", "-s --set"),
-    (REMOTE, "git", "clone fetch pull remote"),
-    (REMOTE, "wget", "--post-data --post-file --body-data --body-file"),
+    (REMOTE, "git", "clone fetch pull remote ls-remote"),
 ];
 
-/// Options of curl that send something.
-const CURL: &str = "--data --form --upload-file --json --request --url-query";
+/// Options of curl that send nothing; of those with a value, the value is no file.
+const CURL: &str = "--silent --show-error --location --fail --head --include --compressed --insecure \
+    --progress-bar --no-progress-meter --create-dirs --remote-name --verbose --globoff --ipv4 --ipv6 \
+    --http1.1 --http2 --help --version";
+const CURL_VALUED: &str = "--output --output-dir --max-time --connect-timeout --retry --retry-delay \
+    --max-redirs --user-agent --url --range --header --max-filesize --limit-rate";
+
+/// Options of wget that send something, or read more options.
+const WGET: &[&str] = &[
+    "post-data",
+    "post-file",
+    "body-data",
+    "body-file",
+    "method",
+    "execute",
+    "config",
+    "use-askpass",
+    "input-file",
+    "load-cookies",
+    "header",
+];
 
 /// Programs that download text.
-const FETCHERS: &str =
-    "curl wget lynx links elinks w3m aria2c nc ncat netcat socat ftpget nslookup dig yt-dlp";
+const FETCHERS: &str = "curl wget lynx links elinks w3m aria2c nc ncat netcat socat ftpget nslookup dig yt-dlp openssl \
+    host whois npm npx yarn pnpm cargo go gem pip pip3";
 
-/// Why `line` asks first; `None` when it does not.
-pub fn find(line: &str) -> Option<&'static str> {
-    script(line, 0, &classify)
+/// Why `line` asks first; `None` when it does not. SimpleCommand commands that match one of `allow` need not be readable.
+pub fn find(line: &str, allow: &[Regex]) -> Option<&'static str> {
+    let exempt = |text: &str| {
+        let text = crate::proto::text::lower(text);
+        allow.iter().any(|r| r.is_match(&text))
+    };
+    let (why, readable) = first(line, &classify, &exempt);
+    why.or((!readable).then_some(UNREADABLE))
 }
 
 /// Whether `line` may print untrusted text.
@@ -100,7 +127,8 @@ pub fn fetches(line: &str) -> bool {
             || classify(command, words).is_some_and(|why| why == REMOTE || why == PACKAGES);
         hit.then_some(REMOTE)
     };
-    script(line, 0, &fetcher).is_some()
+    let (why, readable) = first(line, &fetcher, &|_| false);
+    why.is_some() || !readable
 }
 
 /// Commands whose absolute arguments are places they write to, or may.
@@ -123,49 +151,33 @@ pub fn writes_outside(line: &str, workspace: &Path) -> bool {
             || (listed(WRITERS, &name(words)) && words[1..].iter().any(|w| outside(&w.text)));
         hit.then_some(UNREADABLE)
     };
-    script(line, 0, &writer).is_some()
+    first(line, &writer, &|_| false).0.is_some()
 }
 
 type RiskRule<'a> = &'a dyn Fn(&SimpleCommand, &[Word]) -> Option<&'static str>;
 
-fn script(line: &str, depth: usize, judge: RiskRule<'_>) -> Option<&'static str> {
-    if depth == SHELL_DEPTH {
-        return Some(UNREADABLE);
-    }
-    let script_text = shell::parse(line);
-    for command in &script_text.commands {
-        let mut words = &command.words[..];
-        let mut inner = deny::scripts(command);
-        loop {
-            if let Some(why) = classify(command, words) {
-                return Some(why);
-            }
-            let name = name(words);
-            match deny::wrapped(&name, words.get(1..).unwrap_or(&[]), &mut inner) {
-                Some(rest) if rest.len() < words.len() && !rest.is_empty() => words = rest,
-                _ => break,
-            }
+/// The first answer of `judge`, and whether everything that `line` runs could be told.
+fn first(
+    line: &str,
+    judge: RiskRule<'_>,
+    exempt: &dyn Fn(&str) -> bool,
+) -> (Option<&'static str>, bool) {
+    let mut why = None;
+    let mut visit = |command: &SimpleCommand, words: &[Word]| {
+        if why.is_none() {
+            why = judge(command, words);
         }
-        // `find -exec`, `xargs` with options: any later word may be the command that counts.
-        if matches!(&*name(words), "find" | "fd") {
-            for at in 1..words.len() {
-                if words[at].text.starts_with("-exec") || words[at].text.starts_with("-ok") {
-                    if let Some(why) = classify(command, &words[at + 1..]) {
-                        return Some(why);
-                    }
-                }
-            }
-        }
-        for text in inner {
-            if let Some(why) = self::script(&text, depth + 1, judge) {
-                return Some(why);
-            }
-        }
-    }
-    None
+    };
+    let readable = resolve::line(line, 0, &mut Reading { visit: &mut visit, exempt });
+    (why, readable)
 }
 
-fn name(words: &[Word]) -> String {
+/// Whether a program's subcommand or options decide if it asks or is denied.
+pub(super) fn depends_on_words(name: &str) -> bool {
+    WITH.iter().any(|(_, n, _)| *n == name) || deny::depends_on_words(name)
+}
+
+pub(super) fn name(words: &[Word]) -> String {
     let first = words.first().map_or("", |w| &*w.text).to_ascii_lowercase();
     first.rsplit('/').next().unwrap_or("").to_owned()
 }
@@ -182,6 +194,9 @@ fn classify(command: &SimpleCommand, words: &[Word]) -> Option<&'static str> {
     let with = || WITH.iter().find(|(_, n, with)| *n == name && has(with)).map(|(why, ..)| *why);
     // Started by its full path from a folder of services.
     let path = words.first().map_or("", |w| &*w.text);
+    if command.redirects.iter().any(|r| network_file(&r.target.text)) {
+        return Some(REMOTE);
+    }
     if path.starts_with("/etc/init.d/") || path.starts_with("/etc/rc") {
         return Some(SERVICES);
     }
@@ -191,16 +206,59 @@ fn classify(command: &SimpleCommand, words: &[Word]) -> Option<&'static str> {
             Some(LISTENS)
         }
         "busybox" | "toybox" if args.is_empty() => None,
-        "curl" if options(args, "dFTX", "") || has(CURL) => Some(REMOTE),
+        "curl" if !curl(args) => Some(REMOTE),
+        "wget" if wget(args) => Some(REMOTE),
+        "nc" | "ncat" | "netcat" | "openssl" if command.piped || !command.redirects.is_empty() => {
+            Some(REMOTE)
+        }
+        // `host:file` is on another machine.
+        "tar" | "bsdtar" if args.iter().any(|a| a.text.contains(':')) => Some(REMOTE),
+        name if programs::deletes(name, args) => Some(DELETES),
         "kill" | "renice" => Some(SERVICES),
-        // An interpreter that reads its program from a pipe: it would run downloaded code.
-        name if (listed(SHELLS, name) || is_interpreter(name)) && command.piped => Some(UNREADABLE),
         _ => None,
     })
 }
 
-fn is_interpreter(name: &str) -> bool {
-    ["python", "perl", "ruby", "node", "lua", "php", "awk"].iter().any(|i| name.starts_with(i))
+/// `/dev/tcp/host/80`, a connection in bash.
+fn network_file(path: &str) -> bool {
+    path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/")
+}
+
+/// Whether these options of curl send nothing but the request.
+fn curl(args: &[Word]) -> bool {
+    let mut rest = args.iter().map(|a| &*a.text);
+    while let Some(text) = rest.next() {
+        if text.starts_with("--") {
+            let valued = listed(CURL_VALUED, text);
+            if !(listed(CURL, text) || (valued && !rest.next().unwrap_or("").starts_with('@'))) {
+                return false;
+            }
+        } else if let Some(letters) = text.strip_prefix('-') {
+            let Some(at) = letters.find(|c| !"sSLfkivIOJ46#gRN".contains(c)) else { continue };
+            let glued = &letters[at + 1..];
+            let value = if glued.is_empty() { rest.next().unwrap_or("") } else { glued };
+            if !letters[at..].starts_with(['o', 'm', 'w', 'A', 'r', 'H', 'y', 'Y'])
+                || value.starts_with('@')
+            {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Whether these options of wget send more than the request, or may.
+fn wget(args: &[Word]) -> bool {
+    args.iter().any(|a| {
+        let (option, _) = a.text.split_once('=').unwrap_or((&a.text, ""));
+        let letters = option.strip_prefix('-').filter(|o| !o.starts_with('-')).unwrap_or("");
+        let end = letters.find(|c| "OPoTtwUaQ".contains(c)).unwrap_or(letters.len());
+        letters[..end].contains(['e', 'i']) || (option.len() > 2 && deny::long(option, WGET))
+    })
+}
+
+pub(super) fn is_interpreter(name: &str) -> bool {
+    ["python", "perl", "ruby", "node", "lua", "php"].iter().any(|i| name.starts_with(i))
 }
 
 /// A short option with one of the letters (`-nl`), or the long one.
@@ -212,5 +270,7 @@ fn options(args: &[Word], letters: &str, long: &str) -> bool {
     })
 }
 
+#[cfg(test)]
+mod rows_tests;
 #[cfg(test)]
 mod tests;

