@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use nanoserde::{DeBin, SerBin};
+use nanoserde::{DeBin, DeBinErr, SerBin};
 
 /// Who wrote, as the platform names them.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
@@ -77,7 +77,7 @@ pub struct Origin {
 }
 
 /// A message for the agent.
-#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inbound {
     /// The platform's number of this event (Telegram update_id), unique within the channel; 0 when there is none.
     pub event: i64,
@@ -95,6 +95,40 @@ pub struct Inbound {
     pub date: i64,
     /// A group, not a private chat.
     pub group: bool,
+    /// It holds text of others (forwarded, quoted, of a camera): it is no command, and its turn is untrusted.
+    pub untrusted: bool,
+}
+
+/// The last byte holds both flags, because journals of earlier versions have one byte there.
+impl SerBin for Inbound {
+    fn ser_bin(&self, out: &mut Vec<u8>) {
+        self.event.ser_bin(out);
+        self.message.ser_bin(out);
+        self.from.ser_bin(out);
+        self.sender.ser_bin(out);
+        self.text.ser_bin(out);
+        self.attachments.ser_bin(out);
+        self.date.ser_bin(out);
+        (u8::from(self.group) | u8::from(self.untrusted) << 1).ser_bin(out);
+    }
+}
+
+impl DeBin for Inbound {
+    fn de_bin(at: &mut usize, bytes: &[u8]) -> Result<Inbound, DeBinErr> {
+        let mut message = Inbound {
+            event: DeBin::de_bin(at, bytes)?,
+            message: DeBin::de_bin(at, bytes)?,
+            from: DeBin::de_bin(at, bytes)?,
+            sender: DeBin::de_bin(at, bytes)?,
+            text: DeBin::de_bin(at, bytes)?,
+            attachments: DeBin::de_bin(at, bytes)?,
+            date: DeBin::de_bin(at, bytes)?,
+            ..Inbound::default()
+        };
+        let flags: u8 = DeBin::de_bin(at, bytes)?;
+        (message.group, message.untrusted) = (flags & 1 != 0, flags & 2 != 0);
+        Ok(message)
+    }
 }
 
 impl Inbound {

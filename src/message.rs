@@ -40,6 +40,9 @@ pub struct Message {
     /// RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
+    /// Text of others is in it, or was before whoever wrote it: the daemon's own record, in the session's line.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untrusted: bool,
 }
 
 impl Message {
@@ -79,6 +82,7 @@ impl Message {
             reasoning_content: text("reasoning_content"),
             media: json.get("media").items().map(Json::string).collect(),
             created_at: text("created_at"),
+            untrusted: json.get("untrusted").bool(),
         };
         match (role, json.mismatch()) {
             (Some(_), None) => Ok(message),
@@ -96,6 +100,7 @@ impl Message {
             reasoning_content: None,
             media: Vec::new(),
             created_at: None,
+            untrusted: false,
         }
     }
 }

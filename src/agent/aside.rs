@@ -4,7 +4,6 @@ use super::history;
 use super::turn::{Agent, Answer, Turn, cut, failure_text};
 use crate::error::Result;
 use crate::message::{Message, Role};
-use crate::tool::approval;
 
 /// Stands after the question.
 const NOTE: &str = "\n\n(A side question: answer it at once and in words, without tools. Neither the question nor your \
@@ -22,7 +21,7 @@ impl Agent {
         // A turn under way may have calls without results in there.
         state.messages = history::sanitize(std::mem::take(&mut state.messages));
         state.start = state.messages.len();
-        let text = approval::marked(&turn.message.text) + NOTE;
+        let text = [&*turn.message.text, NOTE].concat();
         state.messages.push(Message::text(Role::User, text));
         // The same tools as always: providers want those in a request that the history calls, and their caches hit.
         let specs = crate::tool::offered(&self.config, turn.unattended);

@@ -8,7 +8,6 @@ use crate::limits::{HISTORY_BYTES, HISTORY_MESSAGES};
 use crate::message::{Message, Role};
 use crate::store::session::Sessions;
 use crate::store::session_read::{OpenSession, backwards, parse_line};
-use crate::tool::approval;
 
 /// What a turn starts from.
 #[derive(Default)]
@@ -47,8 +46,7 @@ pub fn read_back(
     let untrusted_bytes = opened.meta.untrusted_bytes;
     let mut reader = Reader { most, resumed, untrusted_bytes, ..Reader::default() };
     // A summary of such text alone has no line after it.
-    reader.untrusted =
-        untrusted_bytes > 0 && opened.first <= untrusted_bytes && !opened.meta.summary.is_empty();
+    reader.untrusted = opened.meta.has_untrusted_summary(opened.first);
     let unsaved = unsaved.iter().filter(|(end, _)| *end > opened.end);
     let end = unsaved.clone().map(|(end, _)| *end).max().unwrap_or(opened.end);
     for (_, bytes) in unsaved.rev() {
@@ -122,8 +120,7 @@ impl Reader {
         self.turn.push(TurnMessage {
             item: StoredMessage::of(&message, at.unwrap_or(0), at.map_or(0, |_| line.len())),
             shape: MessageShape::of(&message),
-            untrusted: at.is_some_and(|at| at < self.untrusted_bytes)
-                || approval::holds_untrusted(std::slice::from_ref(&message)),
+            untrusted: message.untrusted || at.is_some_and(|at| at < self.untrusted_bytes),
             message: Some(message).filter(|_| !self.stays || at.is_none()),
         });
         if begins {

@@ -86,13 +86,14 @@ fn the_window_ends_it_at_a_turn() {
 
 #[test]
 fn text_of_others_is_noticed_on_the_card_too() {
-    for (name, untrusted) in [("web_fetch", true), ("list_dir", false)] {
+    for untrusted in [true, false] {
         for more in [0, 100] {
-            let mut messages = call(name, "a page");
+            let mut messages = call("web_fetch", "a page");
+            messages.iter_mut().for_each(|m| m.untrusted = untrusted);
             messages.extend(turns(more, 1_000));
             let read = read(&messages, 1_000_000);
             assert_eq!(read.past.items.is_empty(), more == 0);
-            assert_eq!(read.untrusted, untrusted, "{name} before {more} turns");
+            assert_eq!(read.untrusted, untrusted, "before {more} turns");
             // What has left the window taints nothing.
             assert!(more == 0 || !self::read(&messages, 2_000).untrusted);
         }

@@ -69,11 +69,14 @@ impl Agent {
         let Some(file) = opened.file else { return Ok(false) };
         let (mut at, mut meta) = (Position { line: opened.first, said: 0 }, opened.meta);
         let mut summary = meta.summary.clone();
+        // What is made from untrusted text is untrusted.
+        let mut untrusted = meta.has_untrusted_summary(opened.first);
         while at.line < cut {
             let (file, question) = (file.clone(), question(&summary));
             let asked = question.len();
             let read = spawn_blocking(move || part(&file, at, cut, room, question));
             let part = read.await.context("cannot read the session")?;
+            untrusted |= part.untrusted || at.line < meta.untrusted_bytes;
             if part.text.len() > asked {
                 let timeout = async {
                     async_io::Timer::after(SUMMARY_TIME).await;
@@ -95,7 +98,8 @@ impl Agent {
             }
             let (sessions, key) = (self.sessions.clone(), session.to_owned());
             let new = summary.clone();
-            let done = spawn_blocking(move || sessions.cut(&key, &meta, at.line, &new));
+            let done =
+                spawn_blocking(move || sessions.cut(&key, &meta, at.line, (&new, untrusted)));
             match done.await? {
                 Some(now) => meta = now,
                 // Cleared meanwhile.

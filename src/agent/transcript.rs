@@ -66,6 +66,8 @@ pub struct Part {
     pub text: String,
     /// The beginning of each message in it.
     pub excerpts: String,
+    /// A message in it is untrusted.
+    pub untrusted: bool,
     /// Where the next part begins.
     pub next: Position,
 }
@@ -77,7 +79,8 @@ pub struct Part {
 /// The disk's.
 pub fn part(file: &File, from: Position, cut: u64, room: usize, text: String) -> io::Result<Part> {
     let before = text.len();
-    let mut part = Part { text, excerpts: String::new(), next: Position { line: cut, said: 0 } };
+    let next = Position { line: cut, said: 0 };
+    let mut part = Part { text, excerpts: String::new(), untrusted: false, next };
     let mut room = room;
     forwards(file, from.line, cut, &mut |at, line| {
         let Some(message) = parse_line(line) else { return true };
@@ -85,6 +88,7 @@ pub fn part(file: &File, from: Position, cut: u64, room: usize, text: String) ->
         if said == 0 {
             excerpt(&message, &mut part.excerpts);
         }
+        part.untrusted |= message.untrusted;
         let whole = spoken(message);
         let rest = whole.get(said..).unwrap_or_default();
         let bytes = SUMMARY_PART_BYTES.saturating_sub(part.text.len() - before);

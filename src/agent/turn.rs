@@ -126,6 +126,8 @@ pub struct UserContent {
     pub text: String,
     /// Paths of its pictures.
     pub pictures: Vec<String>,
+    /// Text of others is in it or in its files.
+    pub untrusted: bool,
 }
 
 /// What a turn came to.
@@ -171,9 +173,11 @@ impl Agent {
                 return Ok(Answer { text, ..Answer::default() });
             }
         } else {
-            let text = approval::marked(&turn.message.text);
-            let media = turn.pictures.to_vec();
-            state.push(Message { media, ..Message::text(Role::User, text) });
+            state.push_user(UserContent {
+                text: turn.message.text.clone(),
+                pictures: turn.pictures.to_vec(),
+                untrusted: turn.untrusted,
+            });
             // At once: a turn that is stopped leaves at least what the user said.
             state.record(Vec::new());
         }
@@ -207,9 +211,6 @@ impl Agent {
         });
         let said = Rc::new(Cell::new(false));
         let context = self.tool_context(state, said.clone());
-        // What the model sees counts, also what it read in earlier turns.
-        let untrusted = state.untrusted.get() || approval::holds_untrusted(&state.messages);
-        state.untrusted.set(untrusted);
         let mut failures = Failures::default();
         let show = |text: &str| {
             // What a sub-agent's tools show is for nobody but it.
@@ -267,13 +268,9 @@ impl Agent {
         let Some(steering) = &state.turn.steering else { return false };
         let taken = (steering.take)().await;
         let mut pictures = false;
-        for (id, UserContent { text, pictures: media }) in &taken {
-            if approval::has_untrusted_mark(text) {
-                state.untrusted.set(true);
-            }
-            pictures |= !media.is_empty();
-            let text = approval::marked(text);
-            state.push(Message { media: media.clone(), ..Message::text(Role::User, text) });
+        for (id, content) in &taken {
+            pictures |= !content.pictures.is_empty();
+            state.push_user(content.clone());
             // In one write: it is in the turn, and no longer a message of its own. What is too long for the journal has to
             // be in the session's file first; a kill between the two leaves both.
             let long = state.recorded_apart();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::past::{Dropped, StoredMessages};
 use super::read_back::{ReadBack, read_back};
-use super::turn::{Agent, Turn};
+use super::turn::{Agent, Turn, UserContent};
 use crate::error::Result;
 use crate::limits::JOURNAL_LINES_BYTES;
 use crate::message::{Message, Role};
@@ -53,8 +53,21 @@ pub(super) struct TurnState<'a> {
 }
 
 impl TurnState<'_> {
-    /// Takes a message into the conversation and into the lines to record.
+    /// Takes a user's message in; from one that is untrusted on, the turn is.
+    pub(super) fn push_user(&mut self, content: UserContent) {
+        let UserContent { text, pictures, untrusted } = content;
+        self.untrusted.set(self.untrusted.get() || untrusted);
+        self.add(Message { media: pictures, untrusted, ..Message::text(Role::User, text) });
+    }
+
+    /// Takes in what the model wrote or a tool returned. What comes from untrusted text may repeat it, and is untrusted, too.
     pub(super) fn push(&mut self, mut message: Message) {
+        message.untrusted = self.untrusted.get();
+        self.add(message);
+    }
+
+    /// Into the conversation and into the lines to record.
+    fn add(&mut self, mut message: Message) {
         message.created_at = Some(date::rfc3339(clock::unix_now()));
         push_line(&mut self.lines, &message);
         self.messages.push(message);
@@ -159,6 +172,7 @@ impl Agent {
             read.opened.meta.summary.clear();
         }
         let (mut messages, mut running) = (read.recent, read.running);
+        let untrusted = turn.untrusted || read.untrusted || running.iter().any(|m| m.untrusted);
         let start = messages.len();
         messages.append(&mut running);
         Ok(TurnState {
@@ -173,7 +187,7 @@ impl Agent {
             dropped: usize::from(read.left_out),
             start,
             room: most,
-            untrusted: Rc::new(Cell::new(turn.untrusted || read.untrusted)),
+            untrusted: Rc::new(Cell::new(untrusted)),
             tokens: 0,
             rounds: 0,
             pictures: Vec::new(),

@@ -22,7 +22,8 @@ pub(super) fn message(
         Some(Due::Wall(at)) if now.wall - at > CRON_LATE => lateness(at),
         _ => String::new(),
     };
-    let mut message = Inbound { from, date: now.wall, ..Inbound::default() };
+    let untrusted = job.untrusted();
+    let mut message = Inbound { from, date: now.wall, untrusted, ..Inbound::default() };
     message.sender.platform = CRON.into();
     message.sender.id = job.id().into();
     let off = tools.disabled.iter().any(|t| t == "exec") || !tools.exec.allow_remote;

@@ -225,6 +225,7 @@ impl Subagents {
             false => String::new(),
         };
         message.text = mark + &text;
+        message.untrusted = origin.untrusted;
         message.date = clock::unix_now();
         message.sender.platform = REPORT.into();
         let id = self.journal.ledger(Ledger::next_id);

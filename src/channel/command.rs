@@ -2,6 +2,8 @@
 //!
 //! Must never swallow a message that is not a command: unknown ones go to the model.
 
+use crate::bus::Inbound;
+
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -74,8 +76,13 @@ pub fn has_prefix(text: &str) -> bool {
     text.trim_start().starts_with(['/', '!'])
 }
 
-/// The command in `text`. A name may carry `@bot`, which the channel has compared with the bot's own name already.
-pub fn parse(text: &str) -> Option<Command<'_>> {
+/// The command that a person's message is. What holds text of others, and what no person wrote, gives no commands.
+pub fn of(message: &Inbound) -> Option<Command<'_>> {
+    if message.untrusted || message.is_unattended() { None } else { parse(&message.text) }
+}
+
+/// The command in `text`; whether it is one is for [`of`] to say. A name may carry `@bot`, which the channel has compared with the bot's own name already.
+pub(super) fn parse(text: &str) -> Option<Command<'_>> {
     let text = text.trim();
     let rest = text.strip_prefix(['/', '!'])?;
     let mut words = rest.split_whitespace();

@@ -133,6 +133,7 @@ fn add(
         if !first {
             job.set("", "enabled", false.into());
             job.set("payload", "approval", Value::Null);
+            job.set_untrusted(true);
         }
         jobs_file::rewrite(own, &mut |_| Edit::Keep, Some(&job))
             .map_err(|e| Error::new(e.to_string()))?;

@@ -53,7 +53,12 @@ pub(super) fn change(
                 command(&mut job, mac, &line)?;
                 text.push_str(&format!("; it may run: {line}"));
             }
-            if job.enabled() == on && !approves {
+            // On the command line its owner has looked at it.
+            let trusts = on && request.approved && job.untrusted();
+            if trusts {
+                job.set_untrusted(false);
+            }
+            if job.enabled() == on && !approves && !trusts {
                 return Ok(CronOutcome { text, ..CronOutcome::default() });
             }
             job.set("", "enabled", json!(on));
@@ -146,7 +151,11 @@ fn update(
         job.set("state", "lastRunAtMs", Value::Null);
         planned(job, now, zones)?;
     }
+    if request.untrusted {
+        job.set_untrusted(true);
+    }
     if !request.message.is_empty() {
+        job.set_untrusted(request.untrusted);
         job.set("payload", "message", json!(request.message));
     }
     if !request.name.is_empty() {

@@ -280,6 +280,7 @@ fn add(
     }
     job.set_deliver(request.deliver.unwrap_or(true));
     job.set_to(&request.to);
+    job.set_untrusted(request.untrusted);
     if !request.command.is_empty() {
         command(&mut job, mac, &request.command)?;
     }

@@ -104,6 +104,16 @@ impl Job {
         self.text("payload", "approval")
     }
 
+    /// Text of others may be behind it: what it says is no instruction of a user.
+    pub fn untrusted(&self) -> bool {
+        self.object("payload").and_then(|p| p.get("untrusted")?.as_bool()).unwrap_or(false)
+    }
+
+    /// Sets whether text of others may be behind it.
+    pub fn set_untrusted(&mut self, untrusted: bool) {
+        self.set("payload", "untrusted", if untrusted { json!(true) } else { Value::Null });
+    }
+
     /// Whether it goes to the chat without a model.
     pub fn deliver(&self) -> bool {
         let said = self.object("payload").and_then(|p| p.get("deliver")?.as_bool());

@@ -45,6 +45,7 @@ fn message(event: i64) -> Inbound {
         }],
         date: 1_700_000_000,
         group: true,
+        untrusted: false,
     }
 }
 

@@ -51,7 +51,8 @@ pub struct Meta {
     /// RFC 3339.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub updated_at: String,
-    /// Text before this byte came from files that commands could write to.
+    /// Text before this byte is untrusted: it came from files that commands could write to, or the summary that stands for
+    /// it holds text of others.
     #[serde(skip_serializing_if = "is_zero")]
     pub untrusted_bytes: u64,
     /// Unknown fields of other versions.
@@ -85,6 +86,13 @@ impl Meta {
             Some(mismatch) => Err(serde::de::Error::custom(format_args!("unexpected {mismatch}"))),
             None => Ok(meta),
         }
+    }
+}
+
+impl Meta {
+    /// The summary holds untrusted text; `first` is where the messages that count begin.
+    pub fn has_untrusted_summary(&self, first: u64) -> bool {
+        !self.summary.is_empty() && self.untrusted_bytes > 0 && first <= self.untrusted_bytes
     }
 }
 

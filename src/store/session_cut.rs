@@ -9,13 +9,19 @@ use crate::limits::FRESH_SESSION_BYTES;
 use crate::sys::beneath::File;
 
 impl Sessions {
-    /// Replaces everything before byte `at` by `summary`, unless the session was cleared or cut since `seen`:
-    /// then nothing changes and the result is `None`; otherwise it is the new meta. A power cut leaves the old
-    /// or the new one.
+    /// Replaces everything before byte `at` by a summary, which holds `untrusted` text or not, unless the session was cleared
+    /// or cut since `seen`: then nothing changes and the result is `None`; otherwise it is the new meta. A power cut leaves
+    /// the old or the new one.
     ///
     /// # Errors
     /// The disk's.
-    pub fn cut(&self, key: &str, seen: &Meta, at: u64, summary: &str) -> Result<Option<Meta>> {
+    pub fn cut(
+        &self,
+        key: &str,
+        seen: &Meta,
+        at: u64,
+        (summary, untrusted): (&str, bool),
+    ) -> Result<Option<Meta>> {
         let mut meta = self.meta(key)?;
         if (meta.skip, meta.skip_bytes) != (seen.skip, seen.skip_bytes)
             || meta.summary != seen.summary
@@ -34,6 +40,9 @@ impl Sessions {
         meta.count = meta.skip + kept;
         meta.skip_bytes = Some(at);
         meta.summary = summary.to_owned();
+        if untrusted {
+            meta.untrusted_bytes = meta.untrusted_bytes.max(at).max(1);
+        }
         meta.updated_at = crate::proto::date::rfc3339(crate::sys::clock::unix_now());
         // The journal contains lines that the file may lack, and restores them after a power cut.
         // A summary lost in a power cut is made again: it is not worth syncing the folder every few messages.
@@ -132,12 +141,13 @@ mod tests {
         let all = live(&s);
         assert_eq!(all.len(), 10);
         let seen = s.meta("k").expect("meta");
-        let meta = s.cut("k", &seen, all[7].0, "what was").expect("cut").expect("not cleared");
+        let meta =
+            s.cut("k", &seen, all[7].0, ("what was", false)).expect("cut").expect("not cleared");
         assert_eq!(texts(&s), ["m7", "m8", "m9"]);
         assert_eq!(meta, s.meta("k").expect("meta"));
         assert_eq!((meta.skip, meta.count, meta.summary.as_str()), (7, 10, "what was"));
         // Again from there.
-        assert!(s.cut("k", &meta, live(&s)[2].0, "more").expect("cut").is_some());
+        assert!(s.cut("k", &meta, live(&s)[2].0, ("more", false)).expect("cut").is_some());
         assert_eq!((texts(&s), s.meta("k").expect("meta").skip), (vec!["m9".to_owned()], 9));
         assert_eq!(
             std::fs::read_to_string(s.dir().join("k.jsonl")).expect("kept").lines().count(),
@@ -150,7 +160,7 @@ mod tests {
         let s = session("cut-clear", 10);
         let (all, seen) = (live(&s), s.meta("k").expect("meta"));
         s.clear("k").expect("cleared");
-        assert!(s.cut("k", &seen, all[7].0, "old").expect("no cut").is_none());
+        assert!(s.cut("k", &seen, all[7].0, ("old", false)).expect("no cut").is_none());
         assert_eq!(s.meta("k").expect("meta").summary, "");
         assert_eq!(texts(&s), Vec::<String>::new());
     }

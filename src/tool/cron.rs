@@ -58,11 +58,13 @@ pub struct CronRequest {
     pub at: i64,
     /// Update: removes the job's command.
     pub clear_command: bool,
+    /// Text of others may be behind it: the job's turns are untrusted.
+    pub untrusted: bool,
 }
 
 impl CronRequest {
     /// The fields above, in their request; see [`crate::proto::bin`].
-    pub const SHAPE: &str = "ssssqqss?bsAbbbqb";
+    pub const SHAPE: &str = "ssssqqss?bsAbbbqbb";
 }
 
 /// Carries requests out; the error is for the one who gave it.
@@ -150,6 +152,7 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
         approved: !text(args, "command").trim().is_empty(),
         at: 0,
         clear_command: args.get("command").and_then(|c| c.as_str()).is_some_and(str::is_empty),
+        untrusted: ctx.trust.untrusted.get(),
     };
     match handle(request).await {
         Ok(text) => ToolResult::silent(text),

@@ -183,9 +183,6 @@ macro_rules! modules {
 
         /// Every tool of this build, in the order the model is told of them.
         static TOOLS: &[&ToolSpec] = &[$($(#[cfg $gate] &$module::$spec,)*)*];
-
-        /// Tools that a build with other features has.
-        const ABSENT: &[&str] = &[$($(#[cfg(not $gate)] stringify!($name),)*)*];
     };
 }
 crate::registry::tools!(modules);

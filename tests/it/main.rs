@@ -98,6 +98,7 @@ mod supervise;
 mod tidy;
 mod tool_call;
 mod tool_user;
+mod trust;
 mod turns;
 mod unattended;
 #[cfg(all(feature = "telegram", feature = "media"))]

@@ -46,6 +46,11 @@ impl Claimed {
         self.origin.as_ref().map_or(self.message.is_unattended(), |o| o.unattended)
     }
 
+    /// Text of others is in the message, or may be behind it.
+    pub fn is_untrusted(&self) -> bool {
+        self.message.untrusted || self.origin.as_ref().is_some_and(|o| o.untrusted)
+    }
+
     /// It is a sub-agent's task.
     pub fn is_subagent(&self) -> bool {
         self.message.sender.platform == SUBAGENT
@@ -64,7 +69,7 @@ pub fn session_of(config: &SessionConfig, entry: &Entry) -> String {
 
 /// A person's `/btw` with a question.
 pub fn is_side_question(entry: &Entry) -> bool {
-    let command = command::parse(&entry.message.text);
+    let command = command::of(&entry.message);
     matches!(command, Some(Command::Btw(_))) && !entry.message.is_internal()
 }
 
@@ -77,7 +82,7 @@ pub fn may_steer(entry: &Entry, sender: &Sender) -> bool {
     same && message.from.channel != CLI
         && untouched
         && !message.is_internal()
-        && command::parse(&message.text).is_none()
+        && command::of(message).is_none()
 }
 
 #[cfg(test)]
@@ -102,6 +107,9 @@ mod tests {
         assert!(!may_steer(&entry("6", "rather this"), &owner), "approvals are asked of another");
         assert!(!may_steer(&entry("5", "/clear"), &owner));
         assert!(!may_steer(&entry("5", "/btw why?"), &owner));
+        let mut forwarded = entry("5", "/clear");
+        forwarded.message.untrusted = true;
+        assert!(may_steer(&forwarded, &owner), "a forwarded command is text");
         let mut tried = entry("5", "rather this");
         tried.attempts = 1;
         assert!(!may_steer(&tried, &owner), "it has a turn of its own, begun before a restart");
@@ -112,5 +120,8 @@ mod tests {
         assert!(is_side_question(&entry("5", " /btw why?")));
         assert!(!is_side_question(&entry("5", "/btw")), "answered with its usage");
         assert!(!is_side_question(&entry("5", "btw, why?")));
+        let mut forwarded = entry("5", "/btw why?");
+        forwarded.message.untrusted = true;
+        assert!(!is_side_question(&forwarded), "of others");
     }
 }

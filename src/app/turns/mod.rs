@@ -171,7 +171,7 @@ impl Turns {
         let (id, to) = (claimed.id, claimed.message.from.clone());
         let agent = &self.agent;
         let internal = claimed.message.is_internal();
-        let command = command::parse(&claimed.message.text).filter(|_| !internal);
+        let command = command::of(&claimed.message).filter(|_| !internal);
         let mut is_long = false;
         let text = match command {
             _ if jobs::is(&claimed, DELIVER) => {
@@ -283,7 +283,7 @@ impl Turns {
             on_text: None,
             subagents: self.delegation.clone().handle(claimed),
             budget: if claimed.is_subagent() { subturn.token_budget } else { 0 },
-            untrusted: claimed.origin.as_ref().is_some_and(|o| o.untrusted),
+            untrusted: claimed.is_untrusted() || content.untrusted,
             steering: steering::steering(&self.queue, &agent.journal, &self.attachments, claimed),
         };
         let channel = self.outbox.channel(&to.channel).filter(|_| !claimed.message.is_internal());

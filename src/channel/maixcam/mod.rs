@@ -172,6 +172,7 @@ impl MaixCam {
             from: Address { channel: channel.clone(), chat: chat.into(), topic: String::new() },
             sender: Sender { platform: CAMERA.into(), id: CAMERA.into(), ..Sender::default() },
             text: text(&object, left_out),
+            untrusted: true,
             date: crate::sys::clock::unix_now(),
             ..Inbound::default()
         };

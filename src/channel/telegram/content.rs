@@ -20,6 +20,25 @@ fn clean(name: &str) -> String {
     text::truncate(&words.join(" "), NAME_CHARS)
 }
 
+/// Others wrote it: it was forwarded, or another bot made it for its sender.
+pub fn is_forwarded(message: Json) -> bool {
+    !message.get("forward_origin").is_null() || !message.get("via_bot").is_null()
+}
+
+/// Text of others goes with it: it was forwarded, it quotes somebody but us, or it holds somebody's contact, place or poll.
+pub fn is_of_others(message: Json, me: i64) -> bool {
+    let earlier = message.get("reply_to_message").non_null();
+    let earlier = earlier.filter(|earlier| earlier.get("forum_topic_created").is_null());
+    let quotes = earlier.is_some_and(|earlier| !is_own(earlier, me));
+    let parts = ["contact", "venue", "poll", "external_reply", "story"];
+    is_forwarded(message) || quotes || parts.iter().any(|part| !message.get(part).is_null())
+}
+
+/// We wrote it.
+fn is_own(message: Json, me: i64) -> bool {
+    message.get("from").non_null().is_some_and(|from| from.get("id").int() == me)
+}
+
 /// Whom a forwarded message is from.
 pub fn origin(origin: Json) -> String {
     let chat =
@@ -31,7 +50,7 @@ pub fn origin(origin: Json) -> String {
 /// Appends `[quoted user message from NAME]: text` and a line break.
 pub fn quote(earlier: Json, part: Json, me: i64, out: &mut String) {
     let from = earlier.get("from").non_null();
-    let own = from.is_some_and(|from| from.get("id").int() == me);
+    let own = is_own(earlier, me);
     let author = from.or(earlier.get("sender_chat").non_null()).map(name);
     let author = author.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".into());
     let mut text = part.get("text").str().trim().to_string();

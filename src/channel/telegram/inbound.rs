@@ -83,6 +83,9 @@ fn event(id: i64, update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -
     } else {
         String::new()
     };
+    // The sender's own command comes without what it quotes.
+    let own = command::parse(&text).is_some() && !content::is_forwarded(message);
+    let untrusted = !own && content::is_of_others(message, me.id);
     Some(Event::Message(Inbound {
         event: id,
         message: message.get("message_id").int(),
@@ -92,6 +95,7 @@ fn event(id: i64, update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -
         attachments: content::attachments(message),
         date: message.get(if edited { "edit_date" } else { "date" }).int(),
         group,
+        untrusted,
     }))
 }
 
@@ -138,8 +142,8 @@ fn text(
         if old || said.is_empty() || moving || command::parse(said).is_some() {
             return None;
         }
-    } else if command::parse(said).is_some() {
-        // A quote in front would hide the command.
+    } else if command::parse(said).is_some() && !content::is_forwarded(message) {
+        // A quote in front would hide the command; it is the sender's own, so what is quoted does not go with it.
         return Some(said.into());
     }
     let mut out = String::new();

@@ -268,7 +268,7 @@ impl Telegram {
             let minutes = limits::PAIRING_LIFE.as_secs() / 60;
             crate::log::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
         }
-        let text = match command::parse(&message.text) {
+        let text = match command::of(message) {
             Some(command::Command::Pair(code)) if !code.is_empty() => {
                 match pairing.attempt(id, code, now, &mut paired) {
                     PairingResult::Paired => {

@@ -107,6 +107,36 @@ fn quotes_and_forwards() {
     check(r#""text":"t","reply_to_message":{"from":{"id":6},"forum_topic_created":{}}"#, Some("t"));
 }
 
+#[test]
+fn text_of_others_is_marked_and_gives_no_commands() {
+    let heard = |fields: &str| match private(fields) {
+        Event::Message(inbound) => (inbound.untrusted, command::of(&inbound).is_some()),
+        other => panic!("{other:?}"),
+    };
+    let origin = r#""forward_origin":{"type":"hidden_user","sender_user_name":"X"}"#;
+    assert_eq!(heard(r#""text":"/clear""#), (false, true));
+    assert_eq!(heard(r#""caption":"/stop","photo":[{"file_id":"p"}]"#), (false, true));
+    for fields in [
+        &*format!(r#""text":"/clear",{origin}"#),
+        &format!(r#""text":"!stop",{origin}"#),
+        &format!(r#""caption":"/switch model to x","photo":[{{"file_id":"p"}}],{origin}"#),
+        r#""text":"/clear","via_bot":{"id":8,"is_bot":true}"#,
+        r#""text":"look","reply_to_message":{"from":{"id":7},"text":"x"}"#,
+        r#""contact":{"first_name":"/clear","phone_number":"1"}"#,
+        r#""poll":{"question":"/stop"}"#,
+    ] {
+        assert_eq!(heard(fields), (true, false), "{fields}");
+    }
+    // A command comes without what it quotes, and our own words are no others'.
+    let reply = |text: &str, from: i64| {
+        heard(&format!(
+            r#""text":"{text}","reply_to_message":{{"from":{{"id":{from}}},"text":"x"}}"#
+        ))
+    };
+    assert_eq!(reply("/clear", 7), (false, true));
+    assert_eq!(reply("look", 9), (false, false));
+}
+
 #[track_caller]
 fn edited(fields: &str, want: Option<&str>) {
     let update = format!(
