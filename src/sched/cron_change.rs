@@ -26,16 +26,14 @@ pub(super) fn change(
     let mut zones = Zones::default();
     let (text, edit) = match request.action.as_str() {
         "run" => {
-            let text = format!("✓ Job '{}' started", job.name());
-            return Ok(CronOutcome { text, run: Some(key(&id)), ..CronOutcome::default() });
+            let (text, run) = (format!("✓ Job '{}' started", job.name()), Some(key(&id)));
+            return Ok(CronOutcome { text, run, ..CronOutcome::default() });
         }
         "get" => {
             // The MAC is useless to people, and none of the model's business.
             job.set("payload", "approval", Value::Null);
-            return Ok(CronOutcome {
-                text: Value::Object(job.0).to_string(),
-                ..CronOutcome::default()
-            });
+            let text = Value::Object(job.0).to_string();
+            return Ok(CronOutcome { text, ..CronOutcome::default() });
         }
         "remove" => (format!("✓ Removed job {id}"), Edit::Delete),
         "update" => {
@@ -53,15 +51,13 @@ pub(super) fn change(
                 command(&mut job, mac, &line)?;
                 text.push_str(&format!("; it may run: {line}"));
             }
-            // On the command line its owner has looked at it.
             let trusts = on && request.approved && job.untrusted();
-            if trusts {
-                job.set_untrusted(false);
-            }
             if job.enabled() == on && !approves && !trusts {
                 return Ok(CronOutcome { text, ..CronOutcome::default() });
             }
             job.set("", "enabled", json!(on));
+            // On the command line its owner has looked at it.
+            job.set_untrusted(job.untrusted() && !trusts);
             if on {
                 planned(&mut job, now, &mut zones)?;
             }
