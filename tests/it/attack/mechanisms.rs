@@ -270,7 +270,13 @@ pub const MECHANISMS: &[Mechanism] = &[
         "a-models-word",
         &["approvals::harmless_commands_do_not_ask_and_a_models_word_is_no_approval"],
     ),
-    tests("text-of-others", &["approvals::untrusted_text_makes_commands_ask"]),
+    tests(
+        "obeyed-pages",
+        &[
+            "attack::chain::a_page_that_is_obeyed_gains_nothing",
+            "approvals::untrusted_text_makes_commands_ask",
+        ],
+    ),
     tests(
         "endless-models",
         &["bad_input::model_that_loops", "bad_input::model_arguments_without_end"],

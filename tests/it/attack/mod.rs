@@ -1,6 +1,7 @@
 //! What somebody does who can write to the workspace, or who shares the machine, and does not get by it.
 
 mod attempts;
+mod chain;
 mod commands;
 pub mod mechanisms;
 mod names;

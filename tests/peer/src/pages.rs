@@ -3,7 +3,7 @@
 //! `/page/hello`, `/page/plain`, `/page/data.json`, `/page/large?bytes=N`, `/page/empty`, `/page/latin1`;
 //! `/redirect?to=URL`, `/redirect?loop=N`, `/status?code=N`; searches at `/res/v1/web/search` (Brave), `/search`
 //! (Tavily with POST, SearXNG with GET), `/html/` (DuckDuckGo), `/api/v1/search` (ClawHub). A test may give any other path
-//! a file or a redirect; its calls are counted as `file.PATH`, those with credentials also as `file.auth.PATH`.
+//! a file (an archive, or `.txt`) or a redirect; its calls are counted as `file.PATH`, those with credentials also as `file.auth.PATH`.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,10 @@ pub fn serve(shared: &Shared, request: &Request) -> Option<Outcome> {
             }
         });
         return Some(Outcome::Reply(match file {
-            File::Bytes(bytes) => Response::text(200, "application/gzip", bytes),
+            File::Bytes(bytes) => {
+                let text = request.path.ends_with(".txt");
+                Response::text(200, if text { "text/plain" } else { "application/gzip" }, bytes)
+            }
             File::Redirect(to) => {
                 let mut response = Response::text(302, "text/plain", "");
                 response.headers.push(("Location", to));

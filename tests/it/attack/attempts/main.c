@@ -1,10 +1,13 @@
 /* attempts --list
- * attempts run DAEMON OTHER HOME OUTSIDE [MECHANISM | MECHANISM/ROW]...
+ * attempts run|control|owner DAEMON OTHER HOME OUTSIDE [MECHANISM | MECHANISM/ROW]...
+ * attempts sleep HOME
  *
  * Tries the rows, each in a child. Prints `MECHANISM/ROW done|refused|cannot ERRNO` for each and `tried N` at last. Started
- * with one row it exits with 42 where that one was done. */
+ * with one row it exits with 42 where that one was done. `control` and `owner` are for root outside of the sandbox: in
+ * namespaces of its own, or as the home's owner. `sleep` is a process of the home's owner. */
 #include "attempts.h"
 #include <dirent.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -144,6 +147,16 @@ static void control(void)
 		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
+/* From root to the home's owner, with a process group of its own. */
+static void become_owner(const char *home)
+{
+	struct stat s;
+	if (stat(home, &s) || setpgid(0, 0) || setgroups(0, NULL) || setgid(s.st_gid) || setuid(s.st_uid)) {
+		perror(home);
+		_exit(2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const walls[] = { "calls", "home", "files", "landlock", "truncate", "signals", "answers", "any" };
@@ -152,8 +165,15 @@ int main(int argc, char **argv)
 	/* As root's set-user-id program. */
 	if (argc == 2 && !strcmp(argv[1], "--root"))
 		return geteuid() == 0 ? 42 : 0;
+	if (argc == 3 && !strcmp(argv[1], "sleep")) {
+		become_owner(argv[2]);
+		/* A program started anew can be looked into, as others of its user can. */
+		return execl("/proc/self/exe", argv[0], "sleep", NULL);
+	}
+	if (argc == 2 && !strcmp(argv[1], "sleep"))
+		return sleep(600);
 	if (!list && argc < 6) {
-		fprintf(stderr, "usage: attempts --list | run|control DAEMON OTHER HOME OUTSIDE [ROW]...\n");
+		fprintf(stderr, "usage: attempts --list | run|control|owner DAEMON OTHER HOME OUTSIDE [ROW]...\n");
 		return 2;
 	}
 	arguments = argv;
@@ -166,6 +186,8 @@ int main(int argc, char **argv)
 		signal(SIGCONT, SIG_IGN);
 		if (!strcmp(argv[1], "control"))
 			control();
+		if (!strcmp(argv[1], "owner"))
+			become_owner(home_path);
 	}
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct row *row = tables[t]; row->mechanism; row++) {

@@ -195,7 +195,7 @@ impl Wire {
         let question = ask.question();
         *marker = question.as_ref().map(|(_, m)| m.clone());
         let script = match &question {
-            Some((i, _)) => Script::parse(&ask.turns[*i].text),
+            Some((i, _)) => Script::parse(&obeyed(&ask, *i)),
             None => {
                 let newest = ask.turns.iter().rev().find(|t| t.user);
                 newest.and_then(|t| Script::parse(&t.text))
@@ -239,6 +239,16 @@ fn transcription(shared: &Shared, request: &Request) -> Result<Outcome, (u16, St
     shared.look(|w| w.keep_request(seen, file.bytes));
     let words = file.content.strip_prefix(b"OggS").and_then(|w| std::str::from_utf8(w).ok());
     Ok(Outcome::json(200, &json!({ "text": words.unwrap_or("words of a voice") })))
+}
+
+/// A message, and where it has `[obey]`, what its tools have brought since: such a model does what any text says.
+fn obeyed(ask: &Ask, message: usize) -> String {
+    let mut text = ask.turns[message].text.clone();
+    if text.contains("[obey]") {
+        let results = ask.turns[message + 1..].iter().filter(|turn| turn.result);
+        results.for_each(|turn| text.push_str(&turn.text));
+    }
+    text
 }
 
 fn answer(

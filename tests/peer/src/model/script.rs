@@ -15,6 +15,7 @@
 //! | `[invalid-utf8]`, `[notjson]`, `[missing:FIELD]` | answers with a broken body |
 //! | `[empty]`, `[cut]` | answers with no text; says the answer was cut at max_tokens |
 //! | `[delay:MS]` | thinks that long |
+//! | `[obey]` | also does what the results of its tools say |
 //! | `[status:503]`, `[status:503 x2]` | refuses (the first two times) |
 //!
 //! Rounds of tool calls run in the order they are written.
