@@ -12,7 +12,7 @@ use picoclaw_peer::Peer;
 use serde_json::json;
 
 use super::attempts::{Row, Wall, outcomes, program, rows};
-use super::mechanisms::{KERNELS, Route};
+use super::routes::{KERNELS, Route};
 use crate::harness::{Alone, Finished, Home, OWNER, SOON, finish, peer};
 use crate::harness_daemon::Daemon;
 use crate::old_kernel::on_old_kernel;

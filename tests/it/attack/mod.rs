@@ -7,4 +7,5 @@ pub mod mechanisms;
 mod names;
 mod races;
 mod root;
+mod routes;
 mod state;
