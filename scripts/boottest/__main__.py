@@ -10,12 +10,13 @@ import tempfile
 import threading
 import traceback
 
-from . import cuts, figures, first, hardware, power, trouble, vendor
+from . import attack, cuts, figures, first, hardware, power, trouble, vendor
 from .route import unpacked_kernel
 from .scene import Lab, Scene
 
 # The longest first; seconds after which a scene is ended.
 SCENES = {
+    "attack": (attack.attack, 2400),
     "figures": (figures.figures, 1500),
     "busy": (figures.busy, 900),
     "watchdog": (power.watchdog, 900),
@@ -37,6 +38,7 @@ ABOUT = {
     "offline": "no network, 1970, a card that stalls",
     "disk": "a full data partition, a read-only one, a write-protected card",
     "invalid": "an invalid configuration on the first boot, a wrong token",
+    "attack": "attempts of a command to get out, with and without Landlock and control groups, and outside",
     "vendor": "the overlay on a vendor's image, no cgroups, no Landlock: power cuts, memory, escapes, removal",
     "figures": "1,000 messages: memory, bytes to the card; idle writes",
     "busy": "1,000 messages with a heartbeat, a job and ten sub-agents: memory",
@@ -48,6 +50,8 @@ ABOUT = {
 def bound(route):
     """Scenes that are not about any image but scripts/image/make's own, with the reason."""
     scenes = {"vendor": "it makes a vendor's system of the packages of scripts/image/make and lays scripts/build/board's program over it"}
+    if not attack.toolchain().exists():
+        scenes["attack"] = "it needs the C compiler of scripts/build/board-toolchain"
     if unpacked_kernel(route.kernel()) is None:
         scenes["hardware"] = f"it needs modules of Debian's kernel {route.kernel()} from scripts/image/make's cache"
     return scenes
