@@ -198,6 +198,40 @@ fn all_tests() -> BTreeSet<String> {
     known
 }
 
+/// The last column of a row of a table: names in backquotes.
+fn last_column(row: &str) -> Vec<&str> {
+    let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+    last.split('`').skip(1).step_by(2).collect()
+}
+
+/// Each asset and each promise of docs/security.md names its proof: tests, or mechanisms of the attack suite.
+#[test]
+fn promises_name_their_tests() {
+    let mut known = all_tests();
+    known.extend(MECHANISMS.iter().map(|mechanism| mechanism.name.to_owned()));
+    let page = read("docs/security.md");
+    let mut complaints = Vec::new();
+    for (section, least) in [("## Actors and assets", 10), ("## Promises and their tests", 25)] {
+        let from = page.find(section).expect(section) + section.len();
+        let text = page[from..].split("\n## ").next().unwrap_or_default();
+        let rows: Vec<&str> = text.lines().filter(|l| l.starts_with("| ")).skip(1).collect();
+        assert!(rows.len() >= least, "{section}: {} rows", rows.len());
+        for row in rows {
+            let names = last_column(row);
+            if names.is_empty() {
+                complaints.push(format!("docs/security.md: no test: {row}"));
+            }
+            let gone = names.iter().filter(|name| !known.contains(**name));
+            complaints.extend(gone.map(|name| format!("docs/security.md: no test {name}")));
+        }
+    }
+    // No mechanism is without a promise.
+    for mechanism in MECHANISMS.iter().filter(|m| !page.contains(&format!("`{}`", m.name))) {
+        complaints.push(format!("docs/security.md: nothing is promised of {}", mechanism.name));
+    }
+    none(complaints);
+}
+
 /// Each test that the table of attacks, or docs/vulnerabilities.md in its last column, names is there.
 #[test]
 fn tests_that_pages_name_exist() {
@@ -207,8 +241,7 @@ fn tests_that_pages_name_exist() {
     assert!(rows.len() > 20, "{} rows", rows.len());
     let mut complaints = Vec::new();
     for row in rows {
-        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
-        let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        let names = last_column(row);
         if names.is_empty() {
             complaints.push(format!("docs/vulnerabilities.md: no test: {row}"));
         }
