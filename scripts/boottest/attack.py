@@ -90,8 +90,9 @@ def skipped(wall, version):
 
 
 def state(board):
-    files = f"{HOME} {HOME}/config.json {HOME}/config.d {HOME}/skills/s/SKILL.md {OUTSIDE} {OUTSIDE}/victim {OUTSIDE}/link"
-    return board.get(f"ls -ldn {files}; ls -A {HOME}/config.d {OUTSIDE}; cat {OUTSIDE}/victim; md5sum {HOME}/config.d/* {HOME}/config.json")
+    files = f"{HOME}/config.json {HOME}/config.d/* {HOME}/skills/s/SKILL.md {OUTSIDE}/victim {OUTSIDE}/link"
+    return board.get(f"stat -c '%n %a %u %g' {HOME} {HOME}/config.d {OUTSIDE} {OUTSIDE}/empty; stat -c '%n %a %u %g %s %Y' {files}; "
+                     f"ls -A {HOME}/config.d {OUTSIDE}; md5sum {HOME}/config.d/* {HOME}/config.json {OUTSIDE}/victim")
 
 
 def commands(s, board, rows, arguments):
@@ -112,24 +113,24 @@ def commands(s, board, rows, arguments):
     board.run(f"kill -9 {other}; rm -f {HOME}/workspace/results.txt")
 
 
-# A home, a folder, and two processes of its owner for each row; as the owner, then as root.
+# Without tabs, which the console's shell would complete. A home, a folder, and two processes of its owner for each row; as the owner, then as root.
 CONTROL = f"""mkdir -p {BELOW} && cd {BELOW} || exit 1
-/boot/attempts --list | cut -f1,2 | tr '\\t' / | while read row; do
-	for who in owner control; do
-		rm -rf h o; mkdir -p h/sessions h/state h/cron h/config.d h/skills/s h/workspace o/empty
-		echo x | tee h/config.json h/sessions/telegram_1001.jsonl h/state/x h/cron/jobs.json h/config.d/a h/skills/s/SKILL.md > h/workspace/n
-		printf victim > o/victim; ln -s victim o/link
-		chown -R picoclaw:picoclaw h o; chown -h picoclaw:picoclaw o/link
-		cp /boot/attempts h/workspace/rootid; cp /boot/attempts h/workspace/attempts; chmod 4755 h/workspace/rootid
-		chmod 755 h/workspace/attempts
-		PICOCLAW_HOME=x h/workspace/attempts sleep {BELOW}/h & a=$!
-		h/workspace/attempts sleep {BELOW}/h & b=$!
-		until grep -q '^Uid:.*'$(id -u picoclaw) /proc/$a/status && grep -q '^Uid:.*'$(id -u picoclaw) /proc/$b/status; do :; done
-		(cd h/workspace; exec 9< /dev/null; PICOCLAW_HOME=x exec ./attempts $who $a $b {BELOW}/h {BELOW}/o $row) > out 2>&1; code=$?
-		kill -9 $a $b; wait $a $b 2> /dev/null
-		[ $code != 42 ] || break
-	done
-	echo $row $code
+cp {HOME}/workspace/attempts {HOME}/workspace/rootid . && chmod 755 attempts || exit 1
+./attempts --list | cut -f1,2 | tr '\\t' / | while read row; do
+  for who in owner control; do
+    rm -rf h o; mkdir -p h/sessions h/state h/cron h/config.d h/skills/s h/workspace o/empty
+    echo x | tee h/config.json h/sessions/telegram_1001.jsonl h/state/x h/cron/jobs.json h/config.d/a h/skills/s/SKILL.md > h/workspace/n
+    printf victim > o/victim; ln -s victim o/link
+    chown -R picoclaw:picoclaw h o; chown -h picoclaw:picoclaw o/link
+    cp -p attempts rootid h/workspace/; chown 0 h/workspace/rootid; chmod 4755 h/workspace/rootid
+    PICOCLAW_HOME=x h/workspace/attempts sleep {BELOW}/h & a=$!
+    h/workspace/attempts sleep {BELOW}/h & b=$!
+    until grep -q '^Uid:.*'$(id -u picoclaw) /proc/$a/status && grep -q '^Uid:.*'$(id -u picoclaw) /proc/$b/status; do :; done
+    (cd h/workspace; exec 9< /dev/null; PICOCLAW_HOME=x exec ./attempts $who $a $b {BELOW}/h {BELOW}/o $row) > out 2>&1; code=$?
+    kill -9 $a $b; wait $a $b 2> /dev/null
+    [ $code != 42 ] || break
+  done
+  echo $row $code
 done > results 2> errors; echo end >> results
 """
 
