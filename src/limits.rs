@@ -136,6 +136,8 @@ pub const EXEC_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 pub const APPROVAL_WAIT: Duration = Duration::from_secs(5 * 60);
 /// Characters of a call that are shown with the question; a longer call is refused, because half of it would be misleading.
 pub const APPROVAL_CHARS: usize = 2500;
+/// Addresses that a turn remembers of what it has read, each in two forms of 8 bytes; the model may fetch them without asking.
+pub const TURN_ADDRESSES: usize = 1024;
 /// Open questions per bot; about 100 bytes each. More are not asked.
 pub const APPROVALS: usize = 8;
 /// Threads of one command, in addition to those that its user already has (RLIMIT_NPROC): stops a fork bomb where no

@@ -360,6 +360,7 @@ impl Agent {
                 ask: turn.ask.clone(),
                 unattended: turn.unattended,
                 untrusted: state.untrusted.clone(),
+                addresses: state.addresses.clone(),
             },
             cron: self.cron.borrow().clone(),
             subagents: turn.subagents.clone(),

@@ -1,6 +1,6 @@
 //! A turn under way: what was said before it, what it has said itself, and where that is recorded.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::past::{Dropped, StoredMessages};
@@ -15,6 +15,7 @@ use crate::store::frame::Frame;
 use crate::store::session::{Sessions, push_line};
 use crate::store::writer::Ticket;
 use crate::sys::{clock, spawn_blocking};
+use crate::tool::addresses::Addresses;
 use crate::tool::subagent::UnrecordedResults;
 
 /// Behind the text of a message whose pictures the model refused.
@@ -44,6 +45,8 @@ pub(super) struct TurnState<'a> {
     pub(super) room: usize,
     /// What the model has seen holds text of others.
     pub(super) untrusted: Rc<Cell<bool>>,
+    /// The addresses that were in it.
+    pub(super) addresses: Rc<RefCell<Addresses>>,
     /// Tokens used, as the provider counts them.
     pub(super) tokens: u64,
     /// Model calls made.
@@ -57,6 +60,7 @@ impl TurnState<'_> {
     pub(super) fn push_user(&mut self, content: UserContent) {
         let UserContent { text, pictures, untrusted } = content;
         self.untrusted.set(self.untrusted.get() || untrusted);
+        self.addresses.borrow_mut().learn(&text, "");
         self.add(Message { media: pictures, untrusted, ..Message::text(Role::User, text) });
     }
 
@@ -175,6 +179,8 @@ impl Agent {
         let untrusted = turn.untrusted || read.untrusted || running.iter().any(|m| m.untrusted);
         let start = messages.len();
         messages.append(&mut running);
+        let mut addresses = Addresses::default();
+        addresses.learn_all(&messages);
         Ok(TurnState {
             agent: self,
             turn,
@@ -188,6 +194,7 @@ impl Agent {
             start,
             room: most,
             untrusted: Rc::new(Cell::new(untrusted)),
+            addresses: Rc::new(RefCell::new(addresses)),
             tokens: 0,
             rounds: 0,
             pictures: Vec::new(),

@@ -2,6 +2,7 @@
 //!
 //! The model writes them with memory_append and the file tools; here they are only named.
 
+use std::path::{Component, Path};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::limits::PROMPT_NOTE_DAYS;
@@ -20,6 +21,16 @@ pub const LONG_TERM: &str = "memory/MEMORY.md";
 pub fn note(day: i64) -> String {
     let (y, m, d) = date::civil_from_days(day);
     format!("memory/{y:04}{m:02}/{y:04}{m:02}{d:02}.md")
+}
+
+/// Whether a file of the workspace, named from there, enters later prompts: memory, skills, the heartbeat's tasks and what
+/// defines the assistant.
+pub fn enters_prompts(path: &Path) -> bool {
+    let mut parts = path.components().filter(|part| *part != Component::CurDir);
+    let Some(first) = parts.next().map(|part| part.as_os_str()) else { return false };
+    let is = |names: &[&str]| names.iter().any(|name| first.eq_ignore_ascii_case(name));
+    is(&["memory", "skills"])
+        || is(&["AGENT.md", "AGENTS.md", "SOUL.md", "USER.md", "IDENTITY.md", "HEARTBEAT.md"])
 }
 
 /// `2026-02-17`.
@@ -46,5 +57,21 @@ mod tests {
             ["memory/202603/20260301.md", "memory/202602/20260228.md", "memory/202602/20260227.md"]
         );
         assert_eq!(title(day), "2026-03-01");
+    }
+
+    #[test]
+    fn files_that_enter_prompts() {
+        for (path, enters) in [
+            ("memory/MEMORY.md", true),
+            ("./memory/202603/20260301.md", true),
+            ("skills/x/SKILL.md", true),
+            ("agent.md", true),
+            ("HEARTBEAT.md", true),
+            ("notes/AGENT.md", false),
+            ("memory.md", false),
+            ("", false),
+        ] {
+            assert_eq!(enters_prompts(Path::new(path)), enters, "{path}");
+        }
     }
 }

@@ -3,12 +3,13 @@
 //! What the model says does not count: no argument of a call counts as a person's answer. Nothing is stored: a question
 //! that is open when the program ends counts as refused.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::addresses::Addresses;
 use super::{Args, ToolContext, ToolSpec};
 use crate::bus::Verdict;
 use crate::config::{Approval, Config};
@@ -27,12 +28,20 @@ pub struct Trust {
     pub unattended: bool,
     /// It has read untrusted text.
     pub untrusted: Rc<Cell<bool>>,
+    /// The addresses that were in what it has read.
+    pub addresses: Rc<RefCell<Addresses>>,
 }
 
 impl Trust {
     /// Why a call that affects others asks; `None` while the turn has read no untrusted text.
     pub fn untrusted(&self) -> Option<&'static str> {
         self.untrusted.get().then_some("what the assistant has read from others may be behind it")
+    }
+
+    /// Why a change of what later prompts hold asks; `None` while the turn has read no untrusted text.
+    pub fn for_later(&self) -> Option<&'static str> {
+        const LATER: &str = "the assistant will go by it in every conversation, and what it has read from others may be behind it";
+        self.untrusted().and(Some(LATER))
     }
 }
 

@@ -28,6 +28,7 @@ pub static MEMORY_APPEND: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"text":{"type":"string","description":"One or more lines of Markdown"},"to":{"type":"string","enum":["day","long_term"],"description":"day if left out"}},"required":["text"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(append(ctx, args)),
+    asks: |ctx, _| ctx.trust.for_later(),
     ..ToolSpec::PLAIN
 };
 

@@ -4,6 +4,7 @@
 //! (docs/contributing/adding-a-tool.md). A tool never imports a channel; it returns a result, or passes messages to
 //! [`ToolContext::sender`].
 
+pub mod addresses;
 pub mod approval;
 #[cfg(feature = "embeddings")]
 pub mod embeddings;
@@ -65,6 +66,8 @@ pub struct ToolSpec {
     pub question: fn(&Args) -> String,
     /// The result contains untrusted text: later risky calls of the conversation ask.
     pub marks_untrusted: fn(&Args) -> bool,
+    /// Its results hold addresses that the model may then fetch.
+    pub reads_the_web: bool,
     /// Whether the configuration allows it, in addition to `tools.<name>.enabled`.
     pub available: fn(&Config) -> bool,
     /// What the turn must provide.
@@ -85,6 +88,7 @@ impl ToolSpec {
         asks_itself: false,
         question: approval::arguments,
         marks_untrusted: |_| false,
+        reads_the_web: false,
         available: |_| true,
         needs: Needs::Nothing,
     };
@@ -222,6 +226,9 @@ pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult 
             let result = dispatch(ctx, spec, &args).await;
             if (spec.marks_untrusted)(&args) {
                 ctx.trust.untrusted.set(true);
+            }
+            if spec.reads_the_web && !result.is_error {
+                ctx.trust.addresses.borrow_mut().learn(&result.for_model, arguments);
             }
             result
         }

@@ -13,6 +13,7 @@ use super::scope::{PathUse, Scope, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
 use crate::config::Config;
 use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
+use crate::store::memory;
 use crate::sys::beneath::{Fault, Replace};
 use crate::sys::spawn_blocking;
 
@@ -34,7 +35,7 @@ pub static WRITE_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"The whole new content"},"overwrite":{"type":"boolean","description":"Replace a file that exists"}},"required":["path","content"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "write_file", args)),
-    asks: writes_outside,
+    asks: writes_beyond,
     ..ToolSpec::PLAIN
 };
 
@@ -45,7 +46,7 @@ pub static EDIT_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"old_text":{"type":"string","description":"Text to replace"},"new_text":{"type":"string","description":"Text to put there"}},"required":["path","old_text","new_text"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "edit_file", args)),
-    asks: writes_outside,
+    asks: writes_beyond,
     ..ToolSpec::PLAIN
 };
 
@@ -56,7 +57,7 @@ pub static APPEND_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"content":{"type":"string","description":"Text to add"}},"required":["path","content"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "append_file", args)),
-    asks: writes_outside,
+    asks: writes_beyond,
     ..ToolSpec::PLAIN
 };
 
@@ -89,10 +90,15 @@ async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
     run(scope, &ctx.config, name, args).await
 }
 
-/// Writing outside the workspace asks once the turn has read untrusted text.
-fn writes_outside(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
-    let out = is_outside(text(args, "path"), &ctx.config.agent.workspace);
-    out.then(|| ctx.trust.untrusted()).flatten()
+/// Writing outside the workspace, or what later prompts hold, asks once the turn has read untrusted text.
+fn writes_beyond(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
+    let (path, workspace) = (text(args, "path"), &ctx.config.agent.workspace);
+    if is_outside(path, workspace) {
+        return ctx.trust.untrusted();
+    }
+    let path = Path::new(path);
+    let enters = memory::enters_prompts(path.strip_prefix(workspace).unwrap_or(path));
+    enters.then(|| ctx.trust.for_later()).flatten()
 }
 
 /// Judged by the path's text. Links do not matter here: in the workspace a link that leads out is refused, and with

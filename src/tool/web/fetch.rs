@@ -16,7 +16,7 @@ use crate::proto::html::Style;
 use crate::proto::text;
 use crate::proto::url::{Scheme, Url};
 use crate::sys::on_link;
-use crate::tool::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use crate::tool::{Args, Effect, ToolContext, ToolResult, ToolSpec, schema};
 use crate::{Error, Result};
 
 /// The tool's description.
@@ -29,8 +29,16 @@ pub static WEB_FETCH: ToolSpec = ToolSpec {
     run: |ctx, args| Box::pin(fetch(ctx, args)),
     available: |config| config.tools.web.enabled,
     marks_untrusted: |_| true,
+    reads_the_web: true,
+    asks: |ctx, args| {
+        let read = ctx.trust.addresses.borrow().know(schema::text(args, "url"));
+        if read { None } else { ctx.trust.untrusted().and(Some(COMPOSED)) }
+    },
     ..ToolSpec::PLAIN
 };
+
+const COMPOSED: &str = "nothing that the assistant has read names this address, and what it has read from others may be \
+                        behind it";
 
 /// User agent of the single retry for servers that refuse imitated browsers.
 const HONEST: &str = concat!("picoclaw/", env!("CARGO_PKG_VERSION"));

@@ -23,6 +23,7 @@ pub static WEB_SEARCH: ToolSpec = ToolSpec {
     run: |ctx, args| Box::pin(search(ctx, args)),
     available: |config| config.tools.web.enabled,
     marks_untrusted: |_| true,
+    reads_the_web: true,
     ..ToolSpec::PLAIN
 };
 
