@@ -130,6 +130,10 @@ pub const EXEC_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 pub const EXEC_TERM_GRACE: Duration = Duration::from_secs(2);
 /// How long to keep reading output of processes that a finished command left behind.
 pub const EXEC_PIPE_GRACE: Duration = Duration::from_millis(200);
+/// How long the end of a command's processes is waited for, once they are killed.
+pub const EXEC_END_WAIT: Duration = Duration::from_secs(1);
+/// Rounds, half a millisecond each, of a keeper that ends what a command left behind.
+pub const KEEPER_ROUNDS: usize = 10_000;
 /// Bytes of the largest file a command may write (RLIMIT_FSIZE): an endless writer would fill the card.
 pub const EXEC_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 /// How long an approval question stays open; then it counts as no.
@@ -145,6 +149,8 @@ pub const APPROVALS: usize = 8;
 pub const EXEC_PROCESSES: u64 = 256;
 /// Commands that the exec broker runs at the same time.
 pub const BROKER_COMMANDS: usize = 8;
+/// How long a command's keeper may need to end everything, before the exec broker ends the keeper.
+pub const BROKER_KEEPER_END: Duration = Duration::from_secs(8);
 /// Bytes of a request to the exec broker: command and environment; the command has at most [`EXEC_COMMAND_BYTES`].
 pub const BROKER_REQUEST_BYTES: u64 = 128 * 1024;
 /// Entries of a workspace that are shared with the commands' group at the daemon's start.
@@ -160,6 +166,8 @@ pub const SANDBOX_PIECES: usize = 1024;
 pub const SANDBOX_DEPTH: usize = 16;
 /// Calls of a command that the daemon answers before other blocking work gets its turn.
 pub const SANDBOX_ANSWERS: usize = 64;
+/// Seconds that the daemon has to answer a change of one of its files that a command of another user wishes.
+pub const SANDBOX_SHARED_WAIT: i64 = 10;
 /// Longest path, bytes, with its NUL, in a command's call that the daemon answers: PATH_MAX (linux/limits.h).
 pub const SANDBOX_PATH_BYTES: usize = 4096;
 /// Threads of the daemon that a command's seccomp filter can list; it has three.

@@ -53,7 +53,7 @@ pub(super) struct Supervisor {
     pub(super) mode: LimitsInForce,
     ours: UnixDatagram,
     pub(super) theirs: UnixDatagram,
-    /// Commands of another user, where that is what holds them.
+    /// Commands of another user.
     pub(super) tools: Option<Tools>,
     pub(super) daemon: Option<Daemon>,
     pub(super) respawn: Respawn,
@@ -181,7 +181,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A user for commands, where the kernel cannot keep them from the daemon's files.
+    /// A user for commands.
     fn tool_user(&mut self) {
         let Some(identity) = &mut self.identity else { return };
         match Tools::new(&self.settings, identity) {
@@ -194,7 +194,7 @@ impl Supervisor {
             }
             Err(why) => {
                 self.log.write(&format!(
-                    "no Landlock in this kernel, and no user for commands: {why}; commands are not held from the daemon's files"
+                    "commands run as the daemon's user, as there is none of their own: {why}"
                 ));
             }
         }

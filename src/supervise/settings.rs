@@ -25,7 +25,7 @@ pub enum LimitMode {
 pub struct Settings {
     /// User of the daemon.
     pub user: String,
-    /// User of commands where the kernel has no Landlock; empty for none.
+    /// User of commands; empty for none.
     pub tool_user: String,
     /// The daemon's home.
     pub home: PathBuf,

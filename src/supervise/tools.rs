@@ -1,4 +1,4 @@
-//! Commands of the daemon as the user `picoclaw-tool`, where the kernel has no Landlock: see [`crate::sys::exec_broker`].
+//! Commands of the daemon as the user `picoclaw-tool`: see [`crate::sys::exec_broker`].
 //!
 //! Root starts, signals and buries; it reads nothing of what is run. That user owns nothing: it reaches the workspace
 //! through its group, which the daemon is in, and the home is closed to it but for passing through.
@@ -33,10 +33,10 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Ready to start commands of the daemon's user `owner`; None where it is not needed or not wished, and the reason
-    /// where it should be and is not possible.
+    /// Ready to start commands of the daemon's user `owner`; None where it is not wished, and the reason where it should be and
+    /// is not possible.
     pub fn new(settings: &Settings, owner: &Identity) -> Result<Option<Tools>, String> {
-        if settings.tool_user.is_empty() || process::landlock_version() > 0 {
+        if settings.tool_user.is_empty() {
             return Ok(None);
         }
         let (passwd, group) = accounts();
@@ -64,13 +64,14 @@ impl Tools {
             .close_home()
             .map_err(|e| format!("{} cannot be closed: {e}", tools.home.display()))?;
         exec_broker::end_all_of(&tools.user);
+        tools.remove_temporary();
         Ok(Some(tools))
     }
 
     /// Descriptors that are readable when [`Tools::turn`] has something to do.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        std::iter::once(self.ours.as_fd()).chain(self.running.iter().map(BrokeredChild::control))
+        std::iter::once(self.ours.as_fd())
     }
 
     /// Starts what is asked for and watches what runs; `leaves` is the folder of its control groups. A word for the log
@@ -112,6 +113,15 @@ impl Tools {
         }
         exec_broker::end_all_of(&self.user);
         self.running.retain_mut(BrokeredChild::turn);
+    }
+
+    /// Removes what commands left in their folder for temporary files: some of it only they can.
+    fn remove_temporary(&self) {
+        let folder = self.home.join(exec_broker::TEMPORARY);
+        exec_broker::in_child_as(&self.user, || {
+            // The folder itself is the daemon's, and stays.
+            let _ = fs::remove_dir_all(&folder);
+        });
     }
 
     /// The home may be passed through by the group of the commands and listed by the daemon alone. What is in it and is
@@ -166,7 +176,7 @@ pub fn become_command() -> crate::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
@@ -188,10 +198,16 @@ mod tests {
         let mut tools = Tools { user, owner, home, ours, theirs, running: Vec::new() };
         tools.theirs.send(b"what?").expect("sent");
         let null = OpenOptions::new().read(true).write(true).open("/dev/null").expect("null");
+        // It waits for room to say so.
+        let (reader, mut full) = std::io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&full, true).expect("a mode");
+        while full.write(&[0; 4096]).is_ok() {}
+        rustix::io::ioctl_fionbio(&full, false).expect("a mode");
         let mut controls = Vec::new();
         for _ in 0..=BROKER_COMMANDS {
             let (control, other) = UnixStream::pair().expect("a pair");
-            let fds = [null.as_fd(), other.as_fd(), null.as_fd(), null.as_fd(), null.as_fd()];
+            let fd = null.as_fd();
+            let fds = [fd, other.as_fd(), full.as_fd(), fd, fd, fd, fd];
             exec_broker::ask(&tools.theirs, 0, fds).expect("asked");
             controls.push(control);
             assert_eq!(tools.turn(None), None);
@@ -204,7 +220,7 @@ mod tests {
         // The home was closed on the way.
         let mode = fs::metadata(scratch.path()).expect("metadata").mode();
         assert_eq!(mode & 0o7777, 0o710);
-        controls.clear();
+        drop(reader);
         let gone = (0..500).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             tools.turn(None);

@@ -1,37 +1,49 @@
-//! Commands as a user of their own, for kernels without Landlock: the daemon asks, the supervisor, which is root, starts.
+//! Commands as a user of their own: the daemon asks, the supervisor, which is root, starts.
 //!
 //! Between them is a socket pair that nobody else has. One datagram asks for one command: the number of its control group
 //! (4 bytes, native order; 0 for none), and with it [`DESCRIPTORS`] descriptors (SCM_RIGHTS, unix(7)): what to run, control
-//! socket, stdout, stderr, working directory. Root reads nothing of what is to be run: a child reads it when it is the
-//! other user already (`picoclaw exec-child`, [`super::process::become_command`]).
+//! socket, stdout, stderr, working directory, Landlock rules (where there are none the working directory once more), and the
+//! socket on which changes of the daemon's files are asked for. Root reads nothing of what is to be run: a child reads it when
+//! it is the other user already (`picoclaw exec-child`, [`super::process::become_command`]), and keeps the command then
+//! ([`super::process`], keeper).
 //!
-//! On the control socket the daemon writes signals, a byte each: SIGTERM or SIGKILL, for the command's process group. The
-//! supervisor answers once in 5 bytes: `n` and why it cannot be started (errno), or, when its first process has ended, `x` and
-//! its status or `s` and a signal. What the command left behind lives until SIGKILL or until the daemon closes the socket.
+//! The control socket is between daemon and keeper. The supervisor writes to it twice at most: `n` and why there is no command
+//! (errno), or `s` and the signal that ended the keeper. It ends a keeper that lives on after the daemon has closed its end.
 
 use std::fs::OpenOptions;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::service::{self, Identity, check};
+use crate::limits::BROKER_KEEPER_END;
 
 /// Descriptors of one request.
-pub const DESCRIPTORS: usize = 5;
+pub const DESCRIPTORS: usize = 7;
+/// The folder for temporary files of commands, in the home.
+pub const TEMPORARY: &str = "tmp";
 /// Where the started process finds what to run, and its working directory.
 pub const REQUEST_FD: RawFd = 3;
 /// See [`REQUEST_FD`].
 pub const FOLDER_FD: RawFd = 4;
+/// Where it has the control socket.
+pub const CONTROL_FD: RawFd = 5;
+/// Where it has the Landlock rules.
+pub const RULES_FD: RawFd = 6;
+/// Where it asks for changes of the daemon's files.
+pub const ATTRIBUTES_FD: RawFd = 7;
 
 /// Asks for a command in control group `leaf`.
 ///
@@ -58,6 +70,8 @@ pub struct CommandRequest {
     stdout: OwnedFd,
     stderr: OwnedFd,
     folder: OwnedFd,
+    rules: OwnedFd,
+    attributes: OwnedFd,
 }
 
 /// Takes one waiting request; `None` when there is none. What is no request is thrown away.
@@ -73,13 +87,23 @@ pub fn receive(socket: &UnixDatagram) -> Option<Option<CommandRequest>> {
             found.extend(descriptors);
         }
     }
-    let Ok([request, control, stdout, stderr, folder]) = <[OwnedFd; DESCRIPTORS]>::try_from(found)
+    let Ok([request, control, stdout, stderr, folder, rules, attributes]) =
+        <[OwnedFd; DESCRIPTORS]>::try_from(found)
     else {
         return Some(None);
     };
     let (control, leaf) = (UnixStream::from(control), u32::from_ne_bytes(text));
     let fine = got.bytes == text.len() && control.set_nonblocking(true).is_ok();
-    Some(fine.then_some(CommandRequest { leaf, request, control, stdout, stderr, folder }))
+    Some(fine.then_some(CommandRequest {
+        leaf,
+        request,
+        control,
+        stdout,
+        stderr,
+        folder,
+        rules,
+        attributes,
+    }))
 }
 
 impl CommandRequest {
@@ -95,7 +119,7 @@ impl CommandRequest {
     /// The kernel's; the daemon is told.
     pub fn start(self, leaves: Option<&Path>, user: &Identity) -> io::Result<BrokeredChild> {
         match self.spawn(leaves, user) {
-            Ok(pid) => Ok(BrokeredChild { pid, control: self.control, told: false, over: false }),
+            Ok(pid) => Ok(BrokeredChild { pid, control: self.control, left: None }),
             Err(e) => {
                 self.refuse(&e);
                 Err(e)
@@ -116,11 +140,17 @@ impl CommandRequest {
         command.arg("exec-child").env_clear().stdin(Stdio::null());
         command.stdout(self.stdout.try_clone()?).stderr(self.stderr.try_clone()?);
         let (leaf_fd, user) = (leaf.as_ref().map(AsRawFd::as_raw_fd), user.clone());
-        let (request, folder) = (self.request.as_raw_fd(), self.folder.as_raw_fd());
+        let moves = [
+            (self.request.as_raw_fd(), REQUEST_FD),
+            (self.folder.as_raw_fd(), FOLDER_FD),
+            (self.control.as_raw_fd(), CONTROL_FD),
+            (self.rules.as_raw_fd(), RULES_FD),
+            (self.attributes.as_raw_fd(), ATTRIBUTES_FD),
+        ];
         // SAFETY: the closure runs in the forked child, which has this one thread; it makes system calls only, with
         // memory allocated before the fork, and takes no lock. Its descriptors are open until spawn returns.
         unsafe {
-            command.pre_exec(move || enter(leaf_fd, request, folder, &user));
+            command.pre_exec(move || enter(leaf_fd, &moves, &user));
         }
         let child = command.spawn()?;
         // Watched by its number from here on: reaped in `BrokeredChild::turn`.
@@ -129,7 +159,7 @@ impl CommandRequest {
 }
 
 /// Between fork and exec.
-fn enter(leaf: Option<RawFd>, request: RawFd, folder: RawFd, user: &Identity) -> io::Result<()> {
+fn enter(leaf: Option<RawFd>, moves: &[(RawFd, RawFd)], user: &Identity) -> io::Result<()> {
     service::unblock_signals()?;
     // SAFETY: plain system calls on our own descriptors and memory of before the fork, each result checked.
     unsafe {
@@ -139,7 +169,7 @@ fn enter(leaf: Option<RawFd>, request: RawFd, folder: RawFd, user: &Identity) ->
             }
         }
         check(libc::setsid().min(0))?;
-        service::place(&[(request, REQUEST_FD), (folder, FOLDER_FD)])?;
+        service::place(moves)?;
         service::become_user(user)?;
         libc::umask(0o007);
     }
@@ -151,85 +181,58 @@ fn report(kind: u8, value: i32) -> [u8; 5] {
     [kind, a, b, c, d]
 }
 
-/// A command that runs, or that has ended and whose number is kept until the daemon lets go of it.
+/// A command that runs: its keeper.
 pub struct BrokeredChild {
     pid: Pid,
     control: UnixStream,
-    /// The daemon knows that it ended.
-    told: bool,
-    /// The daemon has let go.
-    over: bool,
+    /// Since when the daemon has let go of it.
+    left: Option<Instant>,
 }
 
 impl BrokeredChild {
-    /// Readable when the daemon wants something.
-    pub fn control(&self) -> BorrowedFd<'_> {
-        self.control.as_fd()
-    }
-
-    /// The daemon is done with it, or has gone.
-    pub fn is_over(&self) -> bool {
-        self.over
-    }
-
-    /// Does what the daemon wants and tells it what it has to know; false when all is done.
+    /// Buries it when it has ended, and ends it when the daemon has let go and it does not; false when all is done.
     pub fn turn(&mut self) -> bool {
-        let mut wanted = [0; 16];
-        // Bounded, whatever the daemon has sent as its socket.
-        for _ in 0..4 {
-            match (&self.control).read(&mut wanted) {
-                Ok(n) if n > 0 => wanted[..n]
-                    .iter()
-                    .map(|signal| i32::from(*signal))
-                    .filter(|signal| [libc::SIGTERM, libc::SIGKILL].contains(signal))
-                    .for_each(|signal| self.signal(signal)),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    self.over = true;
-                    break;
+        match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Ok(Some(status)) => {
+                if let Some(signal) = status.terminating_signal() {
+                    // A daemon that has gone needs no answer.
+                    let _ = (&self.control).write(&report(b's', signal));
                 }
+                return false;
             }
+            Err(_) => return false,
         }
-        let (ended, look) = (WaitIdOptions::EXITED, WaitIdOptions::NOHANG);
-        if self.over {
-            self.signal(libc::SIGKILL);
-            let gone = waitid(WaitId::Pid(self.pid), ended | look);
-            return matches!(gone, Ok(None) | Err(rustix::io::Errno::INTR));
-        }
-        if !self.told {
-            // Not reaped: as long as it is there its number, which names the group, is nobody else's.
-            let options = ended | look | WaitIdOptions::NOWAIT;
-            if let Ok(Some(status)) = waitid(WaitId::Pid(self.pid), options) {
-                let text = match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => report(b'x', code),
-                    (_, signal) => report(b's', signal.unwrap_or(0)),
-                };
-                self.told = true;
-                // A daemon that has gone needs no answer.
-                let _ = (&self.control).write(&text);
+        let mut polled = [PollFd::new(&self.control, PollFlags::RDHUP)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut polled, Some(&now)).is_ok() && !polled[0].revents().is_empty() {
+            let since = *self.left.get_or_insert_with(Instant::now);
+            if since.elapsed() > BROKER_KEEPER_END {
+                // The command ends with its keeper, and what slipped out of it with the last command.
+                let _ = kill_process(self.pid, Signal::KILL);
             }
         }
         true
-    }
-
-    fn signal(&self, signal: i32) {
-        // SAFETY: kill takes no pointers; the number is our child's, which is not reaped.
-        unsafe {
-            libc::kill(-self.pid.as_raw_nonzero().get(), signal);
-        }
     }
 }
 
 /// Ends every process of a user, whatever it has done to its groups and sessions.
 pub fn end_all_of(user: &Identity) {
-    // SAFETY: the child makes system calls only and leaves by _exit; the parent waits for exactly that child.
+    in_child_as(user, || {
+        // SAFETY: kill takes no pointers. Everybody this user may signal, but for this process (kill(2)).
+        unsafe { libc::kill(-1, libc::SIGKILL) };
+    });
+}
+
+/// Does something in a child that is this user, and waits for it. Only in a process of one thread.
+pub fn in_child_as(user: &Identity, work: impl FnOnce()) {
+    // SAFETY: this process has one thread, so its child is as free as it is; the child leaves by _exit, and the parent waits for
+    // exactly that child.
     unsafe {
         let child = libc::fork();
         if child == 0 {
             if service::become_user(user).is_ok() {
-                // Everybody this user may signal, but for this process (kill(2)).
-                libc::kill(-1, libc::SIGKILL);
+                work();
             }
             libc::_exit(0);
         }

@@ -126,10 +126,10 @@ fn prepare(
     Ok(())
 }
 
-/// Puts descriptors where the program to be started looks for them, each `(from, to)`; at most four. Between fork and exec:
+/// Puts descriptors where the program to be started looks for them, each `(from, to)`; at most eight. Between fork and exec:
 /// what had the new numbers before is closed.
 pub(super) fn place(moves: &[(RawFd, RawFd)]) -> io::Result<()> {
-    let mut high = [-1; 4];
+    let mut high = [-1; 8];
     // SAFETY: plain system calls on integers; nothing of this process but the exec comes after them.
     unsafe {
         // Out of each other's way first.
@@ -221,6 +221,12 @@ pub fn keep_socket(fd: RawFd) {
             libc::fcntl(fd, libc::F_SETFD, 0);
         }
     }
+}
+
+/// Closes a descriptor at the next exec.
+pub(super) fn close_on_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: fcntl on any number is safe.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }.min(0))
 }
 
 /// Sends `signal` to one process.

@@ -16,9 +16,13 @@ mod paths;
 use paths::{DEVICES, HIDDEN, SETTINGS, SYSTEM};
 
 use super::scope;
+use super::workspace_group::{self, is_shared};
 use crate::config::Config;
 use crate::limits::EXEC_PROCESSES;
-use crate::sys::process::{self, CgroupLeaf, Filter, LandlockRules, ProtectedProcesses, Sandbox};
+use crate::sys::exec_broker::TEMPORARY;
+use crate::sys::process::{
+    self, AttributeRules, CgroupLeaf, Filter, LandlockRules, ProtectedProcesses, Sandbox,
+};
 
 /// The sandbox's strength, as shown by `status`.
 pub fn describe(config: &Config) -> String {
@@ -29,18 +33,17 @@ pub fn describe(config: &Config) -> String {
         return "unsandboxed (tools.exec.sandbox is none); exec from chats asks first".into();
     }
     let found = process::strength();
+    let user = if process::has_exec_broker() { "a user of their own+" } else { "" };
     match (found.landlock, found.seccomp) {
-        (0, filter) if process::has_exec_broker() => {
-            let filter = if filter { "+seccomp" } else { "" };
-            format!("a user of their own{filter} (no Landlock in this kernel)")
-        }
+        (0, true) if !user.is_empty() => format!("{user}seccomp (no Landlock in this kernel)"),
+        (0, false) if !user.is_empty() => "a user of their own (no Landlock in this kernel)".into(),
         (0, filter) => format!(
             "unsandboxed (no Landlock in this kernel{}); exec from chats asks first",
             if filter { ", calls are filtered" } else { "" }
         ),
-        (_, true) if !found.attributes => "landlock+seccomp, but a command can change modes of the assistant's files; exec from chats asks first".into(),
-        (abi, true) => format!("landlock+seccomp (Landlock version {abi})"),
-        (abi, false) => format!("landlock (version {abi}; no call filter in this kernel)"),
+        (_, true) if user.is_empty() && !found.attributes => "landlock+seccomp, but a command can change modes of the assistant's files; exec from chats asks first".into(),
+        (abi, true) => format!("{user}landlock+seccomp (Landlock version {abi})"),
+        (abi, false) => format!("{user}landlock (version {abi}; no call filter in this kernel)"),
     }
 }
 
@@ -48,15 +51,7 @@ pub fn describe(config: &Config) -> String {
 pub fn is_open(config: &Config) -> bool {
     let found = process::strength();
     config.tools.exec.unsandboxed
-        || (found.landlock == 0 && !process::has_exec_broker())
-        || (found.landlock > 0 && !found.attributes)
-}
-
-/// Whether the exec broker runs them as another user, for kernels without Landlock.
-pub fn has_exec_broker(config: &Config) -> bool {
-    !config.tools.exec.unsandboxed
-        && process::strength().landlock == 0
-        && process::has_exec_broker()
+        || (!process::has_exec_broker() && (found.landlock == 0 || !found.attributes))
 }
 
 /// Whether commands would be root's, and the configuration does not allow that.
@@ -66,11 +61,15 @@ pub fn refuses(config: &Config) -> bool {
 
 /// Whether commands run as root.
 fn is_roots(config: &Config) -> bool {
-    crate::sys::service::effective_uid() == 0 && !has_exec_broker(config)
+    crate::sys::service::effective_uid() == 0 && !is_shared(config)
 }
 
-/// The folder for temporary files of commands, in the home.
-const TEMPORARY: &str = "tmp";
+/// Git refuses repositories of other users, but for these (git-config(1), safe.directory; since Git 2.38 by variables).
+const GIT: &[(&str, &str)] = &[
+    ("GIT_CONFIG_COUNT", "1"),
+    ("GIT_CONFIG_KEY_0", "safe.directory"),
+    ("GIT_CONFIG_VALUE_0", "*"),
+];
 
 /// Removes old temporary files. At the daemon's start; links are not followed.
 pub fn sweep(home: &Path) {
@@ -102,7 +101,7 @@ impl Plan {
             workspace: config.agent.workspace.clone(),
             restricted: config.agent.restrict_to_workspace,
             unsandboxed: config.tools.exec.unsandboxed,
-            remote: has_exec_broker(config),
+            remote: is_shared(config),
             read: literals(&config.tools.allow_read_paths).collect(),
             write: literals(&config.tools.allow_write_paths).collect(),
             roots: roots.to_vec(),
@@ -129,30 +128,57 @@ impl Plan {
         if self.unsandboxed {
             return Ok((sandbox, variables));
         }
-        if self.remote {
-            // That user cannot access the home; the command's own process enters the rest of the sandbox.
-            variables.push(("HOME".into(), self.workspace.clone().into()));
-            return Ok((sandbox, variables));
-        }
         let found = process::strength();
-        if found.seccomp {
+        // A command of another user closes this part itself.
+        if found.seccomp && !self.remote {
             sandbox.filter = Some(Filter::new(&ProtectedProcesses::this())?);
         }
         if found.landlock > 0 {
             let rules = self.rules()?;
             sandbox.attributes = found.attributes.then(|| rules.attributes());
             sandbox.landlock = Some(rules);
+        } else if self.remote {
+            self.temporary()?;
+            sandbox.attributes = found.attributes.then(|| self.shared());
+        }
+        if found.landlock > 0 || self.remote {
             // The home is not accessible; programs that look for settings there find the workspace.
             variables.push(("HOME".into(), self.workspace.clone().into()));
             variables.push(("TMPDIR".into(), self.home.join(TEMPORARY).into()));
         }
+        if self.remote {
+            // Repositories of the workspace belong to either user.
+            for (name, value) in GIT {
+                variables.push(((*name).into(), (*value).into()));
+            }
+        }
         Ok((sandbox, variables))
+    }
+
+    /// The folder for temporary files, made where it is missing; the commands' user shares it.
+    fn temporary(&self) -> io::Result<PathBuf> {
+        let path = self.home.join(TEMPORARY);
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        if self.remote {
+            workspace_group::share(&path)?;
+        }
+        Ok(path)
+    }
+
+    /// Where the daemon's files change for commands that only their user confines.
+    fn shared(&self) -> AttributeRules {
+        let mut rules = AttributeRules::default();
+        let own = scope::own(&self.home).chain([self.home.clone()]);
+        let hidden: Vec<PathBuf> = own.filter_map(|path| path.canonicalize().ok()).collect();
+        if let Ok(workspace) = self.workspace.canonicalize() {
+            rules.allow(workspace, &hidden);
+        }
+        rules
     }
 
     fn rules(&self) -> io::Result<LandlockRules> {
         let (home, workspace) = (&self.home, &self.workspace);
-        let temporary = home.join(TEMPORARY);
-        DirBuilder::new().recursive(true).mode(0o700).create(&temporary)?;
+        let temporary = self.temporary()?;
         let mut hidden: Vec<PathBuf> = HIDDEN.iter().map(PathBuf::from).collect();
         hidden.extend(std::env::var_os("PICOCLAW_CONFIG").map(PathBuf::from));
         let own = scope::own(home).chain(hidden.iter().cloned()).collect::<Vec<_>>();

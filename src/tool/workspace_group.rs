@@ -12,17 +12,16 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags};
 use rustix::io::Result;
 
-use super::sandbox;
 use crate::config::Config;
 use crate::limits::{SANDBOX_DEPTH, SHARED_ENTRIES};
+use crate::sys::process;
 
 /// Folders of the workspace that remain private to the daemon: conversations, jobs.
 const KEPT: &[&str] = &["sessions", "cron", "state"];
 
 /// Gives the commands' group (`PICOCLAW_TOOL_GROUP`), if there is one, access to the workspace.
 pub fn prepare(config: &Config) {
-    let group = std::env::var("PICOCLAW_TOOL_GROUP").ok().and_then(|n| n.parse().ok());
-    let Some(group) = group.filter(|_| sandbox::has_exec_broker(config)) else { return };
+    let Some(group) = group().filter(|_| is_shared(config)) else { return };
     // The daemon's own group has no other member, so its own files remain private.
     rustix::process::umask(Mode::from_raw_mode(0o007));
     let workspace = &config.agent.workspace;
@@ -45,6 +44,28 @@ pub fn prepare(config: &Config) {
         Ok(()) => {}
         Err(e) => crate::log::warn!("commands may not reach the workspace: {e}"),
     }
+}
+
+/// The commands' group.
+fn group() -> Option<u32> {
+    std::env::var("PICOCLAW_TOOL_GROUP").ok().and_then(|n| n.parse().ok())
+}
+
+/// Whether commands run as a user of their own.
+pub fn is_shared(config: &Config) -> bool {
+    !config.tools.exec.unsandboxed && process::has_exec_broker()
+}
+
+/// Gives the commands' group access to one folder of ours.
+///
+/// # Errors
+/// The kernel's.
+pub fn share(folder: &Path) -> std::io::Result<()> {
+    let Some(group) = group() else { return Ok(()) };
+    let user = rustix::process::geteuid().as_raw();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(CWD, folder, flags, Mode::empty())?;
+    Ok(Walk { group, user, rights: 0o070, left: 0 }.share(&folder)?)
 }
 
 struct Walk {

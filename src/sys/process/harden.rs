@@ -21,15 +21,22 @@ thread_local! {
 /// the processes that slip out of a command's group handed to it, so that they can be ended. Once, at the start of a
 /// program that runs tools; it must have no children but commands.
 pub fn harden() {
+    close_to_others();
     // Variadic: the kernel looks at whole registers.
     let (yes, no): (libc::c_ulong, libc::c_ulong) = (1, 0);
     // SAFETY: plain system calls on integers.
     unsafe {
-        if libc::prctl(libc::PR_SET_DUMPABLE, no, no, no, no) != 0 {
-            tracing::warn!("this process is open to others of its user");
-        }
         let reaper = libc::prctl(libc::PR_SET_CHILD_SUBREAPER, yes, no, no, no) == 0;
         REAPER.store(reaper, Ordering::Relaxed);
+    }
+}
+
+/// Its memory, environment and descriptors are nobody else's.
+pub(super) fn close_to_others() {
+    let no: libc::c_ulong = 0;
+    // SAFETY: a plain system call on integers.
+    if unsafe { libc::prctl(libc::PR_SET_DUMPABLE, no, no, no, no) } != 0 {
+        tracing::warn!("this process is open to others of its user");
     }
 }
 
@@ -38,14 +45,16 @@ pub(super) fn started() {
     RUNNING.set(RUNNING.get() + 1);
 }
 
-/// A command is over. When none is left, every child we still have is an orphan that slipped out of one.
-pub(super) fn ended() {
+/// A command is over. When none is left, every child we still have, but for `busy`, is an orphan that slipped out of one whose
+/// keeper was killed.
+pub(super) fn ended(busy: &[Pid]) {
     RUNNING.set(RUNNING.get().saturating_sub(1));
     if RUNNING.get() > 0 || !REAPER.load(Ordering::Relaxed) {
         return;
     }
     for round in 0..ORPHAN_ROUNDS {
-        let orphans = children();
+        let mut orphans = children();
+        orphans.retain(|pid| !busy.contains(pid));
         if orphans.is_empty() {
             return;
         }

@@ -5,7 +5,9 @@
 
 mod attributes;
 mod cgroup_leaf;
+mod control;
 mod harden;
+mod keeper;
 mod landlock;
 mod peer;
 mod remote_child;
@@ -16,21 +18,25 @@ mod selftest;
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{future::Future, pin::Pin};
 
-use async_io::{Async, Timer};
+use async_io::Async;
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
-};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use attributes::{AttributeBroker, Hook};
+use control::Control;
+use keeper::{Post, Program};
+use sandbox::Entry;
+
+use crate::sys::service;
 
 pub use attributes::AttributeRules;
 pub use cgroup_leaf::CgroupLeaf;
@@ -42,9 +48,6 @@ pub use run::{End, Outcome, run};
 pub use sandbox::Sandbox;
 pub use seccomp::{Filter, ProtectedProcesses};
 pub use selftest::{SelftestResult, strength};
-
-/// First and longest pause between two looks at a child where the kernel has no pidfd_open (Linux 5.3).
-const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +62,14 @@ pub enum Exit {
     NotStarted(i32),
 }
 
-enum Watch {
-    Pidfd(Async<OwnedFd>),
-    Timer(Timer, Duration),
-    /// Not our child: the supervisor's.
-    Remote(remote_child::RemoteChild),
-}
-
 /// A running command.
 pub struct Child {
-    /// Where it is ours.
-    pid: Option<Pid>,
-    watch: Watch,
-    reaped: bool,
+    /// The process between us and it, where that is our child ([`keeper`]).
+    keeper: Option<Pid>,
+    /// The number of its first process; 0 for one of the supervisor's.
+    leader: u32,
+    /// Closed, everything of it ends.
+    control: Option<Control>,
     stdout: Option<Async<OwnedFd>>,
     stderr: Option<Async<OwnedFd>>,
     cgroup: Option<CgroupLeaf>,
@@ -80,6 +78,9 @@ pub struct Child {
 
 /// Starts `/bin/sh -c script` in the folder `dir` with exactly this environment, standard input empty, output
 /// in pipes, as leader of a new session, inside `sandbox`.
+///
+/// # Errors
+/// A NUL in one of the texts, no room; what kept the sandbox from being closed.
 pub fn shell(
     script: &OsStr,
     dir: &OwnedFd,
@@ -90,81 +91,89 @@ pub fn shell(
         return remote_child::start(script, dir, env, sandbox);
     }
     reap_unreaped();
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(script);
-    command.env_clear().envs(env.iter().map(|(k, v)| (k, v)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let variables =
+        env.iter().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+    let program = Program::shell(script.as_bytes().to_vec(), variables.collect())?;
     let (hook, socket) = sandbox.attributes.as_ref().map(|_| Hook::new()).transpose()?.unzip();
-    let entry = sandbox::Entry::new(dir, &sandbox).with_hook(hook);
-    // SAFETY: `enter` makes only async-signal-safe calls; it captures integers, and filters that it only reads. `dir`
-    // and `sandbox` live until spawn returns, which is after the exec.
-    unsafe { command.pre_exec(move || entry.enter()) };
-    let mut child = command.spawn()?;
-    let pid = Pid::from_child(&child);
+    let entry = Entry::new(dir, &sandbox).with_hook(hook);
+    let null = File::open("/dev/null")?;
+    let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (control, control_theirs) = UnixStream::pair()?;
+    let (begun, begun_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let streams = [null.as_raw_fd(), stdout_theirs.as_raw_fd(), stderr_theirs.as_raw_fd()];
+    let pid = fork(&program, entry, streams, control_theirs.as_raw_fd(), begun_theirs.as_raw_fd())?;
+    drop((null, stdout_theirs, stderr_theirs, control_theirs, begun_theirs));
     harden::started();
-    let watch = match pidfd_open(pid, PidfdFlags::empty()).map(Async::new_nonblocking) {
-        Ok(Ok(fd)) => Watch::Pidfd(fd),
-        _ => Watch::Timer(Timer::after(LOOK.0), LOOK.0),
-    };
     // From here on dropping ends the process, whatever fails.
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let cgroup = sandbox.cgroup.take();
-    let mut child = Child::new(Some(pid), watch, cgroup);
+    let mut child = Child::new(Some(pid), sandbox.cgroup.take());
+    child.control = Some(Control::new(control)?);
+    child.leader = first_reports(begun)?;
     if let (Some(socket), Some(rules)) = (socket, sandbox.attributes.take()) {
         child.attributes = Some(AttributeBroker::new(&socket, rules)?);
     }
-    child.stdout = stdout.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
-    child.stderr = stderr.map(|p| Async::new(OwnedFd::from(p))).transpose()?;
+    child.stdout = Some(Async::new(stdout)?);
+    child.stderr = Some(Async::new(stderr)?);
     Ok(child)
 }
 
-impl Child {
-    fn new(pid: Option<Pid>, watch: Watch, cgroup: Option<CgroupLeaf>) -> Child {
-        let (stdout, stderr, attributes) = (None, None, None);
-        Child { pid, watch, reaped: false, stdout, stderr, cgroup, attributes }
-    }
-
-    /// Process id, which is the group's id too; 0 for one of the supervisor's.
-    pub fn id(&self) -> u32 {
-        self.pid.map_or(0, |pid| pid.as_raw_nonzero().get() as u32)
-    }
-
-    /// Watches by looking now and then, as on kernels without pidfd_open.
-    pub fn without_pidfd(mut self) -> Child {
-        self.watch = Watch::Timer(Timer::after(LOOK.0), LOOK.0);
-        self
-    }
-
-    /// Ready when the leader has ended. It is not reaped yet, so its id still belongs to it.
-    fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Some(pid) = self.pid else {
-                let Watch::Remote(remote) = &mut self.watch else { return Poll::Ready(()) };
-                return remote.poll(cx);
-            };
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            match waitid(WaitId::Pid(pid), options) {
-                Ok(None) | Err(Errno::INTR) => {}
-                Ok(Some(_)) | Err(_) => return Poll::Ready(()),
-            }
-            match &mut self.watch {
-                Watch::Pidfd(fd) => match fd.poll_readable(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(_)) => {
-                        self.watch = Watch::Timer(Timer::after(LOOK.0), LOOK.0);
-                    }
-                    Poll::Pending => return Poll::Pending,
-                },
-                Watch::Timer(timer, pause) => {
-                    if Pin::new(&mut *timer).poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                    *pause = (*pause * 2).min(LOOK.1);
-                    timer.set_after(*pause);
-                }
-                Watch::Remote(_) => return Poll::Ready(()),
-            }
+/// Makes the keeper, which makes the command with `streams` as its standard three.
+fn fork(
+    program: &Program,
+    mut entry: Entry,
+    streams: [RawFd; 3],
+    control: RawFd,
+    begun: RawFd,
+) -> io::Result<Pid> {
+    // SAFETY: the child makes system calls only, on memory of before the fork, and does not return.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let [input, output, errors] = streams;
+        let moved = service::place(&[(input, 0), (output, 1), (errors, 2)]);
+        let post = Post { control, begun, copied: true, also: -1, serve: &mut |_| -1 };
+        match moved {
+            Ok(()) => keeper::keep(program, &mut entry, post),
+            // SAFETY: ends this process, which is a copy.
+            Err(_) => unsafe { libc::_exit(127) },
         }
+    }
+    Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(io::Error::last_os_error)
+}
+
+/// Waits until the command runs; the number of its first process.
+fn first_reports(begun: OwnedFd) -> io::Result<u32> {
+    let mut reports = Vec::new();
+    File::from(begun).take(15).read_to_end(&mut reports)?;
+    let mut leader = None;
+    for report in reports.chunks_exact(5) {
+        let value = i32::from_ne_bytes([report[1], report[2], report[3], report[4]]);
+        match report[0] {
+            b'p' => leader = u32::try_from(value).ok(),
+            _ => return Err(io::Error::from_raw_os_error(value)),
+        }
+    }
+    leader.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+}
+
+impl Child {
+    fn new(keeper: Option<Pid>, cgroup: Option<CgroupLeaf>) -> Child {
+        let (control, stdout, stderr, attributes) = (None, None, None, None);
+        Child { keeper, leader: 0, control, stdout, stderr, cgroup, attributes }
+    }
+
+    /// Number of its first process, which is its group's too; 0 for one of the supervisor's.
+    pub fn id(&self) -> u32 {
+        self.leader
+    }
+
+    /// Ready when the first process has ended.
+    fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.control.as_mut().map_or(Poll::Ready(()), |control| control.poll_exited(cx))
+    }
+
+    /// Ready when nothing of it is left.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.control.as_mut().map_or(Poll::Ready(()), |control| control.poll_over(cx))
     }
 
     /// Has what the command waits for answered.
@@ -174,84 +183,59 @@ impl Child {
         }
     }
 
-    /// Signals every process of the group. Only before the reaping: the number may be someone else's later.
+    /// Signals every process of the group; SIGKILL is for everything that descends from it.
     fn signal(&self, signal: Signal) {
-        if !self.reaped {
-            match (self.pid, &self.watch) {
-                // ESRCH: nobody left, which is what was wanted.
-                (Some(pid), _) => drop(kill_process_group(pid, signal)),
-                (None, Watch::Remote(remote)) => remote.signal(signal.as_raw()),
-                _ => {}
-            }
-            if signal == Signal::KILL {
-                // Also what has left the group.
-                if let Some(cgroup) = &self.cgroup {
-                    cgroup.kill();
-                }
-            }
+        if let Some(control) = &self.control {
+            control.signal(signal.as_raw());
+        }
+        if let Some(cgroup) = self.cgroup.as_ref().filter(|_| signal == Signal::KILL) {
+            cgroup.kill();
         }
     }
 
-    /// Takes the dead leader away; `None` while it lives.
-    fn reap(&mut self) -> Option<Exit> {
-        let Some(pid) = self.pid else {
-            // The supervisor reaps it when our end of its socket is closed.
-            let Watch::Remote(remote) = &self.watch else { return None };
-            return remote.exit();
-        };
-        let exit = match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-            Ok(None) | Err(Errno::INTR) => return None,
-            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => Exit::Code(code),
-                (_, Some(signal)) => Exit::Signal(signal),
-                _ => Exit::Unknown,
-            },
-            Err(_) => Exit::Unknown,
-        };
-        self.reaped = true;
-        Some(exit)
+    /// How its first process ended; `None` while it lives.
+    fn exit(&self) -> Option<Exit> {
+        self.control.as_ref().and_then(Control::exit)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.end();
+        self.control = None;
         self.cgroup = None;
-        harden::ended();
-    }
-}
-
-impl Child {
-    fn end(&mut self) {
-        if self.reaped {
-            return;
-        }
-        self.signal(Signal::KILL);
-        let Some(pid) = self.pid else { return };
-        // A killed process is gone within a scheduler tick, unless it hangs in a driver.
-        for _ in 0..20 {
-            if self.reap().is_some() {
-                return;
+        self.attributes = None;
+        if let Some(keeper) = self.keeper.take() {
+            // One that a command without a filter has stopped.
+            let _ = kill_process(keeper, Signal::CONT);
+            // All is gone within a scheduler tick, unless something hangs in a driver.
+            let gone = (0..20).any(|n| {
+                if n > 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                !is_running(keeper)
+            });
+            if !gone {
+                UNREAPED.with_borrow_mut(|list| list.push(keeper));
             }
-            std::thread::sleep(Duration::from_millis(1));
         }
-        UNREAPED.with_borrow_mut(|list| list.push(pid));
+        UNREAPED.with_borrow(|busy| harden::ended(busy));
     }
 }
 
 thread_local! {
-    /// Killed children that hang in the kernel, reaped when the next command starts: waiting for one would
+    /// Keepers of processes that hang in the kernel, reaped when the next command starts: waiting for one would
     /// block whoever waits. A blocking thread would be the only one there is.
     static UNREAPED: RefCell<Vec<Pid>> = const { RefCell::new(Vec::new()) };
 }
 
-fn reap_unreaped() {
+/// Reaps a child of ours that has ended.
+fn is_running(pid: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    UNREAPED.with_borrow_mut(|list| {
-        list.retain(|pid| {
-            matches!(waitid(WaitId::Pid(*pid), options), Ok(None) | Err(Errno::INTR))
-        });
-    });
+    matches!(waitid(WaitId::Pid(pid), options), Ok(None) | Err(Errno::INTR))
+}
+
+fn reap_unreaped() {
+    UNREAPED.with_borrow_mut(|list| list.retain(|pid| is_running(*pid)));
 }
 
 #[cfg(test)]

@@ -3,23 +3,29 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::sync::OnceLock;
-use std::task::{Context, Poll};
 
 use async_io::Async;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::attributes::{AttributeBroker, Hook, KeeperAnswers};
+use super::control::Control;
+use super::keeper::{self, Post, Program};
 use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter, ProtectedProcesses};
-use super::{Child, Exit, Watch, harden, tasks};
+use super::{Child, harden, tasks};
 use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
-use crate::sys::exec_broker::{self, FOLDER_FD, REQUEST_FD};
+use crate::sys::exec_broker::{self, ATTRIBUTES_FD, CONTROL_FD, FOLDER_FD, REQUEST_FD, RULES_FD};
 use crate::sys::service;
+
+/// There are Landlock rules.
+const LANDLOCK: u8 = b'l';
+/// Changes of attributes are answered.
+const ATTRIBUTES: u8 = b'a';
 
 static SUPERVISOR: OnceLock<UnixDatagram> = OnceLock::new();
 
@@ -38,12 +44,6 @@ pub fn has_exec_broker() -> bool {
     SUPERVISOR.get().is_some()
 }
 
-/// A command that the supervisor watches.
-pub(super) struct RemoteChild {
-    control: Async<OwnedFd>,
-    exit: Option<Exit>,
-}
-
 /// As [`super::shell`].
 pub(super) fn start(
     script: &OsStr,
@@ -55,71 +55,45 @@ pub(super) fn start(
     let (mut request, theirs) = UnixStream::pair()?;
     request.set_nonblocking(true)?;
     // Nobody reads before it is sent, so there is room for all of it or the call fails.
-    request.write_all(&compose(script, env, sandbox.data)?)?;
+    request.write_all(&compose(script, env, &sandbox)?)?;
     drop(request);
     let (control, control_theirs) = UnixStream::pair()?;
     let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+    let (wishes, wishes_theirs) = socketpair(kind.0, kind.1, kind.2, None)?;
     let cgroup = sandbox.cgroup.take();
+    // SAFETY: the rules live as long as `sandbox`.
+    let rules =
+        sandbox.landlock.as_ref().map(|rules| unsafe { BorrowedFd::borrow_raw(rules.as_raw_fd()) });
     let descriptors = [
         theirs.as_fd(),
         control_theirs.as_fd(),
         stdout_theirs.as_fd(),
         stderr_theirs.as_fd(),
         dir.as_fd(),
+        rules.unwrap_or(dir.as_fd()),
+        wishes_theirs.as_fd(),
     ];
     exec_broker::ask(supervisor, cgroup.as_ref().map_or(0, |cgroup| cgroup.number()), descriptors)
         .map_err(|e| io::Error::other(format!("the supervisor does not answer: {e}")))?;
-    let watch =
-        Watch::Remote(RemoteChild { control: Async::new(OwnedFd::from(control))?, exit: None });
     harden::started();
-    let mut child = Child::new(None, watch, cgroup);
+    let mut child = Child::new(None, cgroup);
+    child.control = Some(Control::new(control)?);
+    if let Some(rules) = sandbox.attributes.take() {
+        child.attributes = Some(AttributeBroker::shared(wishes, rules)?);
+    }
     child.stdout = Some(Async::new(stdout)?);
     child.stderr = Some(Async::new(stderr)?);
     Ok(child)
 }
 
-impl RemoteChild {
-    /// Ready when its first process has ended.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.exit.is_none() {
-            let mut report = [0; 5];
-            match rustix::io::read(&self.control, &mut report) {
-                Ok(5) => {
-                    let [kind, a, b, c, d] = report;
-                    let value = i32::from_ne_bytes([a, b, c, d]);
-                    self.exit = Some(match kind {
-                        b'x' => Exit::Code(value),
-                        b's' => Exit::Signal(value),
-                        _ => Exit::NotStarted(value),
-                    });
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => {
-                    if self.control.poll_readable(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-                // The supervisor has gone, and the command with it.
-                _ => self.exit = Some(Exit::Unknown),
-            }
-        }
-        Poll::Ready(())
-    }
-
-    pub(super) fn signal(&self, signal: i32) {
-        // Gone is as good.
-        let _ = rustix::io::write(&self.control, &[signal as u8]);
-    }
-
-    pub(super) fn exit(&self) -> Option<Exit> {
-        self.exit
-    }
-}
-
-/// RLIMIT_DATA or nothing, the script, the variables; NUL behind each.
-fn compose(script: &OsStr, env: &[(OsString, OsString)], data: Option<u64>) -> io::Result<Vec<u8>> {
-    let mut text = data.map(|n| n.to_string()).unwrap_or_default().into_bytes();
+/// RLIMIT_DATA or nothing, what is to be put in force ([`LANDLOCK`], [`ATTRIBUTES`]), the script, the variables; NUL behind each.
+fn compose(script: &OsStr, env: &[(OsString, OsString)], sandbox: &Sandbox) -> io::Result<Vec<u8>> {
+    let mut text = sandbox.data.map(|n| n.to_string()).unwrap_or_default().into_bytes();
+    text.push(0);
+    text.extend(sandbox.landlock.as_ref().map(|_| LANDLOCK));
+    text.extend(sandbox.attributes.as_ref().map(|_| ATTRIBUTES));
     text.push(0);
     text.extend_from_slice(script.as_bytes());
     text.push(0);
@@ -134,44 +108,53 @@ fn compose(script: &OsStr, env: &[(OsString, OsString)], data: Option<u64>) -> i
     Ok(text)
 }
 
-/// `picoclaw exec-child`, which the supervisor starts as the other user: reads what to run, closes the sandbox, becomes it.
+/// `picoclaw exec-child`, which the supervisor starts as the other user: reads what to run, and keeps it.
 ///
 /// # Errors
 /// Always: it does not return otherwise.
 pub fn become_command() -> io::Error {
-    // SAFETY: the supervisor has put both there, and nothing else in this process, which has just begun, owns them.
-    let (request, dir) =
-        unsafe { (File::from_raw_fd(REQUEST_FD), OwnedFd::from_raw_fd(FOLDER_FD)) };
-    let mut text = Vec::new();
-    if let Err(e) = request.take(BROKER_REQUEST_BYTES).read_to_end(&mut text) {
-        return e;
+    match prepare() {
+        Ok(never) => never,
+        Err(e) => e,
     }
+}
+
+fn prepare() -> io::Result<io::Error> {
+    harden::close_to_others();
+    // SAFETY: the supervisor has put them there, and nothing else in this process, which has just begun, owns them.
+    let [request, dir, rules, daemon] = unsafe {
+        [REQUEST_FD, FOLDER_FD, RULES_FD, ATTRIBUTES_FD].map(|fd| OwnedFd::from_raw_fd(fd))
+    };
+    for fd in [dir.as_raw_fd(), rules.as_raw_fd(), daemon.as_raw_fd(), CONTROL_FD] {
+        service::close_on_exec(fd)?;
+    }
+    let mut text = Vec::new();
+    File::from(request).take(BROKER_REQUEST_BYTES).read_to_end(&mut text)?;
     let mut parts = text.split(|b| *b == 0);
     let data = parts.next().and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
-    let Some(script) = parts.next() else { return io::ErrorKind::InvalidData.into() };
-    let filter = match Filter::new(&ProtectedProcesses::parent()) {
-        Ok(filter) => seccomp::available().then_some(filter),
-        Err(e) => return e,
+    let (Some(force), Some(script)) = (parts.next(), parts.next()) else {
+        return Err(io::ErrorKind::InvalidData.into());
     };
+    let variables = parts.filter(|v| v.contains(&b'=') && v[0] != b'=').map(<[u8]>::to_vec);
+    let program = Program::shell(script.to_vec(), variables.collect())?;
+    let filter = Filter::new(&ProtectedProcesses::parent())?;
     let sandbox = Sandbox {
         data,
         processes: tasks().map(|now| now + EXEC_PROCESSES),
-        filter,
+        filter: seccomp::available().then_some(filter),
         ..Sandbox::default()
     };
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(OsStr::from_bytes(script)).env_clear();
-    for variable in parts {
-        let at = variable.iter().position(|b| *b == b'=').unwrap_or(0);
-        let (name, value) = variable.split_at(at);
-        if !name.is_empty() {
-            command.env(OsStr::from_bytes(name), OsStr::from_bytes(&value[1..]));
-        }
-    }
-    match Entry::new(&dir, &sandbox).of_parent().enter() {
-        Ok(()) => command.exec(),
-        Err(e) => e,
-    }
+    let hook = force.contains(&ATTRIBUTES).then(Hook::new).transpose()?;
+    let (hook, socket) = hook.unzip();
+    let rules = force.contains(&LANDLOCK).then_some(rules);
+    let mut entry = Entry::new(&dir, &sandbox)
+        .with_rules(rules.as_ref().map(AsRawFd::as_raw_fd))
+        .with_hook(hook);
+    let mut answers = socket.map(|socket| KeeperAnswers::new(socket, daemon));
+    let also = answers.as_ref().map_or(-1, KeeperAnswers::first);
+    let mut serve = |_: RawFd| answers.as_mut().map_or(-1, KeeperAnswers::serve);
+    let post = Post { control: CONTROL_FD, begun: -1, copied: false, also, serve: &mut serve };
+    keeper::keep(&program, &mut entry, post)
 }
 
 #[cfg(test)]
@@ -181,14 +164,16 @@ mod tests {
     #[test]
     fn a_request_is_bounded_and_fits_into_a_socket() {
         let env = |bytes: usize| [("A".into(), "v".repeat(bytes).into())];
-        let text = compose(OsStr::new("x y"), &env(1), Some(7)).expect("a request");
-        assert_eq!(text, b"7\0x y\0A=v\0");
-        let room = BROKER_REQUEST_BYTES as usize - 6;
-        let text = compose(OsStr::new("x"), &env(room), None).expect("a request");
+        let none = Sandbox::default();
+        let limited = Sandbox { data: Some(7), ..Sandbox::default() };
+        let text = compose(OsStr::new("x y"), &env(1), &limited).expect("a request");
+        assert_eq!(text, b"7\0\0x y\0A=v\0");
+        let room = BROKER_REQUEST_BYTES as usize - 7;
+        let text = compose(OsStr::new("x"), &env(room), &none).expect("a request");
         assert_eq!(text.len() as u64, BROKER_REQUEST_BYTES);
         let (mut request, _theirs) = UnixStream::pair().expect("a pair");
         request.set_nonblocking(true).expect("a mode");
         request.write_all(&text).expect("room");
-        assert!(compose(OsStr::new("x"), &env(room + 1), None).is_err());
+        assert!(compose(OsStr::new("x"), &env(room + 1), &none).is_err());
     }
 }

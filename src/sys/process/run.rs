@@ -11,7 +11,9 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::{Child, Exit};
-use crate::limits::{EXEC_OUTPUT_HALF, EXEC_OUTPUT_READ, EXEC_PIPE_GRACE, EXEC_TERM_GRACE};
+use crate::limits::{
+    EXEC_END_WAIT, EXEC_OUTPUT_HALF, EXEC_OUTPUT_READ, EXEC_PIPE_GRACE, EXEC_TERM_GRACE,
+};
 use crate::proto::excerpt::HeadTail;
 
 /// Why a command is over.
@@ -96,13 +98,24 @@ pub async fn run(mut child: Child, timeout: Duration) -> Outcome {
             },
         }
     }
-    // While the leader is a zombie its number, which names the group, cannot be given to anyone else.
     child.signal(Signal::KILL);
+    all_gone(&mut child).await;
     read(&mut child.stdout, &mut buffer, &mut out.stdout);
     read(&mut child.stderr, &mut buffer, &mut out.stderr);
-    let exit = if phase == Phase::Draining { child.reap() } else { None };
+    let exit = if phase == Phase::Draining { child.exit() } else { None };
     out.end = forced.unwrap_or(End::Exit(exit.unwrap_or(Exit::Unknown)));
     out
+}
+
+/// Waits until nothing of the command is left, but for what hangs in the kernel.
+async fn all_gone(child: &mut Child) {
+    let mut limit = Timer::after(EXEC_END_WAIT);
+    poll_fn(|cx| {
+        child.poll_attributes(cx);
+        let late = Pin::new(&mut limit).poll(cx).is_ready();
+        if late || child.poll_over(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 enum Event {

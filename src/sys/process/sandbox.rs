@@ -59,8 +59,6 @@ pub(super) struct Entry {
     dir: RawFd,
     /// Descriptors up to here are closed one by one where close_range is missing.
     last_fd: RawFd,
-    /// Who started it: a command does not outlive its parent.
-    parent: libc::pid_t,
     limits: [(i32, Option<u64>); 5],
     oom_score: i16,
     landlock: Option<RawFd>,
@@ -72,8 +70,6 @@ pub(super) struct Entry {
 impl Entry {
     /// `sandbox` and `dir` have to live until the exec.
     pub(super) fn new(dir: &impl AsRawFd, sandbox: &Sandbox) -> Entry {
-        // SAFETY: getpid has no preconditions.
-        let parent = unsafe { libc::getpid() };
         // The type of a resource differs between C libraries.
         let limits = [
             (libc::RLIMIT_CORE as i32, Some(0)),
@@ -85,7 +81,6 @@ impl Entry {
         Entry {
             dir: dir.as_raw_fd(),
             last_fd: last_fd(),
-            parent,
             limits,
             oom_score: sandbox.oom_score,
             landlock: sandbox.landlock.as_ref().map(LandlockRules::as_raw_fd),
@@ -100,14 +95,30 @@ impl Entry {
         Entry { hook, ..self }
     }
 
-    /// For a process that closes its own sandbox.
-    pub(super) fn of_parent(self) -> Entry {
-        // SAFETY: getppid has no preconditions.
-        Entry { parent: unsafe { libc::getppid() }, ..self }
+    /// With the rules that another process has made ([`LandlockRules`]).
+    pub(super) fn with_rules(self, landlock: Option<RawFd>) -> Entry {
+        Entry { landlock, ..self }
     }
 
-    /// Called in the child, between fork and exec.
-    pub(super) fn enter(&self) -> io::Result<()> {
+    /// The command must not signal its keeper.
+    pub(super) fn protect(&mut self, keeper: libc::pid_t) {
+        if let Some(filter) = &mut self.filter {
+            filter.protect(keeper as u32);
+        }
+    }
+
+    /// Descriptors beyond are not open.
+    pub(super) fn last_fd(&self) -> RawFd {
+        self.last_fd
+    }
+
+    /// Closes this process's end of the hook, which is the command's.
+    pub(super) fn forget_hook(&mut self) {
+        self.hook = None;
+    }
+
+    /// Called in the child of `parent`, which it does not outlive, between fork and exec.
+    pub(super) fn enter(&self, parent: libc::pid_t) -> io::Result<()> {
         // SAFETY: every call below is a plain system call on integers or on memory of this frame, all of them
         // async-signal-safe (signal-safety(7)); the descriptors belong to this process.
         unsafe {
@@ -125,7 +136,7 @@ impl Entry {
             }
             // The kernel ends the command when the daemon ends; if that was a moment ago, end here.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
-            if libc::getppid() != self.parent {
+            if libc::getppid() != parent {
                 return Err(io::Error::from_raw_os_error(libc::ECANCELED));
             }
             for signal in 1..32 {

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
@@ -178,9 +177,12 @@ const FAMILIES: [i32; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 /// Kinds of files that are devices (S_IFCHR, S_IFBLK) have the second of these bits alone among the first.
 const DEVICES: (u64, u32) = (0xb000, 0x2000);
 
+/// In the place of the keeper's number, which is not known before the fork; more than any process has.
+const KEEPER: u32 = 0x7b4b_4550;
+
 /// Filters in the kernel's form, made before the fork. One for each error number that a denied call gets.
 #[derive(Clone)]
-pub struct Filter(Arc<[BpfProgram]>);
+pub struct Filter(Vec<BpfProgram>);
 
 /// Processes that must not be signalled.
 pub struct ProtectedProcesses {
@@ -247,7 +249,14 @@ impl Filter {
             denied.when(libc::SYS_socketpair, &[(1, MaskedEq(0xf), kind as u32)])?;
         }
         // Everybody (-1), the daemon, its group; 0 is the command's own group, as it leads a session.
-        let others = [u32::MAX, of.pid, of.group.wrapping_neg(), of.pid.wrapping_neg()];
+        let others = [
+            u32::MAX,
+            of.pid,
+            of.group.wrapping_neg(),
+            of.pid.wrapping_neg(),
+            KEEPER,
+            KEEPER.wrapping_neg(),
+        ];
         denied.values(libc::SYS_kill, 0, &others)?;
         // A thread's number means its process, too.
         denied.values(libc::SYS_kill, 0, &of.threads)?;
@@ -258,9 +267,10 @@ impl Filter {
             libc::SYS_rt_tgsigqueueinfo,
             libc::SYS_pidfd_open,
         ] {
-            denied.values(call, 0, &[of.pid])?;
+            denied.values(call, 0, &[of.pid, KEEPER])?;
         }
         denied.values(libc::SYS_tkill, 0, &of.threads)?;
+        denied.values(libc::SYS_tkill, 0, &[KEEPER])?;
         let (mask, device) = DEVICES;
         denied.when(libc::SYS_mknodat, &[(2, MaskedEq(mask), device)])?;
         #[cfg(target_arch = "x86_64")]
@@ -282,6 +292,17 @@ impl Filter {
             families.program(libc::EAFNOSUPPORT)?,
         ];
         Ok(Filter(programs.into()))
+    }
+
+    /// Puts the number of the command's keeper in its place. Does not allocate.
+    pub(super) fn protect(&mut self, keeper: u32) {
+        for step in self.0.iter_mut().flatten() {
+            if step.k == KEEPER {
+                step.k = keeper;
+            } else if step.k == KEEPER.wrapping_neg() {
+                step.k = keeper.wrapping_neg();
+            }
+        }
     }
 
     /// Puts the filters in force for this process and all it starts, which needs no_new_privs. Called between fork and

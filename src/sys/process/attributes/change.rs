@@ -45,9 +45,9 @@ pub(super) enum Change {
 
 impl Change {
     /// Makes it; of one of the folders that are the command's (`is_root`) the owner keeps his rights.
-    pub(super) fn make(self, file: &OwnedFd, stat: &Stat, is_root: bool) -> Result<(), Errno> {
+    pub(super) fn make(&self, file: &OwnedFd, stat: &Stat, is_root: bool) -> Result<(), Errno> {
         let kind = stat.st_mode & libc::S_IFMT;
-        match self {
+        match *self {
             Change::Mode(mode) => {
                 let mode = mode & 0o7777;
                 let folder = kind == libc::S_IFDIR;
@@ -68,7 +68,7 @@ impl Change {
                 let same = same(user, stat.st_uid) && same(group, stat.st_gid);
                 if same { Ok(()) } else { Err(Errno::PERM) }
             }
-            Change::Times(times) => utimensat(file, "", &times, AtFlags::EMPTY_PATH),
+            Change::Times(ref times) => utimensat(file, "", times, AtFlags::EMPTY_PATH),
         }
     }
 }

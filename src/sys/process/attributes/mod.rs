@@ -8,6 +8,7 @@
 
 mod change;
 mod listener;
+mod shared;
 
 use std::future::Future;
 use std::io;
@@ -24,6 +25,7 @@ use rustix::io::Errno;
 pub(super) use change::FCHMODAT2;
 pub(super) use listener::Hook;
 use listener::Notification;
+pub(super) use shared::KeeperAnswers;
 
 use crate::limits::SANDBOX_ANSWERS;
 use crate::sys::beneath::path_of;
@@ -35,7 +37,7 @@ pub struct AttributeRules(Vec<(PathBuf, Vec<PathBuf>)>);
 
 impl AttributeRules {
     /// The tree at `folder` may be changed but for `hidden`, and for the folders that lead there. Both by their real paths.
-    pub(super) fn allow(&mut self, folder: PathBuf, hidden: &[PathBuf]) {
+    pub fn allow(&mut self, folder: PathBuf, hidden: &[PathBuf]) {
         let hidden = hidden.iter().filter(|h| h.starts_with(&folder)).cloned().collect();
         self.0.push((folder, hidden));
     }
@@ -58,6 +60,8 @@ impl AttributeRules {
 pub(super) struct AttributeBroker {
     listener: Async<Arc<OwnedFd>>,
     rules: Arc<AttributeRules>,
+    /// What answers, see [`answer_some`].
+    answer: fn(&OwnedFd, &AttributeRules) -> bool,
     /// An answer in the making; whether there may be more.
     work: Option<BlockingTask<bool>>,
 }
@@ -65,8 +69,21 @@ pub(super) struct AttributeBroker {
 impl AttributeBroker {
     /// For the child that was started with the [`Hook`] of this socket.
     pub(super) fn new(socket: &OwnedFd, rules: AttributeRules) -> io::Result<AttributeBroker> {
-        let listener = Async::new_nonblocking(Arc::new(listener::receive(socket)?))?;
-        Ok(AttributeBroker { listener, rules: Arc::new(rules), work: None })
+        AttributeBroker::of(listener::receive(socket)?, rules, answer_some)
+    }
+
+    /// For a command of another user, whose keeper asks at the other end of `socket` ([`shared`]).
+    pub(super) fn shared(socket: OwnedFd, rules: AttributeRules) -> io::Result<AttributeBroker> {
+        AttributeBroker::of(socket, rules, shared::answer_wishes)
+    }
+
+    fn of(
+        listener: OwnedFd,
+        rules: AttributeRules,
+        answer: fn(&OwnedFd, &AttributeRules) -> bool,
+    ) -> io::Result<AttributeBroker> {
+        let listener = Async::new_nonblocking(Arc::new(listener))?;
+        Ok(AttributeBroker { listener, rules: Arc::new(rules), answer, work: None })
     }
 
     /// Answers what is there; ready when nobody is left who could ask.
@@ -86,7 +103,8 @@ impl AttributeBroker {
             }
             // Files may be on a disk that hangs: not on the loop.
             let (listener, rules) = (Arc::clone(self.listener.get_ref()), Arc::clone(&self.rules));
-            self.work = Some(spawn_blocking(move || answer_some(&listener, &rules)));
+            let answer = self.answer;
+            self.work = Some(spawn_blocking(move || answer(&listener, &rules)));
         }
     }
 }

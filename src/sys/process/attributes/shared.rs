@@ -1,0 +1,184 @@
+//! Changes of attributes by a command that runs as another user, in a workspace that belongs to both.
+//!
+//! Its keeper, which is of the same user, answers the command's calls: it makes the change, and the kernel judges it as the
+//! command's own. What is the daemon's file it opens and hands to the daemon with what is to be changed; the daemon looks
+//! where that is and makes the change if it is in the workspace. A message is [`Wish`] with a descriptor (SCM_RIGHTS), the
+//! answer an errno, 0 for none, in 4 bytes.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{AtFlags, Stat, Timestamps, statat};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
+};
+
+use super::change::{self, Change};
+use super::listener::{self, Notification};
+use super::{AttributeRules, path_of};
+use crate::limits::{SANDBOX_ANSWERS, SANDBOX_SHARED_WAIT};
+
+/// A change as a message: 0 and the mode, or 1 and seconds and nanoseconds of both times.
+type Wish = [i64; 5];
+
+/// The keeper's part.
+pub(in super::super) struct KeeperAnswers {
+    /// Brings the listener; then it is closed.
+    socket: OwnedFd,
+    listener: Option<OwnedFd>,
+    daemon: OwnedFd,
+    /// The daemon has not answered in time, or has gone.
+    lost: bool,
+}
+
+impl KeeperAnswers {
+    /// `socket` is of the command's [`super::Hook`], `daemon` leads to [`answer_wishes`].
+    pub(in super::super) fn new(socket: OwnedFd, daemon: OwnedFd) -> KeeperAnswers {
+        KeeperAnswers { socket, listener: None, daemon, lost: false }
+    }
+
+    /// The descriptor to watch first.
+    pub(in super::super) fn first(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Does what there is to do at the watched descriptor; the one to watch next, or -1.
+    pub(in super::super) fn serve(&mut self) -> RawFd {
+        let Some(listener) = self.listener.take() else {
+            self.listener = listener::receive(&self.socket).ok();
+            return self.listener.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        };
+        for _ in 0..SANDBOX_ANSWERS {
+            match listener::take(&listener) {
+                Ok(Some(call)) => {
+                    let result = self.perform(&listener, &call);
+                    listener::answer(&listener, &call, result);
+                }
+                Ok(None) => break,
+                Err(_) => return -1,
+            }
+        }
+        self.listener.insert(listener).as_raw_fd()
+    }
+
+    fn perform(&mut self, listener: &OwnedFd, call: &Notification) -> Result<(), Errno> {
+        let (target, change) = change::decode(call)?;
+        let file = target.open(call.pid)?;
+        // Only if the process still waits is what was read its own, and not of one that got its number.
+        if !listener::waits(listener, call) {
+            return Err(Errno::SRCH);
+        }
+        let stat = statat(&file, "", AtFlags::EMPTY_PATH)?;
+        let own = stat.st_uid == rustix::process::geteuid().as_raw();
+        match (change.make(&file, &stat, false), wish(&change)) {
+            (Err(Errno::PERM), Some(wish)) if !own => self.ask(&file, wish),
+            (result, _) => result,
+        }
+    }
+
+    fn ask(&mut self, file: &OwnedFd, wish: Wish) -> Result<(), Errno> {
+        let result = if self.lost { None } else { exchange(&self.daemon, file, wish) };
+        match result {
+            Some(0) => Ok(()),
+            Some(number) => Err(Errno::from_raw_os_error(number)),
+            None => {
+                self.lost = true;
+                Err(Errno::PERM)
+            }
+        }
+    }
+}
+
+fn wish(change: &Change) -> Option<Wish> {
+    match change {
+        Change::Mode(mode) => Some([0, i64::from(*mode), 0, 0, 0]),
+        Change::Times(times) => {
+            let (access, modified) = (&times.last_access, &times.last_modification);
+            Some([1, access.tv_sec, access.tv_nsec, modified.tv_sec, modified.tv_nsec])
+        }
+        Change::Owner(..) => None,
+    }
+}
+
+fn exchange(daemon: &OwnedFd, file: &OwnedFd, wish: Wish) -> Option<i32> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [file.as_fd()];
+    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let bytes: Vec<u8> = wish.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    sendmsg(daemon, &[IoSlice::new(&bytes)], &mut rights, SendFlags::NOSIGNAL).ok()?;
+    let limit = Timespec { tv_sec: SANDBOX_SHARED_WAIT, tv_nsec: 0 };
+    let mut polled = [PollFd::new(daemon, PollFlags::IN)];
+    if !matches!(poll(&mut polled, Some(&limit)), Ok(1)) {
+        return None;
+    }
+    let mut answer = [0; 4];
+    let (got, _) = recv(daemon, &mut answer[..], RecvFlags::DONTWAIT).ok()?;
+    (got == answer.len()).then_some(i32::from_ne_bytes(answer))
+}
+
+/// The daemon's part: answers what waits at `socket`; whether more may come.
+pub(super) fn answer_wishes(socket: &OwnedFd, rules: &AttributeRules) -> bool {
+    for _ in 0..SANDBOX_ANSWERS {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut rights = RecvAncillaryBuffer::new(&mut space);
+        let mut bytes = [0; size_of::<Wish>()];
+        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let got = match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut rights, flags) {
+            Ok(got) if got.bytes > 0 => got.bytes,
+            Err(Errno::AGAIN | Errno::INTR) => return true,
+            _ => return false,
+        };
+        let mut files = Vec::new();
+        for message in rights.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                files.extend(descriptors);
+            }
+        }
+        let result = match (files.first(), got == bytes.len()) {
+            (Some(file), true) => grant(file, &bytes, rules),
+            _ => Err(Errno::INVAL),
+        };
+        let number = result.err().map_or(0, Errno::raw_os_error);
+        let _ = send(socket, &number.to_ne_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
+    true
+}
+
+/// Makes the change, if the file is the daemon's and where the command may write.
+fn grant(file: &OwnedFd, wish: &[u8], rules: &AttributeRules) -> Result<(), Errno> {
+    let path = path_of(file).map_err(|_| Errno::PERM)?;
+    let stat = statat(file, "", AtFlags::EMPTY_PATH)?;
+    let kind = stat.st_mode & libc::S_IFMT;
+    // Another name of the file may be anywhere.
+    let alone = kind == libc::S_IFDIR || (kind == libc::S_IFREG && stat.st_nlink == 1);
+    let own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if !rules.cover(&path) || !alone || !own {
+        return Err(Errno::PERM);
+    }
+    let mut words = [0; 5];
+    for (word, bytes) in words.iter_mut().zip(wish.chunks_exact(8)) {
+        *word = i64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+    }
+    let [kind, first, ..] = words;
+    let change = match kind {
+        0 => Change::Mode(shared(first as u32 & 0o7777, &stat)),
+        _ => Change::Times(times(words)),
+    };
+    change.make(file, &stat, rules.is_folder(&path))
+}
+
+/// The commands' group keeps what the owner has: the file is theirs as well.
+fn shared(mode: u32, stat: &Stat) -> u32 {
+    let folder = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
+    mode | (mode & 0o700) >> 3 | if folder { libc::S_ISGID } else { 0 }
+}
+
+fn times([_, access, part, modified, part_of_that]: Wish) -> Timestamps {
+    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+    Timestamps { last_access: time(access, part), last_modification: time(modified, part_of_that) }
+}
