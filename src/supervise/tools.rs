@@ -112,6 +112,7 @@ impl Tools {
             drop(asked);
         }
         exec_broker::end_all_of(&self.user);
+        self.remove_temporary();
         self.running.retain_mut(BrokeredChild::turn);
     }
 

@@ -12,7 +12,10 @@ use super::schema::{integer, text};
 use super::scope::{PathUse, Scope, fault};
 use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, sandbox};
 use crate::config::{Config, ExecConfig};
-use crate::limits::{EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX};
+use super::workspace_group::is_shared;
+use crate::limits::{
+    EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TERM_GRACE, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX,
+};
 use crate::proto::excerpt::HeadTail;
 use crate::sys::process::{self, End, Exit, Outcome};
 use crate::sys::spawn_blocking;
@@ -167,6 +170,30 @@ async fn execute(
     }
     Ok(report(outcome, limit))
 }
+
+/// Gives the daemon what the commands' user keeps to itself (mode 0600, say) at a path of the workspace: its owner does, in the
+/// sandbox. False where commands have no user of their own, or it was not done.
+pub async fn open_to_daemon(config: &Config, path: &str) -> bool {
+    if !is_shared(config) {
+        return false;
+    }
+    let path = path.strip_prefix(&*config.agent.workspace.to_string_lossy()).unwrap_or(path);
+    let mut environment = environment(&config.tools.exec);
+    environment.push(("FILE".into(), path.into()));
+    let (plan, scope) = (sandbox::Plan::new(config, &[]), Scope::new(config, &[]));
+    let built = spawn_blocking(Box::new(move || {
+        let dir = scope.ok()?.place(".", PathUse::Read).ok()?.open_folder().ok()?;
+        Some((dir, plan.build().ok()?.0))
+    }));
+    let Some((dir, sandbox)) = built.await else { return false };
+    let Ok(child) = process::shell(OsStr::new(OPEN_UP), &dir, &environment, sandbox) else {
+        return false;
+    };
+    process::run(child, EXEC_TERM_GRACE).await.end == End::Exit(Exit::Code(0))
+}
+
+/// Every part of the path that is the user's own, for the group as for the user.
+const OPEN_UP: &str = r#"set -f; IFS=/; at=.; for part in $FILE; do at=$at/$part; [ ! -O "$at" ] || chmod g+rwX "$at" || exit 1; done"#;
 
 /// Opens the working directory and judges the command as it would run there. The command starts in this
 /// descriptor, so swapping the folder for a link in between has no effect.

@@ -296,3 +296,7 @@ fn tell(fd: RawFd, report: [u8; 5]) {
     // SAFETY: the buffer is this frame's. A socket without its other end must not end us: all signals are blocked.
     unsafe { libc::write(fd, report.as_ptr().cast(), report.len()) };
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;
