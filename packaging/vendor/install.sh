@@ -101,7 +101,7 @@ user() {
 	done
 }
 user picoclaw "$home"
-# Whom commands run as: vendor kernels have no Landlock.
+# Whom commands run as.
 user picoclaw-tool /
 owner=$(awk -F: '$1 == "picoclaw" { print $3 ":" $4 }' "$root/etc/passwd")
 step user

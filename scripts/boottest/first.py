@@ -74,7 +74,10 @@ def conversation(s):
     answer = s.ask('My bicycle is green. [call:write_file {"path":"note.txt","content":"green"}] '
                    '[call:exec {"command":"id -un; cat note.txt"}]')
     results = " ".join(s.peer.tool_results())
-    s.check("a conversation over TLS with tool calls", answer and "picoclaw" in results and "green" in results, results)
+    s.check("a conversation over TLS with tool calls", answer and "green" in results, results)
+    s.check("commands run as picoclaw-tool", "picoclaw-tool" in results, results)
+    told = s.state()["tools"]
+    s.check("inside Landlock, seccomp and a user of their own", "a user of their own+landlock+seccomp" in told, told)
 
 
 def limits(s, board):
