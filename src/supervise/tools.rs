@@ -119,10 +119,7 @@ impl Tools {
     /// Removes what commands left in their folder for temporary files: some of it only they can.
     fn remove_temporary(&self) {
         let folder = self.home.join(exec_broker::TEMPORARY);
-        exec_broker::in_child_as(&self.user, || {
-            // The folder itself is the daemon's, and stays.
-            let _ = fs::remove_dir_all(&folder);
-        });
+        exec_broker::remove_all_of(&self.user, &folder);
     }
 
     /// The home may be passed through by the group of the commands and listed by the daemon alone. What is in it and is

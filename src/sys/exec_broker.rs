@@ -224,8 +224,16 @@ pub fn end_all_of(user: &Identity) {
     });
 }
 
+/// Removes what a user may remove of a folder.
+pub fn remove_all_of(user: &Identity, folder: &Path) {
+    in_child_as(user, || {
+        // The folder itself may be another's, and stays then.
+        let _ = std::fs::remove_dir_all(folder);
+    });
+}
+
 /// Does something in a child that is this user, and waits for it. Only in a process of one thread.
-pub fn in_child_as(user: &Identity, work: impl FnOnce()) {
+fn in_child_as(user: &Identity, work: impl FnOnce()) {
     // SAFETY: this process has one thread, so its child is as free as it is; the child leaves by _exit, and the parent waits for
     // exactly that child.
     unsafe {

@@ -14,6 +14,7 @@ use rustix::io::Result;
 
 use crate::config::Config;
 use crate::limits::{SANDBOX_DEPTH, SHARED_ENTRIES};
+use crate::sys::beneath::Root;
 use crate::sys::process;
 
 /// Folders of the workspace that remain private to the daemon: conversations, jobs.
@@ -63,8 +64,7 @@ pub fn is_shared(config: &Config) -> bool {
 pub fn share(folder: &Path) -> std::io::Result<()> {
     let Some(group) = group() else { return Ok(()) };
     let user = rustix::process::geteuid().as_raw();
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = rustix::fs::openat(CWD, folder, flags, Mode::empty())?;
+    let folder = Root::open(folder)?.locate(Path::new("."), false)?.open_folder()?;
     Ok(Walk { group, user, rights: 0o070, left: 0 }.share(&folder)?)
 }
 

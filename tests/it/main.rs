@@ -98,6 +98,7 @@ mod supervise;
 mod tidy;
 mod tool_call;
 mod tool_user;
+mod tool_user_files;
 mod trust;
 mod turns;
 mod unattended;

@@ -10,6 +10,7 @@ mod harden;
 mod keeper;
 mod landlock;
 mod peer;
+mod protected;
 mod remote_child;
 mod run;
 mod sandbox;
@@ -43,10 +44,11 @@ pub use cgroup_leaf::CgroupLeaf;
 pub use harden::harden;
 pub use landlock::{LandlockRules, abi as landlock_version};
 pub use peer::{is_tool, is_tool_behind, tasks};
+pub use protected::ProtectedProcesses;
 pub use remote_child::{adopt, become_command, has_exec_broker};
 pub use run::{End, Outcome, run};
 pub use sandbox::Sandbox;
-pub use seccomp::{Filter, ProtectedProcesses};
+pub use seccomp::Filter;
 pub use selftest::{SelftestResult, strength};
 
 /// How a process ended.

@@ -15,7 +15,7 @@ use seccompiler::{
 };
 
 use super::attributes::FCHMODAT2;
-use crate::limits::SANDBOX_THREADS;
+use super::protected::ProtectedProcesses;
 
 /// Never, with EPERM.
 const DENIED: &[i64] = &[
@@ -183,39 +183,6 @@ const KEEPER: u32 = 0x7b4b_4550;
 /// Filters in the kernel's form, made before the fork. One for each error number that a denied call gets.
 #[derive(Clone)]
 pub struct Filter(Vec<BpfProgram>);
-
-/// Processes that must not be signalled.
-pub struct ProtectedProcesses {
-    /// The daemon.
-    pub pid: u32,
-    /// Its process group.
-    pub group: u32,
-    /// Its threads.
-    pub threads: Vec<u32>,
-}
-
-impl ProtectedProcesses {
-    /// This process.
-    pub fn this() -> ProtectedProcesses {
-        // SAFETY: neither call has preconditions.
-        let (pid, group) = unsafe { (libc::getpid() as u32, libc::getpgrp() as u32) };
-        let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-        let threads = tasks.filter_map(|t| t.file_name().to_str()?.parse().ok());
-        ProtectedProcesses { pid, group, threads: threads.take(SANDBOX_THREADS).collect() }
-    }
-}
-
-impl ProtectedProcesses {
-    /// Who started this process, for one that closes its own sandbox.
-    pub fn parent() -> ProtectedProcesses {
-        // SAFETY: neither call has preconditions.
-        let (pid, group) = unsafe {
-            let pid = libc::getppid();
-            (pid as u32, libc::getpgid(pid) as u32)
-        };
-        ProtectedProcesses { pid, group, threads: vec![pid] }
-    }
-}
 
 impl Filter {
     /// The filter for a command of the process `of`.

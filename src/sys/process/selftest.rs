@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use super::attributes::Hook;
 use super::landlock::{self, LandlockRules};
+use super::protected::ProtectedProcesses;
 use super::sandbox::{Entry, Sandbox};
-use super::seccomp::{self, Filter, ProtectedProcesses};
+use super::seccomp::{self, Filter};
 
 /// What held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
