@@ -74,8 +74,12 @@ impl KeeperAnswers {
         }
         let stat = statat(&file, "", AtFlags::EMPTY_PATH)?;
         let own = stat.st_uid == rustix::process::geteuid().as_raw();
-        match (change.make(&file, &stat, false), wish(&change)) {
-            (Err(Errno::PERM), Some(wish)) if !own => self.ask(&file, wish),
+        let wish = wish(&change).filter(|_| !own);
+        if !own && wish.is_none() {
+            return Err(Errno::PERM);
+        }
+        match (change.make(&file, &stat, false), wish) {
+            (Err(Errno::PERM), Some(wish)) => self.ask(&file, wish),
             (result, _) => result,
         }
     }
