@@ -92,7 +92,7 @@ fn the_keeper_is_not_the_commands_to_signal() {
     let s = Scratch::new();
     let filter = Some(Filter::new(&ProtectedProcesses::this()).expect("a filter"));
     let script = "for signal in KILL STOP INT 0; do kill -$signal $PPID && echo DONE; kill -$signal -$PPID && echo DONE; done 2>/dev/null; \
-                  perl -e 'syscall(200, getppid(), 9) == 0 and print \"DONE\"; syscall(234, getppid(), getppid(), 9) == 0 and print \"DONE\"'; \
+                  perl -e '$p = shift; syscall(200, $p + 0, 9) == 0 and print \"DONE\"; syscall(234, $p + 0, $p + 0, 9) == 0 and print \"DONE\"' $PPID; \
                   sleep 300 & kill -9 $! && echo own";
     // The numbers of tkill and tgkill are of x86_64; elsewhere they are other calls, which are as refused.
     let (end, out) = finish(start(&s, script, Sandbox { filter, ..Sandbox::default() }));
