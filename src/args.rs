@@ -2,11 +2,13 @@
 
 use argh::{EarlyExit, FromArgs, SubCommands};
 
+mod audit;
 mod auth;
 mod config;
 mod home;
 mod skills;
 
+pub use audit::*;
 pub use auth::*;
 pub use config::*;
 pub use home::*;
@@ -55,6 +57,8 @@ pub enum Command {
     Cron(Cron),
     /// See the type.
     Skills(Skills),
+    /// See the type.
+    Audit(Audit),
     /// See the type.
     Auth(Auth),
     /// See the type.

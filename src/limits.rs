@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod audit;
 mod auth;
 mod blocking;
 mod cli;
@@ -21,6 +22,7 @@ mod memory;
 mod skill;
 mod subagent;
 
+pub use audit::*;
 pub use auth::*;
 pub use blocking::*;
 pub use cli::*;

@@ -92,6 +92,7 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
         Some(Command::Config(a)) => command::config::run(&a),
         Some(Command::Cron(a)) => command::cron::run(&a),
         Some(Command::Skills(a)) => command::skills::run(&a),
+        Some(Command::Audit(a)) => command::audit::run(&a),
         Some(Command::Auth(a)) => command::auth::run(&a),
         #[cfg(feature = "simulate")]
         Some(Command::Membench(a)) => command::membench::run(&a),

@@ -6,6 +6,7 @@ use super::within::within;
 use crate::bus::{Inbound, Question, Verdict};
 use crate::channel::AnyChannel;
 use crate::limits::DISK_WAIT;
+use crate::store::audit::{self, Who};
 use crate::store::frame::Frame;
 use crate::store::writer::Journal;
 use crate::tool::approval::Asker;
@@ -26,9 +27,22 @@ pub fn asker(channel: Option<Rc<AnyChannel>>, journal: Rc<Journal>, message: &In
             crate::log::info!("question {number} goes to user {user} of {}", to.channel);
             let verdict = channel.ask(&to, &user, &question).await;
             crate::log::info!("question {number}: {verdict:?}");
+            let who = Who { channel: &to.channel, chat: &to.chat, user: &user };
+            record(who, number, verdict);
             verdict
         })
     })
+}
+
+/// The answer, in the audit log; the call follows with its result.
+fn record(who: Who<'_>, number: u32, verdict: Verdict) {
+    let answer = match verdict {
+        Verdict::Yes => "yes",
+        Verdict::No => "no",
+        Verdict::TimedOut => "no answer",
+        Verdict::Unreachable => "not asked",
+    };
+    audit::record(who, &[("question", &number.to_string()), ("result", answer)]);
 }
 
 /// A question with the next number. The number is on the card before anybody sees it, so that no answer to an old question fits

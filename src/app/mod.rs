@@ -62,6 +62,7 @@ pub fn models(config: &Rc<Config>, http: &Client, allow_empty: bool) -> Result<M
 
 /// The agent of a configuration.
 pub fn agent(config: Rc<Config>, models: Models, http: Client, journal: Rc<Journal>) -> Agent {
+    crate::store::audit::start(&config.home);
     let workspace = &config.agent.workspace;
     let roots = Roots::of(&config);
     let readable: Vec<_> = roots.readable().iter().map(|p| p.to_path_buf()).collect();

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod ask;
+pub mod audit;
 pub mod auth;
 #[cfg(feature = "backup")]
 pub mod backup;

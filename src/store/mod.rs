@@ -4,6 +4,7 @@
 pub mod adopt;
 pub mod archive;
 pub mod atomic;
+pub mod audit;
 pub mod bounded_read;
 pub mod consolidation;
 pub mod credentials;

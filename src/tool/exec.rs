@@ -17,6 +17,7 @@ use crate::limits::{
     EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TERM_GRACE, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX,
 };
 use crate::proto::excerpt::HeadTail;
+use crate::store::audit::Who;
 use crate::sys::process::{self, End, Exit, Outcome};
 use crate::sys::spawn_blocking;
 
@@ -124,7 +125,10 @@ pub async fn scheduled(config: &Config, roots: &[PathBuf], command: &str) -> Too
         let dir = judged(config, roots, command, ".").await?;
         execute(config, roots, &secrets, command, dir, limit).await
     };
-    super::finish(done.await.unwrap_or_else(ToolResult::error), config, &secrets)
+    let result = super::finish(done.await.unwrap_or_else(ToolResult::error), config, &secrets);
+    let who = Who { channel: "cron", ..Who::default() };
+    super::audited(who, "exec", command, &result, &secrets);
+    result
 }
 
 /// The command's working directory, if guard and scope allow the command there.

@@ -30,6 +30,7 @@ use crate::config::{Config, redact};
 use crate::limits::TOOL_RESULT_BYTES;
 use crate::net::http::Client;
 use crate::proto::excerpt::keep_ends;
+use crate::store::audit::Who;
 
 /// The side effects of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +238,26 @@ pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult 
         )),
         Err(e) => ToolResult::error(e),
     };
-    finish(result, &ctx.config, &(ctx.secrets)())
+    let secrets = (ctx.secrets)();
+    let result = finish(result, &ctx.config, &secrets);
+    let who = Who { channel: &ctx.chat.channel, chat: &ctx.chat.chat, user: &ctx.sender.id };
+    audited(who, name, arguments, &result, &secrets);
+    result
+}
+
+/// Writes a call to the audit log.
+fn audited(who: Who<'_>, name: &str, arguments: &str, result: &ToolResult, secrets: &[String]) {
+    let refused = ["not done:", "Command blocked", "access denied"];
+    let outcome = match result.is_error {
+        false => "ok",
+        true if refused.iter().any(|text| result.for_model.starts_with(text)) => "refused",
+        true => "failed",
+    };
+    let why = if result.is_error { result.for_model.lines().next().unwrap_or("") } else { "" };
+    // First the secrets, then the length: half a secret would be left.
+    let arguments = redact(arguments, secrets, 0);
+    let fields = [("tool", name), ("result", outcome), ("why", why), ("arguments", &arguments)];
+    crate::store::audit::record(who, &fields);
 }
 
 /// The tool, and validated arguments.

@@ -5,6 +5,7 @@
 mod adoption;
 mod approvals;
 mod attack;
+mod audit;
 mod auth;
 mod auth_renewed;
 #[cfg(feature = "backup")]
