@@ -2,13 +2,11 @@
 
 use argh::{EarlyExit, FromArgs, SubCommands};
 
-mod audit;
 mod auth;
 mod config;
 mod home;
 mod skills;
 
-pub use audit::*;
 pub use auth::*;
 pub use config::*;
 pub use home::*;
@@ -122,15 +120,6 @@ pub struct Status {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "doctor")]
 pub struct Doctor {
-    /// as one JSON object
-    #[argh(switch)]
-    pub json: bool,
-}
-
-/// Print version, build and target.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "version")]
-pub struct Version {
     /// as one JSON object
     #[argh(switch)]
     pub json: bool,

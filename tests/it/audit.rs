@@ -16,7 +16,7 @@ fn calls_and_answers_are_logged_without_secrets() {
     let peer = peer(false);
     let home = Home::patched(&peer, &json!({}));
     let daemon = Daemon::start(&home, &peer);
-    let token = daemon_token(&home);
+    let token = "k-test-123456";
     let write = json!({ "path": "x.txt", "content": format!("a {token} b") });
     let marker = peer.say(OWNER, OWNER, &format!("[call:write_file {write}]"));
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
@@ -28,7 +28,7 @@ fn calls_and_answers_are_logged_without_secrets() {
     let all = eventually(SOON, || Some(entries(&home, &[])).filter(|all| all.len() >= 3))
         .expect("three lines");
     assert_eq!((&all[0]["tool"], &all[0]["result"]), (&json!("write_file"), &json!("ok")));
-    assert!(!all[0].to_string().contains(&token), "{}", all[0]);
+    assert!(!all[0].to_string().contains(token), "{}", all[0]);
     assert_eq!(all[0]["user"], OWNER.to_string());
     assert_eq!((&all[1]["result"], &all[1]["question"]), (&json!("no"), &json!("1")));
     assert_eq!((&all[2]["tool"], &all[2]["result"]), (&json!("exec"), &json!("refused")));
@@ -43,12 +43,4 @@ fn calls_and_answers_are_logged_without_secrets() {
         text.contains("exec refused: not done: the user said no") && text.contains("python3 x.py"),
         "{text}"
     );
-}
-
-fn daemon_token(home: &Home) -> String {
-    let config: Value = serde_json::from_str(&home.read("config.json")).expect("json");
-    let token = config
-        .pointer("/channels/telegram/token")
-        .or(config.pointer("/channel_list/telegram/token"));
-    token.and_then(Value::as_str).expect("a token").to_owned()
 }
