@@ -9,6 +9,7 @@ use super::secret::is_placeholder;
 use super::section::{BuildContext, Section};
 use super::table::FETCH_LIMIT;
 use super::tree::Node;
+use super::unsupported;
 use super::*;
 
 /// Schema versions that are read.
@@ -163,15 +164,17 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
 }
 
 fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
+    let judged = unsupported::judged(top, ctx);
     ToolsConfig {
         disabled: TOOLS
             .iter()
-            .filter(|t| !top.truth(&format!("tools.{t}.enabled")))
+            .filter(|t| !top.truth(&format!("tools.{t}.enabled")) || !unsupported::offered(top, t))
             .map(|t| (*t).to_owned())
             .collect(),
         approvals: TOOLS
             .iter()
             .filter_map(|t| match top.word(&format!("tools.{t}.approval")).as_str() {
+                _ if judged.asks(t) => Some(((*t).to_owned(), Approval::Ask)),
                 "never" => Some(((*t).to_owned(), Approval::Never)),
                 "ask" => Some(((*t).to_owned(), Approval::Ask)),
                 _ => None,

@@ -147,7 +147,13 @@ impl Walk<'_> {
         let wrong = match key.kind {
             Kind::Free | Kind::Unsupported => None,
             Kind::UnsupportedWarn => {
-                if node.bool_of("enabled") == Some(true) || !node.items().is_empty() {
+                let text = node.value().and_then(Value::as_str).unwrap_or_default();
+                let on = node.value() == Some(&Value::Bool(true));
+                if on
+                    || node.bool_of("enabled") == Some(true)
+                    || !node.items().is_empty()
+                    || !matches!(text, "" | "legacy")
+                {
                     self.findings.warn(
                         self.layers,
                         node.origin,

@@ -31,6 +31,7 @@ mod shapes;
 mod table;
 mod tools;
 mod tree;
+mod unsupported;
 mod web;
 
 pub use build::hosts;

@@ -61,7 +61,6 @@ pub fn normalise(root: &mut Node) {
         }
         for_each(web, merge_keys);
     }
-    root.remove("bindings");
 }
 
 /// The dimensions that an older `dm_scope` means; `None` for an unknown one.

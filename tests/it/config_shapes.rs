@@ -251,7 +251,10 @@ fn v1_and_v2_shapes() {
         (true, "http://h:1", "12345678")
     );
     assert_eq!(c.session.dimensions, ["chat", "sender"]);
-    assert_eq!(folder.warnings(), "");
+    assert_eq!(
+        folder.warnings(),
+        "home/config.json:4:49: bindings: not supported by this build, ignored"
+    );
 }
 
 /// Provider and model id that a v0 file comes to.

@@ -68,28 +68,31 @@ config_keys! {
         ("context_window", Int(0, ANY), "0");
         /// how many messages that arrive during a turn steer it between two tool calls
         ("steering_mode", Word("|one-at-a-time|all"), "\"one-at-a-time\"");
-        /// the two keys about skills below apply
+        /// the keys about tools and skills below apply
         ("turn_profile.enabled", Bool, "false");
         /// accepted; not used
         ("turn_profile.history.mode", Word("default|off"), "");
         /// accepted; not used
         ("turn_profile.system_prompt.mode", Word("default|off|custom"), "");
-        /// accepted; not used
+        /// which tools the agent has: all, none, or those of allow
         ("turn_profile.tools.mode", Word("default|off|custom"), "");
+        /// names of tools
+        ("turn_profile.tools.allow", List, "[]");
         /// which skills the agent sees: all, none, or those of allow
         ("turn_profile.skills.mode", Word("default|off|custom"), "\"default\"");
         /// names of skills; `skills` of the default entry of agents.list takes precedence
         ("turn_profile.skills.allow", List, "[]");
     }
     unused {
+        "context_manager_config",
+        "turn_profile.history.allow",
+        "turn_profile.system_prompt.allow",
+    }
+    noted {
         "routing",
         "tool_feedback",
         "split_on_marker",
         "context_manager",
-        "context_manager_config",
-        "turn_profile.history.allow",
-        "turn_profile.system_prompt.allow",
-        "turn_profile.tools.allow",
     }
 }
 

@@ -68,6 +68,9 @@ config_keys! {
         usb_notices: bool,
     }
     keys {
+        /// settings of the Go version that this build lacks (hooks, isolation) and for which calls need
+        /// not ask
+        ("ignore_unsupported", List, "[]");
         /// schema of the file, 0 to 3; without it v0.1.2's defaults apply
         ("version", Int(0, ANY), "");
         /// the model works through HEARTBEAT.md at intervals
@@ -87,14 +90,14 @@ config_keys! {
     unused {
         "events",
         "hooks",
+        "isolation",
         "build_info",
-        "bindings",
         "skills",
     }
     noted {
         "agents.list",
         "agents.dispatch",
-        "isolation",
+        "bindings",
         "evolution",
     }
 }
