@@ -1,6 +1,5 @@
-//! `picoclaw migrate`, `backup`, `restore`: a home as a whole.
+//! `picoclaw migrate`, `backup`, `restore`: a home as a whole; `audit` and `version`.
 
-#[cfg(any(feature = "migrate", feature = "backup"))]
 use argh::FromArgs;
 
 /// What `-` in place of a file becomes before the arguments are looked at, where a hyphen begins an option.
