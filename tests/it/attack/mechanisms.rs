@@ -246,6 +246,8 @@ pub const MECHANISMS: &[Mechanism] = &[
             "pairing::groups_never_answer_strangers_and_wait_to_be_asked",
         ],
     ),
+    tests("forged-senders", &["attack::forged::nobody_passes_for_the_owner"]),
+    tests("smuggled-requests", &["attack::forged::a_second_request_in_the_first_is_not_answered"]),
     tests(
         "guessed-codes",
         &[

@@ -3,6 +3,7 @@
 mod attempts;
 mod chain;
 mod commands;
+mod forged;
 pub mod mechanisms;
 mod names;
 mod races;
