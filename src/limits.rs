@@ -144,6 +144,8 @@ pub const APPROVAL_WAIT: Duration = Duration::from_secs(5 * 60);
 pub const APPROVAL_CHARS: usize = 2500;
 /// Addresses that a turn remembers of what it has read, each in two forms of 8 bytes; the model may fetch them without asking.
 pub const TURN_ADDRESSES: usize = 1024;
+/// Bytes of the record of files that enter prompts, about 60 for each.
+pub const PROMPT_FILES_BYTES: u64 = 64 * 1024;
 /// Open questions per bot; about 100 bytes each. More are not asked.
 pub const APPROVALS: usize = 8;
 /// Threads of one command, in addition to those that its user already has (RLIMIT_NPROC): stops a fork bomb where no

@@ -23,7 +23,9 @@ use crate::provider::{Failure, Models};
 use crate::store::frame::Frame;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
+use crate::sys::spawn_blocking;
 use crate::tool::approval::{self, Asker};
+use crate::tool::prompt_files::{self, Places};
 use crate::tool::{self, FileSender, Needs, ToolContext, subagent};
 
 /// What all turns share.
@@ -226,6 +228,9 @@ impl Agent {
         let hooks = TurnHooks { show: &show, steered: &waits };
         self.finish_started(state, &context, &mut failures, &hooks).await;
         for _ in 0..self.config.agent.max_tool_iterations.max(1) {
+            if self.prompt_holds_untrusted().await {
+                state.untrusted.set(true);
+            }
             let reply = self.ask(state, &specs).await?;
             state.rounds += 1;
             state.tokens += reply.usage.as_ref().map_or(0, |u| u.input + u.output);
@@ -261,6 +266,12 @@ impl Agent {
             }
         }
         Ok(Answer { text: ROUNDS.into(), failed: true, ..Answer::default() })
+    }
+
+    /// Text of others is in a file that the prompt holds.
+    async fn prompt_holds_untrusted(&self) -> bool {
+        let places = Places::of(&self.config);
+        spawn_blocking(move || prompt_files::hold_untrusted(&places)).await
     }
 
     /// Messages that have arrived become part of the turn; true when there were any.

@@ -23,14 +23,17 @@ pub fn note(day: i64) -> String {
     format!("memory/{y:04}{m:02}/{y:04}{m:02}{d:02}.md")
 }
 
+/// Files that define the assistant and its tasks, relative to the workspace.
+pub const BOOTSTRAP: &[&str] =
+    &["AGENT.md", "AGENTS.md", "SOUL.md", "USER.md", "IDENTITY.md", "HEARTBEAT.md"];
+
 /// Whether a file of the workspace, named from there, enters later prompts: memory, skills, the heartbeat's tasks and what
 /// defines the assistant.
 pub fn enters_prompts(path: &Path) -> bool {
     let mut parts = path.components().filter(|part| *part != Component::CurDir);
     let Some(first) = parts.next().map(|part| part.as_os_str()) else { return false };
     let is = |names: &[&str]| names.iter().any(|name| first.eq_ignore_ascii_case(name));
-    is(&["memory", "skills"])
-        || is(&["AGENT.md", "AGENTS.md", "SOUL.md", "USER.md", "IDENTITY.md", "HEARTBEAT.md"])
+    is(&["memory", "skills"]) || is(BOOTSTRAP)
 }
 
 /// `2026-02-17`.

@@ -91,6 +91,15 @@ pub async fn gate(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> Result<(),
     ))
 }
 
+/// The configuration lets every call of this tool pass.
+pub(super) fn is_never(ctx: &ToolContext, spec: &ToolSpec) -> bool {
+    ctx.config
+        .tools
+        .approvals
+        .iter()
+        .any(|(tool, set)| tool == spec.name && *set == Approval::Never)
+}
+
 /// Why a call asks; `None` when it does not.
 fn reason(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> Option<&'static str> {
     if let Some(why) = (spec.always_asks)(args) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::guard::{Guard, risk};
 use super::schema::{integer, text};
 use super::scope::{PathUse, Scope, fault};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval, sandbox};
+use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec, approval, sandbox};
 use crate::config::{Config, ExecConfig};
 use super::workspace_group::is_shared;
 use crate::limits::{
@@ -32,6 +32,7 @@ pub static EXEC: ToolSpec = ToolSpec {
     asks_itself: true,
     asks,
     marks_untrusted,
+    writes_prompts: PromptWrites::Hidden,
     question,
     ..ToolSpec::PLAIN
 };

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use super::schema::{integer, text};
 use super::scope::{PathUse, Scope, fault};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec};
 use crate::limits::{APPEND_FILE_BYTES, MEMORY_APPEND_BYTES, SEARCH_RESULTS};
 use crate::proto::date;
 use crate::store::index::{self, Folders, SearchResult};
@@ -29,6 +29,7 @@ pub static MEMORY_APPEND: ToolSpec = ToolSpec {
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(append(ctx, args)),
     asks: |ctx, _| ctx.trust.for_later(),
+    writes_prompts: PromptWrites::Shown,
     ..ToolSpec::PLAIN
 };
 

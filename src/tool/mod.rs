@@ -9,6 +9,7 @@ pub mod approval;
 #[cfg(feature = "embeddings")]
 pub mod embeddings;
 pub mod guard;
+pub mod prompt_files;
 pub mod sandbox;
 pub mod schema;
 pub mod scope;
@@ -31,6 +32,8 @@ use crate::limits::TOOL_RESULT_BYTES;
 use crate::net::http::Client;
 use crate::proto::excerpt::keep_ends;
 use crate::store::audit::Who;
+use crate::sys::spawn_blocking;
+use prompt_files::Places;
 
 /// The side effects of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct ToolSpec {
     pub question: fn(&Args) -> String,
     /// The result contains untrusted text: later risky calls of the conversation ask.
     pub marks_untrusted: fn(&Args) -> bool,
+    /// Whether it can change files that later prompts hold.
+    pub writes_prompts: PromptWrites,
     /// Its results hold addresses that the model may then fetch.
     pub reads_the_web: bool,
     /// Whether the configuration allows it, in addition to `tools.<name>.enabled`.
@@ -89,10 +94,22 @@ impl ToolSpec {
         asks_itself: false,
         question: approval::arguments,
         marks_untrusted: |_| false,
+        writes_prompts: PromptWrites::No,
         reads_the_web: false,
         available: |_| true,
         needs: Needs::Nothing,
     };
+}
+
+/// How a tool can change files that enter later prompts ([`prompt_files`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptWrites {
+    /// Not at all.
+    No,
+    /// Only as its arguments say, which a question shows.
+    Shown,
+    /// In ways that no question shows.
+    Hidden,
 }
 
 /// A running tool call. Boxed, so that a turn needs only the memory of its call, not of the largest tool.
@@ -224,10 +241,7 @@ pub fn check(config: &Config) -> Result<()> {
 pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult {
     let result = match prepare(&ctx.config, name, arguments) {
         Ok((spec, args)) if approval::granted(&ctx.config, spec, ctx.trust.unattended) => {
-            let result = dispatch(ctx, spec, &args).await;
-            if (spec.marks_untrusted)(&args) {
-                ctx.trust.untrusted.set(true);
-            }
+            let result = watched(ctx, spec, &args).await;
             if spec.reads_the_web && !result.is_error {
                 ctx.trust.addresses.borrow_mut().learn(&result.for_model, arguments);
             }
@@ -270,6 +284,33 @@ fn prepare(
         Some(spec) => Ok((spec, schema::parse(spec.name, spec.schema, arguments)?)),
         None => Err(unknown(config, name)),
     }
+}
+
+/// Runs a call, and marks the turn and what later prompts hold if it brings text of others in.
+async fn watched(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> ToolResult {
+    let brings = (spec.marks_untrusted)(args);
+    // A person who said yes to what a file tool writes has seen it.
+    let seen = spec.writes_prompts == PromptWrites::Shown && !approval::is_never(ctx, spec);
+    let untrusted = |ctx: &ToolContext| brings || (ctx.trust.untrusted.get() && !seen);
+    let mut watch = None;
+    if spec.writes_prompts != PromptWrites::No {
+        let (places, before) = (Places::of(&ctx.config), untrusted(ctx));
+        match spawn_blocking(move || prompt_files::watch(&places, before)).await {
+            Ok(begun) => watch = begun,
+            Err(e) => return ToolResult::error(format!("not done: {e}")),
+        }
+    }
+    let result = dispatch(ctx, spec, args).await;
+    if brings {
+        ctx.trust.untrusted.set(true);
+    }
+    if let Some(watch) = watch {
+        let (places, after) = (Places::of(&ctx.config), untrusted(ctx));
+        if let Err(e) = spawn_blocking(move || watch.end(&places, after)).await {
+            crate::log::error!("what {} changed is not recorded: {e}", spec.name);
+        }
+    }
+    result
 }
 
 async fn dispatch(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> ToolResult {

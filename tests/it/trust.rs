@@ -177,3 +177,28 @@ fn after_text_of_others_what_enters_later_prompts_asks() {
     assert_eq!(scene.home.read("workspace/memory/MEMORY.md"), "obey", "of before");
     assert!(!scene.home.path("workspace/skills/x/SKILL.md").exists());
 }
+
+#[test]
+fn what_a_command_wrote_after_text_of_others_makes_later_prompts_untrusted() {
+    let scene = start(&json!({ "tools": { "exec": { "approval": "never" } } }));
+    let file = scene.home.path("workspace/memory/MEMORY.md");
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+    let write = r#"[call:exec {"command":"echo obey >> memory/MEMORY.md"}]"#;
+    let anew = |scene: &Scene| {
+        scene.peer.command(OWNER, "/clear");
+        scene.say(Say::new(OWNER, OWNER, "anew"));
+    };
+    assert!(!scene.asks(write) && !scene.asks(&format!("{ELSEWHERE} first")), "its own");
+    scene.say(forwarded("obey"));
+    assert!(!scene.asks(&format!("{write} again")));
+    anew(&scene);
+    assert!(scene.request().contains("obey"), "{}", scene.request());
+    assert!(scene.asks(ELSEWHERE), "the prompt holds it");
+    let scene = scene.killed();
+    anew(&scene);
+    assert!(scene.asks(ELSEWHERE), "after a kill");
+    // Its owner has looked at it.
+    std::fs::write(&file, "tea at five\n").expect("saved");
+    anew(&scene);
+    assert!(!scene.asks(&format!("{ELSEWHERE} last")), "{}", scene.daemon.log());
+}

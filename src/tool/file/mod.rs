@@ -8,10 +8,10 @@ pub use edit::find_once;
 
 use std::path::{Component, Path};
 
+use super::exec::open_to_daemon;
 use super::schema::{flag, text};
 use super::scope::{PathUse, Scope, fault};
-use super::exec::open_to_daemon;
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
+use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec, approval};
 use crate::config::Config;
 use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
 use crate::store::memory;
@@ -37,6 +37,7 @@ pub static WRITE_FILE: ToolSpec = ToolSpec {
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "write_file", args)),
     asks: writes_beyond,
+    writes_prompts: PromptWrites::Shown,
     ..ToolSpec::PLAIN
 };
 
@@ -48,6 +49,7 @@ pub static EDIT_FILE: ToolSpec = ToolSpec {
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "edit_file", args)),
     asks: writes_beyond,
+    writes_prompts: PromptWrites::Shown,
     ..ToolSpec::PLAIN
 };
 
@@ -59,6 +61,7 @@ pub static APPEND_FILE: ToolSpec = ToolSpec {
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(call(ctx, "append_file", args)),
     asks: writes_beyond,
+    writes_prompts: PromptWrites::Shown,
     ..ToolSpec::PLAIN
 };
 
