@@ -29,6 +29,7 @@ impl Field {
             fs::write(path.join(name), text).expect("a file");
             set_mode(&path.join(name), 0o600);
         }
+        set_mode(&path.join("out"), 0o755);
         // What the names are exchanged with: a folder for a link, a file for a link, a second name, a FIFO.
         symlink("../out", path.join("top/e")).expect("a link");
         symlink("../../out/f", path.join("top/d/link")).expect("a link");
@@ -47,6 +48,8 @@ impl Field {
         assert_eq!(fs::read(out.join("f")).expect("a file"), SECRET, "{what}: written outside");
         let mode = fs::metadata(out.join("f")).expect("a file").mode();
         assert_eq!(mode & 0o7777, 0o600, "{what}: its mode");
+        let mode = fs::metadata(&out).expect("a folder").mode();
+        assert_eq!(mode & 0o7777, 0o755, "{what}: the folder's mode");
     }
 }
 
@@ -138,6 +141,12 @@ fn reading_stays_inside() {
         assert!(names.len() != 1, "listed outside");
         None
     });
+    race("each", |dir| {
+        let mut names = 0;
+        dir.folder("d", false).ok()??.each(99, &mut |_, _| names += 1).ok()?;
+        assert!(names != 1, "listed outside");
+        None
+    });
     race("meta", |dir| {
         let meta = dir.meta("d/f").ok()??;
         assert!(!(meta.file && meta.length == SECRET.len() as u64) || meta.mode & 0o777 == 0o600);
@@ -166,6 +175,11 @@ fn names_stay_inside() {
     race("rename-out", |dir| {
         no(dir.rename("d/f", "g", true).and_then(|()| dir.rename("g", "d/f", true)))
     });
+    race("take", |dir| {
+        let from = dir.folder("d", false).ok()??;
+        no(dir.take("f", &from).and_then(|()| dir.rename("f", "d/f", true)))
+    });
+    race("close", |dir| no(dir.close("d")));
     race("set-aside", |dir| no(dir.set_aside("d/f")));
     race("make-folder", |dir| no(dir.make_folder("d/n", 0o700).and_then(|()| dir.remove("d/n"))));
     race("folder", |dir| no(dir.folder("d/n", true)));
