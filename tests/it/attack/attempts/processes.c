@@ -82,12 +82,12 @@ static int prio_io_user(void) ROW(syscall(SYS_ioprio_set, 3, getuid(), 3 << 13 |
 static int prio_scheduler(void)
 {
 	struct sched_param p = { 0 };
-	return sched_setscheduler(daemon_pid, SCHED_IDLE, &p) == 0;
+	return syscall(SYS_sched_setscheduler, daemon_pid, SCHED_IDLE, &p) == 0;
 }
 static int prio_param(void)
 {
 	struct sched_param p = { 0 };
-	return sched_setparam(daemon_pid, &p) == 0;
+	return syscall(SYS_sched_setparam, daemon_pid, &p) == 0;
 }
 static int prio_attr(void)
 {
@@ -123,7 +123,7 @@ static int prio_own_oom(void)
 static int prio_real_time(void)
 {
 	struct sched_param p = { 1 };
-	return sched_setscheduler(0, SCHED_FIFO, &p) == 0;
+	return syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &p) == 0;
 }
 
 /* --- memory and descriptors */
