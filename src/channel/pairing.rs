@@ -65,15 +65,16 @@ impl Pairing {
         Pairing { channel: channel.into(), chosen, code: None, strangers: Vec::new() }
     }
 
-    /// The code in force and its remaining seconds, for console and status; `None` before a stranger wrote, after it was used or has
-    /// expired, and if the owner chose one (it is never shown, because the owner knows it).
+    /// The code in force and its remaining seconds, for console and status; `None` before [`Pairing::renew`] made one, after it
+    /// was used or has expired, and if the owner chose one (it is never shown, because the owner knows it).
     pub fn code_for_status(&self, now: u64) -> Option<(String, u64)> {
         let (code, born) = self.code.as_ref()?;
         let left = limits::PAIRING_LIFE.as_secs().saturating_sub(now.saturating_sub(*born));
         (left > 0).then(|| (code.iter().map(|byte| char::from(*byte)).collect(), left))
     }
 
-    /// Creates a code unless one is valid; `Some` if it is new and should be logged.
+    /// Creates a code unless one is valid; `Some` if it is new.
+    #[must_use = "a new code is logged, for strangers are told to look for it there"]
     pub fn renew(&mut self, now: u64, paired: &Paired, entropy: Entropy) -> Option<String> {
         if self.owner_code(paired).is_some() || self.code_for_status(now).is_some() {
             return None;

@@ -100,6 +100,22 @@ fn the_code_in_the_log_pairs_for_good() {
 }
 
 #[test]
+fn a_bot_without_users_logs_its_code_before_anybody_writes() {
+    let peer = peer(false);
+    let home = Home::patched(&peer, &telegram(json!({ "allow_from": [] })));
+    let daemon = Daemon::start(&home, &peer);
+    let code = eventually(SOON, || code_in(&daemon.log()));
+    let code = code.unwrap_or_else(|| panic!("no code in the log\n{}", daemon.log()));
+    assert!(home.run(&["status"]).stdout.contains(&code));
+    peer.say(STRANGER, STRANGER, "hello");
+    shown(&peer, &daemon, STRANGER, "/pair");
+    assert_eq!(daemon.log().matches(&code).count(), 1, "{}", daemon.log());
+    peer.command(STRANGER, &format!("/pair {code}"));
+    let marker = peer.say(STRANGER, STRANGER, "and now?");
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+}
+
+#[test]
 fn a_code_the_owner_chose_works_and_guessing_ends() {
     let peer = peer(false);
     let patch = json!({ "allow_from": [], "settings": { "pairing_code": CODE } });

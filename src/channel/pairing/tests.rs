@@ -21,7 +21,7 @@ fn a_stranger_is_told_once_and_the_code_is_new_once() {
 #[test]
 fn the_code_pairs_one_user() {
     let (mut pairing, mut paired) = machine();
-    pairing.renew(0, &paired, RANDOM);
+    let _ = pairing.renew(0, &paired, RANDOM);
     assert_eq!(pairing.attempt("1", " 23456789 ", 1, &mut paired), PairingResult::Paired);
     assert!(paired.contains("telegram", "1"));
     assert!(!paired.contains("other", "1"));
@@ -40,7 +40,7 @@ fn letters_match_in_either_case() {
 #[test]
 fn a_code_lives_fifteen_minutes() {
     let (mut pairing, mut paired) = machine();
-    pairing.renew(100, &paired, RANDOM);
+    let _ = pairing.renew(100, &paired, RANDOM);
     assert_eq!(pairing.code_for_status(999), Some((CODE.to_string(), 1)));
     assert_eq!(pairing.code_for_status(1000), None);
     assert_eq!(pairing.attempt("1", CODE, 1000, &mut paired), PairingResult::Wrong(4));
@@ -50,7 +50,7 @@ fn a_code_lives_fifteen_minutes() {
 #[test]
 fn five_wrong_tries_are_answered_and_the_right_code_still_counts() {
     let (mut pairing, mut paired) = machine();
-    pairing.renew(0, &paired, RANDOM);
+    let _ = pairing.renew(0, &paired, RANDOM);
     for left in [4, 3, 2, 1] {
         assert_eq!(pairing.attempt("1", "nope", 0, &mut paired), PairingResult::Wrong(left));
     }
@@ -83,7 +83,7 @@ fn strangers_in_any_number_keep_nobody_out() {
         }
         assert!(pairing.strangers.len() <= limits::PAIRING_STRANGERS);
     }
-    pairing.renew(1000, &paired, RANDOM);
+    let _ = pairing.renew(1000, &paired, RANDOM);
     assert_eq!(pairing.on_message("owner", 1000), StrangerReply::Tell);
     assert_eq!(pairing.attempt("owner", "typo", 1000, &mut paired), PairingResult::Wrong(4));
     assert_eq!(pairing.attempt("owner", CODE, 1000, &mut paired), PairingResult::Paired);

@@ -75,6 +75,16 @@ impl Telegram {
         }
     }
 
+    /// Sees to it that a pairing code is valid, and logs a new one. Without random bytes there is no code, and nobody pairs.
+    fn renew_code(&self, now: u64) {
+        let Some(entropy) = entropy() else { return };
+        let code = self.pairing.borrow_mut().renew(now, &self.paired.borrow(), entropy);
+        if let Some(code) = code {
+            let minutes = limits::PAIRING_LIFE.as_secs() / 60;
+            crate::log::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
+        }
+    }
+
     /// Sets the command menu in the background, with retries; never returns.
     async fn menu(&self) {
         let mut list = String::from("[");
@@ -146,9 +156,7 @@ impl Channel for Telegram {
         let now = self.api.now();
         // A bot without users always shows its owner a valid code.
         if self.allow_from.is_empty() && self.paired.borrow().count(&self.name) == 0 {
-            if let Some(entropy) = entropy() {
-                self.pairing.borrow_mut().renew(now, &self.paired.borrow(), entropy);
-            }
+            self.renew_code(now);
         }
         self.pairing.borrow().code_for_status(now).map_or_else(String::new, |(code, _)| code)
     }

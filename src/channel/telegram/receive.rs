@@ -261,13 +261,9 @@ impl Telegram {
         }
         let id = &message.sender.id;
         let now = self.api.now();
+        self.renew_code(now);
         let mut paired = self.paired.borrow_mut();
         let mut pairing = self.pairing.borrow_mut();
-        // Without random bytes there is no code, and nobody pairs.
-        if let Some(code) = super::entropy().and_then(|e| pairing.renew(now, &paired, e)) {
-            let minutes = limits::PAIRING_LIFE.as_secs() / 60;
-            crate::log::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
-        }
         let text = match command::of(message) {
             Some(command::Command::Pair(code)) if !code.is_empty() => {
                 match pairing.attempt(id, code, now, &mut paired) {
