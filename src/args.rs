@@ -201,8 +201,8 @@ pub struct CronAdd {
     /// chat for the answer; without it the one that wrote last
     #[argh(option, default = "String::new()")]
     pub to: String,
-    /// channel of that chat
-    #[argh(option, default = "\"telegram\".into()")]
+    /// channel of that chat (default telegram)
+    #[argh(option, default = "String::new()")]
     pub channel: String,
 }
 

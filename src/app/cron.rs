@@ -133,7 +133,7 @@ impl Scheduler {
             self.load().await;
         }
         if let Some(job) = done.run {
-            self.fire(job, None).await;
+            self.fire(job, None).await?;
         }
         // Full means a wake-up is under way already.
         let _ = self.wake.0.try_send(());
@@ -152,7 +152,8 @@ impl Scheduler {
                         self.table.borrow_mut().remove(job);
                         self.load().await;
                     }
-                    _ => self.fire(job, Some(due)).await,
+                    // Why not is in the log and in the job's state.
+                    _ => drop(self.fire(job, Some(due)).await),
                 }
             }
             if let Event::Ended(ended) = self.sleep(&mut timer).await {
@@ -255,10 +256,9 @@ impl Scheduler {
         }
         let mut kept = Vec::new();
         for notice in &notices.chats {
-            let own = Some(notice.to.clone()).filter(|to| self.notifier.has_channel(to));
-            match own.or_else(|| self.notifier.reachable_chat()) {
-                Some(to) => kept.push(self.inbox.admit(notice.message(to, now)).await),
-                None => crate::log::warn!("nobody could be told of missed jobs"),
+            match self.notifier.destination(notice.to.clone()) {
+                Ok(to) => kept.push(self.inbox.admit(notice.message(to, now)).await),
+                Err(why) => crate::log::warn!("nobody could be told of missed jobs: {why}"),
             }
         }
         let path = self.path.clone();
@@ -277,7 +277,10 @@ impl Scheduler {
     }
 
     /// Fires a job, or passes this time over when the one before still runs.
-    async fn fire(&self, key: u64, due: Option<Due>) {
+    ///
+    /// # Errors
+    /// Why it did not fire.
+    async fn fire(&self, key: u64, due: Option<Due>) -> Result<(), String> {
         let (path, mac) = (self.path.clone(), self.approval_mac());
         let found = crate::sys::spawn_blocking(move || {
             let job = find(&path, key)?;
@@ -286,27 +289,33 @@ impl Scheduler {
         });
         let Some((job, approved)) = found.await else {
             self.table.borrow_mut().remove(key);
-            return;
+            return Ok(());
         };
         let now = self.now();
-        let id = if self.inbox.has_open(CRON, job.id()) {
-            crate::log::warn!("job {}: the last run has not ended; this one is left out", job.id());
-            None
-        } else {
-            match self.message(&job, due, now, approved) {
-                Some(message) => Some(self.inbox.admit(message).await),
-                None => {
-                    crate::log::warn!("job {}: there is no chat for its answer yet", job.id());
-                    None
-                }
-            }
+        let job_id = job.id().to_owned();
+        let open = self.inbox.has_open(CRON, &job_id);
+        let message = match self.message(&job, due, now, approved) {
+            _ if open => Err("the last run has not ended; this one is left out".to_owned()),
+            made => made,
+        };
+        let admitted = match message {
+            Ok(message) => Ok(self.inbox.admit(message).await),
+            Err(why) => Err(why),
         };
         if due.is_some() {
             self.record(key, job, now).await;
         }
-        if let Some(id) = id {
-            self.inbox.start(id);
+        match admitted {
+            Ok(id) => self.inbox.start(id),
+            Err(why) => {
+                crate::log::warn!("job {job_id}: {why}");
+                if !open {
+                    self.ended((job_id, Some(why.clone()))).await;
+                }
+                return Err(why);
+            }
         }
+        Ok(())
     }
 
     /// Writes down that a job has fired, and when it does so next.
@@ -343,11 +352,19 @@ impl Scheduler {
         }
     }
 
-    /// The message of a firing; `None` while there is no chat to answer in.
-    fn message(&self, job: &Job, due: Option<Due>, now: Now, approved: bool) -> Option<Inbound> {
-        let own = Some(job.to()).filter(|to| self.notifier.has_channel(to));
-        let from = own.or_else(|| self.notifier.reachable_chat())?;
-        Some(cron_message::message(&self.agent.config.tools, job, from, due, now, approved))
+    /// The message of a firing.
+    ///
+    /// # Errors
+    /// There is no chat to answer in.
+    fn message(
+        &self,
+        job: &Job,
+        due: Option<Due>,
+        now: Now,
+        approved: bool,
+    ) -> Result<Inbound, String> {
+        let from = self.notifier.destination(job.to())?;
+        Ok(cron_message::message(&self.agent.config.tools, job, from, due, now, approved))
     }
 
     /// Keeps how a firing ended, and clears up behind jobs that are gone.

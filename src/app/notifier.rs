@@ -86,8 +86,24 @@ impl Notifier {
         self.last_chat().filter(|to| self.has_channel(to))
     }
 
+    /// The chat that something for `to` goes to: that one, or the last that wrote where `to` names none. What was meant for
+    /// one chat never goes to another.
+    ///
+    /// # Errors
+    /// Why it goes nowhere.
+    pub fn destination(&self, to: Address) -> Result<Address, String> {
+        if to.chat.is_empty() {
+            let none = || "no chat has written yet, so there is none to answer in".to_owned();
+            return self.reachable_chat().ok_or_else(none);
+        }
+        if self.has_channel(&to) {
+            return Ok(to);
+        }
+        Err(format!("there is no channel {:?}; nothing is sent to another chat", to.channel))
+    }
+
     /// Whether there is a channel for this chat.
-    pub fn has_channel(&self, to: &Address) -> bool {
+    fn has_channel(&self, to: &Address) -> bool {
         !to.chat.is_empty() && self.outbox.channel(&to.channel).is_some()
     }
 

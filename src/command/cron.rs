@@ -20,6 +20,7 @@ use crate::sched::human_time;
 use crate::sched::job::Now;
 use crate::sched::zone::LocalClock;
 use crate::sched::{cron_store, jobs_file};
+use crate::store::state_file;
 use crate::sys::clock;
 use crate::tool::cron::{CronHandle, CronRequest};
 
@@ -30,9 +31,18 @@ use crate::tool::cron::{CronHandle, CronRequest};
 pub fn run(args: &args::Cron) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
-    match request(&args.command).and_then(|request| give(&loaded.config, request)) {
-        Ok(text) => {
+    let config = &loaded.config;
+    let checked = request(&args.command).and_then(|request| {
+        check_channel(config, &request.to)?;
+        let waits = request.action == "add" && request.to == Address::default();
+        Ok((give(config, request)?, waits && last_chat(config).is_none()))
+    });
+    match checked {
+        Ok((text, nowhere)) => {
             println!("{text}");
+            if nowhere {
+                println!("{NO_CHAT}");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(text) => {
@@ -42,6 +52,30 @@ pub fn run(args: &args::Cron) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+const NO_CHAT: &str =
+    "warning: no chat has written yet, so nothing is sent until one does; --to names a chat";
+
+/// Refuses a chat of a channel that is not enabled.
+fn check_channel(config: &Config, to: &Address) -> Result<(), String> {
+    if to.channel.is_empty() || has_channel(config, to) {
+        return Ok(());
+    }
+    let enabled = config.channels.iter().filter(|c| c.enabled).map(|c| c.name.as_str());
+    let names = enabled.collect::<Vec<_>>().join(", ");
+    let there =
+        if names.is_empty() { "none is enabled".into() } else { format!("there are: {names}") };
+    Err(format!("--channel: there is no channel {:?}; {there}", to.channel))
+}
+
+fn has_channel(config: &Config, to: &Address) -> bool {
+    config.channels.iter().any(|c| c.enabled && c.name == to.channel)
+}
+
+/// The chat that a job without one answers in.
+fn last_chat(config: &Config) -> Option<Address> {
+    state_file::last_chat(&config.home).filter(|to| has_channel(config, to))
 }
 
 fn request(command: &CronCommand) -> Result<CronRequest, String> {
@@ -79,8 +113,10 @@ fn add(a: &CronAdd, now: i64) -> Result<CronRequest, String> {
         ..CronRequest::default()
     };
     if !a.to.is_empty() {
-        request.to =
-            Address { channel: a.channel.clone(), chat: a.to.clone(), topic: String::new() };
+        let channel = if a.channel.is_empty() { "telegram" } else { &a.channel };
+        request.to = Address { channel: channel.into(), chat: a.to.clone(), topic: String::new() };
+    } else if !a.channel.is_empty() {
+        return Err("--channel needs --to, the chat".into());
     }
     if !a.every.is_empty() {
         request.every_seconds =

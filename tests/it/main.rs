@@ -39,6 +39,7 @@ mod conversation;
 mod conversation_shapes;
 mod cron;
 mod cron_command;
+mod cron_target;
 mod delivery;
 #[cfg(feature = "doctor")]
 mod doctor;
