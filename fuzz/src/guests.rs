@@ -89,7 +89,7 @@ pub fn feed_enc(data: &[u8]) {
 /// Any of their four files at a time: no more entries than allowed, each of them whole.
 #[cfg(feature = "migrate")]
 pub fn feed_openclaw(data: &[u8]) {
-    use picoclaw::command::migrate::{from_openclaw, migrator::Report};
+    use picoclaw::command::migrate::{from_openclaw, report::Report};
     use picoclaw::limits::MIGRATE_MODELS;
     let Ok(theirs) = from_openclaw::read(&lossy(data)) else { return };
     for place in 0..4 {

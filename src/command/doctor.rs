@@ -2,15 +2,16 @@
 //! a file of its own, written to try the disk, is gone afterwards.
 
 mod disk;
+mod findings;
 mod reach;
 
-use std::borrow::Cow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::findings::{CLOCK, Reporter, Severity};
 use crate::app::control::{self, Report};
 use crate::args;
 use crate::config::{self, Config, LoadOptions, Loaded};
@@ -21,50 +22,7 @@ use crate::proto::{binschema, date};
 use crate::store::credentials;
 use crate::sys::{clock, files, memory};
 use crate::tool::sandbox;
-
-/// What became of one look.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Severity {
-    /// As it should be.
-    Good,
-    /// Works, but not as well as it could.
-    Warning,
-    /// Does not work.
-    Bad,
-}
 use Severity::{Bad, Good, Warning};
-
-/// Says things as they are found.
-pub struct Reporter {
-    json: Option<Vec<Value>>,
-    secrets: Vec<String>,
-    failed: bool,
-}
-
-impl Reporter {
-    /// `cure` is what to do; shown where something is to be done.
-    pub fn note(&mut self, grade: Severity, check: &str, what: &str, cure: &str) {
-        self.failed |= grade == Bad;
-        let what: Cow<str> = config::redact(what, &self.secrets, 0);
-        let cure = if grade == Good { "" } else { cure };
-        let (mark, state) = match grade {
-            Good => ("✓", "ok"),
-            Warning => ("!", "warning"),
-            Bad => ("✗", "failed"),
-        };
-        match &mut self.json {
-            Some(all) => {
-                all.push(json!({ "check": check, "state": state, "what": what, "do": cure }));
-            }
-            None => {
-                println!("{mark} {check}: {what}");
-                if !cure.is_empty() {
-                    println!("    → {cure}");
-                }
-            }
-        }
-    }
-}
 
 /// Exit status 1 when something fails.
 ///
@@ -98,9 +56,6 @@ pub fn run(args: &args::Doctor) -> Result<ExitCode> {
     }
     Ok(if out.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
-
-/// What helps against a wrong clock.
-pub const CLOCK: &str = "set the time (`date -s`), or let it be set: time.servers in the configuration, UDP port 123 open";
 
 /// The configuration in force after a start now: this one, or the last good one.
 fn configuration(out: &mut Reporter, options: &LoadOptions, home: &Path) -> Option<Loaded> {

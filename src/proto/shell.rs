@@ -5,6 +5,7 @@
 //! here-documents and reserved words of POSIX shells (XCU 2.2 to 2.10).
 
 mod here_document;
+mod read_word;
 mod word;
 
 pub use word::Word;

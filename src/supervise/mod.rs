@@ -29,41 +29,12 @@ pub mod user;
 pub mod watchdog;
 
 pub use run::run;
+pub use user::identity_of;
 
-use std::fs;
 use std::path::PathBuf;
-
-use self::settings::Settings;
-use crate::sys::service::{Identity, effective_uid};
-use crate::{Error, Result};
 
 /// What may be read about a running supervisor: `PICOCLAW_RUN`, or `/run/picoclaw`.
 pub fn run_folder() -> PathBuf {
     let run = std::env::var_os("PICOCLAW_RUN").filter(|r| !r.is_empty());
     run.map_or_else(|| "/run/picoclaw".into(), PathBuf::from)
-}
-
-/// Who the daemon becomes; None where we are not root and it stays who we are.
-pub fn identity_of(settings: &Settings) -> Result<Option<Identity>> {
-    if effective_uid() != 0 {
-        return Ok(None);
-    }
-    let (passwd, group) = accounts();
-    let found = user::identity(&passwd, &group, &settings.user);
-    match found {
-        Some(identity) if identity.uid == 0 => {
-            Err(Error::new("PICOCLAW_USER is root: name another user"))
-        }
-        Some(identity) => Ok(Some(identity)),
-        None => Err(Error::new(format!(
-            "no user {} in /etc/passwd: add it, or set PICOCLAW_USER",
-            settings.user
-        ))),
-    }
-}
-
-/// `/etc/passwd` and `/etc/group`.
-fn accounts() -> (String, String) {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    (read("/etc/passwd"), read("/etc/group"))
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::{self, Groups};
 use super::daemon::Daemon;
-use super::identity_of;
 use super::log_sink::LogSink;
 use super::notify::{self, Message, Systemd};
 use super::report::{self, LimitsInForce};
@@ -19,6 +18,7 @@ use super::respawn::Respawn;
 use super::settings::{LimitMode, Settings};
 use super::time::Time;
 use super::tools::Tools;
+use super::user::identity_of;
 use super::watchdog::{Device, Rules};
 use crate::Result;
 use crate::error::Context;

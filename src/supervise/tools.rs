@@ -11,7 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
-use super::{accounts, user};
+use super::user::{self, accounts};
 use crate::limits::BROKER_COMMANDS;
 use crate::sys::exec_broker::{self, BrokeredChild};
 use crate::sys::process;

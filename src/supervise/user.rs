@@ -1,6 +1,10 @@
-//! Looks a user up in `/etc/passwd` and `/etc/group`.
+//! The user that the daemon becomes, looked up in `/etc/passwd` and `/etc/group`.
 
-use crate::sys::service::Identity;
+use std::fs;
+
+use super::settings::Settings;
+use crate::sys::service::{Identity, effective_uid};
+use crate::{Error, Result};
 
 /// The user's ids, with every group that lists the name. `passwd` and `group` are the files' texts.
 pub fn identity(passwd: &str, group: &str, name: &str) -> Option<Identity> {
@@ -32,6 +36,31 @@ pub fn owner(passwd: &str, group: &str, uid: u32) -> Option<Identity> {
     let is = |line: &&str| line.split(':').nth(2).and_then(|n| n.parse().ok()) == Some(uid);
     let name = passwd.lines().find(is)?.split(':').next()?;
     identity(passwd, group, name).filter(|found| found.uid == uid)
+}
+
+/// Who the daemon becomes; None where we are not root and it stays who we are.
+pub fn identity_of(settings: &Settings) -> Result<Option<Identity>> {
+    if effective_uid() != 0 {
+        return Ok(None);
+    }
+    let (passwd, group) = accounts();
+    let found = identity(&passwd, &group, &settings.user);
+    match found {
+        Some(identity) if identity.uid == 0 => {
+            Err(Error::new("PICOCLAW_USER is root: name another user"))
+        }
+        Some(identity) => Ok(Some(identity)),
+        None => Err(Error::new(format!(
+            "no user {} in /etc/passwd: add it, or set PICOCLAW_USER",
+            settings.user
+        ))),
+    }
+}
+
+/// `/etc/passwd` and `/etc/group`.
+pub(super) fn accounts() -> (String, String) {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    (read("/etc/passwd"), read("/etc/group"))
 }
 
 #[cfg(test)]

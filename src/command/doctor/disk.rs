@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use smol::future::or;
 
-use super::Reporter;
-use super::Severity::{Bad, Good, Warning};
+use super::findings::Reporter;
+use super::findings::Severity::{Bad, Good, Warning};
 use crate::config::Config;
 use crate::limits::{DOCTOR_DISK, DOCTOR_FLUSH, DOCTOR_OWNERS, DOCTOR_WAIT};
 use crate::sys::clock::millis;

@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use smol::future::or;
 
-use super::Reporter;
-use super::Severity::{self, Bad, Good, Warning};
+use super::findings::Severity::{self, Bad, Good, Warning};
+use super::findings::{CLOCK, Reporter};
 use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{DOCTOR_CLOCK, DOCTOR_SERVERS, DOCTOR_WAIT};
@@ -65,7 +65,7 @@ pub async fn check_servers(out: &mut Reporter, config: &Config, set: bool) {
     }
     if let Some(away) = skew.filter(|s| set && s.abs() > DOCTOR_CLOCK) {
         let what = format!("{} s away from the servers'", away.abs());
-        out.note(Bad, "clock", &what, super::CLOCK);
+        out.note(Bad, "clock", &what, CLOCK);
     }
 }
 
@@ -204,7 +204,7 @@ fn about(e: &HttpError) -> (&'static str, &'static str) {
             "dns",
             "is the name right, the network up (`ip addr`), and a name server in /etc/resolv.conf that answers?",
         ),
-        HttpErrorKind::Clock => ("tls", super::CLOCK),
+        HttpErrorKind::Clock => ("tls", CLOCK),
         HttpErrorKind::Url | HttpErrorKind::Guarded => ("config", "correct the URL"),
         HttpErrorKind::Connect if e.message.contains("TLS: ") => (
             "tls",

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::migrator::{Migrator, Outcome};
+use super::migrator::Migrator;
+use super::report::Outcome;
 use crate::command::tree::join;
 use crate::error::{Context, Result};
 use crate::sched;
@@ -32,7 +33,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     }
     let pointer = "/agents/defaults/workspace";
     let named = parsed.as_ref().and_then(|c| c.pointer(pointer)?.as_str()).map(str::to_owned);
-    let workspace = super::workspace(root, named.as_deref(), migrator);
+    let workspace = super::source::workspace(root, named.as_deref(), migrator);
     let mut secrets = config.filter(|_| migrator.config).unwrap_or_default();
     if let (Some(mut value), true) = (parsed, migrator.config) {
         let to = migrator.target.join("config.json");

@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::migrator::{Migrator, Outcome, Report};
+use super::migrator::Migrator;
+use super::report::{Outcome, Report};
 use crate::config::providers;
 use crate::error::{Context, Result};
 use crate::limits::MIGRATE_MODELS;
@@ -91,7 +92,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     let to = migrator.target.join("skills");
     migrator.tree(root, "skills", &to, "skills", &|_| Ok(None))?;
     let named = theirs.as_ref().and_then(|c| c.pointer("/agents/defaults/workspace")?.as_str());
-    let workspace = super::workspace(root, named, migrator);
+    let workspace = super::source::workspace(root, named, migrator);
     let Ok(root) = Root::open(&workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
         migrator.report.say(Outcome::Failed, "workspace", &why);

@@ -1,11 +1,10 @@
-//! One file after the other, and the report.
+//! One file after the other.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
+use super::report::{Outcome, Report};
 use crate::command::owner;
 use crate::command::tree::{self, EntryKind, join};
 use crate::config::LoadOptions;
@@ -14,65 +13,6 @@ use crate::limits::MIGRATE_FILE_BYTES;
 use crate::store::atomic;
 use crate::store::dir::Dir;
 use crate::sys::beneath::{self, File, Root, identity};
-
-/// What happened to a file.
-#[derive(Clone, Copy)]
-pub enum Outcome {
-    /// Copied as it is.
-    Imported,
-    /// Written in our form, or to another place.
-    Converted,
-    /// It is there already.
-    Unchanged,
-    /// What was at the target is kept under this name.
-    Kept,
-    /// Not taken, for the reason given.
-    LeftOut,
-    /// It should have been taken and was not.
-    Failed,
-}
-
-const WORDS: [&str; 6] = ["taken", "converted", "unchanged", "kept", "left out", "failed"];
-
-/// A line for each file.
-pub struct Report {
-    json: Option<Vec<Value>>,
-    counts: [u32; WORDS.len()],
-}
-
-impl Report {
-    /// Lines at once, or one JSON object at the end.
-    pub fn new(as_json: bool) -> Report {
-        Report { json: as_json.then(Vec::new), counts: [0; WORDS.len()] }
-    }
-
-    /// Adds a line.
-    pub fn say(&mut self, did: Outcome, file: &str, note: &str) {
-        let word = WORDS[did as usize];
-        self.counts[did as usize] += 1;
-        match &mut self.json {
-            Some(lines) => lines.push(super::line(word, file, note)),
-            None if note.is_empty() => println!("{word:9}  {file}"),
-            None => println!("{word:9}  {file}: {note}"),
-        }
-    }
-
-    /// Ends the report; true when something failed.
-    pub fn end(&mut self, dry: bool, source: &Path, target: &Path) -> bool {
-        let counts: serde_json::Map<String, Value> =
-            WORDS.iter().zip(self.counts).map(|(w, n)| ((*w).to_owned(), n.into())).collect();
-        if let Some(lines) = self.json.take() {
-            let whole = json!({"dry_run": dry, "source": source, "target": target, "files": lines, "counts": counts});
-            println!("{whole}");
-        } else {
-            let parts: Vec<String> =
-                WORDS.iter().zip(self.counts).map(|(w, n)| format!("{n} {w}")).collect();
-            let what = if dry { "Dry run, nothing is written" } else { "Migrated" };
-            println!("{what}: {}; {} -> {}", parts.join(", "), source.display(), target.display());
-        }
-        self.counts[Outcome::Failed as usize] > 0
-    }
-}
 
 /// A migration under way.
 pub struct Migrator {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::migrator::{Outcome, Report};
+use super::report::{Outcome, Report};
 use crate::app;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};

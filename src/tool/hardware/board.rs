@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Job, facts, json_result, line_of, names, run_job};
+use super::facts;
+use super::job::{Job, json_result, line_of, names, run_job};
 use crate::tool::{Effect, ToolSpec};
 
 /// Describes the board.

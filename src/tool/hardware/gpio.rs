@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DEVICE, Job, error, facts, json_result, names, run_job};
+use super::job::{DEVICE, Job, json_result, names, run_job};
+use super::{error, facts};
 use crate::limits::{GPIO_HELD, GPIO_LINES, GPIO_PULSE};
 use crate::sys::hardware::gpio::{Chip, Line};
 use crate::tool::schema::{integer, text};

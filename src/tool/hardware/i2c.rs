@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{DEVICE, Job, data, error, facts, json_result, line_of, names, read_result, run_job};
+use super::job::{DEVICE, Job, data, json_result, line_of, names, read_result, run_job};
+use super::{error, facts};
 use crate::limits::I2C_BYTES;
 use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, SmbusTransaction};
 use crate::tool::schema::{integer, text};

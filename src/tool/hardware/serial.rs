@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{DEVICE, Job, data, error, facts, hex, json_result, line_of, names, run_job};
+use super::job::{DEVICE, Job, data, hex, json_result, line_of, names, run_job};
+use super::{error, facts};
 use crate::limits::{SERIAL_BYTES, SERIAL_SILENCE, SERIAL_WAIT, SERIAL_WRITE};
 use crate::sys::hardware::serial::Port;
 use crate::tool::schema::{integer, text};

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{DEVICE, Job, data, error, facts, json_result, names, read_result, run_job};
+use super::job::{DEVICE, Job, data, json_result, names, read_result, run_job};
+use super::{error, facts};
 use crate::limits::{SPI_BYTES, SPI_SPEED};
 use crate::sys::hardware::spi::{SpiConfig, transfer};
 use crate::tool::schema::{integer, text};

@@ -1,8 +1,9 @@
 //! Arguments, refusals, devices that are not there.
 
+use super::job::{Job, hex, names, read_result};
 use super::*;
-use crate::limits::{GPIO_LINES, I2C_BYTES, SERIAL_BYTES, SPI_BYTES};
-use crate::tool::schema;
+use crate::limits::{GPIO_LINES, HARDWARE_LISTED, I2C_BYTES, SERIAL_BYTES, SPI_BYTES};
+use crate::tool::{Args, ToolContext, schema};
 
 fn made(name: &str, arguments: &str) -> Result<Job, String> {
     let spec = crate::tool::spec(name).expect("a tool");

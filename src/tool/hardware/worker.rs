@@ -12,9 +12,11 @@ use smol::channel::bounded;
 use smol::future::or;
 use smol::lock::Mutex;
 
-use super::Work;
 use crate::limits::HARDWARE_TIME;
 use crate::sys::hardware::on_own_thread;
+
+/// Opens the device, executes the call, returns the result.
+pub type Work = Box<dyn FnOnce() -> Result<String, String> + Send>;
 
 /// Held by the thread itself.
 static TURN: Mutex<()> = Mutex::new(());

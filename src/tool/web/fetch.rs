@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::BROWSER;
+use super::browser::BROWSER;
 use super::page::{self, Page};
 use crate::limits::{WEB_FETCH_CHARS, WEB_FETCH_TIMEOUT, WEB_REDIRECTS};
 use crate::net::http::{HttpErrorKind, Request, Response};

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::BROWSER;
+use super::browser::BROWSER;
 use super::engine::{Engine, TimeRange};
 use super::results::{self, Hit};
 use crate::limits::{WEB_SEARCH_BYTES, WEB_SEARCH_RESULTS, WEB_SEARCH_TIMEOUT};

@@ -1,5 +1,6 @@
 //! Dependencies between modules point down only.
 
+use super::imports::Tree;
 use super::text::{is_test_file, shipped};
 use super::{none, texts};
 
@@ -41,67 +42,28 @@ fn module_of(path: &str) -> Option<&str> {
         .map(|name| name.strip_suffix(".rs").unwrap_or(name))
 }
 
-/// Modules that a line of code names after `crate::`, also in a group.
-fn used(code: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let line = code[..at].matches('\n').count() + 1;
-        let rest = &code[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            None => found.push((line, first_name(rest))),
-            Some(group) => {
-                let mut depth = 0;
-                let mut begin = 0;
-                for (i, c) in group.char_indices() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' | ',' if depth == 0 => {
-                            found.push((line, first_name(&group[begin..i])));
-                            begin = i + 1;
-                            if c == '}' {
-                                break;
-                            }
-                        }
-                        '}' => depth -= 1,
-                        _ => {}
-                    }
-                }
-            }
-        }
-    }
-    found.retain(|(_, name)| !name.is_empty());
-    found
-}
-
-fn first_name(text: &str) -> String {
-    let name: String =
-        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    // The crate's root re-exports them.
-    if name == "Error" || name == "Result" { "error".into() } else { name }
-}
-
 #[test]
 fn modules_use_only_what_is_below_them() {
     let mut complaints = Vec::new();
     let mut needed = Vec::new();
-    for (path, source) in texts("src", ".rs") {
-        if is_test_file(&path) || path == "src/lib.rs" {
-            continue;
-        }
-        let Some(module) = module_of(&path) else { continue };
+    for (path, line, named) in Tree::of_src().paths() {
+        let Some(module) = module_of(path).filter(|_| path != "src/lib.rs") else { continue };
         let Some(own) = rank(module) else {
             complaints.push(format!("{path}: the layer of `{module}` is not in the table"));
             continue;
         };
-        let code = shipped(&source);
-        for (line, name) in used(&code) {
-            let below = name == module || rank(&name).is_some_and(|r| r > own);
-            if let Some(known) = UPWARDS.iter().find(|u| **u == (module, name.as_str())) {
-                needed.push(*known);
-            } else if !below {
-                let text = source.lines().nth(line - 1).unwrap_or("").trim();
-                complaints.push(format!("{path}:{line}: {module} must not use {name}: {text}"));
-            }
+        // The crate's root re-exports them.
+        let Some(name) = named.first().map(|name| match name.as_str() {
+            "Error" | "Result" => "error",
+            name => name,
+        }) else {
+            continue;
+        };
+        let below = name == module || rank(name).is_some_and(|r| r > own);
+        if let Some(known) = UPWARDS.iter().find(|u| **u == (module, name)) {
+            needed.push(*known);
+        } else if !below {
+            complaints.push(format!("{path}:{line}: {module} must not use {}", named.join("::")));
         }
     }
     let turned = UPWARDS.iter().filter(|u| !needed.contains(u));
@@ -110,16 +72,18 @@ fn modules_use_only_what_is_below_them() {
 }
 
 #[test]
-fn groups_and_paths_are_read() {
+fn each_path_of_a_file_is_read() {
     #[track_caller]
     fn check(code: &str, want: &[&str]) {
-        let names: Vec<String> = used(code).into_iter().map(|(_, name)| name).collect();
+        let sources = [("src/a/b.rs", code), ("src/net.rs", ""), ("src/store.rs", "")];
+        let tree = Tree::new(sources.map(|(f, s)| (f.to_owned(), s.to_owned())).to_vec());
+        let names: Vec<String> = tree.paths().map(|(_, _, path)| path.join("::")).collect();
         assert_eq!(names, want, "{code}");
     }
-    check("use crate::net::http::{Client, Error};", &["net"]);
-    check("use crate::{net::{a, b}, store, Error};", &["net", "store", "error"]);
-    check("use crate::{self as c};", &["self"]);
-    check("fn f() { crate::sys::x(crate::log::y()) }", &["sys", "log"]);
+    check("use crate::net::http::{Client, Error};", &["net::http::Client", "net::http::Error"]);
+    check("use crate::{net::{a, b}, store, Error};", &["net::a", "net::b", "store", "Error"]);
+    check("use super::super::net;", &["net"]);
+    check("fn f() { super::super::store::x(crate::net::y()) }", &["store::x", "net::y"]);
 }
 
 #[test]
