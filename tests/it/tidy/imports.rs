@@ -169,7 +169,18 @@ impl Tree {
 
 impl Module {
     fn new(file: String, code: String) -> Module {
-        let named = named(&code);
+        let mut named = named(&code);
+        // The first `super` of an inline module is its file.
+        for body in inline_modules(&code) {
+            for item in named.iter_mut().filter(|n| body.contains(&n.at)) {
+                if item.words.first().is_some_and(|w| w == "super") {
+                    item.words.remove(0);
+                    if item.words.first().is_none_or(|w| w != "super") {
+                        item.words.insert(0, "self".to_owned());
+                    }
+                }
+            }
+        }
         let kinds = ["fn", "struct", "enum", "trait", "type", "const", "static", "mod"];
         let words = words(&without_uses(&code));
         let declared = words.windows(2).filter(|pair| kinds.contains(&pair[0].as_str()));
@@ -177,6 +188,23 @@ impl Module {
         let declared = declared.chain(macros).map(|pair| pair[1].clone()).collect();
         Module { file, code, named, declared, words: words.into_iter().collect() }
     }
+}
+
+/// The bodies of the modules inside a file.
+fn inline_modules(code: &str) -> Vec<std::ops::Range<usize>> {
+    let starts = code.match_indices("mod ").filter_map(|(at, found)| {
+        let name = code[at + found.len()..].trim_start_matches(is_word);
+        name.starts_with(" {").then_some(code.len() - name.len())
+    });
+    let end = |start: usize| {
+        let mut depth = 0;
+        let closes = code[start..].char_indices().find(|(_, c)| {
+            depth += i32::from(*c == '{') - i32::from(*c == '}');
+            depth == 0 && *c == '}'
+        });
+        closes.map_or(code.len(), |(length, _)| start + length)
+    };
+    starts.map(|start| start..end(start)).collect()
 }
 
 fn words(code: &str) -> Vec<String> {
@@ -364,6 +392,8 @@ fn paths_go_up_any_number_of_modules() {
     let (leaf, deep) = (("x.rs", "pub fn y() {}"), "a/b/c.rs");
     check(&[leaf, (deep, "use super::super::super::x::y;")], &[(deep, "x.rs")]);
     check(&[leaf, (deep, "fn f() { super::super::super::x::y() }")], &[(deep, "x.rs")]);
+    let inline = "mod m { use super::super::super::super::x::y; }";
+    check(&[leaf, (deep, inline)], &[(deep, "x.rs")]);
     check(
         &[leaf, ("z/w.rs", ""), (deep, "use crate::{x::{self, y}, z::w};")],
         &[(deep, "x.rs"), (deep, "z/w.rs")],
