@@ -11,9 +11,12 @@ mod deny;
 mod generate_tests;
 mod paths;
 mod programs;
+mod reason;
 mod resolve;
 pub mod risk;
 mod sed;
+
+pub use reason::Reason;
 
 use std::path::Path;
 
@@ -24,28 +27,6 @@ use crate::config::ExecConfig;
 use crate::limits::SHELL_DEPTH;
 use crate::proto::shell::{self, SimpleCommand};
 use crate::proto::text;
-
-/// Why a command is not run; the X in `Command blocked by safety guard (X)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// On the deny list, or on `custom_deny_patterns`.
-    Dangerous,
-    /// `..` somewhere.
-    Traversal,
-    /// A path outside the workspace.
-    Outside,
-}
-
-impl Reason {
-    /// The text that users and scripts rely on.
-    pub fn text(self) -> &'static str {
-        match self {
-            Reason::Dangerous => "dangerous pattern detected",
-            Reason::Traversal => "path traversal detected",
-            Reason::Outside => "path outside working dir",
-        }
-    }
-}
 
 /// The rules in force, ready to use off the loop's thread.
 pub struct Guard {
