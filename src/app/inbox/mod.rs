@@ -163,7 +163,7 @@ impl Inbox {
     async fn reply_at_once(&self, message: &Inbound) -> Option<String> {
         let session = session_key(&self.agent.config.session, message);
         let channel = &message.from.channel;
-        match command::of(&message)? {
+        match command::of(message)? {
             Command::Clear | Command::Skills(_) | Command::Btw(_) => None,
             // Its turn answers it, when others have their replies.
             command if command != Command::Stop && !self.may_reply_at_once() => None,
@@ -295,7 +295,7 @@ impl Inbox {
     fn stop_ahead(&self, rest: &[Inbound]) {
         for message in rest {
             let (channel, event) = (&message.from.channel, message.event);
-            if command::of(&message) == Some(Command::Stop)
+            if command::of(message) == Some(Command::Stop)
                 && !self.unconfirmed.is_stopped(channel, event)
             {
                 self.unconfirmed.note_stop(channel, event);
