@@ -10,7 +10,7 @@ use smol::LocalExecutor;
 
 use super::assistant::Assistant;
 use super::cron::Scheduler;
-use super::home::{self, Home};
+use super::home::Home;
 use super::outbox::Outbox;
 use super::status::Status;
 use super::tasks::Tasks;
@@ -88,7 +88,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 fn memory_limit() -> Result<Option<usize>> {
     let Ok(text) = std::env::var("PICOCLAW_MEM_LIMIT") else { return Ok(None) };
     let refused = || Error::new("PICOCLAW_MEM_LIMIT is no size like 8MiB or 8388608");
-    home::parse_size(&text).map(Some).ok_or_else(refused)
+    crate::proto::text::size(&text).map(Some).ok_or_else(refused)
 }
 
 impl Gateway {

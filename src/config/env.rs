@@ -14,7 +14,7 @@ use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
 use super::providers;
 use super::tree::{Kind as Shape, Node, Origin};
-use crate::proto::text::number;
+use crate::proto::text::{number, size};
 
 /// Variables that are not keys, without `PICOCLAW_`: paths, the supervisor's settings, and what it passes to the gateway.
 const OTHERS: &str = "HOME CONFIG MEM_LIMIT BUILTIN_SKILLS BINARY KEY_PASSPHRASE SSH_KEY_PATH DNS_SERVER \
@@ -23,6 +23,8 @@ const OTHERS: &str = "HOME CONFIG MEM_LIMIT BUILTIN_SKILLS BINARY KEY_PASSPHRASE
     PROGRAM RESPAWN_DELAY RESPAWN_THRESHOLD RESPAWN_TRIES RUN SNTP SWAP_MAX SYSTEM TIME_SERVERS TOOLS_DATA_MAX \
     TOOLS_MEMORY_MAX TOOL_USER USER WATCHDOG WATCHDOG_TIMEOUT \
     LIMITS_IN_FORCE NOTIFY_FD TOOLS_CGROUP TOOLS_RLIMIT_DATA TOOL_FD TOOL_GROUP";
+
+const MEMORY_LIMIT: &str = "PICOCLAW_MEM_LIMIT";
 
 fn is_other(variable: &str) -> bool {
     let name = variable.strip_prefix("PICOCLAW_").unwrap_or_default();
@@ -62,6 +64,8 @@ struct Reader<'a> {
     /// Names of the variables that set something; their index is the origin.
     names: Vec<String>,
     known: BTreeSet<String>,
+    /// Known ones below which anything may follow: keys that this program does not read.
+    opaque: BTreeSet<String>,
     findings: &'a mut Findings,
 }
 
@@ -73,13 +77,16 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> (Layer, Node) {
     let root = Node::map(Origin { layer, at: 0 });
-    let mut reader =
-        Reader { options, layer, root, names: Vec::new(), known: BTreeSet::new(), findings };
+    let (known, opaque) = Default::default();
+    let mut reader = Reader { options, layer, root, names: Vec::new(), known, opaque, findings };
     let ours = |k: &String| k.starts_with("PICOCLAW_") && !is_other(k);
     if options.env.keys().any(ours) {
         reader.table(merged);
         reader.aliases();
         reader.leftovers();
+    }
+    if options.var(MEMORY_LIMIT).is_some_and(|text| size(text).is_none()) {
+        reader.fault(MEMORY_LIMIT, "a size such as 8MiB or 8388608 is needed");
     }
     let layer = Layer {
         kind: LayerKind::Environment,
@@ -144,6 +151,7 @@ impl Reader<'_> {
             }
             self.take(&variable, key.kind, path);
         } else {
+            self.opaque.insert(variable.clone());
             self.known.insert(variable);
         }
     }
@@ -200,7 +208,7 @@ impl Reader<'_> {
             let inside = |upper: &String| {
                 name.strip_prefix(upper.as_str()).is_some_and(|r| r.starts_with('_'))
             };
-            if self.known.iter().any(inside) {
+            if self.opaque.iter().any(inside) {
                 continue;
             }
             let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
@@ -291,13 +299,18 @@ mod tests {
     #[test]
     fn faults_name_the_variable() {
         let findings = check(
-            &[("PICOCLAW_GATEWAY_PORT", "eighty"), ("PICOCLAW_TOOLS_EXEC_ENABLED", "perhaps")],
+            &[
+                ("PICOCLAW_GATEWAY_PORT", "eighty"),
+                ("PICOCLAW_TOOLS_EXEC_ENABLED", "perhaps"),
+                ("PICOCLAW_MEM_LIMIT", "abc"),
+            ],
             "{}",
         );
         let texts: Vec<String> = findings.errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,
             [
+                "PICOCLAW_MEM_LIMIT: a size such as 8MiB or 8388608 is needed",
                 "PICOCLAW_TOOLS_EXEC_ENABLED: true or false is needed",
                 "PICOCLAW_GATEWAY_PORT: a whole number is needed"
             ]
@@ -315,6 +328,8 @@ mod tests {
                 ("PICOCLAW_TOOLS_MCP_ENABLED", "1"),
                 ("PICOCLAW_CHANNELS_DISCORD_TOKEN", "x"),
                 ("PICOCLAW_OTHER", "x"),
+                ("PICOCLAW_AGENTS_DEFAULTS_MODEL_NAM", "x"),
+                ("PICOCLAW_CHANNELS_TELEGRAM_TOKEN_X", "x"),
             ],
             "{}",
         );
@@ -322,6 +337,8 @@ mod tests {
         assert_eq!(
             texts,
             [
+                "PICOCLAW_AGENTS_DEFAULTS_MODEL_NAM: this variable sets nothing (did you mean `PICOCLAW_AGENTS_DEFAULTS_MODEL_NAME`?)",
+                "PICOCLAW_CHANNELS_TELEGRAM_TOKEN_X: this variable sets nothing (did you mean `PICOCLAW_CHANNELS_TELEGRAM_TOKEN`?)",
                 "PICOCLAW_GATEWAY_PROT: this variable sets nothing (did you mean `PICOCLAW_GATEWAY_PORT`?)",
                 "PICOCLAW_OTHER: this variable sets nothing",
             ]

@@ -142,6 +142,21 @@ fn is_format(c: char) -> bool {
         | '\u{e0020}'..='\u{e007f}')
 }
 
+/// Bytes from `8388608`, `8MiB`, `8M` or `512k`, as GOMEMLIMIT writes them; `None` for anything else.
+pub fn size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: usize = text[..digits].parse().ok()?;
+    let unit = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +229,22 @@ mod tests {
             ["", "x", "\"1\"", "1 2", "inf", "NaN", "1e999", "Wed, 21 Oct 2015 07:28:00 GMT"]
         {
             check(none, None);
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("8388608", Some(8 << 20)),
+            ("8MiB", Some(8 << 20)),
+            ("512k", Some(512 << 10)),
+            ("1 GB", None),
+            ("", None),
+            ("x", None),
+            ("99999999999999999999", None),
+            ("4b", Some(4)),
+        ] {
+            assert_eq!(size(text), bytes, "{text}");
         }
     }
 }
