@@ -236,6 +236,13 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(names)
 }
 
+const AS_EMPTY: &str = "taken as empty";
+
+/// Whether [`read`] warned of a file without content.
+pub(super) fn is_taken_as_empty(warnings: &[Problem]) -> bool {
+    warnings.iter().any(|w| w.message.ends_with(AS_EMPTY))
+}
+
 /// The text of a file; `None` if it is missing and optional, counts as empty, or cannot be read.
 pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Option<String> {
     let name = path.display().to_string();
@@ -256,8 +263,12 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
         }
     };
     let list = bytes.trim_ascii_start().starts_with(b"[");
-    if bytes.len() <= EMPTY_BYTES && !list {
-        let message = format!("only {} bytes: taken as empty", bytes.len());
+    let nothing = || {
+        bytes.trim_ascii().is_empty()
+            || serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok()
+    };
+    if bytes.len() <= EMPTY_BYTES && !list && nothing() {
+        let message = format!("only {} bytes: {AS_EMPTY}", bytes.len());
         findings.push_warning(Problem { file: name, message, ..Problem::default() });
         return None;
     }

@@ -115,10 +115,14 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
     // Without one of the files the rest would only produce misleading errors.
     let unread = !findings.errors.is_empty();
     if !unread && !layers.iter().any(|l| l.kind == LayerKind::Json) {
-        let (message, hint) = (
-            "no configuration file was found".to_owned(),
-            "`picoclaw onboard` writes one".to_owned(),
-        );
+        let empty = layers::is_taken_as_empty(&findings.warnings);
+        let (message, hint) = match empty {
+            true => {
+                ("the configuration file is empty", "remove it, and `picoclaw onboard` writes one")
+            }
+            false => ("no configuration file was found", "`picoclaw onboard` writes one"),
+        };
+        let (message, hint) = (message.to_owned(), hint.to_owned());
         findings.push_warning(Problem { message, hint, ..Problem::default() });
     }
     let mut types = ChannelTypes::new();

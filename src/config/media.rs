@@ -1,8 +1,9 @@
 //! Models for pictures and voice: `agents.defaults.image_model`, its fallbacks, `voice`.
 
-use super::models::{UnusableEntries, keep_known};
+use super::models::keep_known;
 use super::section::BuildContext;
 use super::tree::{Node, Origin};
+use super::unusable::UnusableEntries;
 use super::{AgentConfig, ModelConfig};
 
 /// Reports and skips names that are not usable models; the others still work.

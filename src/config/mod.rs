@@ -32,6 +32,7 @@ mod table;
 mod tools;
 mod tree;
 mod unsupported;
+mod unusable;
 mod web;
 
 pub use build::hosts;

@@ -13,11 +13,9 @@ use super::secret::Secret;
 use super::secret::is_placeholder;
 use super::section::{BuildContext, Section};
 use super::tree::{Node, Origin};
+use super::unusable::{Unusable, UnusableEntries};
 use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;
-
-/// Unusable entries: name and reason.
-pub(super) type UnusableEntries = Vec<(String, String)>;
 
 /// Builds the models and resolves `agent.model` and `agent.fallbacks`.
 pub(super) fn build(
@@ -68,7 +66,7 @@ pub(super) fn keep_known(
         if models.iter().any(|m| m.model_name == *name) {
             return true;
         }
-        let reason = left_out.iter().find(|(n, _)| n == name).map(|(_, r)| r.clone());
+        let reason = left_out.iter().find(|e| e.name == *name).map(|e| e.reason.clone());
         let hint = suggestion(name, models.iter().map(|m| m.model_name.as_str()));
         ctx.warn(
             origin,
@@ -121,14 +119,14 @@ fn choose(
             return;
         }
         match left_out.first() {
-            Some((_, reason)) => ctx.unfinished(origin, "model_list", reason.clone(), ""),
+            Some(entry) => entry.report(origin, "model_list", ctx),
             None => {
                 let hint = "`picoclaw onboard` writes an example";
                 ctx.unfinished(origin, "model_list", "no model is configured", hint);
             }
         }
-    } else if let Some((_, reason)) = left_out.iter().find(|(n, _)| *n == wanted) {
-        ctx.unfinished(origin, path, reason.clone(), "");
+    } else if let Some(entry) = left_out.iter().find(|e| e.name == wanted) {
+        entry.report(origin, path, ctx);
     } else if old {
         match legacy(root, logins, &wanted, &provider, ctx) {
             Ok(found) => models.extend(found),
@@ -138,7 +136,7 @@ fn choose(
         let names = models
             .iter()
             .map(|m| m.model_name.as_str())
-            .chain(left_out.iter().map(|(n, _)| n.as_str()));
+            .chain(left_out.iter().map(|e| e.name.as_str()));
         let hint = suggestion(&wanted, names);
         let message = format!("no entry of model_list is called `{wanted}`");
         // A wrong name is a mistake where there are models, and unfinished where there are none.
@@ -249,7 +247,12 @@ fn entry(
     let keyed = !keys.is_empty() || signed_in.is_some();
     let own_base = !section.address("api_base").is_empty();
     if let Err(reason) = usable(&name, provider, keyed, &api_base, own_base) {
-        return left_out.push((name, reason));
+        let at = section.node.get("api_keys").unwrap_or(section.node).origin;
+        let how = format!(
+            "`picoclaw config set model_list.{name}.api_keys -` reads one from standard input"
+        );
+        let cure = reason.starts_with(NO_KEY).then_some((at, how));
+        return left_out.push(Unusable { name, reason, cure });
     }
     let headers = headers(section, &name, ctx);
     let base = ModelConfig {
@@ -288,6 +291,8 @@ fn expand(base: ModelConfig, keys: Vec<String>, models: &mut Vec<ModelConfig>) {
     models.extend(more);
 }
 
+const NO_KEY: &str = "no API key configured";
+
 /// Why an entry cannot be used, if so.
 fn usable(
     name: &str,
@@ -305,7 +310,7 @@ fn usable(
     }
     // A server of one's own (an explicit address) may need no key.
     if !keyed && providers::needs_key(provider) && !own_base {
-        return Err(format!("no API key configured for model: {name}"));
+        return Err(format!("{NO_KEY} for model: {name}"));
     }
     Ok(())
 }

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::layers::LoadOptions;
+use super::layers::{LoadOptions, read_file};
 use super::load::load;
 use super::replace::{below, replace};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::beneath::path_meta;
 
 /// JSON has no comments: keys that begin with `_` are read by people only.
 const EXAMPLE: &str = r#"{
-  "_help": "Keys that begin with _ are comments. All keys: picoclaw config show. Check an edit: picoclaw config check.",
+  "_help": "Keys that begin with _ are comments. All keys: picoclaw config keys. Check an edit: picoclaw config check.",
   "version": 3,
   "agents": {
     "defaults": {
@@ -23,7 +23,7 @@ const EXAMPLE: &str = r#"{
       "_help": "model is provider/model, for instance openrouter/vendor/model, anthropic/model, openai/model or ollama/model. Ollama and other local servers need no key.",
       "model_name": "main",
       "model": "openrouter/auto",
-      "api_key": ""
+      "api_keys": []
     }
   ],
   "channel_list": {
@@ -57,12 +57,18 @@ const TEMPLATES: &[(&str, &str)] = &[
 ];
 
 /// Writes what is missing and says on `out` what it did and found. `true` when a configuration was written.
+///
+/// # Errors
+/// The disk's; a configuration with errors, which stays as it is.
 pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
     let file = options.config_file()?;
     let shown = file.display();
     let found = path_meta(&file).is_some();
     if found {
         writeln!(out, "Found {shown}; it stays as it is.")?;
+        if read_file(&file).is_ok_and(|bytes| bytes.trim_ascii().is_empty()) {
+            writeln!(out, "It is empty: remove it, and `picoclaw onboard` writes one.")?;
+        }
     } else {
         replace(&file, EXAMPLE.as_bytes()).with_context(|| format!("cannot write {shown}"))?;
         writeln!(out, "Wrote {shown}.")?;
@@ -71,8 +77,7 @@ pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
     let workspace = match load(&unfinished) {
         Ok(loaded) => loaded.config.agent.workspace,
         Err(errors) => {
-            writeln!(out, "The configuration has errors:\n{errors}")?;
-            return Ok(!found);
+            return Err(Error::new(format!("the configuration has errors:\n{errors}")));
         }
     };
     let mut written = 0;

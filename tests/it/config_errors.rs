@@ -170,7 +170,7 @@ fn values_in_context() {
     );
     error(
         r#"{"model_list":[{"model_name":"m","model":"openai/x"}]}"#,
-        "model_list: no API key configured for model: m",
+        "home/config.json:1:16: model_list[0]: no API key configured for model: m (`picoclaw config set model_list.m.api_keys -` reads one from standard input)",
     );
     error(
         r#"{"agents":{"defaults":{"model_name":"quick"}},"model_list":[{"model_name":"quack","model":"ollama/x"}]}"#,
@@ -288,6 +288,12 @@ fn files_that_are_no_files() {
 fn tiny_files_are_empty() {
     let folder = Folder::with("{}\n").file("etc/config.json", format!("{{{MODEL}}}"));
     assert_eq!(folder.warnings(), "home/config.json: only 3 bytes: taken as empty");
+    let broken = Folder::with("{\"a\":").errors();
+    assert!(broken.starts_with("home/config.json:1:5: not JSON: EOF"), "{broken}");
+    let mut folder = Folder::with("");
+    folder.options.allow_empty = true;
+    let empty = "the configuration file is empty (remove it, and `picoclaw onboard` writes one)";
+    assert!(folder.warnings().contains(empty), "{}", folder.warnings());
     let mut folder = Folder::new();
     folder.options.allow_empty = true;
     assert_eq!(

@@ -129,7 +129,7 @@ fn servers(out: &mut Reporter, config: &Config) -> Vec<Server> {
             Warning,
             "network",
             "no server is configured",
-            "`picoclaw onboard` writes an example",
+            "give a model of model_list its key, or enable a channel; without a configuration, `picoclaw onboard` writes one",
         );
     }
     all
