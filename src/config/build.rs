@@ -164,7 +164,12 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
 }
 
 fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
+    const EXEC: &str = "tools.exec.approval";
     let judged = unsupported::judged(top, ctx);
+    if top.word(EXEC) == "never" && top.truth("tools.exec.enabled") {
+        let message = "commands run without your yes, also those that text of others led to";
+        ctx.warn(top.origin(EXEC), EXEC, message, "auto asks for what is risky");
+    }
     ToolsConfig {
         disabled: TOOLS
             .iter()

@@ -28,6 +28,13 @@ pub enum NewValue {
 /// There is no such key, it does not take the value, the value is a secret and was an argument, the configuration would not be
 /// good with it, or the file cannot be written. Nothing has changed then.
 pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Write) -> Result<()> {
+    // An old name that files may use, too.
+    let plural = path.strip_suffix(".api_key").map(|entry| format!("{entry}.api_keys"));
+    let path = plural.as_deref().unwrap_or(path);
+    if path == "version" {
+        let cure = "it says how the file that has it is read, so edit it there";
+        return Err(Error::new(format!("version stays as it is: {cure}")));
+    }
     let (segments, key) = key_of(path)?;
     let text = match given {
         NewValue::Argument(text) if key.secret() && text != "null" => {
@@ -51,7 +58,10 @@ pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Wr
     let text = format!("{:#}\n", Value::Object(patch));
     let with = (file.clone(), text.clone());
     let options = LoadOptions { allow_empty: true, instead: Some(with), ..options.clone() };
-    let loaded = load(&options).map_err(|errors| {
+    let loaded = load(&options).map_err(|mut errors| {
+        // No line of a file that is not written.
+        let shown = file.display().to_string();
+        errors.problems.iter_mut().filter(|p| p.file == shown).for_each(|p| p.file.clear());
         Error::new(format!(
             "{path} stays as it is, for the configuration would not be good:\n{errors}"
         ))

@@ -58,8 +58,10 @@ fn invalid_values_are_not_written() {
             "gateway.port",
             "70000",
             "gateway.port stays as it is, for the configuration would not be good:\n\
-             home/config.d/99-set.json:3:5: gateway.port: 70000 is outside 0 to 65535",
+             gateway.port: 70000 is outside 0 to 65535",
         ),
+        ("version", "null", "version stays as it is: it says how the file that has it is read"),
+        ("model_list.gpt-4.1.api_key", "s3cret", "model_list.gpt-4.1.api_keys is a secret"),
         ("tools.mcp", "x", "tools.mcp is not used by this build"),
         (
             "gateway.token",
@@ -74,6 +76,12 @@ fn invalid_values_are_not_written() {
         assert!(!said.contains("s3cret"), "{said}");
     }
     assert!(!folder.path(&file()).exists());
+}
+
+#[test]
+fn commands_that_never_ask_are_warned_about() {
+    let said = argument(&Folder::with(CONFIG), "tools.exec.approval", "never").unwrap();
+    assert!(said.contains("commands run without your yes"), "{said}");
 }
 
 #[test]
