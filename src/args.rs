@@ -1,15 +1,17 @@
 //! The command line (behaviour.md 1).
 
-use argh::{EarlyExit, FromArgs, SubCommands};
+use argh::FromArgs;
 
 mod auth;
 mod config;
 mod home;
+mod read;
 mod skills;
 
 pub use auth::*;
 pub use config::*;
 pub use home::*;
+pub use read::parse;
 pub use skills::*;
 
 /// An AI assistant in one megabyte.
@@ -177,8 +179,8 @@ pub struct CronAdd {
     /// its name
     #[argh(option, short = 'n')]
     pub name: String,
-    /// text to send (with -d), or the assistant's task
-    #[argh(option, short = 'm')]
+    /// text to send (with -d), or the assistant's task; needed unless there is a --command
+    #[argh(option, short = 'm', default = "String::new()")]
     pub message: String,
     /// once: "in 2h", "18:30", "tomorrow 9:00", "monday 9:00", "2026-12-01 09:00"
     #[argh(option, default = "String::new()")]
@@ -278,115 +280,4 @@ pub struct Membench {
     /// draw memory and latency of the last run into this file
     #[argh(option)]
     pub svg: Option<String>,
-}
-
-/// Reads the process's arguments; help and errors are printed, and their exit status returned.
-pub fn parse() -> Result<Args, std::process::ExitCode> {
-    // An argument that is not UTF-8 cannot be any of ours; lossily it fails with a readable message.
-    let args: Vec<String> =
-        std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
-    let files = args.first().is_some_and(|a| ["backup", "restore", "config"].contains(&&**a));
-    let args: Vec<&str> = args.iter().map(|a| if files && a == "-" { PIPE } else { a }).collect();
-    if args.is_empty() {
-        eprintln!("{}", help());
-        return Err(std::process::ExitCode::FAILURE);
-    }
-    let command = args.iter().find(|a| !a.starts_with('-')).copied().unwrap_or_default();
-    if let Some(feature) = lacking(command) {
-        eprintln!("Error: `picoclaw {command}` is not in this build (feature `{feature}`)");
-        return Err(std::process::ExitCode::FAILURE);
-    }
-    read(&args).map_err(|exit| match exit.status {
-        Ok(()) => {
-            println!("{}", exit.output.trim_end());
-            std::process::ExitCode::SUCCESS
-        }
-        Err(()) => {
-            eprintln!("{}", exit.output.trim_end());
-            eprintln!("{}", hint(&args));
-            std::process::ExitCode::FAILURE
-        }
-    })
-}
-
-/// The feature that would bring a command, where this build lacks it.
-fn lacking(command: &str) -> Option<&'static str> {
-    let (feature, has) = match command {
-        "migrate" => ("migrate", cfg!(feature = "migrate")),
-        "backup" | "restore" => ("backup", cfg!(feature = "backup")),
-        "doctor" => ("doctor", cfg!(feature = "doctor")),
-        "simulate" | "membench" => ("simulate", cfg!(feature = "simulate")),
-        _ => return None,
-    };
-    (!has).then_some(feature)
-}
-
-/// `-h` is `--help`, where it is not the value of an option.
-fn read(args: &[&str]) -> Result<Args, EarlyExit> {
-    let read = |args: &[&str]| Args::from_args(&["picoclaw"], args);
-    read(args).or_else(|exit| {
-        let Some(at) = args.iter().position(|a| *a == "-h").filter(|_| exit.status.is_err()) else {
-            return Err(exit);
-        };
-        let help: Vec<&str> = args.iter().take(at).copied().chain(["--help"]).collect();
-        read(&help)
-    })
-}
-
-fn help() -> String {
-    Args::from_args(&["picoclaw"], &["--help"]).err().map_or_else(String::new, |exit| exit.output)
-}
-
-/// What to try instead of `args`.
-fn hint(args: &[&str]) -> String {
-    let names = || Command::COMMANDS.iter().map(|c| c.name);
-    let command = args.iter().find(|a| !a.starts_with('-'));
-    match command {
-        Some(name) if !names().any(|n| n == *name) => {
-            match crate::config::nearest::nearest(name, names()) {
-                Some(near) => format!("Unknown command: {name}. Did you mean `picoclaw {near}`?"),
-                None => format!("Unknown command: {name}. See `picoclaw --help`."),
-            }
-        }
-        Some(name) => format!("See `picoclaw {name} --help`."),
-        None => "See `picoclaw --help`.".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_there_or_its_feature_is_named() {
-        for name in ["migrate", "backup", "restore", "doctor", "simulate", "membench"] {
-            let there = Command::COMMANDS.iter().any(|c| c.name == name);
-            assert_eq!(there, lacking(name).is_none(), "{name}");
-        }
-        assert_eq!(lacking("gateway"), None);
-    }
-
-    #[test]
-    fn every_command_has_a_short_help() {
-        let helps = |args: &[&str]| read(args).is_err_and(|exit| exit.status.is_ok());
-        for command in Command::COMMANDS {
-            assert!(helps(&[command.name, "-h"]), "{}", command.name);
-        }
-        for args in [
-            &["-h"][..],
-            &["cron", "add", "-h"],
-            &["skills", "install", "-h"],
-            &["auth", "login", "-h"],
-            &["config", "set", "-h"],
-            &["agent", "-d", "-h"],
-        ] {
-            assert!(helps(args), "{args:?}");
-        }
-        let said = read(&["agent", "-m", "-h"]).map(|args| args.command);
-        let text = match said {
-            Ok(Some(Command::Agent(agent))) => agent.message,
-            _ => None,
-        };
-        assert_eq!(text.as_deref(), Some("-h"));
-    }
 }

@@ -53,6 +53,11 @@ impl Backend {
 /// # Errors
 /// A configuration with errors, no model; a gateway that refuses, or ends before it has answered.
 pub fn run(args: &args::Agent) -> Result<ExitCode> {
+    match &args.message {
+        None if args.json => return Err(Error::new("--json needs --message")),
+        Some(text) if text.trim().is_empty() => return Err(Error::new("the message is empty")),
+        _ => {}
+    }
     log::start(log::Target::Stderr, if args.debug { "debug" } else { "warn" });
     crate::sys::process::harden();
     let home = LoadOptions::from_process().home()?;

@@ -101,6 +101,15 @@ fn add(a: &CronAdd, now: i64) -> Result<CronRequest, String> {
         1 => {}
         _ => return Err("only one of --at, --every and --cron can be given".into()),
     }
+    if !a.tz.is_empty() && !a.every.is_empty() {
+        return Err("--tz needs --at or --cron: --every counts from now in any zone".into());
+    }
+    if a.deliver && !a.command.is_empty() {
+        return Err("only one of --deliver and --command can be given".into());
+    }
+    if a.message.trim().is_empty() && a.command.is_empty() {
+        return Err("--message or --command is required".into());
+    }
     let mut request = CronRequest {
         action: "add".into(),
         name: a.name.clone(),
@@ -178,7 +187,8 @@ mod tests {
     const NOW: i64 = 1_777_636_800;
 
     fn added(words: &[&str]) -> Result<CronRequest, String> {
-        let words = [&["-n", "tea", "-m", "m", "--tz", "UTC"][..], words].concat();
+        let zone: &[&str] = if words.contains(&"-e") { &[] } else { &["--tz", "UTC"] };
+        let words = [&["-n", "tea", "-m", "m"][..], zone, words].concat();
         add(&CronAdd::from_args(&["add"], &words).expect("options"), NOW)
     }
 
@@ -201,6 +211,10 @@ mod tests {
         let two = "only one of --at, --every and --cron can be given";
         assert_eq!(wrong(&["-e", "5m", "-c", "@daily"]), two);
         assert_eq!(wrong(&["--at", "60", "-e", "5m"]), two);
+        let zone = "--tz needs --at or --cron: --every counts from now in any zone";
+        assert_eq!(wrong(&["-e", "5m", "--tz", "UTC"]), zone);
+        let two = "only one of --deliver and --command can be given";
+        assert_eq!(wrong(&["-e", "5m", "-d", "--command", "date"]), two);
         assert_eq!(wrong(&["-e", "5s"]), "--every: at least 10 seconds");
         assert!(wrong(&["-e", "often"]).starts_with("--every: `often` is no span of time"));
         assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is no time"));

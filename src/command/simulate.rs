@@ -79,7 +79,7 @@ impl Replies {
 /// Runs the burst and prints table and verdict; exit status 1 when the target is missed.
 ///
 /// # Errors
-/// BURST is no number, no temporary folder.
+/// BURST is no number or 0, no temporary folder.
 pub fn run(args: &args::Simulate) -> Result<ExitCode> {
     #[cfg(feature = "heap-profile")]
     let _profiler = dhat::Profiler::new_heap();
@@ -92,6 +92,9 @@ pub fn run(args: &args::Simulate) -> Result<ExitCode> {
         }
         (None, Err(_)) => 100,
     };
+    if burst == 0 {
+        return Err(Error::new("a burst has at least one message"));
+    }
     let target = args.target_kb.unwrap_or(if cfg!(target_arch = "riscv64") { 1024 } else { 5120 });
     // Before the run: a file that cannot be made is known at once.
     let picture = args.svg.as_ref().map(|path| std::fs::File::create(path).context(path));

@@ -253,16 +253,20 @@ fn add(
     let Some(schedule) = schedule(request, now)? else {
         return Err("one of at_seconds, every_seconds or cron_expr is required".into());
     };
-    let mut count = 0;
-    jobs_file::scan(path, &mut |_| count += 1).map_err(fault)?;
-    if count >= CRON_JOBS {
-        return Err(format!("there are {CRON_JOBS} jobs already; remove some first"));
-    }
     let id = new_id()?;
     // The default name of the Go original: the first 30 characters of the message.
     let names = [&request.name, &request.message, &request.command];
     let name = names.into_iter().find(|n| !n.trim().is_empty()).unwrap_or(&id);
     let name = text::one_line(name, 30);
+    let (mut count, mut namesake) = (0, false);
+    jobs_file::scan(path, &mut |job| {
+        count += 1;
+        namesake |= job.is_ok_and(|job| visible(request, &job) && job.name() == name);
+    })
+    .map_err(fault)?;
+    if count >= CRON_JOBS {
+        return Err(format!("there are {CRON_JOBS} jobs already; remove some first"));
+    }
     let once = schedule["kind"] == "at";
     let mut job = Job(Map::new());
     for (field, value) in [
@@ -290,6 +294,9 @@ fn add(
     let mut text = format!("✓ Added job '{name}' ({id})");
     if let Some(when) = next(&job, now, &mut zones) {
         text.push_str(&format!(", next {when}"));
+    }
+    if namesake {
+        text.push_str("; there is another of this name, so use the id to change it");
     }
     Ok(CronOutcome { text, changed: Some(key(&id)), run: None })
 }

@@ -1,0 +1,165 @@
+//! Reads the command line, and says what to try where it is wrong.
+
+use argh::{EarlyExit, FromArgs, SubCommands};
+
+use super::{Args, Command, PIPE};
+
+/// Reads the process's arguments; help and errors are printed, and their exit status returned.
+pub fn parse() -> Result<Args, std::process::ExitCode> {
+    // An argument that is not UTF-8 cannot be any of ours; lossily it fails with a readable message.
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let files = args.first().is_some_and(|a| ["backup", "restore", "config"].contains(&&**a));
+    let args: Vec<&str> = args.iter().map(|a| if files && a == "-" { PIPE } else { a }).collect();
+    if args.is_empty() {
+        eprintln!("{}", help());
+        return Err(std::process::ExitCode::FAILURE);
+    }
+    let command = args.iter().find(|a| !a.starts_with('-')).copied().unwrap_or_default();
+    if let Some(feature) = lacking(command) {
+        eprintln!("Error: `picoclaw {command}` is not in this build (feature `{feature}`)");
+        return Err(std::process::ExitCode::FAILURE);
+    }
+    read(&args).map_err(|exit| match exit.status {
+        Ok(()) => {
+            println!("{}", with_short_help(exit.output.trim_end()));
+            std::process::ExitCode::SUCCESS
+        }
+        Err(()) => {
+            let hint = hint(&args);
+            // One that is unknown needs no second line that says so.
+            if !hint.starts_with("Unknown") {
+                eprintln!("{}", exit.output.trim_end());
+            }
+            eprintln!("{hint}");
+            std::process::ExitCode::FAILURE
+        }
+    })
+}
+
+/// The feature that would bring a command, where this build lacks it.
+fn lacking(command: &str) -> Option<&'static str> {
+    let (feature, has) = match command {
+        "migrate" => ("migrate", cfg!(feature = "migrate")),
+        "backup" | "restore" => ("backup", cfg!(feature = "backup")),
+        "doctor" => ("doctor", cfg!(feature = "doctor")),
+        "simulate" | "membench" => ("simulate", cfg!(feature = "simulate")),
+        _ => return None,
+    };
+    (!has).then_some(feature)
+}
+
+/// `-h` is `--help`, where it is not the value of an option.
+fn read(args: &[&str]) -> Result<Args, EarlyExit> {
+    let read = |args: &[&str]| Args::from_args(&["picoclaw"], args);
+    read(args).or_else(|exit| {
+        let Some(at) = args.iter().position(|a| *a == "-h").filter(|_| exit.status.is_err()) else {
+            return Err(exit);
+        };
+        let help: Vec<&str> = args.iter().take(at).copied().chain(["--help"]).collect();
+        read(&help)
+    })
+}
+
+fn help() -> String {
+    let page = Args::from_args(&["picoclaw"], &["--help"]).err();
+    page.map_or_else(String::new, |exit| with_short_help(&exit.output))
+}
+
+/// The page with the short name that [`read`] adds.
+fn with_short_help(page: &str) -> String {
+    page.replace("  --help, help      ", "  -h, --help        ")
+}
+
+/// What to try instead of `args`.
+fn hint(args: &[&str]) -> String {
+    let names = || Command::COMMANDS.iter().map(|c| c.name);
+    let command = args.iter().find(|a| !a.starts_with('-'));
+    match command {
+        Some(name) if !names().any(|n| n == *name) => {
+            match crate::config::nearest::nearest(name, names()) {
+                Some(near) => format!("Unknown command: {name}. Did you mean `picoclaw {near}`?"),
+                None => format!("Unknown command: {name}. See `picoclaw --help`."),
+            }
+        }
+        Some(_) => format!("{}See `{} --help`.", after_dashes(args), page_of(args)),
+        None => "See `picoclaw --help`.".into(),
+    }
+}
+
+/// The commands that the help page of `args` is about, as its first line has them: `picoclaw cron add`.
+fn page_of(args: &[&str]) -> String {
+    let names: Vec<&str> =
+        args.iter().take_while(|a| !a.starts_with('-')).take(2).copied().collect();
+    let page = (0..=names.len()).rev().find_map(|n| {
+        let names = names.iter().take(n).copied().chain(["--help"]);
+        read(&names.collect::<Vec<_>>()).err().filter(|exit| exit.status.is_ok())
+    });
+    let page = page.map_or_else(String::new, |exit| exit.output);
+    let usage = page.lines().next().unwrap_or_default().strip_prefix("Usage: ").unwrap_or_default();
+    let words = usage.split(' ').take_while(|word| !word.starts_with(['-', '<', '[']));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// For a value that was taken for an option.
+fn after_dashes(args: &[&str]) -> String {
+    let negative = |a: &&&str| a.strip_prefix('-').is_some_and(|n| n.parse::<f64>().is_ok());
+    match args.iter().find(negative) {
+        Some(value) if args.first() == Some(&"config") && !args.contains(&"--") => {
+            format!(
+                "A value that begins with a dash follows `--`: `picoclaw config set KEY -- {value}`. "
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_there_or_its_feature_is_named() {
+        for name in ["migrate", "backup", "restore", "doctor", "simulate", "membench"] {
+            let there = Command::COMMANDS.iter().any(|c| c.name == name);
+            assert_eq!(there, lacking(name).is_none(), "{name}");
+        }
+        assert_eq!(lacking("gateway"), None);
+    }
+
+    #[test]
+    fn hints_name_the_page_that_helps() {
+        let add = ["cron", "add", "-n", "x"];
+        assert_eq!(hint(&add), "See `picoclaw cron add --help`.");
+        assert_eq!(hint(&["cron", "nosuch"]), "See `picoclaw cron --help`.");
+        assert_eq!(hint(&["agent", "--nosuch"]), "See `picoclaw agent --help`.");
+        let negative = hint(&["config", "set", "gateway.port", "-1"]);
+        let want = "A value that begins with a dash follows `--`: `picoclaw config set KEY -- -1`. See `picoclaw config set --help`.";
+        assert_eq!(negative, want);
+        assert!(help().contains("-h, --help  "), "{}", help());
+    }
+
+    #[test]
+    fn every_command_has_a_short_help() {
+        let helps = |args: &[&str]| read(args).is_err_and(|exit| exit.status.is_ok());
+        for command in Command::COMMANDS {
+            assert!(helps(&[command.name, "-h"]), "{}", command.name);
+        }
+        for args in [
+            &["-h"][..],
+            &["cron", "add", "-h"],
+            &["skills", "install", "-h"],
+            &["auth", "login", "-h"],
+            &["config", "set", "-h"],
+            &["agent", "-d", "-h"],
+        ] {
+            assert!(helps(args), "{args:?}");
+        }
+        let said = read(&["agent", "-m", "-h"]).map(|args| args.command);
+        let text = match said {
+            Ok(Some(Command::Agent(agent))) => agent.message,
+            _ => None,
+        };
+        assert_eq!(text.as_deref(), Some("-h"));
+    }
+}
