@@ -12,7 +12,7 @@ use super::assistant::Assistant;
 use super::cron::Scheduler;
 use super::home::Home;
 use super::outbox::Outbox;
-use super::status::Status;
+use super::status::{ConfigState, Status};
 use super::tasks::Tasks;
 use super::turns::attachments::DownloadLimits;
 use super::turns::attempts;
@@ -73,7 +73,7 @@ pub fn run(options: GatewayOptions) -> Result<ExitCode> {
 /// Everything that lives as long as the daemon.
 struct Gateway {
     config: Rc<Config>,
-    config_state: String,
+    config_state: ConfigState,
     started: Instant,
     assistant: Assistant,
     /// Absent where the tool cron is switched off.
@@ -121,7 +121,7 @@ impl Gateway {
         let cron = cron(&config, &assistant);
         Ok(Gateway {
             config,
-            config_state: options.config_state,
+            config_state: Rc::new(RefCell::new(options.config_state)),
             started,
             assistant,
             cron,
@@ -136,8 +136,9 @@ impl Gateway {
         self.spawn_unattended(&executor);
         self.listen(&executor)?;
         self.spawn_channels(&executor);
-        if self.config_state != "current" {
-            self.assistant.notifier.notify(&format!("⚠️ {}", self.config_state));
+        let state = self.config_state.borrow().clone();
+        if state != "current" {
+            self.assistant.notifier.notify(&format!("⚠️ {state}"));
         }
         self.spawn_housekeeping(&executor);
         crate::log::info!(
@@ -170,6 +171,7 @@ impl Gateway {
                         let text = format!("the configuration was not reloaded: {e}");
                         crate::log::error!("{text}");
                         self.assistant.notifier.notify(&format!("⚠️ {text}"));
+                        self.config_state.replace(format!("an older one, for {text}"));
                     }
                 },
             }

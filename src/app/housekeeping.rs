@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::status::ConfigState;
 use super::turns::Turns;
 use crate::channel::AnyChannel;
 use crate::config::Config;
@@ -14,7 +15,7 @@ use crate::sys::pages;
 /// Tells the supervisor that the loop is alive, which time servers to ask, and what the owner needs to know.
 pub async fn tell_supervisor(
     config: Rc<Config>,
-    config_state: String,
+    config_state: ConfigState,
     channels: Vec<Rc<AnyChannel>>,
 ) {
     let supervisor = Supervisor::from_environment();
@@ -36,8 +37,8 @@ pub async fn tell_supervisor(
             supervisor.keepalive();
         }
         let mut lines = String::new();
-        if config_state != "current" {
-            lines.push_str(&format!("Configuration: {config_state}\n"));
+        if *config_state.borrow() != "current" {
+            lines.push_str(&format!("Configuration: {}\n", config_state.borrow()));
         }
         for channel in &channels {
             lines.push_str(&format!(

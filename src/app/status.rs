@@ -21,10 +21,13 @@ use crate::tool::cron::CronRequest;
 /// Sockets that are listened on, each with what it tells whom.
 pub type Listening = Rc<RefCell<Vec<String>>>;
 
+/// `current`, or why another configuration than that of the files is in force.
+pub type ConfigState = Rc<RefCell<String>>;
+
 /// What the state is put together from.
 pub struct Status {
-    /// `current`, or why the last good configuration is in force.
-    pub config_state: String,
+    /// See [`ConfigState`].
+    pub config_state: ConfigState,
     /// When the daemon started.
     pub started: Instant,
     /// What waits and runs.
@@ -87,7 +90,7 @@ impl Status {
             uptime: self.started.elapsed().as_secs(),
             version: crate::version::text(false),
             durability: durability(agent.journal.durability().off()),
-            config: self.config_state.clone(),
+            config: self.config_state.borrow().clone(),
             model: agent.models.current().to_string(),
             waiting: waiting as u64,
             running: running as u64,

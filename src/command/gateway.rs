@@ -1,10 +1,11 @@
 //! `picoclaw gateway`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use crate::app::gateway::{self, GatewayOptions};
 use crate::args;
-use crate::config::{self, LoadOptions, Loaded};
+use crate::config::{self, Config, LoadOptions, Loaded};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::store::credentials;
@@ -40,7 +41,30 @@ pub fn run(args: &args::Gateway) -> Result<ExitCode> {
         }
         config.gateway.hosts = host.split(',').map(|h| h.trim().to_string()).collect();
     }
+    if std::io::stderr().is_terminal() {
+        eprintln!("{}", greeting(&config, args.syslog));
+    }
     gateway::run(GatewayOptions { config, config_state, allow_empty: args.allow_empty })
+}
+
+/// The one line for somebody who starts a gateway at a terminal, whatever the log's level is.
+fn greeting(config: &Config, syslog: bool) -> String {
+    let enabled = config.channels.iter().filter(|c| c.enabled).map(|c| c.name.as_str());
+    let names = enabled.collect::<Vec<_>>().join(", ");
+    let channels = if names.is_empty() { "none" } else { &names };
+    let log = if syslog { "in syslog" } else { "here" };
+    let health = match cfg!(feature = "health") {
+        true => format!(
+            "; health page: {} port {}",
+            config.gateway.hosts.join(", "),
+            config.gateway.port
+        ),
+        false => String::new(),
+    };
+    format!(
+        "🦞 picoclaw {} runs until Ctrl-C; channels: {channels}{health}; the log is {log}, `picoclaw status` has the state",
+        crate::version::VERSION
+    )
 }
 
 /// The configuration to run with and what `status` says of it.

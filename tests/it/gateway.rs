@@ -205,6 +205,11 @@ fn sighup_reads_the_configuration_again() {
     let marker = peer.say(OWNER, OWNER, "still there?");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert!(daemon.log().contains("20-broken.json"), "{}", daemon.log());
+    let status = home.run(&["status"]);
+    assert!(
+        status.stdout.contains("an older one, for the configuration was not reloaded"),
+        "{status:?}"
+    );
 }
 
 #[test]
