@@ -10,6 +10,7 @@ use smol::channel::Sender;
 use smol::future::or;
 
 use super::answer;
+use super::inbound::ButtonPress;
 use super::send::topic;
 use super::wire::{self, JsonObject};
 use super::{Telegram, entropy};
@@ -19,21 +20,6 @@ use crate::proto::text;
 
 /// Prefix of our own buttons' data.
 const MARK: &str = "ap:";
-
-/// A button that was pressed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ButtonPress {
-    /// Id of the callback query.
-    pub id: String,
-    /// Who pressed it.
-    pub user: i64,
-    /// Chat of the message with the button; 0 if Telegram no longer says.
-    pub chat: i64,
-    /// That message; 0 if Telegram does not say.
-    pub message: i64,
-    /// The button's data.
-    pub data: String,
-}
 
 struct OpenQuestion {
     nonce: String,

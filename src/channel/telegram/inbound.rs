@@ -6,7 +6,6 @@
 //! - A pressed button (callback query) may answer a question of ours ([`super::ask`]).
 //! - Channel posts, messages from bots and service messages are ignored.
 
-use super::ask::ButtonPress;
 use super::content;
 use crate::bus::{Address, Inbound, Sender};
 use crate::channel::{command, group};
@@ -14,6 +13,21 @@ use crate::config::GroupTrigger;
 use crate::limits;
 use crate::proto::json::Json;
 use crate::proto::{text, utf16};
+
+/// A button that was pressed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ButtonPress {
+    /// Id of the callback query.
+    pub id: String,
+    /// Who pressed it.
+    pub user: i64,
+    /// Chat of the message with the button; 0 if Telegram no longer says.
+    pub chat: i64,
+    /// That message; 0 if Telegram does not say.
+    pub message: i64,
+    /// The button's data.
+    pub data: String,
+}
 
 /// Who we are (getMe).
 #[derive(Clone, Debug, Default)]

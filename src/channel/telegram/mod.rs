@@ -34,8 +34,7 @@ mod send;
 mod upload;
 mod wire;
 
-pub use ask::ButtonPress;
-pub use inbound::{BotUser, Event};
+pub use inbound::{BotUser, ButtonPress, Event};
 
 /// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];

@@ -6,6 +6,7 @@ mod circles;
 mod disk;
 mod documents;
 mod generated;
+mod import_cases;
 mod imports;
 mod layers;
 mod source;

@@ -1,0 +1,135 @@
+//! All kinds of channels as one type.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+#[cfg(feature = "simulate")]
+use super::sim;
+use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, cli, paired};
+use crate::bus::{Address, Attachment, Outbound, Question, Upload, Verdict};
+use crate::config::{ChannelConfig, Config};
+use crate::net::http::Client;
+use crate::store::spool::Spool;
+
+/// One enum over all channels, and a `match` over it: a turn's futures are then no larger than the largest channel's, and
+/// none is boxed. `dyn Channel` would cost a box for each future and for each call, and could not take `impl Intake`.
+macro_rules! channels {
+    ($(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {
+        channels! { @types ($) $(#[cfg $gate] $module = $kind;)* }
+    };
+    (@types ($d:tt) $(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {
+        // There is one value per bot of the process: a box would cost more than it saves.
+        #[allow(clippy::large_enum_variant)]
+        /// Any channel: those that `channel_list` may name, and the two that it may not.
+        pub enum AnyChannel {
+            $(#[cfg $gate]
+            #[doc = concat!("See [`super::", stringify!($module), "`].")]
+            $kind(super::$module::$kind),)*
+            #[cfg(feature = "simulate")]
+            /// See [`super::sim`].
+            Sim(sim::Sim),
+            /// See [`super::cli`].
+            Cli(cli::Cli),
+        }
+
+        impl AnyChannel {
+            /// The channel of an entry of `channel_list`.
+            // A build without channels passes the arguments to none.
+            #[allow(unused_variables)]
+            fn build(config: &ChannelConfig, shared: &Shared) -> AnyChannel {
+                match config.settings {
+                    $(#[cfg $gate]
+                    crate::config::Settings::$kind(ref settings) => {
+                        AnyChannel::$kind(super::$module::$kind::build(config, settings, shared))
+                    })*
+                }
+            }
+        }
+
+        /// Evaluates the expression with the channel of the actual kind.
+        macro_rules! on_each {
+            ($d any:expr, $d channel:ident => $d done:expr) => {
+                match *$d any {
+                    $(#[cfg $gate] AnyChannel::$kind(ref $d channel) => $d done,)*
+                    #[cfg(feature = "simulate")]
+                    AnyChannel::Sim(ref $d channel) => $d done,
+                    AnyChannel::Cli(ref $d channel) => $d done,
+                }
+            };
+        }
+    };
+}
+crate::registry::channel_kinds!(channels);
+
+/// Methods of [`AnyChannel`] that are those of [`Channel`], by their signatures.
+macro_rules! delegates {
+    () => {};
+    (
+        fn $name:ident(&$this:ident $(, $arg:ident: $type:ty)*) $(-> $returned:ty)?;
+        $($rest:tt)*
+    ) => {
+        #[doc = concat!("See [`Channel::", stringify!($name), "`].")]
+        pub fn $name(&$this $(, $arg: $type)*) $(-> $returned)? {
+            on_each!($this, channel => channel.$name($($arg),*))
+        }
+        delegates! { $($rest)* }
+    };
+    (
+        async fn $name:ident $(<$generic:ident: $bound:ident>)?
+            (&$this:ident $(, $arg:ident: $type:ty)* $(,)?) $(-> $returned:ty)?;
+        $($rest:tt)*
+    ) => {
+        #[doc = concat!("See [`Channel::", stringify!($name), "`].")]
+        pub async fn $name $(<$generic: $bound>)? (&$this $(, $arg: $type)*) $(-> $returned)? {
+            on_each!($this, channel => channel.$name($($arg),*).await)
+        }
+        delegates! { $($rest)* }
+    };
+}
+
+impl AnyChannel {
+    delegates! {
+        fn name(&self) -> &str;
+        fn split(&self, text: &str) -> Vec<String>;
+        fn state(&self) -> String;
+        fn is_healthy(&self) -> bool;
+        fn link(&self) -> String;
+        fn listening(&self) -> String;
+        fn route(&self) -> Option<Route>;
+        fn admit(&self, arrival: Arrival);
+        fn pairing_code(&self) -> String;
+        async fn run<I: Intake>(&self, intake: &I);
+        async fn send(
+            &self,
+            message: &Outbound,
+            delivery: &mut Delivery,
+        ) -> Result<(), SendError>;
+        async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError>;
+        async fn fetch(
+            &self,
+            file: &Attachment,
+            sink: &mut Spool,
+            idle: Duration,
+        ) -> Result<u64, SendError>;
+        async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError>;
+        async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict;
+        async fn typing(&self, to: &Address);
+    }
+
+    /// Every enabled channel of a configuration.
+    ///
+    /// # Errors
+    /// The list of paired users cannot be read: it is never overwritten.
+    pub fn all(config: &Config, client: &Client) -> crate::Result<Vec<AnyChannel>> {
+        let path = config.home.join("state/paired.json");
+        let paired = match crate::store::atomic::read_bounded(&path, crate::limits::CONFIG_BYTES)? {
+            Some(bytes) => paired::Paired::parse(&String::from_utf8_lossy(&bytes))
+                .map_err(|e| e.context(path.display()))?,
+            None => paired::Paired::default(),
+        };
+        let shared = Shared { client: client.clone(), paired: Rc::new(RefCell::new(paired)) };
+        let enabled = config.channels.iter().filter(|channel| channel.enabled);
+        Ok(enabled.map(|channel| AnyChannel::build(channel, &shared)).collect())
+    }
+}
