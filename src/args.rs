@@ -203,7 +203,7 @@ pub struct CronAdd {
     /// chat for the answer; without it the one that wrote last
     #[argh(option, default = "String::new()")]
     pub to: String,
-    /// channel of that chat (default telegram)
+    /// channel of that chat; without it the only one that is enabled
     #[argh(option, default = "String::new()")]
     pub channel: String,
 }

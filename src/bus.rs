@@ -56,9 +56,6 @@ pub const SUBAGENT: &str = "(subagent)";
 /// [`Sender::platform`] of what a sub-agent tells the conversation that started it.
 pub const REPORT: &str = "(report)";
 
-/// [`Sender::platform`] of a camera.
-pub const CAMERA: &str = "maixcam";
-
 /// The turn that a sub-agent's task or report comes from.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct Origin {
@@ -135,11 +132,6 @@ impl Inbound {
     /// Nobody wrote it: a job, the heartbeat or a sub-agent did. It shows no "typing" and is no command.
     pub fn is_internal(&self) -> bool {
         matches!(self.sender.platform.as_str(), CRON | HEARTBEAT | SUBAGENT | REPORT)
-    }
-
-    /// Not written by a person: nobody can be asked for approval, and its chat does not become the last active one.
-    pub fn is_unattended(&self) -> bool {
-        self.is_internal() || self.sender.platform == CAMERA
     }
 
     /// Its turn begins without what was said before.

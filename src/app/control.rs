@@ -229,7 +229,7 @@ fn bind(path: &Path) -> Result<UnixListener> {
 fn is_trusted_peer(stream: &AsyncStream) -> bool {
     match crate::sys::files::trusted_peer(stream) {
         Some(pid) if crate::sys::process::is_tool_behind(stream.as_fd(), pid) => {
-            crate::log::warn!("a command tried the control socket and was turned away");
+            crate::log::warn!("a command tried the control socket and was rejected");
             false
         }
         found => found.is_some(),

@@ -295,7 +295,7 @@ impl Scheduler {
         let job_id = job.id().to_owned();
         let open = self.inbox.has_open(CRON, &job_id);
         let message = match self.message(&job, due, now, approved) {
-            _ if open => Err("the last run has not ended; this one is left out".to_owned()),
+            _ if open => Err("the last run has not ended; this one is skipped".to_owned()),
             made => made,
         };
         let admitted = match message {

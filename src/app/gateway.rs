@@ -107,7 +107,7 @@ impl Gateway {
             AnyChannel::all(&config, &agent.http)?.into_iter().map(Rc::new).collect();
         if channels.is_empty() {
             crate::log::warn!(
-                "no channel is enabled; set channel_list.telegram.enabled and its token"
+                "no channel is enabled; `picoclaw config keys channel_list` shows what enables one"
             );
         }
         let mut reached = channels.clone();
@@ -270,7 +270,7 @@ impl Gateway {
 
 /// The scheduler, known to the tool cron; `None` where that is switched off.
 fn cron(config: &Config, assistant: &Assistant) -> Option<Rc<Scheduler>> {
-    if config.tools.disabled.iter().any(|tool| tool == "cron") {
+    if config.tools.disabled.iter().any(|tool| tool == crate::tool::cron::CRON_TOOL.name) {
         return None;
     }
     let Assistant { agent, notifier, internal, job_ends, .. } = assistant;

@@ -161,7 +161,7 @@ impl Outbox {
                 self.retry_oldest_deferred();
             }
             let before = self.journal.ledger(|l| l.len());
-            self.journal.room(|l| l.len() != before || fits(l)).await;
+            self.journal.wait_for_capacity(|l| l.len() != before || fits(l)).await;
         }
     }
 

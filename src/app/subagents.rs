@@ -144,7 +144,7 @@ impl Subagents {
             open(l).count() < most && l.len() < QUEUE && l.bytes() + task.len() < JOURNAL_OPEN_BYTES
         };
         let room = async {
-            self.journal.room(free).await;
+            self.journal.wait_for_capacity(free).await;
             true
         };
         let late = async {

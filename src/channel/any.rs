@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "simulate")]
 use super::sim;
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, cli, paired};
-use crate::bus::{Address, Attachment, Outbound, Question, Upload, Verdict};
+use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
 use crate::config::{ChannelConfig, Config};
 use crate::net::http::Client;
 use crate::store::spool::Spool;
@@ -32,6 +32,12 @@ macro_rules! channels {
             /// See [`super::cli`].
             Cli(cli::Cli),
         }
+
+        /// The platforms of this build, and whether people write on them.
+        const PLATFORMS: &[(&str, bool)] = &[$(
+            #[cfg $gate]
+            (super::$module::$kind::NAME, super::$module::$kind::HAS_PEOPLE),
+        )*];
 
         impl AnyChannel {
             /// The channel of an entry of `channel_list`.
@@ -61,6 +67,12 @@ macro_rules! channels {
     };
 }
 crate::registry::channel_kinds!(channels);
+
+/// Not written by a person: a job, the heartbeat, a sub-agent or a device did.
+pub fn is_unattended(message: &Inbound) -> bool {
+    let device = |(name, people): &(&str, bool)| !people && *name == message.sender.platform;
+    message.is_internal() || PLATFORMS.iter().any(device)
+}
 
 /// Methods of [`AnyChannel`] that are those of [`Channel`], by their signatures.
 macro_rules! delegates {

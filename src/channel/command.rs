@@ -78,7 +78,7 @@ pub fn has_prefix(text: &str) -> bool {
 
 /// The command that a person's message is. What holds text of others, and what no person wrote, gives no commands.
 pub fn of(message: &Inbound) -> Option<Command<'_>> {
-    if message.untrusted || message.is_unattended() { None } else { parse(&message.text) }
+    if message.untrusted || super::is_unattended(message) { None } else { parse(&message.text) }
 }
 
 /// The command in `text`; whether it is one is for [`of`] to say. A name may carry `@bot`, which the channel has compared with the bot's own name already.

@@ -16,6 +16,9 @@ use crate::store::spool::Spool;
 pub trait Channel {
     /// The platform's name in `type` and in sender ids.
     const NAME: &'static str;
+    /// Whether people write on it. Where only devices do, nobody can be asked for approval, and no chat becomes the last
+    /// active one.
+    const HAS_PEOPLE: bool = true;
     /// Name of this instance ([`Address::channel`]).
     fn name(&self) -> &str;
     /// The parts in which [`Channel::send`] delivers a long text; each is delivered and recorded separately.

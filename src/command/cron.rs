@@ -32,7 +32,7 @@ pub fn run(args: &args::Cron) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
     let config = &loaded.config;
-    let checked = request(&args.command).and_then(|request| {
+    let checked = request(&args.command, config).and_then(|request| {
         check_channel(config, &request.to)?;
         let waits = request.action == "add" && request.to == Address::default();
         Ok((give(config, request)?, waits && last_chat(config).is_none()))
@@ -78,7 +78,7 @@ fn last_chat(config: &Config) -> Option<Address> {
     state_file::last_chat(&config.home).filter(|to| has_channel(config, to))
 }
 
-fn request(command: &CronCommand) -> Result<CronRequest, String> {
+fn request(command: &CronCommand, config: &Config) -> Result<CronRequest, String> {
     let on = |action: &str, id: &str| CronRequest {
         action: action.into(),
         id: id.into(),
@@ -90,12 +90,12 @@ fn request(command: &CronCommand) -> Result<CronRequest, String> {
         CronCommand::Enable(a) => CronRequest { approved: true, ..on("enable", &a.id) },
         CronCommand::Disable(a) => on("disable", &a.id),
         CronCommand::Run(a) => on("run", &a.id),
-        CronCommand::Add(a) => add(a, clock::unix_now())?,
+        CronCommand::Add(a) => add(a, config, clock::unix_now())?,
     })
 }
 
 /// Options become a request here, so that complaints speak of options.
-fn add(a: &CronAdd, now: i64) -> Result<CronRequest, String> {
+fn add(a: &CronAdd, config: &Config, now: i64) -> Result<CronRequest, String> {
     match [&a.at, &a.every, &a.cron].into_iter().filter(|given| !given.is_empty()).count() {
         0 => return Err("one of --at, --every and --cron is required".into()),
         1 => {}
@@ -122,8 +122,8 @@ fn add(a: &CronAdd, now: i64) -> Result<CronRequest, String> {
         ..CronRequest::default()
     };
     if !a.to.is_empty() {
-        let channel = if a.channel.is_empty() { "telegram" } else { &a.channel };
-        request.to = Address { channel: channel.into(), chat: a.to.clone(), topic: String::new() };
+        let channel = channel(&a.channel, config)?;
+        request.to = Address { channel, chat: a.to.clone(), topic: String::new() };
     } else if !a.channel.is_empty() {
         return Err("--channel needs --to, the chat".into());
     }
@@ -140,6 +140,19 @@ fn add(a: &CronAdd, now: i64) -> Result<CronRequest, String> {
         request.at = at.map_err(|e| format!("--at: {e}"))?;
     }
     Ok(request)
+}
+
+/// The channel that the options name, or else the only one that is enabled.
+fn channel(named: &str, config: &Config) -> Result<String, String> {
+    let mut enabled = config.channels.iter().filter(|c| c.enabled).map(|c| c.name.clone());
+    match (enabled.next(), enabled.next()) {
+        _ if !named.is_empty() => Ok(named.to_owned()),
+        (Some(only), None) => Ok(only),
+        (None, _) => Err("--to: no channel is enabled; name one with --channel".into()),
+        (Some(_), Some(_)) => {
+            Err("--to: several channels are enabled; name one with --channel".into())
+        }
+    }
 }
 
 /// For the agent on the command line.
@@ -189,7 +202,7 @@ mod tests {
     fn added(words: &[&str]) -> Result<CronRequest, String> {
         let zone: &[&str] = if words.contains(&"-e") { &[] } else { &["--tz", "UTC"] };
         let words = [&["-n", "tea", "-m", "m"][..], zone, words].concat();
-        add(&CronAdd::from_args(&["add"], &words).expect("options"), NOW)
+        add(&CronAdd::from_args(&["add"], &words).expect("options"), &Config::default(), NOW)
     }
 
     #[test]
@@ -218,6 +231,7 @@ mod tests {
         assert_eq!(wrong(&["-e", "5s"]), "--every: at least 10 seconds");
         assert!(wrong(&["-e", "often"]).starts_with("--every: `often` is no span of time"));
         assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is no time"));
+        assert!(wrong(&["-e", "5m", "--to", "5"]).starts_with("--to: no channel is enabled"));
         assert_eq!(wrong(&["--at", "today 9:00"]), "--at: `today 9:00` is in the past");
     }
 }

@@ -129,26 +129,26 @@ impl Job {
     /// Where its output goes; empty if the file does not say. A topic follows the chat as in the Go original
     /// (`-305/9`), or has its own field as in our earlier versions.
     pub fn to(&self) -> Address {
-        let channel = self.text("payload", "channel");
-        let (to, topic) = (self.text("payload", "to"), self.text("payload", "topic"));
-        let (chat, topic) = match to.split_once('/') {
-            Some((chat, topic)) if channel == "telegram" => (chat, topic),
-            _ => (to, topic),
+        let (channel, to) = (self.text("payload", "channel"), self.text("payload", "to"));
+        let field = self.object("payload").and_then(|p| p.get("topic")?.as_str());
+        let (chat, topic) = match chat_and_topic(to) {
+            Some((chat, topic)) if field.is_none_or(|field| field == topic) => (chat, topic),
+            _ => (to, field.unwrap_or("")),
         };
         Address { channel: channel.into(), chat: chat.into(), topic: topic.into() }
     }
 
     /// Sets where its output goes.
     pub fn set_to(&mut self, to: &Address) {
-        let chat = match to.topic.as_str() {
-            topic if !topic.is_empty() && to.channel == "telegram" => {
-                format!("{}/{topic}", to.chat)
-            }
-            _ => to.chat.clone(),
-        };
-        for (field, value) in [("channel", &to.channel), ("to", &chat), ("topic", &to.topic)] {
+        let both = format!("{}/{}", to.chat, to.topic);
+        let chat = if chat_and_topic(&both).is_some() { &both } else { &to.chat };
+        for (field, value) in [("channel", &to.channel), ("to", chat), ("topic", &to.topic)] {
             let value = if value.is_empty() { Value::Null } else { json!(value) };
             self.set("payload", field, value);
+        }
+        if to.topic.is_empty() && chat_and_topic(&to.chat).is_some() {
+            // The slash is the chat's own.
+            self.set("payload", "topic", json!(""));
         }
     }
 
@@ -330,6 +330,14 @@ impl Job {
             target.insert(field.to_owned(), value);
         }
     }
+}
+
+/// A chat with a topic as the Go original writes it, `-305/9`: both are numbers. The form decides and not the channel,
+/// whose name in the job is the instance's and does not tell its kind.
+fn chat_and_topic(to: &str) -> Option<(&str, &str)> {
+    let (chat, topic) = to.split_once('/')?;
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (number(chat.strip_prefix('-').unwrap_or(chat)) && number(topic)).then_some((chat, topic))
 }
 
 /// Seconds after a firing in which an expression with seconds does not fire again, because each may cost a model call.

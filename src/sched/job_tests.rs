@@ -159,7 +159,22 @@ fn a_reminder_comes_back_from_the_original_as_one() {
     assert!(old(r#"{"kind":"agent_turn","deliver":true}"#).deliver());
     assert!(!old(r#"{"kind":"agent_turn"}"#).deliver());
     let slash = old(r#"{"channel":"pico","to":"a/b","topic":""}"#);
-    assert_eq!(slash.to().chat, "a/b", "only Telegram's chats have topics");
+    assert_eq!(slash.to().chat, "a/b", "only numbers have topics");
+}
+
+#[test]
+fn a_topic_is_told_by_its_form_in_every_instance() {
+    let work = r#"{"id":"x","payload":{"channel":"work","to":"-305/9"}}"#;
+    let topic = Address { channel: "work".into(), chat: "-305".into(), topic: "9".into() };
+    let mut job = Job::parse(work).expect("a job");
+    assert_eq!(job.to(), topic);
+    job.set_to(&topic);
+    assert_eq!((&job.0["payload"]["to"], job.to()), (&json!("-305/9"), topic));
+    for chat in ["5/9", "a/b", "-/9", "5/"] {
+        let own = Address { channel: "pico".into(), chat: chat.into(), topic: String::new() };
+        job.set_to(&own);
+        assert_eq!(job.to(), own, "the slash is the chat's own");
+    }
 }
 
 #[test]

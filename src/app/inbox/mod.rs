@@ -127,13 +127,13 @@ impl Inbox {
     }
 
     /// Takes one message.
-    async fn take(&self, mut message: Inbound) -> Admission {
+    async fn admit_one(&self, mut message: Inbound) -> Admission {
         let (event, to) = (message.event, message.from.clone());
         if self.journal.ledger(|l| l.knows(&to.channel, event)) {
             return Admission::Known;
         }
         // Nobody may be at the command line when there is something to tell.
-        if !message.is_unattended() && to.channel != CLI {
+        if !crate::channel::is_unattended(&message) && to.channel != CLI {
             self.in_time(self.notifier.note_chat(&to)).await;
         }
         let bytes = message.text.len();
@@ -203,7 +203,7 @@ impl Inbox {
         }
         self.outbox.wants_capacity(true);
         match self.spill.keep(&message).await {
-            SpillResult::First if !message.is_unattended() => {
+            SpillResult::First if !crate::channel::is_unattended(&message) => {
                 self.untold.borrow_mut().push((to, Instant::now() + WAITING_NOTICE));
                 // Full means that the task looks again anyway.
                 let _ = self.look.0.try_send(());
@@ -269,7 +269,7 @@ impl Inbox {
             let from = &message.from;
             self.outbox.capacity_for(|ledger| self.spill.may_pass(ledger, from)).await;
         }
-        let Admission::Accepted(id) = self.take(message).await else {
+        let Admission::Accepted(id) = self.admit_one(message).await else {
             return (0, "there is no room for it; try again later".into());
         };
         self.in_time(self.journal.synced(self.journal.last())).await;
@@ -319,7 +319,7 @@ impl Intake for Inbox {
         let mut batch = batch.into_iter();
         while let Some(message) = batch.next() {
             let (event, again) = (message.event, message.clone());
-            match self.take(message).await {
+            match self.admit_one(message).await {
                 Admission::Accepted(id) => accepted.push((event, id)),
                 Admission::Known | Admission::Kept | Admission::Done => {}
                 // Its channel keeps nothing.

@@ -226,7 +226,7 @@ impl SpillQueue {
         let may_move = |ledger: &Ledger| {
             self.spill.borrow().next(&|chat| has_capacity(ledger, chat)).is_some()
         };
-        self.journal.room(may_move).await;
+        self.journal.wait_for_capacity(may_move).await;
     }
 
     /// Moves the next message from the card into the journal and starts it.

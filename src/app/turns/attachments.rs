@@ -60,7 +60,8 @@ impl Attachments {
             // What its sender says is his own; any other file may be anybody's.
             untrusted: message.untrusted || message.attachments.iter().any(|f| f.kind != "voice"),
         };
-        let of_others = !message.is_unattended() || message.sender.platform == REPORT;
+        let of_others =
+            !crate::channel::is_unattended(&message) || message.sender.platform == REPORT;
         if message.untrusted && of_others {
             content.text.push_str(UNTRUSTED_NOTE);
         }

@@ -53,7 +53,7 @@ pub async fn quarantine(journal: &Journal, home: &Path, id: u64) -> String {
         // The journal lets go of it now, so the chat gets the whole story.
         Err(e) => format!("It could not be kept ({e})."),
     };
-    crate::log::error!("message {id} is set aside: its tries ended in crashes. {place}");
+    crate::log::error!("message {id} is given up: each attempt ended in a crash. {place}");
     format!(
         "⚠️ I set your message aside: each time I tried to answer it, I crashed or was cut off. {place} Please say it \
          differently."

@@ -43,7 +43,7 @@ impl Claimed {
 
     /// No person started it, neither directly nor through a sub-agent.
     pub fn is_unattended(&self) -> bool {
-        self.origin.as_ref().map_or(self.message.is_unattended(), |o| o.unattended)
+        self.origin.as_ref().map_or(crate::channel::is_unattended(&self.message), |o| o.unattended)
     }
 
     /// Text of others is in the message, or may be behind it.

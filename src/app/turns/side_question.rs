@@ -32,7 +32,7 @@ pub(super) async fn answer(
         std::future::pending().await
     };
     let answer = async {
-        agent.aside(&turn).await.unwrap_or_else(|e| Answer {
+        agent.answer_side_question(&turn).await.unwrap_or_else(|e| Answer {
             text: format!("Error processing message: {e}"),
             ..Answer::default()
         })

@@ -15,7 +15,7 @@ use smol::io::AsyncReadExt;
 
 use super::clients::{self, Clients};
 use super::{Channel, Delivery, Intake, SendError, Shared, access};
-use crate::bus::{Address, CAMERA, Inbound, Outbound, Question, Sender, Verdict};
+use crate::bus::{Address, Inbound, Outbound, Question, Sender, Verdict};
 use crate::config::ChannelConfig;
 use crate::config::channels::maixcam::Settings;
 use crate::error::Result;
@@ -155,7 +155,7 @@ impl MaixCam {
             }
         }
         let left_out = self.left_out.get();
-        if intake.open(CAMERA) >= limits::CAMERA_EVENTS {
+        if intake.open(Self::NAME) >= limits::CAMERA_EVENTS {
             if left_out == 0 {
                 crate::log::warn!(
                     "{name}: events come faster than they are answered; some are left out"
@@ -170,7 +170,11 @@ impl MaixCam {
         };
         let message = Inbound {
             from: Address { channel: channel.clone(), chat: chat.into(), topic: String::new() },
-            sender: Sender { platform: CAMERA.into(), id: CAMERA.into(), ..Sender::default() },
+            sender: Sender {
+                platform: Self::NAME.into(),
+                id: Self::NAME.into(),
+                ..Sender::default()
+            },
             text: text(&object, left_out),
             untrusted: true,
             date: crate::sys::clock::unix_now(),
@@ -178,7 +182,10 @@ impl MaixCam {
         };
         let list = &self.config.allow_from;
         if !list.is_empty() && !access::allows(list, &message.sender) {
-            crate::log::info!("{name}: an event is dropped: allow_from does not hold `{CAMERA}`");
+            crate::log::info!(
+                "{name}: an event is dropped: allow_from does not hold `{}`",
+                Self::NAME
+            );
             return Ok(());
         }
         self.left_out.set(0);
@@ -250,7 +257,8 @@ pub fn text(event: &Value, left_out: u64) -> String {
 }
 
 impl Channel for MaixCam {
-    const NAME: &'static str = CAMERA;
+    const NAME: &'static str = "maixcam";
+    const HAS_PEOPLE: bool = false;
 
     fn name(&self) -> &str {
         &self.config.name
