@@ -40,6 +40,10 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
         std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
     let name = arguments.first().map_or("", |a| a.rsplit('/').next().unwrap_or(""));
     let rest = arguments.get(2..).unwrap_or_default();
+    if let Some(usage) = system_usage(name, &arguments) {
+        println!("{usage}");
+        return Some(Ok(ExitCode::SUCCESS));
+    }
     Some(match (name, arguments.get(1).map(String::as_str)) {
         ("picoclaw-import", _) | (_, Some("import")) => command::import::run(),
         ("picoclaw-growpart", device) => import::growpart::run(device.unwrap_or_default()),
@@ -49,6 +53,27 @@ fn system() -> Option<picoclaw::Result<ExitCode>> {
         (_, Some("ask-time")) => supervise::ask_time::run(rest),
         _ => return None,
     })
+}
+
+/// What a command of the operating system is for, where its help is asked for: it must not start.
+fn system_usage(name: &str, arguments: &[String]) -> Option<&'static str> {
+    let word = arguments.get(1).map_or("", String::as_str);
+    let usage = match (name, word) {
+        ("picoclaw-import", _) | (_, "import") => {
+            "Usage: picoclaw import: take over what the boot partition PICOCLAW_BOOT holds"
+        }
+        ("picoclaw-growpart", _) | (_, "growpart") => {
+            "Usage: picoclaw growpart PARTITION: let the last partition fill its card"
+        }
+        (_, "supervise") => {
+            "Usage: picoclaw supervise: run the gateway, restart it, keep its limits and its clock"
+        }
+        (_, "ask-time") => {
+            "Usage: picoclaw ask-time SERVER...: print how far the clock is behind, in nanoseconds"
+        }
+        _ => return None,
+    };
+    arguments.iter().skip(1).any(|a| a == "--help" || a == "-h").then_some(usage)
 }
 
 fn run(args: Args) -> picoclaw::Result<ExitCode> {

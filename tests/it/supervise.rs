@@ -186,3 +186,18 @@ fn a_wrong_setting_is_named() {
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(text.contains("PICOCLAW_MEMORY_MAX=much: not a number with K, M, G, or max"), "{text}");
 }
+
+#[test]
+fn help_of_the_systems_commands_starts_nothing() {
+    for command in ["supervise", "growpart", "ask-time", "import"] {
+        for option in ["--help", "-h"] {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_picoclaw"));
+            program.args([command, option]).env_clear();
+            let told = program.output().expect("it starts");
+            let text = String::from_utf8_lossy(&told.stdout);
+            assert!(told.status.success(), "{command} {option}: {told:?}");
+            assert!(text.starts_with(&format!("Usage: picoclaw {command}")), "{text}");
+            assert_eq!((text.lines().count(), told.stderr.len()), (1, 0), "{told:?}");
+        }
+    }
+}
