@@ -33,6 +33,9 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
     let code = match &loaded {
         Ok(loaded) => {
             configured(&mut lines, &loaded.config);
+            for warning in &loaded.warnings {
+                lines.list("warnings", "Warning", &warning.to_string());
+            }
             ExitCode::SUCCESS
         }
         Err(errors) => {

@@ -69,7 +69,8 @@ struct Line {
     source: String,
 }
 
-/// Prints every value in force with the file and line or variable that set it; `only` keeps keys that begin so.
+/// Prints every value in force with the file and line or variable that set it; `only` keeps keys that begin so. Without it
+/// warnings follow, e.g. of variables that set nothing.
 ///
 /// # Errors
 /// An invalid configuration, no key begins with `only`, or `out` is closed.
@@ -93,6 +94,9 @@ pub fn show(options: &LoadOptions, only: &str, as_json: bool, out: &mut dyn Writ
     let width = lines.iter().map(|l| l.key.chars().count()).max().unwrap_or_default();
     for line in lines {
         writeln!(out, "{:width$} = {}  # {}", line.key, line.value, line.source)?;
+    }
+    for warning in loaded.warnings.iter().filter(|_| only.is_empty()) {
+        writeln!(out, "# warning: {warning}")?;
     }
     Ok(())
 }

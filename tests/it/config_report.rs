@@ -18,7 +18,8 @@ fn shown(folder: &Folder, only: &str, as_json: bool) -> String {
 
 #[test]
 fn show_names_value_and_source_and_no_secret() {
-    let folder = Folder::with(CONFIG).env("PICOCLAW_GATEWAY_PORT", "7");
+    let folder =
+        Folder::with(CONFIG).env("PICOCLAW_GATEWAY_PORT", "7").env("PICOCLAW_GATEWAY_PROT", "8");
     let text = shown(&folder, "", false);
     assert!(!text.contains("sk-secret"), "{text}");
     let line = |key: &str| {
@@ -30,6 +31,8 @@ fn show_names_value_and_source_and_no_secret() {
         rest.to_owned()
     };
     assert_eq!(line("gateway.port"), "7  # PICOCLAW_GATEWAY_PORT");
+    let warned = "# warning: PICOCLAW_GATEWAY_PROT: this variable sets nothing";
+    assert!(text.lines().any(|l| l.starts_with(warned)), "{text}");
     assert_eq!(line("gateway.host"), r#"["127.0.0.1"]  # default"#);
     assert_eq!(line("version"), "3  # home/config.json:1");
     assert_eq!(line("agents.defaults.context_window"), "131072  # default");
