@@ -173,7 +173,7 @@ pub static PROVIDERS: &[ProviderRow] = &[
     other("elevenlabs", &[], false),
 ];
 
-/// Models that are particular wherever they run: the lower-case id has all the words. `o#` is a word of its own, an `o`
+/// Models with quirks wherever they run: the lower-case id has all the words. `o#` is a word of its own, an `o`
 /// and digits.
 pub static FAMILIES: &[(&[&str], &[Quirk])] = &[
     (&["glm"], &[MaxCompletionTokens]),
@@ -183,6 +183,31 @@ pub static FAMILIES: &[(&[&str], &[Quirk])] = &[
 ];
 
 impl Quirk {
+    /// For people: docs/providers.md is made of it.
+    pub fn meaning(self) -> String {
+        let text = match self {
+            Quirk::ReplaysReasoning => "gets reasoning back",
+            Quirk::CacheKey => "`prompt_cache_key` (by host only)",
+            Quirk::ApiKeyField => "key in `api-key` (by name only)",
+            Quirk::Thinking(Thinking::Effort) => "thinks by `thinking` and `reasoning_effort`",
+            Quirk::Thinking(Thinking::Switch) => "thinks by `thinking`",
+            Quirk::Thinking(Thinking::SwitchOrAuto) => "thinks by `thinking`, also `auto`",
+            Quirk::Thinking(Thinking::Budget) => {
+                "thinks by `enable_thinking` and `thinking_budget`"
+            }
+            Quirk::MaxCompletionTokens => "`max_completion_tokens` instead of `max_tokens`",
+            Quirk::NoTemperature => "no `temperature`",
+            Quirk::TemperatureOne => "`temperature` is 1",
+            Quirk::ChatElsewhere => "at another address without a key `sk-ant-...`: OpenAI",
+            Quirk::BaseInGo(address) => return format!("<{address}> means the same"),
+            Quirk::SignedInBase(address) => return format!("signed in: <{address}>"),
+            Quirk::OwnModelsKeepName => "`ID/auto` keeps its prefix",
+            Quirk::DropsNameInV0 => "files without `version`: prefix of the model taken off",
+            Quirk::Transcribes(model) => return format!("writes down voice messages ({model})"),
+        };
+        text.to_owned()
+    }
+
     /// Whether it counts for an entry whose row was found by the host, or by the name.
     fn counts(self, by_host: bool) -> bool {
         match self {
