@@ -4,8 +4,8 @@
 
 use std::rc::Rc;
 
-use super::past::{self, Dropped};
 use super::prompt;
+use super::stored_messages::{self, Dropped};
 use super::turn::Agent;
 use super::turn_state::TurnState;
 use crate::proto::date;
@@ -71,7 +71,7 @@ impl Agent {
             let fixed = tokens::of_frame(&request) + calibration.guess(agent.max_tokens as usize);
             state.room = window.saturating_sub(fixed);
             let (running, room) = (state.start, state.room);
-            let dropped = past::fit(&mut state.past, &mut state.messages, running, room);
+            let dropped = stored_messages::fit(&mut state.past, &mut state.messages, running, room);
             state.note_dropped(dropped);
             request.history = state.past.stored();
             request.messages = &state.messages;
@@ -87,8 +87,10 @@ impl Agent {
                 Err(f) if f.class == Class::ContextOverflow && tries < agent.max_llm_retries => {
                     tries += 1;
                     let running = state.start;
-                    let dropped = past::halve(&mut state.past, &mut state.messages, running);
-                    if dropped == Dropped::default() && !past::shorten_results(&mut state.messages)
+                    let dropped =
+                        stored_messages::halve(&mut state.past, &mut state.messages, running);
+                    if dropped == Dropped::default()
+                        && !stored_messages::shorten_results(&mut state.messages)
                     {
                         return Err(f);
                     }

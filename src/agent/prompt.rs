@@ -166,12 +166,12 @@ struct Page<'a> {
 
 impl Page<'_> {
     /// Bytes that are left, less those that frame a file.
-    fn room(&self) -> usize {
+    fn remaining(&self) -> usize {
         PROMPT_STATIC_BYTES.saturating_sub(self.out.len() + self.reserved + 256)
     }
 
     fn file(&mut self, name: &str) -> Option<Piece> {
-        let limit = PROMPT_FILE_BYTES.min(self.room());
+        let limit = PROMPT_FILE_BYTES.min(self.remaining());
         (self.read)(name, limit, End::Head).filter(|p| !p.text.trim().is_empty() || p.missing > 0)
     }
 
@@ -209,7 +209,7 @@ impl Page<'_> {
             "\n\n---\n\n# Active Skills\n\nThese skills are in force; follow them where they fit.";
         let is = |skill: &Skill| names.iter().any(|n| n.eq_ignore_ascii_case(&skill.name));
         for skill in skills.iter().filter(|s| is(s)) {
-            let limit = PROMPT_FILE_BYTES.min(self.room());
+            let limit = PROMPT_FILE_BYTES.min(self.remaining());
             let path = skill.path.to_string_lossy();
             let piece = match skill.path.strip_prefix(workspace) {
                 Ok(inside) => (self.read)(&inside.to_string_lossy(), limit, End::Head),
@@ -255,7 +255,7 @@ impl Page<'_> {
         }
         let mut first_note = true;
         for day in memory::recent(day) {
-            let limit = PROMPT_FILE_BYTES.min(self.room());
+            let limit = PROMPT_FILE_BYTES.min(self.remaining());
             let name = memory::note(day);
             let Some(piece) =
                 (self.read)(&name, limit, End::Tail).filter(|p| !p.text.trim().is_empty())

@@ -2,7 +2,7 @@
 //! model's window can hold. Blocks on the disk.
 
 use super::history::{MessageShape, sendable};
-use super::past::{StoredMessage, StoredMessages};
+use super::stored_messages::{StoredMessage, StoredMessages};
 use crate::error::{Context, Result};
 use crate::limits::{HISTORY_BYTES, HISTORY_MESSAGES};
 use crate::message::{Message, Role};

@@ -5,7 +5,7 @@ use super::turn::{Agent, Answer, Turn, cut, failure_text};
 use crate::error::Result;
 use crate::message::{Message, Role};
 
-/// Stands after the question.
+/// Follows the question.
 const NOTE: &str = "\n\n(A side question: answer it at once and in words, without tools. Neither the question nor your \
                     answer stays in the conversation, and work in progress continues.)";
 /// For a model that calls tools all the same.
@@ -16,7 +16,7 @@ impl Agent {
     ///
     /// # Errors
     /// A session key that is no file name.
-    pub async fn aside(&self, turn: &Turn<'_>) -> Result<Answer> {
+    pub async fn answer_side_question(&self, turn: &Turn<'_>) -> Result<Answer> {
         let mut state = self.begin(turn).await?;
         // A turn under way may have calls without results in there.
         state.messages = history::sanitize(std::mem::take(&mut state.messages));

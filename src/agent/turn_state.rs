@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::past::{Dropped, StoredMessages};
 use super::read_back::{ReadBack, read_back};
+use super::stored_messages::{Dropped, StoredMessages};
 use super::turn::{Agent, Turn, UserContent};
 use crate::error::Result;
 use crate::limits::JOURNAL_LINES_BYTES;

@@ -189,7 +189,7 @@ impl Channel for Cli {
             }
             None => {
                 let session = &message.to.chat;
-                crate::log::info!("nobody is at the command line; session {session} has the words");
+                crate::log::info!("no client attached; the reply is kept in session {session}");
             }
         }
         Ok(())

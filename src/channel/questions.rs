@@ -39,7 +39,7 @@ pub enum Reply {
     /// A message for the agent.
     NoAnswer,
     /// The answer to a question, which has it.
-    Taken,
+    Accepted,
     /// An answer that fits no question; what its author is told.
     Unclear(String),
 }
@@ -58,7 +58,7 @@ impl Questions {
     }
 
     /// Takes a person's message in `chat` if it answers a question.
-    pub fn hear(&self, chat: &str, text: &str) -> Reply {
+    pub fn accept(&self, chat: &str, text: &str) -> Reply {
         let Some((yes, number)) = parse(text) else { return Reply::NoAnswer };
         let open = self.open.borrow();
         let here: Vec<&Open> = open.iter().filter(|o| o.chat == chat).collect();
@@ -71,7 +71,7 @@ impl Questions {
         if let Some(found) = found {
             // Full: it was answered just before.
             let _ = found.answer.try_send(yes);
-            return Reply::Taken;
+            return Reply::Accepted;
         }
         let mut told = match number {
             Some(number) => format!("Question {number} is closed; it counted as no."),
@@ -177,19 +177,22 @@ mod tests {
     fn the_number_decides_and_a_bare_yes_counts_only_for_the_only_question() {
         smol::block_on(async {
             let questions = Questions::default();
-            assert_eq!(questions.hear("a", "yes"), Reply::NoAnswer);
+            assert_eq!(questions.accept("a", "yes"), Reply::NoAnswer);
             let first = questions.open("a", &question(41)).expect("room");
             let other = questions.open("b", &question(42)).expect("room");
-            assert_eq!(questions.hear("a", "hello"), Reply::NoAnswer);
+            assert_eq!(questions.accept("a", "hello"), Reply::NoAnswer);
             let second = questions.open("a", &question(43)).expect("room");
-            let Reply::Unclear(told) = questions.hear("a", "yes") else { panic!("it counted") };
+            let Reply::Unclear(told) = questions.accept("a", "yes") else { panic!("it counted") };
             assert!(told.contains("yes 41 or no 41") && told.contains("yes 43"), "{told}");
-            assert!(matches!(questions.hear("a", "yes 42"), Reply::Unclear(_)), "of another chat");
-            assert_eq!(questions.hear("a", "yes 43"), Reply::Taken);
+            assert!(
+                matches!(questions.accept("a", "yes 42"), Reply::Unclear(_)),
+                "of another chat"
+            );
+            assert_eq!(questions.accept("a", "yes 43"), Reply::Accepted);
             assert_eq!(second.verdict().await, Verdict::Yes);
-            assert_eq!(questions.hear("a", "no"), Reply::Taken);
+            assert_eq!(questions.accept("a", "no"), Reply::Accepted);
             assert_eq!(first.verdict().await, Verdict::No);
-            assert_eq!(questions.hear("b", "y"), Reply::Taken);
+            assert_eq!(questions.accept("b", "y"), Reply::Accepted);
             assert_eq!(other.verdict().await, Verdict::Yes);
             assert!(questions.open.borrow().is_empty());
         });
@@ -201,18 +204,18 @@ mod tests {
             let questions = Questions::default();
             drop(questions.open("a", &question(1)).expect("room"));
             let next = questions.open("a", &question(2)).expect("room");
-            assert!(matches!(questions.hear("a", "yes"), Reply::Unclear(_)));
-            assert!(matches!(questions.hear("a", "yes 1"), Reply::Unclear(_)));
-            assert_eq!(questions.hear("a", "yes 2"), Reply::Taken);
+            assert!(matches!(questions.accept("a", "yes"), Reply::Unclear(_)));
+            assert!(matches!(questions.accept("a", "yes 1"), Reply::Unclear(_)));
+            assert_eq!(questions.accept("a", "yes 2"), Reply::Accepted);
             assert_eq!(next.verdict().await, Verdict::Yes);
             // Answered in time, it confuses nothing: only withdrawn questions do.
             questions.withdrawn.set(None);
             let third = questions.open("a", &question(3)).expect("room");
-            assert_eq!(questions.hear("a", "no"), Reply::Taken);
+            assert_eq!(questions.accept("a", "no"), Reply::Accepted);
             assert_eq!(third.verdict().await, Verdict::No);
             drop((next, third));
             let _fourth = questions.open("a", &question(4)).expect("room");
-            assert_eq!(questions.hear("a", "yes"), Reply::Taken);
+            assert_eq!(questions.accept("a", "yes"), Reply::Accepted);
         });
     }
 

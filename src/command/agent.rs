@@ -26,10 +26,10 @@ enum Backend {
 
 impl Backend {
     /// Sends `text`; prints what comes before the answer, unless `quiet`.
-    async fn say(&mut self, text: &str, quiet: bool) -> Result<Answer> {
+    async fn send_message(&mut self, text: &str, quiet: bool) -> Result<Answer> {
         match self {
-            Backend::InProcess(here) => here.say(text, quiet).await,
-            Backend::Attached(there) => there.say(text, quiet).await,
+            Backend::InProcess(here) => here.send_message(text, quiet).await,
+            Backend::Attached(there) => there.send_message(text, quiet).await,
         }
     }
 
@@ -89,7 +89,7 @@ fn local(args: &args::Agent) -> Result<InProcess> {
 }
 
 async fn one_shot(side: &mut Backend, args: &args::Agent, text: &str) -> Result<ExitCode> {
-    let answer = side.say(text, args.json).await?;
+    let answer = side.send_message(text, args.json).await?;
     if args.json {
         let value = serde_json::json!({
             "answer": answer.text, "failed": answer.failed, "session": args.session,
@@ -117,7 +117,7 @@ async fn interactive(side: &mut Backend, mut input: Input) -> Result<ExitCode> {
             "" => continue,
             "exit" | "quit" => break,
             text => {
-                let answer = side.say(text, false).await?;
+                let answer = side.send_message(text, false).await?;
                 println!("\n🦞 {}\n", answer.text);
                 side.rest(&answer).await;
             }

@@ -15,7 +15,7 @@ pub fn run() -> Result<ExitCode> {
         return Err(Error::new("PICOCLAW_BOOT names no boot partition"));
     }
     let identity = supervise::identity_of(&settings)?;
-    let report = import::take(&settings.import_places(), identity.as_ref())?;
+    let report = import::accept(&settings.import_places(), identity.as_ref())?;
     for line in report.text().lines() {
         println!("import: {line}");
     }

@@ -37,7 +37,7 @@ pub struct ImportPaths {
 
 /// Takes everything there is. Errors are those of the data partition or a card that cannot be written; what is wrong
 /// with a file is in the report.
-pub fn take(places: &ImportPaths, identity: Option<&Identity>) -> Result<Report> {
+pub fn accept(places: &ImportPaths, identity: Option<&Identity>) -> Result<Report> {
     let boot = &places.boot;
     let memory = places.system.join("import.txt");
     let mut report = Report { taken: remembered(&memory), broken: Vec::new() };
@@ -173,8 +173,8 @@ mod tests {
         fn lay(&self, name: &str, bytes: &[u8]) {
             fs::write(self.0.boot.join(name), bytes).expect("lay");
         }
-        fn take(&self) -> Report {
-            take(&self.0, None).expect("take")
+        fn accept(&self) -> Report {
+            accept(&self.0, None).expect("accepted")
         }
         fn on_card(&self) -> Vec<String> {
             let mut names: Vec<_> = fs::read_dir(&self.0.boot)
@@ -205,7 +205,7 @@ mod tests {
         card.lay("wifi.ssid", b"Net\r\n");
         card.lay("wifi.pass", b"pa\"ss$word\r\n");
         card.lay("holiday.jpeg", b"mine");
-        let report = card.take();
+        let report = card.accept();
         assert_eq!(report.taken, ["picoclaw.json", "wifi.ssid", "wifi.pass"]);
         assert_eq!(card.on_card(), ["holiday.jpeg", "picoclaw.status.txt"]);
         assert_eq!(card.stored(), "{\"a\": 1}\r\n");
@@ -219,7 +219,7 @@ mod tests {
                 .contains("Imported from this card: picoclaw.json, wifi.ssid, wifi.pass\r\n")
         );
         // The next start has nothing to do and still tells it.
-        assert_eq!(card.take(), report);
+        assert_eq!(card.accept(), report);
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         let card = Card::new("vendor", false);
         card.lay("picoclaw.json", b"{}");
         card.lay("wifi.ssid", b"Net");
-        card.take();
+        card.accept();
         assert_eq!(card.on_card(), ["picoclaw.status.txt", "wifi.ssid"]);
     }
 
@@ -235,11 +235,11 @@ mod tests {
     fn a_broken_file_stays_and_the_last_good_one_holds() {
         let card = Card::new("broken", true);
         card.lay("picoclaw.json", b"{\"good\": 1}");
-        card.take();
+        card.accept();
         card.lay("picoclaw.json", b"{\n \"a\" 1}");
         card.lay("hostname", b"../../etc/passwd");
         fs::create_dir(card.0.boot.join("wifi.ssid")).expect("folder");
-        card.take();
+        card.accept();
         assert_eq!(
             card.on_card(),
             ["hostname", "picoclaw.json", "picoclaw.status.txt", "wifi.ssid"]
@@ -259,7 +259,7 @@ mod tests {
         );
         // Mended: taken.
         card.lay("picoclaw.json", b"{\"new\": 1}");
-        card.take();
+        card.accept();
         assert_eq!(card.stored(), "{\"new\": 1}");
     }
 
@@ -267,11 +267,11 @@ mod tests {
     fn an_interrupted_wipe_changes_no_setting() {
         let card = Card::new("cut", true);
         card.lay("hostname", b"claw");
-        card.take();
+        card.accept();
         card.lay("hostname", &[0; 4]);
         card.lay("picoclaw.json", b"\0\0\0}");
         card.lay("picoclaw.old", b"secret");
-        assert_eq!(card.take().broken, []);
+        assert_eq!(card.accept().broken, []);
         assert_eq!(card.on_card(), ["picoclaw.status.txt"]);
         assert_eq!(fs::read(card.0.system.join("hostname")).expect("name"), b"claw");
     }
@@ -282,7 +282,7 @@ mod tests {
         fs::remove_dir_all(&card.0.home).expect("remove");
         fs::write(&card.0.home, "not a folder").expect("write");
         card.lay("picoclaw.json", b"{}");
-        let report = card.take();
+        let report = card.accept();
         assert!(report.broken[0].1.starts_with("cannot be stored: "), "{report:?}");
         assert!(card.on_card().contains(&"picoclaw.json".to_owned()));
     }

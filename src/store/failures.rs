@@ -52,7 +52,11 @@ fn drop_oldest(lines: &mut Vec<SessionLines>, limit: usize, is: impl Fn(&Session
         let Some(at) = lines.iter().position(&is) else { break };
         let lost = lines.remove(at);
         bytes -= lost.bytes.len();
-        crate::log::error!("{} bytes of {} had no room", lost.bytes.len(), lost.session);
+        crate::log::error!(
+            "{} bytes of {} are lost: more cannot wait for the card",
+            lost.bytes.len(),
+            lost.session
+        );
     }
 }
 

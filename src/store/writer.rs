@@ -186,7 +186,7 @@ impl Journal {
     }
 
     /// Waits until the open messages satisfy `has_capacity`.
-    pub async fn room(&self, has_capacity: impl Fn(&Ledger) -> bool) {
+    pub async fn wait_for_capacity(&self, has_capacity: impl Fn(&Ledger) -> bool) {
         self.wait(|inner| has_capacity(&inner.ledger)).await;
     }
 

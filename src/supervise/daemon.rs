@@ -22,7 +22,7 @@ pub struct Daemon {
     /// Monotonic second of the start.
     pub started: u64,
     /// A keepalive came.
-    pub beating: bool,
+    pub alive: bool,
     /// Killed by us for being silent, at this second.
     pub shot: Option<u64>,
 }
@@ -78,7 +78,7 @@ impl Daemon {
             service::start(program, &arguments, &environment, notify.as_fd(), &confinement)?;
         let out = child.stdout.take().map(|pipe| (pipe, LineSplitter::default()));
         let err = child.stderr.take().map(|pipe| (pipe, LineSplitter::default()));
-        Ok(Daemon { child, out, err, started: now, beating: false, shot: None })
+        Ok(Daemon { child, out, err, started: now, alive: false, shot: None })
     }
 
     /// Process id.

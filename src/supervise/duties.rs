@@ -103,7 +103,7 @@ impl Supervisor {
         if self.rules.armed() || self.stopping.is_some() {
             return;
         }
-        let grace = if daemon.beating { self.settings.keepalive } else { KEEPALIVE_START };
+        let grace = if daemon.alive { self.settings.keepalive } else { KEEPALIVE_START };
         let since = self.keepalive.unwrap_or(0).max(daemon.started);
         match daemon.shot {
             None if now.saturating_sub(since) > grace => {

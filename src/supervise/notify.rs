@@ -21,7 +21,7 @@ use crate::proto::text;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// The main loop is alive.
-    Heartbeat,
+    Keepalive,
     /// Ask these time servers.
     TimeServers(Vec<&'a str>),
     /// Text for the boot partition.
@@ -33,7 +33,7 @@ pub fn message(datagram: &[u8]) -> Option<Message<'_>> {
     let (kind, rest) = datagram.split_first()?;
     let text = std::str::from_utf8(rest).ok()?;
     match kind {
-        b'h' => Some(Message::Heartbeat),
+        b'h' => Some(Message::Keepalive),
         b's' => Some(Message::TimeServers(text.split_whitespace().take(TIME_SERVERS).collect())),
         b'a' => Some(Message::Announce(text)),
         _ => None,
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn messages() {
-        check(b"h", Some(Message::Heartbeat));
+        check(b"h", Some(Message::Keepalive));
         check(b"s a:1  b", Some(Message::TimeServers(vec!["a:1", "b"])));
         check(b"s", Some(Message::TimeServers(vec![])));
         check(

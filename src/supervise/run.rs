@@ -134,7 +134,7 @@ impl Supervisor {
         self.tool_user();
         self.time.begin(&mut self.log);
         if !self.settings.boot.as_os_str().is_empty() {
-            match import::take(&self.settings.import_places(), self.identity.as_ref()) {
+            match import::accept(&self.settings.import_places(), self.identity.as_ref()) {
                 Ok(report) => {
                     for (name, wrong) in &report.broken {
                         self.log.write(&format!("boot partition: {name} not taken: {wrong}"));
@@ -279,11 +279,11 @@ impl Supervisor {
         for _ in 0..16 {
             match notify::receive(&self.ours, &mut buffer) {
                 None => break,
-                Some(Some(Message::Heartbeat)) => {
+                Some(Some(Message::Keepalive)) => {
                     self.keepalive = Some(now);
                     self.systemd.notify("WATCHDOG=1");
-                    if let Some(daemon) = self.daemon.as_mut().filter(|d| !d.beating) {
-                        daemon.beating = true;
+                    if let Some(daemon) = self.daemon.as_mut().filter(|d| !d.alive) {
+                        daemon.alive = true;
                         self.systemd.notify("READY=1\nSTATUS=running");
                     }
                 }

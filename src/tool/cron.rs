@@ -63,7 +63,7 @@ pub struct CronRequest {
 }
 
 impl CronRequest {
-    /// The fields above, in their request; see [`crate::proto::bin`].
+    /// The fields above, in their request; see [`crate::proto::binschema`].
     pub const SHAPE: &str = "ssssqqss?bsAbbbqbb";
 }
 

@@ -57,7 +57,7 @@ pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
         Ok(Some(both)) => SearchResult { hits: both.hits, ..found },
         Ok(None) => found,
         Err(e) => {
-            crate::log::info!("memory_search goes by words alone: {e}");
+            crate::log::info!("memory_search falls back to BM25: {e}");
             found
         }
     };

@@ -58,7 +58,7 @@ mod harness_daemon;
 mod harness_disk;
 mod heartbeat;
 mod history;
-mod last_end;
+mod last_crash;
 #[cfg(feature = "maixcam")]
 mod maixcam;
 #[cfg(all(feature = "telegram", feature = "media"))]
@@ -80,7 +80,6 @@ mod pause;
 mod pico;
 #[cfg(feature = "pico")]
 mod pico_client;
-mod poison;
 mod provider_chain;
 mod provider_http;
 mod reflect;
@@ -102,6 +101,7 @@ mod tool_call;
 mod tool_user;
 mod tool_user_files;
 mod trust;
+mod turn_attempts;
 mod turns;
 mod unattended;
 #[cfg(all(feature = "telegram", feature = "media"))]

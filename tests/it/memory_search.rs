@@ -99,10 +99,10 @@ fn a_broken_index_is_no_error() {
     assert!(search(&peer, &daemon, "alpha").contains("\nalpha\n"));
     home.write("state/memory-index/00000001-00000001.idx", "no index");
     let found = search(&peer, &daemon, "alpha");
-    assert!(found.contains("\nalpha\n") && found.contains("made anew"), "{found}");
+    assert!(found.contains("\nalpha\n") && found.contains("rebuilt"), "{found}");
     assert_eq!(home.read("state/memory-index/broken"), "no index");
     assert!(daemon.log().contains("the index of the memory is broken"), "{}", daemon.log());
-    assert!(!search(&peer, &daemon, "alpha").contains("made anew"));
+    assert!(!search(&peer, &daemon, "alpha").contains("rebuilt"));
 }
 
 #[test]

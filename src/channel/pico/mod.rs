@@ -195,9 +195,9 @@ impl Pico {
             Request::Wrong(code, message) => return wrong(code, message),
             Request::Message(content) => content,
         };
-        match self.questions.hear(&chat, &content) {
+        match self.questions.accept(&chat, &content) {
             Reply::NoAnswer => {}
-            Reply::Taken => return,
+            Reply::Accepted => return,
             Reply::Unclear(told) => {
                 let payload = json!({ "content": told, "message_id": self.number().to_string() });
                 line.push(self.envelope(&chat, "message.create", &Value::Null, &payload));

@@ -114,7 +114,7 @@ impl Attached {
     ///
     /// # Errors
     /// The gateway ended meanwhile; the text says what has become of the message.
-    pub async fn say(&mut self, text: &str, quiet: bool) -> Result<Answer> {
+    pub async fn send_message(&mut self, text: &str, quiet: bool) -> Result<Answer> {
         if text.len() > CLI_PACKET_BYTES {
             return Err(Error::new("the message is too long; write it into a file"));
         }

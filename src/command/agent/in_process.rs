@@ -48,7 +48,7 @@ impl InProcess {
     }
 
     /// One turn, with what it wrote on the card when this returns.
-    pub async fn say(&self, text: &str, quiet: bool) -> Result<Answer> {
+    pub async fn send_message(&self, text: &str, quiet: bool) -> Result<Answer> {
         let agent = &self.agent;
         let message = Inbound {
             from: Address { channel: CLI.into(), chat: self.session.clone(), ..Address::default() },
@@ -56,7 +56,7 @@ impl InProcess {
             text: text.into(),
             ..Inbound::default()
         };
-        let say = move |out: Outbound| {
+        let show = move |out: Outbound| {
             if out.to.channel != CLI {
                 return Err(Error::new(format!(
                     "channel {:?} is only reachable through the gateway",
@@ -70,7 +70,7 @@ impl InProcess {
         };
         let turn = Turn {
             ask: Some(Rc::new(|question| Box::pin(crate::command::ask::ask(question)))),
-            ..Turn::plain(&self.session, &message, Rc::new(say))
+            ..Turn::plain(&self.session, &message, Rc::new(show))
         };
         let writing = async {
             agent.journal.run().await;

@@ -27,7 +27,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
             Ok(value) => parsed = Some(value),
             Err(e) => {
                 let why = format!("not JSON: {e}; correct it there and run this again");
-                migrator.report.say(Outcome::Failed, "config.json", &why);
+                migrator.report.add(Outcome::Failed, "config.json", &why);
             }
         }
     }
@@ -74,7 +74,7 @@ fn import(root: &Root, name: &str, wanted: bool, migrator: &mut Migrator) -> Res
 fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {
     let Ok(root) = Root::open(workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
-        migrator.report.say(Outcome::Failed, "workspace", &why);
+        migrator.report.add(Outcome::Failed, "workspace", &why);
         return Ok(());
     };
     let dest = migrator.dest();
@@ -95,11 +95,11 @@ fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {
         }
     });
     if let Err(fault) = looked {
-        migrator.report.say(Outcome::Failed, "workspace/cron/jobs.json", &fault.to_string());
+        migrator.report.add(Outcome::Failed, "workspace/cron/jobs.json", &fault.to_string());
     }
     for job in wait {
         let why = "its command runs after your yes: picoclaw cron enable ID";
-        migrator.report.say(Outcome::LeftOut, &format!("approval of job {job}"), why);
+        migrator.report.add(Outcome::LeftOut, &format!("approval of job {job}"), why);
     }
     Ok(())
 }
@@ -130,9 +130,9 @@ fn rest(root: &Root, workspace: &Path, secrets: &str, migrator: &mut Migrator) {
             _ if name.ends_with(".bak") => "an old version",
             _ => "not known",
         };
-        migrator.report.say(Outcome::LeftOut, &join("", &name), why);
+        migrator.report.add(Outcome::LeftOut, &join("", &name), why);
     }
     if workspace != root.path().join("workspace") && root.path().join("workspace").exists() {
-        migrator.report.say(Outcome::LeftOut, "workspace", "the configuration names another one");
+        migrator.report.add(Outcome::LeftOut, "workspace", "the configuration names another one");
     }
 }

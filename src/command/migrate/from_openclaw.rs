@@ -86,7 +86,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     }
     for (path, why) in LEFT {
         if root.path().join(path).exists() {
-            migrator.report.say(Outcome::LeftOut, path, why);
+            migrator.report.add(Outcome::LeftOut, path, why);
         }
     }
     let to = migrator.target.join("skills");
@@ -95,7 +95,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     let workspace = super::source::workspace(root, named, migrator);
     let Ok(root) = Root::open(&workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
-        migrator.report.say(Outcome::Failed, "workspace", &why);
+        migrator.report.add(Outcome::Failed, "workspace", &why);
         return Ok(());
     };
     work(&root, migrator)
@@ -131,7 +131,7 @@ fn parsed(root: &Root, name: &str, needed: bool, migrator: &mut Migrator) -> Opt
         Ok(value) => Some(value),
         Err(e) => {
             let why = format!("not JSON: {e}; correct it there and run this again");
-            migrator.report.say(Outcome::Failed, name, &why);
+            migrator.report.add(Outcome::Failed, name, &why);
             None
         }
     }
@@ -162,12 +162,12 @@ fn secret(value: &Value, what: &str, report: &mut Report) -> String {
     let text = value.as_str().unwrap_or_default();
     match text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
         None if value.is_object() => {
-            report.say(Outcome::LeftOut, what, "it is kept elsewhere: put it into config.json");
+            report.add(Outcome::LeftOut, what, "it is kept elsewhere: put it into config.json");
             String::new()
         }
         None => text.to_owned(),
         Some(name) => std::env::var(name).unwrap_or_else(|_| {
-            report.say(Outcome::LeftOut, what, &format!("the variable {name} is not set here"));
+            report.add(Outcome::LeftOut, what, &format!("the variable {name} is not set here"));
             String::new()
         }),
     }
@@ -203,7 +203,7 @@ pub fn convert(
     }
     for section in ["tools", "hooks", "cron", "session", "gateway", "plugins", "bindings"] {
         if !theirs[section].is_null() {
-            report.say(
+            report.add(
                 Outcome::LeftOut,
                 &format!("openclaw.json: {section}"),
                 "it has no counterpart",
@@ -243,7 +243,7 @@ impl Models<'_> {
             // A server of somebody's own speaks OpenAI's protocol.
             (None, Some(_)) => "openai",
             (None, None) => {
-                report.say(Outcome::LeftOut, wanted, "no such provider here, and no base_url");
+                report.add(Outcome::LeftOut, wanted, "no such provider here, and no base_url");
                 return None;
             }
         };
@@ -274,7 +274,7 @@ fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
     let mut out = Map::new();
     for (name, channel) in theirs.as_object().into_iter().flatten() {
         let (Some(members), true) = (channel.as_object(), CHANNELS.contains(&&**name)) else {
-            report.say(Outcome::LeftOut, &format!("channel {name}"), "picoclaw has none");
+            report.add(Outcome::LeftOut, &format!("channel {name}"), "picoclaw has none");
             continue;
         };
         let mut entry = json!({"enabled": true, "type": name, "settings": {}});
@@ -284,7 +284,7 @@ fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
             if COMMON.contains(&key) {
                 entry[key] = value.clone();
             } else if POLICIES.contains(&key) {
-                report.say(
+                report.add(
                     Outcome::LeftOut,
                     &format!("channel {name}: {key}"),
                     "see allow_from, group_trigger",

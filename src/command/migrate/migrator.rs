@@ -80,18 +80,18 @@ impl Migrator {
             match what {
                 EntryKind::Folder => match each(rest) {
                     Err(why) => {
-                        self.report.say(Outcome::LeftOut, &name, why);
+                        self.report.add(Outcome::LeftOut, &name, why);
                         return Ok(false);
                     }
                     Ok(_) => return Ok(true),
                 },
-                EntryKind::Skipped(why) => self.report.say(Outcome::LeftOut, &name, why),
+                EntryKind::Skipped(why) => self.report.add(Outcome::LeftOut, &name, why),
                 EntryKind::Unread(why) => {
                     let cure = "make it readable and run this again, or run it as root";
-                    self.report.say(Outcome::Failed, &name, &format!("{why}; {cure}"));
+                    self.report.add(Outcome::Failed, &name, &format!("{why}; {cure}"));
                 }
                 EntryKind::File => match each(rest) {
-                    Err(why) => self.report.say(Outcome::LeftOut, &name, why),
+                    Err(why) => self.report.add(Outcome::LeftOut, &name, why),
                     Ok(None) => self.copy(root, path, &to.join(rest), &name, Outcome::Imported)?,
                     Ok(Some(other)) => {
                         self.copy(root, path, &to.join(other), &name, Outcome::Converted)?;
@@ -118,20 +118,20 @@ impl Migrator {
             Ok(opened) => opened,
             Err(fault) => {
                 let why = format!("{fault}; make it readable and run this again");
-                self.report.say(Outcome::Failed, shown, &why);
+                self.report.add(Outcome::Failed, shown, &why);
                 return Ok(());
             }
         };
         let meta = file.metadata().context(shown)?;
         if meta.len() > MIGRATE_FILE_BYTES {
             let why = format!("larger than {} MB; copy it by hand", MIGRATE_FILE_BYTES >> 20);
-            self.report.say(Outcome::LeftOut, shown, &why);
+            self.report.add(Outcome::LeftOut, shown, &why);
             return Ok(());
         }
         // The source is read with all rights there are, the target with its owner's.
         let _owner = owner::act_as_owner(&self.target)?;
         if same(&mut file, target).unwrap_or(false) {
-            self.report.say(Outcome::Unchanged, shown, "");
+            self.report.add(Outcome::Unchanged, shown, "");
             return Ok(());
         }
         let mode = meta.mode() & 0o777 | 0o600;
@@ -156,7 +156,7 @@ impl Migrator {
         let _owner = owner::act_as_owner(&self.target)?;
         let there = atomic::read_bounded(target, bytes.len() as u64).ok().flatten();
         if there.is_some_and(|there| there == bytes) {
-            self.report.say(Outcome::Unchanged, shown, "");
+            self.report.add(Outcome::Unchanged, shown, "");
             return Ok(());
         }
         self.place(target, 0o600, shown, did, note, &mut |out| out.write_all(bytes))
@@ -178,19 +178,19 @@ impl Migrator {
             .is_some_and(|name| lives.iter().any(|p| name.starts_with(p)));
         if there && lives && !self.force {
             let why = "the target has gone on with its own; --force takes this and keeps that";
-            self.report.say(Outcome::LeftOut, shown, why);
+            self.report.add(Outcome::LeftOut, shown, why);
             return Ok(());
         }
         let written = if self.dry {
             if there {
-                self.report.say(Outcome::Kept, shown, "what is there now, as .bak");
+                self.report.add(Outcome::Kept, shown, "what is there now, as .bak");
             }
             Ok(())
         } else {
             target.parent().map_or(Ok(()), folder).and_then(|()| {
                 if there {
                     let kept = keep_backup(target)?;
-                    self.report.say(Outcome::Kept, &kept.display().to_string(), "");
+                    self.report.add(Outcome::Kept, &kept.display().to_string(), "");
                 }
                 atomic::replace(target, mode, fill)
             })
@@ -198,10 +198,10 @@ impl Migrator {
         match written {
             Ok(()) => {
                 self.gave |= lives && !self.dry && !shown.starts_with("workspace/sessions/");
-                self.report.say(did, shown, note);
+                self.report.add(did, shown, note);
             }
             Err(e) => {
-                self.report.say(Outcome::Failed, shown, e.as_str());
+                self.report.add(Outcome::Failed, shown, e.as_str());
                 if e.as_str().contains("os error 28") {
                     let cure = "the disk is full: make room and run this again, it continues";
                     return Err(Error::new(cure));

@@ -36,7 +36,7 @@ impl Report {
     }
 
     /// Adds a line.
-    pub fn say(&mut self, did: Outcome, file: &str, note: &str) {
+    pub fn add(&mut self, did: Outcome, file: &str, note: &str) {
         let word = WORDS[did as usize];
         self.counts[did as usize] += 1;
         match &mut self.json {

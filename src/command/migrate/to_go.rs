@@ -22,14 +22,14 @@ pub fn export(home: &Path, options: &LoadOptions, report: &mut Report) -> Result
     super::migrator::folder(&workspace)?;
     // What is there and was never seen is not written over.
     for note in app::adopt::adopt(home, &workspace)? {
-        report.say(Outcome::LeftOut, &note, "");
+        report.add(Outcome::LeftOut, &note, "");
     }
     let Some(mut adoption) = Adoption::begin(home, &workspace)? else {
         let why = "the workspace is the home itself: everything is where it was";
-        report.say(Outcome::Unchanged, "workspace", why);
+        report.add(Outcome::Unchanged, "workspace", why);
         return Ok(());
     };
-    let mut say = |name: &str| report.say(Outcome::Converted, &["workspace/", name].concat(), "");
+    let mut say = |name: &str| report.add(Outcome::Converted, &["workspace/", name].concat(), "");
     adoption.export(&mut say)?;
     if sched::adopt::export(&mut adoption)? {
         say("cron/jobs.json");

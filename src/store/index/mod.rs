@@ -70,9 +70,9 @@ pub fn search(folders: &Folders, query: &str, limit: usize) -> SearchResult {
                 return found;
             }
             Err(e) => {
-                crate::log::warn!("the index of the memory is broken ({e}); it is made anew");
+                crate::log::warn!("the index of the memory is broken ({e}); it is rebuilt");
                 folder.set_aside();
-                found.notes = vec![format!("the index was broken ({e}) and is made anew")];
+                found.notes = vec![format!("the index was broken ({e}) and is rebuilt")];
             }
         }
     }

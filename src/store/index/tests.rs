@@ -188,7 +188,7 @@ fn a_broken_index_is_made_anew() {
     for damage in [vec![], vec![0; size as usize], b"PCIDX-0".repeat(20)] {
         fs::write(&path, damage).expect("damaged");
         let found = home.check("alpha", &[("memory/MEMORY.md", 1)]);
-        assert!(found.notes[0].contains("made anew"), "{found:?}");
+        assert!(found.notes[0].contains("rebuilt"), "{found:?}");
         assert!(home.check("alpha", &[("memory/MEMORY.md", 1)]).notes.is_empty());
     }
     assert!(home.dir.join("index/broken").exists());

@@ -12,14 +12,14 @@ use crate::harness::finish;
 pub struct Row {
     /// `MECHANISM/NAME`.
     pub name: String,
-    pub wall: Wall,
+    pub barrier: Barrier,
     /// Why the attempt may fail outside of the sandbox as well; empty: it must not.
     pub uncontrolled: String,
 }
 
 /// What has to hold for an attempt to fail; see `attempts.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wall {
+pub enum Barrier {
     Calls,
     Home,
     Files,
@@ -56,18 +56,18 @@ pub fn rows() -> Vec<Row> {
     let listed = finish(command);
     let row = |line: &str| {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [mechanism, name, wall, uncontrolled] = fields[..] else { panic!("{line}") };
-        let wall = match wall {
-            "calls" => Wall::Calls,
-            "home" => Wall::Home,
-            "files" => Wall::Files,
-            "landlock" => Wall::Landlock,
-            "truncate" => Wall::Truncate,
-            "signals" => Wall::Signals,
-            "answers" => Wall::Answers,
-            _ => Wall::Any,
+        let [mechanism, name, barrier, uncontrolled] = fields[..] else { panic!("{line}") };
+        let barrier = match barrier {
+            "calls" => Barrier::Calls,
+            "home" => Barrier::Home,
+            "files" => Barrier::Files,
+            "landlock" => Barrier::Landlock,
+            "truncate" => Barrier::Truncate,
+            "signals" => Barrier::Signals,
+            "answers" => Barrier::Answers,
+            _ => Barrier::Any,
         };
-        Row { name: format!("{mechanism}/{name}"), wall, uncontrolled: uncontrolled.to_owned() }
+        Row { name: format!("{mechanism}/{name}"), barrier, uncontrolled: uncontrolled.to_owned() }
     };
     listed.stdout.lines().map(row).collect()
 }

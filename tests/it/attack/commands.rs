@@ -11,7 +11,7 @@ use picoclaw::sys::process::strength;
 use picoclaw_peer::Peer;
 use serde_json::json;
 
-use super::attempts::{Row, Wall, outcomes, program, rows};
+use super::attempts::{Barrier, Row, outcomes, program, rows};
 use super::routes::{KERNELS, Route};
 use crate::harness::{Alone, Finished, Home, OWNER, SOON, finish, peer};
 use crate::harness_daemon::Daemon;
@@ -141,11 +141,11 @@ fn seen(home: &Home, world: &World) -> Vec<String> {
 fn skipped(row: &Row, route: Route, landlock: u32) -> Option<String> {
     let user = matches!(route, Route::NoLandlock);
     let without = |what: &str| Some(format!("{what}, which {} has not", route.name()));
-    match row.wall {
-        Wall::Home | Wall::Files if landlock == 0 && !user => without("Landlock"),
-        Wall::Landlock if landlock == 0 => without("Landlock"),
-        Wall::Truncate if landlock < 3 && !user => without("Landlock 3"),
-        Wall::Signals if landlock < 6 && !user => without("Landlock 6"),
+    match row.barrier {
+        Barrier::Home | Barrier::Files if landlock == 0 && !user => without("Landlock"),
+        Barrier::Landlock if landlock == 0 => without("Landlock"),
+        Barrier::Truncate if landlock < 3 && !user => without("Landlock 3"),
+        Barrier::Signals if landlock < 6 && !user => without("Landlock 6"),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* What has to hold for the attempt to fail. */
-enum wall {
+enum barrier {
 	CALLS,    /* the call filter */
 	HOME,     /* Landlock, or another user: the assistant's own files */
 	FILES,    /* Landlock, or another user: files of others */
@@ -33,7 +33,7 @@ enum { REFUSED = 0, DONE = 1, CANNOT = -1 };
 
 struct row {
 	const char *mechanism, *name;
-	enum wall wall;
+	enum barrier barrier;
 	int (*attempt)(void);
 	/* Why the control outside of the sandbox may fail as well; NULL: it has to succeed. */
 	const char *uncontrolled;

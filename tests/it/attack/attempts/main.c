@@ -159,7 +159,7 @@ static void become_owner(const char *home)
 
 int main(int argc, char **argv)
 {
-	static const char *const walls[] = { "calls", "home", "files", "landlock", "truncate", "signals", "answers", "any" };
+	static const char *const barriers[] = { "calls", "home", "files", "landlock", "truncate", "signals", "answers", "any" };
 	int list = argc == 2 && !strcmp(argv[1], "--list");
 	int tried = 0, outcome = REFUSED;
 	/* As root's set-user-id program. */
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const struct row *row = tables[t]; row->mechanism; row++) {
 			if (list) {
-				printf("%s\t%s\t%s\t%s\n", row->mechanism, row->name, walls[row->wall], row->uncontrolled ? row->uncontrolled : "");
+				printf("%s\t%s\t%s\t%s\n", row->mechanism, row->name, barriers[row->barrier], row->uncontrolled ? row->uncontrolled : "");
 				continue;
 			}
 			if (!wanted(row, argv + 6))
