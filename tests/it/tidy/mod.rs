@@ -9,6 +9,7 @@ mod generated;
 mod import_cases;
 mod imports;
 mod layers;
+mod names;
 mod source;
 mod text;
 mod waits;

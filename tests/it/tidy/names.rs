@@ -1,0 +1,82 @@
+//! Names that were replaced do not come back, and lists in documents hold what the source has.
+
+use std::collections::BTreeSet;
+
+use super::text::{code, has_word};
+use super::{none, read, texts};
+
+/// Where a name may not be used, the name, and what it is called.
+const REPLACED: &[(&str, &str, &str)] = &[
+    ("src/supervise/", "beating", "alive"),
+    ("src/supervise/", "Heartbeat", "Keepalive"),
+    ("src/channel/", "fn hear", "accept"),
+    ("src/channel/", "Taken", "Accepted"),
+    ("src/store/writer.rs", "fn room", "wait_for_capacity"),
+    ("src/command/", "fn say", "send_message, add, show"),
+    ("src/import/", "fn take", "accept"),
+    ("src/", "CAMERA", "Channel::HAS_PEOPLE"),
+    ("tests/it/attack/", "Wall", "Barrier"),
+];
+
+#[test]
+fn replaced_names_do_not_come_back() {
+    let mut complaints = Vec::new();
+    for (folder, name, now) in REPLACED {
+        for (path, source) in texts(folder, ".rs") {
+            for (n, line) in code(&source).lines().enumerate() {
+                if has_word(line, name) {
+                    complaints.push(format!("{path}:{}: {name} is called {now}", n + 1));
+                }
+            }
+        }
+    }
+    none(complaints);
+}
+
+/// Features whose cost docs/memory.md does not state.
+const NO_ROW: &[(&str, &str)] = &[
+    ("default", "the whole build's row"),
+    ("telegram", "part of the base"),
+    ("simulate", "for measurements on a PC"),
+    ("heap-profile", "for measurements on a PC"),
+];
+
+#[test]
+fn each_feature_has_its_cost() {
+    let manifest = read("Cargo.toml");
+    let features = manifest.split("[features]").nth(1).and_then(|f| f.split("\n[").next());
+    let names = features.unwrap_or_default().lines().filter_map(|l| l.split_once(" = ["));
+    let wanted: BTreeSet<&str> =
+        names.map(|(name, _)| name).filter(|n| NO_ROW.iter().all(|(no, _)| no != n)).collect();
+    let document = read("docs/memory.md");
+    let table = document.split("scripts/measure/features: begin").nth(1).unwrap_or_default();
+    let table = table.split("scripts/measure/features: end").next().unwrap_or_default();
+    let rows = table.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.collect::<BTreeSet<_>>(), wanted, "docs/memory.md: a row for each feature");
+}
+
+/// Files of `src/proto/` that no library would replace.
+const NO_LIBRARY: &[(&str, &str)] = &[
+    ("mod.rs", "the list of the others"),
+    ("excerpt.rs", "the head and the tail of a text"),
+    ("text.rs", "cuts and cleans text with std alone"),
+    ("utf16.rs", "counts with std alone"),
+];
+
+#[test]
+fn each_parser_says_why_it_is_no_library() {
+    let document = read("DEPENDENCIES.md");
+    let mut complaints = Vec::new();
+    for (path, _) in texts("src/proto", ".rs") {
+        let inside = path.strip_prefix("src/proto/").unwrap_or_default();
+        // A folder is named as a whole.
+        let name = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let there = [format!("src/proto/{name}.rs"), format!("src/proto/{name}/")];
+        let exempt = NO_LIBRARY.iter().any(|(file, _)| *file == inside);
+        let test = inside.ends_with("tests.rs");
+        if !exempt && !test && !there.iter().any(|n| document.contains(n.as_str())) {
+            complaints.push(format!("{path}: no row in DEPENDENCIES.md"));
+        }
+    }
+    none(complaints);
+}
