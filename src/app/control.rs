@@ -115,6 +115,9 @@ impl Report {
     pub const SHAPE: &str = "dqssssqqqqqqqqq[S][T]s[s][s]s[s]";
 }
 
+/// How the state of a channel begins that receives; details may follow.
+pub const RUNNING: &str = "running";
+
 /// One channel in a [`Report`].
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
 pub struct ChannelReport {

@@ -19,10 +19,11 @@ use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
-use crate::proto::{crc32, tar_writer};
+use crate::proto::{crc32, tar_writer, text};
 use crate::store::dir::output;
 use crate::store::{ADOPTED, atomic, bounded_read, swap};
 use crate::sys::beneath::{self, Meta, Root};
+use crate::sys::exec_broker;
 use crate::sys::terminal::Output;
 
 /// The first entry: version, and where the workspace was if not in the home.
@@ -37,6 +38,7 @@ const NOT_SAVED: &[&str] = &[
     "state/memory-index",
     "state/skills.new",
     "state/skills.tar.gz",
+    exec_broker::TEMPORARY,
     swap::BASE,
     swap::NOT_OURS,
 ];
@@ -91,7 +93,7 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
         done
     };
     for line in &done.left_out {
-        eprintln!("left out: {line}");
+        eprintln!("left out: {}", text::escape(line, true));
     }
     eprintln!("Saved {} files, {} kB.", done.files, done.bytes / 1024);
     Ok(ExitCode::SUCCESS)
@@ -156,6 +158,7 @@ fn save(
             match what {
                 EntryKind::Unread(why) => return Err(Error::new(why)).context(path),
                 // Sockets come and go with the gateway.
+                EntryKind::TooLarge(why) => archive.done.left_out.push(format!("{path}: {why}")),
                 EntryKind::Skipped(why) => archive.done.left_out.push(format!("{path}: {why}")),
                 EntryKind::Folder => archive.folder(tree, path)?,
                 EntryKind::File if tree.is_late(path) => {}
@@ -231,7 +234,11 @@ impl Archive<'_> {
                     }
                     tree::walk(&tree.root, &late, &mut |path, what| match what {
                         _ if NOT_SAVED.contains(&path) || path.ends_with(".tmp") => Ok(false),
-                        EntryKind::Unread(why) => Err(Error::new(why)).context(path),
+                        // A command made it, not we: it was reported above.
+                        EntryKind::TooLarge(_) if !TOGETHER.contains(&&*late) => Ok(false),
+                        EntryKind::TooLarge(why) | EntryKind::Unread(why) => {
+                            Err(Error::new(why)).context(path)
+                        }
                         EntryKind::File => look(path).map(|()| false),
                         EntryKind::Folder => Ok(true),
                         EntryKind::Skipped(_) => Ok(false),
@@ -359,6 +366,16 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_a_command_made_does_not_prevent_it() {
+        let (home, deep) = (Scratch::named("backup-deep"), vec!["d"; 60].join("/"));
+        fs::create_dir_all(home.join("workspace").join(&deep)).expect("folders");
+        let done = save(&home, &home.join("workspace"), [None; 2], &mut Vec::new());
+        assert_eq!(done.expect("saved").left_out.len(), 1);
+        fs::create_dir_all(home.join("sessions").join(deep)).expect("folders");
+        assert!(save(&home, &home.join("workspace"), [None; 2], &mut Vec::new()).is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::sys::terminal;
 /// Standard output is gone; a key that is not there, or does not take the value.
 pub fn run(args: &args::Config) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
-    let mut out = terminal::Output;
+    let mut out = terminal::TextOutput;
     let good = match &args.command {
         ConfigCommand::Check(a) => config::check(&options, a.json, &mut out)?,
         ConfigCommand::Show(a) => {

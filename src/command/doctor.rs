@@ -153,7 +153,7 @@ fn gateway(out: &mut Reporter, home: &Path) {
         out.note(Bad, "gateway", &what, "what it says now may be lost; see `disk` above");
     }
     for channel in &report.channels {
-        let grade = if channel.state == "running" { Good } else { Bad };
+        let grade = if channel.state.starts_with(control::RUNNING) { Good } else { Bad };
         let cure = "see the checks of its server above, and the log";
         out.note(grade, "channel", &format!("{}: {}", channel.name, channel.state), cure);
     }

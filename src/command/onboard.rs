@@ -14,7 +14,7 @@ use crate::sys::terminal;
 pub fn run(args: &args::Onboard) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let keys = if args.enc { Some(super::auth::keys(&options)?) } else { None };
-    config::onboard(&options, &mut terminal::Output)?;
+    config::onboard(&options, &mut terminal::TextOutput)?;
     if let Some(keys) = keys {
         let file = options.config_file()?;
         super::auth::make_file(&keys)?;

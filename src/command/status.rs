@@ -10,7 +10,7 @@ use crate::app::last_crash;
 use crate::args;
 use crate::config::{self, Config, LoadOptions, providers};
 use crate::error::{Error, Result};
-use crate::proto::binschema;
+use crate::proto::{binschema, text};
 use crate::tool::sandbox;
 use crate::version;
 use crate::{import, supervise};
@@ -162,7 +162,7 @@ impl StatusOutput {
     }
 
     fn list(&mut self, key: &str, label: &str, line: &str) {
-        self.text.push_str(&format!("{label}: {line}\n"));
+        self.text.push_str(&format!("{label}: {}\n", text::escape(line, true)));
         let list = self.json.entry(key).or_insert_with(|| json!([]));
         if let Some(list) = list.as_array_mut() {
             list.push(line.into());
@@ -179,5 +179,5 @@ impl StatusOutput {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+    value.as_str().map_or_else(|| value.to_string(), |plain| text::escape(plain, true))
 }

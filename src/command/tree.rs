@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::limits::{TREE_DEPTH, TREE_NAMES};
+use crate::limits::{TREE_DEPTH, TREE_NAMES, TREE_PATH_BYTES};
 use crate::sys::beneath::{Fault, Root};
 
 /// What a path leads to.
@@ -16,6 +16,8 @@ pub enum EntryKind {
     File,
     /// A link, a device, a pipe, a socket, a name that is no text: the reason.
     Skipped(&'static str),
+    /// A folder with more in it than is read, too deep, or with too long a path: the reason.
+    TooLarge(String),
     /// It should have been read and cannot be: the reason.
     Unread(String),
 }
@@ -49,21 +51,29 @@ fn below(
     depth: usize,
     each: &mut dyn FnMut(&str, EntryKind) -> Result<bool>,
 ) -> Result<()> {
+    if depth > TREE_DEPTH {
+        let why = format!("more than {TREE_DEPTH} folders deep");
+        return each(at, EntryKind::TooLarge(why)).map(drop);
+    }
     let listed = root.locate(Path::new(at), false).and_then(|place| place.list(TREE_NAMES));
     let (mut entries, more) = match listed {
         Ok(listed) => listed,
         Err(fault) if is_gone(&fault) => return Ok(()),
         Err(fault) => return each(at, EntryKind::Unread(fault.to_string())).map(drop),
     };
-    if more || depth > TREE_DEPTH {
-        let why = format!("more than {TREE_NAMES} names in it, or folders too deep");
-        return each(at, EntryKind::Unread(why)).map(drop);
+    if more {
+        let why = format!("more than {TREE_NAMES} names in it");
+        return each(at, EntryKind::TooLarge(why)).map(drop);
     }
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
         let path = join(at, &entry.name.to_string_lossy());
         let what = if entry.name.to_str().is_none() {
             EntryKind::Skipped("its name is no UTF-8 text")
+        } else if path.len() > TREE_PATH_BYTES {
+            let why = format!("its path has more than {TREE_PATH_BYTES} bytes");
+            each(&path, EntryKind::TooLarge(why))?;
+            continue;
         } else if entry.folder {
             EntryKind::Folder
         } else {
@@ -94,6 +104,7 @@ mod tests {
                 EntryKind::Folder => format!("{path}/"),
                 EntryKind::File => path.to_owned(),
                 EntryKind::Skipped(why) => format!("{path}: {why}"),
+                EntryKind::TooLarge(why) => format!("{path}? {why}"),
                 EntryKind::Unread(why) => format!("{path}! {why}"),
             });
             Ok(path != "closed")
@@ -120,7 +131,10 @@ mod tests {
         let dir = Scratch::named("tree-deep");
         let deep = vec!["d"; TREE_DEPTH + 2].join("/");
         fs::create_dir_all(dir.join(&deep)).expect("folders");
-        assert!(seen(&dir).last().is_some_and(|l| l.contains("! more than")));
+        assert!(seen(&dir).last().is_some_and(|l| l.contains("? more than")));
+        let long = Scratch::named("tree-long");
+        let _ = fs::create_dir_all(long.join(vec!["n".repeat(250); 9].join("/")));
+        assert!(seen(&long).last().is_some_and(|l| l.contains("? its path has")));
         let wide = Scratch::named("tree-wide");
         for n in 0..=TREE_NAMES {
             fs::File::create(wide.join(n.to_string())).expect("a file");

@@ -45,6 +45,9 @@ pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Wr
         }
         NewValue::Argument(text) | NewValue::Input(text) => text.trim(),
     };
+    if key.secret() && matches!(text, "" | "\"\"") {
+        return Err(Error::new(format!("{path}: the secret is empty; `null` removes it")));
+    }
     let value = value_of(&key, text).map_err(|why| Error::new(format!("{path}: {why}")))?;
     let folder = options.home()?.join("config.d");
     let file = folder.join(SET_FILE);

@@ -8,6 +8,8 @@ pub const HOME_LOCK_WAIT: Duration = Duration::from_secs(1);
 pub const TREE_NAMES: usize = 100_000;
 /// Nesting depth of folders.
 pub const TREE_DEPTH: usize = 48;
+/// Bytes of a path below the root; the kernel takes 4096 with the root's own.
+pub const TREE_PATH_BYTES: usize = 2048;
 /// How often a backup checks for changes by the running gateway; 20 ms apart.
 pub const BACKUP_ROUNDS: u32 = 150;
 /// Bytes that a backup may unpack to: more than any card of these boards. They are written to disk.

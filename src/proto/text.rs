@@ -124,6 +124,43 @@ pub fn one_line(text: &str, max: usize) -> String {
     clean.map(|c| if c.is_whitespace() { ' ' } else { c }).take(max).collect()
 }
 
+/// For a terminal or a report: control characters that could command it, and what turns the direction of the text around,
+/// as `\u001b` is written in JSON. Line feeds and tabs are kept, unless it is one `line`.
+pub fn escape(text: &str, line: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    // A text takes everything.
+    let _ = write_escaped(text, line, &mut out);
+    out
+}
+
+/// [`escape`], as it is written.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_escaped(
+    mut text: &str,
+    line: bool,
+    out: &mut dyn std::fmt::Write,
+) -> std::fmt::Result {
+    while let Some((at, c)) = text.char_indices().find(|&(_, c)| !is_safe(c, line)) {
+        let (safe, rest) = text.split_at(at);
+        out.write_str(safe)?;
+        text = &rest[c.len_utf8()..];
+        if line || c != '\r' || !text.starts_with('\n') {
+            write!(out, "\\u{:04x}", u32::from(c))?;
+        }
+    }
+    out.write_str(text)
+}
+
+fn is_safe(c: char, line: bool) -> bool {
+    match c {
+        '\n' | '\t' => !line,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        _ => !c.is_control(),
+    }
+}
+
 /// False for characters that [`sanitize`] removes.
 pub fn is_visible(c: char) -> bool {
     match c {
@@ -160,6 +197,17 @@ pub fn size(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn terminals_are_not_commanded() {
+        let bad = "a\x1b]52;c;eA==\x07\u{9b}2J\u{202e}\u{2066}\x7f\rb\r\n\tc";
+        let good = "a\\u001b]52;c;eA==\\u0007\\u009b2J\\u202e\\u2066\\u007f\\u000db\n\tc";
+        assert_eq!(escape(bad, false), good);
+        assert_eq!(escape("é\n\t👩\u{200d}🚀", true), "é\\u000a\\u0009👩\u{200d}🚀");
+        let json = serde_json::json!({ "a": bad }).to_string();
+        let read: serde_json::Value = serde_json::from_str(&escape(&json, false)).expect("JSON");
+        assert_eq!(read["a"], bad);
+    }
 
     #[test]
     fn floats_are_printed_as_the_standard_library_does() {

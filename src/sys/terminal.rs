@@ -1,14 +1,54 @@
 //! What commands print; the controlling terminal in raw mode (termios(3)), given back when dropped.
 
-use std::fmt::Arguments;
+use std::fmt::{self, Arguments};
 use std::io::{self, ErrorKind, Write};
 
 use rustix::termios::{self, OptionalActions, Termios};
 
+use crate::proto::text;
+
 /// Ended because nobody reads: as a shell says it of SIGPIPE, which the daemon's sockets must not have.
 const NOBODY_READS: i32 = 128 + 13;
 
-/// Standard output. Writing to it never fails: the process ends instead, quietly where the other end was closed.
+/// Standard output for text: what files, models and servers say commands no terminal ([`text::escape`]), also where
+/// another program reads it, and JSON stays the same value.
+pub struct TextOutput;
+
+impl Write for TextOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for chunk in bytes.utf8_chunks() {
+            let _ = text::write_escaped(chunk.valid(), false, &mut Plain(&mut Output));
+            if !chunk.invalid().is_empty() {
+                Output.write_all("\u{fffd}".as_bytes())?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Output.flush()
+    }
+}
+
+/// Text for a writer of bytes.
+struct Plain<'a>(&'a mut dyn Write);
+
+impl fmt::Write for Plain<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+/// Escapes all that is written.
+struct Escaped<'a>(Plain<'a>);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text::write_escaped(text, false, &mut self.0)
+    }
+}
+
+/// Standard output as it is. Writing to it never fails: the process ends instead, quietly where the other end was closed.
 pub struct Output;
 
 impl Write for Output {
@@ -31,14 +71,24 @@ fn end(e: &io::Error) -> ! {
     std::process::exit(1);
 }
 
-/// `print!` in this crate.
+/// `print!` in this crate: like [`TextOutput`].
 pub fn print(text: Arguments) {
-    let _ = Output.write_fmt(text);
+    let _ = fmt::Write::write_fmt(&mut Escaped(Plain(&mut Output)), text);
 }
 
-/// `eprint!` in this crate.
+/// `eprint!` in this crate: like [`TextOutput`].
 pub fn print_error(text: Arguments) {
-    let _ = io::stderr().write_fmt(text);
+    let _ = fmt::Write::write_fmt(&mut Escaped(Plain(&mut io::stderr())), text);
+}
+
+/// Writes our own control sequences to standard output.
+pub fn control(sequence: &str) {
+    let _ = Output.write_all(sequence.as_bytes());
+}
+
+/// Writes our own control sequences to standard error.
+pub fn control_error(sequence: &str) {
+    let _ = io::stderr().write_all(sequence.as_bytes());
 }
 
 /// Throws away what was typed and not read yet.

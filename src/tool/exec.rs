@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::guard::{Guard, risk};
 use super::schema::{integer, text};
 use super::scope::{PathUse, Scope, fault};
+use super::workspace_group::is_shared;
 use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec, approval, sandbox};
 use crate::config::{Config, ExecConfig};
-use super::workspace_group::is_shared;
 use crate::limits::{
     EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TERM_GRACE, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX,
 };

@@ -20,6 +20,7 @@ use crate::proto::packet::{
     WELCOME, WORKS, YES,
 };
 use crate::sys::signal::{Signal, Signals};
+use crate::sys::terminal;
 
 const STRANGE: &str = "the running gateway is of another version; restart it";
 const LEFT: &str = "left; the gateway carries on, and the session will have the answer";
@@ -221,6 +222,6 @@ impl Attached {
 /// A word to who waits at a terminal.
 fn print_status(text: &str) {
     if std::io::stderr().is_terminal() {
-        eprint!("{text}");
+        terminal::control_error(text);
     }
 }

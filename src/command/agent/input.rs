@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::limits::{CLI_HISTORY, CLI_HISTORY_BYTES, CLI_PACKET_BYTES};
 use crate::proto::line_editor::{Event, LineEditor};
 use crate::store::atomic;
-use crate::sys::terminal::TerminalMode;
+use crate::sys::terminal::{self, TerminalMode};
 
 const PROMPT: &str = "🦞 You: ";
 
@@ -70,7 +70,7 @@ impl Input {
     /// Makes room for what is printed meanwhile.
     pub fn hide(&self) {
         if self.editor.is_some() {
-            print!("\r\x1b[K");
+            terminal::control("\r\x1b[K");
         }
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use crate::config;
+use crate::proto::text;
 
 /// What helps against a wrong clock.
 pub const CLOCK: &str = "set the time (`date -s`), or let it be set: time.servers in the configuration, UDP port 123 open";
@@ -47,7 +48,8 @@ impl Reporter {
                 all.push(json!({ "check": check, "state": state, "what": what, "do": cure }));
             }
             None => {
-                println!("{mark} {check}: {what}");
+                // What files and servers say forges no line.
+                println!("{mark} {check}: {}", text::escape(&what, true));
                 if !cure.is_empty() {
                     println!("    → {cure}");
                 }

@@ -86,7 +86,7 @@ impl Migrator {
                     Ok(_) => return Ok(true),
                 },
                 EntryKind::Skipped(why) => self.report.add(Outcome::LeftOut, &name, why),
-                EntryKind::Unread(why) => {
+                EntryKind::TooLarge(why) | EntryKind::Unread(why) => {
                     let cure = "make it readable and run this again, or run it as root";
                     self.report.add(Outcome::Failed, &name, &format!("{why}; {cure}"));
                 }

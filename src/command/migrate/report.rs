@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::proto::text;
+
 /// What happened to a file.
 #[derive(Clone, Copy)]
 pub enum Outcome {
@@ -41,8 +43,10 @@ impl Report {
         self.counts[did as usize] += 1;
         match &mut self.json {
             Some(lines) => lines.push(line(word, file, note)),
-            None if note.is_empty() => println!("{word:9}  {file}"),
-            None => println!("{word:9}  {file}: {note}"),
+            None if note.is_empty() => println!("{word:9}  {}", text::escape(file, true)),
+            None => {
+                println!("{word:9}  {}: {}", text::escape(file, true), text::escape(note, true));
+            }
         }
     }
 
