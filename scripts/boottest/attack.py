@@ -56,7 +56,7 @@ printf victim > {OUTSIDE}/victim; ln -sf victim {OUTSIDE}/link
 cp /boot/attempts {HOME}/workspace/attempts; cp /boot/attempts {HOME}/workspace/rootid
 chown -R picoclaw:picoclaw skills config.json {OUTSIDE}; chown -h picoclaw:picoclaw {OUTSIDE}/link
 chown --reference {HOME}/workspace {HOME}/workspace/attempts 2>/dev/null || chown picoclaw {HOME}/workspace/attempts
-chmod 644 {OUTSIDE}/victim; chmod 755 {OUTSIDE} {HOME}/workspace/attempts; chmod 4755 {HOME}/workspace/rootid""")
+chmod 640 config.json; chmod 644 {OUTSIDE}/victim; chmod 755 {OUTSIDE} {HOME}/workspace/attempts; chmod 4755 {HOME}/workspace/rootid""")
 
 
 def listed(board):

@@ -72,6 +72,7 @@ impl Assistant {
             job_ends: job_end,
             begun: smol::channel::bounded(1),
             summarising: RefCell::default(),
+            summarised: RefCell::default(),
             faulty: RefCell::default(),
         });
         let inbox = Inbox::new(agent.clone(), outbox.clone(), notifier.clone(), turns.clone());

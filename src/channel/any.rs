@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::command::{self, Command};
 #[cfg(feature = "simulate")]
 use super::sim;
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, cli, paired};
@@ -72,6 +73,11 @@ crate::registry::channel_kinds!(channels);
 pub fn is_unattended(message: &Inbound) -> bool {
     let device = |(name, people): &(&str, bool)| !people && *name == message.sender.platform;
     message.is_internal() || PLATFORMS.iter().any(device)
+}
+
+/// The command that a person's message is. What holds text of others, and what no person wrote, gives no commands.
+pub fn command_of(message: &Inbound) -> Option<Command<'_>> {
+    if is_unattended(message) { None } else { command::of_person(message) }
 }
 
 /// Methods of [`AnyChannel`] that are those of [`Channel`], by their signatures.

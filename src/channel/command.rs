@@ -76,12 +76,12 @@ pub fn has_prefix(text: &str) -> bool {
     text.trim_start().starts_with(['/', '!'])
 }
 
-/// The command that a person's message is. What holds text of others, and what no person wrote, gives no commands.
-pub fn of(message: &Inbound) -> Option<Command<'_>> {
-    if message.untrusted || super::is_unattended(message) { None } else { parse(&message.text) }
+/// The command in a message that a person wrote; none where it holds text of others.
+pub(super) fn of_person(message: &Inbound) -> Option<Command<'_>> {
+    if message.untrusted { None } else { parse(&message.text) }
 }
 
-/// The command in `text`; whether it is one is for [`of`] to say. A name may carry `@bot`, which the channel has compared with the bot's own name already.
+/// The command in `text`; whether it is one is for [`super::command_of`] to say. A name may carry `@bot`, which the channel has compared with the bot's own name already.
 pub(super) fn parse(text: &str) -> Option<Command<'_>> {
     let text = text.trim();
     let rest = text.strip_prefix(['/', '!'])?;

@@ -24,7 +24,7 @@ pub mod questions;
 #[cfg(feature = "simulate")]
 pub mod sim;
 
-pub use any::{AnyChannel, is_unattended};
+pub use any::{AnyChannel, command_of, is_unattended};
 pub use interface::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared};
 
 macro_rules! modules {

@@ -196,8 +196,7 @@ fn a_killed_command_line_leaves_its_answer_in_the_session() {
     shell.signal(Signal::KILL);
     shell.end();
     wait_session(&home, "cli_default", "re q999999 ok.");
-    let there =
-        eventually(SOON, || daemon.log().contains("nobody is at the command").then_some(()));
+    let there = eventually(SOON, || daemon.log().contains("no client attached").then_some(()));
     assert!(there.is_some(), "{}", daemon.log());
     let status = home.run(&["status"]).stdout;
     assert!(status.contains("Messages waiting: 0") && status.contains("Replies refused: 0"));

@@ -24,8 +24,8 @@ use super::turns::Turns;
 use super::within::within;
 use crate::agent::Agent;
 use crate::bus::{Address, CLI, Inbound, Outbound};
-use crate::channel::Intake;
-use crate::channel::command::{self, Command};
+use crate::channel::command::Command;
+use crate::channel::{Intake, command_of};
 use crate::error::Result;
 use crate::limits::{COMMAND_REPLIES, DISK_WAIT, MESSAGE_BYTES, QUEUE, WAITING_NOTICE};
 use crate::store::frame::Frame;
@@ -141,7 +141,7 @@ impl Inbox {
         if too_long {
             message.text = "(too long)".into();
         }
-        if command::of(&message) == Some(Command::Stop) && !self.may_reply_at_once() {
+        if command_of(&message) == Some(Command::Stop) && !self.may_reply_at_once() {
             self.stop_ahead(std::slice::from_ref(&message));
             return Admission::Done;
         }
@@ -163,7 +163,7 @@ impl Inbox {
     async fn reply_at_once(&self, message: &Inbound) -> Option<String> {
         let session = session_key(&self.agent.config.session, message);
         let channel = &message.from.channel;
-        match command::of(message)? {
+        match command_of(message)? {
             Command::Clear | Command::Skills(_) | Command::Btw(_) => None,
             // Its turn answers it, when others have their replies.
             command if command != Command::Stop && !self.may_reply_at_once() => None,
@@ -190,7 +190,7 @@ impl Inbox {
 
     /// Whether the journal may hold one more reply to a command that has no turn.
     fn may_reply_at_once(&self) -> bool {
-        let is = |e: &&Entry| e.stage != Stage::Open && command::of(&e.message).is_some();
+        let is = |e: &&Entry| e.stage != Stage::Open && command_of(&e.message).is_some();
         self.journal.ledger(|l| l.entries().filter(is).count() < COMMAND_REPLIES)
     }
 
@@ -265,7 +265,7 @@ impl Inbox {
     /// Takes a message of the command line; returns its number, and why it is not on the card, or nothing. 0 where there is
     /// no room: then the second says so.
     pub async fn take_local(&self, message: Inbound) -> (u64, String) {
-        if command::of(&message) != Some(Command::Stop) {
+        if command_of(&message) != Some(Command::Stop) {
             let from = &message.from;
             self.outbox.capacity_for(|ledger| self.spill.may_pass(ledger, from)).await;
         }
@@ -295,7 +295,7 @@ impl Inbox {
     fn stop_ahead(&self, rest: &[Inbound]) {
         for message in rest {
             let (channel, event) = (&message.from.channel, message.event);
-            if command::of(message) == Some(Command::Stop)
+            if command_of(message) == Some(Command::Stop)
                 && !self.unconfirmed.is_stopped(channel, event)
             {
                 self.unconfirmed.note_stop(channel, event);

@@ -2,7 +2,7 @@
 
 use crate::app::session_key::session_key;
 use crate::bus::{CLI, Inbound, Origin, SUBAGENT, Sender};
-use crate::channel::command::{self, Command};
+use crate::channel::command::Command;
 use crate::config::SessionConfig;
 use crate::store::ledger::Entry;
 
@@ -69,7 +69,7 @@ pub fn session_of(config: &SessionConfig, entry: &Entry) -> String {
 
 /// A person's `/btw` with a question.
 pub fn is_side_question(entry: &Entry) -> bool {
-    let command = command::of(&entry.message);
+    let command = crate::channel::command_of(&entry.message);
     matches!(command, Some(Command::Btw(_))) && !entry.message.is_internal()
 }
 
@@ -82,7 +82,7 @@ pub fn may_steer(entry: &Entry, sender: &Sender) -> bool {
     same && message.from.channel != CLI
         && untouched
         && !message.is_internal()
-        && command::of(message).is_none()
+        && crate::channel::command_of(message).is_none()
 }
 
 #[cfg(test)]

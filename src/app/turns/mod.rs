@@ -13,6 +13,7 @@ mod side_question;
 mod steering;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use super::uploads;
 use super::within::within;
 use crate::agent::{Agent, Answer, Turn, UserContent};
 use crate::bus::{Address, Outbound};
-use crate::channel::command::{self, Command};
+use crate::channel::command::Command;
 use crate::limits::{DISK_WAIT, PLACEHOLDER_WAIT, QUEUE};
 use crate::store::session::Sessions;
 use crate::tool::MessageSender;
@@ -58,6 +59,8 @@ pub struct Turns {
     pub begun: (Sender<()>, Receiver<()>),
     /// Sessions that are being summarised.
     pub summarising: RefCell<Vec<String>>,
+    /// Sessions that were summarised since their latest turn began: it found them long as they were before.
+    pub summarised: RefCell<VecDeque<String>>,
     /// Session files whose chats know that they cannot be written; at most [`QUEUE`].
     pub faulty: RefCell<Vec<String>>,
 }
@@ -121,6 +124,7 @@ impl Turns {
     async fn run_one(self: Rc<Self>, ReadyTurn { claimed, stopped }: ReadyTurn) {
         let (id, session) = (claimed.id, claimed.session.clone());
         let to = claimed.message.from.clone();
+        self.summarised.borrow_mut().retain(|s| *s != session);
         let is_long = if claimed.is_subagent() {
             self.run_subagent(claimed, stopped).await;
             false
@@ -129,7 +133,7 @@ impl Turns {
         };
         self.queue.ended(id);
         self.announce_fault(&to, &session).await;
-        if is_long {
+        if is_long && !self.summarised.borrow().contains(&session) {
             self.summarise(&session).await;
         }
     }
@@ -171,7 +175,7 @@ impl Turns {
         let (id, to) = (claimed.id, claimed.message.from.clone());
         let agent = &self.agent;
         let internal = claimed.message.is_internal();
-        let command = command::of(&claimed.message).filter(|_| !internal);
+        let command = crate::channel::command_of(&claimed.message).filter(|_| !internal);
         let mut is_long = false;
         let text = match command {
             _ if jobs::is(&claimed, DELIVER) => {
@@ -330,5 +334,10 @@ impl Turns {
             crate::log::warn!("session {session} was not summarised: {e}");
         }
         self.summarising.borrow_mut().retain(|s| s != session);
+        let mut summarised = self.summarised.borrow_mut();
+        if summarised.len() == QUEUE {
+            summarised.pop_front();
+        }
+        summarised.push_back(session.to_owned());
     }
 }

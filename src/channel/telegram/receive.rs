@@ -264,7 +264,7 @@ impl Telegram {
         self.renew_code(now);
         let mut paired = self.paired.borrow_mut();
         let mut pairing = self.pairing.borrow_mut();
-        let text = match command::of(message) {
+        let text = match command::of_person(message) {
             Some(command::Command::Pair(code)) if !code.is_empty() => {
                 match pairing.attempt(id, code, now, &mut paired) {
                     PairingResult::Paired => {

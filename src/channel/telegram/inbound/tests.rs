@@ -1,4 +1,5 @@
 use super::*;
+use crate::channel::command_of;
 use crate::proto::json::TypeMismatch;
 
 fn me() -> BotUser {
@@ -110,7 +111,7 @@ fn quotes_and_forwards() {
 #[test]
 fn text_of_others_is_marked_and_gives_no_commands() {
     let heard = |fields: &str| match private(fields) {
-        Event::Message(inbound) => (inbound.untrusted, command::of(&inbound).is_some()),
+        Event::Message(inbound) => (inbound.untrusted, command_of(&inbound).is_some()),
         other => panic!("{other:?}"),
     };
     let origin = r#""forward_origin":{"type":"hidden_user","sender_user_name":"X"}"#;
