@@ -3,8 +3,6 @@ import json
 import re
 import time
 
-from .scene import ANSWER
-
 FIVE_MB = 5 << 20
 WORKSPACE = "/data/picoclaw/workspace"
 
@@ -94,17 +92,6 @@ def limits(s, board):
     s.check("status says the same", told["mode"] == "cgroup" and told["daemon"]["memory.max"] == "8388608", told)
 
 
-def script(s, board, name, text, seconds=ANSWER):
-    """Has the assistant run a script of the workspace, and agrees if it asks; gives what the model reads."""
-    board.get(f"cat > {WORKSPACE}/{name} <<'E'\n{text}\nE\nchown picoclaw {WORKSPACE}/{name}")
-    before, end = len(s.peer.control("sent")["sent"]), time.time() + seconds
-    marker, asked = s.peer.say(f'[call:exec {{"command":"sh {name}"}}] and?'), None
-    while time.time() < end and not s.peer.answer(marker, 1):
-        if not asked and (asked := s.peer.question(1, before)):
-            s.peer.press(asked, 0)
-    return s.peer.tool_results()
-
-
 ATTRIBUTES = """cd ..
 chmod 755 . config.d state
 chmod 0 workspace
@@ -122,7 +109,7 @@ def attributes(s, board):
     """Landlock does not look at chmod and utimes: the daemon answers these calls of commands."""
     seen = "ls -ldn /data/picoclaw /data/picoclaw/config.d /data/picoclaw/state"
     before = board.get(seen)
-    results = " ".join(script(s, board, "attributes.sh", ATTRIBUTES))
+    results = " ".join(s.script(WORKSPACE, "attributes.sh", ATTRIBUTES))
     s.check("a command cannot change modes and times of the assistant's files", "tried" in results and board.get(seen) == before, results)
     made = board.get(f"ls -ld {WORKSPACE} {WORKSPACE}/s*")
     s.check("but those of the workspace, without set-user-id",
@@ -177,7 +164,7 @@ def everyday(s, board):
     """Everyday commands print the same in the sandbox as outside, as the same user."""
     text = ("PATH=/usr/bin:/bin:/usr/sbin:/sbin; n=0; while read -r line; do n=$((n + 1)); (eval \"$line\") 2>&1 < /dev/null | md5sum | sed s/^/$n:/; done <<'L'\n"
             + EVERYDAY + "\nL")
-    inside = next((r for r in reversed(script(s, board, "everyday.sh", text, 120)) if "1:" in r), "").split()
+    inside = next((r for r in reversed(s.script(WORKSPACE, "everyday.sh", text, 120)) if "1:" in r), "").split()
     user = board.get(f"ls -l {WORKSPACE}/x | awk '{{ print $3 }}'")
     outside = board.get(f"su -s /bin/sh {user} -c 'cd {WORKSPACE}; HOME={WORKSPACE} sh everyday.sh'").split()
     differ = [EVERYDAY.splitlines()[int(o.split(":")[0]) - 1] for o, i in zip(outside, inside) if o != i and ":" in o]
@@ -187,12 +174,11 @@ def everyday(s, board):
 
 def hog(s, board):
     before = s.pid()
-    answer = s.ask("""[call:exec {"command":"awk 'BEGIN { s = \\"x\\"; while (1) s = s s }'"}] and?""", 180)
-    results = s.peer.tool_results()
+    results = s.script(WORKSPACE, "hog.sh", """awk 'BEGIN { s = "x"; while (1) s = s s }'""", 180)
     events = board.read("/sys/fs/cgroup/picoclaw/tools/memory.events")
     kills = re.search(r"^oom_kill (\d+)", events, re.M)
     s.check("a tool that eats memory is killed", kills and int(kills[1]) > 0, events + str(results))
-    s.check("and the assistant goes on", answer and s.pid() == before and s.ask("still there?"), results)
+    s.check("and the assistant continues", results and s.pid() == before and s.ask("still there?"), results)
 
 
 def killed(s, board):

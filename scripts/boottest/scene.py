@@ -109,6 +109,16 @@ class Scene:
         """Says something and waits for the answer; None when there is none."""
         return self.peer.answer(self.peer.say(text), seconds)
 
+    def script(self, workspace, name, text, seconds=ANSWER):
+        """Has the assistant run a script of the workspace, and agrees if it asks; gives what the model reads."""
+        self.board.get(f"cat > {workspace}/{name} <<'END'\n{text}\nEND\nchmod 644 {workspace}/{name}; chown picoclaw {workspace}/{name}")
+        before, end = len(self.peer.control("sent")["sent"]), time.time() + seconds
+        marker, asked = self.peer.say(f'[call:exec {{"command":"sh {name}"}}] and?'), None
+        while time.time() < end and not self.peer.answer(marker, 1):
+            if not asked and (asked := self.peer.question(1, before)):
+                self.peer.press(asked, 0)
+        return self.peer.tool_results()
+
     def off(self):
         """A clean end."""
         self.board.send("poweroff\n")

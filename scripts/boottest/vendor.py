@@ -193,12 +193,10 @@ PICOCLAW_HOME={HOME} /usr/lib/picoclaw/picoclaw agent -m hi 2>/dev/null | grep -
 (sleep 4321 &) ; (setsid sleep 4321 > /dev/null 2>&1 &)
 echo tried
 """
-    board.get(f"cat > {HOME}/workspace/x.sh <<'END'\n{script}\nEND\nchmod 644 {HOME}/workspace/x.sh; chown picoclaw {HOME}/workspace/x.sh")
     s.check("what must not come out is there", '"agents"' in board.get(f"head -c 20 {HOME}/config.json"))
-    answer = s.ask('[call:exec {"command":"sh x.sh"}] done', 180)
-    results = " ".join(s.peer.tool_results())
+    results = " ".join(s.script(f"{HOME}/workspace", "x.sh", script, 180))
     s.check("a command runs as picoclaw-tool and works in the workspace",
-            answer and "picoclaw-tool\nkept\n" in results.replace("\\n", "\n") and "tried" in results, results)
+            "picoclaw-tool\nkept\n" in results.replace("\\n", "\n") and "tried" in results, results)
     loot = [word for word in ("model_list", "version", "PATH=", "KILLED", "WROTE", "DEVICE", "MOUNTED", "ROOT", "TALKED", '"agents"')
             if word in results]
     s.check("no way out: files, memory and processes of the daemon, devices, mounts, root, the control socket", not loot, results)
