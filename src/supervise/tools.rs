@@ -197,7 +197,9 @@ mod tests {
         tools.theirs.send(b"what?").expect("sent");
         let null = OpenOptions::new().read(true).write(true).open("/dev/null").expect("null");
         // It waits for room to say so.
-        let (reader, mut full) = std::io::pipe().expect("a pipe");
+        let (reader, full) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
+        let mut full = fs::File::from(full);
         rustix::io::ioctl_fionbio(&full, true).expect("a mode");
         while full.write(&[0; 4096]).is_ok() {}
         rustix::io::ioctl_fionbio(&full, false).expect("a mode");

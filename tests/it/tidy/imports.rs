@@ -158,10 +158,10 @@ impl Tree {
         if bound(item).next().is_some() && !module.declared.contains(item) {
             return None;
         }
-        if !module.declared.contains(item)
-            && let Some(file) = bound("*").find_map(&mut through)
-        {
-            return Some(file);
+        if !module.declared.contains(item) {
+            if let Some(file) = bound("*").find_map(&mut through) {
+                return Some(file);
+            }
         }
         (depth > 0).then(|| module.file.clone())
     }
