@@ -74,16 +74,21 @@ fn push(queue: &mut Queue, line: String) {
     }
 }
 
+/// Queues a line that says how many were lost, if any were.
+fn note_lost(queue: &mut Queue) {
+    let lost = std::mem::take(&mut queue.lost);
+    if lost > 0 {
+        let text = format!("lost: {lost} lines, the queue was full");
+        queue.lines.push(line(clock::unix_now(), Who::default(), &[("result", &text)]));
+    }
+}
+
 /// Writes until nothing is queued.
 fn write_queued() {
     loop {
         let (home, lines) = {
             let mut queue = queue();
-            if std::mem::take(&mut queue.lost) > 0 {
-                let lost =
-                    line(clock::unix_now(), Who::default(), &[("result", "lines were lost")]);
-                queue.lines.push(lost);
-            }
+            note_lost(&mut queue);
             match (&queue.home, queue.lines.is_empty()) {
                 (Some(home), false) => (home.clone(), std::mem::take(&mut queue.lines)),
                 _ => {
@@ -193,6 +198,10 @@ mod tests {
             push(&mut queue, String::new());
         }
         assert_eq!((queue.lines.len(), queue.lost), (AUDIT_QUEUE, 1));
+        note_lost(&mut queue);
+        assert!(queue.lines[AUDIT_QUEUE].contains("lost: 1 lines"), "{:?}", queue.lines);
+        note_lost(&mut queue);
+        assert_eq!((queue.lines.len(), queue.lost), (AUDIT_QUEUE + 1, 0));
     }
 
     #[test]

@@ -330,10 +330,13 @@ impl Turns {
             return;
         }
         self.summarising.borrow_mut().push(session.to_owned());
-        if let Err(e) = self.agent.summarise(session).await {
-            crate::log::warn!("session {session} was not summarised: {e}");
-        }
+        let done = self.agent.summarise(session).await;
         self.summarising.borrow_mut().retain(|s| s != session);
+        match done {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(e) => return crate::log::warn!("session {session} was not summarised: {e}"),
+        }
         let mut summarised = self.summarised.borrow_mut();
         if summarised.len() == QUEUE {
             summarised.pop_front();
