@@ -16,7 +16,7 @@ use picoclaw::provider::exchange::AnswerParser;
 use picoclaw::provider::openai;
 use picoclaw::store::frame::{self, Frame};
 use picoclaw::store::{ledger, session, session_read};
-use picoclaw::tool::cron::CronRequest;
+use picoclaw::tool::cron_handle::CronRequest;
 use picoclaw::tool::schema;
 
 pub fn feed_base64(data: &[u8]) {

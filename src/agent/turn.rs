@@ -24,9 +24,9 @@ use crate::store::frame::Frame;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::sys::spawn_blocking;
-use crate::tool::approval::{self, Asker};
 use crate::tool::prompt_files::{self, Places};
-use crate::tool::{self, FileSender, Needs, ToolContext, subagent};
+use crate::tool::subagent_handle::SubagentHandle;
+use crate::tool::{self, Asker, FileSender, Needs, ToolContext, Trust};
 
 /// What all turns share.
 pub struct Agent {
@@ -43,7 +43,7 @@ pub struct Agent {
     /// The system prompt.
     pub prompt: RefCell<Prompt>,
     /// Keeps the cron jobs; set by whoever runs the agent.
-    pub cron: RefCell<Option<tool::cron::CronHandle>>,
+    pub cron: RefCell<Option<tool::cron_handle::CronHandle>>,
     /// Skill folders the file tools may read.
     pub readable_roots: Rc<[std::path::PathBuf]>,
 }
@@ -73,7 +73,7 @@ pub struct Turn<'a> {
     /// Streamed text as it comes; used by the command line.
     pub on_text: Option<&'a dyn Fn(&str)>,
     /// Runs its sub-agents; `None` where it may have none.
-    pub subagents: Option<subagent::SubagentHandle>,
+    pub subagents: Option<SubagentHandle>,
     /// Tokens it may use, 0 for no limit.
     pub budget: u32,
     /// Text of others may be behind the message.
@@ -339,7 +339,7 @@ impl Agent {
         let (unknown, again): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|c| state.turn.started.contains(&c.id));
         for call in &unknown {
-            let text = if subagent::is(&call.name) { INTERRUPTED } else { UNKNOWN };
+            let text = if tool::handles_subagents(&call.name) { INTERRUPTED } else { UNKNOWN };
             state.push(round::answer_to(call, text));
         }
         self.call_all(state, &again, context, failures, hooks).await;
@@ -367,7 +367,7 @@ impl Agent {
             readable_roots: self.readable_roots.clone(),
             send_message: Some(Rc::new(outbox)),
             files: turn.files.clone(),
-            trust: approval::Trust {
+            trust: Trust {
                 ask: turn.ask.clone(),
                 unattended: turn.unattended,
                 untrusted: state.untrusted.clone(),

@@ -16,7 +16,7 @@ use crate::store::session::{Sessions, push_line};
 use crate::store::writer::Ticket;
 use crate::sys::{clock, spawn_blocking};
 use crate::tool::addresses::Addresses;
-use crate::tool::subagent::UnrecordedResults;
+use crate::tool::subagent_handle::UnrecordedResults;
 
 /// Behind the text of a message whose pictures the model refused.
 const UNSEEN: &str = "\n(The model in use cannot see this picture.)";
@@ -180,7 +180,7 @@ impl Agent {
         let start = messages.len();
         messages.append(&mut running);
         let mut addresses = Addresses::default();
-        addresses.learn_all(&messages);
+        addresses.learn_all(&messages, crate::tool::reads_the_web);
         Ok(TurnState {
             agent: self,
             turn,

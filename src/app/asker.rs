@@ -9,7 +9,7 @@ use crate::limits::DISK_WAIT;
 use crate::store::audit::{self, Who};
 use crate::store::frame::Frame;
 use crate::store::writer::Journal;
-use crate::tool::approval::Asker;
+use crate::tool::Asker;
 
 /// The number of the last question, as the offset of a channel of this name.
 const QUESTIONS: &str = "(questions)";

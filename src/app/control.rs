@@ -29,7 +29,7 @@ pub const STATUS: u8 = b'S';
 /// Asks for the configuration to be read again; the answer is a text.
 pub const RELOAD: u8 = b'R';
 
-/// A [`crate::tool::cron::CronRequest`] follows; the answer is a [`Reply`].
+/// A [`crate::tool::cron_handle::CronRequest`] follows; the answer is a [`Reply`].
 pub const CRON: u8 = b'C';
 
 /// What follows are packets both ways ([`crate::proto::packet`]): a command line that stays.

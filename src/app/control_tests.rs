@@ -5,7 +5,7 @@ use nanoserde::{DeBin, SerBin};
 use super::*;
 use crate::bus::Address;
 use crate::proto::binschema;
-use crate::tool::cron::CronRequest;
+use crate::tool::cron_handle::CronRequest;
 
 #[track_caller]
 fn check<T: SerBin + DeBin + std::fmt::Debug>(shape: &str, value: &T) {

@@ -30,7 +30,7 @@ use crate::sched::jobs_file;
 use crate::sched::timetable::Timetable;
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
-use crate::tool::cron::CronRequest;
+use crate::tool::cron_handle::CronRequest;
 
 /// See the module.
 pub struct Scheduler {

@@ -21,7 +21,7 @@ use crate::store::ledger::{Ledger, Stage};
 use crate::store::session::Sessions;
 use crate::store::writer::{Journal, Ticket};
 use crate::sys::clock::millis;
-use crate::tool::approval::Asker;
+use crate::tool::Asker;
 
 /// See the module.
 pub struct Outbox {

@@ -16,7 +16,7 @@ use crate::channel::AnyChannel;
 use crate::limits::{BLOCKING_STUCK, FAILING_SESSIONS_SHOWN};
 use crate::proto::binschema;
 use crate::store::ledger::TORN;
-use crate::tool::cron::CronRequest;
+use crate::tool::cron_handle::CronRequest;
 
 /// Sockets that are listened on, each with what it tells whom.
 pub type Listening = Rc<RefCell<Vec<String>>>;

@@ -29,7 +29,7 @@ use crate::store::session::file_stem;
 use crate::store::writer::Journal;
 use crate::sys::clock;
 use crate::tool::MessageSender;
-use crate::tool::subagent::{
+use crate::tool::subagent_handle::{
     SubagentHandle, SubagentReply, SubagentRequest, SubagentResult, UnrecordedResult,
     UnrecordedResults,
 };

@@ -22,7 +22,7 @@ use crate::sched::zone::LocalClock;
 use crate::sched::{cron_store, jobs_file};
 use crate::store::state_file;
 use crate::sys::clock;
-use crate::tool::cron::{CronHandle, CronRequest};
+use crate::tool::cron_handle::{CronHandle, CronRequest};
 
 /// Gives the order and prints what came of it.
 ///

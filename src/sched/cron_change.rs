@@ -9,7 +9,7 @@ use super::cron_store::{CronOutcome, Zones, checked, command, fault, planned, sc
 use super::job::{Job, Now, key};
 use super::jobs_file::{self, Edit};
 use crate::proto::text;
-use crate::tool::cron::CronRequest;
+use crate::tool::cron_handle::CronRequest;
 
 /// Executes a request about one existing job.
 pub(super) fn change(

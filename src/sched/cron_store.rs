@@ -16,7 +16,7 @@ use super::zone::LocalClock;
 use crate::error::{Error, Result};
 use crate::limits::{CRON_EVERY_MIN, CRON_JOBS, CRON_LIST_BYTES, CRON_MESSAGE_BYTES};
 use crate::proto::{date, text};
-use crate::tool::cron::CronRequest;
+use crate::tool::cron_handle::CronRequest;
 
 /// What came of a request.
 #[derive(Debug, Default, PartialEq)]

@@ -25,8 +25,9 @@ impl Addresses {
         }
     }
 
-    /// Takes in the addresses of a conversation: what users wrote, and what web tools returned.
-    pub fn learn_all(&mut self, messages: &[Message]) {
+    /// Takes in the addresses of a conversation: what users wrote, and what the tools returned of which `reads_the_web` is
+    /// true.
+    pub fn learn_all(&mut self, messages: &[Message], reads_the_web: fn(&str) -> bool) {
         let calls = || messages.iter().flat_map(|m| &m.tool_calls);
         for message in messages {
             match message.role {
@@ -34,8 +35,7 @@ impl Addresses {
                 Role::Tool => {
                     let id = message.tool_call_id.as_deref().unwrap_or_default();
                     let call = calls().find(|call| call.id == id);
-                    let reads = |name| super::spec(name).is_some_and(|spec| spec.reads_the_web);
-                    if let Some(call) = call.filter(|call| reads(&call.name)) {
+                    if let Some(call) = call.filter(|call| reads_the_web(&call.name)) {
                         self.learn(&message.content, &call.arguments);
                     }
                 }

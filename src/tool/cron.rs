@@ -2,13 +2,12 @@
 //!
 //! A chat sees and changes only its own jobs, and their output goes there.
 
-use std::pin::Pin;
-use std::rc::Rc;
-
-use nanoserde::{DeBin, SerBin};
-
-use super::schema::{flag, integer, text};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec, approval};
+use super::approval;
+use super::args::{Args, flag, integer, text};
+use super::context::ToolContext;
+use super::cron_handle::CronRequest;
+use super::result::ToolResult;
+use super::spec::{Effect, ToolSpec};
 use crate::bus::{Address, CRON};
 
 /// Sets, lists and changes jobs.
@@ -22,54 +21,6 @@ pub static CRON_TOOL: ToolSpec = ToolSpec {
     always_asks: |args| sets_command(args).then_some(JOB),
     ..ToolSpec::PLAIN
 };
-
-/// A request to the scheduler; also sent over the control socket.
-#[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
-pub struct CronRequest {
-    /// `add`, `list`, `get`, `update`, `remove`, `enable`, `disable` or `run`.
-    pub action: String,
-    /// Id of the job, or its name if it is unique; for all but add and list.
-    pub id: String,
-    /// Short name, or empty.
-    pub name: String,
-    /// Text or task.
-    pub message: String,
-    /// Once, seconds from now; 0 for none. Takes precedence over the next two.
-    pub at_seconds: i64,
-    /// Seconds between two firings; 0 for none.
-    pub every_seconds: i64,
-    /// Expression, or empty.
-    pub cron_expr: String,
-    /// Its zone, or empty for the system's.
-    pub tz: String,
-    /// Sent without a model; `None` if unspecified.
-    pub deliver: Option<bool>,
-    /// Shell command, or empty.
-    pub command: String,
-    /// Where output goes; empty for the chat that wrote last.
-    pub to: Address,
-    /// Only jobs of `to` exist for this request.
-    pub scoped: bool,
-    /// List as JSON.
-    pub json: bool,
-    /// A person has approved `command`; with `enable`, the job's existing command.
-    pub approved: bool,
-    /// Once, at this unix second; 0 for none. Takes precedence over `at_seconds`.
-    pub at: i64,
-    /// Update: removes the job's command.
-    pub clear_command: bool,
-    /// Text of others may be behind it: the job's turns are untrusted.
-    pub untrusted: bool,
-}
-
-impl CronRequest {
-    /// The fields above, in their request; see [`crate::proto::binschema`].
-    pub const SHAPE: &str = "ssssqqss?bsAbbbqbb";
-}
-
-/// Carries requests out; the error is for the one who gave it.
-pub type CronHandle =
-    Rc<dyn Fn(CronRequest) -> Pin<Box<dyn Future<Output = Result<String, String>>>>>;
 
 /// Whether a call sets a command to run later.
 fn sets_command(args: &Args) -> bool {
@@ -163,11 +114,13 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::rc::Rc;
 
     use super::*;
     use crate::bus::Sender;
     use crate::config::Config;
     use crate::net::http::Client;
+    use crate::tool::cron_handle::CronHandle;
 
     #[track_caller]
     fn request(chat: (&str, &str), platform: &str, args: &str) -> Result<CronRequest, String> {
@@ -192,7 +145,7 @@ mod tests {
             cron: Some(handle),
             subagents: None,
         };
-        let args = super::super::schema::parse("cron", CRON_TOOL.schema, args)?;
+        let args = crate::tool::schema::parse("cron", CRON_TOOL.schema, args)?;
         let result = smol::block_on(call(&ctx, &args));
         taken.take().ok_or(result.for_model)
     }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::ToolContext;
+use super::context::ToolContext;
 use crate::limits::{EMBED_BATCH, EMBED_BATCHES, EMBED_BODY_BYTES, EMBED_TIMEOUT};
 use crate::net::http::Request;
 use crate::proto::text;

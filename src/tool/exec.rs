@@ -7,11 +7,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::args::{Args, integer, text};
+use super::context::ToolContext;
 use super::guard::{Guard, risk};
-use super::schema::{integer, text};
+use super::result::{ToolResult, audited, finish};
 use super::scope::{PathUse, Scope, fault};
+use super::spec::{Effect, PromptWrites, ToolSpec};
 use super::workspace_group::is_shared;
-use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec, approval, sandbox};
+use super::{approval, sandbox, untrusted};
 use crate::config::{Config, ExecConfig};
 use crate::limits::{
     EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TERM_GRACE, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX,
@@ -68,7 +71,7 @@ fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
 /// Whether a command downloads something, or reads files that came with messages.
 fn marks_untrusted(args: &Args) -> bool {
     let (command, dir) = (text(args, "command"), text(args, "working_dir"));
-    risk::fetches(command) || [command, dir].iter().any(|text| text.contains(approval::MEDIA))
+    risk::fetches(command) || [command, dir].iter().any(|text| text.contains(untrusted::MEDIA))
 }
 
 /// The unchanged command, and where it runs.
@@ -126,9 +129,9 @@ pub async fn scheduled(config: &Config, roots: &[PathBuf], command: &str) -> Too
         let dir = judged(config, roots, command, ".").await?;
         execute(config, roots, &secrets, command, dir, limit).await
     };
-    let result = super::finish(done.await.unwrap_or_else(ToolResult::error), config, &secrets);
+    let result = finish(done.await.unwrap_or_else(ToolResult::error), config, &secrets);
     let who = Who { channel: "cron", ..Who::default() };
-    super::audited(who, "exec", command, &result, &secrets);
+    audited(who, "exec", command, &result, &secrets);
     result
 }
 

@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::FileExt;
 
-use super::schema::{integer, text};
+use super::args::{Args, integer, text};
+use super::context::ToolContext;
+use super::result::ToolResult;
 use super::scope::{PathUse, Scope, fault};
-use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec};
+use super::spec::{Effect, PromptWrites, ToolSpec};
 use crate::limits::{APPEND_FILE_BYTES, MEMORY_APPEND_BYTES, SEARCH_RESULTS};
 use crate::proto::date;
 use crate::store::index::{self, Folders, SearchResult};

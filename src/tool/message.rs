@@ -1,8 +1,10 @@
 //! message: sends a message to a chat, by default the current one. Only queues it; the callback applies the
 //! channel's rules (who may get messages).
 
-use super::schema::{integer, text};
-use super::{Args, Effect, MessageSender, ToolResult, ToolSpec};
+use super::args::{Args, integer, text};
+use super::context::MessageSender;
+use super::result::ToolResult;
+use super::spec::{Effect, ToolSpec};
 use crate::bus::{Address, Outbound};
 
 /// Sends a message outside of the answer.

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Args;
+use super::args::Args;
 use crate::limits::{SCHEMA_DEPTH, TOOL_ARGS_BYTES};
 
 /// Parses the arguments of a call to `tool` and checks them against `schema`.
@@ -182,22 +182,6 @@ fn shown(path: &str) -> &str {
     if path.is_empty() { "arguments" } else { path }
 }
 
-/// A string property, or `""`.
-pub fn text<'a>(args: &'a Args, name: &str) -> &'a str {
-    args.get(name).and_then(Value::as_str).unwrap_or("")
-}
-
-/// A whole number, written as `3` or `3.0`.
-pub fn integer(args: &Args, name: &str) -> Option<i64> {
-    let value = args.get(name)?;
-    value.as_i64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0).map(|n| n as i64))
-}
-
-/// A boolean, `false` when absent.
-pub fn flag(args: &Args, name: &str) -> bool {
-    args.get(name).and_then(Value::as_bool).unwrap_or(false)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,12 +265,5 @@ mod tests {
             args = Value::Array(vec![args]);
         }
         assert!(validate(&nested, &args).is_err_and(|e| e.contains("nested deeper")));
-    }
-
-    #[test]
-    fn whole_numbers_may_be_written_as_floats() {
-        let args = parse("t", SCHEMA, r#"{"path":"p","lines":4.0}"#).expect("arguments");
-        assert_eq!((integer(&args, "lines"), integer(&args, "none")), (Some(4), None));
-        assert_eq!((text(&args, "path"), flag(&args, "deep")), ("p", false));
     }
 }

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use super::schema::text;
+use super::args::{Args, text};
+use super::context::ToolContext;
+use super::result::ToolResult;
 use super::scope::{PathUse, Scope, fault};
-use super::{Args, Effect, Needs, ToolContext, ToolResult, ToolSpec};
+use super::spec::{Effect, Needs, ToolSpec};
 use crate::bus::Upload;
 use crate::limits::SEND_FILE_BYTES;
 use crate::proto::text::one_line;

@@ -1,7 +1,9 @@
 //! find_skills and install_skill. Installing always asks, whatever the configuration says.
 
-use super::schema::{flag, text};
-use super::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use super::args::{Args, flag, text};
+use super::context::ToolContext;
+use super::result::ToolResult;
+use super::spec::{Effect, ToolSpec};
 use crate::Result;
 use crate::skill::fetch;
 use crate::skill::source::Source;

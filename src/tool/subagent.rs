@@ -1,14 +1,11 @@
 //! spawn, subagent, spawn_status, spawn_cancel: work for a separate agent. The tools only write a [`SubagentRequest`];
 //! the hub executes it.
 
-use std::cell::RefCell;
-use std::pin::Pin;
-use std::rc::Rc;
-
-use smol::channel::Sender;
-
-use super::schema::text;
-use super::{Args, Effect, Needs, ToolContext, ToolResult, ToolSpec};
+use super::args::{Args, text};
+use super::context::ToolContext;
+use super::result::ToolResult;
+use super::spec::{Effect, Needs, ToolSpec};
+use super::subagent_handle::{SubagentReply, SubagentRequest};
 use crate::limits::{SUBAGENT_SHOWN, SUBAGENT_TASK_BYTES};
 use crate::proto::text::{one_line, truncate};
 
@@ -56,75 +53,6 @@ pub static SPAWN_CANCEL: ToolSpec = ToolSpec {
     needs: Needs::Subagents,
     ..ToolSpec::PLAIN
 };
-
-/// Whether it is one of these tools.
-pub fn is(name: &str) -> bool {
-    super::spec(name).is_some_and(|spec| spec.needs == Needs::Subagents)
-}
-
-/// A request about sub-agents.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SubagentRequest {
-    /// Start one.
-    Start {
-        /// What it is to do.
-        task: String,
-        /// A label for people.
-        label: String,
-        /// Whether the call waits for its end.
-        wait: bool,
-        /// Whether untrusted text may have led to the task.
-        untrusted: bool,
-    },
-    /// List all, or the one with this id.
-    Status(String),
-    /// End one.
-    Cancel(String),
-}
-
-/// The result of a sub-agent whose call waited.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SubagentResult {
-    /// Its answer, or why there is none.
-    pub text: String,
-    /// It failed.
-    pub failed: bool,
-    /// Number of model calls.
-    pub rounds: u32,
-}
-
-/// What a request came to.
-#[derive(Debug)]
-pub enum SubagentReply {
-    /// A sentence.
-    Said(String),
-    /// The result that the call waited for.
-    Ended(SubagentResult),
-}
-
-/// A journal entry that ends when its result is recorded, or when this is dropped without that.
-#[derive(Debug)]
-pub struct UnrecordedResult {
-    /// The entry.
-    pub id: u64,
-    /// Dropped after the result is recorded, which wakes the waiting task.
-    pub held: Sender<()>,
-}
-
-/// Results that were returned to the turn and are not recorded yet.
-pub type UnrecordedResults = Rc<RefCell<Vec<UnrecordedResult>>>;
-
-/// A request's reply; the error is for the model.
-type ReplyFuture = Pin<Box<dyn Future<Output = Result<SubagentReply, String>>>>;
-
-/// Carries requests of one turn out.
-#[derive(Clone)]
-pub struct SubagentHandle {
-    /// Takes one.
-    pub request: Rc<dyn Fn(SubagentRequest) -> ReplyFuture>,
-    /// See [`UnrecordedResult`].
-    pub unrecorded: UnrecordedResults,
-}
 
 /// Runs a call of one of the four.
 async fn call(ctx: &ToolContext, name: &str, args: &Args) -> ToolResult {
@@ -183,9 +111,14 @@ fn start(ctx: &ToolContext, wait: bool, args: &Args) -> Result<SubagentRequest, 
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::pin::Pin;
+    use std::rc::Rc;
+
     use super::*;
     use crate::bus::Address;
     use crate::net::http::Client;
+    use crate::tool::subagent_handle::{SubagentHandle, SubagentResult};
 
     fn context(
         requests: &Rc<RefCell<Vec<SubagentRequest>>>,

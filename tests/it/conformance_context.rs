@@ -7,7 +7,7 @@ use picoclaw::sched::approval_mac::ApprovalMac;
 use picoclaw::sched::cron_expr::Expr;
 use picoclaw::sched::cron_store;
 use picoclaw::sched::job::Now;
-use picoclaw::tool::cron::CronRequest;
+use picoclaw::tool::cron_handle::CronRequest;
 use serde_json::Value;
 
 use crate::rows::{rows, same, string};

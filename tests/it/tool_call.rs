@@ -9,7 +9,7 @@ use picoclaw::bus::{Address, Outbound, Sender};
 use picoclaw::config::Config;
 use picoclaw::limits::TOOL_RESULT_BYTES;
 use picoclaw::net::http::Client;
-use picoclaw::tool::approval::Trust;
+use picoclaw::tool::Trust;
 use picoclaw::tool::{ToolContext, ToolResult, call};
 use smol::block_on;
 

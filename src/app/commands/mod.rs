@@ -5,7 +5,7 @@ mod skills;
 use super::outbox::Outbox;
 use crate::agent::Agent;
 use crate::channel::command::{self, Command};
-use crate::tool::approval::Asker;
+use crate::tool::Asker;
 
 /// Carries `command` out for the chat of `session` and says what came of it. `/stop` and `/btw` are not carried out here.
 pub async fn answer(

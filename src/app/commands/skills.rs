@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::skill::install::InstallPaths;
 use crate::skill::load::Roots;
 use crate::skill::{fetch, report};
-use crate::tool::approval::Asker;
+use crate::tool::Asker;
 use crate::tool::skills::remote;
 
 const USAGE: &str = "\

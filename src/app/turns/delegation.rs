@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::claimed::Claimed;
 use crate::agent::Answer;
 use crate::tool::MessageSender;
-use crate::tool::subagent::SubagentHandle;
+use crate::tool::subagent_handle::SubagentHandle;
 
 /// How a sub-agent's turn ended.
 pub enum SubagentEnd {

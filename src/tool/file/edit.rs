@@ -5,7 +5,7 @@ use std::io::Read;
 use super::{fault, unread, unwritten};
 use crate::limits::{DIFF_LINES, EDIT_FILE_BYTES};
 use crate::sys::beneath::{Fault, Replace};
-use crate::tool::ToolResult;
+use crate::tool::result::ToolResult;
 use crate::tool::scope::{PathUse, Scope};
 
 pub(super) fn edit(scope: &Scope, path: &str, old: &str, new: &str) -> Result<ToolResult, String> {

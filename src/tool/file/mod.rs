@@ -8,10 +8,13 @@ pub use edit::find_once;
 
 use std::path::{Component, Path};
 
+use super::args::{Args, flag, text};
+use super::context::ToolContext;
 use super::exec::open_to_daemon;
-use super::schema::{flag, text};
+use super::result::ToolResult;
 use super::scope::{PathUse, Scope, fault};
-use super::{Args, Effect, PromptWrites, ToolContext, ToolResult, ToolSpec, approval};
+use super::spec::{Effect, PromptWrites, ToolSpec};
+use super::untrusted;
 use crate::config::Config;
 use crate::limits::{APPEND_FILE_BYTES, LIST_DIR_ENTRIES};
 use crate::store::memory;
@@ -25,7 +28,7 @@ pub static READ_FILE: ToolSpec = ToolSpec {
     schema: r#"{"type":"object","properties":{"path":{"type":"string","description":"File, relative to the workspace"},"offset":{"type":"integer","description":"First byte, from 0","minimum":0},"length":{"type":"integer","description":"Bytes to read","minimum":1},"start_line":{"type":"integer","description":"First line, from 1","minimum":1},"max_lines":{"type":"integer","description":"Lines to read","minimum":1}},"required":["path"]}"#,
     effect: Effect::Reads,
     run: |ctx, args| Box::pin(call(ctx, "read_file", args)),
-    marks_untrusted: |args| approval::is_media(text(args, "path")),
+    marks_untrusted: |args| untrusted::is_media(text(args, "path")),
     ..ToolSpec::PLAIN
 };
 

@@ -7,8 +7,7 @@ use super::Call;
 use crate::config::Config;
 use crate::limits::{READ_FILE_BYTES, READ_SCAN_BYTES, TOOL_RESULT_BYTES};
 use crate::proto::text::floor_char;
-use crate::tool::Args;
-use crate::tool::schema::integer;
+use crate::tool::args::{Args, integer};
 
 /// Bytes reserved for the header and the line about the end.
 const HEADER_BYTES: usize = 1024;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::facts;
 use super::job::{Job, json_result, line_of, names, run_job};
-use crate::tool::{Effect, ToolSpec};
+use crate::tool::spec::{Effect, ToolSpec};
 
 /// Describes the board.
 pub static BOARD: ToolSpec = ToolSpec {

@@ -10,8 +10,8 @@ use super::job::{DEVICE, Job, json_result, names, run_job};
 use super::{error, facts};
 use crate::limits::{GPIO_HELD, GPIO_LINES, GPIO_PULSE};
 use crate::sys::hardware::gpio::{Chip, Line};
-use crate::tool::schema::{integer, text};
-use crate::tool::{Args, Effect, ToolSpec};
+use crate::tool::args::{Args, integer, text};
+use crate::tool::spec::{Effect, ToolSpec};
 
 /// Reads and sets pins.
 pub static GPIO: ToolSpec = ToolSpec {

@@ -9,8 +9,8 @@ use super::job::{DEVICE, Job, data, json_result, line_of, names, read_result, ru
 use super::{error, facts};
 use crate::limits::I2C_BYTES;
 use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, SmbusTransaction};
-use crate::tool::schema::{integer, text};
-use crate::tool::{Args, Effect, ToolSpec};
+use crate::tool::args::{Args, integer, text};
+use crate::tool::spec::{Effect, ToolSpec};
 
 /// Scans, reads and writes an I2C bus.
 pub static I2C: ToolSpec = ToolSpec {

@@ -8,7 +8,11 @@ use crate::limits::HARDWARE_LISTED;
 use crate::proto::json::object;
 use crate::proto::text;
 use crate::sys::spawn_blocking;
-use crate::tool::{Args, ToolContext, ToolResult, ToolSpec, approval};
+use crate::tool::approval;
+use crate::tool::args::Args;
+use crate::tool::context::ToolContext;
+use crate::tool::result::ToolResult;
+use crate::tool::spec::ToolSpec;
 
 /// A call with valid arguments.
 pub(super) struct Job {

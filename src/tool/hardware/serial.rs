@@ -8,8 +8,8 @@ use super::job::{DEVICE, Job, data, hex, json_result, line_of, names, run_job};
 use super::{error, facts};
 use crate::limits::{SERIAL_BYTES, SERIAL_SILENCE, SERIAL_WAIT, SERIAL_WRITE};
 use crate::sys::hardware::serial::Port;
-use crate::tool::schema::{integer, text};
-use crate::tool::{Args, Effect, ToolSpec};
+use crate::tool::args::{Args, integer, text};
+use crate::tool::spec::{Effect, ToolSpec};
 
 /// Talks through a serial port.
 pub static SERIAL: ToolSpec = ToolSpec {

@@ -8,8 +8,8 @@ use super::job::{DEVICE, Job, data, json_result, names, read_result, run_job};
 use super::{error, facts};
 use crate::limits::{SPI_BYTES, SPI_SPEED};
 use crate::sys::hardware::spi::{SpiConfig, transfer};
-use crate::tool::schema::{integer, text};
-use crate::tool::{Args, Effect, ToolSpec};
+use crate::tool::args::{Args, integer, text};
+use crate::tool::spec::{Effect, ToolSpec};
 
 /// Transfers bytes over SPI.
 pub static SPI: ToolSpec = ToolSpec {

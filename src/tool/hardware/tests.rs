@@ -3,7 +3,9 @@
 use super::job::{Job, hex, names, read_result};
 use super::*;
 use crate::limits::{GPIO_LINES, HARDWARE_LISTED, I2C_BYTES, SERIAL_BYTES, SPI_BYTES};
-use crate::tool::{Args, ToolContext, schema};
+use crate::tool::args::Args;
+use crate::tool::context::ToolContext;
+use crate::tool::schema;
 
 fn made(name: &str, arguments: &str) -> Result<Job, String> {
     let spec = crate::tool::spec(name).expect("a tool");

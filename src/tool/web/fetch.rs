@@ -16,7 +16,10 @@ use crate::proto::html::Style;
 use crate::proto::text;
 use crate::proto::url::{Scheme, Url};
 use crate::sys::on_link;
-use crate::tool::{Args, Effect, ToolContext, ToolResult, ToolSpec, schema};
+use crate::tool::args::{Args, text};
+use crate::tool::context::ToolContext;
+use crate::tool::result::ToolResult;
+use crate::tool::spec::{Effect, ToolSpec};
 use crate::{Error, Result};
 
 /// The tool's description.
@@ -31,7 +34,7 @@ pub static WEB_FETCH: ToolSpec = ToolSpec {
     marks_untrusted: |_| true,
     reads_the_web: true,
     asks: |ctx, args| {
-        let read = ctx.trust.addresses.borrow().know(schema::text(args, "url"));
+        let read = ctx.trust.addresses.borrow().know(text(args, "url"));
         if read { None } else { ctx.trust.untrusted().and(Some(COMPOSED)) }
     },
     ..ToolSpec::PLAIN

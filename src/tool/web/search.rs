@@ -11,7 +11,10 @@ use super::results::{self, Hit};
 use crate::limits::{WEB_SEARCH_BYTES, WEB_SEARCH_RESULTS, WEB_SEARCH_TIMEOUT};
 use crate::net::http::Request;
 use crate::proto::text;
-use crate::tool::{Args, Effect, ToolContext, ToolResult, ToolSpec};
+use crate::tool::args::Args;
+use crate::tool::context::ToolContext;
+use crate::tool::result::ToolResult;
+use crate::tool::spec::{Effect, ToolSpec};
 use crate::{Error, Result};
 
 /// The tool as the model is told of it.
