@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::command::{self, Command};
+use super::interface::channel_methods;
 #[cfg(feature = "simulate")]
 use super::sim;
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, cli, paired};
@@ -80,61 +81,29 @@ pub fn command_of(message: &Inbound) -> Option<Command<'_>> {
     if is_unattended(message) { None } else { command::of_person(message) }
 }
 
-/// Methods of [`AnyChannel`] that are those of [`Channel`], by their signatures.
+/// Gives [`AnyChannel`] the methods of [`Channel`]; each calls that of the actual kind. `$no` and `$none` match nothing: an
+/// optional `async` or `&` can be repeated in the output only if a variable is with it.
 macro_rules! delegates {
-    () => {};
-    (
-        fn $name:ident(&$this:ident $(, $arg:ident: $type:ty)*) $(-> $returned:ty)?;
-        $($rest:tt)*
-    ) => {
-        #[doc = concat!("See [`Channel::", stringify!($name), "`].")]
-        pub fn $name(&$this $(, $arg: $type)*) $(-> $returned)? {
-            on_each!($this, channel => channel.$name($($arg),*))
-        }
-        delegates! { $($rest)* }
-    };
-    (
-        async fn $name:ident $(<$generic:ident: $bound:ident>)?
-            (&$this:ident $(, $arg:ident: $type:ty)* $(,)?) $(-> $returned:ty)?;
-        $($rest:tt)*
-    ) => {
-        #[doc = concat!("See [`Channel::", stringify!($name), "`].")]
-        pub async fn $name $(<$generic: $bound>)? (&$this $(, $arg: $type)*) $(-> $returned)? {
-            on_each!($this, channel => channel.$name($($arg),*).await)
-        }
-        delegates! { $($rest)* }
+    ($(
+        $(#[$doc:meta])*
+        $(async $($no:lifetime)?)? fn $name:ident $(<$generic:ident: $bound:ident>)?
+            (&$this:ident $(, $arg:ident: $type:ty)* $(,)?)
+            $(-> $(& $($none:lifetime)?)? $returned:ident $(<$($of:ty),*>)?)?
+            $(;)? $($default:block)?
+    )*) => {
+        impl AnyChannel {$(
+            $(#[$doc])*
+            pub $(async $($no)?)? fn $name $(<$generic: $bound>)? (&$this $(, $arg: $type)*)
+                $(-> $(& $($none)?)? $returned $(<$($of),*>)?)?
+            {
+                on_each!($this, channel => channel.$name($($arg),*) $(.await $($no)?)?)
+            }
+        )*}
     };
 }
+channel_methods!(delegates);
 
 impl AnyChannel {
-    delegates! {
-        fn name(&self) -> &str;
-        fn split(&self, text: &str) -> Vec<String>;
-        fn state(&self) -> String;
-        fn is_healthy(&self) -> bool;
-        fn link(&self) -> String;
-        fn listening(&self) -> String;
-        fn route(&self) -> Option<Route>;
-        fn admit(&self, arrival: Arrival);
-        fn pairing_code(&self) -> String;
-        async fn run<I: Intake>(&self, intake: &I);
-        async fn send(
-            &self,
-            message: &Outbound,
-            delivery: &mut Delivery,
-        ) -> Result<(), SendError>;
-        async fn placeholder(&self, to: &Address, reply_to: i64) -> Result<i64, SendError>;
-        async fn fetch(
-            &self,
-            file: &Attachment,
-            sink: &mut Spool,
-            idle: Duration,
-        ) -> Result<u64, SendError>;
-        async fn upload(&self, to: &Address, file: &Upload) -> Result<(), SendError>;
-        async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict;
-        async fn typing(&self, to: &Address);
-    }
-
     /// Every enabled channel of a configuration.
     ///
     /// # Errors

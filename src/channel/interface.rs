@@ -12,72 +12,92 @@ use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
 use crate::net::http::Client;
 use crate::store::spool::Spool;
 
-/// A chat platform.
-pub trait Channel {
-    /// The platform's name in `type` and in sender ids.
-    const NAME: &'static str;
-    /// Whether people write on it. Where only devices do, nobody can be asked for approval, and no chat becomes the last
-    /// active one.
-    const HAS_PEOPLE: bool = true;
-    /// Name of this instance ([`Address::channel`]).
-    fn name(&self) -> &str;
-    /// The parts in which [`Channel::send`] delivers a long text; each is delivered and recorded separately.
-    fn split(&self, text: &str) -> Vec<String>;
-    /// Its state, for people.
-    fn state(&self) -> String;
-    /// Whether it receives.
-    fn is_healthy(&self) -> bool {
-        true
-    }
-    /// Its public address (`https://t.me/NAME`); empty while unknown.
-    fn link(&self) -> String {
-        String::new()
-    }
-    /// The socket that it listens on, `ADDRESS: what it reveals to whom`; empty if it has no own one.
-    fn listening(&self) -> String {
-        String::new()
-    }
-    /// The path of the gateway's server whose connections go to [`Channel::admit`]; `None` if it serves none.
-    fn route(&self) -> Option<Route> {
-        None
-    }
-    /// Takes over a connection that asked for [`Channel::route`]; closes it if too many wait already.
-    fn admit(&self, _arrival: Arrival) {}
-    /// The code that pairs a stranger now; empty when none is open.
-    fn pairing_code(&self) -> String {
-        String::new()
-    }
-    /// Receives forever; returns only at the end of input.
-    async fn run<I: Intake>(&self, intake: &I);
-    /// Delivers a message. After an error, a call with the same `delivery` continues where this one ended.
-    async fn send(&self, message: &Outbound, delivery: &mut Delivery) -> Result<(), SendError>;
-    /// Shows a text that a later [`Channel::send`] replaces ([`Delivery::placeholder`]); 0 when none is configured.
-    async fn placeholder(&self, _to: &Address, _reply_to: i64) -> Result<i64, SendError> {
-        Ok(0)
-    }
-    /// Downloads a file that came with a message into `sink`, giving up after `_idle` without data; returns the bytes. After an
-    /// error `sink` holds a part.
-    async fn fetch(
-        &self,
-        _file: &Attachment,
-        _sink: &mut Spool,
-        _idle: Duration,
-    ) -> Result<u64, SendError> {
-        Err(SendError::Permanent("nobody sends files on this channel".into()))
-    }
-    /// Sends a file. After [`SendError::Unknown`] it may have arrived.
-    async fn upload(&self, _to: &Address, _file: &Upload) -> Result<(), SendError> {
-        Err(SendError::Permanent("this channel takes no files".into()))
-    }
-    /// Asks `user` (the platform's id) in the chat `to` for a yes or no, and waits at most
-    /// [`crate::limits::APPROVAL_WAIT`]. The question is one message. An answer from anybody else, or to another question, does
-    /// not count; without buttons the answer names the number (`questions`). When the future is dropped the question is
-    /// closed.
-    async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict;
-    /// Shows a typing indicator for as long as this is polled, at most
-    /// [`crate::limits::TYPING_FOR`]. Never returns: race it against the work.
-    async fn typing(&self, to: &Address);
+/// The methods of a channel, each written once: the macro that gets them makes the trait of them here, and in `any.rs`
+/// the methods of [`super::AnyChannel`].
+macro_rules! channel_methods {
+    ($with:ident) => {
+        $with! {
+            /// Name of this instance ([`Address::channel`]).
+            fn name(&self) -> &str;
+            /// The parts in which [`Channel::send`] delivers a long text; each is delivered and recorded separately.
+            fn split(&self, text: &str) -> Vec<String>;
+            /// Its state, for people.
+            fn state(&self) -> String;
+            /// Whether it receives.
+            fn is_healthy(&self) -> bool {
+                true
+            }
+            /// Its public address (`https://t.me/NAME`); empty while unknown.
+            fn link(&self) -> String {
+                String::new()
+            }
+            /// The socket that it listens on, `ADDRESS: what it reveals to whom`; empty if it has no own one.
+            fn listening(&self) -> String {
+                String::new()
+            }
+            /// The path of the gateway's server whose connections go to [`Channel::admit`]; `None` if it serves none.
+            fn route(&self) -> Option<Route> {
+                None
+            }
+            /// Takes over a connection that asked for [`Channel::route`]; closes it if too many wait already.
+            fn admit(&self, _arrival: Arrival) {}
+            /// The code that pairs a stranger now; empty when none is open.
+            fn pairing_code(&self) -> String {
+                String::new()
+            }
+            /// Receives forever; returns only at the end of input.
+            async fn run<I: Intake>(&self, intake: &I);
+            /// Delivers a message. After an error, a call with the same `delivery` continues where this one ended.
+            async fn send(
+                &self,
+                message: &Outbound,
+                delivery: &mut Delivery,
+            ) -> Result<(), SendError>;
+            /// Shows a text that a later [`Channel::send`] replaces ([`Delivery::placeholder`]); 0 when none is configured.
+            async fn placeholder(&self, _to: &Address, _reply_to: i64) -> Result<i64, SendError> {
+                Ok(0)
+            }
+            /// Downloads a file that came with a message into `sink`, giving up after `_idle` without data; returns the bytes. After an
+            /// error `sink` holds a part.
+            async fn fetch(
+                &self,
+                _file: &Attachment,
+                _sink: &mut Spool,
+                _idle: Duration,
+            ) -> Result<u64, SendError> {
+                Err(SendError::Permanent("nobody sends files on this channel".into()))
+            }
+            /// Sends a file. After [`SendError::Unknown`] it may have arrived.
+            async fn upload(&self, _to: &Address, _file: &Upload) -> Result<(), SendError> {
+                Err(SendError::Permanent("this channel takes no files".into()))
+            }
+            /// Asks `user` (the platform's id) in the chat `to` for a yes or no, and waits at most
+            /// [`crate::limits::APPROVAL_WAIT`]. The question is one message. An answer from anybody else, or to another question, does
+            /// not count; without buttons the answer names the number (`questions`). When the future is dropped the question is
+            /// closed.
+            async fn ask(&self, to: &Address, user: &str, question: &Question) -> Verdict;
+            /// Shows a typing indicator for as long as this is polled, at most
+            /// [`crate::limits::TYPING_FOR`]. Never returns: race it against the work.
+            async fn typing(&self, to: &Address);
+        }
+    };
 }
+pub(super) use channel_methods;
+
+macro_rules! channel_trait {
+    ($($methods:tt)*) => {
+        /// A chat platform.
+        pub trait Channel {
+            /// The platform's name in `type` and in sender ids.
+            const NAME: &'static str;
+            /// Whether people write on it. Where only devices do, nobody can be asked for approval, and no chat becomes the last
+            /// active one.
+            const HAS_PEOPLE: bool = true;
+            $($methods)*
+        }
+    };
+}
+channel_methods!(channel_trait);
 
 /// A path of the gateway's server that is a channel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
