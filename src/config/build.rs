@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::nearest::suggestion;
-use super::secret::Secret;
-use super::secret::is_placeholder;
+use super::secret::{Secret, is_placeholder};
 use super::section::{BuildContext, Section};
-use super::table::FETCH_LIMIT;
+use super::table::{
+    AgentConfig, Config, ExecConfig, FETCH_LIMIT, GatewayConfig, SearchEngine, SessionConfig,
+    SkillsConfig, SubturnConfig, ToolsConfig, VoiceConfig, WebConfig,
+};
+use super::tools::{Approval, TOOLS};
 use super::tree::Node;
-use super::unsupported;
-use super::*;
+use super::{channels, models, unsupported};
 
 /// Schema versions that are read.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 0..=3;

@@ -3,11 +3,12 @@
 //! `settings.rs` in a channel's folder reads the keys that only its kind has. Those files are modules
 //! of this one, so that the configuration stays below the channels and yet a channel is one folder.
 
-use super::GroupTrigger;
-use super::key::{Key, Kind};
+use super::channel_entry::{ChannelSettings, Entry, Server};
+use super::config_keys::config_keys;
+use super::key::Key;
 use super::nearest::suggestion;
 use super::section::{BuildContext, Section};
-use super::table::{ChannelCommon, config_keys};
+use super::table::ChannelCommon;
 use super::tree::Node;
 
 /// Channel types of upstream.
@@ -40,6 +41,15 @@ pub(super) const TYPES: &[&str] = &[
 /// `bus::CLI`: its messages count as written by the machine's owner.
 const CLI: &str = "cli";
 
+/// `group_trigger`: neither set means every message of an allowed sender.
+#[derive(Clone, Debug, Default)]
+pub struct GroupTrigger {
+    /// Only when mentioned or replied to.
+    pub mention_only: bool,
+    /// Or when the text begins with one of these.
+    pub prefixes: Vec<String>,
+}
+
 /// One channel, switched on or not.
 #[derive(Clone, Debug)]
 pub struct ChannelConfig {
@@ -71,56 +81,6 @@ impl ChannelConfig {
             placeholder: Vec::new(),
             settings,
         }
-    }
-}
-
-/// A server that a channel talks to, for `doctor`'s check.
-#[derive(Clone, Debug)]
-pub struct Server {
-    /// The address that answers when the channel works. Contains secrets: never shown.
-    pub url: String,
-    /// Proxy URL or empty.
-    pub proxy: String,
-}
-
-/// The settings of a channel kind, implemented by `settings.rs` of its folder.
-pub trait ChannelSettings: Sized {
-    /// If only one entry is allowed: what to do instead of adding a second one.
-    const ONLY_ONE: Option<&'static str> = None;
-
-    /// Reads an entry; may switch it off.
-    fn build(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Self;
-
-    /// For `doctor`; `None` where the channel only listens.
-    fn server(&self) -> Option<Server> {
-        None
-    }
-}
-
-/// An entry of the list as its kind reads it.
-pub struct Entry<'a> {
-    /// Key in `channel_list`.
-    pub name: &'a str,
-    /// See [`ChannelConfig::enabled`].
-    pub enabled: bool,
-    /// See [`ChannelConfig::allow_from`].
-    pub allow_from: Vec<String>,
-    /// The entry, with the defaults of its kind.
-    pub section: Section<'a>,
-    /// The whole configuration.
-    pub root: &'a Node,
-    /// Port of the gateway itself.
-    pub gateway_port: u16,
-}
-
-impl Entry<'_> {
-    /// Disables an entry that lacks a required setting, and reports it.
-    pub fn unfinished(&mut self, path: &str, what: &str, cure: &str, ctx: &mut BuildContext<'_>) {
-        let node = self.section.node;
-        let origin = node.at(path).map_or(node.origin, |n| n.origin);
-        let message = format!("{} is enabled and has no {what}", self.name);
-        ctx.unfinished(origin, "channel_list", message, cure);
-        self.enabled = false;
     }
 }
 
@@ -177,7 +137,7 @@ macro_rules! kinds {
             TYPE in "channel_list.*."
             keys {
                 #[doc = concat!("the kind of channel; empty means its name. Known:", $(" ", stringify!($module),)*)]
-                ("type", Kind::Text, "");
+                ("type", Text, "");
             }
         }
     };

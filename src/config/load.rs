@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::Config;
 use super::build;
 use super::enc::Keys;
 use super::env;
@@ -19,6 +18,7 @@ use super::secret::{SHORT_SECRET, is_secret_name, url_userinfo};
 use super::section::BuildContext;
 use super::security;
 use super::shapes;
+use super::table::Config;
 use super::tree::{self, Node, Origin};
 use crate::limits::CONFIG_DEPTH;
 use crate::proto::{json_pos, text};

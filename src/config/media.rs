@@ -2,9 +2,9 @@
 
 use super::models::keep_known;
 use super::section::BuildContext;
+use super::table::{AgentConfig, ModelConfig};
 use super::tree::{Node, Origin};
 use super::unusable::UnusableEntries;
-use super::{AgentConfig, ModelConfig};
 
 /// Reports and skips names that are not usable models; the others still work.
 pub(super) fn resolve_models(

@@ -1,7 +1,9 @@
 //! The configuration in force, typed. [`load`] puts it together.
 
 mod build;
+mod channel_entry;
 pub mod channels;
+mod config_keys;
 pub mod enc;
 mod env;
 pub mod in_place;
@@ -33,10 +35,9 @@ mod tools;
 mod tree;
 mod unsupported;
 mod unusable;
-mod web;
 
 pub use build::hosts;
-pub use channels::{ChannelConfig, Settings};
+pub use channels::{ChannelConfig, GroupTrigger, Settings};
 pub use env::split_list;
 pub use key_docs::write_key_docs;
 pub use last_good::{LAST_GOOD, load_last_good, save_last_good};
@@ -50,29 +51,7 @@ pub use secret_encodings::with_encodings;
 pub use set::{NewValue, SET_FILE, set};
 pub use shapes::{dimensions_of, scope_of};
 pub use table::{
-    AgentConfig, Config, ExecConfig, GatewayConfig, ModelConfig, SessionConfig, SkillsConfig,
-    SubturnConfig, ToolsConfig, VoiceConfig, WebConfig,
+    AgentConfig, Config, ExecConfig, GatewayConfig, ModelConfig, SearchEngine, SessionConfig,
+    SkillsConfig, SubturnConfig, ToolsConfig, VoiceConfig, WebConfig,
 };
-pub use tools::TOOLS;
-pub use web::SearchEngine;
-
-/// `group_trigger`: neither set means every message of an allowed sender.
-#[derive(Clone, Debug, Default)]
-pub struct GroupTrigger {
-    /// Only when mentioned or replied to.
-    pub mention_only: bool,
-    /// Or when the text begins with one of these.
-    pub prefixes: Vec<String>,
-}
-
-/// Whether a call waits for the user's yes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Approval {
-    /// What is risky, and what follows from untrusted text.
-    #[default]
-    Auto,
-    /// Never.
-    Never,
-    /// Always.
-    Ask,
-}
+pub use tools::{Approval, TOOLS};

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::layers::read_file;
+use super::media;
 use super::nearest::suggestion;
 use super::providers::{self, Dialect, Quirk};
 use super::secret::Secret;
 use super::secret::is_placeholder;
 use super::section::{BuildContext, Section};
+use super::table::{AgentConfig, ModelConfig};
 use super::tree::{Node, Origin};
 use super::unusable::{Unusable, UnusableEntries};
-use super::{AgentConfig, ModelConfig, media};
 use crate::proto::text;
 
 /// Builds the models and resolves `agent.model` and `agent.fallbacks`.

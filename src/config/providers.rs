@@ -1,6 +1,6 @@
 //! Names of model providers, their default addresses, and which provider a model text means.
 
-use super::ModelConfig;
+use super::table::ModelConfig;
 use crate::proto::url::Url;
 
 mod table;

@@ -6,14 +6,15 @@ use std::io::Write;
 use serde_json::{Map, Value, json};
 
 use super::channels;
+use super::config_keys::Resolved;
 use super::keys::{self, Key, KeyMatch, Kind};
 use super::layers::{Layer, LayerKind, LoadOptions};
 use super::load::{Loaded, load};
 use super::problem::Problem;
+use super::providers;
 use super::secret::{is_secret_name, url_userinfo};
-use super::table::Resolved;
+use super::table::ModelConfig;
 use super::tree::Node;
-use super::{ModelConfig, providers};
 use crate::error::Result;
 use crate::proto::json::object;
 

@@ -59,7 +59,7 @@ fn forms(secret: &str, out: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::redact;
+    use super::super::secret::redact;
     use super::*;
 
     const SECRET: &str = "123:AAb+c/d_ü\"x";

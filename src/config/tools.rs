@@ -2,17 +2,29 @@
 
 use super::key::{Key, Kind, Limits};
 
+/// Whether a call waits for the user's yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// What is risky, and what follows from untrusted text.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// Always.
+    Ask,
+}
+
 /// Defaults of a tool's switch without `version`, and from version 1 on.
-type Default = (&'static str, &'static str);
+type SwitchDefault = (&'static str, &'static str);
 
 /// Usable unless switched off.
-const ON: Default = ("true", "true");
+const ON: SwitchDefault = ("true", "true");
 /// Off as upstream has it from version 1 on, on as v0.1.2 had it.
-const ON_IN_V0: Default = ("true", "false");
+const ON_IN_V0: SwitchDefault = ("true", "false");
 /// Usable only where it is switched on.
-const OFF: Default = ("false", "false");
+const OFF: SwitchDefault = ("false", "false");
 
-const fn enabled(path: &'static str, (v0, v3): Default, doc: &'static str) -> Key {
+const fn enabled(path: &'static str, (v0, v3): SwitchDefault, doc: &'static str) -> Key {
     Key { path, kind: Kind::Bool, v0, v3, limits: Limits::NONE, doc }
 }
 

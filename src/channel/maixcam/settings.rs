@@ -1,10 +1,9 @@
 //! What `channel_list` says of a listener for MaixCam cameras. A module of `config`, which is a layer below the channels.
 
-use crate::config::Secret;
-use crate::config::channels::{ChannelSettings, Entry};
-use crate::config::key::Kind::{Int, List, Secret as SecretText, Text};
+use crate::config::channel_entry::{ChannelSettings, Entry};
+use crate::config::config_keys::config_keys;
+use crate::config::secret::Secret;
 use crate::config::section::BuildContext;
-use crate::config::table::config_keys;
 
 /// Port for cameras where none is named: upstream's default is the gateway's own.
 const PORT: u16 = 18791;
@@ -13,7 +12,7 @@ config_keys! {
     /// One listener.
     Settings in "channel_list.*." {
         /// MaixCam: token that cameras must send
-        token: Secret = secret("settings.token", SecretText, "");
+        token: Secret = secret("settings.token", Secret, "");
         /// MaixCam: address to listen on
         host: String = text("settings.host", Text, "\"127.0.0.1\"");
         /// MaixCam: its port

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use crate::config::Secret;
-use crate::config::channels::{ChannelSettings, Entry};
-use crate::config::key::Kind::{Bool, Int, List, Secret as SecretText};
+use crate::config::channel_entry::{ChannelSettings, Entry};
+use crate::config::config_keys::config_keys;
+use crate::config::secret::Secret;
 use crate::config::section::BuildContext;
-use crate::config::table::config_keys;
 
 config_keys! {
     /// The channel.
     Settings in "channel_list.*." {
         /// Pico: token that clients must send
-        token: Secret = own_secret("settings.token", SecretText, "");
+        token: Secret = own_secret("settings.token", Secret, "");
         /// Pico: the token may be in the address (?token=), where others can read it
         allow_token_query: bool = truth("settings.allow_token_query", Bool, "false");
         /// Pico: origins whose pages may connect; empty means any

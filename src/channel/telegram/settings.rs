@@ -1,11 +1,10 @@
 //! What `channel_list` says of a Telegram bot. A module of `config`, which is a layer below the channels.
 
-use crate::config::Secret;
-use crate::config::channels::{ChannelSettings, Entry, Server};
-use crate::config::key::Kind::{Proxy, Secret as SecretText, Url};
+use crate::config::channel_entry::{ChannelSettings, Entry, Server};
+use crate::config::config_keys::config_keys;
+use crate::config::secret::Secret;
 use crate::config::secret::is_placeholder;
 use crate::config::section::BuildContext;
-use crate::config::table::config_keys;
 
 const DEFAULT_BASE: &str = "https://api.telegram.org";
 
@@ -18,13 +17,13 @@ config_keys! {
     /// One bot.
     Settings in "channel_list.*." {
         /// Telegram: bot token
-        token: Secret = own_secret("settings.token", SecretText, "");
+        token: Secret = own_secret("settings.token", Secret, "");
         /// Telegram: address of the Bot API
         base_url: String = address("settings.base_url", Url, "\"https://api.telegram.org\"");
         /// Telegram: proxy
         proxy: String = text("settings.proxy", Proxy, "");
         /// Telegram: pairing code the owner chooses, at least 8 characters
-        pairing_code: Secret = secret("settings.pairing_code", SecretText, "");
+        pairing_code: Secret = secret("settings.pairing_code", Secret, "");
     }
 }
 

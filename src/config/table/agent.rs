@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::*;
+use crate::config::config_keys::config_keys;
 use crate::limits;
 
 config_keys! {

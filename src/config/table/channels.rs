@@ -1,6 +1,6 @@
 //! Keys of every channel; those of one kind are in `settings.rs` of its folder.
 
-use super::*;
+use crate::config::config_keys::config_keys;
 
 config_keys! {
     /// What an entry of `channel_list` says whatever its kind.

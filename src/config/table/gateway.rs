@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::*;
-use crate::config::{ChannelConfig, Secret};
+use super::agent::{AgentConfig, SessionConfig};
+use super::models::ModelConfig;
+use super::tools::ToolsConfig;
+use crate::config::channels::ChannelConfig;
+use crate::config::config_keys::config_keys;
+use crate::config::secret::Secret;
 use crate::limits;
 
 config_keys! {
@@ -12,7 +16,7 @@ config_keys! {
     GatewayConfig in "gateway." {
         /// what requests show (Authorization: Bearer) to be told more than alive or ready; needed
         /// on other addresses than loopback
-        token: Secret = secret("token", SecretText, "");
+        token: Secret = secret("token", Secret, "");
         /// port of /health and /ready
         port: u16 = port("port", Int(0, 65535), "18790");
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::*;
-use crate::config::Secret;
+use crate::config::config_keys::config_keys;
+use crate::config::secret::Secret;
 
 config_keys! {
     /// One entry of `model_list`.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::*;
-use crate::config::{Approval, SearchEngine, Secret};
+use crate::config::config_keys::config_keys;
+use crate::config::secret::Secret;
+use crate::config::tools::Approval;
 use crate::limits;
 
 /// Largest `tools.web.fetch_limit_bytes`.
@@ -175,13 +176,33 @@ config_keys! {
     }
 }
 
+/// One search engine.
+#[derive(Clone, Debug, Default)]
+pub struct SearchEngine {
+    /// May be used.
+    pub enabled: bool,
+    /// Key where the engine wants one.
+    pub api_key: Secret,
+    /// Base URL where the user runs one (SearXNG), or a test's.
+    pub base_url: String,
+    /// Results asked for, 1 to 10.
+    pub max_results: u32,
+}
+
+impl WebConfig {
+    /// What is set for a search engine.
+    pub fn engine(&self, name: &str) -> Option<&SearchEngine> {
+        self.engines.iter().find(|(known, _)| known == name).map(|(_, engine)| engine)
+    }
+}
+
 config_keys! {
     /// `tools.skills`: where skills are searched and installed from.
     SkillsConfig in "tools.skills.registries." {
         /// server of OWNER/REPO; empty means https://github.com
         github_base: String = address("github.base_url", Url, "");
         /// for private repositories; archives then come from its API
-        github_token: Secret = secret("github.auth_token", SecretText, "");
+        github_token: Secret = secret("github.auth_token", Secret, "");
         /// proxy for installing and searching
         proxy: String = text("github.proxy", Proxy, "");
         /// skills are searched in this registry
@@ -189,7 +210,7 @@ config_keys! {
         /// its address; empty means https://clawhub.ai
         clawhub_base: String = address("clawhub.base_url", Url, "");
         /// allows more searches
-        clawhub_token: Secret = secret("clawhub.auth_token", SecretText, "");
+        clawhub_token: Secret = secret("clawhub.auth_token", Secret, "");
     }
     unused {
         "github.enabled",

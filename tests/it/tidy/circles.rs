@@ -9,7 +9,7 @@ use super::none;
 const CIRCLE_FILES: usize = 3;
 
 /// Larger circles, by one of their files; the list may only shrink.
-const LARGE: &[&str] = &["src/config/mod.rs", "src/sys/process/mod.rs"];
+const LARGE: &[&str] = &["src/sys/process/mod.rs"];
 
 /// Everything that can be reached from `start`, itself only by way of a circle.
 fn reached(arrows: &BTreeMap<String, BTreeSet<String>>, start: &str) -> BTreeSet<String> {

@@ -22,6 +22,8 @@ fn children_are_imported_by_their_own_name() {
     check(&[("a/mod.rs", "mod b;\nuse self::b::B;"), leaf], arrow);
     check(&[("a.rs", "mod b;\nstatic X: &[b::B] = &[];"), leaf], &[("a.rs", "a/b.rs")]);
     check(&[("a/mod.rs", "mod b;\nuse std::fs;\nfn f() { fs::read() }"), leaf], &[]);
+    // A visibility is no import.
+    check(&[("a/mod.rs", "mod b;"), ("a/b.rs", "pub(in crate::a) const B: u8 = 1;")], &[]);
 }
 
 #[test]

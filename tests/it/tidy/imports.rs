@@ -297,8 +297,9 @@ fn named(code: &str) -> Vec<Named> {
     let rest = without_uses(code);
     for (at, _) in rest.match_indices("::") {
         let first = rest[..at].trim_end_matches(is_word);
-        // Else the middle of a path, a macro's variable, or `<T>::f`.
-        if first.len() == at || first.ends_with([':', '$', '.']) {
+        // Else the middle of a path, a macro's variable, `<T>::f`, or a visibility.
+        let inside = first.ends_with([':', '$', '.']) || first.ends_with("pub(in ");
+        if first.len() == at || inside {
             continue;
         }
         let path = rest[first.len()..].split(|c| !is_word(c) && c != ':').next().unwrap_or("");
