@@ -16,10 +16,10 @@ pub use skills::*;
 
 /// An AI assistant in one megabyte.
 #[derive(FromArgs, Debug)]
-pub struct Args {
+pub struct CommandLine {
     /// what to do
     #[argh(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<Subcommand>,
     /// print the version
     #[argh(switch, short = 'v')]
     pub version: bool,
@@ -27,52 +27,37 @@ pub struct Args {
 
 /// One subcommand.
 #[derive(FromArgs, Debug)]
+#[expect(missing_docs, reason = "the types of the variants describe them")]
 #[argh(subcommand)]
-pub enum Command {
-    /// See the type.
-    Gateway(Gateway),
-    /// See the type.
-    Agent(Agent),
-    /// See the type.
-    Status(Status),
-    /// See the type.
+pub enum Subcommand {
+    Gateway(GatewayArgs),
+    Agent(AgentArgs),
+    Status(StatusArgs),
     #[cfg(feature = "doctor")]
-    Doctor(Doctor),
-    /// See the type.
-    Version(Version),
-    /// See the type.
-    Onboard(Onboard),
-    /// See the type.
+    Doctor(DoctorArgs),
+    Version(VersionArgs),
+    Onboard(OnboardArgs),
     #[cfg(feature = "migrate")]
-    Migrate(Migrate),
-    /// See the type.
+    Migrate(MigrateArgs),
     #[cfg(feature = "backup")]
-    Backup(Backup),
-    /// See the type.
+    Backup(BackupArgs),
     #[cfg(feature = "backup")]
-    Restore(Restore),
-    /// See the type.
-    Config(Config),
-    /// See the type.
-    Cron(Cron),
-    /// See the type.
-    Skills(Skills),
-    /// See the type.
-    Audit(Audit),
-    /// See the type.
-    Auth(Auth),
-    /// See the type.
+    Restore(RestoreArgs),
+    Config(ConfigArgs),
+    Cron(CronArgs),
+    Skills(SkillsArgs),
+    Audit(AuditArgs),
+    Auth(AuthArgs),
     #[cfg(feature = "simulate")]
-    Simulate(Simulate),
-    /// See the type.
+    Simulate(SimulateArgs),
     #[cfg(feature = "simulate")]
-    Membench(Membench),
+    Membench(MembenchArgs),
 }
 
 /// Run the daemon: answer on every enabled channel until SIGTERM or SIGINT.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "gateway")]
-pub struct Gateway {
+pub struct GatewayArgs {
     /// log details
     #[argh(switch, short = 'd')]
     pub debug: bool,
@@ -90,7 +75,7 @@ pub struct Gateway {
 /// Talk to the assistant here: one message with -m, or a conversation.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "agent")]
-pub struct Agent {
+pub struct AgentArgs {
     /// say this, print the answer, leave
     #[argh(option, short = 'm')]
     pub message: Option<String>,
@@ -111,7 +96,7 @@ pub struct Agent {
 /// Show configuration, keys that are set, and the running gateway's state.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "status")]
-pub struct Status {
+pub struct StatusArgs {
     /// as one JSON object
     #[argh(switch)]
     pub json: bool,
@@ -121,7 +106,7 @@ pub struct Status {
 #[cfg(feature = "doctor")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "doctor")]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// as one JSON object
     #[argh(switch)]
     pub json: bool,
@@ -130,7 +115,7 @@ pub struct Doctor {
 /// Write a first configuration and workspace; what is there already stays as it is.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "onboard")]
-pub struct Onboard {
+pub struct OnboardArgs {
     /// encrypt the secrets in config.json; the passphrase is PICOCLAW_KEY_PASSPHRASE, or asked for
     #[argh(switch)]
     pub enc: bool,
@@ -139,7 +124,7 @@ pub struct Onboard {
 /// Reminders and repeated work. A running gateway is told; without one the file is changed.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "cron")]
-pub struct Cron {
+pub struct CronArgs {
     /// what to do
     #[argh(subcommand)]
     pub command: CronCommand,
@@ -147,19 +132,14 @@ pub struct Cron {
 
 /// One `cron` subcommand.
 #[derive(FromArgs, Debug)]
+#[expect(missing_docs, reason = "the types of the variants describe them")]
 #[argh(subcommand)]
 pub enum CronCommand {
-    /// See the type.
     List(CronList),
-    /// See the type.
     Add(CronAdd),
-    /// See the type.
     Remove(CronRemove),
-    /// See the type.
     Enable(CronEnable),
-    /// See the type.
     Disable(CronDisable),
-    /// See the type.
     Run(CronRun),
 }
 
@@ -248,7 +228,7 @@ pub struct CronRun {
 #[cfg(feature = "simulate")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "simulate")]
-pub struct Simulate {
+pub struct SimulateArgs {
     /// messages (default: the variable BURST, or 100)
     #[argh(option)]
     pub burst: Option<u32>,
@@ -267,7 +247,7 @@ pub struct Simulate {
 #[cfg(feature = "simulate")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "membench")]
-pub struct Membench {
+pub struct MembenchArgs {
     /// this burst only
     #[argh(option)]
     pub burst: Option<u32>,

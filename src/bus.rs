@@ -58,7 +58,7 @@ pub const REPORT: &str = "(report)";
 
 /// The turn that a sub-agent's task or report comes from.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
-pub struct Origin {
+pub struct SubagentOrigin {
     /// Session key of the conversation that started the sub-agent.
     pub parent: String,
     /// Session key of the sub-agent.

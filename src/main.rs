@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use picoclaw::args::{Args, Command};
+use picoclaw::args::{CommandLine, Subcommand};
 use picoclaw::config::LoadOptions;
 use picoclaw::store::swap;
 use picoclaw::{command, eprintln, import, println, supervise, version};
@@ -76,15 +76,15 @@ fn system_usage(name: &str, arguments: &[String]) -> Option<&'static str> {
     arguments.iter().skip(1).any(|a| a == "--help" || a == "-h").then_some(usage)
 }
 
-fn run(args: Args) -> picoclaw::Result<ExitCode> {
+fn run(args: CommandLine) -> picoclaw::Result<ExitCode> {
     if let Ok(home) = LoadOptions::from_process().home() {
         // These read or write other people's files, too, and see to it themselves.
         let mixed = match args.command {
-            Some(Command::Gateway(_)) => true,
+            Some(Subcommand::Gateway(_)) => true,
             #[cfg(feature = "migrate")]
-            Some(Command::Migrate(_)) => true,
+            Some(Subcommand::Migrate(_)) => true,
             #[cfg(feature = "backup")]
-            Some(Command::Backup(_) | Command::Restore(_)) => true,
+            Some(Subcommand::Backup(_) | Subcommand::Restore(_)) => true,
             _ => false,
         };
         if !mixed {
@@ -98,30 +98,30 @@ fn run(args: Args) -> picoclaw::Result<ExitCode> {
             println!("{}", version::text(false));
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Version(a)) => {
+        Some(Subcommand::Version(a)) => {
             println!("{}", version::text(a.json));
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Gateway(a)) => command::gateway::run(&a),
-        Some(Command::Agent(a)) => command::agent::run(&a),
-        Some(Command::Status(a)) => command::status::run(&a),
+        Some(Subcommand::Gateway(a)) => command::gateway::run(&a),
+        Some(Subcommand::Agent(a)) => command::agent::run(&a),
+        Some(Subcommand::Status(a)) => command::status::run(&a),
         #[cfg(feature = "doctor")]
-        Some(Command::Doctor(a)) => command::doctor::run(&a),
-        Some(Command::Onboard(a)) => command::onboard::run(&a),
+        Some(Subcommand::Doctor(a)) => command::doctor::run(&a),
+        Some(Subcommand::Onboard(a)) => command::onboard::run(&a),
         #[cfg(feature = "migrate")]
-        Some(Command::Migrate(a)) => command::migrate::run(&a),
+        Some(Subcommand::Migrate(a)) => command::migrate::run(&a),
         #[cfg(feature = "backup")]
-        Some(Command::Backup(a)) => command::backup::run(&a),
+        Some(Subcommand::Backup(a)) => command::backup::run(&a),
         #[cfg(feature = "backup")]
-        Some(Command::Restore(a)) => command::restore::run(&a),
-        Some(Command::Config(a)) => command::config::run(&a),
-        Some(Command::Cron(a)) => command::cron::run(&a),
-        Some(Command::Skills(a)) => command::skills::run(&a),
-        Some(Command::Audit(a)) => command::audit::run(&a),
-        Some(Command::Auth(a)) => command::auth::run(&a),
+        Some(Subcommand::Restore(a)) => command::restore::run(&a),
+        Some(Subcommand::Config(a)) => command::config::run(&a),
+        Some(Subcommand::Cron(a)) => command::cron::run(&a),
+        Some(Subcommand::Skills(a)) => command::skills::run(&a),
+        Some(Subcommand::Audit(a)) => command::audit::run(&a),
+        Some(Subcommand::Auth(a)) => command::auth::run(&a),
         #[cfg(feature = "simulate")]
-        Some(Command::Membench(a)) => command::membench::run(&a),
+        Some(Subcommand::Membench(a)) => command::membench::run(&a),
         #[cfg(feature = "simulate")]
-        Some(Command::Simulate(a)) => command::simulate::run(&a),
+        Some(Subcommand::Simulate(a)) => command::simulate::run(&a),
     }
 }

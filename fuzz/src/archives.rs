@@ -35,8 +35,8 @@ pub fn feed_tar(data: &[u8]) {
             loop {
                 match tar.feed(&mut piece) {
                     Ok(None) => break,
-                    Ok(Some(tar::Event::Entry(entry))) => entries.push(entry),
-                    Ok(Some(tar::Event::Data(data))) => bytes += data.len(),
+                    Ok(Some(tar::TarEvent::Entry(entry))) => entries.push(entry),
+                    Ok(Some(tar::TarEvent::Data(data))) => bytes += data.len(),
                     Err(e) => return (entries, bytes, Some(e)),
                 }
             }
@@ -75,8 +75,8 @@ pub fn feed_tar_writer(data: &[u8]) {
         }
         while let Some(event) = tar.feed(&mut piece).expect("tar") {
             match event {
-                tar::Event::Entry(entry) => assert_eq!(entry.path, name),
-                tar::Event::Data(data) => read.extend_from_slice(data),
+                tar::TarEvent::Entry(entry) => assert_eq!(entry.path, name),
+                tar::TarEvent::Data(data) => read.extend_from_slice(data),
             }
         }
     }

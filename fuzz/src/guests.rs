@@ -43,13 +43,13 @@ pub fn feed_media(data: &[u8]) {
 /// An envelope is understood or answered with an error; what is to be said has something in it.
 #[cfg(feature = "pico")]
 pub fn feed_pico(data: &[u8]) {
-    use picoclaw::channel::pico::envelope::{self, Request};
+    use picoclaw::channel::pico::envelope::{self, PicoRequest};
     let text = lossy(data);
     for text in [&*text, &format!(r#"{{"type":"message.send","payload":{text}}}"#)] {
         match envelope::read(text, "s") {
-            (_, Request::Message(words)) => assert!(!words.trim().is_empty()),
-            (id, Request::Ping) => drop(id),
-            (_, Request::Wrong(code, why)) => assert!(!code.is_empty() && !why.is_empty()),
+            (_, PicoRequest::Message(words)) => assert!(!words.trim().is_empty()),
+            (id, PicoRequest::Ping) => drop(id),
+            (_, PicoRequest::Wrong(code, why)) => assert!(!code.is_empty() && !why.is_empty()),
         }
     }
 }
@@ -89,7 +89,7 @@ pub fn feed_enc(data: &[u8]) {
 /// Any of their four files at a time: no more entries than allowed, each of them whole.
 #[cfg(feature = "migrate")]
 pub fn feed_openclaw(data: &[u8]) {
-    use picoclaw::command::migrate::{from_openclaw, report::Report};
+    use picoclaw::command::migrate::{from_openclaw, report::MigrationReport};
     use picoclaw::limits::MIGRATE_MODELS;
     let Ok(theirs) = from_openclaw::read(&lossy(data)) else { return };
     for place in 0..4 {
@@ -98,7 +98,7 @@ pub fn feed_openclaw(data: &[u8]) {
         files[0] = serde_json::json!({"agents": {"defaults": {"model": "openai/x"}}});
         files[place] = theirs.clone();
         let [config, more @ ..] = files;
-        let ours = from_openclaw::convert(&config, &more, &mut Report::new(true));
+        let ours = from_openclaw::convert(&config, &more, &mut MigrationReport::new(true));
         let models = ours["model_list"].as_array().expect("a list");
         assert!(models.len() <= MIGRATE_MODELS);
         assert!(models.iter().all(|m| m["model_name"].is_string() && m["provider"].is_string()));

@@ -59,7 +59,7 @@ pub fn index_segment(texts: &[(&str, u64)]) -> Vec<u8> {
 /// Whatever a segment holds: reading it ends, and so does merging it.
 pub fn feed_memory_index(data: &[u8]) {
     let open = |bytes: &[u8]| {
-        let source = index::cursor::Source::Bytes(bytes.to_vec());
+        let source = index::cursor::SegmentStorage::Bytes(bytes.to_vec());
         index::segment::Segment::open(source, (1, 1))
     };
     let mut made = data.to_vec();

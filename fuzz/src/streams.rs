@@ -29,7 +29,7 @@ pub fn feed_json_stream(data: &[u8]) {
 /// The same events however it is cut, none longer than the limit; and any bytes as a handshake.
 pub fn feed_websocket(data: &[u8]) {
     let whole = |step: usize| {
-        let (mut reader, mut found) = (websocket::Reader::new(200), Vec::new());
+        let (mut reader, mut found) = (websocket::WsReader::new(200), Vec::new());
         for mut piece in data.chunks(step) {
             loop {
                 match reader.feed(&mut piece) {
@@ -44,8 +44,8 @@ pub fn feed_websocket(data: &[u8]) {
     let all = whole(data.len().max(1));
     for event in &all.0 {
         match event {
-            websocket::Event::Text(text) => assert!(text.len() <= 200),
-            websocket::Event::Ping(bytes) => assert!(bytes.len() <= 125),
+            websocket::WsEvent::Text(text) => assert!(text.len() <= 200),
+            websocket::WsEvent::Ping(bytes) => assert!(bytes.len() <= 125),
             _ => {}
         }
     }

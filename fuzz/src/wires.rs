@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::feeds::lossy;
-use picoclaw::app::control::{Reply, Report};
+use picoclaw::app::control::{ControlReply, GatewayReport};
 #[cfg(feature = "telegram")]
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
@@ -38,15 +38,15 @@ pub fn feed_telegram_update(data: &[u8]) {
 pub fn feed_openai(data: &[u8]) {
     let count = std::cell::Cell::new(0);
     let on_text = |text: &str| count.set(count.get() + text.len());
-    answer(&mut openai::response::Reader::new(1, Some(&on_text)), data);
-    answer(&mut picoclaw::provider::responses::Reader::new(Some(&on_text)), data);
+    answer(&mut openai::response::OpenAiReader::new(1, Some(&on_text)), data);
+    answer(&mut picoclaw::provider::responses::ResponsesReader::new(Some(&on_text)), data);
 }
 
 #[cfg(feature = "anthropic")]
 pub fn feed_anthropic(data: &[u8]) {
     let count = std::cell::Cell::new(0);
     let on_text = |text: &str| count.set(count.get() + text.len());
-    answer(&mut anthropic::response::Reader::new(Some(&on_text)), data);
+    answer(&mut anthropic::response::AnthropicReader::new(Some(&on_text)), data);
 }
 
 pub fn feed_oauth(data: &[u8]) {
@@ -134,7 +134,11 @@ pub fn journal_seeds() -> Vec<Vec<u8>> {
         Frame::Delegated {
             id: 2,
             message: Default::default(),
-            origin: picoclaw::bus::Origin { parent: "s".into(), depth: 1, ..Default::default() },
+            origin: picoclaw::bus::SubagentOrigin {
+                parent: "s".into(),
+                depth: 1,
+                ..Default::default()
+            },
             ends: 1,
         },
     ];
@@ -165,8 +169,8 @@ fn scan(bytes: &[u8], generation: u32) {
 }
 
 pub fn feed_control(data: &[u8]) {
-    let _ = binschema::decode::<Report>(Report::SHAPE, data);
-    let _ = binschema::decode::<Reply>(Reply::SHAPE, data);
+    let _ = binschema::decode::<GatewayReport>(GatewayReport::SHAPE, data);
+    let _ = binschema::decode::<ControlReply>(ControlReply::SHAPE, data);
     let _ = binschema::decode::<CronRequest>(CronRequest::SHAPE, data);
 }
 

@@ -48,7 +48,7 @@ impl Agent {
         let mut tries = 0;
         loop {
             let unix = clock::unix_now();
-            let system_dynamic = prompt::dynamic_part(&prompt::Turn {
+            let system_dynamic = prompt::dynamic_part(&prompt::PromptTurn {
                 unix,
                 offset: clock::utc_offset(unix),
                 chat: &turn.message.from,

@@ -12,7 +12,7 @@ use crate::bus::{Address, CLI, Sender};
 use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
 use crate::proto::{date, frontmatter, text};
 use crate::skill::load::{self, Roots, Skill};
-use crate::store::bounded_read::{self, End, Piece};
+use crate::store::bounded_read::{self, FileEnd, Piece};
 use crate::store::dir::Dir;
 use crate::store::memory;
 
@@ -49,7 +49,7 @@ impl Prompt {
         // They are in the list now, and would be as long again.
         loaded.skills.iter_mut().for_each(|skill| skill.description = String::new());
         let folder = Dir::shared(&self.workspace).ok();
-        let mut read = |name: &str, limit: usize, end: End| {
+        let mut read = |name: &str, limit: usize, end: FileEnd| {
             bounded_read::below(folder.as_ref()?, name, limit, end).unwrap_or_else(|e| {
                 warnings.push(format!("{name} is not in the prompt: {e}"));
                 None
@@ -96,7 +96,7 @@ impl Prompt {
 }
 
 /// Reads a file of the workspace: name, bytes at most, which end.
-type Reader<'a> = &'a mut dyn FnMut(&str, usize, End) -> Option<Piece>;
+type Reader<'a> = &'a mut dyn FnMut(&str, usize, FileEnd) -> Option<Piece>;
 
 /// The static part. Files come in one at a time, so no more than one of them is in memory beside it.
 fn render(
@@ -172,7 +172,8 @@ impl Page<'_> {
 
     fn file(&mut self, name: &str) -> Option<Piece> {
         let limit = PROMPT_FILE_BYTES.min(self.remaining());
-        (self.read)(name, limit, End::Head).filter(|p| !p.text.trim().is_empty() || p.missing > 0)
+        (self.read)(name, limit, FileEnd::Head)
+            .filter(|p| !p.text.trim().is_empty() || p.missing > 0)
     }
 
     fn section(&mut self, heading: &str) {
@@ -212,7 +213,7 @@ impl Page<'_> {
             let limit = PROMPT_FILE_BYTES.min(self.remaining());
             let path = skill.path.to_string_lossy();
             let piece = match skill.path.strip_prefix(workspace) {
-                Ok(inside) => (self.read)(&inside.to_string_lossy(), limit, End::Head),
+                Ok(inside) => (self.read)(&inside.to_string_lossy(), limit, FileEnd::Head),
                 // Of the machine's owner, out of the tools' reach; load tells what cannot be read.
                 Err(_) => load::text_of(skill.source, &skill.path, limit).ok().flatten(),
             };
@@ -258,7 +259,7 @@ impl Page<'_> {
             let limit = PROMPT_FILE_BYTES.min(self.remaining());
             let name = memory::note(day);
             let Some(piece) =
-                (self.read)(&name, limit, End::Tail).filter(|p| !p.text.trim().is_empty())
+                (self.read)(&name, limit, FileEnd::Tail).filter(|p| !p.text.trim().is_empty())
             else {
                 continue;
             };
@@ -283,7 +284,7 @@ impl Page<'_> {
 
 /// What is different in every turn.
 #[derive(Clone, Copy)]
-pub struct Turn<'a> {
+pub struct PromptTurn<'a> {
     /// Now, unix seconds.
     pub unix: i64,
     /// Seconds that local time is east of UTC.
@@ -297,7 +298,7 @@ pub struct Turn<'a> {
 }
 
 /// The part for one turn; it comes after the static part.
-pub fn dynamic_part(turn: &Turn<'_>) -> String {
+pub fn dynamic_part(turn: &PromptTurn<'_>) -> String {
     let now = date::civil(turn.unix.saturating_add(i64::from(turn.offset)));
     let mut out = format!(
         "## Current Session\nTime: {:04}-{:02}-{:02} {:02}:{:02} ({})",

@@ -7,11 +7,11 @@ const DAY: i64 = 20_501; // 2026-02-17
 
 /// Renders with files from a table; nothing is on disk.
 fn rendered(files: &[(&str, &str)], skills: &str) -> String {
-    let mut read = |name: &str, limit: usize, end: End| {
+    let mut read = |name: &str, limit: usize, end: FileEnd| {
         let (_, content) = files.iter().find(|(n, _)| *n == name)?;
         let text = match end {
-            End::Head => text::head(content, limit),
-            End::Tail => text::tail(content, limit),
+            FileEnd::Head => text::head(content, limit),
+            FileEnd::Tail => text::tail(content, limit),
         };
         Some(Piece { text: text.into(), missing: (content.len() - text.len()) as u64 })
     };
@@ -237,7 +237,8 @@ fn check_dynamic(chat: (&str, &str, &str), sender: (&str, &str, &str), summary: 
         username: username.into(),
         name: name.into(),
     };
-    let turn = Turn { unix: 1_771_286_100, offset: 3600, chat: &chat, sender: &sender, summary };
+    let turn =
+        PromptTurn { unix: 1_771_286_100, offset: 3600, chat: &chat, sender: &sender, summary };
     assert_eq!(
         dynamic_part(&turn),
         format!("## Current Session\nTime: 2026-02-17 00:55 (Tuesday){want}")

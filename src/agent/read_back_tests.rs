@@ -138,7 +138,7 @@ fn adopted_text_is_untrusted_while_it_is_in_reach() {
     let mark = |lines: usize, summary: &str| {
         let untrusted_bytes = (lines * line.len()) as u64;
         let summary = summary.to_owned();
-        let meta = crate::store::session::Meta {
+        let meta = crate::store::session::SessionMeta {
             key: "k".into(),
             summary,
             untrusted_bytes,

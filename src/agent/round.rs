@@ -13,7 +13,7 @@ pub const SKIPPED: &str = "Skipped due to queued user message.";
 
 /// Calls that failed in this turn.
 #[derive(Default)]
-pub struct Failures {
+pub struct FailedCalls {
     /// Name and arguments, and how often.
     calls: Vec<(ToolCall, u32)>,
     /// Rounds in a row of which nothing succeeded.
@@ -22,7 +22,7 @@ pub struct Failures {
     reflections: u32,
 }
 
-impl Failures {
+impl FailedCalls {
     fn refusal(&self, call: &ToolCall) -> Option<ToolResult> {
         let (_, count) = self.calls.iter().find(|(failed, _)| is_same_call(failed, call))?;
         (*count >= IDENTICAL_FAILURES).then(|| {
@@ -47,7 +47,7 @@ fn is_same_call(one: &ToolCall, other: &ToolCall) -> bool {
     (&one.name, &one.arguments) == (&other.name, &other.arguments)
 }
 
-impl Failures {
+impl FailedCalls {
     /// Takes a round in; what the model is to reflect on, when that many failed one after the other.
     fn round(&mut self, failed: bool, every: u32) -> Option<String> {
         self.row = if failed { self.row + 1 } else { 0 };
@@ -80,7 +80,7 @@ pub struct TurnHooks<'a> {
 pub async fn run(
     context: &ToolContext,
     calls: &[ToolCall],
-    failures: &mut Failures,
+    failures: &mut FailedCalls,
     hooks: &TurnHooks<'_>,
 ) -> Vec<Message> {
     let (run, refused) = calls.split_at(calls.len().min(TOOL_CALLS_PER_ANSWER));
@@ -116,7 +116,7 @@ pub async fn run(
 async fn in_order(
     context: &ToolContext,
     calls: &[ToolCall],
-    failures: &mut Failures,
+    failures: &mut FailedCalls,
     hooks: &TurnHooks<'_>,
 ) -> Vec<ToolResult> {
     let mut results = Vec::with_capacity(calls.len());
@@ -133,7 +133,7 @@ async fn in_order(
 async fn side_by_side(
     context: &ToolContext,
     calls: &[ToolCall],
-    failures: &mut Failures,
+    failures: &mut FailedCalls,
     hooks: &TurnHooks<'_>,
 ) -> Vec<ToolResult> {
     let mut results = Vec::with_capacity(calls.len());
@@ -179,7 +179,7 @@ async fn join_all<F: Future<Output = ToolResult> + Unpin>(mut futures: Vec<F>) -
     done.into_iter().flatten().collect()
 }
 
-async fn one(context: &ToolContext, call: &ToolCall, failures: &mut Failures) -> ToolResult {
+async fn one(context: &ToolContext, call: &ToolCall, failures: &mut FailedCalls) -> ToolResult {
     if let Some(refusal) = failures.refusal(call) {
         return refusal;
     }

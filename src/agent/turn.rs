@@ -9,14 +9,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::prompt::Prompt;
-use super::round::{self, Failures, TurnHooks};
+use super::round::{self, FailedCalls, TurnHooks};
 use super::turn_state::TurnState;
 use crate::bus::{Inbound, Outbound, SUBAGENT};
 use crate::config::Config;
 use crate::error::Result;
 use crate::limits::REPLY_BYTES;
 use crate::message::{Message, Role, ToolCall};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::proto::text::floor_char;
 use crate::provider::stored::make_replayable;
 use crate::provider::{Failure, Models};
@@ -35,7 +35,7 @@ pub struct Agent {
     /// Model servers.
     pub models: Models,
     /// For the web tools.
-    pub http: Client,
+    pub http: HttpClient,
     /// Where steps are recorded.
     pub journal: Rc<Journal>,
     /// Where sessions are read from.
@@ -213,7 +213,7 @@ impl Agent {
         });
         let said = Rc::new(Cell::new(false));
         let context = self.tool_context(state, said.clone());
-        let mut failures = Failures::default();
+        let mut failures = FailedCalls::default();
         let show = |text: &str| {
             // What a sub-agent's tools show is for nobody but it.
             if turn.message.sender.platform == SUBAGENT {
@@ -302,7 +302,7 @@ impl Agent {
         state: &mut TurnState<'_>,
         calls: &[ToolCall],
         context: &ToolContext,
-        failures: &mut Failures,
+        failures: &mut FailedCalls,
         hooks: &TurnHooks<'_>,
     ) {
         let started: Vec<String> =
@@ -323,7 +323,7 @@ impl Agent {
         &self,
         state: &mut TurnState<'_>,
         context: &ToolContext,
-        failures: &mut Failures,
+        failures: &mut FailedCalls,
         hooks: &TurnHooks<'_>,
     ) {
         let Some(at) = state.messages.iter().rposition(|m| m.role == Role::Assistant) else {

@@ -24,12 +24,12 @@ use crate::net::half_open::HalfOpen;
 use crate::store::dir::Dir;
 use crate::supervise;
 
-/// Asks for a [`Report`].
+/// Asks for a [`GatewayReport`].
 pub const STATUS: u8 = b'S';
 /// Asks for the configuration to be read again; the answer is a text.
 pub const RELOAD: u8 = b'R';
 
-/// A [`crate::tool::cron_handle::CronRequest`] follows; the answer is a [`Reply`].
+/// A [`crate::tool::cron_handle::CronRequest`] follows; the answer is a [`ControlReply`].
 pub const CRON: u8 = b'C';
 
 /// What follows are packets both ways ([`crate::proto::packet`]): a command line that stays.
@@ -49,7 +49,7 @@ pub type OnBound = Rc<dyn Fn(&Path)>;
 
 /// The answer to an order.
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
-pub struct Reply {
+pub struct ControlReply {
     /// It was carried out.
     pub ok: bool,
     /// What came of it, or why nothing did.
@@ -58,7 +58,7 @@ pub struct Reply {
 
 /// State of the running daemon.
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
-pub struct Report {
+pub struct GatewayReport {
     /// Process id.
     pub pid: u32,
     /// Seconds since the start.
@@ -105,12 +105,12 @@ pub struct Report {
     pub failing: Vec<String>,
 }
 
-impl Reply {
+impl ControlReply {
     /// See [`crate::proto::binschema`].
     pub const SHAPE: &str = "bs";
 }
 
-impl Report {
+impl GatewayReport {
     /// See [`crate::proto::binschema`].
     pub const SHAPE: &str = "dqssssqqqqqqqqq[S][T]s[s][s]s[s]";
 }
@@ -118,7 +118,7 @@ impl Report {
 /// How the state of a channel begins that receives; details may follow.
 pub const RUNNING: &str = "running";
 
-/// One channel in a [`Report`].
+/// One channel in a [`GatewayReport`].
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
 pub struct ChannelReport {
     /// Instance name.
@@ -131,7 +131,7 @@ pub struct ChannelReport {
     pub pairing_code: String,
 }
 
-/// One task in a [`Report`].
+/// One task in a [`GatewayReport`].
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
 pub struct TaskReport {
     /// What it does.

@@ -27,10 +27,10 @@ fn shapes_are_those_of_the_types() {
     let channel =
         ChannelReport { name: "t".into(), pairing_code: "x".into(), ..Default::default() };
     let task = TaskReport { name: "control".into(), restarts: 3, ..Default::default() };
-    check(Report::SHAPE, &Report::default());
+    check(GatewayReport::SHAPE, &GatewayReport::default());
     check(
-        Report::SHAPE,
-        &Report {
+        GatewayReport::SHAPE,
+        &GatewayReport {
             version: "v".into(),
             channels: vec![channel.clone(), channel],
             tasks: vec![task],
@@ -38,10 +38,10 @@ fn shapes_are_those_of_the_types() {
             listening: vec!["a".into(), "b".into()],
             tools: "caged".into(),
             failing: vec!["s.jsonl: a folder".into()],
-            ..Report::default()
+            ..GatewayReport::default()
         },
     );
-    check(Reply::SHAPE, &Reply { ok: true, text: "done".into() });
+    check(ControlReply::SHAPE, &ControlReply { ok: true, text: "done".into() });
     let to = Address { chat: "5".into(), ..Address::default() };
     let order = CronRequest { id: "job".into(), deliver: Some(true), to, ..CronRequest::default() };
     check(CronRequest::SHAPE, &order);

@@ -22,7 +22,7 @@ use crate::channel::cli::Cli;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::skill::install;
 use crate::store::dir::Dir;
 use crate::store::session::Sessions;
@@ -100,7 +100,7 @@ impl Gateway {
         for note in notes {
             crate::log::warn!("{note}");
         }
-        let http = Client::new()?;
+        let http = HttpClient::new()?;
         let models = super::models(&config, &http, options.allow_empty)?;
         let agent = Rc::new(super::agent(config.clone(), models, http, Rc::new(journal)));
         let channels: Vec<Rc<AnyChannel>> =

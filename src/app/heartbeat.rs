@@ -12,7 +12,7 @@ use super::inbox::internal::InternalInbox;
 use super::notifier::Notifier;
 use crate::bus::{HEARTBEAT, Inbound};
 use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES};
-use crate::store::bounded_read::{self, End};
+use crate::store::bounded_read::{self, FileEnd};
 use crate::store::dir::Dir;
 use crate::store::frame::Frame;
 use crate::store::writer::Journal;
@@ -131,7 +131,7 @@ pub(super) async fn until_clock_is_set() {
 
 fn tasks(workspace: &Path) -> Option<String> {
     let read = Dir::find(workspace).and_then(|dir| match dir {
-        Some(dir) => bounded_read::below(&dir, FILE, HEARTBEAT_FILE_BYTES, End::Head),
+        Some(dir) => bounded_read::below(&dir, FILE, HEARTBEAT_FILE_BYTES, FileEnd::Head),
         None => Ok(None),
     });
     match read {

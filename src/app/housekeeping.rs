@@ -9,7 +9,7 @@ use super::turns::Turns;
 use crate::channel::AnyChannel;
 use crate::config::Config;
 use crate::limits::{BLOCKING_STUCK, KEEPALIVE_EVERY, RELEASE_PAGES_EVERY};
-use crate::supervise::notify::Supervisor;
+use crate::supervise::notify::SupervisorSocket;
 use crate::sys::pages;
 
 /// Tells the supervisor that the loop is alive, which time servers to ask, and what the owner needs to know.
@@ -18,7 +18,7 @@ pub async fn tell_supervisor(
     config_state: ConfigState,
     channels: Vec<Rc<AnyChannel>>,
 ) {
-    let supervisor = Supervisor::from_environment();
+    let supervisor = SupervisorSocket::from_environment();
     supervisor.time_servers(&config.time_servers);
     let mut announced = String::new();
     let mut told = false;

@@ -8,14 +8,14 @@ use super::notifier::Notifier;
 use crate::limits::CRASH_HEAD_BYTES;
 use crate::proto::date;
 use crate::store::atomic;
-use crate::store::bounded_read::{self, End};
+use crate::store::bounded_read::{self, FileEnd};
 use crate::store::dir::Dir;
 
 /// Facts in front of the log lines of a crash report.
 fn head(state: &Path) -> Option<String> {
     let limit = CRASH_HEAD_BYTES as usize;
     let text =
-        bounded_read::below(&Dir::open(state).ok()?, "crash.txt", limit, End::Head).ok()??.text;
+        bounded_read::below(&Dir::open(state).ok()?, "crash.txt", limit, FileEnd::Head).ok()??.text;
     Some(text.split("last log lines:").next().unwrap_or_default().to_owned())
 }
 

@@ -41,7 +41,7 @@ use crate::agent::Agent;
 use crate::agent::prompt::Prompt;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::provider::Models;
 use crate::skill::load::Roots;
 use crate::store::session::Sessions;
@@ -51,7 +51,7 @@ use crate::store::writer::Journal;
 ///
 /// # Errors
 /// There is none, and that was not allowed.
-pub fn models(config: &Rc<Config>, http: &Client, allow_empty: bool) -> Result<Models> {
+pub fn models(config: &Rc<Config>, http: &HttpClient, allow_empty: bool) -> Result<Models> {
     if config.models.is_empty() && !allow_empty {
         return Err(Error::new(
             "no model is configured: add one to model_list (`picoclaw onboard` writes an example), or start with --allow-empty",
@@ -61,7 +61,7 @@ pub fn models(config: &Rc<Config>, http: &Client, allow_empty: bool) -> Result<M
 }
 
 /// The agent of a configuration.
-pub fn agent(config: Rc<Config>, models: Models, http: Client, journal: Rc<Journal>) -> Agent {
+pub fn agent(config: Rc<Config>, models: Models, http: HttpClient, journal: Rc<Journal>) -> Agent {
     crate::store::audit::start(&config.home);
     let workspace = &config.agent.workspace;
     let roots = Roots::of(&config);

@@ -70,7 +70,8 @@ fn has_capacity(ledger: &Ledger) -> bool {
 impl Outbox {
     /// Over these channels. Replies left by the last run are ready at once.
     pub fn new(journal: Rc<Journal>, sessions: Sessions, channels: Vec<Rc<AnyChannel>>) -> Outbox {
-        let answered = |e: &&crate::store::ledger::Entry| matches!(e.stage, Stage::Answered { .. });
+        let answered =
+            |e: &&crate::store::ledger::OpenMessage| matches!(e.stage, Stage::Answered { .. });
         let ready = journal.ledger(|l| l.entries().filter(answered).map(|e| e.id).collect());
         Outbox {
             journal,

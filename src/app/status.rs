@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use nanoserde::SerBin;
 
-use super::control::{self, ChannelReport, Reply, Report};
+use super::control::{self, ChannelReport, ControlReply, GatewayReport};
 use super::cron::Scheduler;
 use super::housekeeping;
 use super::outbox::Outbox;
@@ -71,10 +71,10 @@ impl Status {
             Ok(text) => (true, text),
             Err(text) => (false, text),
         };
-        Reply { ok, text }.serialize_bin()
+        ControlReply { ok, text }.serialize_bin()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> GatewayReport {
         let (waiting, running) = self.turns.queue.load();
         let agent = &self.turns.agent;
         let costs = agent.journal.costs();
@@ -85,7 +85,7 @@ impl Status {
             pairing_code: c.pairing_code(),
         };
         let own = self.channels.iter().map(|c| c.listening()).filter(|l| !l.is_empty());
-        Report {
+        GatewayReport {
             pid: std::process::id(),
             uptime: self.started.elapsed().as_secs(),
             version: crate::version::text(false),

@@ -16,7 +16,7 @@ use super::turns::claimed::Claimed;
 use super::turns::delegation::{Delegation, SubagentEnd};
 use super::turns::queue::Queue;
 use crate::agent::Answer;
-use crate::bus::{Address, Inbound, Origin, REPORT, SUBAGENT};
+use crate::bus::{Address, Inbound, REPORT, SUBAGENT, SubagentOrigin};
 use crate::config::Config;
 use crate::error::Error;
 use crate::limits::{
@@ -24,7 +24,7 @@ use crate::limits::{
 };
 use crate::proto::excerpt::keep_ends;
 use crate::store::frame::Frame;
-use crate::store::ledger::{Entry, Ledger};
+use crate::store::ledger::{Ledger, OpenMessage};
 use crate::store::session::file_stem;
 use crate::store::writer::Journal;
 use crate::sys::clock;
@@ -67,7 +67,7 @@ struct EndedSubagent {
 }
 
 /// Sub-agents that are open.
-fn open(ledger: &Ledger) -> impl Iterator<Item = &Entry> {
+fn open(ledger: &Ledger) -> impl Iterator<Item = &OpenMessage> {
     ledger.entries().filter(|e| e.is_subagent())
 }
 
@@ -96,12 +96,12 @@ impl Subagents {
         &self,
         request: SubagentRequest,
         chat: Address,
-        origin: Origin,
+        origin: SubagentOrigin,
         unrecorded: UnrecordedResults,
     ) -> Result<SubagentReply, String> {
         match request {
             SubagentRequest::Start { task, label, wait, untrusted } => {
-                let origin = Origin { untrusted, ..origin };
+                let origin = SubagentOrigin { untrusted, ..origin };
                 let waiting = match self.delegate(chat, origin, &task, label, wait).await? {
                     StartedSubagent::Waiting(waiting) => waiting,
                     StartedSubagent::Background(said) => return Ok(SubagentReply::Said(said)),
@@ -126,7 +126,7 @@ impl Subagents {
     async fn delegate(
         &self,
         from: Address,
-        mut origin: Origin,
+        mut origin: SubagentOrigin,
         task: &str,
         label: String,
         wait: bool,
@@ -190,7 +190,7 @@ impl Subagents {
     /// Few sessions, used again and again, leave few files behind.
     fn free_session(&self, most: usize) -> Option<String> {
         let in_use = |own: &String| {
-            let is = |e: &Entry| e.origin.as_ref().is_some_and(|o| o.own == *own);
+            let is = |e: &OpenMessage| e.origin.as_ref().is_some_and(|o| o.own == *own);
             self.journal.ledger(|l| open(l).any(is))
         };
         (1..=most).map(|n| format!("subagents-{n}")).find(|own| !in_use(own))
@@ -204,7 +204,7 @@ impl Subagents {
     }
 
     /// A sub-agent's end becomes a turn of the conversation that started it.
-    fn report(&self, claimed: &Claimed, mut origin: Origin, answer: Answer, state: &str) {
+    fn report(&self, claimed: &Claimed, mut origin: SubagentOrigin, answer: Answer, state: &str) {
         let sender = &claimed.message.sender;
         origin.untrusted |= answer.untrusted;
         let head = if answer.failed { "Reason" } else { "Result" };
@@ -218,7 +218,13 @@ impl Subagents {
     }
 
     /// Opens a turn of the parent; `ends` is finished in the same moment.
-    fn report_to_parent(&self, mut message: Inbound, origin: Origin, text: String, ends: u64) {
+    fn report_to_parent(
+        &self,
+        mut message: Inbound,
+        origin: SubagentOrigin,
+        text: String,
+        ends: u64,
+    ) {
         // What others may have written keeps its mark in the conversation.
         let mark = match origin.untrusted {
             true => format!("[forwarded from {}]\n", message.sender.id),
@@ -235,7 +241,7 @@ impl Subagents {
 
     /// Stops the sub-agents of a conversation, or the one of this id. True when there was any.
     fn cancel_one(&self, parent: &str, id: Option<&str>) -> bool {
-        let belongs = |e: &&Entry| {
+        let belongs = |e: &&OpenMessage| {
             e.origin.as_ref().is_some_and(|o| o.parent == parent)
                 && id.is_none_or(|id| e.message.sender.id == id)
         };
@@ -279,7 +285,7 @@ impl Delegation for Subagents {
             return None;
         }
         let person = claimed.origin.as_ref().map_or(&claimed.message.sender, |o| &o.person);
-        let origin = Origin {
+        let origin = SubagentOrigin {
             parent: claimed.session.clone(),
             own: String::new(),
             person: person.clone(),
@@ -322,7 +328,7 @@ impl Delegation for Subagents {
                 keep_ends(out.text, SUBAGENT_TASK_BYTES)
             );
             // What it has read by now is not known here, so that it counts as text of others.
-            let origin = Origin { untrusted: true, ..(*origin).clone() };
+            let origin = SubagentOrigin { untrusted: true, ..(*origin).clone() };
             self.report_to_parent(message.clone(), origin, text, 0);
             Ok(())
         })

@@ -5,7 +5,7 @@ use argh::FromArgs;
 /// Sign in with providers, and encrypt secrets for the configuration.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "auth")]
-pub struct Auth {
+pub struct AuthArgs {
     /// what to do
     #[argh(subcommand)]
     pub command: AuthCommand,
@@ -13,15 +13,12 @@ pub struct Auth {
 
 /// One `auth` subcommand.
 #[derive(FromArgs, Debug)]
+#[expect(missing_docs, reason = "the types of the variants describe them")]
 #[argh(subcommand)]
 pub enum AuthCommand {
-    /// See the type.
     Login(AuthLogin),
-    /// See the type.
     Logout(AuthLogout),
-    /// See the type.
     Status(AuthStatus),
-    /// See the type.
     Encrypt(AuthEncrypt),
 }
 

@@ -5,7 +5,7 @@ use argh::FromArgs;
 /// Look at the configuration, or set a key.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "config")]
-pub struct Config {
+pub struct ConfigArgs {
     /// what to do
     #[argh(subcommand)]
     pub command: ConfigCommand,
@@ -13,15 +13,12 @@ pub struct Config {
 
 /// One `config` subcommand.
 #[derive(FromArgs, Debug)]
+#[expect(missing_docs, reason = "the types of the variants describe them")]
 #[argh(subcommand)]
 pub enum ConfigCommand {
-    /// See the type.
     Check(ConfigCheck),
-    /// See the type.
     Show(ConfigShow),
-    /// See the type.
     Keys(ConfigKeys),
-    /// See the type.
     Set(ConfigSet),
 }
 

@@ -10,7 +10,7 @@ pub const PIPE: &str = "/dev/stdin";
 #[cfg(feature = "backup")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "backup")]
-pub struct Backup {
+pub struct BackupArgs {
     /// file to write, or - for standard output
     #[argh(positional)]
     pub file: String,
@@ -23,7 +23,7 @@ pub struct Backup {
 #[cfg(feature = "backup")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "restore")]
-pub struct Restore {
+pub struct RestoreArgs {
     /// the backup, or - for standard input
     #[argh(positional)]
     pub file: String,
@@ -36,7 +36,7 @@ pub struct Restore {
 #[cfg(feature = "migrate")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "migrate")]
-pub struct Migrate {
+pub struct MigrateArgs {
     /// openclaw (default) or picoclaw
     #[argh(option, default = "\"openclaw\".into()")]
     pub from: String,
@@ -81,7 +81,7 @@ pub struct Migrate {
 /// Show which tools ran for whom, what was asked and what was refused.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "audit")]
-pub struct Audit {
+pub struct AuditArgs {
     /// one JSON object per line
     #[argh(switch)]
     pub json: bool,
@@ -102,7 +102,7 @@ pub struct Audit {
 /// Print version, build and target.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "version")]
-pub struct Version {
+pub struct VersionArgs {
     /// as one JSON object
     #[argh(switch)]
     pub json: bool,

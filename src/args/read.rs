@@ -2,10 +2,10 @@
 
 use argh::{EarlyExit, FromArgs, SubCommands};
 
-use super::{Args, Command, PIPE};
+use super::{CommandLine, PIPE, Subcommand};
 
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.
-pub fn parse() -> Result<Args, std::process::ExitCode> {
+pub fn parse() -> Result<CommandLine, std::process::ExitCode> {
     // An argument that is not UTF-8 cannot be any of ours; lossily it fails with a readable message.
     let args: Vec<String> =
         std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
@@ -50,8 +50,8 @@ fn lacking(command: &str) -> Option<&'static str> {
 }
 
 /// `-h` is `--help`, where it is not the value of an option.
-fn read(args: &[&str]) -> Result<Args, EarlyExit> {
-    let read = |args: &[&str]| Args::from_args(&["picoclaw"], args);
+fn read(args: &[&str]) -> Result<CommandLine, EarlyExit> {
+    let read = |args: &[&str]| CommandLine::from_args(&["picoclaw"], args);
     read(args).or_else(|exit| {
         let Some(at) = args.iter().position(|a| *a == "-h").filter(|_| exit.status.is_err()) else {
             return Err(exit);
@@ -62,7 +62,7 @@ fn read(args: &[&str]) -> Result<Args, EarlyExit> {
 }
 
 fn help() -> String {
-    let page = Args::from_args(&["picoclaw"], &["--help"]).err();
+    let page = CommandLine::from_args(&["picoclaw"], &["--help"]).err();
     page.map_or_else(String::new, |exit| with_short_help(&exit.output))
 }
 
@@ -73,7 +73,7 @@ fn with_short_help(page: &str) -> String {
 
 /// What to try instead of `args`.
 fn hint(args: &[&str]) -> String {
-    let names = || Command::COMMANDS.iter().map(|c| c.name);
+    let names = || Subcommand::COMMANDS.iter().map(|c| c.name);
     let command = args.iter().find(|a| !a.starts_with('-'));
     match command {
         Some(name) if !names().any(|n| n == *name) => {
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_command_is_there_or_its_feature_is_named() {
         for name in ["migrate", "backup", "restore", "doctor", "simulate", "membench"] {
-            let there = Command::COMMANDS.iter().any(|c| c.name == name);
+            let there = Subcommand::COMMANDS.iter().any(|c| c.name == name);
             assert_eq!(there, lacking(name).is_none(), "{name}");
         }
         assert_eq!(lacking("gateway"), None);
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn every_command_has_a_short_help() {
         let helps = |args: &[&str]| read(args).is_err_and(|exit| exit.status.is_ok());
-        for command in Command::COMMANDS {
+        for command in Subcommand::COMMANDS {
             assert!(helps(&[command.name, "-h"]), "{}", command.name);
         }
         for args in [
@@ -157,7 +157,7 @@ mod tests {
         }
         let said = read(&["agent", "-m", "-h"]).map(|args| args.command);
         let text = match said {
-            Ok(Some(Command::Agent(agent))) => agent.message,
+            Ok(Some(Subcommand::Agent(agent))) => agent.message,
             _ => None,
         };
         assert_eq!(text.as_deref(), Some("-h"));

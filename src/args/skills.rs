@@ -5,7 +5,7 @@ use argh::FromArgs;
 /// Texts that teach the assistant something: look at them, install and remove them.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "skills")]
-pub struct Skills {
+pub struct SkillsArgs {
     /// what to do
     #[argh(subcommand)]
     pub command: SkillsCommand,
@@ -13,17 +13,13 @@ pub struct Skills {
 
 /// One `skills` subcommand.
 #[derive(FromArgs, Debug)]
+#[expect(missing_docs, reason = "the types of the variants describe them")]
 #[argh(subcommand)]
 pub enum SkillsCommand {
-    /// See the type.
     List(SkillsList),
-    /// See the type.
     Show(SkillsShow),
-    /// See the type.
     Install(SkillsInstall),
-    /// See the type.
     Remove(SkillsRemove),
-    /// See the type.
     Search(SkillsSearch),
 }
 

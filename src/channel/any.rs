@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::command::{self, Command};
+use super::command::{self, ChatCommand};
 use super::interface::channel_methods;
 #[cfg(feature = "simulate")]
 use super::sim;
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, cli, paired};
 use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
 use crate::config::{ChannelConfig, Config};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::store::spool::Spool;
 
 /// One enum over all channels, and a `match` over it: a turn's futures are then no larger than the largest channel's, and
@@ -77,7 +77,7 @@ pub fn is_unattended(message: &Inbound) -> bool {
 }
 
 /// The command that a person's message is. What holds text of others, and what no person wrote, gives no commands.
-pub fn command_of(message: &Inbound) -> Option<Command<'_>> {
+pub fn command_of(message: &Inbound) -> Option<ChatCommand<'_>> {
     if is_unattended(message) { None } else { command::of_person(message) }
 }
 
@@ -108,7 +108,7 @@ impl AnyChannel {
     ///
     /// # Errors
     /// The list of paired users cannot be read: it is never overwritten.
-    pub fn all(config: &Config, client: &Client) -> crate::Result<Vec<AnyChannel>> {
+    pub fn all(config: &Config, client: &HttpClient) -> crate::Result<Vec<AnyChannel>> {
         let path = config.home.join("state/paired.json");
         let paired = match crate::store::atomic::read_bounded(&path, crate::limits::CONFIG_BYTES)? {
             Some(bytes) => paired::Paired::parse(&String::from_utf8_lossy(&bytes))

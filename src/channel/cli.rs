@@ -23,10 +23,10 @@ use crate::sys::clock;
 
 /// See the module. A clone is the same one.
 #[derive(Clone, Default)]
-pub struct Cli(Rc<RefCell<Vec<Rc<Client>>>>);
+pub struct Cli(Rc<RefCell<Vec<Rc<CliConnection>>>>);
 
 /// One command line.
-pub struct Client {
+pub struct CliConnection {
     address: Address,
     /// [`ASKS`], [`STAYS`].
     flags: u32,
@@ -43,7 +43,7 @@ pub struct Client {
 
 impl Cli {
     /// Attaches a command line; `None` when there are [`CLI_CLIENTS`] already.
-    pub fn attach(&self, session: String, flags: u32) -> Option<Rc<Client>> {
+    pub fn attach(&self, session: String, flags: u32) -> Option<Rc<CliConnection>> {
         let mut clients = self.0.borrow_mut();
         if clients.len() >= CLI_CLIENTS {
             return None;
@@ -51,7 +51,7 @@ impl Cli {
         // Never a number used before, not even by an earlier process: a message for another client must not arrive here.
         let newest = clients.iter().filter_map(|c| c.address.topic.parse::<i64>().ok()).max();
         let number = newest.map_or(0, |n| n + 1).max(clock::unix_now() * 1000);
-        let client = Rc::new(Client {
+        let client = Rc::new(CliConnection {
             address: Address { channel: CLI.into(), chat: session, topic: number.to_string() },
             flags,
             pending: RefCell::default(),
@@ -65,7 +65,7 @@ impl Cli {
     }
 
     /// It has disconnected; nobody answers its questions.
-    pub fn detach(&self, client: &Rc<Client>) {
+    pub fn detach(&self, client: &Rc<CliConnection>) {
         self.0.borrow_mut().retain(|c| !Rc::ptr_eq(c, client));
         client.questions.borrow_mut().clear();
         client.wake.0.close();
@@ -79,15 +79,15 @@ impl Cli {
     }
 
     /// The addressed client, or the last one in the same session that stays.
-    fn find(&self, to: &Address) -> Option<Rc<Client>> {
+    fn find(&self, to: &Address) -> Option<Rc<CliConnection>> {
         let clients = self.0.borrow();
-        let stays = |c: &&Rc<Client>| c.address.chat == to.chat && c.flags & STAYS != 0;
+        let stays = |c: &&Rc<CliConnection>| c.address.chat == to.chat && c.flags & STAYS != 0;
         let exact = clients.iter().find(|c| c.address == *to);
         exact.or_else(|| clients.iter().rev().find(stays)).cloned()
     }
 }
 
-impl Client {
+impl CliConnection {
     /// Where its messages come from.
     pub fn address(&self) -> &Address {
         &self.address
@@ -144,7 +144,7 @@ impl Client {
 }
 
 /// A question that is open; closed when dropped.
-struct QuestionGuard(Rc<Client>, u32);
+struct QuestionGuard(Rc<CliConnection>, u32);
 
 impl Drop for QuestionGuard {
     fn drop(&mut self) {
@@ -234,11 +234,11 @@ mod tests {
         Question { number: 42, text: "?".into() }
     }
 
-    fn to(client: &Client) -> Outbound {
+    fn to(client: &CliConnection) -> Outbound {
         Outbound { to: client.address.clone(), text: "x".into(), reply_to: 3 }
     }
 
-    fn told(client: &Client) -> Vec<(u8, u32)> {
+    fn told(client: &CliConnection) -> Vec<(u8, u32)> {
         let mut packets = packet::Packets::default();
         packets.feed(&client.pending.take());
         std::iter::from_fn(|| packets.take().expect("packets"))

@@ -33,18 +33,18 @@ pub struct Clients {
 }
 
 /// A client among [`Clients`] until this is dropped; what is queued then still goes out.
-pub struct Client<'a> {
+pub struct ConnectedClient<'a> {
     clients: &'a Clients,
     number: u64,
 }
 
-impl Drop for Client<'_> {
+impl Drop for ConnectedClient<'_> {
     fn drop(&mut self) {
         self.clients.open.borrow_mut().retain(|e| e.number != self.number);
     }
 }
 
-impl Client<'_> {
+impl ConnectedClient<'_> {
     /// Queues the bytes for this client only, without waiting.
     #[cfg(feature = "pico")]
     pub fn push(&self, bytes: Vec<u8>) {
@@ -62,12 +62,12 @@ impl Client<'_> {
 
 impl Clients {
     /// One more client, of a chat.
-    pub fn open(&self, chat: &str) -> (Client<'_>, Receiver<Outgoing>) {
+    pub fn open(&self, chat: &str) -> (ConnectedClient<'_>, Receiver<Outgoing>) {
         let number = self.next.get();
         self.next.set(number + 1);
         let (queue, outgoing) = smol::channel::bounded(CLIENT_QUEUE);
         self.open.borrow_mut().push(Entry { number, chat: chat.to_owned(), queue });
-        (Client { clients: self, number }, outgoing)
+        (ConnectedClient { clients: self, number }, outgoing)
     }
 
     /// How many there are.

@@ -1,4 +1,4 @@
-//! Commands in a chat: parses text into a [`Command`]. It does not decide who executes it.
+//! Commands in a chat: parses text into a [`ChatCommand`]. It does not decide who executes it.
 //!
 //! Must never swallow a message that is not a command: unknown ones go to the model.
 
@@ -6,7 +6,7 @@ use crate::bus::Inbound;
 
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command<'a> {
+pub enum ChatCommand<'a> {
     /// `/start`: answered with [`GREETING`].
     Start,
     /// `/help`: answered with [`HELP`].
@@ -77,12 +77,12 @@ pub fn has_prefix(text: &str) -> bool {
 }
 
 /// The command in a message that a person wrote; none where it holds text of others.
-pub(super) fn of_person(message: &Inbound) -> Option<Command<'_>> {
+pub(super) fn of_person(message: &Inbound) -> Option<ChatCommand<'_>> {
     if message.untrusted { None } else { parse(&message.text) }
 }
 
 /// The command in `text`; whether it is one is for [`super::command_of`] to say. A name may carry `@bot`, which the channel has compared with the bot's own name already.
-pub(super) fn parse(text: &str) -> Option<Command<'_>> {
+pub(super) fn parse(text: &str) -> Option<ChatCommand<'_>> {
     let text = text.trim();
     let rest = text.strip_prefix(['/', '!'])?;
     let mut words = rest.split_whitespace();
@@ -97,26 +97,26 @@ pub(super) fn parse(text: &str) -> Option<Command<'_>> {
     let what = words.next().unwrap_or("");
     let is = |word: &str| what.eq_ignore_ascii_case(word);
     Some(match &*short {
-        b"start" => Command::Start,
-        b"help" => Command::Help,
-        b"clear" => Command::Clear,
-        b"stop" => Command::Stop,
-        b"btw" if what.is_empty() => Command::Usage(BTW),
-        b"btw" => Command::Btw(after.trim()),
-        b"pair" => Command::Pair(what),
-        b"skills" => Command::Skills(after.trim()),
-        b"show" if is("model") => Command::ShowModel,
-        b"show" if is("channel") => Command::ShowChannel,
-        b"show" => Command::Usage(SHOW),
-        b"list" if is("models") => Command::ListModels,
-        b"list" if is("channels") => Command::ListChannels,
-        b"list" if is("skills") => Command::ListSkills,
-        b"list" => Command::Usage(LIST),
+        b"start" => ChatCommand::Start,
+        b"help" => ChatCommand::Help,
+        b"clear" => ChatCommand::Clear,
+        b"stop" => ChatCommand::Stop,
+        b"btw" if what.is_empty() => ChatCommand::Usage(BTW),
+        b"btw" => ChatCommand::Btw(after.trim()),
+        b"pair" => ChatCommand::Pair(what),
+        b"skills" => ChatCommand::Skills(after.trim()),
+        b"show" if is("model") => ChatCommand::ShowModel,
+        b"show" if is("channel") => ChatCommand::ShowChannel,
+        b"show" => ChatCommand::Usage(SHOW),
+        b"list" if is("models") => ChatCommand::ListModels,
+        b"list" if is("channels") => ChatCommand::ListChannels,
+        b"list" if is("skills") => ChatCommand::ListSkills,
+        b"list" => ChatCommand::Usage(LIST),
         b"switch" => {
             let to = words.next().is_some_and(|to| to.eq_ignore_ascii_case("to"));
             match (is("model") && to, words.next(), words.next()) {
-                (true, Some(name), None) => Command::SwitchModel(name),
-                _ => Command::Usage(SWITCH),
+                (true, Some(name), None) => ChatCommand::SwitchModel(name),
+                _ => ChatCommand::Usage(SWITCH),
             }
         }
         _ => return None,
@@ -128,35 +128,35 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, want: Option<Command>) {
+    fn check(text: &str, want: Option<ChatCommand>) {
         assert_eq!(parse(text), want, "{text:?}");
     }
 
     #[test]
     fn commands() {
-        check("/start", Some(Command::Start));
-        check("  !HELP  ", Some(Command::Help));
-        check("/help@pico_bot", Some(Command::Help));
-        check("/show model", Some(Command::ShowModel));
-        check("/show Channel", Some(Command::ShowChannel));
-        check("/show", Some(Command::Usage(SHOW)));
-        check("/list\nmodels", Some(Command::ListModels));
-        check("/list channels", Some(Command::ListChannels));
-        check("/list skills", Some(Command::ListSkills));
-        check("/list everything", Some(Command::Usage(LIST)));
-        check("/switch model to gpt-4", Some(Command::SwitchModel("gpt-4")));
-        check("/switch model gpt-4", Some(Command::Usage(SWITCH)));
-        check("/switch model to", Some(Command::Usage(SWITCH)));
-        check("/switch model to a b", Some(Command::Usage(SWITCH)));
-        check("/switch channel to x", Some(Command::Usage(SWITCH)));
-        check("/clear", Some(Command::Clear));
-        check("/stop now", Some(Command::Stop));
-        check("/btw  what time\nis it? ", Some(Command::Btw("what time\nis it?")));
-        check("!btw", Some(Command::Usage(BTW)));
-        check("/pair ABCD2345", Some(Command::Pair("ABCD2345")));
-        check("/pair", Some(Command::Pair("")));
-        check("/skills", Some(Command::Skills("")));
-        check("/Skills@bot  install  o/r ", Some(Command::Skills("install  o/r")));
+        check("/start", Some(ChatCommand::Start));
+        check("  !HELP  ", Some(ChatCommand::Help));
+        check("/help@pico_bot", Some(ChatCommand::Help));
+        check("/show model", Some(ChatCommand::ShowModel));
+        check("/show Channel", Some(ChatCommand::ShowChannel));
+        check("/show", Some(ChatCommand::Usage(SHOW)));
+        check("/list\nmodels", Some(ChatCommand::ListModels));
+        check("/list channels", Some(ChatCommand::ListChannels));
+        check("/list skills", Some(ChatCommand::ListSkills));
+        check("/list everything", Some(ChatCommand::Usage(LIST)));
+        check("/switch model to gpt-4", Some(ChatCommand::SwitchModel("gpt-4")));
+        check("/switch model gpt-4", Some(ChatCommand::Usage(SWITCH)));
+        check("/switch model to", Some(ChatCommand::Usage(SWITCH)));
+        check("/switch model to a b", Some(ChatCommand::Usage(SWITCH)));
+        check("/switch channel to x", Some(ChatCommand::Usage(SWITCH)));
+        check("/clear", Some(ChatCommand::Clear));
+        check("/stop now", Some(ChatCommand::Stop));
+        check("/btw  what time\nis it? ", Some(ChatCommand::Btw("what time\nis it?")));
+        check("!btw", Some(ChatCommand::Usage(BTW)));
+        check("/pair ABCD2345", Some(ChatCommand::Pair("ABCD2345")));
+        check("/pair", Some(ChatCommand::Pair("")));
+        check("/skills", Some(ChatCommand::Skills("")));
+        check("/Skills@bot  install  o/r ", Some(ChatCommand::Skills("install  o/r")));
     }
 
     #[test]

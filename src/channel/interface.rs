@@ -9,7 +9,7 @@ use async_net::TcpStream;
 use super::paired;
 use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
 use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::store::spool::Spool;
 
 /// The methods of a channel, each written once: the macro that gets them makes the trait of them here, and in `any.rs`
@@ -121,7 +121,7 @@ pub struct Arrival {
 /// What all channels of a process share.
 pub struct Shared {
     /// For requests to their platforms.
-    pub client: Client,
+    pub client: HttpClient,
     /// Users who may talk because they paired.
     pub paired: Rc<RefCell<paired::Paired>>,
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::log;
 use attached::Attached;
 use in_process::InProcess;
-use input::{Input, Key};
+use input::{Input, UserInput};
 
 /// What answers: this process, or the gateway that runs.
 enum Backend {
@@ -52,7 +52,7 @@ impl Backend {
 ///
 /// # Errors
 /// A configuration with errors, no model; a gateway that refuses, or ends before it has answered.
-pub fn run(args: &args::Agent) -> Result<ExitCode> {
+pub fn run(args: &args::AgentArgs) -> Result<ExitCode> {
     match &args.message {
         None if args.json => return Err(Error::new("--json needs --message")),
         Some(text) if text.trim().is_empty() => return Err(Error::new("the message is empty")),
@@ -78,7 +78,7 @@ pub fn run(args: &args::Agent) -> Result<ExitCode> {
     })
 }
 
-fn local(args: &args::Agent) -> Result<InProcess> {
+fn local(args: &args::AgentArgs) -> Result<InProcess> {
     let loaded =
         config::load(&LoadOptions::from_process()).map_err(|e| Error::new(e.to_string()))?;
     let here = InProcess::new(loaded, args.session.clone())?;
@@ -88,7 +88,7 @@ fn local(args: &args::Agent) -> Result<InProcess> {
     Ok(here)
 }
 
-async fn one_shot(side: &mut Backend, args: &args::Agent, text: &str) -> Result<ExitCode> {
+async fn one_shot(side: &mut Backend, args: &args::AgentArgs, text: &str) -> Result<ExitCode> {
     let answer = side.send_message(text, args.json).await?;
     if args.json {
         let value = serde_json::json!({
@@ -140,8 +140,8 @@ async fn next_line(side: &mut Backend, input: &mut Input) -> Result<Option<Strin
         };
         let heard = match or(key, told).await? {
             Step::Event(heard) => heard,
-            Step::Key(Key::Line(line)) => return Ok(Some(line)),
-            Step::Key(Key::End) => return Ok(None),
+            Step::Key(UserInput::Line(line)) => return Ok(Some(line)),
+            Step::Key(UserInput::End) => return Ok(None),
         };
         input.hide();
         drop(raw);
@@ -153,6 +153,6 @@ async fn next_line(side: &mut Backend, input: &mut Input) -> Result<Option<Strin
 }
 
 enum Step {
-    Key(Key),
-    Event(attached::Event),
+    Key(UserInput),
+    Event(attached::TerminalEvent),
 }

@@ -14,7 +14,7 @@ use crate::store::audit;
 ///
 /// # Errors
 /// The log cannot be read.
-pub fn run(args: &args::Audit) -> Result<ExitCode> {
+pub fn run(args: &args::AuditArgs) -> Result<ExitCode> {
     let home = LoadOptions::from_process().home()?;
     owner::become_owner(&home)?;
     let mut entries = audit::read(&home).context("cannot read the audit log")?;

@@ -12,7 +12,7 @@ use crate::config::{LoadOptions, Secret, enc, providers};
 use crate::error::{Context, Error, Result};
 use crate::limits::SECRET_FILE_BYTES;
 use crate::log;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::proto::date;
 use crate::provider::sign_in::{self, BY_CODE};
 use crate::store::credentials::{self, Credential};
@@ -22,7 +22,7 @@ use crate::sys::{clock, files, terminal};
 ///
 /// # Errors
 /// What the subcommand meets.
-pub fn run(args: &args::Auth) -> Result<ExitCode> {
+pub fn run(args: &args::AuthArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     log::start(log::Target::Stderr, "warn");
     match &args.command {
@@ -56,7 +56,7 @@ fn login(options: &LoadOptions, args: &args::AuthLogin) -> Result<()> {
         )));
     }
     let new = if by_code && !args.token && !args.setup_token {
-        let http = Client::new()?;
+        let http = HttpClient::new()?;
         let tell = |url: &str, code: &str| {
             println!(
                 "Open {url} in a browser, on any device, and type in this code:\n\n    {code}\n\nWaiting for that."

@@ -22,7 +22,7 @@ use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer, text};
 use crate::store::dir::output;
 use crate::store::{ADOPTED, atomic, bounded_read, swap};
-use crate::sys::beneath::{self, Meta, Root};
+use crate::sys::beneath::{self, FileInfo, Root};
 use crate::sys::exec_broker;
 use crate::sys::terminal::Output;
 
@@ -52,7 +52,7 @@ const JOURNAL: &[&str] = &["state/journal.a", "state/journal.b"];
 ///
 /// # Errors
 /// A file that cannot be read, a full disk, a gateway that never stops writing. No half backup is left under its name.
-pub fn run(args: &args::Backup) -> Result<ExitCode> {
+pub fn run(args: &args::BackupArgs) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let home = options.home()?;
     let acting = owner::act_as_owner(&home)?;
@@ -84,7 +84,7 @@ pub fn run(args: &args::Backup) -> Result<ExitCode> {
         // Root's file is begun as root, and all that goes into it is read as the home's owner.
         let fresh = output(file, 0o600).with_context(name)?;
         // It may be in the home, and so may the one that it replaces.
-        let new = Meta::of_file(fresh.file()).with_context(name)?;
+        let new = FileInfo::of_file(fresh.file()).with_context(name)?;
         let own = [Some(new.identity), beneath::identity(file)];
         let owner = owner::act_as_owner(&home)?;
         let done = save(&home, &workspace, own, &mut fresh.file()).with_context(name)?;

@@ -15,7 +15,7 @@ use crate::sys::terminal;
 ///
 /// # Errors
 /// Standard output is gone; a key that is not there, or does not take the value.
-pub fn run(args: &args::Config) -> Result<ExitCode> {
+pub fn run(args: &args::ConfigArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let mut out = terminal::TextOutput;
     let good = match &args.command {

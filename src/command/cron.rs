@@ -7,7 +7,7 @@ use std::rc::Rc;
 use nanoserde::SerBin;
 
 use crate::app;
-use crate::app::control::{self, Reply};
+use crate::app::control::{self, ControlReply};
 use crate::app::home::Home;
 use crate::args::{self, CronAdd, CronCommand};
 use crate::bus::Address;
@@ -28,7 +28,7 @@ use crate::tool::cron_handle::{CronHandle, CronRequest};
 ///
 /// # Errors
 /// A configuration with errors.
-pub fn run(args: &args::Cron) -> Result<ExitCode> {
+pub fn run(args: &args::CronArgs) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
     let config = &loaded.config;
@@ -167,7 +167,7 @@ pub fn cron_handle(config: &Rc<Config>) -> CronHandle {
 fn give(config: &Config, request: CronRequest) -> Result<String, String> {
     let asked = control::ask(&config.home, control::CRON, &request.serialize_bin());
     if let Some(bytes) = asked.map_err(|e| e.to_string())? {
-        let reply = binschema::decode::<Reply>(Reply::SHAPE, &bytes)
+        let reply = binschema::decode::<ControlReply>(ControlReply::SHAPE, &bytes)
             .ok_or_else(|| "the running gateway is of another version; restart it".to_owned())?;
         return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
     }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use self::findings::{CLOCK, Reporter, Severity};
-use crate::app::control::{self, Report};
+use crate::app::control::{self, GatewayReport};
 use crate::args;
 use crate::config::{self, Config, LoadOptions, Loaded};
 use crate::error::Result;
@@ -28,7 +28,7 @@ use Severity::{Bad, Good, Warning};
 ///
 /// # Errors
 /// There is no home to look at.
-pub fn run(args: &args::Doctor) -> Result<ExitCode> {
+pub fn run(args: &args::DoctorArgs) -> Result<ExitCode> {
     log::start(log::Target::Stderr, "error");
     let options = LoadOptions::from_process();
     let home = options.home()?;
@@ -136,7 +136,7 @@ fn limits(out: &mut Reporter, config: &Config) {
 fn gateway(out: &mut Reporter, home: &Path) {
     let report = match control::ask(home, control::STATUS, &[]) {
         Ok(None) => return out.note(Good, "gateway", "not running", ""),
-        Ok(Some(bytes)) => binschema::decode::<Report>(Report::SHAPE, &bytes)
+        Ok(Some(bytes)) => binschema::decode::<GatewayReport>(GatewayReport::SHAPE, &bytes)
             .ok_or_else(|| "it is of another version".to_owned()),
         Err(e) => Err(e.to_string()),
     };

@@ -9,14 +9,14 @@ use crate::config::{self, Config, LoadOptions, Loaded};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::store::credentials;
-use crate::supervise::notify::Supervisor;
+use crate::supervise::notify::SupervisorSocket;
 use crate::sys::pages;
 
 /// Loads the configuration, or the last good one, and runs until a signal ends it.
 ///
 /// # Errors
 /// Exit status 1 with the reason: a first start with a bad configuration, another instance, a taken port.
-pub fn run(args: &args::Gateway) -> Result<ExitCode> {
+pub fn run(args: &args::GatewayArgs) -> Result<ExitCode> {
     #[cfg(feature = "heap-profile")]
     let _profiler = dhat::Profiler::new_heap();
     pages::map_small_pieces();
@@ -97,7 +97,7 @@ fn load(options: &LoadOptions) -> Result<(Loaded, String)> {
                     }
                     // Nothing of us will run, so this is the only word on picoclaw.status.txt.
                     let told = format!("The assistant does not start: {errors}");
-                    Supervisor::from_environment().announce(&told);
+                    SupervisorSocket::from_environment().announce(&told);
                     Err(Error::new(
                         "the configuration has errors and there is no last good one; correct it (`picoclaw config check`) and start again",
                     ))

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::supervise::settings::Settings;
+use crate::supervise::settings::SupervisorSettings;
 use crate::{Error, Result, import, supervise};
 
 /// Takes what is on the boot partition, with the settings of `/etc/default/picoclaw` in the environment.
@@ -10,7 +10,7 @@ use crate::{Error, Result, import, supervise};
 /// # Errors
 /// A setting that cannot be used, an unknown user, a data or boot partition that cannot be written.
 pub fn run() -> Result<ExitCode> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = SupervisorSettings::read(|name| std::env::var(name).ok())?;
     if settings.boot.as_os_str().is_empty() {
         return Err(Error::new("PICOCLAW_BOOT names no boot partition"));
     }

@@ -13,7 +13,7 @@ use crate::proto::text;
 ///
 /// # Errors
 /// The program cannot start itself, or a run ends without its figures.
-pub fn run(args: &args::Membench) -> Result<ExitCode> {
+pub fn run(args: &args::MembenchArgs) -> Result<ExitCode> {
     let mut outputs = Vec::new();
     let mut all_passed = true;
     let bursts = args.burst.map_or(PUBLISHED_BURSTS.to_vec(), |one| vec![one]);

@@ -11,7 +11,7 @@ use crate::sys::terminal;
 ///
 /// # Errors
 /// The disk's; no passphrase; a configuration that cannot be read.
-pub fn run(args: &args::Onboard) -> Result<ExitCode> {
+pub fn run(args: &args::OnboardArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let keys = if args.enc { Some(super::auth::keys(&options)?) } else { None };
     config::onboard(&options, &mut terminal::TextOutput)?;

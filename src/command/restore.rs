@@ -17,7 +17,7 @@ use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::limits::{RESTORE_BYTES, RESTORE_ENTRIES, RESTORE_RATIO};
-use crate::proto::tar::{Entry, Event, Kind};
+use crate::proto::tar::{TarEntry, TarEvent, TarKind};
 use crate::proto::text::utf8;
 use crate::store::archive::{self, ArchiveLimits};
 use crate::store::swap::{self, Swap};
@@ -32,7 +32,7 @@ const WORKSPACE: &str = "restored-workspace";
 ///
 /// # Errors
 /// A running gateway, data in the way, an archive that is no backup or is broken, a full disk: nothing has changed then.
-pub fn run(args: &args::Restore) -> Result<ExitCode> {
+pub fn run(args: &args::RestoreArgs) -> Result<ExitCode> {
     let home = LoadOptions::from_process().home()?;
     if swap::holds_data(&home) && !args.force {
         let why = "holds data already; with --force it is moved aside and kept";
@@ -141,9 +141,9 @@ struct Unpacking {
 }
 
 impl Unpacking {
-    fn take(&mut self, event: Event<'_>) -> Result<()> {
+    fn take(&mut self, event: TarEvent<'_>) -> Result<()> {
         match event {
-            Event::Entry(entry) if self.files == 0 => {
+            TarEvent::Entry(entry) if self.files == 0 => {
                 if entry.path != MANIFEST || entry.size > MANIFEST_BYTES as u64 {
                     return Err(Error::new("this is no backup that picoclaw has made"));
                 }
@@ -151,13 +151,13 @@ impl Unpacking {
                 self.files = 1;
                 Ok(())
             }
-            Event::Entry(entry) => {
+            TarEvent::Entry(entry) => {
                 if let Some(manifest) = self.manifest.take() {
                     self.begin(&manifest)?;
                 }
                 self.entry(&entry).with_context(|| entry.path.clone())
             }
-            Event::Data(data) => match (&mut self.manifest, &mut self.open) {
+            TarEvent::Data(data) => match (&mut self.manifest, &mut self.open) {
                 (Some(manifest), _) => {
                     manifest.extend_from_slice(data);
                     Ok(())
@@ -178,7 +178,7 @@ impl Unpacking {
         Ok(())
     }
 
-    fn entry(&mut self, entry: &Entry) -> Result<()> {
+    fn entry(&mut self, entry: &TarEntry) -> Result<()> {
         self.open = None;
         let path = entry.path.trim_end_matches('/');
         let (top, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -193,11 +193,11 @@ impl Unpacking {
             _ => return Err(Error::new("a backup has no such place")),
         };
         match entry.kind {
-            Kind::Folder => {
+            TarKind::Folder => {
                 DirBuilder::new().recursive(true).mode(0o700).create(&target)?;
                 self.set_owner(&target, entry.mode | 0o700)
             }
-            Kind::File => {
+            TarKind::File => {
                 let mut options = OpenOptions::new();
                 options.write(true).create(true).truncate(true).mode(0o600);
                 options.custom_flags(libc::O_NOFOLLOW);

@@ -22,7 +22,7 @@ use crate::channel::sim::Sim;
 use crate::channel::{AnyChannel, Intake};
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::provider::Models;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
@@ -80,7 +80,7 @@ impl Replies {
 ///
 /// # Errors
 /// BURST is no number or 0, no temporary folder.
-pub fn run(args: &args::Simulate) -> Result<ExitCode> {
+pub fn run(args: &args::SimulateArgs) -> Result<ExitCode> {
     #[cfg(feature = "heap-profile")]
     let _profiler = dhat::Profiler::new_heap();
     pages::map_small_pieces();
@@ -104,7 +104,7 @@ pub fn run(args: &args::Simulate) -> Result<ExitCode> {
     phases.push(Phase::now("config-loaded", 0));
     let (journal, _) = Journal::open(&scratch.0.join("state"), Sessions::new(&config.home).dir());
     let models = Models::scripted(&config);
-    let agent = Rc::new(app::agent(config, models, Client::new()?, Rc::new(journal)));
+    let agent = Rc::new(app::agent(config, models, HttpClient::new()?, Rc::new(journal)));
     let executor = Rc::new(LocalExecutor::new());
     let replies = Rc::new(Replies {
         count: Cell::new(0),

@@ -7,7 +7,7 @@ use crate::args::{self, SkillsCommand};
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
 use crate::log;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::skill::fetch;
 use crate::skill::install::{InstallPaths, Installed};
 use crate::skill::load::Roots;
@@ -18,7 +18,7 @@ use crate::skill::source::Source;
 ///
 /// # Errors
 /// A configuration with errors; what the subcommand meets.
-pub fn run(args: &args::Skills) -> Result<ExitCode> {
+pub fn run(args: &args::SkillsArgs) -> Result<ExitCode> {
     log::start(log::Target::Stderr, "warn");
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
@@ -41,12 +41,12 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
         }
         SkillsCommand::Install(a) => {
             let source = Source::parse(&a.source, fetch::base(&config.tools.skills))?;
-            let http = Client::new()?;
+            let http = HttpClient::new()?;
             let done = async_io::block_on(fetch::install(&http, config, source, a.force))?;
             if a.json { json(&done) } else { format!("✓ {}", done.text()) }
         }
         SkillsCommand::Search(a) => {
-            let http = Client::new()?;
+            let http = HttpClient::new()?;
             let hits = async_io::block_on(fetch::search(&http, config, &a.query.join(" ")))?;
             if a.json { fetch::json(&hits).to_string() } else { fetch::listed(&hits) }
         }

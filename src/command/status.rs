@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::app::control::{self, Report};
+use crate::app::control::{self, GatewayReport};
 use crate::app::last_crash;
 use crate::args;
 use crate::config::{self, Config, LoadOptions, providers};
@@ -19,7 +19,7 @@ use crate::{import, supervise};
 ///
 /// # Errors
 /// A gateway that does not answer.
-pub fn run(args: &args::Status) -> Result<ExitCode> {
+pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     let loaded = config::load(&options);
     let home = options.home()?;
@@ -69,9 +69,9 @@ pub fn run(args: &args::Status) -> Result<ExitCode> {
 }
 
 /// What the running gateway says of itself; `None` where none runs.
-fn ask(home: &Path) -> Result<Option<Report>> {
+fn ask(home: &Path) -> Result<Option<GatewayReport>> {
     let Some(bytes) = control::ask(home, control::STATUS, &[])? else { return Ok(None) };
-    match binschema::decode::<Report>(Report::SHAPE, &bytes) {
+    match binschema::decode::<GatewayReport>(GatewayReport::SHAPE, &bytes) {
         Some(report) => Ok(Some(report)),
         None => Err(Error::new("the running gateway is of another version; restart it")),
     }
@@ -107,7 +107,7 @@ fn stopped(lines: &mut StatusOutput, config: Option<&Config>) {
     lines.put("tools", "tools", json!(tools));
 }
 
-fn running(lines: &mut StatusOutput, r: &Report) {
+fn running(lines: &mut StatusOutput, r: &GatewayReport) {
     lines.put("gateway", "Gateway", json!(format!("running, PID {}, up {} s", r.pid, r.uptime)));
     lines.put("config_in_force", "Config in force", json!(r.config));
     lines.put("durability", "durability", json!(r.durability));

@@ -13,7 +13,7 @@ use super::layers::{Layer, LayerKind, LoadOptions};
 use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
 use super::providers;
-use super::tree::{Kind as Shape, Node, Origin};
+use super::tree::{Node, NodeKind, Origin};
 use crate::proto::text::{number, size};
 
 /// Variables that are not keys, without `PICOCLAW_`: paths, the supervisor's settings, and what it passes to the gateway.
@@ -179,7 +179,7 @@ impl Reader<'_> {
         let node = match value_of(kind, text) {
             Ok(Value::Array(items)) => {
                 let items = items.into_iter().map(|item| Node::leaf(origin, item)).collect();
-                Some(Node { origin, kind: Shape::List(items) })
+                Some(Node { origin, kind: NodeKind::List(items) })
             }
             Ok(value) => Some(Node::leaf(origin, value)),
             Err(message) => self.fault(variable, message),

@@ -82,8 +82,8 @@ impl Walk<'_> {
 
     fn section<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) {
         match &node.kind {
-            tree::Kind::Map(_) => self.members(node, path),
-            tree::Kind::List(items) if matches!(path[..], ["model_list" | "channel_list"]) => {
+            tree::NodeKind::Map(_) => self.members(node, path),
+            tree::NodeKind::List(items) if matches!(path[..], ["model_list" | "channel_list"]) => {
                 for item in items {
                     let name = item.text_of("name").or(item.text_of("type")).unwrap_or_default();
                     path.push(name);
@@ -192,15 +192,15 @@ impl Walk<'_> {
 
 fn list_fault(node: &Node, good: fn(&Value) -> bool, of: &str) -> Option<(String, String)> {
     match &node.kind {
-        tree::Kind::Map(_) => {
+        tree::NodeKind::Map(_) => {
             Some((format!("an array of {of} is needed, this is an object"), String::new()))
         }
-        tree::Kind::Leaf(v) if good(v) => None,
-        tree::Kind::Leaf(_) => Some((
+        tree::NodeKind::Leaf(v) if good(v) => None,
+        tree::NodeKind::Leaf(_) => Some((
             format!("an array of {of} is needed, this is {}", node.kind_name()),
             String::new(),
         )),
-        tree::Kind::List(items) => {
+        tree::NodeKind::List(items) => {
             let bad = items.iter().position(|i| !i.value().is_some_and(good))?;
             let kind = items.get(bad).map_or("", Node::kind_name);
             Some((format!("an array of {of} is needed, element {bad} is {kind}"), String::new()))

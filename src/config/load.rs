@@ -293,7 +293,7 @@ fn fill_secrets(tree: &mut Node, patch: &Node, layers: &[Layer], findings: &mut 
                 "",
             );
         }
-        if let Some(Node { kind: tree::Kind::List(list), .. }) = tree.get_mut("model_list") {
+        if let Some(Node { kind: tree::NodeKind::List(list), .. }) = tree.get_mut("model_list") {
             for entry in found
                 .into_iter()
                 .filter_map(|i| Some((i, list.get(i)?.is_map())))

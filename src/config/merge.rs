@@ -6,7 +6,7 @@
 //! - an object patches by name. In `model_list` the key is a `model_name` (all entries of that name are patched) or
 //!   `name:N` (the Nth entry of that name, from 0); a name that is not there adds an entry; null removes.
 
-use super::tree::{Kind, Node};
+use super::tree::{Node, NodeKind};
 
 /// What happens to names in a patch that the list does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Unknown {
 
 /// Applies one layer, in its canonical shape, to the result of the lower ones.
 pub fn merge_layer(target: &mut Node, patch: Node, unknown: Unknown) {
-    let Kind::Map(entries) = patch.kind else { return };
+    let NodeKind::Map(entries) = patch.kind else { return };
     for (key, value) in entries {
         match &*key {
             "model_list" => merge_models(target, value, unknown),
@@ -45,7 +45,7 @@ pub fn merge_member(target: &mut Node, key: &str, patch: Node) {
 /// RFC 7396.
 pub fn merge(target: &mut Node, patch: Node) {
     match patch.kind {
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             if !target.is_map() {
                 *target = Node::map(patch.origin);
             }
@@ -75,17 +75,19 @@ pub fn models_named(list: &[Node], name: &str) -> Vec<usize> {
 
 fn merge_models(target: &mut Node, patch: Node, unknown: Unknown) {
     let by_name = match patch.kind {
-        Kind::Map(entries) => entries,
+        NodeKind::Map(entries) => entries,
         _ => return merge_member(target, "model_list", patch),
     };
-    let is_list = matches!(target.get("model_list").map(|n| &n.kind), Some(Kind::List(_)));
+    let is_list = matches!(target.get("model_list").map(|n| &n.kind), Some(NodeKind::List(_)));
     if !is_list {
         if unknown == Unknown::Skip {
             return;
         }
-        target.set("model_list", Node { origin: patch.origin, kind: Kind::List(Vec::new()) });
+        target.set("model_list", Node { origin: patch.origin, kind: NodeKind::List(Vec::new()) });
     }
-    let Some(Node { kind: Kind::List(list), .. }) = target.get_mut("model_list") else { return };
+    let Some(Node { kind: NodeKind::List(list), .. }) = target.get_mut("model_list") else {
+        return;
+    };
     for (name, value) in by_name {
         let found = models_named(list, &name);
         if value.is_null() {
@@ -112,7 +114,7 @@ fn merge_models(target: &mut Node, patch: Node, unknown: Unknown) {
 fn merge_channels(target: &mut Node, patch: Node, unknown: Unknown) {
     let origin = patch.origin;
     match patch.kind {
-        Kind::List(items) => {
+        NodeKind::List(items) => {
             let mut all = Node::map(origin);
             for mut item in items {
                 let name =
@@ -122,7 +124,7 @@ fn merge_channels(target: &mut Node, patch: Node, unknown: Unknown) {
             }
             target.set("channel_list", all);
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             if target.get("channel_list").is_none_or(|n| !n.is_map()) {
                 target.set("channel_list", Node::map(origin));
             }
@@ -133,7 +135,9 @@ fn merge_channels(target: &mut Node, patch: Node, unknown: Unknown) {
                 }
             }
         }
-        Kind::Leaf(_) => merge_member(target, "channel_list", Node { origin, kind: patch.kind }),
+        NodeKind::Leaf(_) => {
+            merge_member(target, "channel_list", Node { origin, kind: patch.kind })
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::layers::{self, Layer, LayerKind};
 use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
 use super::shapes;
-use super::tree::{Kind, Node, Origin};
+use super::tree::{Node, NodeKind, Origin};
 use crate::limits::SECRET_FILE_BYTES;
 use crate::proto::{json_pos, yaml};
 
@@ -51,7 +51,7 @@ pub(super) fn read(dir: &Path, index: u16, findings: &mut Findings) -> Option<(L
     // Positions are looked up in this one layer while the others are not complete yet.
     let here = |origin: Origin| Origin { layer: 0, at: origin.at };
     let mut patch = Node::map(root.origin);
-    let Kind::Map(entries) = root.kind else {
+    let NodeKind::Map(entries) = root.kind else {
         findings.error(
             own,
             here(root.origin),
@@ -86,12 +86,12 @@ pub(super) fn read(dir: &Path, index: u16, findings: &mut Findings) -> Option<(L
 fn convert(node: &yaml::Yaml, layer: u16) -> Option<Node> {
     let origin = Origin { layer, at: u32::try_from(node.at).unwrap_or(u32::MAX) };
     let kind = match &node.kind {
-        yaml::Kind::Null => return None,
-        yaml::Kind::Text(text) => Kind::Leaf(Value::String(text.clone())),
-        yaml::Kind::List(items) => {
-            Kind::List(items.iter().filter_map(|i| convert(i, layer)).collect())
+        yaml::YamlKind::Null => return None,
+        yaml::YamlKind::Text(text) => NodeKind::Leaf(Value::String(text.clone())),
+        yaml::YamlKind::List(items) => {
+            NodeKind::List(items.iter().filter_map(|i| convert(i, layer)).collect())
         }
-        yaml::Kind::Map(m) => Kind::Map(
+        yaml::YamlKind::Map(m) => NodeKind::Map(
             m.iter().filter_map(|(k, v)| Some((k.as_str().into(), convert(v, layer)?))).collect(),
         ),
     };
@@ -146,14 +146,14 @@ fn walk(
     meaning: SecretLookup<'_>,
 ) {
     match &mut node.kind {
-        Kind::Map(members) => {
+        NodeKind::Map(members) => {
             for (name, child) in members {
                 path.push(name.to_string());
                 walk(child, path, layers, findings, meaning);
                 path.pop();
             }
         }
-        Kind::List(items) => {
+        NodeKind::List(items) => {
             // Elements of model_list are entries; elements of a list of keys belong to the key itself.
             let entries = path.len() == 1;
             for (i, item) in items.iter_mut().enumerate() {
@@ -166,7 +166,7 @@ fn walk(
                 }
             }
         }
-        Kind::Leaf(Value::String(text)) => {
+        NodeKind::Leaf(Value::String(text)) => {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
             if !matches!(keys::find(&parts), KeyMatch::Key(key) if key.secret()) {
                 return;
@@ -183,7 +183,7 @@ fn walk(
                 }
             }
         }
-        Kind::Leaf(_) => {}
+        NodeKind::Leaf(_) => {}
     }
 }
 

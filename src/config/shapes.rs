@@ -14,7 +14,7 @@
 use serde_json::Value;
 
 use super::secret::is_placeholder;
-use super::tree::{Kind, Node};
+use super::tree::{Node, NodeKind};
 
 /// What upstream leaves in config.json for a value that is in `.security.yml`.
 const NOT_HERE: &str = "[NOT_HERE]";
@@ -83,9 +83,9 @@ pub fn scope_of(dimensions: &[&str]) -> Option<&'static str> {
 /// Calls `f` on every object in an object or array.
 fn for_each(list: &mut Node, f: fn(&mut Node)) {
     let nodes: Vec<&mut Node> = match &mut list.kind {
-        Kind::Map(m) => m.iter_mut().map(|(_, n)| n).collect(),
-        Kind::List(l) => l.iter_mut().collect(),
-        Kind::Leaf(_) => Vec::new(),
+        NodeKind::Map(m) => m.iter_mut().map(|(_, n)| n).collect(),
+        NodeKind::List(l) => l.iter_mut().collect(),
+        NodeKind::Leaf(_) => Vec::new(),
     };
     nodes.into_iter().filter(|n| n.is_map()).for_each(f);
 }
@@ -101,7 +101,7 @@ fn rename(node: &mut Node, from: &str, to: &str) {
 fn remove_comments(node: &mut Node) {
     let gone = |n: &Node| n.text() == Some(NOT_HERE);
     match &mut node.kind {
-        Kind::Map(map) => {
+        NodeKind::Map(map) => {
             map.retain(|(k, n)| !k.starts_with('_') && !k.starts_with("//") && !gone(n));
             map.retain_mut(|(_, n)| {
                 let had = !n.items().is_empty();
@@ -110,11 +110,11 @@ fn remove_comments(node: &mut Node) {
                 !(had && n.items().is_empty())
             });
         }
-        Kind::List(list) => {
+        NodeKind::List(list) => {
             list.retain(|n| !gone(n));
             list.iter_mut().for_each(remove_comments);
         }
-        Kind::Leaf(_) => {}
+        NodeKind::Leaf(_) => {}
     }
 }
 
@@ -135,7 +135,7 @@ fn rename_channels(root: &mut Node) {
 
 fn channel(entry: &mut Node) {
     let origin = entry.origin;
-    let Kind::Map(members) = &mut entry.kind else { return };
+    let NodeKind::Map(members) = &mut entry.kind else { return };
     let mut own = Vec::new();
     let mut i = 0;
     while let Some((key, _)) = members.get(i) {
@@ -169,14 +169,16 @@ fn merge_keys(entry: &mut Node) {
     };
     let empty = single.text() == Some("");
     let mut keys = match entry.remove("api_keys") {
-        Some(Node { kind: Kind::List(list), origin }) => Node { origin, kind: Kind::List(list) },
+        Some(Node { kind: NodeKind::List(list), origin }) => {
+            Node { origin, kind: NodeKind::List(list) }
+        }
         Some(other) if !other.is_null() => {
-            Node { origin: other.origin, kind: Kind::List(vec![other]) }
+            Node { origin: other.origin, kind: NodeKind::List(vec![other]) }
         }
         _ if single.is_null() => single.clone(),
-        _ => Node { origin: single.origin, kind: Kind::List(Vec::new()) },
+        _ => Node { origin: single.origin, kind: NodeKind::List(Vec::new()) },
     };
-    if let Kind::List(list) = &mut keys.kind {
+    if let NodeKind::List(list) = &mut keys.kind {
         if !empty && !single.is_null() {
             list.insert(0, single);
         }
@@ -187,10 +189,10 @@ fn merge_keys(entry: &mut Node) {
 
 /// Trims the texts of a list and keeps the first of equal ones.
 fn trim_and_dedup(keys: &mut Node) {
-    let Kind::List(list) = &mut keys.kind else { return };
+    let NodeKind::List(list) = &mut keys.kind else { return };
     let mut seen: Vec<String> = Vec::new();
     list.retain_mut(|node| {
-        let Kind::Leaf(Value::String(text)) = &mut node.kind else { return true };
+        let NodeKind::Leaf(Value::String(text)) = &mut node.kind else { return true };
         let trimmed = text.trim().to_owned();
         let new = !trimmed.is_empty() && !seen.contains(&trimmed);
         seen.push(trimmed.clone());
@@ -205,7 +207,7 @@ fn scope(session: &mut Node) {
     let Some(old) = session.remove("dm_scope") else { return };
     if session.get("dimensions").is_none() {
         let list = words.iter().map(|w| Node::leaf(old.origin, *w)).collect();
-        session.set("dimensions", Node { origin: old.origin, kind: Kind::List(list) });
+        session.set("dimensions", Node { origin: old.origin, kind: NodeKind::List(list) });
     }
 }
 

@@ -20,12 +20,12 @@ pub struct Node {
     /// Where it was written.
     pub origin: Origin,
     /// The value.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// The shapes of JSON.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum NodeKind {
     /// Object, in the file's order, keys unique.
     Map(Vec<(Box<str>, Node)>),
     /// Array.
@@ -37,30 +37,30 @@ pub enum Kind {
 impl Node {
     /// An empty object.
     pub fn map(origin: Origin) -> Node {
-        Node { origin, kind: Kind::Map(Vec::new()) }
+        Node { origin, kind: NodeKind::Map(Vec::new()) }
     }
     /// A scalar.
     pub fn leaf(origin: Origin, value: impl Into<Value>) -> Node {
-        Node { origin, kind: Kind::Leaf(value.into()) }
+        Node { origin, kind: NodeKind::Leaf(value.into()) }
     }
     /// The members, none where this is no object.
     pub fn entries(&self) -> &[(Box<str>, Node)] {
         match &self.kind {
-            Kind::Map(m) => m,
+            NodeKind::Map(m) => m,
             _ => &[],
         }
     }
     /// The members, for changing them.
     pub fn entries_mut(&mut self) -> &mut [(Box<str>, Node)] {
         match &mut self.kind {
-            Kind::Map(m) => m,
+            NodeKind::Map(m) => m,
             _ => &mut [],
         }
     }
     /// The elements, none where this is no array.
     pub fn items(&self) -> &[Node] {
         match &self.kind {
-            Kind::List(l) => l,
+            NodeKind::List(l) => l,
             _ => &[],
         }
     }
@@ -80,13 +80,13 @@ impl Node {
     pub fn set(&mut self, key: &str, node: Node) {
         if let Some(old) = self.get_mut(key) {
             *old = node;
-        } else if let Kind::Map(m) = &mut self.kind {
+        } else if let NodeKind::Map(m) = &mut self.kind {
             m.push((key.into(), node));
         }
     }
     /// Removes and returns a member.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
-        let Kind::Map(m) = &mut self.kind else { return None };
+        let NodeKind::Map(m) = &mut self.kind else { return None };
         let i = m.iter().position(|(k, _)| &**k == key)?;
         Some(m.remove(i).1)
     }
@@ -99,16 +99,16 @@ impl Node {
     }
     /// JSON null.
     pub fn is_null(&self) -> bool {
-        matches!(self.kind, Kind::Leaf(Value::Null))
+        matches!(self.kind, NodeKind::Leaf(Value::Null))
     }
     /// An object.
     pub fn is_map(&self) -> bool {
-        matches!(self.kind, Kind::Map(_))
+        matches!(self.kind, NodeKind::Map(_))
     }
     /// The scalar.
     pub fn value(&self) -> Option<&Value> {
         match &self.kind {
-            Kind::Leaf(v) => Some(v),
+            NodeKind::Leaf(v) => Some(v),
             _ => None,
         }
     }
@@ -127,28 +127,28 @@ impl Node {
     /// Strings and numbers of an array as texts; a lone string or number is an array of one.
     pub fn texts(&self) -> Vec<String> {
         match &self.kind {
-            Kind::List(l) => l.iter().filter_map(|n| n.value().and_then(scalar_text)).collect(),
-            Kind::Leaf(v) => scalar_text(v).into_iter().collect(),
-            Kind::Map(_) => Vec::new(),
+            NodeKind::List(l) => l.iter().filter_map(|n| n.value().and_then(scalar_text)).collect(),
+            NodeKind::Leaf(v) => scalar_text(v).into_iter().collect(),
+            NodeKind::Map(_) => Vec::new(),
         }
     }
     /// The plain JSON value.
     pub fn to_value(&self) -> Value {
         match &self.kind {
-            Kind::Leaf(v) => v.clone(),
-            Kind::List(l) => Value::Array(l.iter().map(Node::to_value).collect()),
-            Kind::Map(m) => object(m.iter().map(|(k, n)| (k.to_string(), n.to_value()))),
+            NodeKind::Leaf(v) => v.clone(),
+            NodeKind::List(l) => Value::Array(l.iter().map(Node::to_value).collect()),
+            NodeKind::Map(m) => object(m.iter().map(|(k, n)| (k.to_string(), n.to_value()))),
         }
     }
     /// The name of this kind of value, for messages.
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {
-            Kind::Map(_) => "an object",
-            Kind::List(_) => "an array",
-            Kind::Leaf(Value::Null) => "null",
-            Kind::Leaf(Value::Bool(_)) => "true or false",
-            Kind::Leaf(Value::Number(_)) => "a number",
-            Kind::Leaf(_) => "a string",
+            NodeKind::Map(_) => "an object",
+            NodeKind::List(_) => "an array",
+            NodeKind::Leaf(Value::Null) => "null",
+            NodeKind::Leaf(Value::Bool(_)) => "true or false",
+            NodeKind::Leaf(Value::Number(_)) => "a number",
+            NodeKind::Leaf(_) => "a string",
         }
     }
 }
@@ -193,7 +193,7 @@ fn build(
             }
             return Ok(map);
         }
-        Some(b'[') => Kind::List(
+        Some(b'[') => NodeKind::List(
             json_pos::items(text, value_at)
                 .map(|item| build(text, layer, item.value, item.at, twice))
                 .collect::<Result<_, _>>()?,
@@ -207,7 +207,7 @@ fn build(
                 let what = what.split(" at line ").next().unwrap_or_default();
                 (value_at, format!("not a JSON value: {what}"))
             })?;
-            Kind::Leaf(value)
+            NodeKind::Leaf(value)
         }
     };
     Ok(Node { origin, kind })

@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::status::Report;
+use self::status::ImportStatus;
 use self::table::{Destination, TABLE, Validity};
 use crate::proto::text;
 use crate::sys::service::{Identity, as_user};
@@ -37,10 +37,10 @@ pub struct ImportPaths {
 
 /// Takes everything there is. Errors are those of the data partition or a card that cannot be written; what is wrong
 /// with a file is in the report.
-pub fn accept(places: &ImportPaths, identity: Option<&Identity>) -> Result<Report> {
+pub fn accept(places: &ImportPaths, identity: Option<&Identity>) -> Result<ImportStatus> {
     let boot = &places.boot;
     let memory = places.system.join("import.txt");
-    let mut report = Report { taken: remembered(&memory), broken: Vec::new() };
+    let mut report = ImportStatus { taken: remembered(&memory), broken: Vec::new() };
     let (mut taken, mut doomed) = (Vec::new(), Vec::new());
     for entry in TABLE.iter().filter(|e| e.everywhere || places.own_image) {
         let verdict = match files::read(&boot.join(entry.name)) {
@@ -173,7 +173,7 @@ mod tests {
         fn lay(&self, name: &str, bytes: &[u8]) {
             fs::write(self.0.boot.join(name), bytes).expect("lay");
         }
-        fn accept(&self) -> Report {
+        fn accept(&self) -> ImportStatus {
             accept(&self.0, None).expect("accepted")
         }
         fn on_card(&self) -> Vec<String> {

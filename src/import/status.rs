@@ -12,14 +12,14 @@ pub const NAME: &str = "picoclaw.status.txt";
 
 /// What import did, in lines for a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ImportStatus {
     /// Names taken, on this start or the last one that took any.
     pub taken: Vec<String>,
     /// Name and what is wrong with it.
     pub broken: Vec<(String, String)>,
 }
 
-impl Report {
+impl ImportStatus {
     /// Plain lines.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn reports() {
-        let mut report = Report::default();
+        let mut report = ImportStatus::default();
         assert!(report.text().starts_with("Nothing was taken"));
         report.taken = vec!["picoclaw.json".into(), "hostname".into()];
         report.broken = vec![("wifi.pass".into(), "5 characters".into())];

@@ -27,7 +27,7 @@ pub enum Validity {
 }
 
 /// One line of the table.
-pub struct Entry {
+pub struct BootFile {
     /// Name on the boot partition.
     pub name: &'static str,
     /// Where it goes.
@@ -41,31 +41,31 @@ pub struct Entry {
 }
 
 /// Every file that is looked at; anything else on the partition is left alone.
-pub static TABLE: &[Entry] = &[
-    Entry::of("picoclaw.json", Destination::Home("config.d/50-boot.json"), json).everywhere(),
-    Entry::of("wifi.ssid", Destination::System("wifi.ssid"), ssid),
-    Entry::of("wifi.pass", Destination::System("wifi.pass"), passphrase),
-    Entry::of("wifi.sta", Destination::System("wifi.sta"), flag).flag(),
-    Entry::of("hostname", Destination::System("hostname"), hostname),
-    Entry::of("resolv.conf", Destination::System("resolv.conf"), resolv_conf),
-    Entry::of("usb.ncm", Destination::System("usb.ncm"), flag).flag(),
-    Entry::of("authorized_keys", Destination::System("authorized_keys"), authorized_keys),
-    Entry::of("root.hash", Destination::System("root.hash"), hash),
+pub static TABLE: &[BootFile] = &[
+    BootFile::of("picoclaw.json", Destination::Home("config.d/50-boot.json"), json).everywhere(),
+    BootFile::of("wifi.ssid", Destination::System("wifi.ssid"), ssid),
+    BootFile::of("wifi.pass", Destination::System("wifi.pass"), passphrase),
+    BootFile::of("wifi.sta", Destination::System("wifi.sta"), flag).flag(),
+    BootFile::of("hostname", Destination::System("hostname"), hostname),
+    BootFile::of("resolv.conf", Destination::System("resolv.conf"), resolv_conf),
+    BootFile::of("usb.ncm", Destination::System("usb.ncm"), flag).flag(),
+    BootFile::of("authorized_keys", Destination::System("authorized_keys"), authorized_keys),
+    BootFile::of("root.hash", Destination::System("root.hash"), hash),
 ];
 
-impl Entry {
+impl BootFile {
     const fn of(
         name: &'static str,
         place: Destination,
         read: fn(&str) -> Result<Vec<u8>, String>,
-    ) -> Entry {
-        Entry { name, place, everywhere: false, read, flag: false }
+    ) -> BootFile {
+        BootFile { name, place, everywhere: false, read, flag: false }
     }
-    const fn everywhere(self) -> Entry {
-        Entry { everywhere: true, ..self }
+    const fn everywhere(self) -> BootFile {
+        BootFile { everywhere: true, ..self }
     }
-    const fn flag(self) -> Entry {
-        Entry { flag: true, ..self }
+    const fn flag(self) -> BootFile {
+        BootFile { flag: true, ..self }
     }
 
     /// Judges a file's contents.

@@ -9,7 +9,7 @@ use futures_rustls::TlsConnector;
 use rustls_pki_types::ServerName;
 
 use super::error::{HttpError, HttpErrorKind, seconds};
-use super::http::{Guard, Inner};
+use super::http::{AddressFilter, Inner};
 use super::route::Route;
 use super::stream::{Stream, within};
 use super::tunnel;
@@ -21,7 +21,7 @@ use crate::proto::url::{Url, host_port};
 pub(super) async fn dial(
     client: &Inner,
     route: &Route,
-    guard: Option<Guard<'_>>,
+    guard: Option<AddressFilter<'_>>,
 ) -> Result<Stream, HttpError> {
     let stream = match &route.proxy {
         None => Stream::Plain(direct(client, route, &route.host, route.port, guard).await?),
@@ -76,7 +76,7 @@ async fn direct(
     route: &Route,
     host: &str,
     port: u16,
-    guard: Option<Guard<'_>>,
+    guard: Option<AddressFilter<'_>>,
 ) -> Result<TcpStream, HttpError> {
     let all = addresses(client, route, host).await?;
     let mut failed = None;
@@ -115,7 +115,7 @@ async fn via_proxy(
     client: &Inner,
     route: &Route,
     proxy: &Url,
-    guard: Option<Guard<'_>>,
+    guard: Option<AddressFilter<'_>>,
 ) -> Result<Stream, HttpError> {
     if route.is_absolute(guard.is_some()) {
         return direct(client, route, &proxy.host, proxy.port, None).await.map(Stream::Plain);

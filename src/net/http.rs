@@ -28,7 +28,7 @@ pub use super::resolve::Lookup;
 pub use super::response::Response;
 
 /// Which addresses a request may go to: false for one that may not be contacted.
-pub type Guard<'a> = &'a dyn Fn(IpAddr) -> bool;
+pub type AddressFilter<'a> = &'a dyn Fn(IpAddr) -> bool;
 
 /// One request.
 pub struct Request<'a> {
@@ -52,7 +52,7 @@ pub struct Request<'a> {
     /// (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
     pub proxy: &'a str,
     /// Checked against every address just before it is connected to.
-    pub guard: Option<Guard<'a>>,
+    pub guard: Option<AddressFilter<'a>>,
 }
 
 impl<'a> Request<'a> {
@@ -110,7 +110,7 @@ impl Options {
 
 /// The client; cheap to clone, one per process.
 #[derive(Clone)]
-pub struct Client(Rc<Inner>);
+pub struct HttpClient(Rc<Inner>);
 
 pub(super) struct Inner {
     tls: OnceCell<Arc<ClientConfig>>,
@@ -120,20 +120,20 @@ pub(super) struct Inner {
     clock: fn() -> bool,
 }
 
-impl Client {
+impl HttpClient {
     /// Reads `SSL_CERT_FILE` and the proxy variables; an error names the invalid one.
-    pub fn new() -> crate::Result<Client> {
-        Client::with(Options::from_env()?)
+    pub fn new() -> crate::Result<HttpClient> {
+        HttpClient::with(Options::from_env()?)
     }
 
     /// A client that ignores the environment.
-    pub fn with(options: Options) -> crate::Result<Client> {
+    pub fn with(options: Options) -> crate::Result<HttpClient> {
         let tls = OnceCell::new();
         if let Some(file) = options.cert_file {
             // Read at once, so that an invalid file is an error at startup.
             let _ = tls.set(tls::config(Some(&file))?);
         }
-        Ok(Client(Rc::new(Inner {
+        Ok(HttpClient(Rc::new(Inner {
             tls,
             pool: Pool::new(),
             resolver: Resolver::new(options.lookup),

@@ -10,7 +10,7 @@ use super::route::Route;
 use super::stream::Stream;
 use super::upload::Splice;
 use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES};
-use crate::proto::http1::{Body, Head, HeadReader};
+use crate::proto::http1::{BodyState, Head, HeadReader};
 
 /// A response whose body the caller reads. If it is dropped before the body's end, its connection is
 /// closed.
@@ -18,7 +18,7 @@ pub struct Response {
     /// Status code.
     pub status: u16,
     head: Head,
-    body: Body,
+    body: BodyState,
     wire: BufferedStream,
     keep: bool,
 }
@@ -126,7 +126,7 @@ impl Exchange<'_> {
         wire: &mut BufferedStream,
         first_byte: Duration,
         answered: &mut bool,
-    ) -> Result<(Head, Body), HttpError> {
+    ) -> Result<(Head, BodyState), HttpError> {
         let mut reader = HeadReader::default();
         let mut until = Instant::now() + first_byte;
         let mut interim = 0;
@@ -242,7 +242,7 @@ impl Response {
                 Ok(0) => {
                     self.wire.stream = None;
                     let ended = self.body.end();
-                    self.body = Body::Length(0);
+                    self.body = BodyState::Length(0);
                     ended.map_err(|e| self.wire.error(HttpErrorKind::Broken, e))?;
                 }
                 Ok(_) => {}

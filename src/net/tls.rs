@@ -13,7 +13,7 @@ use futures_rustls::rustls::{ClientConfig, Error as TlsError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, TrustAnchor};
 
-use self::sessions::Sessions;
+use self::sessions::TlsSessionCache;
 use self::verifier::Verifier;
 use crate::error::Context;
 use crate::limits::{TLS_CERT_FILE_BYTES, TLS_EXTRA_ROOTS};
@@ -58,7 +58,7 @@ pub(super) fn config(cert_file: Option<&Path>) -> Result<Arc<ClientConfig>> {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.resumption = Resumption::store(Arc::new(Sessions::default()));
+    config.resumption = Resumption::store(Arc::new(TlsSessionCache::default()));
     Ok(Arc::new(config))
 }
 

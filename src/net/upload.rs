@@ -18,14 +18,14 @@ pub struct Splice {
     /// Its offset in [`super::http::Request::body`].
     pub at: usize,
     /// Its kind.
-    pub content: Content,
+    pub content: SpliceContent,
     /// Bytes of it that are sent; what has become shorter breaks the request off.
     pub bytes: u64,
 }
 
 /// What a [`Splice`] sends.
 #[derive(Clone)]
-pub enum Content {
+pub enum SpliceContent {
     /// A file from its beginning, whatever its position.
     Raw(Arc<File>),
     /// The same as base64 (RFC 4648, section 4).
@@ -65,7 +65,7 @@ impl Splice {
     /// Bytes it takes in the body.
     pub fn length(&self) -> u64 {
         match self.content {
-            Content::Base64(_) => self.bytes.div_ceil(3) * 4,
+            SpliceContent::Base64(_) => self.bytes.div_ceil(3) * 4,
             _ => self.bytes,
         }
     }
@@ -75,7 +75,7 @@ impl Splice {
     /// # Errors
     /// The disk's.
     pub async fn measure(&mut self) -> io::Result<()> {
-        let Content::Made(pieces) = &self.content else { return Ok(()) };
+        let SpliceContent::Made(pieces) = &self.content else { return Ok(()) };
         let pieces = pieces.clone();
         let measured = spawn_blocking(move || -> io::Result<u64> {
             let (mut next, mut length, mut out) = (Some(0), 0, Vec::new());
@@ -93,7 +93,7 @@ impl Splice {
     /// Sends it, waiting no longer than `idle` for each piece.
     pub(super) async fn write(&self, stream: &mut Stream, idle: Duration) -> io::Result<()> {
         match &self.content {
-            Content::Made(pieces) => {
+            SpliceContent::Made(pieces) => {
                 let (mut next, mut out, mut left) = (Some(0), Vec::new(), self.bytes);
                 while let Some(n) = next {
                     let pieces = pieces.clone();
@@ -110,9 +110,9 @@ impl Splice {
                 if left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
             }
             #[cfg(feature = "media")]
-            Content::Raw(file) => self.write_file(stream, file, false, idle).await,
+            SpliceContent::Raw(file) => self.write_file(stream, file, false, idle).await,
             #[cfg(feature = "media")]
-            Content::Base64(file) => self.write_file(stream, file, true, idle).await,
+            SpliceContent::Base64(file) => self.write_file(stream, file, true, idle).await,
             // Nothing of this build puts a file into a request.
             #[cfg(not(feature = "media"))]
             _ => Err(io::ErrorKind::Unsupported.into()),
@@ -161,7 +161,7 @@ impl MultipartForm {
         MultipartForm {
             kind: ["multipart/form-data; boundary=", &mark[2..]].concat(),
             body: body.into_bytes(),
-            files: [Splice { at, content: Content::Raw(file), bytes }],
+            files: [Splice { at, content: SpliceContent::Raw(file), bytes }],
         }
     }
 }

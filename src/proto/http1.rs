@@ -148,9 +148,9 @@ impl Head {
     }
 
     /// How the body ends (RFC 9112, section 6.3). `method` is the request's.
-    pub fn body(&self, method: &str) -> Result<Body, Malformed> {
+    pub fn body(&self, method: &str) -> Result<BodyState, Malformed> {
         if method == "HEAD" || self.is_interim() || matches!(self.status, 204 | 304) {
-            return Ok(Body::Length(0));
+            return Ok(BodyState::Length(0));
         }
         let mut codings = self
             .values("transfer-encoding")
@@ -159,8 +159,10 @@ impl Head {
             .filter(|t| !t.is_empty());
         if let Some(coding) = codings.next() {
             return match codings.next() {
-                None if coding.eq_ignore_ascii_case(b"chunked") => Ok(Body::Chunked(Chunk::Size)),
-                None if coding.eq_ignore_ascii_case(b"identity") => Ok(Body::UntilClose),
+                None if coding.eq_ignore_ascii_case(b"chunked") => {
+                    Ok(BodyState::Chunked(ChunkState::Size))
+                }
+                None if coding.eq_ignore_ascii_case(b"identity") => Ok(BodyState::UntilClose),
                 _ => Err("the response has an unknown transfer coding"),
             };
         }
@@ -171,7 +173,7 @@ impl Head {
                 return Err("the response has two different lengths");
             }
         }
-        Ok(length.map_or(Body::UntilClose, Body::Length))
+        Ok(length.map_or(BodyState::UntilClose, BodyState::Length))
     }
 }
 
@@ -184,18 +186,18 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 /// What is left of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
+pub enum BodyState {
     /// So many bytes.
     Length(u64),
     /// Chunks (RFC 9112, section 7.1).
-    Chunked(Chunk),
+    Chunked(ChunkState),
     /// Everything until the end of the connection.
     UntilClose,
 }
 
 /// The state of the chunked coding at the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chunk {
+pub enum ChunkState {
     /// At the start of a size line.
     Size,
     /// Inside the size line: the size so far, and bytes of the line.
@@ -212,29 +214,29 @@ pub enum Chunk {
     Done,
 }
 
-impl Body {
+impl BodyState {
     /// Whether the whole body has been returned.
     pub fn is_done(&self) -> bool {
-        matches!(self, Body::Length(0) | Body::Chunked(Chunk::Done))
+        matches!(self, BodyState::Length(0) | BodyState::Chunked(ChunkState::Done))
     }
 
     /// Content-Length, as far as it is still to come.
     pub fn left(&self) -> Option<u64> {
-        if let Body::Length(n) = self { Some(*n) } else { None }
+        if let BodyState::Length(n) = self { Some(*n) } else { None }
     }
 
     /// Consumes coded bytes from `input`, returns the next piece of the body; empty if more input is needed or the
     /// body is done. Bytes left in `input` after the end are not part of the response.
     pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
         match self {
-            Body::UntilClose => Ok(std::mem::take(input)),
-            Body::Length(left) => Ok(take(input, left)),
-            Body::Chunked(state) => {
-                while !input.is_empty() && *state != Chunk::Done {
-                    if let Chunk::Data(left) = state {
+            BodyState::UntilClose => Ok(std::mem::take(input)),
+            BodyState::Length(left) => Ok(take(input, left)),
+            BodyState::Chunked(state) => {
+                while !input.is_empty() && *state != ChunkState::Done {
+                    if let ChunkState::Data(left) = state {
                         let piece = take(input, left);
                         if *left == 0 {
-                            *state = Chunk::DataEnd;
+                            *state = ChunkState::DataEnd;
                         }
                         return Ok(piece);
                     }
@@ -248,7 +250,7 @@ impl Body {
 
     /// The connection has ended, which is only valid at the body's end.
     pub fn end(&self) -> Result<(), Malformed> {
-        if self.is_done() || *self == Body::UntilClose {
+        if self.is_done() || *self == BodyState::UntilClose {
             Ok(())
         } else {
             Err("the response was cut off")
@@ -264,34 +266,35 @@ fn take<'a>(input: &mut &'a [u8], left: &mut u64) -> &'a [u8] {
     piece
 }
 
-impl Chunk {
-    fn step(self, b: u8) -> Result<Chunk, Malformed> {
+impl ChunkState {
+    fn step(self, b: u8) -> Result<ChunkState, Malformed> {
         const WRONG: Malformed = "the response's chunks are malformed";
         // Size lines and trailers share the head's limit.
         let longer = |n: u32| if n as usize >= HTTP_HEAD_BYTES { Err(WRONG) } else { Ok(n + 1) };
-        let sized = |size| if size == 0 { Chunk::Trailer(0, false) } else { Chunk::Data(size) };
+        let sized =
+            |size| if size == 0 { ChunkState::Trailer(0, false) } else { ChunkState::Data(size) };
         Ok(match (self, b) {
-            (Chunk::Size, _) => {
-                Chunk::Digits(u64::from(char::from(b).to_digit(16).ok_or(WRONG)?), 1)
+            (ChunkState::Size, _) => {
+                ChunkState::Digits(u64::from(char::from(b).to_digit(16).ok_or(WRONG)?), 1)
             }
-            (Chunk::Digits(size, _) | Chunk::Extension(size, _), b'\n') => sized(size),
-            (Chunk::Digits(size, n), b';' | b' ' | b'\t' | b'\r') => {
-                Chunk::Extension(size, longer(n)?)
+            (ChunkState::Digits(size, _) | ChunkState::Extension(size, _), b'\n') => sized(size),
+            (ChunkState::Digits(size, n), b';' | b' ' | b'\t' | b'\r') => {
+                ChunkState::Extension(size, longer(n)?)
             }
-            (Chunk::Digits(size, n), _) => {
+            (ChunkState::Digits(size, n), _) => {
                 let digit = u64::from(char::from(b).to_digit(16).ok_or(WRONG)?);
                 let size = size.checked_mul(16).and_then(|s| s.checked_add(digit)).ok_or(WRONG)?;
-                Chunk::Digits(size, longer(n)?)
+                ChunkState::Digits(size, longer(n)?)
             }
-            (Chunk::Extension(size, n), _) => Chunk::Extension(size, longer(n)?),
-            (Chunk::DataEnd, b'\r') => Chunk::DataEnd,
-            (Chunk::DataEnd, b'\n') => Chunk::Size,
-            (Chunk::DataEnd, _) => return Err(WRONG),
-            (Chunk::Trailer(_, false), b'\n') => Chunk::Done,
-            (Chunk::Trailer(n, _), b'\n') => Chunk::Trailer(longer(n)?, false),
-            (Chunk::Trailer(n, any), b'\r') => Chunk::Trailer(longer(n)?, any),
-            (Chunk::Trailer(n, _), _) => Chunk::Trailer(longer(n)?, true),
-            (state @ (Chunk::Data(_) | Chunk::Done), _) => state,
+            (ChunkState::Extension(size, n), _) => ChunkState::Extension(size, longer(n)?),
+            (ChunkState::DataEnd, b'\r') => ChunkState::DataEnd,
+            (ChunkState::DataEnd, b'\n') => ChunkState::Size,
+            (ChunkState::DataEnd, _) => return Err(WRONG),
+            (ChunkState::Trailer(_, false), b'\n') => ChunkState::Done,
+            (ChunkState::Trailer(n, _), b'\n') => ChunkState::Trailer(longer(n)?, false),
+            (ChunkState::Trailer(n, any), b'\r') => ChunkState::Trailer(longer(n)?, any),
+            (ChunkState::Trailer(n, _), _) => ChunkState::Trailer(longer(n)?, true),
+            (state @ (ChunkState::Data(_) | ChunkState::Done), _) => state,
         })
     }
 }

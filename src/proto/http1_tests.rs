@@ -4,7 +4,7 @@ use super::*;
 fn read(method: &str, pieces: &[&[u8]]) -> Result<(u16, Vec<u8>, Vec<u8>), Malformed> {
     let mut reader = HeadReader::default();
     let mut head = None;
-    let mut body = Body::Length(0);
+    let mut body = BodyState::Length(0);
     let mut out = Vec::new();
     let mut left = Vec::new();
     for piece in pieces {

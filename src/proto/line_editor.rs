@@ -4,7 +4,7 @@
 
 /// The effect of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum EditorEvent {
     /// Line or cursor changed: redraw.
     Changed,
     /// Enter: the finished line.
@@ -50,7 +50,7 @@ impl LineEditor {
     }
 
     /// Takes one byte from the terminal.
-    pub fn feed(&mut self, byte: u8) -> Option<Event> {
+    pub fn feed(&mut self, byte: u8) -> Option<EditorEvent> {
         self.pending.push(byte);
         if self.pending[0] == 0x1b {
             return self.escape();
@@ -65,7 +65,7 @@ impl LineEditor {
                 self.pending.clear();
                 self.line.insert(self.cursor, c?);
                 self.cursor += 1;
-                Some(Event::Changed)
+                Some(EditorEvent::Changed)
             }
             Err(e) if e.error_len().is_none() && self.pending.len() < 4 => None,
             Err(_) => {
@@ -75,7 +75,7 @@ impl LineEditor {
         }
     }
 
-    fn escape(&mut self) -> Option<Event> {
+    fn escape(&mut self) -> Option<EditorEvent> {
         let sequence = &self.pending[1..];
         let complete = match sequence {
             [] | [b'['] | [b'O'] => return None,
@@ -102,11 +102,11 @@ impl LineEditor {
         }
     }
 
-    fn control(&mut self, byte: u8) -> Option<Event> {
+    fn control(&mut self, byte: u8) -> Option<EditorEvent> {
         match byte {
             b'\r' | b'\n' => return Some(self.enter()),
-            3 => return Some(Event::Leave),
-            4 if self.line.is_empty() => return Some(Event::Leave),
+            3 => return Some(EditorEvent::Leave),
+            4 if self.line.is_empty() => return Some(EditorEvent::Leave),
             _ => {}
         }
         match byte {
@@ -131,7 +131,7 @@ impl LineEditor {
         }
     }
 
-    fn enter(&mut self) -> Event {
+    fn enter(&mut self) -> EditorEvent {
         let line: String = std::mem::take(&mut self.line).into_iter().collect();
         self.cursor = 0;
         self.browsing = None;
@@ -141,20 +141,20 @@ impl LineEditor {
                 self.history.remove(0);
             }
         }
-        Event::Line(line)
+        EditorEvent::Line(line)
     }
 
-    fn move_to(&mut self, cursor: usize) -> Option<Event> {
+    fn move_to(&mut self, cursor: usize) -> Option<EditorEvent> {
         self.cursor = cursor.min(self.line.len());
-        Some(Event::Changed)
+        Some(EditorEvent::Changed)
     }
 
-    fn delete(&mut self, from: usize, to: usize) -> Option<Event> {
+    fn delete(&mut self, from: usize, to: usize) -> Option<EditorEvent> {
         self.line.drain(from.min(self.line.len())..to.min(self.line.len()));
         self.move_to(from)
     }
 
-    fn browse(&mut self, back: bool) -> Option<Event> {
+    fn browse(&mut self, back: bool) -> Option<EditorEvent> {
         let (index, typed) = match self.browsing.take() {
             Some(at) => at,
             None => (self.history.len(), self.line.clone()),
@@ -225,7 +225,7 @@ mod tests {
         let mut editor = LineEditor::new(vec![], 2);
         for line in ["a", "b", "b", "c"] {
             line.bytes().for_each(|b| drop(editor.feed(b)));
-            assert_eq!(editor.feed(b'\r'), Some(Event::Line(line.into())));
+            assert_eq!(editor.feed(b'\r'), Some(EditorEvent::Line(line.into())));
         }
         assert_eq!(editor.history(), ["b", "c"]);
     }
@@ -233,9 +233,9 @@ mod tests {
     #[test]
     fn control_c_and_an_empty_control_d_leave() {
         let mut editor = LineEditor::new(vec![], 2);
-        assert_eq!(editor.feed(4), Some(Event::Leave));
+        assert_eq!(editor.feed(4), Some(EditorEvent::Leave));
         editor.feed(b'x');
-        assert_eq!(editor.feed(4), Some(Event::Changed));
-        assert_eq!(editor.feed(3), Some(Event::Leave));
+        assert_eq!(editor.feed(4), Some(EditorEvent::Changed));
+        assert_eq!(editor.feed(3), Some(EditorEvent::Leave));
     }
 }

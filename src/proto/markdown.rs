@@ -10,7 +10,7 @@ pub(crate) use inline::{boundary, escape};
 
 /// The kind of a block of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BlockKind {
     /// Lines of white space.
     Blank,
     /// A fenced code block, to its end or the end of the text.
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 
 /// A run of lines: what it is and where it ends (line break included).
 pub(crate) struct Block {
-    pub(crate) kind: Kind,
+    pub(crate) kind: BlockKind,
     pub(crate) end: usize,
 }
 
@@ -80,19 +80,19 @@ fn quote(line: &str) -> Option<&str> {
     (text.len() < before.len()).then_some(text)
 }
 
-fn kind(line: &str) -> Kind {
+fn kind(line: &str) -> BlockKind {
     if line.trim().is_empty() {
-        Kind::Blank
+        BlockKind::Blank
     } else if fence(line).is_some() {
-        Kind::Fence
+        BlockKind::Fence
     } else if quote(line).is_some() {
-        Kind::Quote
+        BlockKind::Quote
     } else if heading(line).is_some() {
-        Kind::Heading
+        BlockKind::Heading
     } else if bullet(line).is_some() {
-        Kind::Bullet
+        BlockKind::Bullet
     } else {
-        Kind::Paragraph
+        BlockKind::Paragraph
     }
 }
 
@@ -104,8 +104,8 @@ pub(crate) fn block(text: &str, from: usize) -> Option<Block> {
     let (first, mut end) = line(text, from);
     let kind = kind(first);
     match kind {
-        Kind::Heading | Kind::Bullet => {}
-        Kind::Fence => {
+        BlockKind::Heading | BlockKind::Bullet => {}
+        BlockKind::Fence => {
             let (mark, length, _) = fence(first)?;
             while end < text.len() {
                 let (next, after) = line(text, end);
@@ -115,7 +115,7 @@ pub(crate) fn block(text: &str, from: usize) -> Option<Block> {
                 }
             }
         }
-        Kind::Blank | Kind::Quote | Kind::Paragraph => {
+        BlockKind::Blank | BlockKind::Quote | BlockKind::Paragraph => {
             while end < text.len() {
                 let (next, after) = line(text, end);
                 if self::kind(next) != kind {
@@ -142,12 +142,12 @@ fn blocks(text: &str, out: &mut String, quoted: bool) {
         let whole = &text[at..end];
         let body = whole.strip_suffix('\n').unwrap_or(whole);
         match kind {
-            Kind::Blank => {
+            BlockKind::Blank => {
                 // The indentation of an empty line is ignored.
                 out.extend(body.bytes().filter(|b| *b == b'\n').map(char::from));
             }
-            Kind::Fence => code_block(body, out),
-            Kind::Quote => {
+            BlockKind::Fence => code_block(body, out),
+            BlockKind::Quote => {
                 let mut inner = String::with_capacity(body.len());
                 for (n, line) in body.split('\n').enumerate() {
                     if n > 0 {
@@ -164,18 +164,18 @@ fn blocks(text: &str, out: &mut String, quoted: bool) {
                     out.push_str("</blockquote>");
                 }
             }
-            Kind::Heading => {
+            BlockKind::Heading => {
                 out.push_str("<b>");
                 inline::render_bold(heading(body.trim_end()).unwrap_or(body), out);
                 out.push_str("</b>");
             }
-            Kind::Bullet => {
+            BlockKind::Bullet => {
                 let (indent, item) = bullet(body).unwrap_or(("", body));
                 out.push_str(indent);
                 out.push_str("• ");
                 inline::render(item, out);
             }
-            Kind::Paragraph => inline::render(body, out),
+            BlockKind::Paragraph => inline::render(body, out),
         }
         if body.len() < whole.len() {
             out.push('\n');

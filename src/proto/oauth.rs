@@ -7,7 +7,7 @@ use super::base64::URL;
 use crate::limits::AUTH_INTERVAL;
 
 /// A started sign-in that waits for the user to enter the code.
-pub struct Device {
+pub struct DeviceCode {
     /// The server's id for it.
     pub id: String,
     /// The code to enter.
@@ -58,7 +58,7 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 /// The answer that starts a sign-in; `None` if it is invalid.
-pub fn device(body: &str) -> Option<Device> {
+pub fn device(body: &str) -> Option<DeviceCode> {
     let value = parse(body);
     let code = ["user_code", "usercode"].map(|name| text(&value, name));
     let code = code.into_iter().find(|c| !c.is_empty())?;
@@ -68,7 +68,7 @@ pub fn device(body: &str) -> Option<Device> {
         return None;
     }
     let interval = number(&value["interval"]).filter(|n| *n > 0).unwrap_or(AUTH_INTERVAL.0);
-    Some(Device { id, code, interval: interval.min(AUTH_INTERVAL.1) })
+    Some(DeviceCode { id, code, interval: interval.min(AUTH_INTERVAL.1) })
 }
 
 /// The answer to a poll. An answer that is not understood counts as "not yet": the wait has its own time limit.

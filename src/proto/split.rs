@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::markdown::{self, Kind};
+use super::markdown::{self, BlockKind};
 use super::utf16;
 
 /// Units of a fence's first line, and of its marks, that are repeated in the next part; longer ones are not.
@@ -135,11 +135,12 @@ impl<'a> Parts<'a> {
             }
             // A code block that fits into one message is moved to the next part earlier.
             let body = &self.text[start..block.end];
-            let whole = block.kind == Kind::Fence && utf16::floor(body, self.limit) == body.len();
+            let whole =
+                block.kind == BlockKind::Fence && utf16::floor(body, self.limit) == body.len();
             if filled >= room / if whole { 4 } else { 2 } && filled > 0 {
                 break;
             }
-            if block.kind == Kind::Fence {
+            if block.kind == BlockKind::Fence {
                 let (first, after) = markdown::line(self.text, start);
                 let header = first.trim();
                 let marks = markdown::fence(first).map_or("", |(_, length, _)| &header[..length]);
@@ -157,7 +158,7 @@ impl<'a> Parts<'a> {
             }
             let at = start + inside(body, hard - start);
             let in_line = !self.text[..at].ends_with('\n');
-            let quoted = block.kind == Kind::Quote && in_line && at > start;
+            let quoted = block.kind == BlockKind::Quote && in_line && at > start;
             return (at, if quoted { OpenConstruct::Quote } else { OpenConstruct::Nothing });
         }
         (start, OpenConstruct::Nothing)

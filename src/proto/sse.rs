@@ -16,7 +16,7 @@ impl std::fmt::Display for TooLong {
 
 /// One event; raw bytes, because the content need not be valid UTF-8.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Event<'a> {
+pub struct SseEvent<'a> {
     /// The `event:` field, empty when there was none.
     pub name: &'a [u8],
     /// The `data:` fields, joined by line feeds.
@@ -42,7 +42,7 @@ impl Events {
     /// Consumes bytes from `input` up to the end of the next event:
     /// `while let Some(event) = events.feed(&mut input)? { ... }`.
     /// An event whose end is missing when the stream ends is not returned, as the standard requires.
-    pub fn feed<'a>(&'a mut self, input: &mut &[u8]) -> Result<Option<Event<'a>>, TooLong> {
+    pub fn feed<'a>(&'a mut self, input: &mut &[u8]) -> Result<Option<SseEvent<'a>>, TooLong> {
         if self.given {
             self.given = false;
             self.has_data = false;
@@ -66,7 +66,7 @@ impl Events {
             *input = &bytes[end + 1..];
             if self.take_line()? {
                 self.given = true;
-                return Ok(Some(Event { name: &self.name, data: &self.data }));
+                return Ok(Some(SseEvent { name: &self.name, data: &self.data }));
             }
         }
         Ok(None)

@@ -9,7 +9,7 @@ const EXTENSION_BYTES: u64 = 16 * 1024;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TarKind {
     /// A regular file.
     File,
     /// A folder.
@@ -22,11 +22,11 @@ pub enum Kind {
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TarEntry {
     /// As written in the archive; bytes that are not UTF-8 are U+FFFD.
     pub path: String,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: TarKind,
     /// Bytes of content that follow.
     pub size: u64,
     /// Permission bits.
@@ -35,9 +35,9 @@ pub struct Entry {
 
 /// The next item.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum TarEvent<'a> {
     /// An entry begins; the one before is over.
-    Entry(Entry),
+    Entry(TarEntry),
     /// Content of the entry, never empty.
     Data(&'a [u8]),
 }
@@ -102,7 +102,7 @@ impl Tar {
     ///
     /// # Errors
     /// Not tar, or corrupt.
-    pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, &'static str> {
+    pub fn feed<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<TarEvent<'a>>, &'static str> {
         while !input.is_empty() {
             if self.is_whole() {
                 *input = &[];
@@ -112,7 +112,7 @@ impl Tar {
                 let piece = take(input, self.left);
                 self.left -= piece.len() as u64;
                 if self.inside == Inside::Content {
-                    return Ok(Some(Event::Data(piece)));
+                    return Ok(Some(TarEvent::Data(piece)));
                 }
                 self.extension.extend_from_slice(piece);
                 if self.left == 0 {
@@ -130,7 +130,7 @@ impl Tar {
                 let found = self.header();
                 self.block.clear();
                 if let Some(entry) = found? {
-                    return Ok(Some(Event::Entry(entry)));
+                    return Ok(Some(TarEvent::Entry(entry)));
                 }
             }
         }
@@ -138,7 +138,7 @@ impl Tar {
     }
 
     /// A block where a header must be.
-    fn header(&mut self) -> Result<Option<Entry>, &'static str> {
+    fn header(&mut self) -> Result<Option<TarEntry>, &'static str> {
         let block = &self.block[..];
         if block.iter().all(|b| *b == 0) {
             self.zeros += 1;
@@ -180,20 +180,20 @@ impl Tar {
             false => [&*prefix, "/", &*name].concat(),
         });
         let kind = match flag {
-            b'0' | 0 if path.ends_with('/') => Kind::Folder,
-            b'0' | b'7' | 0 => Kind::File,
-            b'5' => Kind::Folder,
-            b'1' | b'2' => Kind::Link,
-            _ => Kind::Other,
+            b'0' | 0 if path.ends_with('/') => TarKind::Folder,
+            b'0' | b'7' | 0 => TarKind::File,
+            b'5' => TarKind::Folder,
+            b'1' | b'2' => TarKind::Link,
+            _ => TarKind::Other,
         };
         // A hard link of a pax archive may carry its content, other links and devices never do.
         let size = match (kind, flag) {
-            (Kind::File, _) | (Kind::Link, b'1') => size,
-            (Kind::Other, f) if !matches!(f, b'3' | b'4' | b'6') => size,
+            (TarKind::File, _) | (TarKind::Link, b'1') => size,
+            (TarKind::Other, f) if !matches!(f, b'3' | b'4' | b'6') => size,
             _ => 0,
         };
         self.follow(size);
-        Ok(Some(Entry { path, kind, size, mode }))
+        Ok(Some(TarEntry { path, kind, size, mode }))
     }
 
     fn follow(&mut self, size: u64) {

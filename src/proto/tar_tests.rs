@@ -32,11 +32,11 @@ fn read(archive: &[u8], step: usize) -> Result<(Vec<String>, Vec<u8>, bool), &'s
     for mut piece in archive.chunks(step) {
         while let Some(event) = tar.feed(&mut piece)? {
             match event {
-                Event::Entry(e) => {
+                TarEvent::Entry(e) => {
                     let x = if e.mode & 0o100 != 0 { " x" } else { "" };
                     entries.push(format!("{:?} {} {}{x}", e.kind, e.path, e.size));
                 }
-                Event::Data(piece) => data.extend_from_slice(piece),
+                TarEvent::Data(piece) => data.extend_from_slice(piece),
             }
         }
     }

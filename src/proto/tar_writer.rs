@@ -86,7 +86,7 @@ pub fn padding(size: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::gzip::Gunzip;
-    use super::super::tar::{Event, Kind, Tar};
+    use super::super::tar::{Tar, TarEvent, TarKind};
     use super::*;
 
     #[test]
@@ -118,8 +118,8 @@ mod tests {
                 break;
             }
             while let Some(event) = tar.feed(&mut piece).expect("tar") {
-                if let Event::Entry(e) = event {
-                    seen.push((e.path, e.kind == Kind::Folder, e.size, e.mode));
+                if let TarEvent::Entry(e) = event {
+                    seen.push((e.path, e.kind == TarKind::Folder, e.size, e.mode));
                 }
             }
         }

@@ -66,7 +66,7 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 
 /// An event from a client.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum WsEvent {
     /// A message.
     Text(String),
     /// A ping, to be answered with the same bytes.
@@ -78,7 +78,7 @@ pub enum Event {
 }
 
 /// A partially received frame.
-struct Frame {
+struct WsFrame {
     last: bool,
     opcode: u8,
     left: usize,
@@ -88,9 +88,9 @@ struct Frame {
 }
 
 /// Parses a client's bytes in pieces of any size; holds one message and one control frame.
-pub struct Reader {
+pub struct WsReader {
     head: Vec<u8>,
-    frame: Option<Frame>,
+    frame: Option<WsFrame>,
     message: Vec<u8>,
     control: Vec<u8>,
     /// Whether more fragments of the message follow.
@@ -98,10 +98,10 @@ pub struct Reader {
     most: usize,
 }
 
-impl Reader {
+impl WsReader {
     /// For messages of at most `most` bytes.
-    pub fn new(most: usize) -> Reader {
-        Reader {
+    pub fn new(most: usize) -> WsReader {
+        WsReader {
             head: Vec::new(),
             frame: None,
             message: Vec::new(),
@@ -115,7 +115,7 @@ impl Reader {
     ///
     /// # Errors
     /// The status to close with; the rest of the stream is unusable.
-    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Event>, u16> {
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<WsEvent>, u16> {
         loop {
             let Some(frame) = &mut self.frame else {
                 let Some((byte, rest)) = input.split_first() else { return Ok(None) };
@@ -143,13 +143,13 @@ impl Reader {
             self.frame = None;
             let control = std::mem::take(&mut self.control);
             return Ok(Some(match opcode {
-                PING => Event::Ping(control),
-                PONG => Event::Pong,
-                CLOSE => Event::Close,
+                PING => WsEvent::Ping(control),
+                PONG => WsEvent::Pong,
+                CLOSE => WsEvent::Close,
                 _ if last => {
                     self.fragmented = false;
                     let text = String::from_utf8(std::mem::take(&mut self.message));
-                    Event::Text(text.map_err(|_| NOT_TEXT)?)
+                    WsEvent::Text(text.map_err(|_| NOT_TEXT)?)
                 }
                 _ => {
                     self.fragmented = true;
@@ -160,7 +160,7 @@ impl Reader {
     }
 
     /// The frame whose head is there in full (section 5.2).
-    fn begin(&mut self) -> Result<Option<Frame>, u16> {
+    fn begin(&mut self) -> Result<Option<WsFrame>, u16> {
         let [first, second, rest @ ..] = &self.head[..] else { return Ok(None) };
         let (opcode, short) = (first & 0x0f, usize::from(second & 0x7f));
         let wide = match short {
@@ -195,7 +195,7 @@ impl Reader {
         let mask = [mask[0], mask[1], mask[2], mask[3]];
         let last = first & 0x80 != 0;
         self.head.clear();
-        Ok(Some(Frame { last, opcode, left, mask, at: 0 }))
+        Ok(Some(WsFrame { last, opcode, left, mask, at: 0 }))
     }
 }
 
@@ -217,9 +217,9 @@ mod tests {
 
     /// The events of `bytes` however they are cut, and the status behind them.
     #[track_caller]
-    fn check(bytes: &[u8], want: &[Event], status: u16) {
+    fn check(bytes: &[u8], want: &[WsEvent], status: u16) {
         for step in [1, 2, 3, 7, bytes.len().max(1)] {
-            let mut reader = Reader::new(300);
+            let mut reader = WsReader::new(300);
             let (mut found, mut closed) = (Vec::new(), 0);
             'pieces: for mut piece in bytes.chunks(step) {
                 loop {
@@ -237,8 +237,8 @@ mod tests {
         }
     }
 
-    fn text(text: &str) -> Event {
-        Event::Text(text.into())
+    fn text(text: &str) -> WsEvent {
+        WsEvent::Text(text.into())
     }
 
     #[test]
@@ -277,7 +277,8 @@ mod tests {
             masked(0x81, b""),
             masked(0x88, b"\x03\xe8"),
         ];
-        let want = [Event::Ping(b"there?".into()), text("aé"), Event::Pong, text(""), Event::Close];
+        let want =
+            [WsEvent::Ping(b"there?".into()), text("aé"), WsEvent::Pong, text(""), WsEvent::Close];
         check(&bytes.concat(), &want, 0);
     }
 

@@ -11,12 +11,12 @@ pub struct Yaml {
     /// Byte offset of the value's key, or of the element.
     pub at: usize,
     /// The value.
-    pub kind: Kind,
+    pub kind: YamlKind,
 }
 
 /// The kind of a value. Scalars remain text: nothing needs numbers here.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum YamlKind {
     /// Nothing, `~` or `null`.
     Null,
     /// A plain or quoted scalar.
@@ -51,7 +51,7 @@ fn fail<T>(at: usize, message: &'static str) -> Result<T, YamlError> {
     Err(YamlError { at, message })
 }
 
-/// Parses one document; an empty one is [`Kind::Null`].
+/// Parses one document; an empty one is [`YamlKind::Null`].
 pub fn parse(text: &str) -> Result<Yaml, YamlError> {
     let mut lines = Vec::new();
     let mut at = 0;
@@ -81,7 +81,7 @@ pub fn parse(text: &str) -> Result<Yaml, YamlError> {
         lines.push(Line { indent, at: start, text: trimmed });
     }
     let Some(first) = lines.first().copied() else {
-        return Ok(Yaml { at: 0, kind: Kind::Null });
+        return Ok(Yaml { at: 0, kind: YamlKind::Null });
     };
     let mut block = Block { lines: &lines, next: 0 };
     let value = block.value(first.indent, 0)?;
@@ -103,7 +103,7 @@ impl<'a> Block<'a> {
 
     /// The block of lines from here on that are indented by exactly `indent`.
     fn value(&mut self, indent: usize, depth: usize) -> Result<Yaml, YamlError> {
-        let Some(line) = self.peek() else { return Ok(Yaml { at: 0, kind: Kind::Null }) };
+        let Some(line) = self.peek() else { return Ok(Yaml { at: 0, kind: YamlKind::Null }) };
         if depth >= CONFIG_DEPTH {
             return fail(line.at, "nested too deeply");
         }
@@ -157,7 +157,7 @@ impl<'a> Block<'a> {
             };
             items.push(value);
         }
-        Ok(Yaml { at: first.at, kind: Kind::List(items) })
+        Ok(Yaml { at: first.at, kind: YamlKind::List(items) })
     }
 
     fn map(&mut self, first: Line<'a>, indent: usize, depth: usize) -> Result<Yaml, YamlError> {
@@ -208,7 +208,7 @@ impl<'a> Block<'a> {
             };
             entries.push((key, value));
         }
-        Ok(Yaml { at: first.at, kind: Kind::Map(entries) })
+        Ok(Yaml { at: first.at, kind: YamlKind::Map(entries) })
     }
 
     /// The value below `owner`, indented by at least `least`; null if there is none.
@@ -218,7 +218,7 @@ impl<'a> Block<'a> {
                 let value = self.value(line.indent, depth + 1)?;
                 Ok(Yaml { at: owner.at, kind: value.kind })
             }
-            _ => Ok(Yaml { at: owner.at, kind: Kind::Null }),
+            _ => Ok(Yaml { at: owner.at, kind: YamlKind::Null }),
         }
     }
 
@@ -298,13 +298,13 @@ fn reject_indicator(text: &str, at: usize) -> Result<(), YamlError> {
 }
 
 /// One scalar, or an empty flow collection; a comment may follow.
-fn scalar(text: &str, at: usize) -> Result<Kind, YamlError> {
+fn scalar(text: &str, at: usize) -> Result<YamlKind, YamlError> {
     if matches!(text.as_bytes().first(), Some(b'"' | b'\'')) {
         let (value, end) = quoted(text, at)?;
         let rest = text.get(end..).unwrap_or_default();
         let bare = rest.trim_matches([' ', '\t']);
         if bare.is_empty() || (bare.starts_with('#') && rest.starts_with([' ', '\t'])) {
-            return Ok(Kind::Text(value));
+            return Ok(YamlKind::Text(value));
         }
         return fail(at + end, "something stands behind the closing quote");
     }
@@ -317,15 +317,15 @@ fn scalar(text: &str, at: usize) -> Result<Kind, YamlError> {
     }
     .trim_matches([' ', '\t']);
     match bare {
-        "[]" => return Ok(Kind::List(Vec::new())),
-        "{}" => return Ok(Kind::Map(Vec::new())),
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Kind::Null),
+        "[]" => return Ok(YamlKind::List(Vec::new())),
+        "{}" => return Ok(YamlKind::Map(Vec::new())),
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(YamlKind::Null),
         _ => reject_indicator(bare, at)?,
     }
     if bare.contains(": ") || bare.ends_with(':') {
         return fail(at, "a plain value cannot contain a colon and a blank; put it into quotes");
     }
-    Ok(Kind::Text(bare.to_owned()))
+    Ok(YamlKind::Text(bare.to_owned()))
 }
 
 /// A quoted scalar at the beginning of `text` and the offset after its closing quote.

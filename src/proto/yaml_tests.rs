@@ -6,10 +6,12 @@ use crate::proto::json_pos::line_column;
 /// Compact notation: maps `{k:v}`, lists `[v]`, text bare, null `~`.
 fn show(y: &Yaml) -> String {
     match &y.kind {
-        Kind::Null => "~".to_owned(),
-        Kind::Text(t) => t.replace('\n', "\\n"),
-        Kind::List(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(",")),
-        Kind::Map(m) => format!(
+        YamlKind::Null => "~".to_owned(),
+        YamlKind::Text(t) => t.replace('\n', "\\n"),
+        YamlKind::List(items) => {
+            format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(","))
+        }
+        YamlKind::Map(m) => format!(
             "{{{}}}",
             m.iter().map(|(k, v)| format!("{k}={}", show(v))).collect::<Vec<_>>().join(",")
         ),

@@ -12,7 +12,7 @@ use super::stored::{Stored, StoredRequest, WriteMessage};
 use super::{ChatRequest, Class, Failure, Picture};
 use crate::limits;
 use crate::message::Message;
-use crate::net::upload::{Content, Splice};
+use crate::net::upload::{Splice, SpliceContent};
 use crate::proto::text::hex_digits;
 
 /// `extra_body`: fields that replace ours of the same name, or follow them.
@@ -33,7 +33,7 @@ pub struct RequestBody {
 }
 
 /// JSON under construction.
-pub struct Body<'a> {
+pub struct BodyWriter<'a> {
     out: Vec<u8>,
     extra: &'a Extra,
     pictures: &'a [Picture],
@@ -42,9 +42,9 @@ pub struct Body<'a> {
     separated: bool,
 }
 
-impl<'a> Body<'a> {
+impl<'a> BodyWriter<'a> {
     /// An open object with capacity for `request`, so that the buffer grows once.
-    pub fn open(extra: &'a Extra, request: &ChatRequest<'a>) -> Body<'a> {
+    pub fn open(extra: &'a Extra, request: &ChatRequest<'a>) -> BodyWriter<'a> {
         let mut room = 1024 + request.system_static.len() + request.system_dynamic.len();
         for m in request.messages {
             room += 96 + m.content.len() + m.reasoning_content.as_ref().map_or(0, String::len);
@@ -57,12 +57,12 @@ impl<'a> Body<'a> {
         room += room / 16;
         let mut out = Vec::with_capacity(room.min(limits::MODEL_REQUEST_BYTES));
         out.push(b'{');
-        Body { out, extra, pictures: request.pictures, files: Vec::new(), separated: false }
+        BodyWriter { out, extra, pictures: request.pictures, files: Vec::new(), separated: false }
     }
 
     /// Elements of a list that somebody else has opened.
-    pub(super) fn element(extra: &'a Extra) -> Body<'a> {
-        Body { out: vec![b'['], extra, pictures: &[], files: Vec::new(), separated: false }
+    pub(super) fn element(extra: &'a Extra) -> BodyWriter<'a> {
+        BodyWriter { out: vec![b'['], extra, pictures: &[], files: Vec::new(), separated: false }
     }
 
     /// The elements so far.
@@ -74,7 +74,8 @@ impl<'a> Body<'a> {
     pub fn stored(&mut self, stored: Option<&Arc<Stored>>, write: WriteMessage) {
         let Some(stored) = stored.filter(|s| !s.places.is_empty()) else { return };
         self.separate();
-        let content = Content::Made(Arc::new(StoredRequest { stored: stored.clone(), write }));
+        let content =
+            SpliceContent::Made(Arc::new(StoredRequest { stored: stored.clone(), write }));
         self.files.push(Splice { at: self.out.len(), content, bytes: 0 });
         self.separated = true;
     }
@@ -151,7 +152,7 @@ impl<'a> Body<'a> {
 
     /// The bytes of a picture as base64, in a string whose quotes the caller writes.
     pub fn picture(&mut self, picture: &Picture) -> &mut Self {
-        let (content, bytes) = (Content::Base64(picture.file.clone()), picture.bytes);
+        let (content, bytes) = (SpliceContent::Base64(picture.file.clone()), picture.bytes);
         self.files.push(Splice { at: self.out.len(), content, bytes });
         self
     }
@@ -220,8 +221,8 @@ mod tests {
         }
     }
 
-    fn written(extra: &Extra, write: impl FnOnce(&mut Body<'_>)) -> String {
-        let mut body = Body::open(extra, &request(&[]));
+    fn written(extra: &Extra, write: impl FnOnce(&mut BodyWriter<'_>)) -> String {
+        let mut body = BodyWriter::open(extra, &request(&[]));
         write(&mut body);
         String::from_utf8(body.close().expect("a body").json).expect("utf-8")
     }
@@ -282,7 +283,7 @@ mod tests {
     fn a_request_over_the_limit_is_an_overflow_not_a_longer_buffer() {
         let messages = [Message::text(Role::User, "x".repeat(limits::MODEL_REQUEST_BYTES))];
         let extra = Extra::new();
-        let mut body = Body::open(&extra, &request(&messages));
+        let mut body = BodyWriter::open(&extra, &request(&messages));
         body.field("m");
         body.string(&messages[0].content);
         body.field("n");

@@ -20,7 +20,7 @@ use super::tokens::Calibration;
 use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText};
 use crate::config::providers::{Dialect, lookup};
 use crate::config::{Config, ModelConfig};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::sys::clock::millis;
 use crate::{Error, limits};
 
@@ -43,7 +43,7 @@ struct FailedAttempt {
 
 impl Models {
     /// Prepares every entry of `model_list`. An unusable one is warned about and fails when it is used.
-    pub fn new(config: Rc<Config>, http: Client) -> Models {
+    pub fn new(config: Rc<Config>, http: HttpClient) -> Models {
         let entry = |model| Entry::new(provider(model, &http), model);
         let entries = config.models.iter().map(entry).collect();
         Models::with(config, entries)
@@ -303,7 +303,7 @@ fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
 }
 
 /// The provider of the entry.
-fn provider(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
+fn provider(model: &ModelConfig, http: &HttpClient) -> Result<AnyProvider, String> {
     if lookup(&model.provider).is_some_and(|row| row.dialect == Dialect::NotBuilt) {
         Err(format!("provider {} is not supported", model.provider))
     } else if model.speaks_messages() {
@@ -316,12 +316,12 @@ fn provider(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
 }
 
 #[cfg(feature = "anthropic")]
-fn messages(model: &ModelConfig, http: &Client) -> Result<AnyProvider, String> {
+fn messages(model: &ModelConfig, http: &HttpClient) -> Result<AnyProvider, String> {
     super::anthropic::Anthropic::new(model, http.clone()).map(AnyProvider::Anthropic)
 }
 
 #[cfg(not(feature = "anthropic"))]
-fn messages(model: &ModelConfig, _http: &Client) -> Result<AnyProvider, String> {
+fn messages(model: &ModelConfig, _http: &HttpClient) -> Result<AnyProvider, String> {
     Err(format!("provider {} is not in this build (feature `anthropic`)", model.provider))
 }
 

@@ -29,7 +29,7 @@ fn models(default: &str, fallbacks: &[&str]) -> Models {
         ],
         ..Config::default()
     };
-    Models::new(Rc::new(config), Client::new().expect("a client"))
+    Models::new(Rc::new(config), HttpClient::new().expect("a client"))
 }
 
 #[track_caller]
@@ -153,7 +153,7 @@ fn native_dialects() {
 
 #[test]
 fn unsupported_providers_fail_with_a_sentence_when_asked() {
-    let http = Client::new().expect("a client");
+    let http = HttpClient::new().expect("a client");
     let why = provider(&model("m", "bedrock", "x", &[]), &http).err();
     assert_eq!(why.as_deref(), Some("provider bedrock is not supported"));
     assert!(provider(&model("m", "openai", "x", &[]), &http).is_ok());

@@ -12,7 +12,7 @@ use super::sign_in::SignedIn;
 use super::{Class, Failure, classify};
 use crate::config::{ModelConfig, Secret};
 use crate::limits;
-use crate::net::http::{Client, Request, Response};
+use crate::net::http::{HttpClient, Request, Response};
 use crate::proto::sse::Events;
 use crate::proto::text;
 use crate::proto::url::Url;
@@ -67,7 +67,7 @@ pub trait AnswerParser {
 
 /// Sends `body` and feeds the response to `answer`.
 pub async fn post(
-    http: &Client,
+    http: &HttpClient,
     to: &Endpoint,
     mut body: RequestBody,
     answer: &mut dyn AnswerParser,

@@ -1,18 +1,18 @@
 //! OpenAI's Responses API as used with ChatGPT accounts (behaviour.md 6A, "Codex"): always streamed, nothing stored on the server.
 
-use super::body::{self, Body, Extra, RequestBody};
+use super::body::{self, BodyWriter, Extra, RequestBody};
 use super::exchange::{self, AnswerParser, Endpoint, error_object, interrupted, malformed};
 use super::openai::response::append;
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
 use crate::limits;
 use crate::message::{Message, Role, ToolCall, Usage};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::proto::json::{Json, TypeMismatch};
 
 /// One entry of `model_list` whose account is signed in with a device code.
 pub struct Responses {
-    http: Client,
+    http: HttpClient,
     to: Endpoint,
     model: ModelConfig,
     extra: Extra,
@@ -20,7 +20,7 @@ pub struct Responses {
 
 impl Responses {
     /// Checks the entry; the error is a sentence for status, log and chat.
-    pub fn new(model: &ModelConfig, http: Client) -> Result<Responses, String> {
+    pub fn new(model: &ModelConfig, http: HttpClient) -> Result<Responses, String> {
         let extra = body::extra(&model.extra_body)
             .map_err(|e| format!("extra_body of {} is not a JSON object: {e}", model.model_name))?;
         let ours = vec![
@@ -40,7 +40,7 @@ impl Provider for Responses {
         on_text: OnText<'_>,
     ) -> Result<ChatReply, Failure> {
         let body = write(&self.model, &self.extra, request)?;
-        let mut answer = Reader::new(on_text);
+        let mut answer = ResponsesReader::new(on_text);
         exchange::post(&self.http, &self.to, body, &mut answer).await?;
         Ok(answer.reply)
     }
@@ -52,7 +52,7 @@ pub(super) fn write<'a>(
     extra: &'a Extra,
     request: &ChatRequest<'a>,
 ) -> Result<RequestBody, Failure> {
-    let mut b = Body::open(extra, request);
+    let mut b = BodyWriter::open(extra, request);
     if b.field("model") {
         b.string(&model.model);
     }
@@ -91,7 +91,7 @@ pub(super) fn write<'a>(
 }
 
 /// A message: its text, then its calls; a result is a separate item.
-fn items<'a>(b: &mut Body<'a>, m: &'a Message) {
+fn items<'a>(b: &mut BodyWriter<'a>, m: &'a Message) {
     if let (Role::Tool, Some(id)) = (m.role, &m.tool_call_id) {
         b.separate().raw("{\"type\":\"function_call_output\",\"call_id\":").string(id);
         b.raw(",\"output\":").string(&m.content).raw("}");
@@ -120,16 +120,16 @@ fn items<'a>(b: &mut Body<'a>, m: &'a Message) {
 }
 
 /// Collects one answer.
-pub struct Reader<'a> {
+pub struct ResponsesReader<'a> {
     on_text: OnText<'a>,
     reply: ChatReply,
     finished: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ResponsesReader<'a> {
     /// `on_text` gets the text as it arrives.
-    pub fn new(on_text: OnText<'a>) -> Reader<'a> {
-        Reader { on_text, reply: ChatReply::default(), finished: false }
+    pub fn new(on_text: OnText<'a>) -> ResponsesReader<'a> {
+        ResponsesReader { on_text, reply: ChatReply::default(), finished: false }
     }
 
     fn text(&mut self, piece: String) {
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl AnswerParser for Reader<'_> {
+impl AnswerParser for ResponsesReader<'_> {
     fn event(&mut self, data: &str) -> Result<bool, Failure> {
         if matches!(data.trim(), "" | "[DONE]") {
             return Ok(self.finished);
@@ -218,7 +218,7 @@ mod tests {
     use crate::provider::Class;
 
     fn read(events: &[&str]) -> Result<ChatReply, Failure> {
-        let mut reader = Reader::new(None);
+        let mut reader = ResponsesReader::new(None);
         for event in events {
             if reader.event(event)? {
                 break;
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(class(&[r#"{"type":"error","message":"quota"}"#]), Class::Network);
         let many = vec![CALL; limits::TOOL_CALLS_PARSED + 1];
         assert!(read(&many).expect_err("too many").message.contains("tool calls"));
-        let mut reader = Reader::new(None);
+        let mut reader = ResponsesReader::new(None);
         let whole = r#"{"status":"completed","output":[{"type":"message","content":[{"text":"a"},{"text":"b"}]}]}"#;
         reader.whole(whole).expect("a reply");
         assert_eq!(reader.reply.text, "ab");

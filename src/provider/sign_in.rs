@@ -13,7 +13,7 @@ use crate::config::Secret;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::log;
-use crate::net::http::{Client, Request};
+use crate::net::http::{HttpClient, Request};
 use crate::proto::oauth::{self, PollResult, Tokens};
 use crate::proto::url;
 use crate::store::credentials::{self, Credential};
@@ -37,7 +37,7 @@ fn issuer(path: &str) -> String {
 }
 
 /// Status and text of the server's answer.
-async fn ask(http: &Client, path: &str, body: &str, kind: &str) -> Result<(u16, String)> {
+async fn ask(http: &HttpClient, path: &str, body: &str, kind: &str) -> Result<(u16, String)> {
     let url = issuer(path);
     let headers = [("content-type", kind), ("accept", "application/json")];
     let mut request = Request::post_json(&url, body.as_bytes());
@@ -49,7 +49,7 @@ async fn ask(http: &Client, path: &str, body: &str, kind: &str) -> Result<(u16, 
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-async fn tokens(http: &Client, form: &[(&str, &str)]) -> Result<Result<Tokens, u16>> {
+async fn tokens(http: &HttpClient, form: &[(&str, &str)]) -> Result<Result<Tokens, u16>> {
     let form = url::query(form);
     let (status, body) =
         ask(http, "/oauth/token", &form, "application/x-www-form-urlencoded").await?;
@@ -78,7 +78,7 @@ fn credential(tokens: Tokens, old: Option<&Credential>) -> Credential {
 ///
 /// # Errors
 /// Refused, expired, or the server's error.
-pub async fn by_code(http: &Client, tell: &dyn Fn(&str, &str)) -> Result<Credential> {
+pub async fn by_code(http: &HttpClient, tell: &dyn Fn(&str, &str)) -> Result<Credential> {
     let json = "application/json";
     let body = serde_json::json!({ "client_id": CLIENT }).to_string();
     let (status, answer) = ask(http, "/api/accounts/deviceauth/usercode", &body, json).await?;
@@ -146,7 +146,7 @@ impl SignedIn {
     }
 
     /// A valid credential: the stored one, or renewed and stored. From now on it is redacted from log lines and tool results.
-    pub async fn credential(&self, http: &Client) -> Result<Credential, Failure> {
+    pub async fn credential(&self, http: &HttpClient) -> Result<Credential, Failure> {
         let held = self.held(http).await?;
         for token in [&held.access, &held.refresh] {
             log::add_secret(token.expose());
@@ -154,7 +154,7 @@ impl SignedIn {
         Ok(held)
     }
 
-    async fn held(&self, http: &Client) -> Result<Credential, Failure> {
+    async fn held(&self, http: &HttpClient) -> Result<Credential, Failure> {
         let found = self.kept().await?;
         if !found.ends(clock::unix_now()) {
             return Ok(found);
@@ -192,7 +192,7 @@ impl SignedIn {
     }
 
     /// A server accepts a refresh token only once, so renewing requires a lock, and a process that waited for it checks again.
-    async fn renew(&self, http: &Client, old: &Credential) -> Result<Credential, Failure> {
+    async fn renew(&self, http: &HttpClient, old: &Credential) -> Result<Credential, Failure> {
         if old.refresh.is_empty() {
             return Err(self.sign_in_again("the sign-in has expired"));
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::body::{Body, Extra};
+use super::body::{BodyWriter, Extra};
 use crate::message::{Message, Role, ToolCall};
 use crate::net::upload::PieceSource;
 use crate::proto::excerpt::shorten_noting;
@@ -95,7 +95,7 @@ pub struct Neighbours {
 }
 
 /// Writes one message as an element of the open list, or nothing.
-pub type WriteMessage = for<'a> fn(&mut Body<'a>, &'a Message, Neighbours);
+pub type WriteMessage = for<'a> fn(&mut BodyWriter<'a>, &'a Message, Neighbours);
 
 /// [`Stored`] in a dialect.
 pub(super) struct StoredRequest {
@@ -115,7 +115,7 @@ impl PieceSource for StoredRequest {
         };
         let message = self.stored.read(place)?;
         let extra = Extra::new();
-        let mut body = Body::element(&extra);
+        let mut body = BodyWriter::element(&extra);
         (self.write)(&mut body, &message, near);
         let json = body.written();
         out.extend_from_slice(json);

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::ModelConfig;
 use crate::limits::SHORT_RESULT_BYTES;
-use crate::net::upload::Content;
+use crate::net::upload::SpliceContent;
 use crate::provider::body::RequestBody;
 use crate::provider::{ChatRequest, Failure, openai};
 use crate::sys::scratch::Scratch;
@@ -32,7 +32,7 @@ fn whole(post: RequestBody) -> Vec<u8> {
         out.extend_from_slice(&post.json[sent..splice.at]);
         sent = splice.at;
         let before = out.len();
-        let Content::Made(pieces) = &splice.content else { panic!("a picture") };
+        let SpliceContent::Made(pieces) = &splice.content else { panic!("a picture") };
         for n in 0.. {
             if !pieces.piece(n, &mut out).expect("read") {
                 break;

@@ -1,6 +1,6 @@
 //! `thinking_level`: how much a model reasons before it answers, and each server's field for it.
 
-use super::body::Body;
+use super::body::BodyWriter;
 use crate::config::ModelConfig;
 use crate::config::providers::{Quirk, Thinking};
 
@@ -61,7 +61,7 @@ impl Level {
 }
 
 /// Writes the fields for this, if the OpenAI-compatible server has any.
-pub fn write(body: &mut Body<'_>, model: &ModelConfig, level: Level) {
+pub fn write(body: &mut BodyWriter<'_>, model: &ModelConfig, level: Level) {
     let way = model.quirks().find_map(|quirk| match quirk {
         Quirk::Thinking(way) => Some(way),
         _ => None,
@@ -95,7 +95,7 @@ pub fn write(body: &mut Body<'_>, model: &ModelConfig, level: Level) {
     }
 }
 
-fn kind(body: &mut Body<'_>, kind: &str) {
+fn kind(body: &mut BodyWriter<'_>, kind: &str) {
     if body.field("thinking") {
         body.raw("{\"type\":").string(kind).raw("}");
     }

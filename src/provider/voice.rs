@@ -10,7 +10,7 @@ use super::exchange;
 use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{VOICE_ANSWER_BYTES, VOICE_CHARS, VOICE_TRIES};
-use crate::net::http::{Client, Request};
+use crate::net::http::{HttpClient, Request};
 use crate::net::upload::MultipartForm;
 use crate::proto::text::one_line;
 use crate::store::spool;
@@ -38,7 +38,7 @@ pub fn transcriber(config: &Config) -> Option<(&ModelConfig, &str)> {
 /// # Errors
 /// The failure's text, without a key.
 pub async fn transcribe(
-    http: &Client,
+    http: &HttpClient,
     (entry, model): (&ModelConfig, &str),
     workspace: PathBuf,
     path: &str,

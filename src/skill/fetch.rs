@@ -15,7 +15,7 @@ use crate::limits::{
     SKILL_ARCHIVE_BYTES, SKILL_FETCH_TIMEOUT, SKILL_SEARCH_BYTES, SKILL_SEARCH_RESULTS,
     WEB_REDIRECTS,
 };
-use crate::net::http::{Client, Request};
+use crate::net::http::{HttpClient, Request};
 use crate::proto::url::{Scheme, Url};
 use crate::proto::{text, url};
 use crate::sys::clock;
@@ -28,7 +28,7 @@ const CLAWHUB: &str = "https://clawhub.ai";
 
 /// One result of a search.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hit {
+pub struct FoundSkill {
     /// Its registry name.
     pub slug: String,
     /// One line about it.
@@ -47,7 +47,7 @@ pub fn base(skills: &SkillsConfig) -> &str {
 /// # Errors
 /// See [`super::install::Installer::install`]; the network's.
 pub async fn install(
-    http: &Client,
+    http: &HttpClient,
     config: &Config,
     source: Source,
     force: bool,
@@ -77,7 +77,7 @@ pub async fn install(
 
 /// Downloads `url` to `path`; follows redirects to https only.
 async fn download(
-    http: &Client,
+    http: &HttpClient,
     skills: &SkillsConfig,
     source: &Source,
     url: &str,
@@ -158,7 +158,7 @@ fn write(mut file: File, mut buffer: Vec<u8>) -> Result<(File, Vec<u8>)> {
 ///
 /// # Errors
 /// It is disabled, or its answer is invalid.
-pub async fn search(http: &Client, config: &Config, query: &str) -> Result<Vec<Hit>> {
+pub async fn search(http: &HttpClient, config: &Config, query: &str) -> Result<Vec<FoundSkill>> {
     let skills = &config.tools.skills;
     if !skills.clawhub {
         return Err(Error::new(
@@ -185,23 +185,23 @@ pub async fn search(http: &Client, config: &Config, query: &str) -> Result<Vec<H
 }
 
 /// `{"results": [{"slug", "summary", "version"}]}`; entries without a slug are skipped.
-fn hits(body: &[u8]) -> Option<Vec<Hit>> {
+fn hits(body: &[u8]) -> Option<Vec<FoundSkill>> {
     let value: Value = text::utf8(body).and_then(serde_json::from_str).ok()?;
     let hit = |r: &Value| {
         let word = |key: &str, max| text::one_line(r[key].as_str().unwrap_or(""), max);
         let slug = word("slug", 100);
-        let hit = Hit { summary: word("summary", 200), version: word("version", 40), slug };
+        let hit = FoundSkill { summary: word("summary", 200), version: word("version", 40), slug };
         (!hit.slug.is_empty()).then_some(hit)
     };
     Some(value["results"].as_array()?.iter().filter_map(hit).take(SKILL_SEARCH_RESULTS).collect())
 }
 
 /// A search's results for people and models.
-pub fn listed(hits: &[Hit]) -> String {
+pub fn listed(hits: &[FoundSkill]) -> String {
     if hits.is_empty() {
         return "No skills found.".into();
     }
-    let line = |h: &Hit| {
+    let line = |h: &FoundSkill| {
         let blank = if h.version.is_empty() { "" } else { " " };
         [&*h.slug, blank, &h.version, ": ", &h.summary].concat()
     };
@@ -209,9 +209,8 @@ pub fn listed(hits: &[Hit]) -> String {
 }
 
 /// The same for scripts.
-pub fn json(hits: &[Hit]) -> Value {
-    let one =
-        |h: &Hit| serde_json::json!({ "slug": h.slug, "summary": h.summary, "version": h.version });
+pub fn json(hits: &[FoundSkill]) -> Value {
+    let one = |h: &FoundSkill| serde_json::json!({ "slug": h.slug, "summary": h.summary, "version": h.version });
     hits.iter().map(one).collect()
 }
 

@@ -9,14 +9,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::frontmatter;
-use super::origin::{self, Origin};
+use super::origin::{self, InstallOrigin};
 use super::source::Source;
 use super::unpack;
 use super::writer::SkillWriter;
 use crate::config::Config;
 use crate::error::Context;
 use crate::limits::{SKILL_HEAD_BYTES, TREE_NAMES};
-use crate::store::bounded_read::{self, End};
+use crate::store::bounded_read::{self, FileEnd};
 use crate::store::dir::{Dir, Name};
 use crate::sys::beneath::{ResolvedPath, Root};
 use crate::sys::files;
@@ -39,7 +39,7 @@ pub struct Installed {
     /// Its purpose.
     pub description: String,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: InstallOrigin,
     /// It replaced an older one.
     pub replaced: bool,
 }
@@ -147,7 +147,7 @@ impl Installer {
         source: &Source,
         archive: Option<&Path>,
         now: i64,
-    ) -> Result<(String, String, Origin)> {
+    ) -> Result<(String, String, InstallOrigin)> {
         let archive = match (source, archive) {
             (Source::Tarball(path), _) => Some(path.as_path()),
             (_, archive) => archive,
@@ -160,7 +160,7 @@ impl Installer {
             (None, Source::Folder(folder)) => unpack::copy(folder, &mut sink)?,
             _ => return Err(Error::new("its archive was not fetched")),
         }
-        let head = bounded_read::bounded(&new.join("SKILL.md"), SKILL_HEAD_BYTES, End::Head)?;
+        let head = bounded_read::bounded(&new.join("SKILL.md"), SKILL_HEAD_BYTES, FileEnd::Head)?;
         let head = head.ok_or_else(|| Error::new("there is no SKILL.md in it"))?;
         let (registry, slug) = source.label();
         let folder = Path::new(&slug).file_name().unwrap_or_default().to_string_lossy();
@@ -172,7 +172,7 @@ impl Installer {
             Source::Repository { reference, .. } => reference.clone(),
             _ => String::new(),
         };
-        let origin = Origin {
+        let origin = InstallOrigin {
             registry: registry.to_owned(),
             slug,
             version,
@@ -224,7 +224,7 @@ impl Installer {
         let named = |found: &&Name| {
             let path = format!("{}/SKILL.md", found.name);
             let head =
-                bounded_read::below(&skills, &path, SKILL_HEAD_BYTES, End::Head).ok().flatten();
+                bounded_read::below(&skills, &path, SKILL_HEAD_BYTES, FileEnd::Head).ok().flatten();
             found.name == name
                 || head.is_some_and(|h| frontmatter::declared(&found.name, &h.text).name == name)
         };

@@ -34,7 +34,7 @@ fn installed_with_its_origin_and_removed() {
     assert_eq!((&*done.name, &*done.description, done.replaced), ("a", "one", false));
     assert_eq!((done.origin.files, &*done.origin.registry), (2, "folder"));
     assert_eq!(read(&site, "a/scripts/run.sh"), "one");
-    assert_eq!(Origin::of(&site.workspace.join("skills/a")), Some(done.origin));
+    assert_eq!(InstallOrigin::of(&site.workspace.join("skills/a")), Some(done.origin));
     let bench = site.open().expect("a bench");
     assert!(bench.remove("b").expect_err("none").as_str().contains("'b' not found"));
     bench.remove("a").expect("removed");

@@ -9,7 +9,7 @@ use super::frontmatter;
 use crate::config::Config;
 use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES, TREE_NAMES};
 use crate::proto::text;
-use crate::store::bounded_read::{self, End, Piece};
+use crate::store::bounded_read::{self, FileEnd, Piece};
 use crate::store::dir::Dir;
 use crate::sys::beneath::path_meta;
 
@@ -80,7 +80,7 @@ pub struct Skill {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedSkills {
     /// By rank of root, then by folder name; at most [`SKILLS`].
     pub skills: Vec<Skill>,
     /// A sentence for each skill that is left out because it is invalid.
@@ -89,8 +89,8 @@ pub struct Loaded {
 
 /// Scans the roots. A folder name or declared name in a higher root hides lower ones;
 /// an invalid skill hides nothing.
-pub fn load(roots: &Roots) -> Loaded {
-    let mut loaded = Loaded::default();
+pub fn load(roots: &Roots) -> LoadedSkills {
+    let mut loaded = LoadedSkills::default();
     let mut folders: Vec<String> = Vec::new();
     for (source, root) in &roots.all {
         for folder in folders_of(source, root) {
@@ -150,10 +150,10 @@ pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
 /// roots belong to the machine's owner.
 pub fn text_of(source: &str, path: &Path, limit: usize) -> std::io::Result<Option<Piece>> {
     if source != WORKSPACE {
-        return bounded_read::bounded(path, limit, End::Head);
+        return bounded_read::bounded(path, limit, FileEnd::Head);
     }
     match Dir::find_parent_of(path, 3)? {
-        Some((top, name)) => bounded_read::below(&top, name, limit, End::Head),
+        Some((top, name)) => bounded_read::below(&top, name, limit, FileEnd::Head),
         None => Ok(None),
     }
 }
@@ -259,7 +259,7 @@ mod tests {
         Roots::new(&folder.path.join("w"), &folder.path.join("h"), &folder.path.join("b"))
     }
 
-    fn listed(loaded: &Loaded) -> Vec<String> {
+    fn listed(loaded: &LoadedSkills) -> Vec<String> {
         loaded.skills.iter().map(|s| format!("{} {} {}", s.source, s.name, s.description)).collect()
     }
 

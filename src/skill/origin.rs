@@ -14,7 +14,7 @@ const BYTES: u64 = 16 * 1024;
 
 /// The origin of an installed skill.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct InstallOrigin {
     /// `github`, `archive` or `folder`.
     pub registry: String,
     /// `owner/repo/path`, an address or a path.
@@ -31,7 +31,7 @@ pub struct Origin {
     pub bytes: u64,
 }
 
-impl Origin {
+impl InstallOrigin {
     /// As the file has it.
     pub fn to_json(&self) -> Value {
         json!({
@@ -42,12 +42,12 @@ impl Origin {
     }
 
     /// The origin of the skill in `folder`; `None` for one that was written here, or where the file cannot be read.
-    pub fn of(folder: &Path) -> Option<Origin> {
+    pub fn of(folder: &Path) -> Option<InstallOrigin> {
         let bytes = atomic::read_bounded(&folder.join(FILE), BYTES).ok()??;
         let value: Value = text::utf8(&bytes).and_then(serde_json::from_str).ok()?;
         // Anybody may have written it, so each field is limited to one line.
         let word = |key: &str| text::one_line(value[key].as_str().unwrap_or(""), 300);
-        Some(Origin {
+        Some(InstallOrigin {
             registry: word("registry"),
             slug: word("slug"),
             version: word("installed_version"),
@@ -84,8 +84,8 @@ mod tests {
     #[test]
     fn written_and_read_back() {
         let dir = crate::sys::scratch::Scratch::named("origin");
-        assert_eq!(Origin::of(&dir), None);
-        let origin = Origin {
+        assert_eq!(InstallOrigin::of(&dir), None);
+        let origin = InstallOrigin {
             registry: "github".into(),
             slug: "o/r/a".into(),
             version: "v1".into(),
@@ -95,12 +95,12 @@ mod tests {
             bytes: 30,
         };
         std::fs::write(dir.join(FILE), origin.to_json().to_string()).expect("written");
-        assert_eq!(Origin::of(&dir), Some(origin.clone()));
+        assert_eq!(InstallOrigin::of(&dir), Some(origin.clone()));
         assert_eq!(
             origin.text(),
             "github o/r/a @v1, commit 0123, 2 files, 30 bytes, installed 2023-11-14T22:13:20Z"
         );
         std::fs::write(dir.join(FILE), "broken").expect("written");
-        assert_eq!(Origin::of(&dir), None);
+        assert_eq!(InstallOrigin::of(&dir), None);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::load::{self, Roots, Skill};
-use super::origin::Origin;
+use super::origin::InstallOrigin;
 use crate::limits::SKILL_SHOWN_BYTES;
 use crate::{Error, Result};
 
@@ -73,7 +73,7 @@ fn heading(skill: &Skill, roots: &Roots) -> String {
     if !roots.allows(&skill.name) {
         out.push_str("\n  not for this agent (agents.list[].skills or turn_profile.skills)");
     }
-    if let Some(origin) = Origin::of(skill.path.parent().unwrap_or(Path::new(""))) {
+    if let Some(origin) = InstallOrigin::of(skill.path.parent().unwrap_or(Path::new(""))) {
         out.push_str("\n  from ");
         out.push_str(&origin.text());
     }
@@ -81,7 +81,7 @@ fn heading(skill: &Skill, roots: &Roots) -> String {
 }
 
 fn value(skill: &Skill, roots: &Roots) -> Value {
-    let origin = Origin::of(skill.path.parent().unwrap_or(Path::new("")));
+    let origin = InstallOrigin::of(skill.path.parent().unwrap_or(Path::new("")));
     json!({
         "name": skill.name, "description": skill.description, "source": skill.source,
         "path": skill.path.to_string_lossy(), "allowed": roots.allows(&skill.name),

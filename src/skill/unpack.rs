@@ -11,7 +11,7 @@ use crate::error::Context;
 use crate::limits::{
     SKILL_DEPTH, SKILL_ENTRIES, SKILL_FILES, SKILL_RATIO, SKILL_UNPACKED_BYTES, SKILLS,
 };
-use crate::proto::tar::{Event, Kind};
+use crate::proto::tar::{TarEvent, TarKind};
 use crate::store::archive::{self, ArchiveLimits};
 use crate::{Error, Result};
 
@@ -37,7 +37,7 @@ pub fn find(archive: &Path, source: &Source) -> Result<SkillLocation> {
     let mut folders: Vec<String> = Vec::new();
     let mut root: Option<String> = None;
     let comment = walk(archive, &mut |event| {
-        let Event::Entry(entry) = event else { return Ok(()) };
+        let TarEvent::Entry(entry) = event else { return Ok(()) };
         let path = plain(&entry.path)?;
         let first = path.split('/').next().unwrap_or("");
         if !path.is_empty() && root.as_deref() != Some(first) {
@@ -45,7 +45,7 @@ pub fn find(archive: &Path, source: &Source) -> Result<SkillLocation> {
             root = Some(if root.is_none() { first.to_owned() } else { String::new() });
         }
         let skill = path.strip_suffix("SKILL.md").filter(|p| p.is_empty() || p.ends_with('/'));
-        if let (Some(folder), Kind::File, true) = (skill, entry.kind, folders.len() < SKILLS) {
+        if let (Some(folder), TarKind::File, true) = (skill, entry.kind, folders.len() < SKILLS) {
             let folder = folder.trim_end_matches('/');
             if !folders.iter().any(|f| f == folder) {
                 folders.push(folder.to_owned());
@@ -100,18 +100,18 @@ fn choose(folders: &[String], root: &str, path: &str) -> Result<String> {
 /// Links and devices, names and amounts that [`SkillWriter`] refuses, the disk's.
 pub fn unpack(archive: &Path, found: &SkillLocation, sink: &mut SkillWriter) -> Result<()> {
     walk(archive, &mut |event| match event {
-        Event::Data(data) => sink.write(data),
-        Event::Entry(entry) => {
+        TarEvent::Data(data) => sink.write(data),
+        TarEvent::Entry(entry) => {
             let path = plain(&entry.path)?;
             let rest = match &*found.folder {
                 "" => Some(path),
                 folder => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
             };
             let Some(rest) = rest.filter(|r| !r.is_empty()) else { return sink.skip() };
-            if entry.kind == Kind::Folder {
+            if entry.kind == TarKind::Folder {
                 return sink.skip();
             }
-            if !sink.begin(rest, entry.mode & 0o100 != 0)? || entry.kind == Kind::File {
+            if !sink.begin(rest, entry.mode & 0o100 != 0)? || entry.kind == TarKind::File {
                 return Ok(());
             }
             Err(Error::new(format!("{rest} is a link or a device; a skill is made of plain files")))
@@ -169,7 +169,7 @@ fn copy_below(folder: &Path, prefix: &str, depth: usize, sink: &mut SkillWriter)
 }
 
 /// Reads an archive to its end; gives its comment.
-fn walk(archive: &Path, each: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<String> {
+fn walk(archive: &Path, each: &mut dyn FnMut(TarEvent<'_>) -> Result<()>) -> Result<String> {
     let name = || archive.display().to_string();
     let mut file = File::open(archive).with_context(name)?;
     let bounds = ArchiveLimits {

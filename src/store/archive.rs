@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::error::Context;
 use crate::limits::SKILL_RATIO_FROM;
 use crate::proto::gzip::Gunzip;
-use crate::proto::tar::{Event, Tar};
+use crate::proto::tar::{Tar, TarEvent};
 use crate::{Error, Result};
 
 /// Bytes read at a time.
@@ -29,7 +29,7 @@ pub struct ArchiveLimits {
 pub fn read(
     file: &mut dyn Read,
     bounds: &ArchiveLimits,
-    each: &mut dyn FnMut(Event<'_>) -> Result<()>,
+    each: &mut dyn FnMut(TarEvent<'_>) -> Result<()>,
 ) -> Result<String> {
     let (mut gunzip, mut tar) = (Gunzip::default(), Tar::default());
     let mut buffer = vec![0; STEP];
@@ -51,7 +51,7 @@ pub fn read(
                 return Err(Error::new("the archive unpacks to far too much"));
             }
             while let Some(event) = tar.feed(&mut piece).map_err(Error::new)? {
-                if matches!(event, Event::Entry(_)) {
+                if matches!(event, TarEvent::Entry(_)) {
                     entries += 1;
                     if entries > bounds.entries {
                         return Err(Error::new(format!("more than {} entries", bounds.entries)));

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use super::bounded_read::{self, End};
+use super::bounded_read::{self, FileEnd};
 use super::dir::Dir;
 use crate::limits::{AUDIT_BYTES, AUDIT_LINE_BYTES, AUDIT_QUEUE};
 use crate::proto::date;
@@ -149,7 +149,7 @@ pub fn read(home: &Path) -> io::Result<Vec<Map<String, Value>>> {
     let Some(dir) = Dir::find(home)? else { return Ok(Vec::new()) };
     let mut entries = Vec::new();
     for name in [OLD, NAME] {
-        let piece = bounded_read::below(&dir, name, AUDIT_BYTES as usize, End::Tail)?;
+        let piece = bounded_read::below(&dir, name, AUDIT_BYTES as usize, FileEnd::Tail)?;
         let text = piece.map(|piece| piece.text).unwrap_or_default();
         entries.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
     }

@@ -7,11 +7,11 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::dir::Dir;
-use crate::sys::beneath::{self, File, Meta};
+use crate::sys::beneath::{self, File, FileInfo};
 
 /// Which end of a long file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum FileEnd {
     /// Its beginning.
     Head,
     /// Its end.
@@ -29,7 +29,7 @@ pub struct Piece {
 
 /// At most `limit` bytes of a file that the machine's owner named, links followed; `None` when there is none.
 /// Errors: not a regular file, no permission, I/O.
-pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>> {
+pub fn bounded(path: &Path, limit: usize, end: FileEnd) -> io::Result<Option<Piece>> {
     match beneath::open_path(path).map_err(io::Error::from) {
         Ok(file) => piece(file, limit, end).map(Some),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
@@ -38,15 +38,15 @@ pub fn bounded(path: &Path, limit: usize, end: End) -> io::Result<Option<Piece>>
 }
 
 /// The same for a file below `folder`, where anybody may have put it: no link is followed.
-pub fn below(folder: &Dir, name: &str, limit: usize, end: End) -> io::Result<Option<Piece>> {
+pub fn below(folder: &Dir, name: &str, limit: usize, end: FileEnd) -> io::Result<Option<Piece>> {
     folder.read(name)?.map(|file| piece(file, limit, end)).transpose()
 }
 
 /// At most `limit` bytes of an open file. Errors: I/O.
-pub fn piece(mut file: File, limit: usize, end: End) -> io::Result<Piece> {
+pub fn piece(mut file: File, limit: usize, end: FileEnd) -> io::Result<Piece> {
     let length = file.metadata()?.len();
     let wanted = length.min(limit as u64);
-    if end == End::Tail {
+    if end == FileEnd::Tail {
         file.seek(SeekFrom::Start(length - wanted))?;
     }
     let mut bytes = Vec::with_capacity(wanted as usize);
@@ -61,14 +61,14 @@ pub fn piece(mut file: File, limit: usize, end: End) -> io::Result<Piece> {
 }
 
 /// Removes a character that was cut in half.
-fn trim_partial(bytes: &mut Vec<u8>, end: End) {
+fn trim_partial(bytes: &mut Vec<u8>, end: FileEnd) {
     let inside = |b: &u8| b & 0xc0 == 0x80;
     match end {
-        End::Tail => {
+        FileEnd::Tail => {
             let n = bytes.iter().take(3).take_while(|b| inside(b)).count();
             bytes.drain(..n);
         }
-        End::Head => {
+        FileEnd::Head => {
             if let Err(e) = std::str::from_utf8(bytes) {
                 if e.error_len().is_none() {
                     bytes.truncate(e.valid_up_to());
@@ -79,7 +79,7 @@ fn trim_partial(bytes: &mut Vec<u8>, end: End) {
 }
 
 /// A number that changes when the file does: replaced, written, removed, created.
-pub fn stamp(meta: Option<Meta>) -> u64 {
+pub fn stamp(meta: Option<FileInfo>) -> u64 {
     let Some(meta) = meta else { return 0 };
     let mut hasher = DefaultHasher::new();
     // Two writes of equal size within one tick of the clock have equal times; an atomic write shows by
@@ -132,15 +132,15 @@ pub(crate) mod tests {
             let want = Piece { text: text.into(), missing };
             assert_eq!(bounded(&path, limit, end).expect("a file"), Some(want), "{limit} {end:?}");
         };
-        check(4, End::Head, "aéz", 0);
-        check(4, End::Tail, "aéz", 0);
-        check(2, End::Head, "a", 2);
-        check(3, End::Head, "aé", 1);
-        check(2, End::Tail, "z", 2);
-        check(3, End::Tail, "éz", 1);
-        check(0, End::Head, "", 4);
+        check(4, FileEnd::Head, "aéz", 0);
+        check(4, FileEnd::Tail, "aéz", 0);
+        check(2, FileEnd::Head, "a", 2);
+        check(3, FileEnd::Head, "aé", 1);
+        check(2, FileEnd::Tail, "z", 2);
+        check(3, FileEnd::Tail, "éz", 1);
+        check(0, FileEnd::Head, "", 4);
         folder.write("f", b"a\xffb\xc3");
-        check(9, End::Head, "a\u{fffd}b\u{fffd}", 0);
+        check(9, FileEnd::Head, "a\u{fffd}b\u{fffd}", 0);
     }
 
     #[test]
@@ -153,7 +153,7 @@ pub(crate) mod tests {
             std::os::unix::fs::symlink(target, inside.join(name)).expect("a link");
         }
         let dir = Dir::shared(&inside).expect("a folder");
-        let got = |name: &str| below(&dir, name, 9, End::Head).map(|p| p.map(|p| p.text));
+        let got = |name: &str| below(&dir, name, 9, FileEnd::Head).map(|p| p.map(|p| p.text));
         assert_eq!(got("note").expect("it"), Some("a note".into()));
         assert_eq!(got("none").expect("none"), None);
         for name in ["near", "far", "up/secret", "../secret"] {
@@ -165,14 +165,14 @@ pub(crate) mod tests {
     fn special_files_are_distinguished() {
         let folder = Folder::new("read-not");
         folder.write("f", "");
-        assert_eq!(bounded(&folder.path.join("none"), 9, End::Head).expect("none"), None);
-        assert_eq!(bounded(&folder.path.join("f/below"), 9, End::Head).expect("none"), None);
-        let e = bounded(&folder.path, 9, End::Head).expect_err("a folder");
+        assert_eq!(bounded(&folder.path.join("none"), 9, FileEnd::Head).expect("none"), None);
+        assert_eq!(bounded(&folder.path.join("f/below"), 9, FileEnd::Head).expect("none"), None);
+        let e = bounded(&folder.path, 9, FileEnd::Head).expect_err("a folder");
         assert_eq!(e.to_string(), "it is a folder, not a regular file: move it away");
         let fifo = folder.path.join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
         assert!(made.success());
-        assert!(bounded(&fifo, 9, End::Head).is_err());
+        assert!(bounded(&fifo, 9, FileEnd::Head).is_err());
     }
 
     #[test]

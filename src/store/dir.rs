@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::limits::DIR_ASIDE;
 use crate::sys::beneath::{
-    self, Access, Fault, File, Meta, NewFile, Owners, Replace, ResolvedPath, Root,
+    self, Fault, File, FileAccess, FileInfo, NewFile, Owners, Replace, ResolvedPath, Root,
 };
 use crate::sys::files;
 
@@ -145,7 +145,7 @@ impl Dir {
     ///
     /// # Errors
     /// A link in the way; the kernel's.
-    pub fn meta(&self, name: &str) -> io::Result<Option<Meta>> {
+    pub fn meta(&self, name: &str) -> io::Result<Option<FileInfo>> {
         match self.place(name) {
             Err(fault) => missing(fault),
             Ok(place) => Ok(place.meta()),
@@ -165,7 +165,7 @@ impl Dir {
     /// # Errors
     /// Not a regular file of ours ([`unfit`]); the kernel's.
     pub fn read(&self, name: &str) -> io::Result<Option<File>> {
-        found(self.place(name).and_then(|place| place.open(Access::Read, self.owners)))
+        found(self.place(name).and_then(|place| place.open(FileAccess::Read, self.owners)))
     }
 
     /// Opens a file for reading and writing; `None` if there is none.
@@ -173,7 +173,7 @@ impl Dir {
     /// # Errors
     /// As [`Dir::read`].
     pub fn change(&self, name: &str) -> io::Result<Option<File>> {
-        found(self.place(name).and_then(|place| place.open(Access::Change, self.owners)))
+        found(self.place(name).and_then(|place| place.open(FileAccess::Change, self.owners)))
     }
 
     /// Opens a file for reading and appending; created with permissions `mode` if missing, folders included.
@@ -182,7 +182,7 @@ impl Dir {
     /// As [`Dir::read`].
     pub fn append(&self, name: &str, mode: u32) -> io::Result<File> {
         let place = self.place_for(name)?;
-        Ok(place.open(Access::Append(mode), self.owners)?)
+        Ok(place.open(FileAccess::Append(mode), self.owners)?)
     }
 
     /// A file's whole content; `None` if there is none.

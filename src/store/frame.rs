@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use nanoserde::{DeBin, SerBin};
 
-use crate::bus::{Inbound, Origin, Outbound};
+use crate::bus::{Inbound, Outbound, SubagentOrigin};
 use crate::limits::JOURNAL_FRAME_BYTES;
 use crate::proto::binschema;
 pub use crate::proto::crc32::crc32;
@@ -101,7 +101,7 @@ pub enum Frame {
         /// The message.
         message: Inbound,
         /// Where it comes from.
-        origin: Origin,
+        origin: SubagentOrigin,
         /// The entry that it finishes, 0 for none.
         ends: u64,
     },

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::frame::Frame;
-use crate::bus::{Inbound, Origin, Outbound, SUBAGENT};
+use crate::bus::{Inbound, Outbound, SUBAGENT, SubagentOrigin};
 use crate::limits::SUBAGENT_TASK_BYTES;
 
 /// How far a message is.
@@ -24,7 +24,7 @@ pub enum Stage {
 
 /// One open message.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct OpenMessage {
     /// The ledger's number.
     pub id: u64,
     /// The message; empty for a reply outside an answer ([`Frame::Said`]).
@@ -38,10 +38,10 @@ pub struct Entry {
     /// Calls of the running round that must not be repeated; those of earlier rounds have their results.
     pub started: Vec<String>,
     /// Where a sub-agent's task or report comes from.
-    pub origin: Option<Box<Origin>>,
+    pub origin: Option<Box<SubagentOrigin>>,
 }
 
-impl Entry {
+impl OpenMessage {
     /// A sub-agent's task.
     pub fn is_subagent(&self) -> bool {
         self.message.sender.platform == SUBAGENT
@@ -74,7 +74,7 @@ pub fn entry_bytes(reply: &Outbound) -> usize {
 #[derive(Debug, Default)]
 pub struct Ledger {
     next_id: u64,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<OpenMessage>,
     offsets: Vec<(String, i64)>,
 }
 
@@ -104,12 +104,12 @@ impl Ledger {
     }
 
     /// Open entries, oldest first.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &OpenMessage> {
         self.entries.iter()
     }
 
     /// One open entry.
-    pub fn get(&self, id: u64) -> Option<&Entry> {
+    pub fn get(&self, id: u64) -> Option<&OpenMessage> {
         self.entries.iter().find(|e| e.id == id)
     }
 
@@ -125,7 +125,7 @@ impl Ledger {
 
     /// About how many bytes a compacted journal takes.
     pub fn bytes(&self) -> usize {
-        self.entries.iter().map(Entry::bytes).sum()
+        self.entries.iter().map(OpenMessage::bytes).sum()
     }
 
     fn note_offset(&mut self, channel: &str, event: i64) {
@@ -142,7 +142,7 @@ impl Ledger {
         }
     }
 
-    fn entry(&mut self, id: u64) -> Option<&mut Entry> {
+    fn entry(&mut self, id: u64) -> Option<&mut OpenMessage> {
         self.entries.iter_mut().find(|e| e.id == id)
     }
 
@@ -190,7 +190,7 @@ impl Ledger {
                 }
             }
             Frame::Delivered { id, count } => {
-                if let Some(Entry { stage: Stage::Answered { delivered, .. }, .. }) =
+                if let Some(OpenMessage { stage: Stage::Answered { delivered, .. }, .. }) =
                     self.entry(*id)
                 {
                     *delivered = *count;
@@ -204,7 +204,7 @@ impl Ledger {
     fn open(&mut self, id: u64, message: Inbound, stage: Stage) {
         self.next_id = self.next_id.max(id);
         if self.entry(id).is_none() {
-            self.entries.push_back(Entry {
+            self.entries.push_back(OpenMessage {
                 id,
                 message,
                 stage,
@@ -297,11 +297,16 @@ mod tests {
             Frame::Delivered { id: 2, count: 1 },
             Frame::Finished { id: 3 },
             Frame::Said { id: 4, reply: reply("notice") },
-            Frame::Delegated { id: 5, message: message(0), origin: Origin::default(), ends: 0 },
+            Frame::Delegated {
+                id: 5,
+                message: message(0),
+                origin: SubagentOrigin::default(),
+                ends: 0,
+            },
             Frame::Delegated {
                 id: 6,
                 message: message(0),
-                origin: Origin { depth: 2, ..Origin::default() },
+                origin: SubagentOrigin { depth: 2, ..SubagentOrigin::default() },
                 ends: 5,
             },
         ] {

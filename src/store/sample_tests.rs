@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::frame::{self, Frame, VERSION};
 use super::journal::Files;
 use super::ledger::{Ledger, Stage};
-use crate::bus::{Address, Attachment, Inbound, Origin, Outbound, Sender};
+use crate::bus::{Address, Attachment, Inbound, Outbound, Sender, SubagentOrigin};
 use crate::sys::scratch::Scratch;
 
 fn sample(version: u8) -> PathBuf {
@@ -77,7 +77,7 @@ fn frames() -> Vec<Frame> {
         Frame::Delegated {
             id: 6,
             message: message(0),
-            origin: Origin {
+            origin: SubagentOrigin {
                 parent: "telegram:-1001".into(),
                 own: "subagent:6".into(),
                 person: sender(),

@@ -33,7 +33,7 @@ pub fn file_stem(key: &str) -> Result<String> {
 
 /// The content of `<stem>.meta.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Meta {
+pub struct SessionMeta {
     /// The session key.
     pub key: String,
     /// Summary of the messages before the current ones.
@@ -60,18 +60,18 @@ pub struct Meta {
     pub rest: Map<String, Value>,
 }
 
-impl Meta {
+impl SessionMeta {
     /// Reads a meta file.
     ///
     /// # Errors
     /// serde_json's if it is not a JSON object; a field of the wrong type.
-    pub fn parse(text: &str) -> serde_json::Result<Meta> {
+    pub fn parse(text: &str) -> serde_json::Result<SessionMeta> {
         let mismatch = TypeMismatch::default();
         let json = Json::parse(text, &mismatch)?;
         let mut rest: Map<String, Value> = serde_json::from_str(text)?;
         let known = ["key", "summary", "skip", "count", "skip_bytes", "created_at", "updated_at"];
         known.iter().chain(&["untrusted_bytes"]).for_each(|key| drop(rest.remove(*key)));
-        let meta = Meta {
+        let meta = SessionMeta {
             key: json.get("key").string(),
             summary: json.get("summary").string(),
             skip: json.get("skip").uint(),
@@ -89,7 +89,7 @@ impl Meta {
     }
 }
 
-impl Meta {
+impl SessionMeta {
     /// The summary holds untrusted text; `first` is where the messages that count begin.
     pub fn has_untrusted_summary(&self, first: u64) -> bool {
         !self.summary.is_empty() && self.untrusted_bytes > 0 && first <= self.untrusted_bytes
@@ -162,18 +162,23 @@ impl Sessions {
     ///
     /// # Errors
     /// Names a broken meta file, which stays unchanged.
-    pub fn meta(&self, key: &str) -> Result<Meta> {
+    pub fn meta(&self, key: &str) -> Result<SessionMeta> {
         let name = Self::meta_name(key)?;
         match self.bytes(&name, SESSION_META_BYTES)? {
-            None => Ok(Meta { key: key.into(), ..Meta::default() }),
-            Some(bytes) => {
-                text::utf8(&bytes).and_then(Meta::parse).with_context(|| self.cannot_read(&name))
-            }
+            None => Ok(SessionMeta { key: key.into(), ..SessionMeta::default() }),
+            Some(bytes) => text::utf8(&bytes)
+                .and_then(SessionMeta::parse)
+                .with_context(|| self.cannot_read(&name)),
         }
     }
 
     /// Byte offset of the first current line.
-    pub(super) fn first(&self, file: &mut File, meta: &Meta, end: u64) -> std::io::Result<u64> {
+    pub(super) fn first(
+        &self,
+        file: &mut File,
+        meta: &SessionMeta,
+        end: u64,
+    ) -> std::io::Result<u64> {
         match meta.skip_bytes {
             _ if meta.skip == 0 => Ok(0),
             Some(at) => Ok(at.min(end)),
@@ -236,12 +241,12 @@ impl Sessions {
     ///
     /// # Errors
     /// The disk's.
-    pub fn save_meta(&self, key: &str, meta: &Meta) -> Result<()> {
+    pub fn save_meta(&self, key: &str, meta: &SessionMeta) -> Result<()> {
         self.put_meta(key, meta, true)
     }
 
     /// [`Sessions::save_meta`]; if not `durable`, a power cut in the next seconds may bring back the old one.
-    pub(super) fn put_meta(&self, key: &str, meta: &Meta, durable: bool) -> Result<()> {
+    pub(super) fn put_meta(&self, key: &str, meta: &SessionMeta, durable: bool) -> Result<()> {
         let text = serde_json::to_vec_pretty(meta).context("session meta")?;
         self.save(&Self::meta_name(key)?, &text, durable)
     }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::session::{Meta, Sessions};
+use super::session::{SessionMeta, Sessions};
 use super::session_read::OpenSession;
 use crate::error::{Context, Error, Result};
 use crate::limits::FRESH_SESSION_BYTES;
@@ -18,10 +18,10 @@ impl Sessions {
     pub fn cut(
         &self,
         key: &str,
-        seen: &Meta,
+        seen: &SessionMeta,
         at: u64,
         (summary, untrusted): (&str, bool),
-    ) -> Result<Option<Meta>> {
+    ) -> Result<Option<SessionMeta>> {
         let mut meta = self.meta(key)?;
         if (meta.skip, meta.skip_bytes) != (seen.skip, seen.skip_bytes)
             || meta.summary != seen.summary

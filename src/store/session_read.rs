@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::session::{Meta, Sessions};
+use super::session::{SessionMeta, Sessions};
 use crate::error::{Context, Result};
 use crate::limits::{SESSION_LINE_BYTES, SESSION_READ_BYTES};
 use crate::message::Message;
@@ -24,7 +24,7 @@ pub struct OpenSession {
     /// The file does not end with a newline: the next line must start with one.
     pub torn: bool,
     /// Its meta, with the summary of the messages before `first`.
-    pub meta: Meta,
+    pub meta: SessionMeta,
 }
 
 impl Sessions {

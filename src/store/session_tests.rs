@@ -92,7 +92,7 @@ fn a_renamed_session_joins_one_that_is_there() {
     s.rename("absent", "new").expect("nothing to do");
     // What is not trusted of either stays so.
     let mark = |key: &str, untrusted_bytes| {
-        let meta = Meta { key: key.into(), untrusted_bytes, ..Meta::default() };
+        let meta = SessionMeta { key: key.into(), untrusted_bytes, ..SessionMeta::default() };
         s.save_meta(key, &meta).expect("saved");
     };
     for (old, new, want) in [(9, 0, 9), (0, 7, TWO.len() as u64 + 7), (9, 7, TWO.len() as u64 + 7)]

@@ -17,7 +17,7 @@ pub struct WriteStats {
 }
 
 /// One job for the blocking thread.
-pub struct Job {
+pub struct WriteJob {
     /// The journal's files, owned by the job meanwhile; `None` for a journal that only writes sessions.
     pub files: Option<Files>,
     /// Encoded, in order.
@@ -42,9 +42,9 @@ pub struct Job {
     pub disk_fault: bool,
 }
 
-impl Job {
+impl WriteJob {
     /// Writes the journal first, then the sessions one by one. If a session fails, only its own lines stay in the
-    /// job, in order, and [`Job::failures`] says why.
+    /// job, in order, and [`WriteJob::failures`] says why.
     ///
     /// # Errors
     /// The journal's file cannot be written, or the disk refuses the sessions' files too.

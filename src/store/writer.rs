@@ -15,7 +15,7 @@ use super::frame::{self, Frame};
 use super::journal::{Files, PipelinedWrite};
 use super::jsonl::SessionLines;
 use super::ledger::Ledger;
-pub use super::write_job::{Job, WriteStats};
+pub use super::write_job::{WriteJob, WriteStats};
 use crate::error::Error;
 use crate::limits::JOURNAL_LINES_BYTES;
 
@@ -324,7 +324,7 @@ impl Inner {
             && self.ahead.as_ref().is_some_and(|a| a.has_capacity(self.buffer.len()))
     }
 
-    fn job(&mut self, sessions: &Path) -> Option<Job> {
+    fn job(&mut self, sessions: &Path) -> Option<WriteJob> {
         if self.keeps_frames && self.files.is_none() {
             return None;
         }
@@ -348,7 +348,7 @@ impl Inner {
             _ => None,
         };
         self.has_acceptance = false;
-        Some(Job {
+        Some(WriteJob {
             files,
             frames: std::mem::take(&mut self.buffer),
             snapshot,
@@ -363,7 +363,7 @@ impl Inner {
         })
     }
 
-    fn complete(&mut self, mut job: Job, upto: u64, ok: bool) {
+    fn complete(&mut self, mut job: WriteJob, upto: u64, ok: bool) {
         let noted = job.note_synced(self.generation);
         self.files = job.files;
         if let (Some(files), Some(ahead)) = (&mut self.files, self.ahead.take()) {

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
-use super::settings::Settings;
+use super::settings::SupervisorSettings;
 use crate::sys::service::Identity;
 
 /// One limit: wanted, and as the kernel gives it back.
@@ -86,7 +86,7 @@ pub fn set_up(
     root: &Path,
     own: &str,
     pid: u32,
-    settings: &Settings,
+    settings: &SupervisorSettings,
     user: Option<&Identity>,
 ) -> Result<Groups, String> {
     if !root.join("cgroup.controllers").exists() {
@@ -209,8 +209,8 @@ mod tests {
         root
     }
 
-    fn settings() -> Settings {
-        Settings::read(|_| None).expect("defaults")
+    fn settings() -> SupervisorSettings {
+        SupervisorSettings::read(|_| None).expect("defaults")
     }
 
     #[test]

@@ -17,17 +17,17 @@ const SAVED_DIGITS: usize = 12;
 
 /// When to ask. Times are seconds of a monotonic clock.
 #[derive(Debug)]
-pub struct Schedule {
+pub struct SyncSchedule {
     next: u64,
     retry: u64,
     /// A server has answered since we started.
     pub trusted: bool,
 }
 
-impl Schedule {
+impl SyncSchedule {
     /// First question at once.
-    pub fn new(now: u64) -> Schedule {
-        Schedule { next: now, retry: TIME_RETRY.0, trusted: false }
+    pub fn new(now: u64) -> SyncSchedule {
+        SyncSchedule { next: now, retry: TIME_RETRY.0, trusted: false }
     }
 
     /// When the next question is due.
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn an_unanswered_server_is_asked_again_forever() {
-        let mut schedule = Schedule::new(0);
+        let mut schedule = SyncSchedule::new(0);
         let mut asked = Vec::new();
         for _ in 0..8 {
             let now = schedule.next();

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use super::cgroup::Groups;
 use super::log_sink::{LineSplitter, LogSink};
 use super::report::LimitsInForce;
-use super::settings::Settings;
+use super::settings::SupervisorSettings;
 use super::tools::Tools;
 use crate::sys::service::{self, Confinement, EXEC_BROKER_FD, Identity, NOTIFY_FD};
 
@@ -31,7 +31,7 @@ impl Daemon {
     /// Starts `picoclaw gateway`. `mode` is the limit to apply.
     pub fn start(
         program: &Path,
-        settings: &Settings,
+        settings: &SupervisorSettings,
         mode: LimitsInForce,
         groups: Option<&Groups>,
         identity: Option<&Identity>,

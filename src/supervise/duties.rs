@@ -9,7 +9,7 @@ use super::daemon::Daemon;
 use super::report::{self, ProcessState};
 use super::run::Supervisor;
 use super::settings::LimitMode;
-use super::watchdog::{Action, Device};
+use super::watchdog::{Action, WatchdogDevice};
 use crate::import::{self, status};
 use crate::limits::KEEPALIVE_START;
 use crate::sys::service::as_user;
@@ -126,7 +126,8 @@ impl Supervisor {
             Action::Idle => {}
             Action::Arm if self.stopping.is_some() => self.rules.give_up(),
             Action::Arm => {
-                match Device::open(&self.settings.watchdog, self.settings.watchdog_timeout) {
+                match WatchdogDevice::open(&self.settings.watchdog, self.settings.watchdog_timeout)
+                {
                     Ok((device, timeout)) => {
                         self.device = Some(device);
                         self.feed_every = u64::from(timeout / 3).clamp(1, 10);
@@ -163,7 +164,7 @@ impl Supervisor {
             return;
         }
         self.fed = now;
-        if let Some(Err(e)) = self.device.as_mut().map(Device::feed) {
+        if let Some(Err(e)) = self.device.as_mut().map(WatchdogDevice::feed) {
             self.log.write(&format!("watchdog: {e}"));
         }
     }

@@ -19,7 +19,7 @@ use crate::proto::text;
 
 /// A message of the daemon's.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Message<'a> {
+pub enum SupervisorMessage<'a> {
     /// The main loop is alive.
     Keepalive,
     /// Ask these time servers.
@@ -29,13 +29,15 @@ pub enum Message<'a> {
 }
 
 /// Reads a datagram; None for what is not understood.
-pub fn message(datagram: &[u8]) -> Option<Message<'_>> {
+pub fn message(datagram: &[u8]) -> Option<SupervisorMessage<'_>> {
     let (kind, rest) = datagram.split_first()?;
     let text = std::str::from_utf8(rest).ok()?;
     match kind {
-        b'h' => Some(Message::Keepalive),
-        b's' => Some(Message::TimeServers(text.split_whitespace().take(TIME_SERVERS).collect())),
-        b'a' => Some(Message::Announce(text)),
+        b'h' => Some(SupervisorMessage::Keepalive),
+        b's' => Some(SupervisorMessage::TimeServers(
+            text.split_whitespace().take(TIME_SERVERS).collect(),
+        )),
+        b'a' => Some(SupervisorMessage::Announce(text)),
         _ => None,
     }
 }
@@ -44,18 +46,18 @@ pub fn message(datagram: &[u8]) -> Option<Message<'_>> {
 pub fn receive<'a>(
     socket: &UnixDatagram,
     buffer: &'a mut [u8; NOTIFY_BYTES],
-) -> Option<Option<Message<'a>>> {
+) -> Option<Option<SupervisorMessage<'a>>> {
     let n = socket.recv(buffer).ok()?;
     Some(message(&buffer[..n]))
 }
 
 /// The daemon's end: silent where no supervisor started us.
 #[derive(Debug, Default)]
-pub struct Supervisor(Option<UnixDatagram>);
+pub struct SupervisorSocket(Option<UnixDatagram>);
 
-impl Supervisor {
+impl SupervisorSocket {
     /// From `PICOCLAW_NOTIFY_FD`. Once, at the start.
-    pub fn from_environment() -> Supervisor {
+    pub fn from_environment() -> SupervisorSocket {
         let fd =
             env::var("PICOCLAW_NOTIFY_FD").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 2);
         let socket = fd.and_then(crate::sys::service::inherited_socket);
@@ -63,7 +65,7 @@ impl Supervisor {
             // A supervisor that does not listen must not stop the main loop.
             let _ = socket.set_nonblocking(true);
         }
-        Supervisor(socket)
+        SupervisorSocket(socket)
     }
 
     /// The main loop is alive: from the main loop itself, each [`crate::limits::KEEPALIVE_EVERY`] seconds.
@@ -124,20 +126,22 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(datagram: &[u8], want: Option<Message<'_>>) {
+    fn check(datagram: &[u8], want: Option<SupervisorMessage<'_>>) {
         assert_eq!(message(datagram), want);
     }
 
     #[test]
     fn messages() {
-        check(b"h", Some(Message::Keepalive));
-        check(b"s a:1  b", Some(Message::TimeServers(vec!["a:1", "b"])));
-        check(b"s", Some(Message::TimeServers(vec![])));
+        check(b"h", Some(SupervisorMessage::Keepalive));
+        check(b"s a:1  b", Some(SupervisorMessage::TimeServers(vec!["a:1", "b"])));
+        check(b"s", Some(SupervisorMessage::TimeServers(vec![])));
         check(
             b"s 1 2 3 4 5 6 7 8 9",
-            Some(Message::TimeServers("12345678".split("").filter(|s| !s.is_empty()).collect())),
+            Some(SupervisorMessage::TimeServers(
+                "12345678".split("").filter(|s| !s.is_empty()).collect(),
+            )),
         );
-        check("abot: x\ncode: y".as_bytes(), Some(Message::Announce("bot: x\ncode: y")));
+        check("abot: x\ncode: y".as_bytes(), Some(SupervisorMessage::Announce("bot: x\ncode: y")));
         check(b"a\xff", None);
         check(b"x", None);
         check(b"", None);

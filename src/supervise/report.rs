@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 
 use super::cgroup::Groups;
-use super::settings::{LimitMode, Settings};
+use super::settings::{LimitMode, SupervisorSettings};
 
 /// The kind of limit that is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl LimitsInForce {
 }
 
 /// What to try before the daemon starts: cgroups that hold, else rlimits unless neither is wanted.
-pub fn plan(settings: &Settings, groups: Option<&Groups>) -> LimitsInForce {
+pub fn plan(settings: &SupervisorSettings, groups: Option<&Groups>) -> LimitsInForce {
     let holds = groups.is_some_and(Groups::memory_holds);
     match settings.limits {
         LimitMode::None => LimitsInForce::None,
@@ -64,7 +64,7 @@ impl ProcessState {
     }
 
     /// What of `planned` is true for this process.
-    pub fn confirm(&self, planned: LimitsInForce, settings: &Settings) -> LimitsInForce {
+    pub fn confirm(&self, planned: LimitsInForce, settings: &SupervisorSettings) -> LimitsInForce {
         match planned {
             LimitsInForce::Cgroup
                 if self.cgroup.as_deref().is_some_and(|c| c.ends_with("/daemon")) =>
@@ -186,7 +186,8 @@ mod tests {
         seen: &ProcessState,
         want: (LimitsInForce, LimitsInForce),
     ) {
-        let settings = Settings { limits, ..Settings::read(|_| None).expect("defaults") };
+        let settings =
+            SupervisorSettings { limits, ..SupervisorSettings::read(|_| None).expect("defaults") };
         let groups = groups_hold.map(groups);
         let planned = plan(&settings, groups.as_ref());
         assert_eq!((planned, seen.confirm(planned, &settings)), want);

@@ -12,26 +12,26 @@ use std::time::{Duration, Instant};
 use super::cgroup::{self, Groups};
 use super::daemon::Daemon;
 use super::log_sink::LogSink;
-use super::notify::{self, Message, Systemd};
+use super::notify::{self, SupervisorMessage, Systemd};
 use super::report::{self, LimitsInForce};
 use super::respawn::Respawn;
-use super::settings::{LimitMode, Settings};
+use super::settings::{LimitMode, SupervisorSettings};
 use super::time::Time;
 use super::tools::Tools;
 use super::user::identity_of;
-use super::watchdog::{Device, Rules};
+use super::watchdog::{WatchdogDevice, WatchdogRules};
 use crate::Result;
 use crate::error::Context;
 use crate::import;
 use crate::limits::{BOOT_STATUS_EVERY, NOTIFY_BYTES, SHUTDOWN};
 use crate::sys::pages;
 use crate::sys::service::Identity;
-use crate::sys::wake::{self, Signals};
+use crate::sys::wake::{self, PendingSignals};
 
 /// `picoclaw supervise`: until SIGTERM. Settings come in the environment, from `/etc/default/picoclaw`.
 pub fn run() -> Result<ExitCode> {
     pages::map_small_pieces();
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = SupervisorSettings::read(|name| std::env::var(name).ok())?;
     let identity = identity_of(&settings)?;
     wake::catch_signals().context("cannot catch signals")?;
     let mut supervisor = Supervisor::new(settings, identity)?;
@@ -41,7 +41,7 @@ pub fn run() -> Result<ExitCode> {
 }
 
 pub(super) struct Supervisor {
-    pub(super) settings: Settings,
+    pub(super) settings: SupervisorSettings,
     pub(super) identity: Option<Identity>,
     pub(super) program: PathBuf,
     begin: Instant,
@@ -61,8 +61,8 @@ pub(super) struct Supervisor {
     pub(super) start_at: u64,
     /// When a daemon last showed life.
     pub(super) keepalive: Option<u64>,
-    pub(super) rules: Rules,
-    pub(super) device: Option<Device>,
+    pub(super) rules: WatchdogRules,
+    pub(super) device: Option<WatchdogDevice>,
     pub(super) fed: u64,
     pub(super) feed_every: u64,
     time: Time,
@@ -75,7 +75,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(settings: Settings, identity: Option<Identity>) -> Result<Supervisor> {
+    fn new(settings: SupervisorSettings, identity: Option<Identity>) -> Result<Supervisor> {
         let systemd = Systemd::from_environment();
         let (ours, theirs) = UnixDatagram::pair().context("cannot make the notify socket")?;
         ours.set_nonblocking(true)?;
@@ -105,7 +105,7 @@ impl Supervisor {
             respawn: Respawn::new(settings.respawn),
             start_at: 0,
             keepalive: None,
-            rules: Rules::new(resets, settings.keepalive),
+            rules: WatchdogRules::new(resets, settings.keepalive),
             device: None,
             fed: 0,
             feed_every: 5,
@@ -223,7 +223,7 @@ impl Supervisor {
                     // Out of memory or descriptors: say it, and do not spin.
                     self.log.write(&format!("cannot wait: {e}"));
                     std::thread::sleep(Duration::from_secs(1));
-                    Signals::default()
+                    PendingSignals::default()
                 }
             };
             self.signals(signals);
@@ -238,7 +238,7 @@ impl Supervisor {
     }
 
     /// Waits, and reads what came.
-    fn wait(&mut self, timeout: Duration) -> io::Result<Signals> {
+    fn wait(&mut self, timeout: Duration) -> io::Result<PendingSignals> {
         let pipes = self.daemon.as_ref().map(Daemon::pipes).unwrap_or_default();
         let mut fds = vec![self.ours.as_fd()];
         let mut kinds = vec![0];
@@ -279,7 +279,7 @@ impl Supervisor {
         for _ in 0..16 {
             match notify::receive(&self.ours, &mut buffer) {
                 None => break,
-                Some(Some(Message::Keepalive)) => {
+                Some(Some(SupervisorMessage::Keepalive)) => {
                     self.keepalive = Some(now);
                     self.systemd.notify("WATCHDOG=1");
                     if let Some(daemon) = self.daemon.as_mut().filter(|d| !d.alive) {
@@ -287,8 +287,10 @@ impl Supervisor {
                         self.systemd.notify("READY=1\nSTATUS=running");
                     }
                 }
-                Some(Some(Message::TimeServers(servers))) => self.time.servers(now, &servers),
-                Some(Some(Message::Announce(text))) => {
+                Some(Some(SupervisorMessage::TimeServers(servers))) => {
+                    self.time.servers(now, &servers)
+                }
+                Some(Some(SupervisorMessage::Announce(text))) => {
                     if text != self.announcement {
                         text.clone_into(&mut self.announcement);
                         let earliest = self.announced.map_or(0, |at| at + BOOT_STATUS_EVERY);
@@ -300,7 +302,7 @@ impl Supervisor {
         }
     }
 
-    fn signals(&mut self, signals: Signals) {
+    fn signals(&mut self, signals: PendingSignals) {
         let now = self.now();
         if signals.reload() {
             self.respawn.reset();

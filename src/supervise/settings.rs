@@ -22,7 +22,7 @@ pub enum LimitMode {
 
 /// Everything the supervisor was told. Sizes are bytes; `u64::MAX` means `max`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct SupervisorSettings {
     /// User of the daemon.
     pub user: String,
     /// User of commands; empty for none.
@@ -75,7 +75,7 @@ pub struct Settings {
     pub syslog: Option<bool>,
 }
 
-impl Settings {
+impl SupervisorSettings {
     /// Where the import from the boot partition reads and writes.
     pub fn import_places(&self) -> ImportPaths {
         ImportPaths {
@@ -88,10 +88,10 @@ impl Settings {
     }
 
     /// Reads `PICOCLAW_*` through `get`. Unset and empty mean the default. The error names the variable.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Settings> {
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<SupervisorSettings> {
         let env = Variables(&get);
         let policy = Policy::default();
-        Ok(Settings {
+        Ok(SupervisorSettings {
             user: env.text("PICOCLAW_USER", "picoclaw"),
             tool_user: match env.text("PICOCLAW_TOOL_USER", "picoclaw-tool") {
                 none if none == "none" => String::new(),
@@ -207,8 +207,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(name: &str, value: &str, want: Result<fn(&Settings) -> bool, &str>) {
-        let got = Settings::read(|n| (n == name).then(|| value.to_owned()));
+    fn check(name: &str, value: &str, want: Result<fn(&SupervisorSettings) -> bool, &str>) {
+        let got = SupervisorSettings::read(|n| (n == name).then(|| value.to_owned()));
         match (got, want) {
             (Ok(settings), Ok(holds)) => assert!(holds(&settings), "{settings:?}"),
             (Err(e), Err(text)) => assert_eq!(e.as_str(), text),

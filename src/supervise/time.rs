@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use super::clock::{self, Schedule};
+use super::clock::{self, SyncSchedule};
 use super::crash::unix_now;
 use super::log_sink::LogSink;
-use super::settings::Settings;
+use super::settings::SupervisorSettings;
 use crate::limits::{TIME_ANSWER, TIME_SAVE, TIME_SERVERS};
 use crate::sys::board;
 use crate::sys::service::{Identity, effective_uid, with_open_signals};
@@ -27,7 +27,7 @@ pub struct Time {
     floor: u64,
     enabled: bool,
     servers: Vec<String>,
-    schedule: Schedule,
+    schedule: SyncSchedule,
     child: Option<(Child, u64)>,
     save_at: u64,
     /// Failures in a row; only the first is logged.
@@ -36,7 +36,7 @@ pub struct Time {
 
 impl Time {
     /// `program`: this one, to be run as `ask-time`; `enabled`: servers are asked.
-    pub fn new(program: PathBuf, settings: &Settings, enabled: bool) -> Time {
+    pub fn new(program: PathBuf, settings: &SupervisorSettings, enabled: bool) -> Time {
         let saved = settings.system.join("time");
         let floor = clock::floor(clock::saved(&saved));
         Time {
@@ -46,7 +46,7 @@ impl Time {
             floor,
             enabled,
             servers: settings.time_servers.clone(),
-            schedule: Schedule::new(0),
+            schedule: SyncSchedule::new(0),
             child: None,
             save_at: TIME_SAVE,
             failures: 0,

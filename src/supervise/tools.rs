@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, fcho
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use super::settings::Settings;
+use super::settings::SupervisorSettings;
 use super::user::{self, accounts};
 use crate::limits::BROKER_COMMANDS;
 use crate::sys::exec_broker::{self, BrokeredChild};
@@ -35,7 +35,7 @@ pub struct Tools {
 impl Tools {
     /// Ready to start commands of the daemon's user `owner`; None where it is not wished, and the reason where it should be and
     /// is not possible.
-    pub fn new(settings: &Settings, owner: &Identity) -> Result<Option<Tools>, String> {
+    pub fn new(settings: &SupervisorSettings, owner: &Identity) -> Result<Option<Tools>, String> {
         if settings.tool_user.is_empty() {
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::settings::Settings;
+use super::settings::SupervisorSettings;
 use crate::sys::service::{Identity, effective_uid};
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ pub fn owner(passwd: &str, group: &str, uid: u32) -> Option<Identity> {
 }
 
 /// Who the daemon becomes; None where we are not root and it stays who we are.
-pub fn identity_of(settings: &Settings) -> Result<Option<Identity>> {
+pub fn identity_of(settings: &SupervisorSettings) -> Result<Option<Identity>> {
     if effective_uid() != 0 {
         return Ok(None);
     }

@@ -32,7 +32,7 @@ pub enum Action {
 
 /// The rules. Times are seconds of a monotonic clock.
 #[derive(Debug)]
-pub struct Rules {
+pub struct WatchdogRules {
     stale_after: u64,
     resets: u32,
     armed_at: Option<u64>,
@@ -41,10 +41,10 @@ pub struct Rules {
     usable: bool,
 }
 
-impl Rules {
+impl WatchdogRules {
     /// `resets`: the count found on disk. `stale_after`: seconds without a keepalive that are forgiven.
-    pub fn new(resets: u32, stale_after: u64) -> Rules {
-        Rules {
+    pub fn new(resets: u32, stale_after: u64) -> WatchdogRules {
+        WatchdogRules {
             stale_after,
             resets,
             armed_at: None,
@@ -120,16 +120,16 @@ impl Rules {
     }
 }
 
-/// An open watchdog. Dropping it without [`Device::close`] lets it bite.
+/// An open watchdog. Dropping it without [`WatchdogDevice::close`] lets it bite.
 #[derive(Debug)]
-pub struct Device(File);
+pub struct WatchdogDevice(File);
 
-impl Device {
+impl WatchdogDevice {
     /// Opens and starts it; gives the timeout in seconds that the kernel took, or the wanted one where it cannot say.
-    pub fn open(path: &Path, timeout: u32) -> io::Result<(Device, u32)> {
+    pub fn open(path: &Path, timeout: u32) -> io::Result<(WatchdogDevice, u32)> {
         let file = OpenOptions::new().write(true).open(path)?;
         let taken = sys::board::watchdog_timeout(&file, timeout).unwrap_or(timeout);
-        Ok((Device(file), taken))
+        Ok((WatchdogDevice(file), taken))
     }
 
     /// Starts the countdown anew.
@@ -149,7 +149,7 @@ mod tests {
 
     /// Steps second by second; `alive` says when a keepalive comes (each 10 s). Gives what was done and when.
     fn run(resets: u32, until: u64, alive: impl Fn(u64) -> bool) -> Vec<(u64, Action)> {
-        let mut rules = Rules::new(resets, 30);
+        let mut rules = WatchdogRules::new(resets, 30);
         let (mut last, mut done) = (None, Vec::new());
         for now in 0..=until {
             if now % 10 == 0 && alive(now) {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_device_that_cannot_be_opened_is_left() {
-        let mut rules = Rules::new(0, 30);
+        let mut rules = WatchdogRules::new(0, 30);
         for now in 0..200 {
             if rules.step(now, Some(now)) == Action::Arm {
                 rules.give_up();
@@ -223,7 +223,7 @@ mod tests {
     fn the_device_gets_its_magic_character() {
         let path = std::env::temp_dir().join(format!("picoclaw-wd-{}", std::process::id()));
         std::fs::write(&path, "").expect("a file");
-        let (mut device, taken) = Device::open(&path, 30).expect("open");
+        let (mut device, taken) = WatchdogDevice::open(&path, 30).expect("open");
         assert_eq!(taken, 30);
         device.feed().expect("feed");
         device.close().expect("close");

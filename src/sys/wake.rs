@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Signals that came since the last wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Signals(u8);
+pub struct PendingSignals(u8);
 
 const TERM: u8 = 1;
 const HUP: u8 = 2;
@@ -18,7 +18,7 @@ const CHILD: u8 = 4;
 
 static CAME: AtomicU8 = AtomicU8::new(0);
 
-impl Signals {
+impl PendingSignals {
     /// SIGTERM or SIGINT: stop.
     pub fn stop(self) -> bool {
         self.0 & TERM != 0
@@ -66,7 +66,7 @@ pub fn catch_signals() -> io::Result<()> {
 
 /// Waits until one of `fds` is readable (or closed at the other end), a caught signal comes, or `timeout` is over.
 /// Bit n of the result: `fds[n]` is ready. At most 16 descriptors.
-pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u16, Signals)> {
+pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u16, PendingSignals)> {
     let mut polled = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 16];
     for (slot, fd) in polled.iter_mut().zip(fds) {
         slot.fd = fd.as_raw_fd();
@@ -82,7 +82,7 @@ pub fn wait(fds: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<(u16, Signa
         libc::sigemptyset(&mut open);
         libc::ppoll(polled.as_mut_ptr(), fds.len().min(16) as libc::nfds_t, &time, &open)
     };
-    let signals = Signals(CAME.swap(0, Ordering::Relaxed));
+    let signals = PendingSignals(CAME.swap(0, Ordering::Relaxed));
     if n < 0 {
         let e = io::Error::last_os_error();
         return if e.kind() == io::ErrorKind::Interrupted { Ok((0, signals)) } else { Err(e) };

@@ -11,7 +11,7 @@ use super::trust::Trust;
 use crate::Result;
 use crate::bus::{Address, Outbound, Sender, Upload};
 use crate::config::Config;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 
 /// The environment of a call.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct ToolContext {
     /// The configuration in force.
     pub config: Rc<Config>,
     /// For the web tools.
-    pub http: Client,
+    pub http: HttpClient,
     /// The chat the turn belongs to.
     pub chat: Address,
     /// Who started the turn.

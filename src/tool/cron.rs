@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::bus::Sender;
     use crate::config::Config;
-    use crate::net::http::Client;
+    use crate::net::http::HttpClient;
     use crate::tool::cron_handle::CronHandle;
 
     #[track_caller]
@@ -134,7 +134,7 @@ mod tests {
         };
         let ctx = ToolContext {
             config: Rc::new(Config::default()),
-            http: Client::new().expect("a client"),
+            http: HttpClient::new().expect("a client"),
             chat: Address { channel: chat.0.into(), chat: chat.1.into(), topic: String::new() },
             sender: Sender { platform: platform.into(), ..Sender::default() },
             send_message: None,

@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::bus::Address;
-    use crate::net::http::Client;
+    use crate::net::http::HttpClient;
     use crate::tool::subagent_handle::{SubagentHandle, SubagentResult};
 
     fn context(
@@ -131,7 +131,7 @@ mod tests {
         });
         ToolContext {
             config: Rc::default(),
-            http: Client::new().expect("a client"),
+            http: HttpClient::new().expect("a client"),
             chat: Address::default(),
             sender: Default::default(),
             send_message: None,

@@ -204,7 +204,7 @@ mod messages_api {
     }
 
     fn reply(input: &Value, expected: &Value) {
-        let mut reader = response::Reader::new(None);
+        let mut reader = response::AnthropicReader::new(None);
         let read = reader.whole(text(&input["body"]));
         assert_eq!(read.is_err(), expected["wantErr"] == true, "{input}");
         if read.is_err() {

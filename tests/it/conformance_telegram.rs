@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use picoclaw::bus::Sender;
-use picoclaw::channel::telegram::{self, BotUser, Event};
+use picoclaw::channel::telegram::{self, BotUser, TelegramEvent};
 use picoclaw::channel::{SendError, access, command, group, media};
 use picoclaw::config::GroupTrigger;
 use picoclaw::proto::{markdown, split, text};
@@ -128,7 +128,7 @@ fn telegram_group() {
             "entities": [{"type": "bot_command", "offset": 0, "length": words.len()}]}});
         let event = telegram::read_update(&update.to_string(), "telegram", &me, &rule);
         let got = match event.expect("an update") {
-            Event::Message(message) => message.text,
+            TelegramEvent::Message(message) => message.text,
             _ => String::new(),
         };
         same(name, Value::from(!got.is_empty()), want["wantForwarded"].clone())?;

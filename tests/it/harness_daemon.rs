@@ -7,10 +7,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use picoclaw::app::control::{self, Report};
+use picoclaw::app::control::{self, GatewayReport};
 use picoclaw::proto::binschema;
 use picoclaw::store::journal::Files;
-use picoclaw::store::ledger::{Entry, Ledger, Stage};
+use picoclaw::store::ledger::{Ledger, OpenMessage, Stage};
 use picoclaw_peer::{Marker, Peer};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -58,15 +58,16 @@ impl Daemon {
     }
 
     /// What it answers to `picoclaw status`; `None` while it does not.
-    pub fn report(&self) -> Option<Report> {
+    pub fn report(&self) -> Option<GatewayReport> {
         let answer = control::ask(&self.home, control::STATUS, &[]).ok()??;
         // Another's, where this one's socket is not there yet.
-        binschema::decode::<Report>(Report::SHAPE, &answer).filter(|r| r.pid == self.pid())
+        binschema::decode::<GatewayReport>(GatewayReport::SHAPE, &answer)
+            .filter(|r| r.pid == self.pid())
     }
 
     /// Waits until its report is like that.
     #[track_caller]
-    pub fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn(&GatewayReport) -> bool) {
         let held = eventually(SOON, || self.report().filter(&holds));
         assert!(held.is_some(), "not {what}: {:?}\n{}", self.report(), self.log());
     }
@@ -83,7 +84,7 @@ impl Daemon {
     /// ([`Home::timed`] tells when).
     #[track_caller]
     pub fn rest(&self, peer: &Peer) {
-        let owes_nothing = |r: Report| (r.unfinished, r.running, r.waiting) == (0, 0, 0);
+        let owes_nothing = |r: GatewayReport| (r.unfinished, r.running, r.waiting) == (0, 0, 0);
         let rest = eventually(SOON, || {
             let begun = peer.wait_rest(SOON)?;
             let idle = self.report().is_some_and(owes_nothing);
@@ -210,7 +211,7 @@ impl Windows {
             .collect();
         for (hit, marker) in self.hit.iter_mut().zip(&self.markers) {
             let (name, answer) = (marker.to_string(), marker.answer());
-            let repeats = |e: &Entry| match &e.stage {
+            let repeats = |e: &OpenMessage| match &e.stage {
                 Stage::Answered { replies, .. } => replies.iter().any(|r| r.text.contains(&answer)),
                 Stage::Open => {
                     let untouched = e.attempts == 0 && e.progress.is_none() && e.origin.is_none();

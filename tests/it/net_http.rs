@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use picoclaw::limits::{HTTP_HEAD_BYTES, POOL_CONNECTIONS};
-use picoclaw::net::http::{Client, HttpErrorKind, Options, Request};
+use picoclaw::net::http::{HttpClient, HttpErrorKind, Options, Request};
 
 use crate::harness::{SOON, eventually};
 use crate::pause;
@@ -271,7 +271,7 @@ fn requests_as_they_are_sent() {
 #[cfg(feature = "media")]
 #[test]
 fn files_in_a_body_are_read_while_it_is_sent() {
-    use picoclaw::net::upload::{Content, Splice};
+    use picoclaw::net::upload::{Splice, SpliceContent};
     let server = serve(|_, peer| {
         while peer.request().is_some() {
             peer.answer("x");
@@ -282,7 +282,7 @@ fn files_in_a_body_are_read_while_it_is_sent() {
     std::fs::write(&path, &content).expect("a file");
     let file = std::sync::Arc::new(std::fs::File::open(&path).expect("the file"));
     let splice = |at, bytes, base64| {
-        let content = if base64 { Content::Base64 } else { Content::Raw };
+        let content = if base64 { SpliceContent::Base64 } else { SpliceContent::Raw };
         Splice { at, content: content(file.clone()), bytes }
     };
     let url = format!("http://{}/", server.addr);
@@ -340,7 +340,7 @@ fn names() {
             peer.answer("x");
         }
     });
-    let client = Client::with(Options { lookup: named, ..Options::plain() }).expect("a client");
+    let client = HttpClient::with(Options { lookup: named, ..Options::plain() }).expect("a client");
     let url = |host: &str| format!("http://{host}:{}/", server.addr.port());
     assert_eq!(get(&client, &url("two.test")).expect("the second address"), ok("x"));
     let e = get(&client, &url("none.test")).expect_err("no address");
@@ -355,7 +355,7 @@ fn a_guard_sees_every_address() {
             peer.answer("x");
         }
     });
-    let client = Client::with(Options { lookup: named, ..Options::plain() }).expect("a client");
+    let client = HttpClient::with(Options { lookup: named, ..Options::plain() }).expect("a client");
     let url = format!("http://two.test:{}/", server.addr.port());
     let guarded = |guard: &dyn Fn(IpAddr) -> bool| {
         fetch(&client, Request { guard: Some(guard), ..Request::get(&url) })

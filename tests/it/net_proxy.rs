@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use picoclaw::net::http::{Client, HttpErrorKind, Options, Request};
+use picoclaw::net::http::{HttpClient, HttpErrorKind, Options, Request};
 use picoclaw::net::proxy::Proxies;
 
 use crate::wire::{Peer, Server, client, fetch, get, serve};
@@ -15,8 +15,8 @@ fn named(host: &str) -> std::io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn with_names() -> Client {
-    Client::with(Options { lookup: named, ..Options::plain() }).expect("a client")
+fn with_names() -> HttpClient {
+    HttpClient::with(Options { lookup: named, ..Options::plain() }).expect("a client")
 }
 
 fn any(_: IpAddr) -> bool {
@@ -62,7 +62,7 @@ fn socks(locked: bool) -> Server {
 }
 
 #[track_caller]
-fn through(client: &Client, proxy: &str, url: &str) -> Result<String, (HttpErrorKind, String)> {
+fn through(client: &HttpClient, proxy: &str, url: &str) -> Result<String, (HttpErrorKind, String)> {
     let got = fetch(client, Request { proxy, ..Request::get(url) });
     got.map(|(_, body)| body).map_err(|e| (e.kind, e.message))
 }
@@ -184,7 +184,7 @@ fn the_environment_decides_unless_the_request_does() {
         _ => None,
     };
     let proxies = Proxies::from_vars(vars).expect("proxies");
-    let client = Client::with(Options { proxies, lookup: named, ..Options::plain() });
+    let client = HttpClient::with(Options { proxies, lookup: named, ..Options::plain() });
     let client = client.expect("a client");
     assert_eq!(get(&client, "http://a.test/").expect("an answer").1, "absolute");
     assert_eq!(get(&client, &direct.url("/")).expect("an answer").1, "direct");

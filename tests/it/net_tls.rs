@@ -8,7 +8,7 @@ use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::{
     self, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
 };
-use picoclaw::net::http::{Client, HttpErrorKind, Options, Request};
+use picoclaw::net::http::{HttpClient, HttpErrorKind, Options, Request};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::wire::{Peer, Server, client, fetch, get, serve};
@@ -41,16 +41,16 @@ fn tls(name: &str, versions: &[&'static SupportedProtocolVersion]) -> Tls {
 }
 
 impl Tls {
-    fn client(&self) -> Client {
+    fn client(&self) -> HttpClient {
         self.client_with(Options::plain())
     }
 
     /// One that trusts the CA; its file is read now and here only.
-    fn client_with(&self, options: Options) -> Client {
+    fn client_with(&self, options: Options) -> HttpClient {
         let name = format!("picoclaw-{}-{}.pem", self.name, std::process::id());
         let file = std::env::temp_dir().join(name);
         std::fs::write(&file, &self.ca).expect("a file");
-        let client = Client::with(Options { cert_file: Some(file.clone()), ..options });
+        let client = HttpClient::with(Options { cert_file: Some(file.clone()), ..options });
         std::fs::remove_file(&file).expect("removed");
         client.expect("a client")
     }
@@ -76,8 +76,8 @@ impl Tls {
     }
 }
 
-fn trusting(file: &Path) -> picoclaw::Result<Client> {
-    Client::with(Options { cert_file: Some(file.to_owned()), ..Options::plain() })
+fn trusting(file: &Path) -> picoclaw::Result<HttpClient> {
+    HttpClient::with(Options { cert_file: Some(file.to_owned()), ..Options::plain() })
 }
 
 fn url(server: &Server, path: &str) -> String {
@@ -173,7 +173,8 @@ fn a_clock_that_is_not_set() {
         peer.request();
         peer.answer("x");
     });
-    let client = Client::with(Options { clock: || false, ..Options::plain() }).expect("a client");
+    let client =
+        HttpClient::with(Options { clock: || false, ..Options::plain() }).expect("a client");
     let e = get(&client, &url(&server, "/")).expect_err("no time");
     assert_eq!((e.kind, server.connections()), (HttpErrorKind::Clock, 0));
     assert_eq!(get(&client, &server.url("/")).expect("an answer").1, "x");

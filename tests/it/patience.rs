@@ -9,7 +9,7 @@ use picoclaw::app::outbox::Outbox;
 use picoclaw::app::turns::attachments::DownloadLimits;
 use picoclaw::channel::AnyChannel;
 use picoclaw::config;
-use picoclaw::net::http::Client;
+use picoclaw::net::http::HttpClient;
 use picoclaw::provider::Models;
 use picoclaw::store::session::Sessions;
 use picoclaw::store::writer::Journal;
@@ -51,7 +51,7 @@ impl Inside {
             let sessions = Sessions::new(&config.home);
             let journal = Journal::open(&config.home.join("state"), sessions.dir());
             let journal = Rc::new(journal.0);
-            let http = Client::new().expect("a client");
+            let http = HttpClient::new().expect("a client");
             let models = Models::new(config.clone(), http.clone());
             let channels = AnyChannel::all(&config, &http).expect("channels");
             let channels: Vec<Rc<AnyChannel>> = channels.into_iter().map(Rc::new).collect();

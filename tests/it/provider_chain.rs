@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use picoclaw::config::{AgentConfig, Config, ModelConfig, Secret};
 use picoclaw::message::{Message, Role};
-use picoclaw::net::http::{Client, Options};
+use picoclaw::net::http::{HttpClient, Options};
 use picoclaw::provider::{ChatReply, ChatRequest, Class, Failure, Models};
 
 use crate::pause;
@@ -37,7 +37,7 @@ fn chain(models: Vec<ModelConfig>) -> Models {
         models,
         ..Config::default()
     };
-    Models::new(Rc::new(config), Client::with(Options::plain()).expect("a client"))
+    Models::new(Rc::new(config), HttpClient::with(Options::plain()).expect("a client"))
 }
 
 fn ask_streaming(models: &Models) -> (Result<ChatReply, Failure>, Vec<String>) {

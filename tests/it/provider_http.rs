@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use picoclaw::config::{ModelConfig, Secret};
 use picoclaw::message::{Message, Role};
-use picoclaw::net::http::{Client, Options};
+use picoclaw::net::http::{HttpClient, Options};
 use picoclaw::provider::openai::OpenAi;
 use picoclaw::provider::{ChatReply, ChatRequest, Class, Failure, Provider};
 
@@ -23,8 +23,8 @@ pub fn model(base: &str) -> ModelConfig {
     }
 }
 
-fn http() -> Client {
-    Client::with(Options::plain()).expect("a client")
+fn http() -> HttpClient {
+    HttpClient::with(Options::plain()).expect("a client")
 }
 
 /// Says "hi" to `provider`; the reply and what was streamed.

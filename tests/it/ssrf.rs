@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picoclaw::config::WebConfig;
-use picoclaw::net::http::{Client, Options};
+use picoclaw::net::http::{HttpClient, Options};
 use picoclaw::provider::openai::OpenAi;
 use picoclaw::tool::ToolResult;
 use picoclaw::tool::web::fetch;
@@ -17,7 +17,7 @@ use crate::provider_http::{ask, model};
 use crate::web_fetch::{args, context};
 use crate::wire::{client, serve};
 
-fn visit(web: WebConfig, http: Client, url: &str) -> ToolResult {
+fn visit(web: WebConfig, http: HttpClient, url: &str) -> ToolResult {
     smol::block_on(fetch(&context(web, http), &args(json!({ "url": url }))))
 }
 
@@ -130,7 +130,8 @@ fn a_name_that_moves_leads_nowhere_but_to_the_checked_address() {
     for _ in 0..9 {
         let web =
             WebConfig { private_host_whitelist: vec!["127.0.0.2".into()], ..WebConfig::default() };
-        let http = Client::with(Options { lookup: moving, ..Options::plain() }).expect("a client");
+        let http =
+            HttpClient::with(Options { lookup: moving, ..Options::plain() }).expect("a client");
         let result = visit(web, http, &format!("http://moves.test:{port}/"));
         if result.is_error {
             refused(&result, "moves.test");
@@ -166,7 +167,8 @@ fn a_proxy_is_given_the_address_that_was_checked() {
         proxy: proxy.url("").replace("http://", "http://us:er@"),
         ..WebConfig::default()
     };
-    let http = || Client::with(Options { lookup: public, ..Options::plain() }).expect("a client");
+    let http =
+        || HttpClient::with(Options { lookup: public, ..Options::plain() }).expect("a client");
     refused(&visit(web(), http(), "http://public.test/a"), "a redirect inside");
     for url in ["http://inside.test/", "https://inside.test/", "http://other.test/", "http://0/"] {
         refused(&visit(web(), http(), url), url);
@@ -241,7 +243,7 @@ fn a_neighbour_with_a_global_address_is_refused() {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
             }
         });
-        let client = || Client::new().expect("a client");
+        let client = || HttpClient::new().expect("a client");
         let url = format!("http://[2a02:db:0:1::7]:{port}/");
         refused(&visit(WebConfig::default(), client(), &url), &url);
         // The same network, another host.

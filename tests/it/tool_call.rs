@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use picoclaw::bus::{Address, Outbound, Sender};
 use picoclaw::config::Config;
 use picoclaw::limits::TOOL_RESULT_BYTES;
-use picoclaw::net::http::Client;
+use picoclaw::net::http::HttpClient;
 use picoclaw::tool::Trust;
 use picoclaw::tool::{ToolContext, ToolResult, call};
 use smol::block_on;
@@ -39,7 +39,7 @@ impl Fixture {
         let queue = sent.clone();
         let context = ToolContext {
             config: Rc::new(config),
-            http: Client::new().expect("a client"),
+            http: HttpClient::new().expect("a client"),
             chat: Address { channel: "telegram".into(), chat: "7".into(), topic: String::new() },
             sender: Sender::default(),
             files: None,

@@ -8,14 +8,14 @@ use std::rc::Rc;
 use picoclaw::bus::{Address, Sender};
 use picoclaw::config::{Config, WebConfig};
 use picoclaw::limits::{TOOL_RESULT_BYTES, WEB_REDIRECTS};
-use picoclaw::net::http::{Client, Options};
+use picoclaw::net::http::{HttpClient, Options};
 use picoclaw::tool::web::fetch;
 use picoclaw::tool::{Args, ToolContext, ToolResult};
 use serde_json::json;
 
 use crate::wire::{Peer, Server, client, serve};
 
-pub fn context(web: WebConfig, http: Client) -> ToolContext {
+pub fn context(web: WebConfig, http: HttpClient) -> ToolContext {
     let mut config = Config::default();
     config.tools.web = web;
     ToolContext {
@@ -258,7 +258,8 @@ fn a_name_that_leads_inside_is_refused_unless_listed() {
     let run = |list: &[&str]| {
         let list = list.iter().map(|s| s.to_string()).collect();
         let web = WebConfig { private_host_whitelist: list, ..WebConfig::default() };
-        let http = Client::with(Options { lookup: names, ..Options::plain() }).expect("a client");
+        let http =
+            HttpClient::with(Options { lookup: names, ..Options::plain() }).expect("a client");
         smol::block_on(fetch(&context(web, http), &args(json!({ "url": url }))))
     };
     for list in [&[][..], &["10.0.0.0/8"], &["other.test"]] {

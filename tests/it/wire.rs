@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use picoclaw::net::http::{Client, HttpError, Options, Request};
+use picoclaw::net::http::{HttpClient, HttpError, Options, Request};
 
 /// A running server; its threads end with the test binary.
 pub struct Server {
@@ -103,12 +103,12 @@ impl<S: Read + Write> Peer<S> {
 }
 
 /// A client that the environment does not touch.
-pub fn client() -> Client {
-    Client::with(Options::plain()).expect("a client")
+pub fn client() -> HttpClient {
+    HttpClient::with(Options::plain()).expect("a client")
 }
 
 /// Status and body as text.
-pub fn fetch(client: &Client, request: Request<'_>) -> Result<(u16, String), HttpError> {
+pub fn fetch(client: &HttpClient, request: Request<'_>) -> Result<(u16, String), HttpError> {
     smol::block_on(async {
         let response = client.send(request).await?;
         let status = response.status;
@@ -118,6 +118,6 @@ pub fn fetch(client: &Client, request: Request<'_>) -> Result<(u16, String), Htt
 }
 
 /// [`fetch`] with a GET.
-pub fn get(client: &Client, url: &str) -> Result<(u16, String), HttpError> {
+pub fn get(client: &HttpClient, url: &str) -> Result<(u16, String), HttpError> {
     fetch(client, Request::get(url))
 }

@@ -4,43 +4,43 @@ mod skills;
 
 use super::outbox::Outbox;
 use crate::agent::Agent;
-use crate::channel::command::{self, Command};
+use crate::channel::command::{self, ChatCommand};
 use crate::tool::Asker;
 
 /// Carries `command` out for the chat of `session` and says what came of it. `/stop` and `/btw` are not carried out here.
 pub async fn answer(
     agent: &Agent,
     outbox: &Outbox,
-    command: Command<'_>,
+    command: ChatCommand<'_>,
     session: &str,
     channel: &str,
     ask: Asker,
 ) -> String {
     let models = &agent.models;
     match command {
-        Command::Start => command::GREETING.into(),
-        Command::Help => command::HELP.into(),
-        Command::ShowModel => format!("Current model: {}", models.current()),
-        Command::ShowChannel => format!("Current channel: {channel}"),
-        Command::ListModels => list("Models", models.names().into_iter().map(str::to_string)),
-        Command::ListChannels => list("Channels", outbox.channel_names().into_iter()),
-        Command::ListSkills => list("Skills", agent.prompt.borrow().skill_names().into_iter()),
-        Command::SwitchModel(name) => match models.set_default(name) {
+        ChatCommand::Start => command::GREETING.into(),
+        ChatCommand::Help => command::HELP.into(),
+        ChatCommand::ShowModel => format!("Current model: {}", models.current()),
+        ChatCommand::ShowChannel => format!("Current channel: {channel}"),
+        ChatCommand::ListModels => list("Models", models.names().into_iter().map(str::to_string)),
+        ChatCommand::ListChannels => list("Channels", outbox.channel_names().into_iter()),
+        ChatCommand::ListSkills => list("Skills", agent.prompt.borrow().skill_names().into_iter()),
+        ChatCommand::SwitchModel(name) => match models.set_default(name) {
             Ok(()) => format!("Switched to {name} until the next restart."),
             Err(e) => e.to_string(),
         },
-        Command::Clear => {
+        ChatCommand::Clear => {
             let (sessions, key) = (agent.sessions.clone(), session.to_string());
             match crate::sys::spawn_blocking(move || sessions.clear(&key)).await {
                 Ok(()) => "This chat's history is cleared; memory and files stay.".into(),
                 Err(e) => format!("The history could not be cleared: {e}"),
             }
         }
-        Command::Skills(words) => Box::pin(skills::answer(agent, words, ask)).await,
-        Command::Pair(_) => "You are allowed already.".into(),
-        Command::Usage(text) => text.into(),
+        ChatCommand::Skills(words) => Box::pin(skills::answer(agent, words, ask)).await,
+        ChatCommand::Pair(_) => "You are allowed already.".into(),
+        ChatCommand::Usage(text) => text.into(),
         // Whoever calls has carried them out, had there been anything to do.
-        Command::Stop | Command::Btw(_) => "Nothing is running.".into(),
+        ChatCommand::Stop | ChatCommand::Btw(_) => "Nothing is running.".into(),
     }
 }
 

@@ -24,12 +24,12 @@ use super::turns::Turns;
 use super::within::within;
 use crate::agent::Agent;
 use crate::bus::{Address, CLI, Inbound, Outbound};
-use crate::channel::command::Command;
+use crate::channel::command::ChatCommand;
 use crate::channel::{Intake, command_of};
 use crate::error::Result;
 use crate::limits::{COMMAND_REPLIES, DISK_WAIT, MESSAGE_BYTES, QUEUE, WAITING_NOTICE};
 use crate::store::frame::Frame;
-use crate::store::ledger::{Entry, Ledger, Stage};
+use crate::store::ledger::{Ledger, OpenMessage, Stage};
 use crate::store::writer::Journal;
 use spill::{SpillQueue, SpillResult};
 use unconfirmed::Unconfirmed;
@@ -141,7 +141,7 @@ impl Inbox {
         if too_long {
             message.text = "(too long)".into();
         }
-        if command_of(&message) == Some(Command::Stop) && !self.may_reply_at_once() {
+        if command_of(&message) == Some(ChatCommand::Stop) && !self.may_reply_at_once() {
             self.stop_ahead(std::slice::from_ref(&message));
             return Admission::Done;
         }
@@ -164,10 +164,10 @@ impl Inbox {
         let session = session_key(&self.agent.config.session, message);
         let channel = &message.from.channel;
         match command_of(message)? {
-            Command::Clear | Command::Skills(_) | Command::Btw(_) => None,
+            ChatCommand::Clear | ChatCommand::Skills(_) | ChatCommand::Btw(_) => None,
             // Its turn answers it, when others have their replies.
-            command if command != Command::Stop && !self.may_reply_at_once() => None,
-            Command::Stop => {
+            command if command != ChatCommand::Stop && !self.may_reply_at_once() => None,
+            ChatCommand::Stop => {
                 let before = self.unconfirmed.is_stopped(channel, message.event);
                 let stopped = before || self.turns.stop(&session);
                 Some(if stopped { "" } else { "Nothing is running." }.to_string())
@@ -190,7 +190,7 @@ impl Inbox {
 
     /// Whether the journal may hold one more reply to a command that has no turn.
     fn may_reply_at_once(&self) -> bool {
-        let is = |e: &&Entry| e.stage != Stage::Open && command_of(&e.message).is_some();
+        let is = |e: &&OpenMessage| e.stage != Stage::Open && command_of(&e.message).is_some();
         self.journal.ledger(|l| l.entries().filter(is).count() < COMMAND_REPLIES)
     }
 
@@ -265,7 +265,7 @@ impl Inbox {
     /// Takes a message of the command line; returns its number, and why it is not on the card, or nothing. 0 where there is
     /// no room: then the second says so.
     pub async fn take_local(&self, message: Inbound) -> (u64, String) {
-        if command_of(&message) != Some(Command::Stop) {
+        if command_of(&message) != Some(ChatCommand::Stop) {
             let from = &message.from;
             self.outbox.capacity_for(|ledger| self.spill.may_pass(ledger, from)).await;
         }
@@ -295,7 +295,7 @@ impl Inbox {
     fn stop_ahead(&self, rest: &[Inbound]) {
         for message in rest {
             let (channel, event) = (&message.from.channel, message.event);
-            if command_of(message) == Some(Command::Stop)
+            if command_of(message) == Some(ChatCommand::Stop)
                 && !self.unconfirmed.is_stopped(channel, event)
             {
                 self.unconfirmed.note_stop(channel, event);
@@ -350,7 +350,8 @@ impl Intake for Inbox {
     }
 
     fn open(&self, platform: &str) -> usize {
-        let waits = |e: &&Entry| e.stage == Stage::Open && e.message.sender.platform == platform;
+        let waits =
+            |e: &&OpenMessage| e.stage == Stage::Open && e.message.sender.platform == platform;
         self.journal.ledger(|l| l.entries().filter(waits).count())
     }
 

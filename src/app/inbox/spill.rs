@@ -16,14 +16,14 @@ use crate::limits::{
     SPILL_PAUSE, SPILL_TRIES,
 };
 use crate::store::frame::Frame;
-use crate::store::ledger::{Entry, Ledger, Stage};
+use crate::store::ledger::{Ledger, OpenMessage, Stage};
 use crate::store::spill::{AppendJob, Spill, SpillError, is_mark};
 use crate::store::writer::Journal;
 use crate::sys::{BlockingTask, spawn_blocking};
 
 /// Whether the journal has room for a further message of this chat.
 pub(super) fn has_capacity(ledger: &Ledger, chat: &Address) -> bool {
-    let open = |e: &&Entry| e.stage == Stage::Open && e.message.from == *chat;
+    let open = |e: &&OpenMessage| e.stage == Stage::Open && e.message.from == *chat;
     let own = || ledger.entries().filter(open);
     let bytes: usize = own().map(|e| e.message.text.len()).sum();
     ledger.len() < QUEUE

@@ -7,7 +7,7 @@ use crate::app::assistant::Assistant;
 use crate::app::turns::attachments::DownloadLimits;
 use crate::config::Config;
 use crate::limits::SPILL_CHAT_BYTES;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::provider::Models;
 use crate::store::session::Sessions;
 use crate::sys::scratch::Scratch;
@@ -21,7 +21,7 @@ fn with_assistant<F: Future<Output = ()>>(test: impl FnOnce(Rc<Assistant>) -> F)
     let sessions = Sessions::new(&config.home);
     let (journal, notes) = Journal::open(&dir.join("state"), sessions.dir());
     assert!(notes.is_empty(), "{notes:?}");
-    let http = Client::new().expect("a client");
+    let http = HttpClient::new().expect("a client");
     let models = Models::new(config.clone(), http.clone());
     let agent = Rc::new(crate::app::agent(config, models, http, Rc::new(journal)));
     let outbox = Rc::new(Outbox::new(agent.journal.clone(), sessions, Vec::new()));

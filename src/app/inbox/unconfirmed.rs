@@ -7,7 +7,7 @@ use crate::limits::QUEUE;
 use crate::store::ledger::Ledger;
 
 /// A message that was accepted while the disk took nothing.
-struct Message {
+struct UnconfirmedMessage {
     channel: String,
     event: i64,
     /// Its number in the journal.
@@ -17,7 +17,7 @@ struct Message {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Unconfirmed {
-    messages: RefCell<Vec<Message>>,
+    messages: RefCell<Vec<UnconfirmedMessage>>,
     /// Channel and event of `/stop` that were acted upon and could not be accepted: they come again, and stop nothing then.
     stops: RefCell<Vec<(String, i64)>>,
 }
@@ -27,7 +27,7 @@ impl Unconfirmed {
     pub(super) fn note(&self, channel: &str, event: i64, id: u64) {
         if event > 0 {
             let channel = channel.to_owned();
-            self.messages.borrow_mut().push(Message { channel, event, id });
+            self.messages.borrow_mut().push(UnconfirmedMessage { channel, event, id });
         }
     }
 

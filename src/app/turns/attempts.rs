@@ -9,7 +9,7 @@ use crate::error::{Context, Result};
 use crate::limits::{ATTEMPTS, CRASH_WEIGHT};
 use crate::store::dir::Dir;
 use crate::store::frame::Frame;
-use crate::store::ledger::{Entry, Stage};
+use crate::store::ledger::{OpenMessage, Stage};
 use crate::store::writer::Journal;
 
 /// Counts an attempt; it is on the card before the attempt begins. Usually it gets there with the message itself.
@@ -60,7 +60,7 @@ pub async fn quarantine(journal: &Journal, home: &Path, id: u64) -> String {
     )
 }
 
-async fn write(home: &Path, entry: &Entry) -> Result<String> {
+async fn write(home: &Path, entry: &OpenMessage) -> Result<String> {
     let m = &entry.message;
     let text = json!({
         "channel": m.from.channel, "chat": m.from.chat, "topic": m.from.topic,

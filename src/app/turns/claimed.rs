@@ -1,10 +1,10 @@
 //! A message that a turn was begun for, and the session it belongs to. Pure.
 
 use crate::app::session_key::session_key;
-use crate::bus::{CLI, Inbound, Origin, SUBAGENT, Sender};
-use crate::channel::command::Command;
+use crate::bus::{CLI, Inbound, SUBAGENT, Sender, SubagentOrigin};
+use crate::channel::command::ChatCommand;
 use crate::config::SessionConfig;
-use crate::store::ledger::Entry;
+use crate::store::ledger::OpenMessage;
 
 /// Prefix of the sessions of side questions, one for each.
 pub const SIDE_QUESTION: &str = "btw-";
@@ -18,7 +18,7 @@ pub struct Claimed {
     /// The message.
     pub message: Inbound,
     /// Where a sub-agent's task or report comes from.
-    pub origin: Option<Box<Origin>>,
+    pub origin: Option<Box<SubagentOrigin>>,
     /// Offset in the session file where the turn's lines begin, when a restart cut it short.
     pub resumed: Option<u64>,
     /// Calls begun before the restart that must not be repeated.
@@ -29,7 +29,7 @@ pub struct Claimed {
 
 impl Claimed {
     /// Copies what the journal has of `entry`.
-    pub fn new(entry: Entry, session: String) -> Claimed {
+    pub fn new(entry: OpenMessage, session: String) -> Claimed {
         Claimed {
             id: entry.id,
             session,
@@ -58,7 +58,7 @@ impl Claimed {
 }
 
 /// The session that an entry belongs to.
-pub fn session_of(config: &SessionConfig, entry: &Entry) -> String {
+pub fn session_of(config: &SessionConfig, entry: &OpenMessage) -> String {
     match &entry.origin {
         Some(origin) if entry.is_subagent() => origin.own.clone(),
         Some(origin) => origin.parent.clone(),
@@ -68,13 +68,13 @@ pub fn session_of(config: &SessionConfig, entry: &Entry) -> String {
 }
 
 /// A person's `/btw` with a question.
-pub fn is_side_question(entry: &Entry) -> bool {
+pub fn is_side_question(entry: &OpenMessage) -> bool {
     let command = crate::channel::command_of(&entry.message);
-    matches!(command, Some(Command::Btw(_))) && !entry.message.is_internal()
+    matches!(command, Some(ChatCommand::Btw(_))) && !entry.message.is_internal()
 }
 
 /// May a message become part of a turn of `sender`? Only who started a turn steers it: calls are approved in that name.
-pub fn may_steer(entry: &Entry, sender: &Sender) -> bool {
+pub fn may_steer(entry: &OpenMessage, sender: &Sender) -> bool {
     let message = &entry.message;
     let same = message.sender.platform == sender.platform && message.sender.id == sender.id;
     let untouched = entry.attempts == 0 && entry.progress.is_none();
@@ -91,7 +91,7 @@ mod tests {
     use crate::store::frame::Frame;
     use crate::store::ledger::Ledger;
 
-    fn entry(user: &str, text: &str) -> Entry {
+    fn entry(user: &str, text: &str) -> OpenMessage {
         let sender = Sender { platform: "t".into(), id: user.into(), ..Sender::default() };
         let message = Inbound { sender, text: text.into(), ..Inbound::default() };
         let mut ledger = Ledger::default();

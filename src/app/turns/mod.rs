@@ -29,7 +29,7 @@ use super::uploads;
 use super::within::within;
 use crate::agent::{Agent, Answer, Turn, UserContent};
 use crate::bus::{Address, Outbound};
-use crate::channel::command::Command;
+use crate::channel::command::ChatCommand;
 use crate::limits::{DISK_WAIT, PLACEHOLDER_WAIT, QUEUE};
 use crate::store::session::Sessions;
 use crate::tool::MessageSender;
@@ -186,10 +186,10 @@ impl Turns {
                 let answer = jobs::run_command(agent, &claimed).await;
                 jobs::reply(&claimed, answer, &self.job_ends)
             }
-            None | Some(Command::Btw(_)) if attempts::are_used_up(claimed.attempts) => {
+            None | Some(ChatCommand::Btw(_)) if attempts::are_used_up(claimed.attempts) => {
                 attempts::quarantine(&agent.journal, &agent.config.home, id).await
             }
-            Some(Command::Btw(question)) => {
+            Some(ChatCommand::Btw(question)) => {
                 attempts::count(&agent.journal, id).await;
                 side_question::answer(agent, &self.outbox, &claimed, question).await
             }

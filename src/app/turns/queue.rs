@@ -13,7 +13,7 @@ use crate::bus;
 use crate::config::Config;
 use crate::limits::{SESSIONS_SERVED, SIDE_QUESTIONS};
 use crate::store::frame::Frame;
-use crate::store::ledger::{Entry, Stage};
+use crate::store::ledger::{OpenMessage, Stage};
 use crate::store::writer::Journal;
 
 /// A turn under way.
@@ -52,7 +52,7 @@ pub struct Queue {
 impl Queue {
     /// Messages that the last run left open wait at once.
     pub fn new(journal: Rc<Journal>, config: Rc<Config>, memory: MemoryLimit) -> Queue {
-        let open = |e: &&Entry| e.stage == Stage::Open;
+        let open = |e: &&OpenMessage| e.stage == Stage::Open;
         let waiting = journal.ledger(|l| l.entries().filter(open).map(|e| e.id).collect());
         Queue {
             journal,
@@ -139,7 +139,7 @@ impl Queue {
         Some(ReadyTurn { claimed: Claimed::new(entry, session), stopped })
     }
 
-    fn choose(&self) -> Option<Entry> {
+    fn choose(&self) -> Option<OpenMessage> {
         let running = self.running.borrow();
         let most = self.config.agent.max_parallel_turns.max(1) as usize;
         let full = running.iter().filter(|r| !r.beside).count() >= most;
@@ -181,7 +181,7 @@ impl Queue {
         best.and_then(|(_, id)| self.journal.ledger(|l| l.get(id).cloned()))
     }
 
-    fn session_of(&self, entry: &Entry) -> String {
+    fn session_of(&self, entry: &OpenMessage) -> String {
         session_of(&self.config.session, entry)
     }
 
@@ -226,7 +226,7 @@ impl Queue {
         }
         let mut waiting = self.waiting.borrow_mut();
         let belongs = |id: &u64| {
-            let is = |e: &Entry| self.session_of(e) == session;
+            let is = |e: &OpenMessage| self.session_of(e) == session;
             self.journal.ledger(|l| l.get(*id).is_some_and(is))
         };
         let gone: Vec<u64> = waiting.iter().copied().filter(belongs).collect();

@@ -37,7 +37,7 @@ fn token_is_required_by_address() {
         let from = SocketAddr::new(from.parse().expect("an address"), 5);
         let config = ChannelConfig::of("maixcam", AnySettings::MaixCam(settings.clone()));
         let shared = Shared {
-            client: crate::net::http::Client::new().expect("a client"),
+            client: crate::net::http::HttpClient::new().expect("a client"),
             paired: Default::default(),
         };
         MaixCam::build(&config, &settings, &shared).asks(from)

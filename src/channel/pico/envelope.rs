@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What an envelope asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum PicoRequest {
     /// A keepalive.
     Ping,
     /// A message for the agent.
@@ -14,14 +14,17 @@ pub enum Request {
 }
 
 /// Reads what a client of `session` sent; its id, null without one.
-pub fn read(text: &str, session: &str) -> (Value, Request) {
+pub fn read(text: &str, session: &str) -> (Value, PicoRequest) {
     let mut envelope: Value = serde_json::from_str(text).unwrap_or_default();
-    let said =
-        parse_request(&envelope, session).unwrap_or_else(|(code, text)| Request::Wrong(code, text));
+    let said = parse_request(&envelope, session)
+        .unwrap_or_else(|(code, text)| PicoRequest::Wrong(code, text));
     (envelope.get_mut("id").map(Value::take).unwrap_or_default(), said)
 }
 
-fn parse_request(envelope: &Value, session: &str) -> Result<Request, (&'static str, &'static str)> {
+fn parse_request(
+    envelope: &Value,
+    session: &str,
+) -> Result<PicoRequest, (&'static str, &'static str)> {
     const NO_MEDIA: (&str, &str) = ("invalid_media", "this build takes text only");
     let theirs = envelope["session_id"].as_str().unwrap_or_default();
     if !theirs.is_empty() && theirs != session {
@@ -30,7 +33,7 @@ fn parse_request(envelope: &Value, session: &str) -> Result<Request, (&'static s
     let payload = &envelope["payload"];
     match envelope["type"].as_str() {
         None => return Err(("invalid_message", "an envelope is a JSON object with a type")),
-        Some("ping") => return Ok(Request::Ping),
+        Some("ping") => return Ok(PicoRequest::Ping),
         Some("media.send") => return Err(NO_MEDIA),
         Some("message.send") => {}
         Some(_) => return Err(("unknown_type", "message.send and ping are understood")),
@@ -43,7 +46,7 @@ fn parse_request(envelope: &Value, session: &str) -> Result<Request, (&'static s
     }
     match payload["content"].as_str().unwrap_or_default().trim() {
         "" => Err(("empty_content", "payload.content is empty")),
-        content => Ok(Request::Message(content.to_owned())),
+        content => Ok(PicoRequest::Message(content.to_owned())),
     }
 }
 

@@ -13,7 +13,7 @@ use smol::channel::{Receiver, Sender};
 use smol::future::{or, zip};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::clients::{self, Client, Clients};
+use super::clients::{self, Clients, ConnectedClient};
 use super::questions::{Questions, Reply};
 use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, access};
 use crate::bus::{self, Address, Inbound, Outbound, Question, Verdict};
@@ -21,12 +21,12 @@ use crate::config::ChannelConfig;
 use crate::config::channels::pico::Settings;
 use crate::limits;
 use crate::net::listen;
-use crate::proto::websocket::{self, Event, Reader};
+use crate::proto::websocket::{self, WsEvent, WsReader};
 
 pub mod envelope;
 mod handshake;
 
-use envelope::Request;
+use envelope::PicoRequest;
 
 /// Prefix of a session in the id of its chat.
 const CHAT: &str = "pico:";
@@ -134,10 +134,10 @@ impl Pico {
         &self,
         mut stream: TcpStream,
         first: &[u8],
-        line: &Client<'_>,
+        line: &ConnectedClient<'_>,
         intake: &I,
     ) -> Result<(), (u16, &'static str)> {
-        let mut reader = Reader::new(limits::PICO_MESSAGE_BYTES);
+        let mut reader = WsReader::new(limits::PICO_MESSAGE_BYTES);
         let mut bytes = first.to_vec();
         let mut heard = Instant::now();
         loop {
@@ -148,10 +148,10 @@ impl Pico {
             };
             while let Some(event) = reader.feed(&mut input).map_err(wrong)? {
                 match event {
-                    Event::Text(text) => self.handle_envelope(&text, line, intake).await,
-                    Event::Ping(bytes) => line.push(websocket::frame(websocket::PONG, &bytes)),
-                    Event::Pong => {}
-                    Event::Close => {
+                    WsEvent::Text(text) => self.handle_envelope(&text, line, intake).await,
+                    WsEvent::Ping(bytes) => line.push(websocket::frame(websocket::PONG, &bytes)),
+                    WsEvent::Pong => {}
+                    WsEvent::Close => {
                         let bye = websocket::NORMAL.to_be_bytes();
                         line.push(websocket::frame(websocket::CLOSE, &bye));
                         return Ok(());
@@ -182,7 +182,7 @@ impl Pico {
     }
 
     /// One envelope of a client.
-    async fn handle_envelope<I: Intake>(&self, text: &str, line: &Client<'_>, intake: &I) {
+    async fn handle_envelope<I: Intake>(&self, text: &str, line: &ConnectedClient<'_>, intake: &I) {
         let chat = line.chat();
         let (id, said) = envelope::read(text, chat.strip_prefix(CHAT).unwrap_or(&chat));
         let wrong = |code: &str, message: &str| {
@@ -191,9 +191,9 @@ impl Pico {
             line.push(self.envelope(&chat, "error", &Value::Null, &payload));
         };
         let content = match said {
-            Request::Ping => return line.push(self.envelope(&chat, "pong", &id, &json!({}))),
-            Request::Wrong(code, message) => return wrong(code, message),
-            Request::Message(content) => content,
+            PicoRequest::Ping => return line.push(self.envelope(&chat, "pong", &id, &json!({}))),
+            PicoRequest::Wrong(code, message) => return wrong(code, message),
+            PicoRequest::Message(content) => content,
         };
         match self.questions.accept(&chat, &content) {
             Reply::NoAnswer => {}

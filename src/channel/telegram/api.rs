@@ -14,14 +14,14 @@ use crate::bus::Attachment;
 use crate::channel::SendError;
 use crate::config::channels::telegram::Settings;
 use crate::limits;
-use crate::net::http::{Client, Request, Response};
+use crate::net::http::{HttpClient, Request, Response};
 use crate::store::spool::Spool;
 
 const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 
 /// A bot's connection to its API server.
 pub struct Api {
-    client: Client,
+    client: HttpClient,
     base: String,
     token: crate::config::Secret,
     proxy: String,
@@ -31,7 +31,7 @@ pub struct Api {
 
 impl Api {
     /// Of one bot.
-    pub fn new(settings: &Settings, client: Client) -> Api {
+    pub fn new(settings: &Settings, client: HttpClient) -> Api {
         Api {
             client,
             base: settings.base().into(),

@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(crate::limits::APPROVAL_WAIT, Duration::from_secs(300));
         let (base_url, calls) = server();
         let settings = Settings { base_url, ..Settings::default() };
-        let client = crate::net::http::Client::with(crate::net::http::Options::plain());
+        let client = crate::net::http::HttpClient::with(crate::net::http::Options::plain());
         let client = client.expect("a client");
         let shared = Shared { client, paired: Default::default() };
         let config = ChannelConfig::of("telegram", AnySettings::Telegram(settings.clone()));

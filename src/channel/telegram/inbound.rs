@@ -42,7 +42,7 @@ pub struct BotUser {
 // Only one exists at a time and is moved into the batch at once: a box would only cost an allocation per message.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum TelegramEvent {
     /// A message to answer, if its sender may talk.
     Message(Inbound),
     /// A chat got a new id: old, new.
@@ -55,15 +55,26 @@ pub enum Event {
 
 /// Reads one update: its number and what it means; `None` if it has no number, or if a field that is used has another type
 /// than the Bot API's. `name` is the channel's.
-pub fn update(update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -> Option<(i64, Event)> {
+pub fn update(
+    update: Json,
+    name: &str,
+    me: &BotUser,
+    rule: &GroupTrigger,
+) -> Option<(i64, TelegramEvent)> {
     let id = update.get("update_id").non_null()?.int();
-    let event = event(id, update, name, me, rule).unwrap_or(Event::Nothing);
+    let event = event(id, update, name, me, rule).unwrap_or(TelegramEvent::Nothing);
     update.mismatch().is_none().then_some((id, event))
 }
 
-fn event(id: i64, update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -> Option<Event> {
+fn event(
+    id: i64,
+    update: Json,
+    name: &str,
+    me: &BotUser,
+    rule: &GroupTrigger,
+) -> Option<TelegramEvent> {
     if let Some(pressed) = update.get("callback_query").non_null() {
-        return Some(Event::Button(ButtonPress {
+        return Some(TelegramEvent::Button(ButtonPress {
             id: pressed.get("id").string(),
             user: pressed.get("from").get("id").int(),
             chat: pressed.get("message").get("chat").get("id").int(),
@@ -79,10 +90,10 @@ fn event(id: i64, update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -
     let (to, from) =
         (message.get("migrate_to_chat_id").int(), message.get("migrate_from_chat_id").int());
     if to != 0 {
-        return Some(Event::Migrated(chat_id, to));
+        return Some(TelegramEvent::Migrated(chat_id, to));
     }
     if from != 0 {
-        return Some(Event::Migrated(from, chat_id));
+        return Some(TelegramEvent::Migrated(from, chat_id));
     }
     let sender = sender(message)?;
     let group = match &*chat.get("type").str() {
@@ -100,7 +111,7 @@ fn event(id: i64, update: Json, name: &str, me: &BotUser, rule: &GroupTrigger) -
     // The sender's own command comes without what it quotes.
     let own = command::parse(&text).is_some() && !content::is_forwarded(message);
     let untrusted = !own && content::is_of_others(message, me.id);
-    Some(Event::Message(Inbound {
+    Some(TelegramEvent::Message(Inbound {
         event: id,
         message: message.get("message_id").int(),
         from: Address { channel: name.into(), chat: chat_id.to_string(), topic },

@@ -34,7 +34,7 @@ mod send;
 mod upload;
 mod wire;
 
-pub use inbound::{BotUser, ButtonPress, Event};
+pub use inbound::{BotUser, ButtonPress, TelegramEvent};
 
 /// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
@@ -116,7 +116,7 @@ pub fn read_update(
     name: &str,
     me: &BotUser,
     rule: &GroupTrigger,
-) -> crate::Result<Event> {
+) -> crate::Result<TelegramEvent> {
     let mismatch = TypeMismatch::default();
     let update = Json::parse(json, &mismatch).context("not an update")?;
     inbound::update(update, name, me, rule).map(|(_, event)| event).ok_or_else(|| {

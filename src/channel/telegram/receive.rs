@@ -6,7 +6,7 @@ use async_io::Timer;
 
 use super::answer::{self, AnswerError, CallError};
 use super::health::{State, count};
-use super::inbound::{self, BotUser, Event};
+use super::inbound::{self, BotUser, TelegramEvent};
 use super::poll::Poller;
 use super::wire::{self, JsonObject};
 use super::{Telegram, random};
@@ -182,20 +182,22 @@ impl Telegram {
             }
             sorted.next = sorted.next.max(id.saturating_add(1));
             match event {
-                Event::Nothing => {}
+                TelegramEvent::Nothing => {}
                 // Unconfirmed updates arrive again.
-                Event::Button(_) if !poller.is_new(id) => {}
-                Event::Button(press) => {
+                TelegramEvent::Button(_) if !poller.is_new(id) => {}
+                TelegramEvent::Button(press) => {
                     let reaction = self.asks.press(&press);
                     sorted.asides.push(Notice::Button(press.id, reaction.note, reaction.edit));
                 }
-                Event::Migrated(..) if !poller.is_new(id) => {}
-                Event::Migrated(old, new) => sorted.migrate(old.to_string(), new.to_string()),
-                Event::Message(message) if self.is_allowed(&message) => {
+                TelegramEvent::Migrated(..) if !poller.is_new(id) => {}
+                TelegramEvent::Migrated(old, new) => {
+                    sorted.migrate(old.to_string(), new.to_string())
+                }
+                TelegramEvent::Message(message) if self.is_allowed(&message) => {
                     sorted.messages.push(message)
                 }
-                Event::Message(_) if !poller.is_new(id) => {}
-                Event::Message(message) => {
+                TelegramEvent::Message(_) if !poller.is_new(id) => {}
+                TelegramEvent::Message(message) => {
                     count(&self.health.strangers);
                     let known = self.paired_count();
                     sorted.asides.extend(self.stranger(&message));
@@ -265,7 +267,7 @@ impl Telegram {
         let mut paired = self.paired.borrow_mut();
         let mut pairing = self.pairing.borrow_mut();
         let text = match command::of_person(message) {
-            Some(command::Command::Pair(code)) if !code.is_empty() => {
+            Some(command::ChatCommand::Pair(code)) if !code.is_empty() => {
                 match pairing.attempt(id, code, now, &mut paired) {
                     PairingResult::Paired => {
                         crate::log::warn!("{}: user {id} paired", self.name);

@@ -43,7 +43,7 @@ pub struct Attached {
 }
 
 /// What the terminal waits for.
-pub enum Event {
+pub enum TerminalEvent {
     Packet(Packet),
     /// Ctrl-C.
     Interrupt,
@@ -80,23 +80,25 @@ impl Attached {
             Err(Error::new("the running gateway does not answer"))
         };
         match or(there.next_event(), late).await? {
-            Event::Packet(Packet { kind: WELCOME, text, .. }) => there.model = text,
-            Event::Packet(Packet { kind: REFUSED, text, .. }) => return Err(Error::new(text)),
-            Event::Packet(_) => return Err(Error::new(STRANGE)),
-            Event::Interrupt => return Err(Error::new("left")),
+            TerminalEvent::Packet(Packet { kind: WELCOME, text, .. }) => there.model = text,
+            TerminalEvent::Packet(Packet { kind: REFUSED, text, .. }) => {
+                return Err(Error::new(text));
+            }
+            TerminalEvent::Packet(_) => return Err(Error::new(STRANGE)),
+            TerminalEvent::Interrupt => return Err(Error::new("left")),
         }
         there.state = "the gateway has ended";
         Ok(Some(there))
     }
 
     /// Waits for what comes next. Dropped early it loses nothing.
-    pub async fn next_event(&mut self) -> Result<Event> {
+    pub async fn next_event(&mut self) -> Result<TerminalEvent> {
         loop {
             if let Some(packet) = self.later.pop_front() {
-                return Ok(Event::Packet(packet));
+                return Ok(TerminalEvent::Packet(packet));
             }
             if let Some(packet) = self.packets.take().map_err(|_| Error::new(STRANGE))? {
-                return Ok(Event::Packet(packet));
+                return Ok(TerminalEvent::Packet(packet));
             }
             let mut part = [0; 4096];
             let (stream, signals) = (&mut self.stream, &mut self.signals);
@@ -105,7 +107,7 @@ impl Attached {
             match or(read, signal).await {
                 Ok(0) => return Err(Error::new(self.state)),
                 Ok(n) => self.packets.feed(&part[..n]),
-                Err(Signal::Terminate) => return Ok(Event::Interrupt),
+                Err(Signal::Terminate) => return Ok(TerminalEvent::Interrupt),
                 Err(Signal::Reload) => return Err(Error::new(LEFT)),
             }
         }
@@ -125,9 +127,9 @@ impl Attached {
         let mut answer = Answer::default();
         loop {
             let packet = match self.next_event().await? {
-                Event::Packet(packet) => packet,
-                Event::Interrupt if self.stopped => return Err(Error::new(LEFT)),
-                Event::Interrupt => {
+                TerminalEvent::Packet(packet) => packet,
+                TerminalEvent::Interrupt if self.stopped => return Err(Error::new(LEFT)),
+                TerminalEvent::Interrupt => {
                     self.stopped = true;
                     self.send("/stop").await?;
                     continue;
@@ -151,7 +153,7 @@ impl Attached {
                 WORKS if !quiet => print_status("\r… (Ctrl-C ends it)"),
                 _ if quiet && packet.kind == TEXT => {}
                 _ => {
-                    self.show(Event::Packet(packet)).await?;
+                    self.show(TerminalEvent::Packet(packet)).await?;
                 }
             }
         }
@@ -161,15 +163,17 @@ impl Attached {
     ///
     /// # Errors
     /// As [`Attached::hear`].
-    pub async fn show(&mut self, heard: Event) -> Result<bool> {
+    pub async fn show(&mut self, heard: TerminalEvent) -> Result<bool> {
         match heard {
-            Event::Interrupt => return Ok(false),
-            Event::Packet(Packet { kind: TEXT, text, .. }) => {
+            TerminalEvent::Interrupt => return Ok(false),
+            TerminalEvent::Packet(Packet { kind: TEXT, text, .. }) => {
                 print_status("\r\x1b[K");
                 println!("\n🦞 {text}\n");
             }
-            Event::Packet(Packet { kind: ASK, number, text }) => self.ask(number, text).await?,
-            Event::Packet(_) => {}
+            TerminalEvent::Packet(Packet { kind: ASK, number, text }) => {
+                self.ask(number, text).await?
+            }
+            TerminalEvent::Packet(_) => {}
         }
         Ok(true)
     }
@@ -180,12 +184,14 @@ impl Attached {
         let closed = async {
             loop {
                 match self.next_event().await? {
-                    Event::Interrupt => {
+                    TerminalEvent::Interrupt => {
                         self.stopped = true;
                         self.send("/stop").await?;
                     }
-                    Event::Packet(p) if p.kind == CLOSED && p.number == number => return Ok(None),
-                    Event::Packet(packet) => later.push(packet),
+                    TerminalEvent::Packet(p) if p.kind == CLOSED && p.number == number => {
+                        return Ok(None);
+                    }
+                    TerminalEvent::Packet(packet) => later.push(packet),
                 }
             }
         };

@@ -11,7 +11,7 @@ use crate::bus::{Address, CLI, Inbound, Outbound, Sender};
 use crate::config::{self, Loaded};
 use crate::error::{Error, Result};
 use crate::log;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 use crate::store::credentials;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
@@ -36,7 +36,7 @@ impl InProcess {
             app::adopt::run(&config);
         }
         let journal = Rc::new(Journal::sessions_only(sessions.dir()));
-        let http = Client::new()?;
+        let http = HttpClient::new()?;
         let models = app::models(&config, &http, false)?;
         let agent = app::agent(config.clone(), models, http, journal);
         agent.cron.replace(Some(crate::command::cron::cron_handle(&config)));

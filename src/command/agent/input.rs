@@ -10,14 +10,14 @@ use async_io::Async;
 
 use crate::error::Result;
 use crate::limits::{CLI_HISTORY, CLI_HISTORY_BYTES, CLI_PACKET_BYTES};
-use crate::proto::line_editor::{Event, LineEditor};
+use crate::proto::line_editor::{EditorEvent, LineEditor};
 use crate::store::atomic;
 use crate::sys::terminal::{self, TerminalMode};
 
 const PROMPT: &str = "🦞 You: ";
 
 /// What the user came to.
-pub enum Key {
+pub enum UserInput {
     Line(String),
     End,
 }
@@ -75,27 +75,27 @@ impl Input {
     }
 
     /// Waits for a whole line or the end. Dropped early it loses nothing.
-    pub async fn key(&mut self) -> Key {
+    pub async fn key(&mut self) -> UserInput {
         loop {
             while let Some(byte) = self.typed.pop_front() {
                 match self.feed(byte) {
-                    Some(Event::Line(line)) => return Key::Line(line),
-                    Some(Event::Leave) => return Key::End,
-                    Some(Event::Changed) => self.draw(),
+                    Some(EditorEvent::Line(line)) => return UserInput::Line(line),
+                    Some(EditorEvent::Leave) => return UserInput::End,
+                    Some(EditorEvent::Changed) => self.draw(),
                     None => {}
                 }
             }
             if let Some(ready) = &self.ready {
                 if ready.readable().await.is_err() {
-                    return Key::End;
+                    return UserInput::End;
                 }
             }
             let mut part = [0; 512];
             match self.stdin.read(&mut part) {
                 Ok(n) if n > 0 => self.typed.extend(&part[..n]),
-                _ if self.line.is_empty() => return Key::End,
+                _ if self.line.is_empty() => return UserInput::End,
                 _ => {
-                    return Key::Line(
+                    return UserInput::Line(
                         String::from_utf8_lossy(&self.line.split_off(0)).into_owned(),
                     );
                 }
@@ -103,7 +103,7 @@ impl Input {
         }
     }
 
-    fn feed(&mut self, byte: u8) -> Option<Event> {
+    fn feed(&mut self, byte: u8) -> Option<EditorEvent> {
         let Some(editor) = &mut self.editor else {
             // What is too long to be said is cut, and refused for its length.
             if byte != b'\n' {
@@ -113,13 +113,13 @@ impl Input {
                 return None;
             }
             let line = String::from_utf8_lossy(&self.line.split_off(0)).into_owned();
-            return Some(Event::Line(line));
+            return Some(EditorEvent::Line(line));
         };
         let event = editor.feed(byte);
-        if matches!(event, Some(Event::Line(_) | Event::Leave)) {
+        if matches!(event, Some(EditorEvent::Line(_) | EditorEvent::Leave)) {
             println!();
         }
-        if let Some(Event::Line(_)) = event {
+        if let Some(EditorEvent::Line(_)) = event {
             let text = editor.history().join("\n") + "\n";
             // A history that cannot be kept is no reason to stop a conversation.
             let _ = atomic::write(&self.history, text.as_bytes(), 0o600);

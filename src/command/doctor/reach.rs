@@ -11,7 +11,7 @@ use super::findings::{CLOCK, Reporter};
 use crate::config::providers::Quirk;
 use crate::config::{Config, ModelConfig};
 use crate::limits::{DOCTOR_CLOCK, DOCTOR_SERVERS, DOCTOR_WAIT};
-use crate::net::http::{Client, HttpError, HttpErrorKind, Request};
+use crate::net::http::{HttpClient, HttpError, HttpErrorKind, Request};
 use crate::proto::date;
 use crate::provider::exchange::{self, Endpoint};
 use crate::sys::clock;
@@ -36,7 +36,7 @@ const SILENT: &str = "is the network up, a proxy needed, or a firewall in the wa
 
 /// Asks all of them side by side; certificates are not judged while the clock is not `set`.
 pub async fn check_servers(out: &mut Reporter, config: &Config, set: bool) {
-    let client = match Client::new() {
+    let client = match HttpClient::new() {
         Ok(client) => client,
         Err(e) => {
             let cure = "correct the variable, or unset it";
@@ -88,7 +88,7 @@ async fn side_by_side(mut asked: Vec<PendingCheck<'_>>) -> Vec<CheckResult> {
     found.into_iter().flatten().collect()
 }
 
-async fn check_server(client: &Client, server: &Server) -> CheckResult {
+async fn check_server(client: &HttpClient, server: &Server) -> CheckResult {
     // With a time limit of its own: a dead resolver and a dead server are two things.
     let found = match client.resolve(&server.url, &server.proxy).await {
         Ok(found) => found,
@@ -163,7 +163,7 @@ fn server(model: &ModelConfig) -> Result<Server, String> {
     })
 }
 
-async fn ask(client: &Client, server: &Server) -> CheckResult {
+async fn ask(client: &HttpClient, server: &Server) -> CheckResult {
     let name = &server.name;
     let headers: Vec<(&str, &str)> = server.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
     let request = Request { headers: &headers, proxy: &server.proxy, ..Request::get(&server.url) };

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::migrator::Migrator;
-use super::report::Outcome;
+use super::report::FileOutcome;
 use crate::command::tree::join;
 use crate::error::{Context, Result};
 use crate::sched;
@@ -27,7 +27,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
             Ok(value) => parsed = Some(value),
             Err(e) => {
                 let why = format!("not JSON: {e}; correct it there and run this again");
-                migrator.report.add(Outcome::Failed, "config.json", &why);
+                migrator.report.add(FileOutcome::Failed, "config.json", &why);
             }
         }
     }
@@ -41,9 +41,9 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
         if defaults.is_some_and(|d| d.remove("workspace").is_some()) {
             let bytes = serde_json::to_vec_pretty(&value).context("config.json")?;
             let note = "the workspace is the one of this home";
-            migrator.put(&bytes, &to, "config.json", Outcome::Converted, note)?;
+            migrator.put(&bytes, &to, "config.json", FileOutcome::Converted, note)?;
         } else {
-            migrator.put(secrets.as_bytes(), &to, "config.json", Outcome::Imported, "")?;
+            migrator.put(secrets.as_bytes(), &to, "config.json", FileOutcome::Imported, "")?;
         }
     }
     if migrator.config {
@@ -67,14 +67,14 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
 /// Copies a file as it is; gives its text, which is empty where there is none.
 fn import(root: &Root, name: &str, wanted: bool, migrator: &mut Migrator) -> Result<String> {
     let Some(text) = migrator.text(root, name, wanted) else { return Ok(String::new()) };
-    migrator.put(text.as_bytes(), &migrator.target.join(name), name, Outcome::Imported, "")?;
+    migrator.put(text.as_bytes(), &migrator.target.join(name), name, FileOutcome::Imported, "")?;
     Ok(text)
 }
 
 fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {
     let Ok(root) = Root::open(workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
-        migrator.report.add(Outcome::Failed, "workspace", &why);
+        migrator.report.add(FileOutcome::Failed, "workspace", &why);
         return Ok(());
     };
     let dest = migrator.dest();
@@ -95,11 +95,11 @@ fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {
         }
     });
     if let Err(fault) = looked {
-        migrator.report.add(Outcome::Failed, "workspace/cron/jobs.json", &fault.to_string());
+        migrator.report.add(FileOutcome::Failed, "workspace/cron/jobs.json", &fault.to_string());
     }
     for job in wait {
         let why = "its command runs after your yes: picoclaw cron enable ID";
-        migrator.report.add(Outcome::LeftOut, &format!("approval of job {job}"), why);
+        migrator.report.add(FileOutcome::LeftOut, &format!("approval of job {job}"), why);
     }
     Ok(())
 }
@@ -130,9 +130,13 @@ fn rest(root: &Root, workspace: &Path, secrets: &str, migrator: &mut Migrator) {
             _ if name.ends_with(".bak") => "an old version",
             _ => "not known",
         };
-        migrator.report.add(Outcome::LeftOut, &join("", &name), why);
+        migrator.report.add(FileOutcome::LeftOut, &join("", &name), why);
     }
     if workspace != root.path().join("workspace") && root.path().join("workspace").exists() {
-        migrator.report.add(Outcome::LeftOut, "workspace", "the configuration names another one");
+        migrator.report.add(
+            FileOutcome::LeftOut,
+            "workspace",
+            "the configuration names another one",
+        );
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::migrator::Migrator;
-use super::report::{Outcome, Report};
+use super::report::{FileOutcome, MigrationReport};
 use crate::config::providers;
 use crate::error::{Context, Result};
 use crate::limits::MIGRATE_MODELS;
@@ -78,7 +78,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
         let ours = convert(theirs, &more, &mut migrator.report);
         let bytes = serde_json::to_vec_pretty(&ours).context("config.json")?;
         let to = migrator.target.join("config.json");
-        migrator.put(&bytes, &to, name, Outcome::Converted, "as config.json")?;
+        migrator.put(&bytes, &to, name, FileOutcome::Converted, "as config.json")?;
         migrator.check_config();
     }
     if !migrator.workspace {
@@ -86,7 +86,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     }
     for (path, why) in LEFT {
         if root.path().join(path).exists() {
-            migrator.report.add(Outcome::LeftOut, path, why);
+            migrator.report.add(FileOutcome::LeftOut, path, why);
         }
     }
     let to = migrator.target.join("skills");
@@ -95,7 +95,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
     let workspace = super::source::workspace(root, named, migrator);
     let Ok(root) = Root::open(&workspace) else {
         let why = format!("{} is no folder that can be read", workspace.display());
-        migrator.report.add(Outcome::Failed, "workspace", &why);
+        migrator.report.add(FileOutcome::Failed, "workspace", &why);
         return Ok(());
     };
     work(&root, migrator)
@@ -131,7 +131,7 @@ fn parsed(root: &Root, name: &str, needed: bool, migrator: &mut Migrator) -> Opt
         Ok(value) => Some(value),
         Err(e) => {
             let why = format!("not JSON: {e}; correct it there and run this again");
-            migrator.report.add(Outcome::Failed, name, &why);
+            migrator.report.add(FileOutcome::Failed, name, &why);
             None
         }
     }
@@ -158,16 +158,16 @@ fn to_snake_case(value: Value, rename: bool) -> Value {
 }
 
 /// A secret: the text, or what the variable has that it names.
-fn secret(value: &Value, what: &str, report: &mut Report) -> String {
+fn secret(value: &Value, what: &str, report: &mut MigrationReport) -> String {
     let text = value.as_str().unwrap_or_default();
     match text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) {
         None if value.is_object() => {
-            report.add(Outcome::LeftOut, what, "it is kept elsewhere: put it into config.json");
+            report.add(FileOutcome::LeftOut, what, "it is kept elsewhere: put it into config.json");
             String::new()
         }
         None => text.to_owned(),
         Some(name) => std::env::var(name).unwrap_or_else(|_| {
-            report.add(Outcome::LeftOut, what, &format!("the variable {name} is not set here"));
+            report.add(FileOutcome::LeftOut, what, &format!("the variable {name} is not set here"));
             String::new()
         }),
     }
@@ -177,7 +177,7 @@ fn secret(value: &Value, what: &str, report: &mut Report) -> String {
 pub fn convert(
     theirs: &Value,
     [models, profiles, paired]: &[Value; 3],
-    report: &mut Report,
+    report: &mut MigrationReport,
 ) -> Value {
     let defaults = &theirs["agents"]["defaults"];
     let model = &defaults["model"];
@@ -204,7 +204,7 @@ pub fn convert(
     for section in ["tools", "hooks", "cron", "session", "gateway", "plugins", "bindings"] {
         if !theirs[section].is_null() {
             report.add(
-                Outcome::LeftOut,
+                FileOutcome::LeftOut,
                 &format!("openclaw.json: {section}"),
                 "it has no counterpart",
             );
@@ -228,7 +228,7 @@ struct Models<'a> {
 impl Models<'_> {
     /// Adds an entry for `PROVIDER/ID` unless the list has it or is full; its `model_name`, none where no provider of ours
     /// serves it.
-    fn add(&mut self, wanted: &str, report: &mut Report) -> Option<String> {
+    fn add(&mut self, wanted: &str, report: &mut MigrationReport) -> Option<String> {
         let (given, id) = wanted.split_once('/').unwrap_or(("anthropic", wanted));
         let name = provider(given);
         let base = self.find(&name, "base_url").or_else(|| self.find(&name, "api_base"));
@@ -243,7 +243,7 @@ impl Models<'_> {
             // A server of somebody's own speaks OpenAI's protocol.
             (None, Some(_)) => "openai",
             (None, None) => {
-                report.add(Outcome::LeftOut, wanted, "no such provider here, and no base_url");
+                report.add(FileOutcome::LeftOut, wanted, "no such provider here, and no base_url");
                 return None;
             }
         };
@@ -270,11 +270,11 @@ impl Models<'_> {
     }
 }
 
-fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
+fn channels(theirs: &Value, paired: &Value, report: &mut MigrationReport) -> Value {
     let mut out = Map::new();
     for (name, channel) in theirs.as_object().into_iter().flatten() {
         let (Some(members), true) = (channel.as_object(), CHANNELS.contains(&&**name)) else {
-            report.add(Outcome::LeftOut, &format!("channel {name}"), "picoclaw has none");
+            report.add(FileOutcome::LeftOut, &format!("channel {name}"), "picoclaw has none");
             continue;
         };
         let mut entry = json!({"enabled": true, "type": name, "settings": {}});
@@ -285,7 +285,7 @@ fn channels(theirs: &Value, paired: &Value, report: &mut Report) -> Value {
                 entry[key] = value.clone();
             } else if POLICIES.contains(&key) {
                 report.add(
-                    Outcome::LeftOut,
+                    FileOutcome::LeftOut,
                     &format!("channel {name}: {key}"),
                     "see allow_from, group_trigger",
                 );

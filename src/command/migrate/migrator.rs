@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::report::{Outcome, Report};
+use super::report::{FileOutcome, MigrationReport};
 use crate::command::owner;
 use crate::command::tree::{self, EntryKind, join};
 use crate::config::LoadOptions;
@@ -33,7 +33,7 @@ pub struct Migrator {
     /// It has put jobs or the last chat there.
     pub gave: bool,
     /// What happened to each file.
-    pub report: Report,
+    pub report: MigrationReport,
 }
 
 /// Makes a folder and those above it; root's are given to the owner of the folder around them.
@@ -80,21 +80,23 @@ impl Migrator {
             match what {
                 EntryKind::Folder => match each(rest) {
                     Err(why) => {
-                        self.report.add(Outcome::LeftOut, &name, why);
+                        self.report.add(FileOutcome::LeftOut, &name, why);
                         return Ok(false);
                     }
                     Ok(_) => return Ok(true),
                 },
-                EntryKind::Skipped(why) => self.report.add(Outcome::LeftOut, &name, why),
+                EntryKind::Skipped(why) => self.report.add(FileOutcome::LeftOut, &name, why),
                 EntryKind::TooLarge(why) | EntryKind::Unread(why) => {
                     let cure = "make it readable and run this again, or run it as root";
-                    self.report.add(Outcome::Failed, &name, &format!("{why}; {cure}"));
+                    self.report.add(FileOutcome::Failed, &name, &format!("{why}; {cure}"));
                 }
                 EntryKind::File => match each(rest) {
-                    Err(why) => self.report.add(Outcome::LeftOut, &name, why),
-                    Ok(None) => self.copy(root, path, &to.join(rest), &name, Outcome::Imported)?,
+                    Err(why) => self.report.add(FileOutcome::LeftOut, &name, why),
+                    Ok(None) => {
+                        self.copy(root, path, &to.join(rest), &name, FileOutcome::Imported)?
+                    }
                     Ok(Some(other)) => {
-                        self.copy(root, path, &to.join(other), &name, Outcome::Converted)?;
+                        self.copy(root, path, &to.join(other), &name, FileOutcome::Converted)?;
                     }
                 },
             }
@@ -112,26 +114,26 @@ impl Migrator {
         path: &str,
         target: &Path,
         shown: &str,
-        did: Outcome,
+        did: FileOutcome,
     ) -> Result<()> {
         let (mut file, _) = match root.locate(Path::new(path), false).and_then(|p| p.read()) {
             Ok(opened) => opened,
             Err(fault) => {
                 let why = format!("{fault}; make it readable and run this again");
-                self.report.add(Outcome::Failed, shown, &why);
+                self.report.add(FileOutcome::Failed, shown, &why);
                 return Ok(());
             }
         };
         let meta = file.metadata().context(shown)?;
         if meta.len() > MIGRATE_FILE_BYTES {
             let why = format!("larger than {} MB; copy it by hand", MIGRATE_FILE_BYTES >> 20);
-            self.report.add(Outcome::LeftOut, shown, &why);
+            self.report.add(FileOutcome::LeftOut, shown, &why);
             return Ok(());
         }
         // The source is read with all rights there are, the target with its owner's.
         let _owner = owner::act_as_owner(&self.target)?;
         if same(&mut file, target).unwrap_or(false) {
-            self.report.add(Outcome::Unchanged, shown, "");
+            self.report.add(FileOutcome::Unchanged, shown, "");
             return Ok(());
         }
         let mode = meta.mode() & 0o777 | 0o600;
@@ -150,13 +152,13 @@ impl Migrator {
         bytes: &[u8],
         target: &Path,
         shown: &str,
-        did: Outcome,
+        did: FileOutcome,
         note: &str,
     ) -> Result<()> {
         let _owner = owner::act_as_owner(&self.target)?;
         let there = atomic::read_bounded(target, bytes.len() as u64).ok().flatten();
         if there.is_some_and(|there| there == bytes) {
-            self.report.add(Outcome::Unchanged, shown, "");
+            self.report.add(FileOutcome::Unchanged, shown, "");
             return Ok(());
         }
         self.place(target, 0o600, shown, did, note, &mut |out| out.write_all(bytes))
@@ -167,7 +169,7 @@ impl Migrator {
         target: &Path,
         mode: u32,
         shown: &str,
-        did: Outcome,
+        did: FileOutcome,
         note: &str,
         fill: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
     ) -> Result<()> {
@@ -178,19 +180,19 @@ impl Migrator {
             .is_some_and(|name| lives.iter().any(|p| name.starts_with(p)));
         if there && lives && !self.force {
             let why = "the target has gone on with its own; --force takes this and keeps that";
-            self.report.add(Outcome::LeftOut, shown, why);
+            self.report.add(FileOutcome::LeftOut, shown, why);
             return Ok(());
         }
         let written = if self.dry {
             if there {
-                self.report.add(Outcome::Kept, shown, "what is there now, as .bak");
+                self.report.add(FileOutcome::Kept, shown, "what is there now, as .bak");
             }
             Ok(())
         } else {
             target.parent().map_or(Ok(()), folder).and_then(|()| {
                 if there {
                     let kept = keep_backup(target)?;
-                    self.report.add(Outcome::Kept, &kept.display().to_string(), "");
+                    self.report.add(FileOutcome::Kept, &kept.display().to_string(), "");
                 }
                 atomic::replace(target, mode, fill)
             })
@@ -201,7 +203,7 @@ impl Migrator {
                 self.report.add(did, shown, note);
             }
             Err(e) => {
-                self.report.add(Outcome::Failed, shown, e.as_str());
+                self.report.add(FileOutcome::Failed, shown, e.as_str());
                 if e.as_str().contains("os error 28") {
                     let cure = "the disk is full: make room and run this again, it continues";
                     return Err(Error::new(cure));

@@ -13,7 +13,7 @@ mod to_go;
 use std::process::ExitCode;
 
 use self::migrator::Migrator;
-use self::report::Report;
+use self::report::MigrationReport;
 use super::owner;
 use crate::app::home::Home;
 use crate::args;
@@ -29,7 +29,7 @@ pub use from_openclaw::{provider, snake};
 /// # Errors
 /// No such source, a gateway that runs, a full disk. What is wrong with one file is in the report, and the exit status
 /// is 1.
-pub fn run(args: &args::Migrate) -> Result<ExitCode> {
+pub fn run(args: &args::MigrateArgs) -> Result<ExitCode> {
     if args.config_only && (args.workspace_only || args.refresh) {
         return Err(Error::new("--config-only and --workspace-only exclude each other"));
     }
@@ -77,7 +77,7 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
         workspace: !args.config_only,
         elsewhere: args.workspace_elsewhere,
         gave: false,
-        report: Report::new(args.json),
+        report: MigrationReport::new(args.json),
     };
     let done = if go {
         from_go::migrate(&root, &mut migrator)
@@ -97,7 +97,7 @@ pub fn run(args: &args::Migrate) -> Result<ExitCode> {
 }
 
 /// The way back to the Go version.
-fn back(args: &args::Migrate, to: &str) -> Result<ExitCode> {
+fn back(args: &args::MigrateArgs, to: &str) -> Result<ExitCode> {
     if to != "picoclaw" || args.source_home.is_some() || args.dry_run {
         return Err(Error::new("--to picoclaw writes into this home (--target-home), at once"));
     }
@@ -110,7 +110,7 @@ fn back(args: &args::Migrate, to: &str) -> Result<ExitCode> {
     owner::become_owner(&home)?;
     let lock =
         Home::lock(&home).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?;
-    let mut report = Report::new(args.json);
+    let mut report = MigrationReport::new(args.json);
     let done = to_go::export(&home, &options, &mut report);
     let failed = report.end(false, &home, &home);
     done?;

@@ -8,7 +8,7 @@ use crate::proto::text;
 
 /// What happened to a file.
 #[derive(Clone, Copy)]
-pub enum Outcome {
+pub enum FileOutcome {
     /// Copied as it is.
     Imported,
     /// Written in our form, or to another place.
@@ -26,19 +26,19 @@ pub enum Outcome {
 const WORDS: [&str; 6] = ["taken", "converted", "unchanged", "kept", "left out", "failed"];
 
 /// A line for each file.
-pub struct Report {
+pub struct MigrationReport {
     json: Option<Vec<Value>>,
     counts: [u32; WORDS.len()],
 }
 
-impl Report {
+impl MigrationReport {
     /// Lines at once, or one JSON object at the end.
-    pub fn new(as_json: bool) -> Report {
-        Report { json: as_json.then(Vec::new), counts: [0; WORDS.len()] }
+    pub fn new(as_json: bool) -> MigrationReport {
+        MigrationReport { json: as_json.then(Vec::new), counts: [0; WORDS.len()] }
     }
 
     /// Adds a line.
-    pub fn add(&mut self, did: Outcome, file: &str, note: &str) {
+    pub fn add(&mut self, did: FileOutcome, file: &str, note: &str) {
         let word = WORDS[did as usize];
         self.counts[did as usize] += 1;
         match &mut self.json {
@@ -63,7 +63,7 @@ impl Report {
             let what = if dry { "Dry run, nothing is written" } else { "Migrated" };
             println!("{what}: {}; {} -> {}", parts.join(", "), source.display(), target.display());
         }
-        self.counts[Outcome::Failed as usize] > 0
+        self.counts[FileOutcome::Failed as usize] > 0
     }
 }
 

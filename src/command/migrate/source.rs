@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::migrator::Migrator;
-use super::report::Outcome;
+use super::report::FileOutcome;
 use crate::command::tree;
 use crate::config;
 use crate::limits::CONFIG_BYTES;
@@ -24,7 +24,7 @@ impl Migrator {
         }
         if let Err(errors) = config::load(&self.options) {
             for problem in errors.problems {
-                self.report.add(Outcome::Failed, "config.json", &problem.to_string());
+                self.report.add(FileOutcome::Failed, "config.json", &problem.to_string());
             }
         }
     }
@@ -35,7 +35,7 @@ impl Migrator {
         let read = match opened {
             Err(fault) if tree::is_gone(&fault) => {
                 if needed {
-                    self.report.add(Outcome::LeftOut, path, "there is none");
+                    self.report.add(FileOutcome::LeftOut, path, "there is none");
                 }
                 return None;
             }
@@ -50,7 +50,7 @@ impl Migrator {
         match text {
             Ok(text) => Some(text),
             Err(why) => {
-                self.report.add(Outcome::Failed, path, &why);
+                self.report.add(FileOutcome::Failed, path, &why);
                 None
             }
         }
@@ -79,6 +79,6 @@ pub(super) fn workspace(root: &Root, named: Option<&str>, migrator: &mut Migrato
     }
     let why =
         "the configuration names it, but it is not this home's; --workspace-elsewhere takes it";
-    migrator.report.add(Outcome::LeftOut, &path.display().to_string(), why);
+    migrator.report.add(FileOutcome::LeftOut, &path.display().to_string(), why);
     own
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::report::{Outcome, Report};
+use super::report::{FileOutcome, MigrationReport};
 use crate::app;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
@@ -16,20 +16,21 @@ use crate::sys::clock;
 ///
 /// # Errors
 /// A configuration with errors, no workspace, the disk's.
-pub fn export(home: &Path, options: &LoadOptions, report: &mut Report) -> Result<()> {
+pub fn export(home: &Path, options: &LoadOptions, report: &mut MigrationReport) -> Result<()> {
     let loaded = config::load(options).map_err(|e| Error::new(e.to_string()))?;
     let workspace = loaded.config.agent.workspace;
     super::migrator::folder(&workspace)?;
     // What is there and was never seen is not written over.
     for note in app::adopt::adopt(home, &workspace)? {
-        report.add(Outcome::LeftOut, &note, "");
+        report.add(FileOutcome::LeftOut, &note, "");
     }
     let Some(mut adoption) = Adoption::begin(home, &workspace)? else {
         let why = "the workspace is the home itself: everything is where it was";
-        report.add(Outcome::Unchanged, "workspace", why);
+        report.add(FileOutcome::Unchanged, "workspace", why);
         return Ok(());
     };
-    let mut say = |name: &str| report.add(Outcome::Converted, &["workspace/", name].concat(), "");
+    let mut say =
+        |name: &str| report.add(FileOutcome::Converted, &["workspace/", name].concat(), "");
     adoption.export(&mut say)?;
     if sched::adopt::export(&mut adoption)? {
         say("cron/jobs.json");

@@ -15,7 +15,7 @@ use crate::limits::{TLS_SERVERS, TLS_TICKETS};
 
 /// Servers, the one used last at the end.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<Vec<Server>>);
+pub(super) struct TlsSessionCache(Mutex<Vec<Server>>);
 
 struct Server {
     name: ServerName<'static>,
@@ -26,13 +26,13 @@ struct Server {
 }
 
 /// Tickets are secrets.
-impl fmt::Debug for Sessions {
+impl fmt::Debug for TlsSessionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sessions")
     }
 }
 
-impl Sessions {
+impl TlsSessionCache {
     fn servers(&self) -> MutexGuard<'_, Vec<Server>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,7 +59,7 @@ impl Sessions {
     }
 }
 
-impl ClientSessionStore for Sessions {
+impl ClientSessionStore for TlsSessionCache {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
         self.edit(name, |s| s.group = Some(group));
     }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_servers_used_last_are_remembered() {
-        let sessions = Sessions::default();
+        let sessions = TlsSessionCache::default();
         for n in 0..=TLS_SERVERS {
             sessions.set_kx_hint(name(n), NamedGroup::X25519);
             sessions.set_kx_hint(name(0), NamedGroup::secp256r1);
@@ -172,7 +172,7 @@ mod tests {
                 .unwrap()
                 .with_root_certificates(roots.clone())
                 .with_no_client_auth();
-            let sessions = Arc::new(Sessions::default());
+            let sessions = Arc::new(TlsSessionCache::default());
             client.resumption = Resumption::store(sessions.clone());
             let (client, server) = (Arc::new(client), Arc::new(server));
             assert_eq!(handshake(&client, &server), HandshakeKind::Full);

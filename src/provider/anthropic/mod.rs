@@ -7,14 +7,14 @@ use super::body::{self, Extra};
 use super::exchange::{self, Endpoint};
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 
 /// The API's address unless the entry says otherwise.
 const BASE: &str = "https://api.anthropic.com/v1";
 
 /// One entry of `model_list` that uses `/v1/messages`.
 pub struct Anthropic {
-    http: Client,
+    http: HttpClient,
     to: Endpoint,
     model: ModelConfig,
     extra: Extra,
@@ -22,7 +22,7 @@ pub struct Anthropic {
 
 impl Anthropic {
     /// Checks the entry; the error is a sentence for status, log and chat.
-    pub fn new(model: &ModelConfig, http: Client) -> Result<Anthropic, String> {
+    pub fn new(model: &ModelConfig, http: HttpClient) -> Result<Anthropic, String> {
         let name = &model.model_name;
         let extra = body::extra(&model.extra_body)
             .map_err(|e| format!("extra_body of {name} is not a JSON object: {e}"))?;
@@ -62,7 +62,7 @@ impl Provider for Anthropic {
         on_text: OnText<'_>,
     ) -> Result<ChatReply, Failure> {
         let body = request::body(&self.model, &self.extra, request)?;
-        let mut answer = response::Reader::new(on_text);
+        let mut answer = response::AnthropicReader::new(on_text);
         exchange::post(&self.http, &self.to, body, &mut answer).await?;
         Ok(answer.reply())
     }

@@ -3,7 +3,7 @@
 use crate::config::ModelConfig;
 use crate::message::{Message, Role};
 use crate::proto::text;
-use crate::provider::body::{Body, Extra, RequestBody};
+use crate::provider::body::{BodyWriter, Extra, RequestBody};
 use crate::provider::stored::Neighbours;
 use crate::provider::thinking::Level;
 use crate::provider::{ChatRequest, Class, Failure};
@@ -20,7 +20,7 @@ pub fn body<'a>(
     if request.max_tokens == 0 && !extra.contains_key("max_tokens") {
         return Err(Failure::new(Class::Format, "max_tokens is required by the Messages API"));
     }
-    let mut b = Body::open(extra, request);
+    let mut b = BodyWriter::open(extra, request);
     if b.field("model") {
         b.string(&model.model);
     }
@@ -71,7 +71,7 @@ pub fn body<'a>(
 ///
 /// Between a call and the answer to its result the API requires the signed thinking of that answer, which a
 /// session does not store: the model then continues without thinking.
-fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) -> bool {
+fn thinking(b: &mut BodyWriter<'_>, model: &ModelConfig, request: &ChatRequest<'_>) -> bool {
     let Some(level) = Level::parse(&model.thinking_level) else {
         return false;
     };
@@ -96,7 +96,7 @@ fn thinking(b: &mut Body<'_>, model: &ModelConfig, request: &ChatRequest<'_>) ->
 }
 
 /// Merges consecutive messages of one side, because the API requires alternation.
-fn messages<'a>(b: &mut Body<'a>, all: &'a [Message]) {
+fn messages<'a>(b: &mut BodyWriter<'a>, all: &'a [Message]) {
     for run in all.chunk_by(|a, b| is_answer(a) == is_answer(b)) {
         let answers = run.first().is_some_and(is_answer);
         match run {
@@ -118,7 +118,7 @@ fn messages<'a>(b: &mut Body<'a>, all: &'a [Message]) {
 }
 
 /// One message of a run of one side's, which the first opens and the last closes.
-fn stored<'a>(b: &mut Body<'a>, message: &'a Message, near: Neighbours) {
+fn stored<'a>(b: &mut BodyWriter<'a>, message: &'a Message, near: Neighbours) {
     let nothing = message.content.is_empty() && message.tool_calls.is_empty();
     if is_answer(message) && nothing && !near.before && !near.after {
         // An empty message is refused, and says nothing.
@@ -141,7 +141,7 @@ fn is_answer(message: &Message) -> bool {
     message.role == Role::Assistant
 }
 
-fn blocks<'a>(b: &mut Body<'a>, message: &'a Message) {
+fn blocks<'a>(b: &mut BodyWriter<'a>, message: &'a Message) {
     if let (Role::Tool, Some(id)) = (message.role, &message.tool_call_id) {
         b.separate().raw("{\"type\":\"tool_result\",\"tool_use_id\":").string(&call_id(id));
         b.raw(",\"content\":").string(&message.content).raw("}");
@@ -162,7 +162,7 @@ fn blocks<'a>(b: &mut Body<'a>, message: &'a Message) {
     }
 }
 
-fn text_block(b: &mut Body<'_>, text: &str) {
+fn text_block(b: &mut BodyWriter<'_>, text: &str) {
     b.raw("{\"type\":\"text\",\"text\":").string(text).raw("}");
 }
 

@@ -13,7 +13,7 @@ use crate::provider::{ChatReply, Failure, OnText};
 const BLOCKS: usize = 256;
 
 /// Collects one answer.
-pub struct Reader<'a> {
+pub struct AnthropicReader<'a> {
     on_text: OnText<'a>,
     reply: ChatReply,
     /// Block index of each of the reply's calls.
@@ -21,10 +21,15 @@ pub struct Reader<'a> {
     finished: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> AnthropicReader<'a> {
     /// Nothing collected yet.
-    pub fn new(on_text: OnText<'a>) -> Reader<'a> {
-        Reader { on_text, reply: ChatReply::default(), indexes: Vec::new(), finished: false }
+    pub fn new(on_text: OnText<'a>) -> AnthropicReader<'a> {
+        AnthropicReader {
+            on_text,
+            reply: ChatReply::default(),
+            indexes: Vec::new(),
+            finished: false,
+        }
     }
 
     /// What was collected.
@@ -125,7 +130,7 @@ fn is_empty_object(json: &str) -> bool {
         || (is_object(json) && json.bytes().all(|b| b.is_ascii_whitespace() || b"{}".contains(&b)))
 }
 
-impl AnswerParser for Reader<'_> {
+impl AnswerParser for AnthropicReader<'_> {
     fn event(&mut self, data: &str) -> Result<bool, Failure> {
         if data.trim().is_empty() {
             return Ok(false);

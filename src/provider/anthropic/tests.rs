@@ -23,7 +23,7 @@ fn bases_end_as_wanted() {
 
 fn headers(key: &str) -> Vec<(String, String)> {
     let model = ModelConfig { api_key: Secret::new(key), ..ModelConfig::default() };
-    let http = Client::new().expect("a client");
+    let http = HttpClient::new().expect("a client");
     Anthropic::new(&model, http).expect("a provider").to.headers
 }
 
@@ -192,7 +192,7 @@ fn streaming_extra_fields_and_a_missing_max_tokens() {
 }
 
 fn whole(body: &str) -> Result<ChatReply, Failure> {
-    let mut reader = response::Reader::new(None);
+    let mut reader = response::AnthropicReader::new(None);
     reader.whole(body).map(|()| reader.reply())
 }
 
@@ -261,7 +261,7 @@ const STREAM: [&str; 13] = [
 fn a_streamed_answer() {
     let told = std::cell::RefCell::new(String::new());
     let on_text = |piece: &str| told.borrow_mut().push_str(piece);
-    let mut reader = response::Reader::new(Some(&on_text));
+    let mut reader = response::AnthropicReader::new(Some(&on_text));
     for (at, event) in STREAM.iter().enumerate() {
         assert_eq!(reader.event(event).expect("an event"), at + 1 == STREAM.len());
     }
@@ -271,7 +271,7 @@ fn a_streamed_answer() {
 
 #[test]
 fn interrupted_streams() {
-    let mut reader = response::Reader::new(None);
+    let mut reader = response::AnthropicReader::new(None);
     for event in &STREAM[..11] {
         assert!(!reader.event(event).expect("an event"));
     }

@@ -10,11 +10,11 @@ use super::exchange::{self, Endpoint};
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
 use crate::config::providers::{self, Quirk};
-use crate::net::http::Client;
+use crate::net::http::HttpClient;
 
 /// One entry of `model_list` that uses `/chat/completions`.
 pub struct OpenAi {
-    http: Client,
+    http: HttpClient,
     to: Endpoint,
     model: ModelConfig,
     extra: Extra,
@@ -24,7 +24,7 @@ pub struct OpenAi {
 
 impl OpenAi {
     /// Checks the entry; the error is a sentence for status, log and chat.
-    pub fn new(model: &ModelConfig, http: Client) -> Result<OpenAi, String> {
+    pub fn new(model: &ModelConfig, http: HttpClient) -> Result<OpenAi, String> {
         let name = &model.model_name;
         if model.api_base.is_empty() {
             return Err(format!("API base not configured for model: {name}"));
@@ -62,7 +62,7 @@ impl Provider for OpenAi {
     ) -> Result<ChatReply, Failure> {
         let body = request::body(&self.model, &self.extra, request)?;
         self.asked.set(self.asked.get().wrapping_add(1));
-        let mut answer = response::Reader::new(self.asked.get(), on_text);
+        let mut answer = response::OpenAiReader::new(self.asked.get(), on_text);
         exchange::post(&self.http, &self.to, body, &mut answer).await?;
         Ok(answer.reply())
     }

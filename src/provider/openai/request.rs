@@ -4,7 +4,7 @@ use crate::config::ModelConfig;
 use crate::config::providers::Quirk;
 use crate::message::{Message, Role};
 use crate::proto::text;
-use crate::provider::body::{Body, Extra, RequestBody};
+use crate::provider::body::{BodyWriter, Extra, RequestBody};
 use crate::provider::stored::Neighbours;
 use crate::provider::thinking::{self, Level};
 use crate::provider::{ChatRequest, Failure};
@@ -15,7 +15,7 @@ pub fn body<'a>(
     extra: &'a Extra,
     request: &ChatRequest<'a>,
 ) -> Result<RequestBody, Failure> {
-    let mut b = Body::open(extra, request);
+    let mut b = BodyWriter::open(extra, request);
     if b.field("model") {
         b.string(&model.model);
     }
@@ -65,7 +65,7 @@ pub fn body<'a>(
 }
 
 /// One system message: some servers refuse a second.
-fn system(b: &mut Body<'_>, request: &ChatRequest<'_>) {
+fn system(b: &mut BodyWriter<'_>, request: &ChatRequest<'_>) {
     let (fixed, changing) = (request.system_static, request.system_dynamic);
     if fixed.is_empty() && changing.is_empty() {
         return;
@@ -75,15 +75,15 @@ fn system(b: &mut Body<'_>, request: &ChatRequest<'_>) {
     b.escaped(fixed).escaped(between).escaped(changing).raw("\"}");
 }
 
-fn plain<'a>(b: &mut Body<'a>, message: &'a Message, _: Neighbours) {
+fn plain<'a>(b: &mut BodyWriter<'a>, message: &'a Message, _: Neighbours) {
     write(b, message, false);
 }
 
-fn replayed<'a>(b: &mut Body<'a>, message: &'a Message, _: Neighbours) {
+fn replayed<'a>(b: &mut BodyWriter<'a>, message: &'a Message, _: Neighbours) {
     write(b, message, true);
 }
 
-fn write<'a>(b: &mut Body<'a>, message: &'a Message, replays: bool) {
+fn write<'a>(b: &mut BodyWriter<'a>, message: &'a Message, replays: bool) {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -112,7 +112,7 @@ fn write<'a>(b: &mut Body<'a>, message: &'a Message, replays: bool) {
 }
 
 /// The text; with pictures an array of parts, each picture a data URL.
-fn content<'a>(b: &mut Body<'a>, message: &'a Message) {
+fn content<'a>(b: &mut BodyWriter<'a>, message: &'a Message) {
     let mut pictures = b.pictures_of(message).peekable();
     if pictures.peek().is_none() {
         b.string(&message.content);

@@ -10,7 +10,7 @@ use crate::provider::json_answer::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
 
 /// Collects one answer.
-pub struct Reader<'a> {
+pub struct OpenAiReader<'a> {
     on_text: OnText<'a>,
     /// Part of the ids generated for calls without one.
     number: u32,
@@ -20,11 +20,11 @@ pub struct Reader<'a> {
     finished: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> OpenAiReader<'a> {
     /// `number` distinguishes this answer's calls from others' if the server sends no ids.
-    pub fn new(number: u32, on_text: OnText<'a>) -> Reader<'a> {
+    pub fn new(number: u32, on_text: OnText<'a>) -> OpenAiReader<'a> {
         let reply = ChatReply::default();
-        Reader { on_text, number, reply, indexes: Vec::new(), finished: false }
+        OpenAiReader { on_text, number, reply, indexes: Vec::new(), finished: false }
     }
 
     /// What was collected.
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl AnswerParser for Reader<'_> {
+impl AnswerParser for OpenAiReader<'_> {
     fn event(&mut self, data: &str) -> Result<bool, Failure> {
         match data.trim() {
             "[DONE]" => {

@@ -196,7 +196,7 @@ fn only_openais_own_hosts_get_a_cache_key() {
 }
 
 fn whole(body: &str) -> Result<ChatReply, Failure> {
-    let mut reader = response::Reader::new(7, None);
+    let mut reader = response::OpenAiReader::new(7, None);
     reader.whole(body).map(|()| reader.reply())
 }
 
@@ -278,7 +278,7 @@ fn unreadable_bodies() {
 fn streamed(events: &[&str]) -> Result<ChatReply, Failure> {
     let told = std::cell::RefCell::new(String::new());
     let on_text = |piece: &str| told.borrow_mut().push_str(piece);
-    let mut reader = response::Reader::new(7, Some(&on_text));
+    let mut reader = response::OpenAiReader::new(7, Some(&on_text));
     for event in events {
         if reader.event(event)? {
             break;
@@ -383,7 +383,7 @@ fn interrupted_streams() {
 
 #[test]
 fn entries_that_cannot_work_say_why() {
-    let new = |model: &ModelConfig| OpenAi::new(model, Client::new().expect("a client")).err();
+    let new = |model: &ModelConfig| OpenAi::new(model, HttpClient::new().expect("a client")).err();
     assert_eq!(new(&model("openai", "m")), None);
     let mut m = model("openai", "m");
     m.api_key = Secret::default();

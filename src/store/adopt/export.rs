@@ -15,7 +15,7 @@ use crate::proto::{date, text};
 use crate::store::bounded_read::stamp;
 use crate::store::dir::Dir;
 use crate::store::jsonl::count_lines;
-use crate::store::session::{Meta, file_stem};
+use crate::store::session::{SessionMeta, file_stem};
 use crate::sys::beneath::File;
 use crate::sys::clock;
 
@@ -88,7 +88,7 @@ fn form(name: &str) -> u8 {
 fn write(
     folder: &Dir,
     stem: &str,
-    (mut file, ours): (File, Meta),
+    (mut file, ours): (File, SessionMeta),
     theirs: Option<&String>,
 ) -> Result<Vec<String>> {
     if let Some(name) = theirs {
@@ -141,7 +141,7 @@ fn keys(stem: &str, key: &str) -> Vec<String> {
 }
 
 /// A JSON session of the current messages, at most the last [`JSON_BYTES`].
-fn session_json(key: &str, file: &mut File, ours: &Meta) -> Result<String> {
+fn session_json(key: &str, file: &mut File, ours: &SessionMeta) -> Result<String> {
     let end = file.metadata()?.len();
     let skipped = match ours.skip_bytes {
         _ if ours.skip == 0 => 0,

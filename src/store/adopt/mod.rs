@@ -3,7 +3,7 @@
 //!
 //! Go's files stay as they are and are recorded ([`record`]), so that what a later Go run appends is adopted as well. Ours
 //! are moved. Each step is idempotent and is recorded afterwards: wherever the power fails, the next start ends with
-//! everything, once. Adopted text counts as untrusted ([`Meta::untrusted_bytes`]).
+//! everything, once. Adopted text counts as untrusted ([`SessionMeta::untrusted_bytes`]).
 
 mod export;
 mod merge;
@@ -17,10 +17,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use self::record::{AdoptedFile, Record};
-use self::source::{Content, Source, Text};
+use self::source::{ChangedSession, SessionContent, Text};
 use super::dir::{self, Dir};
 use super::jsonl::count_lines;
-use super::session::{Meta, Sessions, file_stem};
+use super::session::{SessionMeta, Sessions, file_stem};
 use super::state_file;
 use crate::error::{Context, Result};
 use crate::limits::{ADOPT_LINES, ADOPT_NOTES, TREE_NAMES};
@@ -233,12 +233,12 @@ impl Adoption {
     }
 
     /// Appends what is new in a conversation of the workspace to its chat's session; true if there was something new.
-    fn adopt(&mut self, folder: &Dir, source: &Source, key: &str) -> Result<bool> {
+    fn adopt(&mut self, folder: &Dir, source: &ChangedSession, key: &str) -> Result<bool> {
         let read = source::open(folder, &source.name).and_then(|mut content| {
             let survey = merge::scan(&mut *content.lines, ADOPT_LINES)?;
             Ok((content, survey))
         });
-        let (Content { mut lines, meta: theirs }, survey) = match read {
+        let (SessionContent { mut lines, meta: theirs }, survey) = match read {
             Ok(read) => read,
             Err(e) => {
                 self.refuse(&["sessions/", &source.name].concat(), e.as_str());
@@ -276,14 +276,14 @@ impl Adoption {
     }
 
     /// An earlier version of ours has adopted it, or the chat had continued here before Go's file was seen.
-    fn is_left_alone(&self, source: &Source, meta: &Meta) -> bool {
+    fn is_left_alone(&self, source: &ChangedSession, meta: &SessionMeta) -> bool {
         let taken = meta.rest.get(FROM).and_then(Value::as_array);
         let taken = taken.is_some_and(|all| all.iter().any(|f| f == source::stem(&source.name)));
         let older = !meta.updated_at.is_empty() && meta.updated_at <= source.updated;
         self.record.first && self.record.ours && (taken || !older)
     }
 
-    fn note(&mut self, source: &Source, survey: TextScan) {
+    fn note(&mut self, source: &ChangedSession, survey: TextScan) {
         let seen = AdoptedFile {
             name: ["sessions/", &source.name].concat(),
             stamp: source.stamp,
@@ -316,7 +316,7 @@ impl From<merge::TextScan> for TextScan {
 }
 
 /// Takes Go's summary and skip count, for a session of `before` lines that gets Go's lines from byte `from` on.
-fn join_meta(meta: &mut Meta, theirs: &Meta, before: u64, from: u64) {
+fn join_meta(meta: &mut SessionMeta, theirs: &SessionMeta, before: u64, from: u64) {
     if theirs.skip > 0 && from == 0 {
         meta.skip = before + theirs.skip;
         meta.skip_bytes = None;
@@ -335,7 +335,7 @@ fn join_meta(meta: &mut Meta, theirs: &Meta, before: u64, from: u64) {
 fn append(
     adoption: &Adoption,
     (key, name): (&str, &str),
-    mut meta: Meta,
+    mut meta: SessionMeta,
     mut session: Option<File>,
     (lines, from, to): (&mut dyn Text, u64, u64),
 ) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text;
 use crate::store::bounded_read::stamp;
 use crate::store::dir::Dir;
-use crate::store::session::{Meta, file_stem, push_line};
+use crate::store::session::{SessionMeta, file_stem, push_line};
 
 /// Text that is read more than once.
 pub trait Text: Read + Seek {}
@@ -22,7 +22,7 @@ impl<T: Read + Seek> Text for T {}
 
 /// A conversation that is new or has changed.
 #[derive(Debug)]
-pub struct Source {
+pub struct ChangedSession {
     /// File name in the folder.
     pub name: String,
     /// The session it belongs to; `None` if it does not say.
@@ -34,11 +34,11 @@ pub struct Source {
 }
 
 /// The content of a conversation's files.
-pub struct Content {
+pub struct SessionContent {
     /// JSONL.
     pub lines: Box<dyn Text>,
     /// From its meta file, or from the head of a JSON session.
-    pub meta: Meta,
+    pub meta: SessionMeta,
 }
 
 /// Conversations that are new or changed since `record`, oldest first, at most [`GO_SESSIONS`]; true if there are
@@ -50,7 +50,7 @@ pub fn list(
     folder: &Dir,
     record: &Record,
     refused: &mut dyn FnMut(&str, &str),
-) -> Result<(Vec<Source>, bool)> {
+) -> Result<(Vec<ChangedSession>, bool)> {
     let (mut found, mut more) = (Vec::new(), false);
     folder.each(TREE_NAMES, &mut |name, _| {
         if !is_session(folder, name) {
@@ -71,9 +71,14 @@ pub fn list(
             return;
         }
         match open(folder, name) {
-            Ok(Content { meta, .. }) => {
+            Ok(SessionContent { meta, .. }) => {
                 let key = key(name, &meta);
-                found.push(Source { name: name.to_owned(), key, updated: meta.updated_at, stamp });
+                found.push(ChangedSession {
+                    name: name.to_owned(),
+                    key,
+                    updated: meta.updated_at,
+                    stamp,
+                });
             }
             Err(e) => refused(name, e.as_str()),
         }
@@ -106,45 +111,45 @@ pub fn is_go(name: &str) -> bool {
 ///
 /// # Errors
 /// Not a regular file of ours, or too long; an invalid JSON session. A broken meta file is ignored.
-pub fn open(folder: &Dir, name: &str) -> Result<Content> {
+pub fn open(folder: &Dir, name: &str) -> Result<SessionContent> {
     let gone = || Error::new("it is gone");
     if name.ends_with(".json") && !name.ends_with(".meta.json") {
         let bytes = folder.bytes(name, SESSION_V0_BYTES)?.ok_or_else(gone)?;
         let mut lines = Vec::with_capacity(bytes.len());
         let meta = text::utf8(&bytes).and_then(|text| read_v0(text, &mut lines));
         let meta = meta.context("no session")?;
-        return Ok(Content { lines: Box::new(Cursor::new(lines)), meta });
+        return Ok(SessionContent { lines: Box::new(Cursor::new(lines)), meta });
     }
     let meta = read_meta(folder, &[stem(name), ".meta.json"].concat()).unwrap_or_default();
     if name.ends_with(".meta.json") {
-        return Ok(Content { lines: Box::new(Cursor::new(Vec::new())), meta });
+        return Ok(SessionContent { lines: Box::new(Cursor::new(Vec::new())), meta });
     }
     let file = folder.read(name)?.ok_or_else(gone)?;
     if file.metadata()?.len() > MIGRATE_FILE_BYTES {
         return Err(Error::new(format!("larger than {} MB", MIGRATE_FILE_BYTES >> 20)));
     }
-    Ok(Content { lines: Box::new(file), meta })
+    Ok(SessionContent { lines: Box::new(file), meta })
 }
 
 /// Reads a meta file; `None` if there is none or it is broken.
-pub fn read_meta(folder: &Dir, name: &str) -> Option<Meta> {
+pub fn read_meta(folder: &Dir, name: &str) -> Option<SessionMeta> {
     let bytes = folder.bytes(name, SESSION_META_BYTES).ok()??;
-    text::utf8(&bytes).and_then(Meta::parse).ok()
+    text::utf8(&bytes).and_then(SessionMeta::parse).ok()
 }
 
 /// Converts a JSON session's messages to session lines and the rest to a meta.
-fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<Meta> {
+fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<SessionMeta> {
     let mismatch = TypeMismatch::default();
     let old = Json::parse(text, &mismatch)?;
     for message in old.get("messages").items() {
         push_line(lines, &Message::read(message)?);
     }
-    let meta = Meta {
+    let meta = SessionMeta {
         key: old.get("key").string(),
         summary: old.get("summary").string(),
         created_at: old.get("created").string(),
         updated_at: old.get("updated").string(),
-        ..Meta::default()
+        ..SessionMeta::default()
     };
     match mismatch.get() {
         Some(_) => Err(serde::de::Error::custom("no session")),
@@ -154,7 +159,7 @@ fn read_v0(text: &str, lines: &mut Vec<u8>) -> serde_json::Result<Meta> {
 
 /// `channel:chat`, `channel:chat/topic`, `channel:chat@sender`, as `app::session_key` makes them; a file's stem where that is
 /// all there is; it leads to the same file.
-fn key(name: &str, meta: &Meta) -> Option<String> {
+fn key(name: &str, meta: &SessionMeta) -> Option<String> {
     if meta.rest.get("scope").is_some_and(|scope| scope["channel"].is_string()) {
         return of_scope(meta);
     }
@@ -171,7 +176,7 @@ fn key(name: &str, meta: &Meta) -> Option<String> {
     file_stem(&meta.key).is_ok().then(|| meta.key.clone())
 }
 
-fn of_scope(meta: &Meta) -> Option<String> {
+fn of_scope(meta: &SessionMeta) -> Option<String> {
     let scope = &meta.rest["scope"];
     let channel = scope["channel"].as_str()?;
     let value = |name: &str| {
@@ -218,7 +223,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, meta: Value, want: Option<&str>) {
-        let meta = Meta::parse(&meta.to_string()).expect("a meta");
+        let meta = SessionMeta::parse(&meta.to_string()).expect("a meta");
         assert_eq!(key(name, &meta).as_deref(), want, "{name} {meta:?}");
     }
 

@@ -10,22 +10,22 @@ use crate::sys::beneath::File;
 const WINDOW: usize = 512;
 
 /// The storage of a segment.
-pub enum Source {
+pub enum SegmentStorage {
     /// On the card.
     File(File),
     /// In memory, when the card cannot be written.
     Bytes(Vec<u8>),
 }
 
-impl Source {
+impl SegmentStorage {
     /// Fills `buffer` from byte `at`.
     ///
     /// # Errors
     /// I/O; unexpected end.
     pub fn read(&self, buffer: &mut [u8], at: u64) -> Result<()> {
         match self {
-            Source::File(file) => file.read_exact_at(buffer, at),
-            Source::Bytes(bytes) => {
+            SegmentStorage::File(file) => file.read_exact_at(buffer, at),
+            SegmentStorage::Bytes(bytes) => {
                 let from = usize::try_from(at).unwrap_or(usize::MAX);
                 let found = bytes.get(from..).and_then(|rest| rest.get(..buffer.len()));
                 buffer.copy_from_slice(found.ok_or(ErrorKind::UnexpectedEof)?);
@@ -41,15 +41,15 @@ impl Source {
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> Result<u64> {
         match self {
-            Source::File(file) => Ok(file.metadata()?.len()),
-            Source::Bytes(bytes) => Ok(bytes.len() as u64),
+            SegmentStorage::File(file) => Ok(file.metadata()?.len()),
+            SegmentStorage::Bytes(bytes) => Ok(bytes.len() as u64),
         }
     }
 }
 
 /// Where a term's postings are.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct List {
+pub struct PostingList {
     /// Number of chunks that contain it.
     pub chunks: u32,
     /// Start offset in the file.
@@ -60,7 +60,7 @@ pub struct List {
 
 /// Reads a part from front to back through a small window.
 pub struct Cursor<'a> {
-    source: &'a Source,
+    source: &'a SegmentStorage,
     /// Offset after the window.
     at: u64,
     end: u64,
@@ -71,7 +71,7 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// A cursor over bytes `at` to `end` of a source.
-    pub fn new(source: &'a Source, at: u64, end: u64) -> Cursor<'a> {
+    pub fn new(source: &'a SegmentStorage, at: u64, end: u64) -> Cursor<'a> {
         Cursor { source, at, end, window: [0; WINDOW], used: 0, filled: 0 }
     }
 
@@ -158,7 +158,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// I/O; corrupt data.
-    pub fn term(&mut self) -> Result<Option<(u32, List)>> {
+    pub fn term(&mut self) -> Result<Option<(u32, PostingList)>> {
         if self.is_done() {
             return Ok(None);
         }
@@ -171,7 +171,7 @@ impl<'a> Cursor<'a> {
             return Err(broken("a term has no postings"));
         }
         self.skip_to(end);
-        Ok(Some((term, List { chunks, at, end })))
+        Ok(Some((term, PostingList { chunks, at, end })))
     }
 }
 
@@ -184,7 +184,7 @@ pub struct Postings<'a> {
 
 impl<'a> Postings<'a> {
     /// The postings of `list` in a segment of `chunks` chunks.
-    pub fn new(source: &'a Source, list: List, chunks: u32) -> Postings<'a> {
+    pub fn new(source: &'a SegmentStorage, list: PostingList, chunks: u32) -> Postings<'a> {
         Postings { cursor: Cursor::new(source, list.at, list.end), next: 0, chunks }
     }
 

@@ -9,7 +9,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::cursor::Source;
+use super::cursor::SegmentStorage;
 use super::record::{Doc, REPLACES, broken};
 use super::segment::Segment;
 use super::write::{self, SegmentBuilder};
@@ -23,7 +23,7 @@ const MERGE: usize = 4;
 const SMALL: u64 = 4096;
 
 /// An open index. While it lives no other process or thread changes it.
-pub struct Folder {
+pub struct IndexFolder {
     dir: PathBuf,
     /// Oldest first.
     pub segments: Vec<Segment>,
@@ -39,10 +39,10 @@ fn parse(name: &str) -> Option<(u32, u32)> {
     Some((first.parse().ok()?, last.parse().ok()?))
 }
 
-impl Folder {
+impl IndexFolder {
     /// Opens the index in `dir`, or creates one. Waits while another process has it open.
-    pub fn open(dir: &Path) -> Folder {
-        let mut folder = Folder {
+    pub fn open(dir: &Path) -> IndexFolder {
+        let mut folder = IndexFolder {
             dir: dir.to_owned(),
             segments: Vec::new(),
             trouble: None,
@@ -177,7 +177,7 @@ impl Folder {
         }
         let mut bytes = Vec::new();
         run.write(&mut bytes)?;
-        self.segments.push(Segment::open(Source::Bytes(bytes), range)?);
+        self.segments.push(Segment::open(SegmentStorage::Bytes(bytes), range)?);
         Ok(())
     }
 
@@ -232,7 +232,7 @@ fn name(range: (u32, u32)) -> String {
 
 fn segment(dir: &Dir, range: (u32, u32)) -> Result<Segment> {
     let file = dir.read(&name(range))?.ok_or(ErrorKind::NotFound)?;
-    Segment::open(Source::File(file), range)
+    Segment::open(SegmentStorage::File(file), range)
 }
 
 /// Whether the data, not the disk, is at fault.

@@ -20,7 +20,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::store::dir::Dir;
-use folder::Folder;
+use folder::IndexFolder;
 
 /// A chunk that matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct Folders {
 pub fn search(folders: &Folders, query: &str, limit: usize) -> SearchResult {
     let mut found = SearchResult::default();
     for _ in 0..2 {
-        let mut folder = Folder::open(&folders.index);
+        let mut folder = IndexFolder::open(&folders.index);
         match attempt(&mut folder, folders, query, limit) {
             Ok(done) => {
                 found.hits = done.hits;
@@ -80,7 +80,7 @@ pub fn search(folders: &Folders, query: &str, limit: usize) -> SearchResult {
 }
 
 fn attempt(
-    folder: &mut Folder,
+    folder: &mut IndexFolder,
     folders: &Folders,
     query: &str,
     limit: usize,

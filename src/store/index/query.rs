@@ -4,8 +4,8 @@
 
 use std::io::Result;
 
-use super::cursor::{Cursor, List, Postings};
-use super::folder::Folder;
+use super::cursor::{Cursor, PostingList, Postings};
+use super::folder::IndexFolder;
 use super::record::ChunkRecord;
 use super::segment::Segment;
 use crate::limits::SEARCH_TERMS;
@@ -29,11 +29,11 @@ pub fn query_terms(query: &str) -> Vec<TermHash> {
 ///
 /// # Errors
 /// I/O; corrupt data.
-pub fn best(folder: &Folder, query: &str, limit: usize) -> Result<Vec<(f32, ChunkRecord)>> {
+pub fn best(folder: &IndexFolder, query: &str, limit: usize) -> Result<Vec<(f32, ChunkRecord)>> {
     let asked = query_terms(query);
     let chunks: u64 = folder.segments.iter().map(|s| u64::from(s.foot.chunks)).sum();
     let length: u64 = folder.segments.iter().map(|s| s.foot.length).sum();
-    let mut lists: Vec<Vec<Option<List>>> = Vec::new();
+    let mut lists: Vec<Vec<Option<PostingList>>> = Vec::new();
     for segment in &folder.segments {
         lists.push(asked.iter().map(|term| segment.find(*term)).collect::<Result<_>>()?);
     }

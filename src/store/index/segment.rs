@@ -2,14 +2,14 @@
 
 use std::io::Result;
 
-use super::cursor::{Cursor, List, Postings, Source};
+use super::cursor::{Cursor, PostingList, Postings, SegmentStorage};
 use super::record::{CHUNK, DOC, Doc, FOOT, Footer, MARK, broken, u32_at};
 #[cfg(doc)]
 use std::io::ErrorKind;
 
 /// An open segment.
 pub struct Segment {
-    source: Source,
+    source: SegmentStorage,
     /// First and last number of the segments it was merged from; see [`super::folder`].
     pub range: (u32, u32),
     /// Bytes of the file.
@@ -23,7 +23,7 @@ impl Segment {
     ///
     /// # Errors
     /// I/O; [`ErrorKind::InvalidData`] when it is no segment.
-    pub fn open(source: Source, range: (u32, u32)) -> Result<Segment> {
+    pub fn open(source: SegmentStorage, range: (u32, u32)) -> Result<Segment> {
         let size = source.len()?;
         let mut bytes = [0; FOOT];
         let at = size.checked_sub(FOOT as u64).ok_or(broken("it is too short"))?;
@@ -95,7 +95,7 @@ impl Segment {
     ///
     /// # Errors
     /// I/O; corrupt data.
-    pub fn find(&self, term: u32) -> Result<Option<List>> {
+    pub fn find(&self, term: u32) -> Result<Option<PostingList>> {
         let mut mark = [0; MARK as usize];
         let (mut low, mut high) = (0, self.foot.marks);
         let mut from = 0;
@@ -119,7 +119,7 @@ impl Segment {
     }
 
     /// Reads a term's postings.
-    pub fn postings(&self, list: List) -> Postings<'_> {
+    pub fn postings(&self, list: PostingList) -> Postings<'_> {
         Postings::new(&self.source, list, self.foot.chunks)
     }
 }

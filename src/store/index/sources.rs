@@ -14,8 +14,8 @@ use crate::proto::text::{floor_char, one_line};
 use crate::proto::tokenizer::{self, FNV, TermUse, fnv, hash32};
 use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
-use crate::store::session::{Meta, Sessions};
-use crate::sys::beneath::{File, Meta as Kernel};
+use crate::store::session::{SessionMeta, Sessions};
+use crate::sys::beneath::{File, FileInfo as Kernel};
 
 /// Key of MEMORY.md.
 pub const MEMORY: u64 = 1 << KIND;
@@ -42,7 +42,7 @@ pub fn session(stem: &str) -> u64 {
 
 /// What shows whether a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct FileStamp {
     /// Inode.
     pub inode: u64,
     /// Modification time in nanoseconds, never 0.
@@ -51,11 +51,11 @@ pub struct Status {
     pub size: u64,
 }
 
-impl Status {
+impl FileStamp {
     /// The status of a file or folder.
-    pub fn of(meta: &Kernel) -> Status {
+    pub fn of(meta: &Kernel) -> FileStamp {
         let mtime = (meta.changed.0 as u64).wrapping_mul(1_000_000_000);
-        Status {
+        FileStamp {
             inode: meta.identity.1,
             mtime: mtime.wrapping_add(meta.changed.1 as u64).max(1),
             size: meta.length,
@@ -77,12 +77,12 @@ pub fn numbered(
     folder: &str,
     length: usize,
     ending: &str,
-) -> Result<Vec<(u64, Status)>> {
+) -> Result<Vec<(u64, FileStamp)>> {
     let mut found = Vec::new();
     listed(dir.folder(folder, false)?, &mut |name, meta| {
         let digits = name.strip_suffix(ending).filter(|d| d.len() == length);
         if let Some(number) = digits.and_then(|d| d.parse().ok()) {
-            found.push((number, Status::of(meta)));
+            found.push((number, FileStamp::of(meta)));
         }
     })?;
     found.sort_unstable_by_key(|(number, _)| *number);
@@ -93,11 +93,11 @@ pub fn numbered(
 ///
 /// # Errors
 /// As [`numbered`].
-pub fn sessions(home: &Path) -> Result<Vec<(u64, String, Status)>> {
+pub fn sessions(home: &Path) -> Result<Vec<(u64, String, FileStamp)>> {
     let mut found = Vec::new();
     listed(Sessions::new(home).folder().ok().flatten(), &mut |name, meta| {
         if let Some(stem) = name.strip_suffix(META) {
-            found.push((session(stem), stem.to_owned(), Status::of(meta)));
+            found.push((session(stem), stem.to_owned(), FileStamp::of(meta)));
         }
     })?;
     found.sort_unstable_by_key(|(key, _, _)| *key);
@@ -105,7 +105,7 @@ pub fn sessions(home: &Path) -> Result<Vec<(u64, String, Status)>> {
 }
 
 /// The meta of the session with this file stem; an empty one if it cannot be read.
-pub fn meta(home: &Path, stem: &str) -> Meta {
+pub fn meta(home: &Path, stem: &str) -> SessionMeta {
     Sessions::new(home).meta(stem).unwrap_or_default()
 }
 

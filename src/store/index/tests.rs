@@ -126,7 +126,7 @@ fn changes_are_seen_and_nothing_else_is_read() {
     home.check("beta", &[(note, 2)]);
     assert_eq!(home.segments().len(), 2, "{:?}", home.segments());
     let chunks: Vec<_> =
-        Folder::open(&home.dir.join("index")).segments.iter().map(|s| s.foot.chunks).collect();
+        IndexFolder::open(&home.dir.join("index")).segments.iter().map(|s| s.foot.chunks).collect();
     assert_eq!(chunks, [2, 1], "only the tail was read");
     home.check("alpha", &[(note, 1)]);
     // Another content of the same length.
@@ -280,7 +280,7 @@ fn sessions_beyond_the_bound_are_left_out() {
     }
     let found = home.search("alpha");
     assert_eq!((found.hits.len(), found.notes.len()), (5, 0));
-    let folder = Folder::open(&home.dir.join("index"));
+    let folder = IndexFolder::open(&home.dir.join("index"));
     let known = folder.known(sources::SESSION, sources::last(sources::SESSION)).expect("read");
     assert_eq!(known.len(), INDEX_DOCS);
 }

@@ -9,16 +9,16 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::folder::Folder;
+use super::folder::IndexFolder;
 use super::record::{ChunkRecord, DEAD, Doc, REPLACES};
-use super::sources::{self, MEMORY, MONTH, NOTE, SESSION, Status};
+use super::sources::{self, FileStamp, MEMORY, MONTH, NOTE, SESSION};
 use super::write::SegmentBuilder;
 use crate::limits::{INDEX_FILE_BYTES, INDEX_MONTHS, INDEX_RUN_BYTES, INDEX_UPDATE_BYTES};
 use crate::proto::chunker::Splitter;
 use crate::proto::tokenizer::{self, FNV, TermUse, fnv, hash32};
 use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
-use crate::sys::beneath::{File, Meta as Kernel};
+use crate::sys::beneath::{File, FileInfo as Kernel};
 use crate::sys::clock;
 
 /// Months that are checked each time.
@@ -27,7 +27,7 @@ const LATEST: usize = 3;
 const CHECKED: u64 = 256;
 
 struct Update<'a> {
-    folder: &'a mut Folder,
+    folder: &'a mut IndexFolder,
     root: &'a Dir,
     run: SegmentBuilder,
     /// Bytes that this update may still read.
@@ -38,11 +38,11 @@ struct Update<'a> {
 ///
 /// # Errors
 /// A corrupt index. Unreadable notes are skipped.
-pub fn update(folder: &mut Folder, root: &Dir, home: &Path) -> Result<Vec<String>> {
+pub fn update(folder: &mut IndexFolder, root: &Dir, home: &Path) -> Result<Vec<String>> {
     let mut update =
         Update { folder, root, run: SegmentBuilder::default(), left: INDEX_UPDATE_BYTES };
     let known = update.folder.known(MEMORY, MEMORY)?.pop();
-    let status = root.meta(LONG_TERM).ok().flatten().map(|m| Status::of(&m));
+    let status = root.meta(LONG_TERM).ok().flatten().map(|m| FileStamp::of(&m));
     update.file(MEMORY, LONG_TERM, status, known)?;
     update.notes()?;
     update.sessions(home)?;
@@ -148,7 +148,7 @@ impl Update<'_> {
         &mut self,
         key: u64,
         path: &str,
-        status: Option<Status>,
+        status: Option<FileStamp>,
         known: Option<Doc>,
     ) -> Result<()> {
         let known = known.filter(alive);
@@ -158,7 +158,7 @@ impl Update<'_> {
         }
         let opened = status.and_then(|_| sources::open(self.root, path));
         let Some((mut file, status)) =
-            opened.and_then(|file| Kernel::of_file(&file).ok().map(|m| (file, Status::of(&m))))
+            opened.and_then(|file| Kernel::of_file(&file).ok().map(|m| (file, FileStamp::of(&m))))
         else {
             if known.is_some() {
                 self.run.doc(gone(key));
@@ -262,7 +262,7 @@ fn place(key: u64, chunk: &crate::proto::chunker::Chunk<'_>) -> ChunkRecord {
     }
 }
 
-fn as_doc(key: u64, status: &Status) -> Doc {
+fn as_doc(key: u64, status: &FileStamp) -> Doc {
     Doc { key, inode: status.inode, mtime: status.mtime, ..Doc::default() }
 }
 
@@ -270,7 +270,7 @@ fn gone(key: u64) -> Doc {
     Doc { key, flags: REPLACES | DEAD, ..Doc::default() }
 }
 
-fn is_same(doc: &Doc, status: &Status) -> bool {
+fn is_same(doc: &Doc, status: &FileStamp) -> bool {
     let size = status.size.min(INDEX_FILE_BYTES);
     let sized = doc.key >= SESSION || u64::from(doc.end) == size;
     doc.inode == status.inode && doc.mtime == status.mtime && sized

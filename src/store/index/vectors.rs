@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::io::{BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::folder::Folder;
+use super::folder::IndexFolder;
 use super::record::{ChunkRecord, broken};
 use super::{Folders, SearchResult, query, sources};
 use crate::limits::{EMBED_CHUNKS, EMBED_DIMENSIONS};
@@ -172,7 +172,7 @@ impl Vectors {
 }
 
 /// Ids and records of the live chunks, newest first, at most [`EMBED_CHUNKS`].
-fn live(folder: &Folder) -> Result<Vec<(u64, ChunkRecord)>> {
+fn live(folder: &IndexFolder) -> Result<Vec<(u64, ChunkRecord)>> {
     let mut found = Vec::new();
     for (n, segment) in folder.segments.iter().enumerate().rev() {
         let mut cursor = segment.chunks(0);
@@ -196,7 +196,7 @@ fn live(folder: &Folder) -> Result<Vec<(u64, ChunkRecord)>> {
 /// # Errors
 /// I/O; corrupt data.
 pub fn missing(folders: &Folders, model: &str, limit: usize) -> Result<Vec<(u64, String)>> {
-    let folder = Folder::open(&folders.index);
+    let folder = IndexFolder::open(&folders.index);
     let root = Dir::shared(&folders.workspace)?;
     let vectors = Vectors::open(&folders.index, model);
     let mut have: Vec<u64> = Vec::new();
@@ -215,7 +215,7 @@ pub fn missing(folders: &Folders, model: &str, limit: usize) -> Result<Vec<(u64,
 /// # Errors
 /// As [`Vectors::add`].
 pub fn keep(dir: &Path, model: &str, items: &[(u64, Vec<f32>)]) -> Result<()> {
-    let _folder = Folder::open(dir);
+    let _folder = IndexFolder::open(dir);
     Vectors::open(dir, model).add(items)
 }
 
@@ -229,7 +229,7 @@ pub fn fused(
     (model, wanted): (&str, &[f32]),
     limit: usize,
 ) -> Result<SearchResult> {
-    let folder = Folder::open(&folders.index);
+    let folder = IndexFolder::open(&folders.index);
     let root = Dir::shared(&folders.workspace)?;
     let by_words = query::best(&folder, query, 2 * limit)?;
     let by_words = by_words.into_iter().map(|(_, place)| (place.id(), place));

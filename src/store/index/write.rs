@@ -2,7 +2,7 @@
 
 use std::io::{Result, Write};
 
-use super::cursor::{Cursor, List, Postings};
+use super::cursor::{Cursor, PostingList, Postings};
 use super::record::{ChunkRecord, DEAD, Doc, Footer, MARK_EVERY, REPLACES};
 use super::segment::Segment;
 
@@ -251,7 +251,7 @@ fn merge_terms(parts: &[Segment], moves: &[ChunkMapping], writer: &mut Writer<'_
     let mut cursors: Vec<Cursor<'_>> = parts.iter().map(Segment::terms).collect();
     let mut heads = cursors.iter_mut().map(Cursor::term).collect::<Result<Vec<_>>>()?;
     while let Some(term) = heads.iter().flatten().map(|head| head.0).min() {
-        let mut lists: Vec<(usize, List)> = Vec::new();
+        let mut lists: Vec<(usize, PostingList)> = Vec::new();
         for (i, head) in heads.iter_mut().enumerate() {
             let Some((_, list)) = head.filter(|head| head.0 == term) else { continue };
             lists.push((i, list));
@@ -275,7 +275,7 @@ fn merge_terms(parts: &[Segment], moves: &[ChunkMapping], writer: &mut Writer<'_
 fn moved(
     parts: &[Segment],
     moves: &[ChunkMapping],
-    lists: &[(usize, List)],
+    lists: &[(usize, PostingList)],
     each: &mut dyn FnMut(u32, u32) -> Result<()>,
 ) -> Result<()> {
     let mut next = 0;

@@ -1,7 +1,7 @@
 //! Segments as they are written, read and merged.
 
 use super::*;
-use crate::store::index::cursor::Source;
+use crate::store::index::cursor::SegmentStorage;
 use crate::store::index::segment::Segment;
 
 /// A document, its flags and chunks, the terms of each.
@@ -23,7 +23,7 @@ fn segment(docs: &[Sample<'_>]) -> Segment {
 fn written(write: &mut dyn FnMut(&mut dyn std::io::Write) -> Result<()>) -> Segment {
     let mut bytes = Vec::new();
     write(&mut bytes).expect("written");
-    Segment::open(Source::Bytes(bytes), (1, 1)).expect("a segment")
+    Segment::open(SegmentStorage::Bytes(bytes), (1, 1)).expect("a segment")
 }
 
 /// Key, offset and count of a term's chunks.
@@ -96,7 +96,7 @@ fn damage_is_noticed_or_harmless() {
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
-        let Ok(segment) = Segment::open(Source::Bytes(bytes), (1, 1)) else { continue };
+        let Ok(segment) = Segment::open(SegmentStorage::Bytes(bytes), (1, 1)) else { continue };
         for n in 0..50 {
             let Ok(Some(list)) = segment.find(n * 80_000_000) else { continue };
             let mut postings = segment.postings(list);
@@ -105,7 +105,7 @@ fn damage_is_noticed_or_harmless() {
         let _ = merge(&[segment], true, &mut Vec::new());
     }
     for length in 0..whole.len() {
-        let cut = Segment::open(Source::Bytes(whole[..length].to_vec()), (1, 1));
+        let cut = Segment::open(SegmentStorage::Bytes(whole[..length].to_vec()), (1, 1));
         assert!(cut.is_err(), "cut to {length}");
     }
 }

@@ -46,7 +46,7 @@ pub enum Replace {
 
 /// One name of a folder.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct DirEntry {
     /// As stored.
     pub name: OsString,
     /// A folder; a link to one is not.
@@ -203,7 +203,7 @@ impl ResolvedPath {
     }
 
     /// At most `limit` names of a folder, in the order of the disk, and whether there are more.
-    pub fn list(&self, limit: usize) -> Result<(Vec<Entry>, bool), Fault> {
+    pub fn list(&self, limit: usize) -> Result<(Vec<DirEntry>, bool), Fault> {
         let fd = self.open_folder()?;
         let mut entries = Vec::new();
         for entry in Dir::read_from(&fd)? {
@@ -220,7 +220,7 @@ impl ResolvedPath {
                     .is_ok_and(|s| file_type(&s) == FileType::Directory),
                 kind => kind == FileType::Directory,
             };
-            entries.push(Entry { name: name.to_owned(), folder });
+            entries.push(DirEntry { name: name.to_owned(), folder });
         }
         Ok((entries, false))
     }

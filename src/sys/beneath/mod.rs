@@ -26,10 +26,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-pub use file::{Entry, Replace, Stamp};
+pub use file::{DirEntry, Replace, Stamp};
 pub use fresh::NewFile;
 pub use std::fs::File;
-pub use strict::{Access, Meta, Owners, hard_link, open_path, path_meta, set_mode};
+pub use strict::{FileAccess, FileInfo, Owners, hard_link, open_path, path_meta, set_mode};
 
 use crate::limits::PATH_LINKS;
 

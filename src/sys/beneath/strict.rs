@@ -13,7 +13,7 @@ use super::{Fault, File, ResolvedPath, Root, Stamp, file_type, regular};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum FileAccess {
     /// To be read.
     Read,
     /// To be read and written anywhere; it must be there.
@@ -63,7 +63,7 @@ impl Owners {
 
 /// What is known of a name without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meta {
+pub struct FileInfo {
     /// A regular file.
     pub file: bool,
     /// A folder.
@@ -84,10 +84,10 @@ pub struct Meta {
     pub touched: (i64, i64),
 }
 
-impl Meta {
-    fn of(stat: &Stat) -> Meta {
+impl FileInfo {
+    fn of(stat: &Stat) -> FileInfo {
         let kind = file_type(stat);
-        Meta {
+        FileInfo {
             file: kind == FileType::RegularFile,
             folder: kind == FileType::Directory,
             length: stat.st_size as u64,
@@ -169,15 +169,15 @@ impl Root {
 
 impl ResolvedPath {
     /// What is here, a link included; `None` where nothing is.
-    pub fn meta(&self) -> Option<Meta> {
-        self.stat.as_ref().map(Meta::of)
+    pub fn meta(&self) -> Option<FileInfo> {
+        self.stat.as_ref().map(FileInfo::of)
     }
 
     /// Opens the file for `access`.
     ///
     /// # Errors
     /// What is here is no file of `owners` alone, or is in a folder of somebody else; the kernel's.
-    pub fn open(&self, access: Access, owners: Owners) -> Result<File, Fault> {
+    pub fn open(&self, access: FileAccess, owners: Owners) -> Result<File, Fault> {
         let folder = rustix::fs::fstat(&self.dir)?;
         owners.owns(&folder)?;
         if let Some(stat) = &self.stat {
@@ -185,9 +185,9 @@ impl ResolvedPath {
             owners.check(stat, &folder)?;
         }
         let (how, mode) = match access {
-            Access::Read => (OFlags::RDONLY, 0),
-            Access::Change => (OFlags::RDWR, 0),
-            Access::Append(mode) => (OFlags::RDWR | OFlags::APPEND | OFlags::CREATE, mode),
+            FileAccess::Read => (OFlags::RDONLY, 0),
+            FileAccess::Change => (OFlags::RDWR, 0),
+            FileAccess::Append(mode) => (OFlags::RDWR | OFlags::APPEND | OFlags::CREATE, mode),
         };
         let how = how | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&self.dir, &*self.name, how, Mode::from_raw_mode(mode));
@@ -285,19 +285,19 @@ impl Stamp {
     }
 }
 
-impl Meta {
+impl FileInfo {
     /// Of what is open.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn of_file(file: &impl AsFd) -> std::io::Result<Meta> {
-        Ok(Meta::of(&rustix::fs::fstat(file)?))
+    pub fn of_file(file: &impl AsFd) -> std::io::Result<FileInfo> {
+        Ok(FileInfo::of(&rustix::fs::fstat(file)?))
     }
 }
 
 /// What `path` leads to, links followed: for what the machine's owner named. `None` where that is nothing.
-pub fn path_meta(path: &Path) -> Option<Meta> {
-    rustix::fs::stat(path).ok().as_ref().map(Meta::of)
+pub fn path_meta(path: &Path) -> Option<FileInfo> {
+    rustix::fs::stat(path).ok().as_ref().map(FileInfo::of)
 }
 
 /// Opens a regular file that the machine's owner named, links followed, to read it. Does not wait for what is none.

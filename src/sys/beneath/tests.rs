@@ -187,8 +187,8 @@ fn listing_is_bounded() {
     let place = root.locate(Path::new("sub"), false).expect("a place");
     let (entries, more) = place.list(10).expect("listed");
     assert_eq!((entries.len(), more), (3, false));
-    assert!(entries.contains(&Entry { name: "deep".into(), folder: true }));
-    assert!(entries.contains(&Entry { name: "top".into(), folder: false }));
+    assert!(entries.contains(&DirEntry { name: "deep".into(), folder: true }));
+    assert!(entries.contains(&DirEntry { name: "top".into(), folder: false }));
     assert!(place.list(2).expect("listed").1);
     assert!(root.locate(Path::new("a.txt"), false).expect("a place").list(9).is_err());
 }

@@ -73,7 +73,7 @@ impl Bus {
     pub fn exchange(&self, address: u16, out: &[u8], into: &mut [u8]) -> io::Result<()> {
         /// struct i2c_msg.
         #[repr(C)]
-        struct Message {
+        struct I2cMessage {
             address: u16,
             flags: u16,
             length: u16,
@@ -82,12 +82,16 @@ impl Bus {
         /// struct i2c_rdwr_ioctl_data.
         #[repr(C)]
         struct Messages {
-            list: *mut Message,
+            list: *mut I2cMessage,
             count: u32,
         }
-        let write =
-            Message { address, flags: 0, length: out.len() as u16, data: out.as_ptr().cast_mut() };
-        let read = Message {
+        let write = I2cMessage {
+            address,
+            flags: 0,
+            length: out.len() as u16,
+            data: out.as_ptr().cast_mut(),
+        };
+        let read = I2cMessage {
             address,
             flags: I2C_M_RD,
             length: into.len() as u16,

@@ -22,7 +22,7 @@ fn config(s: &Scratch) -> Config {
 fn context(config: &Config, channel: &str) -> ToolContext {
     ToolContext {
         config: std::rc::Rc::new(config.clone()),
-        http: crate::net::http::Client::new().expect("a client"),
+        http: crate::net::http::HttpClient::new().expect("a client"),
         chat: Address { channel: channel.into(), chat: "7".into(), ..Address::default() },
         sender: Default::default(),
         send_message: None,

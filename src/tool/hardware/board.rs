@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::facts;
-use super::job::{Job, json_result, line_of, names, run_job};
+use super::job::{HardwareCall, json_result, line_of, names, run_job};
 use crate::tool::spec::{Effect, ToolSpec};
 
 /// Describes the board.
@@ -20,8 +20,8 @@ pub static BOARD: ToolSpec = ToolSpec {
 /// Keys of the facts that are copied into the answer.
 const RULES: [&str; 4] = ["I2C_REFUSED", "SPI_REFUSED", "UART_REFUSED", "GPIO_REFUSED"];
 
-pub(super) fn job() -> Job {
-    Job::without_device(|| {
+pub(super) fn job() -> HardwareCall {
+    HardwareCall::without_device(|| {
         let facts = facts::read()?;
         let mut title = facts::value(&facts, "TITLE").to_owned();
         if facts.is_empty() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::job::{DEVICE, Job, json_result, names, run_job};
+use super::job::{DEVICE, HardwareCall, json_result, names, run_job};
 use super::{error, facts};
 use crate::limits::{GPIO_HELD, GPIO_LINES, GPIO_PULSE};
 use crate::sys::hardware::gpio::{Chip, Line};
@@ -29,11 +29,11 @@ pub static GPIO: ToolSpec = ToolSpec {
 /// Lines that a write has set: a released line could lose its level. Chip, number, line.
 static HELD: Mutex<Vec<(String, u32, Line)>> = Mutex::new(Vec::new());
 
-pub(super) fn job(args: &Args) -> Result<Job, String> {
+pub(super) fn job(args: &Args) -> Result<HardwareCall, String> {
     let action = text(args, "action");
     let name = Some(text(args, "chip")).filter(|c| !c.is_empty());
     if action == "list" && name.is_none() {
-        return Ok(Job::without_device(chips));
+        return Ok(HardwareCall::without_device(chips));
     }
     let name = name.unwrap_or("gpiochip0");
     let number = name.trim_start_matches("/dev/").strip_prefix("gpiochip");
@@ -45,7 +45,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
     let path = device.clone();
     if action == "list" {
         let work = move || lines(&path).map_err(|e| error::describe(&path, &e));
-        return Ok(Job { device, rule: "", line: None, work: Box::new(work) });
+        return Ok(HardwareCall { device, rule: "", line: None, work: Box::new(work) });
     }
     let line = integer(args, "line").and_then(|n| u32::try_from(n).ok());
     let Some(line) = line.filter(|n| *n < GPIO_LINES) else {
@@ -72,7 +72,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
             Err(why) => Err(why),
         }
     };
-    Ok(Job { device, rule: "GPIO_REFUSED", line: Some(line), work: Box::new(work) })
+    Ok(HardwareCall { device, rule: "GPIO_REFUSED", line: Some(line), work: Box::new(work) })
 }
 
 fn held<T>(work: impl FnOnce(&mut Vec<(String, u32, Line)>) -> T) -> T {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::job::{DEVICE, Job, data, json_result, line_of, names, read_result, run_job};
+use super::job::{DEVICE, HardwareCall, data, json_result, line_of, names, read_result, run_job};
 use super::{error, facts};
 use crate::limits::I2C_BYTES;
 use crate::sys::hardware::i2c::{BLOCK, Bus, PLAIN, QUICK, READ_BYTE, SmbusTransaction};
@@ -31,10 +31,10 @@ type Exchange = Box<dyn FnOnce(&Bus) -> io::Result<Vec<u8>> + Send>;
 /// Addresses that a scan probes; the others are reserved.
 const SCANNED: std::ops::RangeInclusive<u16> = 0x08..=0x77;
 
-pub(super) fn job(args: &Args) -> Result<Job, String> {
+pub(super) fn job(args: &Args) -> Result<HardwareCall, String> {
     let action = text(args, "action");
     if action == "detect" {
-        return Ok(Job::without_device(detect));
+        return Ok(HardwareCall::without_device(detect));
     }
     let bus = text(args, "bus");
     if bus.is_empty() || bus.len() > 4 || !bus.bytes().all(|b| b.is_ascii_digit()) {
@@ -44,7 +44,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
     let (path, bus) = (device.clone(), bus.to_owned());
     if action == "scan" {
         let work = move || scan(&path, &bus);
-        return Ok(Job { device, rule: "I2C_REFUSED", line: None, work: Box::new(work) });
+        return Ok(HardwareCall { device, rule: "I2C_REFUSED", line: None, work: Box::new(work) });
     }
     let address = integer(args, "address").unwrap_or(-1);
     if !(3..=119).contains(&address) {
@@ -80,7 +80,7 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
             Err(e) => Err(format!("{} (address {at})", error::describe(&path, &e))),
         }
     };
-    Ok(Job { device, rule: "I2C_REFUSED", line: None, work: Box::new(work) })
+    Ok(HardwareCall { device, rule: "I2C_REFUSED", line: None, work: Box::new(work) })
 }
 
 fn detect() -> Result<String, String> {

@@ -15,7 +15,7 @@ use crate::tool::result::ToolResult;
 use crate::tool::spec::ToolSpec;
 
 /// A call with valid arguments.
-pub(super) struct Job {
+pub(super) struct HardwareCall {
     /// The device file; `/sys` for calls that only read information.
     pub(super) device: String,
     /// Key of the board's facts that lists refused devices, or empty.
@@ -25,12 +25,12 @@ pub(super) struct Job {
     pub(super) work: Work,
 }
 
-impl Job {
+impl HardwareCall {
     /// A job that opens no device.
     pub(super) fn without_device(
         work: impl FnOnce() -> Result<String, String> + Send + 'static,
-    ) -> Job {
-        Job { device: "/sys".into(), rule: "", line: None, work: Box::new(work) }
+    ) -> HardwareCall {
+        HardwareCall { device: "/sys".into(), rule: "", line: None, work: Box::new(work) }
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn run_job(
     ctx: &ToolContext,
     spec: &ToolSpec,
     args: &Args,
-    job: Result<Job, String>,
+    job: Result<HardwareCall, String>,
 ) -> ToolResult {
     let done = async { run_job_on_worker(ctx, spec, args, job?).await };
     match done.await {
@@ -55,9 +55,9 @@ async fn run_job_on_worker(
     ctx: &ToolContext,
     spec: &ToolSpec,
     args: &Args,
-    job: Job,
+    job: HardwareCall,
 ) -> Result<String, String> {
-    let Job { device, rule, line, work } = job;
+    let HardwareCall { device, rule, line, work } = job;
     if !rule.is_empty() {
         let asked = device.clone();
         spawn_blocking(Box::new(move || facts::allowed(rule, &asked, line))).await?;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::job::{DEVICE, Job, data, hex, json_result, line_of, names, run_job};
+use super::job::{DEVICE, HardwareCall, data, hex, json_result, line_of, names, run_job};
 use super::{error, facts};
 use crate::limits::{SERIAL_BYTES, SERIAL_SILENCE, SERIAL_WAIT, SERIAL_WRITE};
 use crate::sys::hardware::serial::Port;
@@ -73,11 +73,11 @@ pub fn baud(given: Option<i64>) -> Result<u32, String> {
 }
 
 /// `more`: additional paths from the configuration.
-pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
+pub(super) fn job(args: &Args, more: &[String]) -> Result<HardwareCall, String> {
     let action = text(args, "action");
     if action == "list" {
         let mut ports = more.to_vec();
-        return Ok(Job::without_device(move || {
+        return Ok(HardwareCall::without_device(move || {
             let console = consoles();
             ports.extend(names("/dev", &|n| is_port(n) && !console.split(' ').any(|c| c == n)));
             Ok(json_result(vec![
@@ -129,7 +129,7 @@ pub(super) fn job(args: &Args, more: &[String]) -> Result<Job, String> {
             Err(e) => Err(error::describe(&target, &e)),
         }
     };
-    Ok(Job { device, rule: "UART_REFUSED", line: None, work: Box::new(work) })
+    Ok(HardwareCall { device, rule: "UART_REFUSED", line: None, work: Box::new(work) })
 }
 
 enum SerialResult {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::job::{DEVICE, Job, data, json_result, names, read_result, run_job};
+use super::job::{DEVICE, HardwareCall, data, json_result, names, read_result, run_job};
 use super::{error, facts};
 use crate::limits::{SPI_BYTES, SPI_SPEED};
 use crate::sys::hardware::spi::{SpiConfig, transfer};
@@ -24,10 +24,10 @@ pub static SPI: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-pub(super) fn job(args: &Args) -> Result<Job, String> {
+pub(super) fn job(args: &Args) -> Result<HardwareCall, String> {
     let action = text(args, "action");
     if action == "list" {
-        return Ok(Job::without_device(|| {
+        return Ok(HardwareCall::without_device(|| {
             let nodes = names("/dev", &|n| n.starts_with("spidev")).into_iter();
             let list: Vec<Value> = nodes.map(|n| n.trim_start_matches("spidev").into()).collect();
             Ok(json_result(vec![
@@ -61,5 +61,5 @@ pub(super) fn job(args: &Args) -> Result<Job, String> {
         Ok(()) => Ok(read_result("device", &name, bytes)),
         Err(e) => Err(error::describe(&path, &e)),
     };
-    Ok(Job { device, rule: "SPI_REFUSED", line: None, work: Box::new(work) })
+    Ok(HardwareCall { device, rule: "SPI_REFUSED", line: None, work: Box::new(work) })
 }

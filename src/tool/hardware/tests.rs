@@ -1,13 +1,13 @@
 //! Arguments, refusals, devices that are not there.
 
-use super::job::{Job, hex, names, read_result};
+use super::job::{HardwareCall, hex, names, read_result};
 use super::*;
 use crate::limits::{GPIO_LINES, HARDWARE_LISTED, I2C_BYTES, SERIAL_BYTES, SPI_BYTES};
 use crate::tool::args::Args;
 use crate::tool::context::ToolContext;
 use crate::tool::schema;
 
-fn made(name: &str, arguments: &str) -> Result<Job, String> {
+fn made(name: &str, arguments: &str) -> Result<HardwareCall, String> {
     let spec = crate::tool::spec(name).expect("a tool");
     let args = schema::parse(name, spec.schema, arguments)?;
     match name {
@@ -211,7 +211,7 @@ fn lists_and_results() {
 fn writing_calls_ask() {
     let ctx = ToolContext {
         config: std::rc::Rc::default(),
-        http: crate::net::http::Client::new().expect("a client"),
+        http: crate::net::http::HttpClient::new().expect("a client"),
         chat: Default::default(),
         sender: Default::default(),
         send_message: None,

@@ -80,7 +80,10 @@ fn each_path_of_a_file_is_read() {
         let names: Vec<String> = tree.paths().map(|(_, _, path)| path.join("::")).collect();
         assert_eq!(names, want, "{code}");
     }
-    check("use crate::net::http::{Client, Error};", &["net::http::Client", "net::http::Error"]);
+    check(
+        "use crate::net::http::{HttpClient, Error};",
+        &["net::http::HttpClient", "net::http::Error"],
+    );
     check("use crate::{net::{a, b}, store, Error};", &["net::a", "net::b", "store", "Error"]);
     check("use super::super::net;", &["net"]);
     check("fn f() { super::super::store::x(crate::net::y()) }", &["store::x", "net::y"]);

@@ -1,6 +1,6 @@
 //! Names that were replaced do not come back, and lists in documents hold what the source has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{code, has_word};
 use super::{none, read, texts};
@@ -31,6 +31,34 @@ fn replaced_names_do_not_come_back() {
         }
     }
     none(complaints);
+}
+
+#[test]
+fn each_public_type_has_a_name_of_its_own() {
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, source) in texts("src", ".rs") {
+        if path.ends_with("tests.rs") || path.contains("/tests/") {
+            continue;
+        }
+        for line in code(&source).lines() {
+            if let Some(name) = public_type(line) {
+                places.entry(name.to_owned()).or_default().insert(path.clone());
+            }
+        }
+    }
+    assert!(places.len() > 300, "only {} public types", places.len());
+    let twice = places.iter().filter(|(_, paths)| paths.len() > 1);
+    none(twice.map(|(name, paths)| format!("{name}: {paths:?}: one concept, one name")).collect());
+}
+
+/// The type that a line defines for other modules; what `pub(super)` shows is local.
+fn public_type(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let rest = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) "))?;
+    let (kind, rest) = rest.split_once(' ')?;
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let name = rest.split(|c| !word(c)).next()?;
+    ["struct", "enum", "union", "trait", "type"].contains(&kind).then_some(name)
 }
 
 /// Features whose cost docs/memory.md does not state.

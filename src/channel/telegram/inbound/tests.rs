@@ -6,13 +6,13 @@ fn me() -> BotUser {
     BotUser { id: 9, username: "pico_bot".into() }
 }
 
-fn read(update: &str, rule: &GroupTrigger) -> Event {
+fn read(update: &str, rule: &GroupTrigger) -> TelegramEvent {
     let mismatch = TypeMismatch::default();
     let json = Json::parse(update, &mismatch).expect("JSON");
     super::update(json, "telegram", &me(), rule).expect("an update").1
 }
 
-fn private(fields: &str) -> Event {
+fn private(fields: &str) -> TelegramEvent {
     let rule = GroupTrigger::default();
     read(
         &format!(
@@ -23,7 +23,7 @@ fn private(fields: &str) -> Event {
     )
 }
 
-fn grouped(rule: &GroupTrigger, fields: &str) -> Event {
+fn grouped(rule: &GroupTrigger, fields: &str) -> TelegramEvent {
     read(
         &format!(
             r#"{{"update_id":1,"message":{{"message_id":2,"chat":{{"id":-7,"type":"supergroup"}},
@@ -33,9 +33,9 @@ fn grouped(rule: &GroupTrigger, fields: &str) -> Event {
     )
 }
 
-fn words(event: Event) -> Option<String> {
+fn words(event: TelegramEvent) -> Option<String> {
     match event {
-        Event::Message(inbound) => Some(inbound.text),
+        TelegramEvent::Message(inbound) => Some(inbound.text),
         _ => None,
     }
 }
@@ -47,7 +47,7 @@ fn check(fields: &str, want: Option<&str>) {
 
 #[test]
 fn a_message_in_full() {
-    let Event::Message(got) = private(r#""text":" hi ""#) else { panic!("no message") };
+    let TelegramEvent::Message(got) = private(r#""text":" hi ""#) else { panic!("no message") };
     assert_eq!((got.event, got.message, got.date, got.group), (1, 2, 3, false));
     assert_eq!(
         got.from,
@@ -84,7 +84,7 @@ fn contents() {
 #[test]
 fn attachments_name_the_largest_photo() {
     let photo = r#""photo":[{"file_id":"s","file_size":1},{"file_id":"l","file_size":9}]"#;
-    let Event::Message(got) = private(photo) else { panic!("no message") };
+    let TelegramEvent::Message(got) = private(photo) else { panic!("no message") };
     assert_eq!(got.attachments.len(), 1);
     assert_eq!((got.attachments[0].id.as_str(), got.attachments[0].size), ("l", 9));
     assert_eq!(got.attachments[0].kind, "photo");
@@ -111,7 +111,7 @@ fn quotes_and_forwards() {
 #[test]
 fn text_of_others_is_marked_and_gives_no_commands() {
     let heard = |fields: &str| match private(fields) {
-        Event::Message(inbound) => (inbound.untrusted, command_of(&inbound).is_some()),
+        TelegramEvent::Message(inbound) => (inbound.untrusted, command_of(&inbound).is_some()),
         other => panic!("{other:?}"),
     };
     let origin = r#""forward_origin":{"type":"hidden_user","sender_user_name":"X"}"#;
@@ -222,26 +222,26 @@ fn commands_in_groups() {
 fn topics_migrations_buttons_and_the_rest() {
     let all = GroupTrigger::default();
     let topic = grouped(&all, r#""text":"x","message_thread_id":4,"is_topic_message":true"#);
-    assert!(matches!(topic, Event::Message(m) if m.from.topic == "4" && m.group));
+    assert!(matches!(topic, TelegramEvent::Message(m) if m.from.topic == "4" && m.group));
     let thread = grouped(&all, r#""text":"x","message_thread_id":4"#);
-    assert!(matches!(thread, Event::Message(m) if m.from.topic.is_empty()));
-    assert_eq!(grouped(&all, r#""migrate_to_chat_id":-100"#), Event::Migrated(-7, -100));
-    assert_eq!(grouped(&all, r#""migrate_from_chat_id":-3"#), Event::Migrated(-3, -7));
+    assert!(matches!(thread, TelegramEvent::Message(m) if m.from.topic.is_empty()));
+    assert_eq!(grouped(&all, r#""migrate_to_chat_id":-100"#), TelegramEvent::Migrated(-7, -100));
+    assert_eq!(grouped(&all, r#""migrate_from_chat_id":-3"#), TelegramEvent::Migrated(-3, -7));
     let button = r#"{"update_id":1,"callback_query":{"id":"77","data":"x","from":{"id":5},"message":{"chat":{"id":-9}}}}"#;
     let press = ButtonPress { id: "77".into(), user: 5, chat: -9, message: 0, data: "x".into() };
-    assert_eq!(read(button, &all), Event::Button(press));
+    assert_eq!(read(button, &all), TelegramEvent::Button(press));
     let button = r#"{"update_id":1,"callback_query":{"id":"77"}}"#;
     assert_eq!(
         read(button, &all),
-        Event::Button(ButtonPress { id: "77".into(), ..ButtonPress::default() })
+        TelegramEvent::Button(ButtonPress { id: "77".into(), ..ButtonPress::default() })
     );
-    assert_eq!(read(r#"{"update_id":1,"poll_answer":{}}"#, &all), Event::Nothing);
+    assert_eq!(read(r#"{"update_id":1,"poll_answer":{}}"#, &all), TelegramEvent::Nothing);
     let post = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"channel"},"text":"x","from":{"id":1}}}"#;
-    assert_eq!(read(post, &all), Event::Nothing);
+    assert_eq!(read(post, &all), TelegramEvent::Nothing);
     let bot = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"group"},"text":"x","from":{"id":1,"is_bot":true}}}"#;
-    assert_eq!(read(bot, &all), Event::Nothing);
+    assert_eq!(read(bot, &all), TelegramEvent::Nothing);
     let admin = r#"{"update_id":1,"message":{"chat":{"id":-1,"type":"group"},"text":"x","sender_chat":{"id":-1},"from":{"id":1,"is_bot":true}}}"#;
-    assert!(matches!(read(admin, &all), Event::Message(m) if m.sender.id == "-1"));
+    assert!(matches!(read(admin, &all), TelegramEvent::Message(m) if m.sender.id == "-1"));
 }
 
 #[test]
