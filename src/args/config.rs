@@ -46,7 +46,11 @@ pub struct ConfigShow {
 /// List every key: type, default, variable, meaning.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "keys")]
-pub struct ConfigKeys {}
+pub struct ConfigKeys {
+    /// only keys in whose path or meaning this occurs
+    #[argh(positional)]
+    pub filter: Option<String>,
+}
 
 /// Set a key, in config.d/99-set.json of the home. Nothing is written where the configuration would not be good.
 #[derive(FromArgs, Debug)]
@@ -55,7 +59,7 @@ pub struct ConfigSet {
     /// its path, as `config keys` has it
     #[argh(positional)]
     pub key: String,
-    /// the value; a list as JSON or with commas; null for the default; - reads standard input, which secrets need
+    /// the value; a list as JSON or with commas; null takes back what was set; - reads standard input, which secrets need
     #[argh(positional)]
     pub value: String,
 }

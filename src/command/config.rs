@@ -35,8 +35,8 @@ pub fn run(args: &args::ConfigArgs) -> Result<ExitCode> {
             config::set(&options, &a.key, &given, &mut out)?;
             true
         }
-        ConfigCommand::Keys(_) => {
-            config::write_key_docs(&mut out)?;
+        ConfigCommand::Keys(a) => {
+            config::write_key_docs(a.filter.as_deref().unwrap_or(""), &mut out)?;
             true
         }
     };

@@ -13,6 +13,8 @@ use super::table::{
 use super::tools::{Approval, TOOLS};
 use super::tree::Node;
 use super::{channels, models, unsupported};
+use crate::sys::beneath::path_meta;
+use crate::sys::files::may_write;
 
 /// Schema versions that are read.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 0..=3;
@@ -28,7 +30,7 @@ pub(super) fn build(
     ctx: &mut BuildContext<'_>,
 ) -> Config {
     let top = ctx.section(root, "");
-    let mut agent = agent(top, home, expand);
+    let mut agent = agent(top, home, expand, ctx);
     let models = models::build(root, home, &mut agent, ctx);
     let gateway = gateway(top, ctx);
     let channels = channels::build(root, gateway.port, ctx);
@@ -48,7 +50,12 @@ pub(super) fn build(
     }
 }
 
-fn agent(top: Section<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> AgentConfig {
+fn agent(
+    top: Section<'_>,
+    home: &Path,
+    expand: &dyn Fn(&str) -> PathBuf,
+    ctx: &mut BuildContext<'_>,
+) -> AgentConfig {
     let at = |key: &str| ["agents.defaults.", key].concat();
     let workspace = top.text(&at("workspace"));
     let workspace = match workspace.strip_prefix("$PICOCLAW_HOME/") {
@@ -56,6 +63,11 @@ fn agent(top: Section<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Age
         None if workspace.is_empty() || workspace == OLD_WORKSPACE => home.join("workspace"),
         None => home.join(expand(&workspace)),
     };
+    let written = top.node.at(&at("workspace")).filter(|node| !node.is_null());
+    if let Some((node, fault)) = written.zip(written.and_then(|_| folder_fault(&workspace))) {
+        let cure = "choose a folder that the assistant may make and write";
+        ctx.warn(node.origin, &at("workspace"), fault, cure);
+    }
     let agent = AgentConfig::read(top);
     AgentConfig {
         workspace,
@@ -69,6 +81,14 @@ fn agent(top: Section<'_>, home: &Path, expand: &dyn Fn(&str) -> PathBuf) -> Age
         voice: VoiceConfig::read(top),
         ..agent
     }
+}
+
+/// Why this is no folder that we can write, and none that we can make.
+fn folder_fault(folder: &Path) -> Option<String> {
+    let there = folder.ancestors().find(|above| path_meta(above).is_some())?;
+    let why = may_write(there).err()?;
+    let (folder, there) = (folder.display(), there.display());
+    Some(format!("{folder} cannot be used: {there}: {why}"))
 }
 
 /// Which skills the agent sees: its own list in `agents.list`, else the profile of turns.

@@ -79,6 +79,13 @@ pub(super) fn read(
     let root = Node::map(Origin { layer, at: 0 });
     let (known, opaque) = Default::default();
     let mut reader = Reader { options, layer, root, names: Vec::new(), known, opaque, findings };
+    for name in &options.not_text {
+        reader.findings.push_warning(Problem {
+            file: name.clone(),
+            message: "the value is no UTF-8 text, so this variable is ignored".to_owned(),
+            ..Problem::default()
+        });
+    }
     let ours = |k: &String| k.starts_with("PICOCLAW_") && !is_other(k);
     if options.env.keys().any(ours) {
         reader.table(merged);

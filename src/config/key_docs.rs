@@ -2,13 +2,27 @@
 
 use std::io::Write;
 
-use super::keys::{Kind, all, variable, variable_allowed};
+use super::keys::{Key, Kind, all, unknown, variable, variable_allowed};
+use crate::error::Result;
 use crate::proto::text;
 
-/// The table as Markdown, for `docs/`; generated, so that it cannot be wrong.
-pub fn write_key_docs(out: &mut dyn Write) -> std::io::Result<()> {
+/// The table as Markdown, for `docs/`; generated, so that it cannot be wrong. `filter` keeps the keys in whose path or meaning it
+/// occurs, in any case.
+///
+/// # Errors
+/// No key has it, or `out` is closed.
+pub fn write_key_docs(filter: &str, out: &mut dyn Write) -> Result<()> {
+    let filter = filter.to_lowercase();
+    let path = |key: &Key| key.path.replace('*', "<name>");
+    let wanted = |key: &Key| {
+        let has = |text: &str| text.to_lowercase().contains(&filter);
+        !key.unsupported() && (has(&path(key)) || has(key.path) || has(key.doc))
+    };
+    if !all().any(|key| wanted(&key)) {
+        return Err(unknown(&filter));
+    }
     out.write_all(b"| key | takes | default | variable | meaning |\n|---|---|---|---|---|\n")?;
-    for key in all().filter(|k| !k.unsupported()) {
+    for key in all().filter(wanted) {
         let parts: Vec<&str> =
             key.path.split('.').map(|p| if p == "*" { "<NAME>" } else { p }).collect();
         let variable = if variable_allowed(&key) {
@@ -30,7 +44,7 @@ pub fn write_key_docs(out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(
             out,
             "| `{}` | {} | {default} | {variable} | {} |",
-            key.path.replace('*', "<name>"),
+            path(&key),
             takes(key.kind),
             key.doc
         )?;
@@ -69,12 +83,23 @@ mod tests {
     #[test]
     fn markdown_names_every_key_in_use() {
         let mut out = Vec::new();
-        write_key_docs(&mut out).unwrap();
+        write_key_docs("", &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("| `agents.defaults.max_tool_iterations` | whole number from 0 | `50`; without `version` `20` | PICOCLAW_AGENTS_DEFAULTS_MAX_TOOL_ITERATIONS |"), "{text}");
         #[cfg(feature = "telegram")]
         assert!(text.contains("| `channel_list.<name>.settings.token` | secret |  | PICOCLAW_CHANNELS_<NAME>_TOKEN |"), "{text}");
         assert!(!text.contains("tools.mcp"));
+        let rows = |filter| {
+            let mut out = Vec::new();
+            write_key_docs(filter, &mut out)
+                .map(|()| out.iter().filter(|b| **b == b'\n').count() - 2)
+        };
+        assert_eq!(rows("gateway.port").unwrap(), 1);
+        assert_eq!(rows("HEARTBEAT.md").unwrap(), 1);
+        assert!((2..20).contains(&rows("model_list.<name>.").unwrap()));
+        assert_eq!(rows("model_list.*.rpm").unwrap(), 1);
+        let said = rows("gateway.prot").unwrap_err().to_string();
+        assert!(said.contains("did you mean `gateway.port`?"), "{said}");
         assert!(!text.contains(&i64::MIN.to_string()));
     }
 }

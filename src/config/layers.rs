@@ -28,6 +28,8 @@ const EMPTY_BYTES: usize = 10;
 pub struct LoadOptions {
     /// The environment; only `PICOCLAW_*` and `HOME` are looked at.
     pub env: BTreeMap<String, String>,
+    /// Names of such variables whose value is no UTF-8 text.
+    pub not_text: Vec<String>,
     /// `/etc/picoclaw`.
     pub etc: PathBuf,
     /// A configuration without a usable model, or with a bot that lacks its token, is a warning and no error.
@@ -40,11 +42,15 @@ impl LoadOptions {
     /// The process's own environment and `/etc/picoclaw`.
     pub fn from_process() -> LoadOptions {
         let wanted = |name: &str| name == "HOME" || name.starts_with("PICOCLAW_");
-        let env = std::env::vars_os()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let mut options =
             LoadOptions { etc: PathBuf::from("/etc/picoclaw"), ..LoadOptions::default() };
-        options.env.extend(env.filter(|(k, _)| wanted(k)));
+        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v)));
+        for (name, value) in env.filter(|(name, _)| wanted(name)) {
+            match value.into_string() {
+                Ok(value) => drop(options.env.insert(name, value)),
+                Err(_) => options.not_text.push(name),
+            }
+        }
         options
     }
 

@@ -6,6 +6,7 @@ pub mod channels;
 mod config_keys;
 pub mod enc;
 mod env;
+mod in_force;
 pub mod in_place;
 mod inspect;
 mod key;

@@ -10,12 +10,11 @@ use super::layers::read_file;
 use super::media;
 use super::nearest::suggestion;
 use super::providers::{self, Dialect, Quirk};
-use super::secret::Secret;
-use super::secret::is_placeholder;
+use super::secret::{Secret, UNSENDABLE, is_placeholder, is_unsendable};
 use super::section::{BuildContext, Section};
 use super::table::{AgentConfig, ModelConfig};
 use super::tree::{Node, Origin};
-use super::unusable::{Unusable, UnusableEntries};
+use super::unusable::{NO_KEY, Unusable, UnusableEntries, warn_of_keyless};
 use crate::proto::text;
 
 /// Builds the models and resolves `agent.model` and `agent.fallbacks`.
@@ -51,6 +50,7 @@ pub(super) fn build(
             model.fallbacks = own;
         }
     }
+    warn_of_keyless(&left_out, ctx);
     models
 }
 
@@ -256,6 +256,9 @@ fn entry(
         return left_out.push(Unusable { name, reason, cure });
     }
     let headers = headers(section, &name, ctx);
+    if is_unsendable(&section.text("user_agent")) {
+        ctx.error(section.origin("user_agent"), "user_agent", UNSENDABLE, "");
+    }
     let base = ModelConfig {
         provider: provider.to_owned(),
         model: id.to_owned(),
@@ -292,8 +295,6 @@ fn expand(base: ModelConfig, keys: Vec<String>, models: &mut Vec<ModelConfig>) {
     models.extend(more);
 }
 
-const NO_KEY: &str = "no API key configured";
-
 /// Why an entry cannot be used, if so.
 fn usable(
     name: &str,
@@ -322,7 +323,7 @@ fn headers(section: Section<'_>, name: &str, ctx: &mut BuildContext<'_>) -> Vec<
     {
         let value = node.text().unwrap_or_default().trim();
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if header.is_empty() || !header.bytes().all(token) || value.chars().any(char::is_control) {
+        if header.is_empty() || !header.bytes().all(token) || is_unsendable(value) {
             ctx.error(node.origin, "custom_headers", format!("{name}: this is no HTTP header"), "");
         } else {
             out.push((header.to_string(), value.to_owned()));

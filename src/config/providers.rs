@@ -102,7 +102,7 @@ pub fn split_model<'a>(provider: &str, model: &'a str) -> Option<(&'static str, 
 pub fn model_fault(model: &str) -> Option<&'static str> {
     if model.is_empty() {
         Some("model is required")
-    } else if model.chars().any(char::is_whitespace) {
+    } else if model.chars().any(|c| c.is_whitespace() || c.is_control()) {
         Some("a model cannot contain blanks")
     } else if model.starts_with('/') || model.contains("//") || model.ends_with('/') {
         Some("a model cannot begin or end with a slash, nor contain two in a row")

@@ -12,6 +12,14 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     below(folder, Path::new(name), bytes, 0o700, true).map(drop)
 }
 
+/// Removes a file.
+pub(super) fn remove(path: &Path) -> std::io::Result<()> {
+    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+    let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    Root::open(folder)?.strict(0o700).locate(Path::new(name), false)?.remove()?;
+    Ok(())
+}
+
 /// Writes a file of a folder, in which no link is followed; missing folders are made with permissions `mode`. False where
 /// something is there and is not to be replaced.
 pub(super) fn below(

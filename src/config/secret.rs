@@ -109,6 +109,15 @@ pub fn url_userinfo(url: &str) -> Option<&str> {
     authority.rsplit_once('@').map(|(user, _)| user)
 }
 
+/// What is said of a text that [`is_unsendable`].
+pub(super) const UNSENDABLE: &str =
+    "a line break or another control character cannot be sent in a request";
+
+/// Whether a text cannot be part of a header or an address. Blanks and line ends around it are not sent.
+pub(super) fn is_unsendable(text: &str) -> bool {
+    text.trim().chars().any(char::is_control)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

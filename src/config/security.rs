@@ -12,6 +12,7 @@ use super::keys::{self, KeyMatch};
 use super::layers::{self, Layer, LayerKind};
 use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
+use super::secret::{UNSENDABLE, is_unsendable};
 use super::shapes;
 use super::tree::{Node, NodeKind, Origin};
 use crate::limits::SECRET_FILE_BYTES;
@@ -108,11 +109,12 @@ pub(super) fn resolve(
 ) -> Option<Node> {
     let mut encrypted = 0;
     let mut files = |text: &str, dir: Option<&Path>, _: Origin| match text.strip_prefix("file://") {
-        Some(name) => Some(of_file(name, dir)),
-        None => {
-            encrypted += usize::from(text.starts_with(enc::PREFIX));
+        Some(name) => Some(of_file(name, dir).and_then(sendable)),
+        None if text.starts_with(enc::PREFIX) => {
+            encrypted += 1;
             None
         }
+        None => is_unsendable(text).then(|| sendable(text.to_owned())),
     };
     walk(root, &mut Vec::new(), layers, findings, &mut files);
     if encrypted == 0 {
@@ -120,9 +122,15 @@ pub(super) fn resolve(
     }
     let kept = root.clone();
     walk(root, &mut Vec::new(), layers, findings, &mut |text, _, _| {
-        Some(keys.decrypt(text.strip_prefix(enc::PREFIX)?).map_err(|e| e.to_string()))
+        let text = keys.decrypt(text.strip_prefix(enc::PREFIX)?).map_err(|e| e.to_string());
+        Some(text.and_then(sendable))
     });
     Some(kept)
+}
+
+/// A secret that a request can have in a header or an address.
+fn sendable(secret: String) -> Result<String, String> {
+    if is_unsendable(&secret) { Err(UNSENDABLE.to_owned()) } else { Ok(secret) }
 }
 
 /// Calls `show` with every secret that a key of the table has, and the offset of its key or of itself in the layer.

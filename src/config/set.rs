@@ -1,14 +1,17 @@
-//! `config set`: one key, kept as a merge patch in a file of the home's `config.d`.
+//! `config set`: one key, kept as a merge patch in a file of the home's `config.d`, or taken out of it again.
 
 use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use super::env;
+use super::in_force::differs;
 use super::keys::{self, Key, Kind};
 use super::layers::{LoadOptions, read_file};
-use super::load::load;
-use super::replace::replace;
+use super::load::{Loaded, load};
+use super::problem::{ConfigErrors, Problem};
+use super::replace;
 use crate::error::{Context, Error, Result};
 
 /// The file; its name sorts last in most folders.
@@ -22,11 +25,12 @@ pub enum NewValue {
     Input(String),
 }
 
-/// Sets the key at a canonical path, and reports on `out` where, and how to apply it.
+/// Sets the key at a canonical path, and reports on `out` where, what is in force, and how to apply it. `null` takes back what
+/// was set there: a key, or everything below a path.
 ///
 /// # Errors
 /// There is no such key, it does not take the value, the value is a secret and was an argument, the configuration would not be
-/// good with it, or the file cannot be written. Nothing has changed then.
+/// good with it, nothing was set that `null` could take back, or the file cannot be written. Nothing has changed then.
 pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Write) -> Result<()> {
     // An old name that files may use, too.
     let plural = path.strip_suffix(".api_key").map(|entry| format!("{entry}.api_keys"));
@@ -35,51 +39,152 @@ pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Wr
         let cure = "it says how the file that has it is read, so edit it there";
         return Err(Error::new(format!("version stays as it is: {cure}")));
     }
+    let (NewValue::Argument(text) | NewValue::Input(text)) = given;
+    let text = text.trim();
+    if text == "null" {
+        return take_back(options, path, out);
+    }
     let (segments, key) = key_of(path)?;
-    let text = match given {
-        NewValue::Argument(text) if key.secret() && text != "null" => {
-            let why = "is a secret, and arguments can be read by every process";
-            let cure =
-                format!("write `picoclaw config set {path} -` and give it on standard input");
-            return Err(Error::new(format!("{path} {why}: {cure}")));
-        }
-        NewValue::Argument(text) | NewValue::Input(text) => text.trim(),
-    };
-    if key.secret() && matches!(text, "" | "\"\"") {
-        return Err(Error::new(format!("{path}: the secret is empty; `null` removes it")));
+    if key.secret() && matches!(given, NewValue::Argument(_)) {
+        let why = "is a secret, and arguments can be read by every process";
+        let cure = format!("write `picoclaw config set {path} -` and give it on standard input");
+        return Err(Error::new(format!("{path} {why}: {cure}")));
     }
     let value = value_of(&key, text).map_err(|why| Error::new(format!("{path}: {why}")))?;
-    let folder = options.home()?.join("config.d");
-    let file = folder.join(SET_FILE);
-    let mut patch = match read_file(&file) {
-        Ok(bytes) => serde_json::from_slice::<Map<String, Value>>(&bytes)
-            .with_context(|| format!("{} is no JSON object", file.display()))?,
-        Err(e) if e.kind() == ErrorKind::NotFound => Map::new(),
-        Err(e) => return Err(e).with_context(|| file.display().to_string()),
+    if key.secret() && is_empty(&value) {
+        let cure = format!("`picoclaw config set {path} null` takes back what was set");
+        return Err(Error::new(format!("{path}: the secret is empty; {cure}")));
+    }
+    let mut file = SetFile::read(options)?;
+    put(&mut file.patch, &segments, value.clone());
+    let before = file.load_before(options);
+    let loaded = file.write(options, path)?;
+    writeln!(out, "✓ {path} is set in {}", file.name())?;
+    let is_new = |warning: &Problem| {
+        let same = |old: &Problem| old.key == warning.key && old.message == warning.message;
+        warning.key == path || !before.iter().any(same)
     };
-    put(&mut patch, &segments, value);
-    let text = format!("{:#}\n", Value::Object(patch));
-    let with = (file.clone(), text.clone());
-    let options = LoadOptions { allow_empty: true, instead: Some(with), ..options.clone() };
-    let loaded = load(&options).map_err(|mut errors| {
-        // No line of a file that is not written.
-        let shown = file.display().to_string();
-        errors.problems.iter_mut().filter(|p| p.file == shown).for_each(|p| p.file.clear());
-        Error::new(format!(
-            "{path} stays as it is, for the configuration would not be good:\n{errors}"
-        ))
-    })?;
-    replace(&file, text.as_bytes()).with_context(|| file.display().to_string())?;
-    writeln!(out, "✓ {path} is set in {}", file.display())?;
-    for warning in loaded.warnings.iter().filter(|w| w.key == path) {
+    for warning in loaded.warnings.iter().filter(|w| is_new(w)) {
         writeln!(out, "warning: {warning}")?;
     }
-    let wins = loaded.source(path).filter(|place| place.file != file.display().to_string());
+    let wins = loaded.source(path).filter(|place| place.file != file.name());
     if let Some(place) = wins {
         writeln!(out, "warning: {} sets it too, and wins", place.file)?;
+    } else if let Some((value, why)) = differs(&loaded, &key, path, &value) {
+        writeln!(out, "in force: {value}{why}")?;
     }
-    writeln!(out, "A running gateway reads it on SIGHUP, or when it is started again.")?;
+    writeln!(out, "{APPLIED}")?;
     Ok(())
+}
+
+/// How the new configuration comes into force.
+const APPLIED: &str = "A running gateway reads it on SIGHUP, or when it is started again.";
+
+/// Removes what was set at a path, or below it.
+fn take_back(options: &LoadOptions, path: &str, out: &mut dyn Write) -> Result<()> {
+    let mut file = SetFile::read(options)?;
+    if !remove(&mut file.patch, path) {
+        if !SECTIONS_OF_NAMES.iter().any(|section| path.starts_with(section)) {
+            key_of(path)?;
+        }
+        let mut message = format!("{path} is not set in {}: nothing to take back", file.name());
+        let loaded = load(&LoadOptions { allow_empty: true, ..options.clone() }).ok();
+        if let Some(place) = loaded.and_then(|loaded| loaded.source(path)) {
+            message.push_str(&format!("; {} sets it", place.file));
+        }
+        return Err(Error::new(message));
+    }
+    let loaded = file.write(options, path)?;
+    writeln!(out, "✓ {path} is no longer set in {}", file.name())?;
+    if let Some(place) = loaded.source(path) {
+        writeln!(out, "It is now what {} says.", place.file)?;
+    }
+    writeln!(out, "{APPLIED}")?;
+    Ok(())
+}
+
+/// Sections whose members have names that users choose.
+const SECTIONS_OF_NAMES: &[&str] = &["model_list.", "channel_list.", "providers."];
+
+/// Takes a path out, and the objects that are empty then; false if it is not there. Names may have dots in them.
+fn remove(patch: &mut Map<String, Value>, path: &str) -> bool {
+    if patch.remove(path).is_some() {
+        return true;
+    }
+    let mut emptied = None;
+    let found = patch.iter_mut().any(|(name, below)| {
+        let rest = path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        let (Some(rest), Value::Object(below)) = (rest, below) else { return false };
+        let found = remove(below, rest);
+        if found && below.is_empty() {
+            emptied = Some(name.clone());
+        }
+        found
+    });
+    if let Some(name) = emptied {
+        patch.remove(&name);
+    }
+    found
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim_matches(['"', ' ']).is_empty(),
+        Value::Array(items) => items.iter().all(is_empty),
+        _ => false,
+    }
+}
+
+/// The file with its new content.
+struct SetFile {
+    path: PathBuf,
+    patch: Map<String, Value>,
+}
+
+impl SetFile {
+    fn read(options: &LoadOptions) -> Result<SetFile> {
+        let path = options.home()?.join("config.d").join(SET_FILE);
+        let patch = match read_file(&path) {
+            Ok(bytes) => serde_json::from_slice::<Map<String, Value>>(&bytes)
+                .with_context(|| format!("{} is no JSON object", path.display()))?,
+            Err(e) if e.kind() == ErrorKind::NotFound => Map::new(),
+            Err(e) => return Err(e).with_context(|| path.display().to_string()),
+        };
+        Ok(SetFile { path, patch })
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The warnings of the configuration as it is without the change.
+    fn load_before(&self, options: &LoadOptions) -> Vec<Problem> {
+        let before = LoadOptions { allow_empty: true, ..options.clone() };
+        load(&before).map_or_else(|errors| errors.warnings, |loaded| loaded.warnings)
+    }
+
+    /// Writes it, or removes the file where nothing is left, if the configuration is good with it.
+    fn write(&self, options: &LoadOptions, path: &str) -> Result<Loaded> {
+        let text = format!("{:#}\n", Value::Object(self.patch.clone()));
+        let with = (self.path.clone(), text.clone());
+        let options = LoadOptions { allow_empty: true, instead: Some(with), ..options.clone() };
+        let loaded = load(&options).map_err(|errors| self.refused(path, errors))?;
+        if self.patch.is_empty() {
+            replace::remove(&self.path)
+        } else {
+            replace::replace(&self.path, text.as_bytes())
+        }
+        .with_context(|| self.name())?;
+        Ok(loaded)
+    }
+
+    /// Names no line of the file, which was not written.
+    fn refused(&self, path: &str, mut errors: ConfigErrors) -> Error {
+        let own = errors.problems.iter_mut().filter(|p| p.file == self.name());
+        own.for_each(|problem| problem.file.clear());
+        let why = "stays as it is, for the configuration would not be good";
+        Error::new(format!("{path} {why}:\n{errors}"))
+    }
 }
 
 /// The key of a path, and the names that lead to it: names of models may have dots in them.
@@ -115,7 +220,6 @@ fn key_of(path: &str) -> Result<(Vec<String>, Key)> {
 
 fn value_of(key: &Key, text: &str) -> Result<Value, String> {
     match key.kind {
-        _ if text == "null" => Ok(Value::Null),
         Kind::Free => serde_json::from_str(text).map_err(|e| format!("JSON is needed: {e}")),
         Kind::List | Kind::Secrets if text.starts_with('[') => {
             serde_json::from_str(text).map_err(|e| format!("a JSON array is needed: {e}"))

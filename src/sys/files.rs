@@ -14,6 +14,18 @@ pub fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
+/// Whether this process may make files in a folder.
+///
+/// # Errors
+/// It is no folder; the kernel's reason.
+pub fn may_write(folder: &Path) -> io::Result<()> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
+    }
+    let how = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    Ok(rustix::fs::access(folder, how)?)
+}
+
 /// Root gives what it has made at `path` to the owner of the folder around it, so that the daemon, which is not root,
 /// can use it; other users' files stay as they are. Links are not followed.
 ///

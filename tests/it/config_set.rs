@@ -3,20 +3,21 @@
 use crate::config_folder::Folder;
 use picoclaw::config::{NewValue, SET_FILE, set, show};
 
-const CONFIG: &str = r#"{"version":3,"model_list":[{"model_name":"gpt-4.1","model":"ollama/y"}]}"#;
+pub const CONFIG: &str =
+    r#"{"version":3,"model_list":[{"model_name":"gpt-4.1","model":"ollama/y"}]}"#;
 
-fn given(folder: &Folder, key: &str, value: NewValue) -> Result<String, String> {
+pub fn given(folder: &Folder, key: &str, value: NewValue) -> Result<String, String> {
     let mut out = Vec::new();
     let done = set(&folder.options, key, &value, &mut out);
     let text = folder.short(&String::from_utf8(out).unwrap());
     done.map(|()| text).map_err(|e| folder.short(e.as_str()))
 }
 
-fn argument(folder: &Folder, key: &str, value: &str) -> Result<String, String> {
+pub fn argument(folder: &Folder, key: &str, value: &str) -> Result<String, String> {
     given(folder, key, NewValue::Argument(value.into()))
 }
 
-fn file() -> String {
+pub fn file() -> String {
     format!("home/config.d/{SET_FILE}")
 }
 
@@ -46,6 +47,109 @@ fn keys_are_set_one_after_the_other() {
     assert_eq!(folder.mode(&file()), 0o600);
     argument(&folder, "gateway.port", "null").unwrap();
     assert_eq!(folder.good().config.gateway.port, 18790);
+}
+
+#[test]
+fn null_takes_back_what_was_set() {
+    let folder = Folder::with(CONFIG);
+    let said = argument(&folder, "gateway.port", "null").unwrap_err();
+    assert_eq!(said, "gateway.port is not set in home/config.d/99-set.json: nothing to take back");
+    for name in ["channel_list.foo", "model_list.nosuch", "model_list.gpt-4.1"] {
+        let said = argument(&folder, name, "null").unwrap_err();
+        assert!(said.starts_with(&format!("{name} is not set in {}", file())), "{said}");
+    }
+    let said = argument(&folder, "gateway.prot", "null").unwrap_err();
+    assert!(said.contains("did you mean `gateway.port`?"), "{said}");
+    argument(&folder, "model_list.v1.5.model", "ollama/z").unwrap();
+    argument(&folder, "model_list.v1.5.rpm", "3").unwrap();
+    argument(&folder, "heartbeat.interval", "60").unwrap();
+    let said = argument(&folder, "model_list.v1.5", "null").unwrap();
+    assert!(said.starts_with("✓ model_list.v1.5 is no longer set in home/config.d/"), "{said}");
+    assert_eq!(folder.read(&file()), "{\n  \"heartbeat\": {\n    \"interval\": 60\n  }\n}\n");
+    // What is left would not be good.
+    argument(&folder, "model_list.new.model", "ollama/z").unwrap();
+    argument(&folder, "model_list.new.rpm", "3").unwrap();
+    let said = argument(&folder, "model_list.new.model", "null").unwrap_err();
+    assert!(said.contains("model_list.new.model stays as it is"), "{said}");
+    argument(&folder, "model_list.new", "null").unwrap();
+    argument(&folder, "heartbeat", "null").unwrap();
+    assert!(!folder.path(&file()).exists());
+    assert_eq!(folder.warnings(), "");
+}
+
+#[test]
+fn what_a_lower_layer_says_is_named_when_a_key_is_taken_back() {
+    let config = CONFIG.replace(r#""version":3,"#, r#""version":3,"gateway":{"port":8},"#);
+    let folder = Folder::with(&config);
+    let said = argument(&folder, "gateway.port", "null").unwrap_err();
+    assert!(said.ends_with("nothing to take back; home/config.json sets it"), "{said}");
+    argument(&folder, "gateway.port", "9").unwrap();
+    let said = argument(&folder, "gateway.port", "null").unwrap();
+    assert!(said.contains("\nIt is now what home/config.json says.\n"), "{said}");
+    assert_eq!(folder.good().config.gateway.port, 8);
+}
+
+#[test]
+fn values_in_force_that_differ_are_shown() {
+    let folder = Folder::with(CONFIG);
+    for (key, value, want) in [
+        ("heartbeat.interval", "1", "in force: 5 (at least 5)"),
+        ("heartbeat.interval", "0", "in force: 30 (0 means 30)"),
+        ("agents.defaults.max_tool_iterations", "0", "in force: 20 (0 means 20)"),
+        ("tools.read_file.max_read_file_size", "70000", "in force: 65536 (at most 65536)"),
+        ("agents.defaults.workspace", "~/w", "in force: \"user/w\""),
+        ("model_list.gpt-4.1.rpm", "5", ""),
+        ("heartbeat.interval", "7", ""),
+    ] {
+        let said = argument(&folder, key, value).unwrap();
+        let line = said.lines().find(|line| line.starts_with("in force: ")).unwrap_or_default();
+        assert!(line.ends_with(want) && want.is_empty() == line.is_empty(), "{key}: {said}");
+    }
+}
+
+#[test]
+fn empty_secrets_are_refused_with_the_cure() {
+    let folder = Folder::with(CONFIG);
+    for (key, value) in [
+        ("gateway.token", ""),
+        ("gateway.token", " \n"),
+        ("gateway.token", "\"\""),
+        ("model_list.gpt-4.1.api_keys", ""),
+        ("model_list.gpt-4.1.api_keys", "[]"),
+        ("model_list.gpt-4.1.api_keys", "[\"\", \" \"]"),
+        ("model_list.gpt-4.1.api_keys", ","),
+    ] {
+        let said = given(&folder, key, NewValue::Input(value.into())).unwrap_err();
+        let want = format!(
+            "{key}: the secret is empty; `picoclaw config set {key} null` takes back what was set"
+        );
+        assert_eq!(said, want, "{value:?}");
+    }
+    assert!(!folder.path(&file()).exists());
+}
+
+#[test]
+fn refused_values_name_no_line_of_a_file_that_was_not_written() {
+    let folder = Folder::with(CONFIG);
+    for written in [false, true] {
+        for (key, value) in [
+            ("gateway.port", "70000"),
+            ("gateway.host", "http://x"),
+            ("gateway.log_level", "loud"),
+            ("memory.consolidation.time", "25:00"),
+            ("model_list.gpt-4.1.model", "a b"),
+            ("model_list.gpt-4.1.api_base", "x"),
+            ("agents.defaults.model_name", "nosuch"),
+            ("tools.allow_read_paths", "("),
+            ("tools.exec.env", "A=B"),
+            ("channel_list.foo.type", "bar"),
+        ] {
+            let said = argument(&folder, key, value).unwrap_err();
+            assert!(said.contains("stays as it is") && !said.contains("99-set.json"), "{said}");
+        }
+        assert_eq!(folder.path(&file()).exists(), written);
+        argument(&folder, "heartbeat.interval", "60").unwrap();
+    }
 }
 
 #[test]

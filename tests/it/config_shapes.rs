@@ -228,7 +228,9 @@ fn v3_example() {
     assert_eq!(c.time_servers, ["ntp.test"]);
     assert_eq!(
         folder.warnings(),
-        "home/config.json:29:44: channel_list.telegram.allow_from: telegram answers everybody (`*`) (list ids, or leave it empty and pair)"
+        "home/config.json:23:5: model_list[3]: no API key configured for model: nokey; left out \
+         (`picoclaw config set model_list.nokey.api_keys -` reads one from standard input)\n\
+         home/config.json:29:44: channel_list.telegram.allow_from: telegram answers everybody (`*`) (list ids, or leave it empty and pair)"
     );
 }
 

@@ -17,6 +17,7 @@ mod closed_output;
 mod command_line;
 mod command_line_bounds;
 mod config_errors;
+mod config_faults;
 mod config_files;
 mod config_folder;
 mod config_report;

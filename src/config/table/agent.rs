@@ -19,7 +19,7 @@ config_keys! {
         max_tokens: u32 = count("max_tokens", Int(0, ANY), "8192" => "32768", ZERO);
         /// sent to the model
         temperature: f64 = num("temperature", Num(0.0, 2.0), "0.7");
-        /// model calls of one turn; 0 means 20
+        /// model calls of one turn; 0 means 20, as upstream has it, and not the default
         max_tool_iterations: u32 = count("max_tool_iterations", Int(0, ANY), "20" => "50", zero(20));
         /// chats served concurrently; 0 means the default
         max_parallel_turns: u32 = count("max_parallel_turns", Int(0, 64), "4", ZERO);

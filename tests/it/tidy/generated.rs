@@ -70,7 +70,7 @@ fn keys_are_what_the_table_says() {
     let (above, _) = there.split_once("<!-- keys").unwrap();
     let marker = there[above.len()..].lines().next().unwrap();
     let mut table = Vec::new();
-    picoclaw::config::write_key_docs(&mut table).unwrap();
+    picoclaw::config::write_key_docs("", &mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
     check("docs/config-overlay.md", &format!("{above}{marker}\n{table}"));
 }
