@@ -11,8 +11,7 @@
 //! (errno), or `s` and the signal that ended the keeper. It ends a keeper that lives on after the daemon has closed its end.
 
 use std::fs::OpenOptions;
-use std::io::{self, IoSlice, IoSliceMut, Write};
-use std::mem::MaybeUninit;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -21,17 +20,12 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use super::fd_passing::{self, DESCRIPTORS};
 use super::service::{self, Identity, check};
 use crate::limits::BROKER_KEEPER_END;
 
-/// Descriptors of one request.
-pub const DESCRIPTORS: usize = 7;
 /// The folder for temporary files of commands, in the home.
 pub const TEMPORARY: &str = "tmp";
 /// Where the started process finds what to run, and its working directory.
@@ -54,11 +48,7 @@ pub fn ask(
     leaf: u32,
     descriptors: [BorrowedFd<'_>; DESCRIPTORS],
 ) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-    let mut rights = SendAncillaryBuffer::new(&mut space);
-    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
-    let text = leaf.to_ne_bytes();
-    sendmsg(socket, &[IoSlice::new(&text)], &mut rights, SendFlags::NOSIGNAL)?;
+    fd_passing::send(socket, &leaf.to_ne_bytes(), &descriptors)?;
     Ok(())
 }
 
@@ -76,24 +66,15 @@ pub struct CommandRequest {
 
 /// Takes one waiting request; `None` when there is none. What is no request is thrown away.
 pub fn receive(socket: &UnixDatagram) -> Option<Option<CommandRequest>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-    let mut rights = RecvAncillaryBuffer::new(&mut space);
     let mut text = [0; 4];
-    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-    let got = recvmsg(socket, &mut [IoSliceMut::new(&mut text)], &mut rights, flags).ok()?;
-    let mut found = Vec::with_capacity(DESCRIPTORS);
-    for message in rights.drain() {
-        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-            found.extend(descriptors);
-        }
-    }
+    let (got, found) = fd_passing::receive(socket, &mut text).ok()?;
     let Ok([request, control, stdout, stderr, folder, rules, attributes]) =
         <[OwnedFd; DESCRIPTORS]>::try_from(found)
     else {
         return Some(None);
     };
     let (control, leaf) = (UnixStream::from(control), u32::from_ne_bytes(text));
-    let fine = got.bytes == text.len() && control.set_nonblocking(true).is_ok();
+    let fine = got == text.len() && control.set_nonblocking(true).is_ok();
     Some(fine.then_some(CommandRequest {
         leaf,
         request,

@@ -5,6 +5,7 @@ pub mod board;
 pub mod clock;
 pub mod crash;
 pub mod exec_broker;
+mod fd_passing;
 pub mod files;
 #[cfg(feature = "hardware")]
 pub mod hardware;

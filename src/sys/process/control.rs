@@ -8,7 +8,18 @@ use std::task::{Context, Poll};
 use async_io::Async;
 use rustix::io::Errno;
 
-use super::Exit;
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Reaped by someone else.
+    Unknown,
+    /// The supervisor could not start it: errno.
+    NotStarted(i32),
+}
 
 /// The socket; closed, everything of the command ends.
 pub(super) struct Control {

@@ -14,7 +14,7 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
-use super::attributes::AttributeRules;
+use super::notify::AttributeRules;
 use crate::limits::{SANDBOX_DEPTH, SANDBOX_PIECES, SANDBOX_RULES};
 use crate::sys::beneath::path_of;
 

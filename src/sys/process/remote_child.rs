@@ -12,13 +12,15 @@ use async_io::Async;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::attributes::{AttributeBroker, Hook, KeeperAnswers};
+use super::child::Child;
 use super::control::Control;
+use super::harden;
 use super::keeper::{self, Post, Program};
+use super::notify::{AttributeBroker, Hook, KeeperAnswers};
+use super::peer::tasks;
 use super::protected::ProtectedProcesses;
 use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter};
-use super::{Child, harden, tasks};
 use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
 use crate::sys::exec_broker::{self, ATTRIBUTES_FD, CONTROL_FD, FOLDER_FD, REQUEST_FD, RULES_FD};
 use crate::sys::service;

@@ -10,7 +10,8 @@ use async_io::{Async, Timer};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::{Child, Exit};
+use super::child::Child;
+use super::control::Exit;
 use crate::limits::{
     EXEC_END_WAIT, EXEC_OUTPUT_HALF, EXEC_OUTPUT_READ, EXEC_PIPE_GRACE, EXEC_TERM_GRACE,
 };

@@ -6,9 +6,9 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use super::attributes::{AttributeRules, Hook};
 use super::cgroup_leaf::CgroupLeaf;
 use super::landlock::{self, LandlockRules};
+use super::notify::{AttributeRules, Hook};
 use super::seccomp::Filter;
 use crate::limits::EXEC_FILE_BYTES;
 
@@ -90,7 +90,7 @@ impl Entry {
         }
     }
 
-    /// With calls that the daemon answers ([`super::attributes`]).
+    /// With calls that the daemon answers ([`super::notify`]).
     pub(super) fn with_hook(self, hook: Option<Hook>) -> Entry {
         Entry { hook, ..self }
     }

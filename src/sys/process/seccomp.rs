@@ -4,17 +4,13 @@
 //! (mounts, modules, keys, tracing, sockets of services on this machine, limits and signals of other processes of the
 //! same user), also where there is no Landlock. It cannot look behind pointers.
 
-use std::collections::BTreeMap;
 use std::io;
 
-use seccompiler::SeccompCmpArgLen::Dword;
-use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
+use seccompiler::SeccompCmpOp::{MaskedEq, Ne};
+use seccompiler::{BpfProgram, SeccompAction};
 
-use super::attributes::FCHMODAT2;
+use super::call_rules::{CallRules, Unbuilt};
+use super::notify::FCHMODAT2;
 use super::protected::ProtectedProcesses;
 
 /// Never, with EPERM.
@@ -190,11 +186,11 @@ impl Filter {
     /// # Errors
     /// None that a caller could cure: the rules are this file's.
     pub fn new(of: &ProtectedProcesses) -> io::Result<Filter> {
-        Filter::build(of).map_err(|_| io::ErrorKind::InvalidInput.into())
+        Ok(Filter::build(of)?)
     }
 
-    fn build(of: &ProtectedProcesses) -> Result<Filter, BackendError> {
-        let mut denied = Rules::always(DENIED);
+    fn build(of: &ProtectedProcesses) -> Result<Filter, Unbuilt> {
+        let mut denied = CallRules::always(DENIED);
         for call in [libc::SYS_clone, libc::SYS_unshare] {
             for flag in NAMESPACES {
                 denied.when(call, &[(0, MaskedEq(flag.into()), flag)])?;
@@ -209,7 +205,7 @@ impl Filter {
         for (call, kind) in WHO {
             denied.when(*call, &[(0, Ne, *kind)])?;
         }
-        denied.set_id()?;
+        set_id(&mut denied)?;
         // A pair of datagram sockets can send to any path: only connected kinds. SOCK_RAW is the same for them; the bits above
         // the kind are flags.
         for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
@@ -243,20 +239,21 @@ impl Filter {
         #[cfg(target_arch = "x86_64")]
         denied.when(libc::SYS_mknod, &[(1, MaskedEq(mask), device)])?;
 
-        let missing = Rules::always(MISSING);
-        let unsupported = Rules::always(UNSUPPORTED);
-        let mut families = Rules::default();
+        let missing = CallRules::always(MISSING);
+        let unsupported = CallRules::always(UNSUPPORTED);
+        let mut families = CallRules::default();
         families.when(libc::SYS_socket, &FAMILIES.map(|family| (0, Ne, family as u32)))?;
 
-        let mut denied = denied.program(libc::EPERM)?;
+        let answer = |error: libc::c_int| SeccompAction::Errno(error as u32);
+        let mut denied = denied.program(answer(libc::EPERM))?;
         if cfg!(target_arch = "x86_64") {
             denied.splice(..0, without_x32());
         }
         let programs = [
             denied,
-            missing.program(libc::ENOSYS)?,
-            unsupported.program(libc::EOPNOTSUPP)?,
-            families.program(libc::EAFNOSUPPORT)?,
+            missing.program(answer(libc::ENOSYS))?,
+            unsupported.program(answer(libc::EOPNOTSUPP))?,
+            families.program(answer(libc::EAFNOSUPPORT))?,
         ];
         Ok(Filter(programs.into()))
     }
@@ -284,65 +281,28 @@ impl Filter {
     }
 }
 
-/// System calls, each with the cases in which it is denied; none: always.
-#[derive(Default)]
-struct Rules(BTreeMap<i64, Vec<SeccompRule>>);
-
-impl Rules {
-    /// Denies these calls whatever their arguments.
-    fn always(calls: &[i64]) -> Rules {
-        let mut rules = Rules::default();
-        for call in calls {
-            rules.0.insert(*call, Vec::new());
-        }
-        rules
-    }
-
-    /// Denies new files that run as their owner or their group. What changes modes later is [`super::attributes`]' affair,
-    /// and without it this filter's.
-    fn set_id(&mut self) -> Result<(), BackendError> {
-        for bit in [libc::S_ISUID, libc::S_ISGID] {
-            for (call, flags, mode) in NEW_FILES {
-                for flag in CREATING.map(|flag| flag as u32) {
-                    let conditions =
-                        [(*flags, MaskedEq(flag.into()), flag), (*mode, MaskedEq(bit.into()), bit)];
-                    self.when(*call, &conditions)?;
-                }
-            }
-            self.when(libc::SYS_mknodat, &[(2, MaskedEq(bit.into()), bit)])?;
-            #[cfg(target_arch = "x86_64")]
-            for call in [libc::SYS_mknod, libc::SYS_creat] {
-                self.when(call, &[(1, MaskedEq(bit.into()), bit)])?;
+/// Denies new files that run as their owner or their group. What changes modes later is [`super::notify`]' affair,
+/// and without it this filter's.
+fn set_id(denied: &mut CallRules) -> Result<(), Unbuilt> {
+    for bit in [libc::S_ISUID, libc::S_ISGID] {
+        for (call, flags, mode) in NEW_FILES {
+            for flag in CREATING.map(|flag| flag as u32) {
+                let conditions =
+                    [(*flags, MaskedEq(flag.into()), flag), (*mode, MaskedEq(bit.into()), bit)];
+                denied.when(*call, &conditions)?;
             }
         }
-        let bit = libc::S_ISUID;
-        for (call, mode) in CHANGED {
-            self.when(*call, &[(*mode, MaskedEq(bit.into()), bit)])?;
+        denied.when(libc::SYS_mknodat, &[(2, MaskedEq(bit.into()), bit)])?;
+        #[cfg(target_arch = "x86_64")]
+        for call in [libc::SYS_mknod, libc::SYS_creat] {
+            denied.when(call, &[(1, MaskedEq(bit.into()), bit)])?;
         }
-        Ok(())
     }
-
-    /// Denies the call when all of these arguments compare so. Only their low half counts; what is looked at are ints.
-    fn when(&mut self, call: i64, all: &[(u8, SeccompCmpOp, u32)]) -> Result<(), BackendError> {
-        let conditions = all.iter().map(|(argument, compare, value)| {
-            SeccompCondition::new(*argument, Dword, compare.clone(), (*value).into())
-        });
-        let rule = SeccompRule::new(conditions.collect::<Result<_, _>>()?)?;
-        self.0.entry(call).or_default().push(rule);
-        Ok(())
+    let bit = libc::S_ISUID;
+    for (call, mode) in CHANGED {
+        denied.when(*call, &[(*mode, MaskedEq(bit.into()), bit)])?;
     }
-
-    /// Denies the call when this argument is one of these.
-    fn values(&mut self, call: i64, argument: u8, values: &[u32]) -> Result<(), BackendError> {
-        values.iter().try_for_each(|value| self.when(call, &[(argument, Eq, *value)]))
-    }
-
-    /// The filter that answers with this error number; it ends programs of another architecture.
-    fn program(self, error: libc::c_int) -> Result<BpfProgram, BackendError> {
-        let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-        let deny = SeccompAction::Errno(error as u32);
-        SeccompFilter::new(self.0, SeccompAction::Allow, deny, arch)?.try_into()
-    }
+    Ok(())
 }
 
 /// What seccompiler does not look at: the same calls under their x32 numbers are denied (linux/filter.h: load the number;

@@ -3,8 +3,8 @@
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 
-use super::attributes::Hook;
 use super::landlock::{self, LandlockRules};
+use super::notify::Hook;
 use super::protected::ProtectedProcesses;
 use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter};
@@ -44,12 +44,12 @@ fn attempt() -> SelftestResult {
     let sandbox = Sandbox { landlock: rules, filter, ..Sandbox::default() };
     let Ok(root) = std::fs::File::open("/") else { return SelftestResult::default() };
     let entry = Entry::new(&root.as_raw_fd(), &sandbox);
-    let hook = Hook::probe();
+    let hook = Hook::probe().ok();
     // SAFETY: the child makes system calls only and leaves by _exit; the parent waits for exactly that child.
     let bits = unsafe {
         let child = libc::fork();
         if child == 0 {
-            libc::_exit(run_in_child(&entry, &hook));
+            libc::_exit(run_in_child(&entry, hook.as_ref()));
         }
         let mut status = 0;
         while child > 0 && libc::waitpid(child, &mut status, 0) < 0 {
@@ -70,7 +70,7 @@ fn attempt() -> SelftestResult {
 }
 
 /// Runs in the child: system calls only.
-fn run_in_child(entry: &Entry, hook: &Hook) -> i32 {
+fn run_in_child(entry: &Entry, hook: Option<&Hook>) -> i32 {
     let mut held = DONE;
     if entry.lock().is_err() {
         return 0;
@@ -89,7 +89,7 @@ fn run_in_child(entry: &Entry, hook: &Hook) -> i32 {
             held |= SIGNALS;
         }
     }
-    if hook.enter().is_ok() {
+    if hook.is_some_and(|hook| hook.enter().is_ok()) {
         held |= ATTRIBUTES;
     }
     held

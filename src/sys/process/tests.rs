@@ -1,11 +1,14 @@
 //! Real commands: time, output, groups, descriptors, limits.
 
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use smol::block_on;
 
+use super::child::reap_unreaped;
 use super::*;
 use crate::limits::{EXEC_OUTPUT_HALF, SANDBOX_PIECES};
 use crate::sys::scratch::Scratch;

@@ -8,9 +8,6 @@ use super::none;
 /// Files that may import each other in a circle: a type and the two or three files that carry its work.
 const CIRCLE_FILES: usize = 3;
 
-/// Larger circles, by one of their files; the list may only shrink.
-const LARGE: &[&str] = &["src/sys/process/mod.rs"];
-
 /// Everything that can be reached from `start`, itself only by way of a circle.
 fn reached(arrows: &BTreeMap<String, BTreeSet<String>>, start: &str) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
@@ -41,19 +38,14 @@ fn circles_of_imports_are_small_and_stay_in_their_folder() {
     }
     let folder = |file: &str| file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let mut complaints = Vec::new();
-    let mut needed = Vec::new();
     for circle in circles {
         let folders: BTreeSet<String> = circle.iter().map(|f| folder(f)).collect();
         let list: Vec<&str> = circle.iter().map(|f| f.as_str()).collect();
-        if let Some(known) = LARGE.iter().find(|large| list.contains(large)) {
-            needed.push(*known);
-        } else if list.len() > CIRCLE_FILES {
+        if list.len() > CIRCLE_FILES {
             complaints.push(format!("a circle of {} files: {}", list.len(), list.join(", ")));
         } else if folders.len() > 1 {
             complaints.push(format!("a circle across folders: {}", list.join(", ")));
         }
     }
-    let gone = LARGE.iter().filter(|large| !needed.contains(large));
-    complaints.extend(gone.map(|large| format!("{large}: no large circle any more: off LARGE")));
     none(complaints);
 }

@@ -5,28 +5,25 @@
 //! where that is and makes the change if it is in the workspace. A message is [`Wish`] with a descriptor (SCM_RIGHTS), the
 //! answer an errno, 0 for none, in 4 bytes.
 
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, Stat, Timestamps, statat};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
-};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::change::{self, Change};
 use super::listener::{self, Notification};
-use super::{AttributeRules, path_of};
+use super::rules::AttributeRules;
 use crate::limits::{SANDBOX_ANSWERS, SANDBOX_SHARED_WAIT};
+use crate::sys::beneath::path_of;
+use crate::sys::fd_passing;
 
 /// A change as a message: 0 and the mode, or 1 and seconds and nanoseconds of both times.
 type Wish = [i64; 5];
 
 /// The keeper's part.
-pub(in super::super) struct KeeperAnswers {
+pub struct KeeperAnswers {
     /// Brings the listener; then it is closed.
     socket: OwnedFd,
     listener: Option<OwnedFd>,
@@ -37,17 +34,17 @@ pub(in super::super) struct KeeperAnswers {
 
 impl KeeperAnswers {
     /// `socket` is of the command's [`super::Hook`], `daemon` leads to [`answer_wishes`].
-    pub(in super::super) fn new(socket: OwnedFd, daemon: OwnedFd) -> KeeperAnswers {
+    pub fn new(socket: OwnedFd, daemon: OwnedFd) -> KeeperAnswers {
         KeeperAnswers { socket, listener: None, daemon, lost: false }
     }
 
     /// The descriptor to watch first.
-    pub(in super::super) fn first(&self) -> RawFd {
+    pub fn first(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 
     /// Does what there is to do at the watched descriptor; the one to watch next, or -1.
-    pub(in super::super) fn serve(&mut self) -> RawFd {
+    pub fn serve(&mut self) -> RawFd {
         let Some(listener) = self.listener.take() else {
             self.listener = listener::receive(&self.socket).ok();
             return self.listener.as_ref().map_or(-1, AsRawFd::as_raw_fd);
@@ -109,12 +106,8 @@ fn wish(change: &Change) -> Option<Wish> {
 }
 
 fn exchange(daemon: &OwnedFd, file: &OwnedFd, wish: Wish) -> Option<i32> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut rights = SendAncillaryBuffer::new(&mut space);
-    let descriptors = [file.as_fd()];
-    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
     let bytes: Vec<u8> = wish.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    sendmsg(daemon, &[IoSlice::new(&bytes)], &mut rights, SendFlags::NOSIGNAL).ok()?;
+    fd_passing::send(daemon, &bytes, &[file.as_fd()]).ok()?;
     let limit = Timespec { tv_sec: SANDBOX_SHARED_WAIT, tv_nsec: 0 };
     let mut polled = [PollFd::new(daemon, PollFlags::IN)];
     if !matches!(poll(&mut polled, Some(&limit)), Ok(1)) {
@@ -128,21 +121,12 @@ fn exchange(daemon: &OwnedFd, file: &OwnedFd, wish: Wish) -> Option<i32> {
 /// The daemon's part: answers what waits at `socket`; whether more may come.
 pub(super) fn answer_wishes(socket: &OwnedFd, rules: &AttributeRules) -> bool {
     for _ in 0..SANDBOX_ANSWERS {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut rights = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [0; size_of::<Wish>()];
-        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let got = match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut rights, flags) {
-            Ok(got) if got.bytes > 0 => got.bytes,
+        let (got, files) = match fd_passing::receive(socket, &mut bytes) {
+            Ok((got, files)) if got > 0 => (got, files),
             Err(Errno::AGAIN | Errno::INTR) => return true,
             _ => return false,
         };
-        let mut files = Vec::new();
-        for message in rights.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                files.extend(descriptors);
-            }
-        }
         let result = match (files.first(), got == bytes.len()) {
             (Some(file), true) => grant(file, &bytes, rules),
             _ => Err(Errno::INVAL),

@@ -1,19 +1,8 @@
-//! Modes, owners and times of files, which Landlock leaves to everybody who owns the file: a command, which has the
-//! daemon's user, could open the configuration to the whole machine, or close it to the daemon.
-//!
-//! A command's calls of this kind wait until the daemon has answered them (seccomp_unotify(2), since Linux 5.0). It opens
-//! the file itself, looks where that is, and makes the change on the descriptor, so that nothing can be exchanged in
-//! between. What the command may not write keeps its attributes. Nobody gets a set-user-id file, and the set-group-id bit
-//! is for folders.
-
-mod change;
-mod listener;
-mod shared;
+//! The daemon's answers to the calls of one command.
 
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,42 +11,16 @@ use async_io::Async;
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
-pub(super) use change::FCHMODAT2;
-pub(super) use listener::Hook;
-use listener::Notification;
-pub(super) use shared::KeeperAnswers;
-
+use super::change;
+use super::listener::{self, Notification};
+use super::rules::AttributeRules;
+use super::shared;
 use crate::limits::SANDBOX_ANSWERS;
 use crate::sys::beneath::path_of;
 use crate::sys::spawn_blocking::{BlockingTask, spawn_blocking};
 
-/// Folders in which a command may change attributes, each with what stays closed in it.
-#[derive(Clone, Debug, Default)]
-pub struct AttributeRules(Vec<(PathBuf, Vec<PathBuf>)>);
-
-impl AttributeRules {
-    /// The tree at `folder` may be changed but for `hidden`, and for the folders that lead there. Both by their real paths.
-    pub fn allow(&mut self, folder: PathBuf, hidden: &[PathBuf]) {
-        let hidden = hidden.iter().filter(|h| h.starts_with(&folder)).cloned().collect();
-        self.0.push((folder, hidden));
-    }
-
-    /// May the file that is at `path` be changed?
-    fn cover(&self, path: &Path) -> bool {
-        self.0.iter().any(|(folder, hidden)| {
-            path.starts_with(folder)
-                && !hidden.iter().any(|h| path.starts_with(h) || h.starts_with(path))
-        })
-    }
-
-    /// Is this one of the folders themselves? Its owner keeps the right to use it.
-    fn is_folder(&self, path: &Path) -> bool {
-        self.0.iter().any(|(folder, _)| folder == path)
-    }
-}
-
 /// Answers a command's calls as long as it runs. Dropped, those that come are refused by the kernel (ENOSYS).
-pub(super) struct AttributeBroker {
+pub struct AttributeBroker {
     listener: Async<Arc<OwnedFd>>,
     rules: Arc<AttributeRules>,
     /// What answers, see [`answer_some`].
@@ -67,13 +30,19 @@ pub(super) struct AttributeBroker {
 }
 
 impl AttributeBroker {
-    /// For the child that was started with the [`Hook`] of this socket.
-    pub(super) fn new(socket: &OwnedFd, rules: AttributeRules) -> io::Result<AttributeBroker> {
+    /// For the child that was started with the [`super::Hook`] of this socket.
+    pub fn new(
+        socket: &OwnedFd,
+        rules: AttributeRules,
+    ) -> io::Result<AttributeBroker> {
         AttributeBroker::of(listener::receive(socket)?, rules, answer_some)
     }
 
     /// For a command of another user, whose keeper asks at the other end of `socket` ([`shared`]).
-    pub(super) fn shared(socket: OwnedFd, rules: AttributeRules) -> io::Result<AttributeBroker> {
+    pub fn shared(
+        socket: OwnedFd,
+        rules: AttributeRules,
+    ) -> io::Result<AttributeBroker> {
         AttributeBroker::of(socket, rules, shared::answer_wishes)
     }
 
@@ -87,7 +56,7 @@ impl AttributeBroker {
     }
 
     /// Answers what is there; ready when nobody is left who could ask.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(work) = &mut self.work {
                 match Pin::new(work).poll(cx) {
@@ -144,6 +113,3 @@ fn perform(listener: &OwnedFd, rules: &AttributeRules, call: &Notification) -> R
     }
     change.make(&file, &stat, rules.is_folder(&path))
 }
-
-#[cfg(test)]
-mod tests;

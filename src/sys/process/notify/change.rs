@@ -8,33 +8,9 @@ use rustix::event::Timespec;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timestamps, chmodat, openat, utimensat};
 use rustix::io::Errno;
 
+use super::calls::FCHMODAT2;
 use super::listener::Notification;
 use crate::limits::SANDBOX_PATH_BYTES;
-
-/// In all 64-bit tables (asm-generic/unistd.h); since Linux 6.6.
-pub(in super::super) const FCHMODAT2: libc::c_long = 452;
-
-/// Which calls wait for an answer.
-pub(super) const CALLS: &[libc::c_long] = &[
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    FCHMODAT2,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chmod,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chown,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_lchown,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utime,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_utimes,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_futimesat,
-];
 
 /// What a call wants of a file.
 pub(super) enum Change {
@@ -118,7 +94,7 @@ impl Target {
 
 /// A call's arguments in one form.
 pub(super) fn decode(call: &Notification) -> Result<(Target, Change), Errno> {
-    let [a, b, c, d, e, _] = call.args;
+    let [a, b, c, d, e, _] = call.data.args;
     let memory = Memory::of(call.pid)?;
     let base = |fd: u64| fd as i32;
     let flags = |bits: u64| bits as libc::c_int;
@@ -137,7 +113,7 @@ pub(super) fn decode(call: &Notification) -> Result<(Target, Change), Errno> {
     let owner = |user: u64, group: u64| Change::Owner(user as u32, group as u32);
     #[cfg(target_arch = "x86_64")]
     let here = libc::AT_FDCWD as u64;
-    Ok(match libc::c_long::from(call.call) {
+    Ok(match libc::c_long::from(call.data.nr) {
         libc::SYS_fchmod => (open(a), Change::Mode(b as u32)),
         libc::SYS_fchmodat => (at(a, b, 0)?, Change::Mode(c as u32)),
         FCHMODAT2 => (at(a, b, flags(d))?, Change::Mode(c as u32)),

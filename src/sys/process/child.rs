@@ -1,0 +1,113 @@
+//! A running command, as the daemon holds it. Dropped, it is killed with all that it started, and reaped.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_io::Async;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+use super::cgroup_leaf::CgroupLeaf;
+use super::control::{Control, Exit};
+use super::harden;
+use super::notify::AttributeBroker;
+
+/// A running command.
+pub struct Child {
+    /// The process between us and it, where that is our child ([`keeper`]).
+    keeper: Option<Pid>,
+    /// The number of its first process; 0 for one of the supervisor's.
+    pub(super) leader: u32,
+    /// Closed, everything of it ends.
+    pub(super) control: Option<Control>,
+    pub(super) stdout: Option<Async<OwnedFd>>,
+    pub(super) stderr: Option<Async<OwnedFd>>,
+    cgroup: Option<CgroupLeaf>,
+    pub(super) attributes: Option<AttributeBroker>,
+}
+
+impl Child {
+    pub(super) fn new(keeper: Option<Pid>, cgroup: Option<CgroupLeaf>) -> Child {
+        let (control, stdout, stderr, attributes) = (None, None, None, None);
+        Child { keeper, leader: 0, control, stdout, stderr, cgroup, attributes }
+    }
+
+    /// Number of its first process, which is its group's too; 0 for one of the supervisor's.
+    pub fn id(&self) -> u32 {
+        self.leader
+    }
+
+    /// Ready when the first process has ended.
+    pub(super) fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.control.as_mut().map_or(Poll::Ready(()), |control| control.poll_exited(cx))
+    }
+
+    /// Ready when nothing of it is left.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.control.as_mut().map_or(Poll::Ready(()), |control| control.poll_over(cx))
+    }
+
+    /// Has what the command waits for answered.
+    pub(super) fn poll_attributes(&mut self, cx: &mut Context<'_>) {
+        if self.attributes.as_mut().is_some_and(|broker| broker.poll(cx).is_ready()) {
+            self.attributes = None;
+        }
+    }
+
+    /// Signals every process of the group; SIGKILL is for everything that descends from it.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(control) = &self.control {
+            control.signal(signal.as_raw());
+        }
+        if let Some(cgroup) = self.cgroup.as_ref().filter(|_| signal == Signal::KILL) {
+            cgroup.kill();
+        }
+    }
+
+    /// How its first process ended; `None` while it lives.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        self.control.as_ref().and_then(Control::exit)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.control = None;
+        self.cgroup = None;
+        self.attributes = None;
+        if let Some(keeper) = self.keeper.take() {
+            // One that a command without a filter has stopped.
+            let _ = kill_process(keeper, Signal::CONT);
+            // All is gone within a scheduler tick, unless something hangs in a driver.
+            let gone = (0..20).any(|n| {
+                if n > 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                !is_running(keeper)
+            });
+            if !gone {
+                UNREAPED.with_borrow_mut(|list| list.push(keeper));
+            }
+        }
+        UNREAPED.with_borrow(|busy| harden::ended(busy));
+    }
+}
+
+thread_local! {
+    /// Keepers of processes that hang in the kernel, reaped when the next command starts: waiting for one would
+    /// block whoever waits. A blocking thread would be the only one there is.
+    static UNREAPED: RefCell<Vec<Pid>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reaps a child of ours that has ended.
+fn is_running(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::Pid(pid), options), Ok(None) | Err(Errno::INTR))
+}
+
+/// Reaps those that have ended since.
+pub(super) fn reap_unreaped() {
+    UNREAPED.with_borrow_mut(|list| list.retain(|pid| is_running(*pid)));
+}
