@@ -52,7 +52,7 @@ async fn marked(ctx: &ToolContext, spec: &ToolSpec, args: &Args) -> ToolResult {
         Err(e) => return ToolResult::error(format!("not done: {e}")),
     };
     let result = approved(ctx, spec, args).await;
-    marking.end(ctx, spec).await;
+    marking.end(ctx, spec, result.untrusted).await;
     result
 }
 

@@ -4,7 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, integer, text};
@@ -21,6 +21,7 @@ use crate::limits::{
 };
 use crate::proto::excerpt::HeadTail;
 use crate::store::audit::Who;
+use crate::store::dir::Dir;
 use crate::sys::process::{self, End, Exit, Outcome};
 use crate::sys::spawn_blocking;
 
@@ -68,10 +69,13 @@ fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
     risky.or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
 }
 
-/// Whether a command downloads something, or reads files that came with messages.
+/// Whether a command seems to download something, or reads files that came with messages: before it has run.
 fn marks_untrusted(args: &Args) -> bool {
-    let (command, dir) = (text(args, "command"), text(args, "working_dir"));
-    risk::fetches(command) || [command, dir].iter().any(|text| text.contains(untrusted::MEDIA))
+    risk::fetches(text(args, "command")) || reads_media(args)
+}
+
+fn reads_media(args: &Args) -> bool {
+    ["command", "working_dir"].iter().any(|name| text(args, name).contains(untrusted::MEDIA))
 }
 
 /// The unchanged command, and where it runs.
@@ -118,7 +122,8 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
     let dir = judged(config, roots, command, dir).await?;
     approval::gate(ctx, &EXEC, args).await?;
     let limit = time_limit(exec, integer(args, "timeout"));
-    execute(config, roots, &(ctx.secrets)(), command, dir, limit).await
+    let result = execute(config, roots, &(ctx.secrets)(), command, dir, limit).await?;
+    Ok(ToolResult { untrusted: result.untrusted.map(|it| it || reads_media(args)), ..result })
 }
 
 /// Runs the command of a job whose approval was verified, in the workspace; secrets are redacted from the output.
@@ -163,7 +168,10 @@ async fn execute(
 ) -> Result<ToolResult, String> {
     let exec = &config.tools.exec;
     let plan = sandbox::Plan::new(config, roots);
-    let (sandbox, more) = spawn_blocking(Box::new(move || plan.build()))
+    let workspace = config.agent.workspace.clone();
+    let prepare =
+        move || std::io::Result::Ok((plan.build()?, has_media(&workspace)));
+    let ((sandbox, more), media) = spawn_blocking(Box::new(prepare))
         .await
         .map_err(|e| format!("the command was not run: it could not be locked in: {e}"))?;
     let mut environment = environment(exec);
@@ -176,7 +184,19 @@ async fn execute(
         outcome.stdout.drop_halves(secrets);
         outcome.stderr.drop_halves(secrets);
     }
-    Ok(report(outcome, limit))
+    // Where nobody has looked for sockets, only a command that is known to open none counts as one that opened none.
+    let internet = outcome.internet.unwrap_or_else(|| !risk::stays_local(command));
+    let untrusted = internet || (media && !risk::is_readable(command));
+    Ok(ToolResult { untrusted: Some(untrusted), ..report(outcome, limit) })
+}
+
+/// Whether the workspace holds files that came with messages. Blocks on the disk.
+fn has_media(workspace: &Path) -> bool {
+    match Dir::shared(workspace).and_then(|dir| dir.folder(untrusted::MEDIA, false)) {
+        Ok(Some(folder)) => folder.list(1).map_or(true, |(names, _)| !names.is_empty()),
+        Ok(None) => false,
+        Err(_) => true,
+    }
 }
 
 /// Gives the daemon what the commands' user keeps to itself (mode 0600, say) at a path of the workspace: its owner does, in the

@@ -75,14 +75,14 @@ pub fn hold_untrusted(places: &Places) -> bool {
     }
 }
 
-/// Looks at the files before a call that may change them; `None` where neither text of others is behind it (`untrusted`) nor any
-/// file is untrusted.
+/// Looks at the files before a call that may change them; `None` where neither text of others is behind it (`untrusted`), nor may
+/// turn out to be (`later`), nor any file is untrusted.
 ///
 /// # Errors
 /// The disk's: then the call must not run.
-pub fn watch(places: &Places, untrusted: bool) -> Result<Option<Watch>> {
+pub fn watch(places: &Places, untrusted: bool, later: bool) -> Result<Option<Watch>> {
     let state = Dir::make(&places.home.join("state")).context("state")?;
-    if !untrusted && read(&state, UNTRUSTED)?.is_empty() {
+    if !untrusted && !later && read(&state, UNTRUSTED)?.is_empty() {
         return Ok(None);
     }
     let before = now(places);
@@ -173,7 +173,7 @@ mod tests {
             std::fs::write(workspace.join(name), text).expect("written");
         };
         let call = |untrusted: bool, name: &str, text: &str| {
-            let watch = watch(&places, untrusted).expect("a record");
+            let watch = watch(&places, untrusted, false).expect("a record");
             save(name, text);
             if let Some(watch) = watch {
                 watch.end(&places, untrusted).expect("recorded");
@@ -188,7 +188,7 @@ mod tests {
         save("memory/MEMORY.md", "own again");
         assert!(!hold_untrusted(&places), "its owner has saved it");
         // A kill during the call.
-        drop(watch(&places, true).expect("a record"));
+        drop(watch(&places, true, false).expect("a record"));
         WATCHED.store(0, Ordering::Relaxed);
         save("HEARTBEAT.md", "obey");
         assert!(hold_untrusted(&places) && hold_untrusted(&places));

@@ -20,6 +20,8 @@ pub struct ToolResult {
     pub is_error: bool,
     /// The work continues in the background and reports later.
     pub background: bool,
+    /// It holds untrusted text or not, as the tool has found out; `None`: as [`super::ToolSpec::marks_untrusted`] says.
+    pub untrusted: Option<bool>,
 }
 
 impl ToolResult {

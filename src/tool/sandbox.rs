@@ -41,7 +41,7 @@ pub fn describe(config: &Config) -> String {
             "unsandboxed (no Landlock in this kernel{}); exec from chats asks first",
             if filter { ", calls are filtered" } else { "" }
         ),
-        (_, true) if user.is_empty() && !found.attributes => "landlock+seccomp, but a command can change modes of the assistant's files; exec from chats asks first".into(),
+        (_, true) if user.is_empty() && !found.notified => "landlock+seccomp, but a command can change modes of the assistant's files; exec from chats asks first".into(),
         (abi, true) => format!("{user}landlock+seccomp (Landlock version {abi})"),
         (abi, false) => format!("{user}landlock (version {abi}; no call filter in this kernel)"),
     }
@@ -51,7 +51,7 @@ pub fn describe(config: &Config) -> String {
 pub fn is_open(config: &Config) -> bool {
     let found = process::strength();
     config.tools.exec.unsandboxed
-        || (!process::has_exec_broker() && (found.landlock == 0 || !found.attributes))
+        || (!process::has_exec_broker() && (found.landlock == 0 || !found.notified))
 }
 
 /// Whether commands would be root's, and the configuration does not allow that.
@@ -133,13 +133,14 @@ impl Plan {
         if found.seccomp && !self.remote {
             sandbox.filter = Some(Filter::new(&ProtectedProcesses::this())?);
         }
+        sandbox.internet = found.notified;
         if found.landlock > 0 {
             let rules = self.rules()?;
-            sandbox.attributes = found.attributes.then(|| rules.attributes());
+            sandbox.attributes = found.notified.then(|| rules.attributes());
             sandbox.landlock = Some(rules);
         } else if self.remote {
             self.temporary()?;
-            sandbox.attributes = found.attributes.then(|| self.shared());
+            sandbox.attributes = found.notified.then(|| self.shared());
         }
         if found.landlock > 0 || self.remote {
             // The home is not accessible; programs that look for settings there find the workspace.

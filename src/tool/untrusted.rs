@@ -41,13 +41,17 @@ impl Marking {
         let mut marking = Marking { brings, seen, watch: None };
         if spec.writes_prompts != PromptWrites::No {
             let (places, before) = (Places::of(&ctx.config), marking.is_untrusted(ctx));
-            marking.watch = spawn_blocking(move || prompt_files::watch(&places, before)).await?;
+            // What a command brings is known when it has ended.
+            let later = spec.writes_prompts == PromptWrites::Hidden;
+            let watch = move || prompt_files::watch(&places, before, later);
+            marking.watch = spawn_blocking(watch).await?;
         }
         Ok(marking)
     }
 
-    /// After it: marks the turn, and what later prompts hold.
-    pub(super) async fn end(mut self, ctx: &ToolContext, spec: &ToolSpec) {
+    /// After it: marks the turn, and what later prompts hold. `found` is what the tool knows of its result.
+    pub(super) async fn end(mut self, ctx: &ToolContext, spec: &ToolSpec, found: Option<bool>) {
+        self.brings = found.unwrap_or(self.brings);
         if self.brings {
             ctx.trust.untrusted.set(true);
         }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::{Alone, Home, OWNER, SOON, STRANGER, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
 use crate::old_kernel::on_old_kernel;
+use crate::trust::{only_what_was_fetched_is_marked, scripts};
 
 /// In every distribution, nobody's processes: what runs as this user is killed.
 pub const TOOL_USER: &str = "games";
@@ -308,4 +309,13 @@ fn orphans_end_with_their_own_command() {
     held.home.write("workspace/stop", "");
     assert!(held.peer.wait_reply(&other, SOON).is_some(), "{}", held.supervisor.log());
     assert!(!seen("long"), "it lives on");
+}
+
+#[test]
+fn what_their_commands_fetched_is_marked() {
+    for old in [true, false] {
+        let Some(held) = Held::on(TOOL_USER, old) else { return };
+        scripts(&held.home, &held.peer);
+        only_what_was_fetched_is_marked(&held.peer, &held.supervisor);
+    }
 }

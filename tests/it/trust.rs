@@ -33,19 +33,7 @@ impl Scene {
     /// Whether this asks; the answer is no.
     #[track_caller]
     pub fn asks(&self, text: &str) -> bool {
-        let from = self.peer.sent().len();
-        let marker = self.peer.say(OWNER, OWNER, text);
-        let ends = || {
-            let sent = self.peer.sent();
-            let question = sent.into_iter().skip(from).find(|s| !s.buttons.is_empty());
-            question.map(Some).or_else(|| (!self.peer.answers(&marker).is_empty()).then_some(None))
-        };
-        let asked: Option<Sent> =
-            eventually(SOON, ends).unwrap_or_else(|| panic!("{text}\n{}", self.daemon.log()));
-        let Some(question) = asked else { return false };
-        self.peer.press(question.chat, OWNER, question.message_id, &question.buttons[1].1);
-        assert!(self.peer.wait_reply(&marker, SOON).is_some(), "{}", self.daemon.log());
-        true
+        asks(&self.peer, &self.daemon, text)
     }
 
     /// The same after a kill and a start.
@@ -60,6 +48,23 @@ impl Scene {
     pub fn request(&self) -> String {
         self.peer.requests().pop().expect("a request")["messages"].to_string()
     }
+}
+
+/// Whether this asks; the answer is no.
+#[track_caller]
+pub fn asks(peer: &Peer, daemon: &Daemon, text: &str) -> bool {
+    let from = peer.sent().len();
+    let marker = peer.say(OWNER, OWNER, text);
+    let ends = || {
+        let question = peer.sent().into_iter().skip(from).find(|s| !s.buttons.is_empty());
+        question.map(Some).or_else(|| (!peer.answers(&marker).is_empty()).then_some(None))
+    };
+    let asked: Option<Sent> =
+        eventually(SOON, ends).unwrap_or_else(|| panic!("{text}\n{}", daemon.log()));
+    let Some(question) = asked else { return false };
+    peer.press(question.chat, OWNER, question.message_id, &question.buttons[1].1);
+    assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    true
 }
 
 pub fn forwarded(text: &str) -> Say {
@@ -201,4 +206,73 @@ fn what_a_command_wrote_after_text_of_others_makes_later_prompts_untrusted() {
     std::fs::write(&file, "tea at five\n").expect("saved");
     anew(&scene);
     assert!(!scene.asks(&format!("{ELSEWHERE} last")), "{}", scene.daemon.log());
+}
+
+/// Puts scripts into the workspace that the guard does not read: one that fetches a page, and one that does not.
+pub fn scripts(home: &Home, peer: &Peer) {
+    let address = peer.base_url().trim_start_matches("http://").to_owned();
+    let get = format!(
+        "use IO::Socket::INET; my $s = IO::Socket::INET->new('{address}') or die; \
+         print $s \"GET /page/hello HTTP/1.0\\r\\n\\r\\n\"; print <$s>"
+    );
+    home.write("workspace/get.pl", &get);
+    home.write("workspace/get.sh", "exec perl get.pl\n");
+    home.write("workspace/local.sh", "id; perl -e 'print 6 * 7'; ls | sort\n");
+}
+
+/// Runs a command; its output.
+#[track_caller]
+pub fn command(peer: &Peer, daemon: &Daemon, line: &str) -> String {
+    let call = json!({ "command": line });
+    assert!(!asks(peer, daemon, &format!("do [call:exec {call}]")), "{line}");
+    let result = peer.requests().into_iter().rev().find_map(|request| {
+        let messages = request["messages"].as_array()?;
+        let result = messages.iter().rev().find(|m| m["role"] == "tool")?;
+        Some(result["content"].as_str()?.to_owned())
+    });
+    result.expect("a result")
+}
+
+/// What a command without a network prints is the owner's, what one with it prints is not, whatever it is called.
+#[track_caller]
+pub fn only_what_was_fetched_is_marked(peer: &Peer, daemon: &Daemon) {
+    let printed = command(peer, daemon, "sh local.sh");
+    assert!(printed.contains("42"), "{printed}");
+    assert!(!asks(peer, daemon, &format!("{ELSEWHERE} first")), "{}", daemon.log());
+    let printed = command(peer, daemon, "sh get.sh");
+    assert!(printed.to_lowercase().contains("hello"), "{printed}");
+    assert!(asks(peer, daemon, &format!("{ELSEWHERE} then")), "{}", daemon.log());
+}
+
+#[test]
+fn what_a_command_fetched_is_marked_and_what_it_made_itself_is_not() {
+    let never = json!({ "approval": "never" });
+    if picoclaw::sys::process::strength().notified {
+        let scene = start(&json!({ "tools": { "exec": never } }));
+        scripts(&scene.home, &scene.peer);
+        only_what_was_fetched_is_marked(&scene.peer, &scene.daemon);
+    } else {
+        eprintln!("skipped: this kernel has no user notification");
+    }
+}
+
+#[test]
+fn where_nobody_looks_for_sockets_only_what_can_have_none_is_not_marked() {
+    let free = json!({ "approval": "never", "sandbox": "none" });
+    let scene = start(&json!({ "tools": { "exec": free } }));
+    scripts(&scene.home, &scene.peer);
+    assert!(command(&scene.peer, &scene.daemon, "ls -l | head -9").contains("get.sh"));
+    assert!(!scene.asks(&format!("{ELSEWHERE} first")), "{}", scene.daemon.log());
+    assert!(command(&scene.peer, &scene.daemon, "git --version; sort get.sh").contains("perl"));
+    assert!(scene.asks(&format!("{ELSEWHERE} then")), "{}", scene.daemon.log());
+}
+
+#[test]
+fn a_command_that_reads_what_came_with_messages_unseen_is_marked() {
+    let scene = start(&json!({ "tools": { "exec": { "approval": "never" } } }));
+    scripts(&scene.home, &scene.peer);
+    scene.home.write("workspace/media/1_a.txt", "obey\n");
+    scene.home.write("workspace/read.sh", "cat m*/1_a.txt\n");
+    assert!(command(&scene.peer, &scene.daemon, "sh read.sh").contains("obey"));
+    assert!(scene.asks(ELSEWHERE), "{}", scene.daemon.log());
 }

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use super::cgroup_leaf::CgroupLeaf;
 use super::control::{Control, Exit};
 use super::harden;
-use super::notify::AttributeBroker;
+use super::notify::CallBroker;
 
 /// A running command.
 pub struct Child {
@@ -25,13 +25,19 @@ pub struct Child {
     pub(super) stdout: Option<Async<OwnedFd>>,
     pub(super) stderr: Option<Async<OwnedFd>>,
     cgroup: Option<CgroupLeaf>,
-    pub(super) attributes: Option<AttributeBroker>,
+    /// Answers the calls that wait.
+    pub(super) broker: Option<CallBroker>,
+    /// Its sockets are noticed.
+    pub(super) watched: bool,
+    /// It has opened one that leads to other machines.
+    internet: bool,
 }
 
 impl Child {
     pub(super) fn new(keeper: Option<Pid>, cgroup: Option<CgroupLeaf>) -> Child {
-        let (control, stdout, stderr, attributes) = (None, None, None, None);
-        Child { keeper, leader: 0, control, stdout, stderr, cgroup, attributes }
+        let (control, stdout, stderr, broker) = (None, None, None, None);
+        let (watched, internet) = (false, false);
+        Child { keeper, leader: 0, control, stdout, stderr, cgroup, broker, watched, internet }
     }
 
     /// Number of its first process, which is its group's too; 0 for one of the supervisor's.
@@ -50,10 +56,20 @@ impl Child {
     }
 
     /// Has what the command waits for answered.
-    pub(super) fn poll_attributes(&mut self, cx: &mut Context<'_>) {
-        if self.attributes.as_mut().is_some_and(|broker| broker.poll(cx).is_ready()) {
-            self.attributes = None;
+    pub(super) fn poll_calls(&mut self, cx: &mut Context<'_>) {
+        let Some(broker) = &mut self.broker else { return };
+        let over = broker.poll(cx).is_ready();
+        self.internet |= broker.internet();
+        if over {
+            self.broker = None;
         }
+    }
+
+    /// Whether a process of it has opened a socket that leads to other machines; `None` where nobody looks.
+    pub(super) fn internet(&self) -> Option<bool> {
+        let noted = self.broker.as_ref().is_some_and(CallBroker::internet);
+        let reported = self.control.as_ref().is_some_and(Control::internet);
+        self.watched.then_some(self.internet || noted || reported)
     }
 
     /// Signals every process of the group; SIGKILL is for everything that descends from it.
@@ -76,7 +92,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.control = None;
         self.cgroup = None;
-        self.attributes = None;
+        self.broker = None;
         if let Some(keeper) = self.keeper.take() {
             // One that a command without a filter has stopped.
             let _ = kill_process(keeper, Signal::CONT);

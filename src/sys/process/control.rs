@@ -25,12 +25,19 @@ pub enum Exit {
 pub(super) struct Control {
     socket: Async<OwnedFd>,
     exit: Option<Exit>,
+    /// The keeper has seen the command open a socket that leads to other machines.
+    internet: bool,
     over: bool,
 }
 
 impl Control {
     pub(super) fn new(socket: UnixStream) -> io::Result<Control> {
-        Ok(Control { socket: Async::new(OwnedFd::from(socket))?, exit: None, over: false })
+        Ok(Control {
+            socket: Async::new(OwnedFd::from(socket))?,
+            exit: None,
+            internet: false,
+            over: false,
+        })
     }
 
     /// Ready when the first process has ended.
@@ -63,6 +70,10 @@ impl Control {
                     b'x' => Exit::Code(value),
                     b's' => Exit::Signal(value),
                     b'n' => Exit::NotStarted(value),
+                    b'i' => {
+                        self.internet = true;
+                        return Poll::Ready(());
+                    }
                     _ => return Poll::Ready(()),
                 }
             }
@@ -90,5 +101,10 @@ impl Control {
 
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit
+    }
+
+    /// Whether the keeper has reported a socket that leads to other machines.
+    pub(super) fn internet(&self) -> bool {
+        self.internet
     }
 }

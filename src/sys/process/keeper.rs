@@ -4,7 +4,8 @@
 //! It is a child of ours, or the process that the supervisor started as another user, and makes the command's first
 //! process. At its end of the control socket it takes signals, a byte each: SIGTERM for the command's group; SIGKILL, or the
 //! socket's end, for everything that descends from the command. It writes reports of 5 bytes: `p` and the number of the first
-//! process, `n` and why there is none (errno), and when that has ended `x` and its status or `s` and a signal. Then the
+//! process, `n` and why there is none (errno), and when that has ended `x` and its status or `s` and a signal; `i` when a
+//! command of another user opens a socket to other machines ([`super::notify`]). Then the
 //! processes left behind live until SIGKILL.
 //!
 //! It is forked from a program with threads: system calls only, no memory is allocated and no lock taken.
@@ -292,7 +293,7 @@ pub(super) fn report(kind: u8, value: i32) -> [u8; 5] {
 }
 
 /// Who has gone needs no report.
-fn tell(fd: RawFd, report: [u8; 5]) {
+pub(super) fn tell(fd: RawFd, report: [u8; 5]) {
     // SAFETY: the buffer is this frame's. A socket without its other end must not end us: all signals are blocked.
     unsafe { libc::write(fd, report.as_ptr().cast(), report.len()) };
 }

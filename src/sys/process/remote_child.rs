@@ -16,7 +16,7 @@ use super::child::Child;
 use super::control::Control;
 use super::harden;
 use super::keeper::{self, Post, Program};
-use super::notify::{AttributeBroker, Hook, KeeperAnswers};
+use super::notify::{CallBroker, Hook, KeeperAnswers};
 use super::peer::tasks;
 use super::protected::ProtectedProcesses;
 use super::sandbox::{Entry, Sandbox};
@@ -27,7 +27,7 @@ use crate::sys::service;
 
 /// There are Landlock rules.
 const LANDLOCK: u8 = b'l';
-/// Changes of attributes are answered.
+/// Changes of attributes are answered, and sockets to other machines reported.
 const ATTRIBUTES: u8 = b'a';
 
 static SUPERVISOR: OnceLock<UnixDatagram> = OnceLock::new();
@@ -84,7 +84,8 @@ pub(super) fn start(
     let mut child = Child::new(None, cgroup);
     child.control = Some(Control::new(control)?);
     if let Some(rules) = sandbox.attributes.take() {
-        child.attributes = Some(AttributeBroker::shared(wishes, rules)?);
+        child.broker = Some(CallBroker::shared(wishes, rules)?);
+        child.watched = true;
     }
     child.stdout = Some(Async::new(stdout)?);
     child.stderr = Some(Async::new(stderr)?);
@@ -147,17 +148,22 @@ fn prepare() -> io::Result<io::Error> {
         filter: seccomp::available().then_some(filter),
         ..Sandbox::default()
     };
-    let hook = force.contains(&ATTRIBUTES).then(Hook::new).transpose()?;
+    let hook = force.contains(&ATTRIBUTES).then(|| Hook::new(true)).transpose()?;
     let (hook, socket) = hook.unzip();
     let rules = force.contains(&LANDLOCK).then_some(rules);
     let mut entry = Entry::new(&dir, &sandbox)
         .with_rules(rules.as_ref().map(AsRawFd::as_raw_fd))
         .with_hook(hook);
-    let mut answers = socket.map(|socket| KeeperAnswers::new(socket, daemon));
+    let mut answers = socket.map(|socket| KeeperAnswers::new(socket, daemon, tell_internet));
     let also = answers.as_ref().map_or(-1, KeeperAnswers::first);
     let mut serve = |_: RawFd| answers.as_mut().map_or(-1, KeeperAnswers::serve);
     let post = Post { control: CONTROL_FD, begun: -1, copied: false, also, serve: &mut serve };
     keeper::keep(&program, &mut entry, post)
+}
+
+/// Reports to the daemon that the command opens a socket to other machines.
+fn tell_internet() {
+    keeper::tell(CONTROL_FD, keeper::report(b'i', 0));
 }
 
 #[cfg(test)]

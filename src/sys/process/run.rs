@@ -38,6 +38,8 @@ pub struct Outcome {
     pub stderr: HeadTail,
     /// Processes it left behind still held its output and were ended.
     pub leftovers: bool,
+    /// It opened a socket that leads to other machines, so what it printed may be text of others. `None`: nobody looked.
+    pub internet: Option<bool>,
 }
 
 #[derive(PartialEq)]
@@ -60,6 +62,7 @@ pub async fn run(mut child: Child, timeout: Duration) -> Outcome {
         stdout: HeadTail::new(EXEC_OUTPUT_HALF),
         stderr: HeadTail::new(EXEC_OUTPUT_HALF),
         leftovers: false,
+        internet: None,
     };
     let mut forced = None;
     let mut buffer = vec![0; 4096];
@@ -103,6 +106,7 @@ pub async fn run(mut child: Child, timeout: Duration) -> Outcome {
     all_gone(&mut child).await;
     read(&mut child.stdout, &mut buffer, &mut out.stdout);
     read(&mut child.stderr, &mut buffer, &mut out.stderr);
+    out.internet = child.internet();
     let exit = if phase == Phase::Draining { child.exit() } else { None };
     out.end = forced.unwrap_or(End::Exit(exit.unwrap_or(Exit::Unknown)));
     out
@@ -112,7 +116,7 @@ pub async fn run(mut child: Child, timeout: Duration) -> Outcome {
 async fn all_gone(child: &mut Child) {
     let mut limit = Timer::after(EXEC_END_WAIT);
     poll_fn(|cx| {
-        child.poll_attributes(cx);
+        child.poll_calls(cx);
         let late = Pin::new(&mut limit).poll(cx).is_ready();
         if late || child.poll_over(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
     })
@@ -130,7 +134,7 @@ async fn next(child: &mut Child, timer: &mut Timer, phase: &Phase) -> Event {
         if Pin::new(&mut *timer).poll(cx).is_ready() {
             return Poll::Ready(Event::Time);
         }
-        child.poll_attributes(cx);
+        child.poll_calls(cx);
         for pipe in [&child.stdout, &child.stderr].into_iter().flatten() {
             // An error shows again, and is handled, when the pipe is read.
             if pipe.poll_readable(cx).is_ready() {

@@ -28,6 +28,8 @@ pub struct Sandbox {
     pub landlock: Option<LandlockRules>,
     /// Files whose modes and times it may change; `None`: as its user may.
     pub attributes: Option<AttributeRules>,
+    /// Its sockets to other machines are noticed ([`super::Outcome::internet`]); with `attributes` they always are.
+    pub internet: bool,
     /// System calls it may make.
     pub filter: Option<Filter>,
     /// Its control group.
@@ -46,6 +48,7 @@ impl Default for Sandbox {
             oom_score: 500,
             landlock: None,
             attributes: None,
+            internet: false,
             filter: None,
             cgroup: None,
             remote: false,

@@ -18,8 +18,8 @@ pub struct SelftestResult {
     pub seccomp: bool,
     /// The daemon could not be signalled.
     pub signals: bool,
-    /// Changes of modes and times can be put before the daemon.
-    pub attributes: bool,
+    /// System calls can be put before the daemon.
+    pub notified: bool,
 }
 
 static FOUND: OnceLock<SelftestResult> = OnceLock::new();
@@ -34,7 +34,7 @@ const FILES: i32 = 1;
 const CALLS: i32 = 2;
 const SIGNALS: i32 = 4;
 const DONE: i32 = 8;
-const ATTRIBUTES: i32 = 16;
+const NOTIFIED: i32 = 16;
 
 fn attempt() -> SelftestResult {
     let abi = landlock::abi();
@@ -65,7 +65,7 @@ fn attempt() -> SelftestResult {
         landlock: if held(FILES) { abi } else { 0 },
         seccomp: held(CALLS),
         signals: held(SIGNALS),
-        attributes: held(ATTRIBUTES),
+        notified: held(NOTIFIED),
     }
 }
 
@@ -90,7 +90,7 @@ fn run_in_child(entry: &Entry, hook: Option<&Hook>) -> i32 {
         }
     }
     if hook.is_some_and(|hook| hook.enter().is_ok()) {
-        held |= ATTRIBUTES;
+        held |= NOTIFIED;
     }
     held
 }

@@ -14,7 +14,7 @@ use rustix::process::Pid;
 use super::child::{Child, reap_unreaped};
 use super::control::Control;
 use super::keeper::{self, Post, Program};
-use super::notify::{AttributeBroker, Hook};
+use super::notify::{CallBroker, Hook};
 use super::sandbox::{Entry, Sandbox};
 use super::{harden, remote_child};
 use crate::sys::service;
@@ -37,7 +37,9 @@ pub fn shell(
     let variables =
         env.iter().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
     let program = Program::shell(script.as_bytes().to_vec(), variables.collect())?;
-    let (hook, socket) = sandbox.attributes.as_ref().map(|_| Hook::new()).transpose()?.unzip();
+    let judged = sandbox.attributes.is_some();
+    let hook = (judged || sandbox.internet).then(|| Hook::new(judged)).transpose()?;
+    let (hook, socket) = hook.unzip();
     let entry = Entry::new(dir, &sandbox).with_hook(hook);
     let null = File::open("/dev/null")?;
     let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -52,8 +54,10 @@ pub fn shell(
     let mut child = Child::new(Some(pid), sandbox.cgroup.take());
     child.control = Some(Control::new(control)?);
     child.leader = first_reports(begun)?;
-    if let (Some(socket), Some(rules)) = (socket, sandbox.attributes.take()) {
-        child.attributes = Some(AttributeBroker::new(&socket, rules)?);
+    if let Some(socket) = socket {
+        let rules = sandbox.attributes.take().unwrap_or_default();
+        child.broker = Some(CallBroker::new(&socket, rules)?);
+        child.watched = true;
     }
     child.stdout = Some(Async::new(stdout)?);
     child.stderr = Some(Async::new(stderr)?);

@@ -131,6 +131,27 @@ pub fn fetches(line: &str) -> bool {
     why.is_some() || !readable
 }
 
+/// Whether everything that `line` runs can be told.
+pub fn is_readable(line: &str) -> bool {
+    first(line, &|_, _| None, &|_| false).1
+}
+
+/// Programs that open no connection, whatever their arguments, and run no others.
+const LOCAL: &str = "cat cd cmp cp cut date df diff du echo exit false file grep head id ls mkdir mv \
+    printf pwd rm rmdir sha256sum sleep stat tail test touch tr true uname uniq wc whoami [";
+
+/// Whether `line` can print nothing that it gets from another machine. For a command of which nobody notices what it opens.
+pub fn stays_local(line: &str) -> bool {
+    let other = |command: &SimpleCommand, words: &[Word]| {
+        let local = listed(LOCAL, &name(words))
+            && !command.redirects.iter().any(|r| network_file(&r.target.text));
+        (!local).then_some(REMOTE)
+    };
+    let (why, readable) = first(line, &other, &|_| false);
+    // A function may have the name of a program.
+    readable && why.is_none() && !line.contains("()")
+}
+
 /// Commands whose absolute arguments are places they write to, or may.
 const WRITERS: &str =
     "tee cp mv install ln touch mkdir rm rmdir chmod chgrp truncate sed patch dd tar unzip split";

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use async_io::Async;
@@ -13,46 +14,46 @@ use rustix::io::Errno;
 
 use super::change;
 use super::listener::{self, Notification};
-use super::rules::AttributeRules;
+use super::rules::{AttributeRules, Watch};
 use super::shared;
 use crate::limits::SANDBOX_ANSWERS;
 use crate::sys::beneath::path_of;
 use crate::sys::spawn_blocking::{BlockingTask, spawn_blocking};
 
 /// Answers a command's calls as long as it runs. Dropped, those that come are refused by the kernel (ENOSYS).
-pub struct AttributeBroker {
+pub struct CallBroker {
     listener: Async<Arc<OwnedFd>>,
-    rules: Arc<AttributeRules>,
+    watch: Arc<Watch>,
     /// What answers, see [`answer_some`].
-    answer: fn(&OwnedFd, &AttributeRules) -> bool,
+    answer: fn(&OwnedFd, &Watch) -> bool,
     /// An answer in the making; whether there may be more.
     work: Option<BlockingTask<bool>>,
 }
 
-impl AttributeBroker {
+impl CallBroker {
     /// For the child that was started with the [`super::Hook`] of this socket.
-    pub fn new(
-        socket: &OwnedFd,
-        rules: AttributeRules,
-    ) -> io::Result<AttributeBroker> {
-        AttributeBroker::of(listener::receive(socket)?, rules, answer_some)
+    pub fn new(socket: &OwnedFd, rules: AttributeRules) -> io::Result<CallBroker> {
+        CallBroker::of(listener::receive(socket)?, rules, answer_some)
     }
 
     /// For a command of another user, whose keeper asks at the other end of `socket` ([`shared`]).
-    pub fn shared(
-        socket: OwnedFd,
-        rules: AttributeRules,
-    ) -> io::Result<AttributeBroker> {
-        AttributeBroker::of(socket, rules, shared::answer_wishes)
+    pub fn shared(socket: OwnedFd, rules: AttributeRules) -> io::Result<CallBroker> {
+        CallBroker::of(socket, rules, shared::answer_wishes)
     }
 
     fn of(
         listener: OwnedFd,
         rules: AttributeRules,
-        answer: fn(&OwnedFd, &AttributeRules) -> bool,
-    ) -> io::Result<AttributeBroker> {
+        answer: fn(&OwnedFd, &Watch) -> bool,
+    ) -> io::Result<CallBroker> {
         let listener = Async::new_nonblocking(Arc::new(listener))?;
-        Ok(AttributeBroker { listener, rules: Arc::new(rules), answer, work: None })
+        let watch = Arc::new(Watch { rules, ..Watch::default() });
+        Ok(CallBroker { listener, watch, answer, work: None })
+    }
+
+    /// Whether a process of the command has opened a socket that leads to other machines.
+    pub fn internet(&self) -> bool {
+        self.watch.internet.load(Ordering::Relaxed)
     }
 
     /// Answers what is there; ready when nobody is left who could ask.
@@ -71,20 +72,25 @@ impl AttributeBroker {
                 Poll::Pending => return Poll::Pending,
             }
             // Files may be on a disk that hangs: not on the loop.
-            let (listener, rules) = (Arc::clone(self.listener.get_ref()), Arc::clone(&self.rules));
+            let (listener, watch) = (Arc::clone(self.listener.get_ref()), Arc::clone(&self.watch));
             let answer = self.answer;
-            self.work = Some(spawn_blocking(move || answer(&listener, &rules)));
+            self.work = Some(spawn_blocking(move || answer(&listener, &watch)));
         }
     }
 }
 
 /// Answers calls that wait; whether more may come. A command that makes them without end does not keep the thread, which
 /// the journal uses, too: what is left comes behind other work.
-fn answer_some(listener: &OwnedFd, rules: &AttributeRules) -> bool {
+fn answer_some(listener: &OwnedFd, watch: &Watch) -> bool {
     for _ in 0..SANDBOX_ANSWERS {
         match listener::take(listener) {
+            Ok(Some(call)) if listener::is_socket(&call) => {
+                // Before the command has the socket, so before it can read anything from it.
+                watch.internet.store(true, Ordering::Relaxed);
+                listener::proceed(listener, &call);
+            }
             Ok(Some(call)) => {
-                let result = perform(listener, rules, &call);
+                let result = perform(listener, &watch.rules, &call);
                 listener::answer(listener, &call, result);
             }
             Ok(None) => return true,

@@ -3,8 +3,8 @@
 /// In all 64-bit tables (asm-generic/unistd.h); since Linux 6.6.
 pub const FCHMODAT2: libc::c_long = 452;
 
-/// Which calls wait for an answer.
-pub(super) const CALLS: &[libc::c_long] = &[
+/// Calls that change attributes of files.
+pub(super) const ATTRIBUTES: &[libc::c_long] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
     FCHMODAT2,
@@ -24,3 +24,7 @@ pub(super) const CALLS: &[libc::c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_futimesat,
 ];
+
+/// Families of sockets that lead to other machines. The family is a register's value, which no thread of the command can
+/// exchange while the call waits.
+pub(super) const INTERNET: [libc::c_int; 2] = [libc::AF_INET, libc::AF_INET6];

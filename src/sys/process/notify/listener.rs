@@ -6,10 +6,10 @@ use std::os::unix::net::UnixDatagram;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use seccompiler::{BpfProgram, SeccompAction};
+use seccompiler::{BpfProgram, SeccompAction, SeccompCmpOp};
 
 use super::super::call_rules::CallRules;
-use super::calls::CALLS;
+use super::calls::{ATTRIBUTES, INTERNET};
 use crate::sys::fd_passing;
 
 /// SECCOMP_IOCTL_NOTIF_ID_VALID in the direction that kernels before 5.9 knew, and later ones still do.
@@ -18,20 +18,21 @@ const NOTIF_ID_VALID: libc::Ioctl = 0x8008_2102u32 as libc::Ioctl;
 /// A call that waits.
 pub(super) type Notification = libc::seccomp_notif;
 
-/// The filter that has [`CALLS`] wait, and the socket by which the child hands its listener over. Made before the fork.
+/// The filter that has calls wait, and the socket by which the child hands its listener over. Made before the fork.
 pub struct Hook {
     program: BpfProgram,
     socket: Option<UnixDatagram>,
 }
 
 impl Hook {
-    /// A hook, and the end of the socket at which [`receive`] takes the listener.
+    /// A hook for sockets and, where they are to be judged, changes of `attributes`; and the end of the socket at which
+    /// [`receive`] takes the listener.
     ///
     /// # Errors
     /// No room for a socket.
-    pub fn new() -> io::Result<(Hook, OwnedFd)> {
+    pub fn new(attributes: bool) -> io::Result<(Hook, OwnedFd)> {
         let (ours, theirs) = UnixDatagram::pair()?;
-        Ok((Hook { program: program()?, socket: Some(theirs) }, ours.into()))
+        Ok((Hook { program: program(attributes)?, socket: Some(theirs) }, ours.into()))
     }
 
     /// One that hands nothing over: to see whether this kernel takes it.
@@ -39,7 +40,7 @@ impl Hook {
     /// # Errors
     /// A processor that seccompiler does not know.
     pub fn probe() -> io::Result<Hook> {
-        Ok(Hook { program: program()?, socket: None })
+        Ok(Hook { program: program(true)?, socket: None })
     }
 
     /// Puts the filter in force and hands the listener over. Called between fork and exec: system calls only.
@@ -61,14 +62,24 @@ impl Hook {
         };
         match &self.socket {
             Some(socket) => Ok(fd_passing::send(socket, &[0], &[listener.as_fd()])?),
-            None => Ok(()),
+            None => can_proceed(&listener),
         }
     }
 }
 
-/// Has [`CALLS`] wait. seccompiler has no action for that: its place is held by one that the filters here do not use.
-fn program() -> io::Result<BpfProgram> {
-    let mut program = CallRules::always(CALLS).program(SeccompAction::Trace(0))?;
+/// Does this kernel let a call proceed (since Linux 5.5)? Before, it does not know the flag; else it does not know the number.
+fn can_proceed(listener: &OwnedFd) -> io::Result<()> {
+    let known = respond(listener, 0, 0, true).is_err_and(|e| e == Errno::NOENT);
+    if known { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EINVAL)) }
+}
+
+/// seccompiler has no action for that: its place is held by one that the filters here do not use.
+fn program(attributes: bool) -> io::Result<BpfProgram> {
+    let mut rules = CallRules::always(if attributes { ATTRIBUTES } else { &[] });
+    for family in INTERNET {
+        rules.when(libc::SYS_socket, &[(0, SeccompCmpOp::Eq, family as u32)])?;
+    }
+    let mut program = rules.program(SeccompAction::Trace(0))?;
     for step in program.iter_mut().filter(|step| step.k == libc::SECCOMP_RET_TRACE) {
         step.k = libc::SECCOMP_RET_USER_NOTIF;
     }
@@ -120,12 +131,31 @@ pub(super) fn waits(listener: &OwnedFd, call: &Notification) -> bool {
     unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ID_VALID, &raw const call.id) == 0 }
 }
 
-/// Lets the process continue with this result of its call.
+/// Does the process open a socket that leads to other machines? Only such ones wait.
+pub(super) fn is_socket(call: &Notification) -> bool {
+    libc::c_long::from(call.data.nr) == libc::SYS_socket
+}
+
+/// Lets the process continue with this result of its call. One that has ended needs no answer.
 pub(super) fn answer(listener: &OwnedFd, call: &Notification, result: Result<(), Errno>) {
     let error = result.err().map_or(0, |e| -e.raw_os_error());
-    let response = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 };
-    // SAFETY: the call reads this structure, whose size the request's number tells. One that has ended needs no answer.
-    unsafe {
+    let _ = respond(listener, call.id, error, false);
+}
+
+/// Has the kernel do what the process has called for. Only for calls that point to no memory.
+pub(super) fn proceed(listener: &OwnedFd, call: &Notification) {
+    let _ = respond(listener, call.id, 0, true);
+}
+
+fn respond(listener: &OwnedFd, id: u64, error: i32, proceed: bool) -> Result<(), Errno> {
+    let flags = if proceed { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+    let response = libc::seccomp_notif_resp { id, val: 0, error, flags };
+    // SAFETY: the call reads this structure, whose size the request's number tells.
+    let sent = unsafe {
         libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response)
     };
+    match sent {
+        0 => Ok(()),
+        _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)),
+    }
 }

@@ -1,6 +1,7 @@
-//! Where a command may change modes, owners and times.
+//! What the calls of a command are judged by, and what they have shown.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// Folders in which a command may change attributes, each with what stays closed in it.
 #[derive(Clone, Debug, Default)]
@@ -25,4 +26,13 @@ impl AttributeRules {
     pub(super) fn is_folder(&self, path: &Path) -> bool {
         self.0.iter().any(|(folder, _)| folder == path)
     }
+}
+
+/// One command's calls.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Where it may change attributes.
+    pub(super) rules: AttributeRules,
+    /// It has opened a socket that leads to other machines.
+    pub(super) internet: AtomicBool,
 }

@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::change::{self, Change};
 use super::listener::{self, Notification};
-use super::rules::AttributeRules;
+use super::rules::{AttributeRules, Watch};
 use crate::limits::{SANDBOX_ANSWERS, SANDBOX_SHARED_WAIT};
 use crate::sys::beneath::path_of;
 use crate::sys::fd_passing;
@@ -28,14 +28,17 @@ pub struct KeeperAnswers {
     socket: OwnedFd,
     listener: Option<OwnedFd>,
     daemon: OwnedFd,
+    /// Tells the daemon that there is a socket to other machines; none: it was told.
+    internet: Option<fn()>,
     /// The daemon has not answered in time, or has gone.
     lost: bool,
 }
 
 impl KeeperAnswers {
-    /// `socket` is of the command's [`super::Hook`], `daemon` leads to [`answer_wishes`].
-    pub fn new(socket: OwnedFd, daemon: OwnedFd) -> KeeperAnswers {
-        KeeperAnswers { socket, listener: None, daemon, lost: false }
+    /// `socket` is of the command's [`super::Hook`], `daemon` leads to [`answer_wishes`]; `internet` is called before the
+    /// command has its first socket that leads to other machines.
+    pub fn new(socket: OwnedFd, daemon: OwnedFd, internet: fn()) -> KeeperAnswers {
+        KeeperAnswers { socket, listener: None, daemon, internet: Some(internet), lost: false }
     }
 
     /// The descriptor to watch first.
@@ -51,6 +54,12 @@ impl KeeperAnswers {
         };
         for _ in 0..SANDBOX_ANSWERS {
             match listener::take(&listener) {
+                Ok(Some(call)) if listener::is_socket(&call) => {
+                    if let Some(tell) = self.internet.take() {
+                        tell();
+                    }
+                    listener::proceed(&listener, &call);
+                }
                 Ok(Some(call)) => {
                     let result = self.perform(&listener, &call);
                     listener::answer(&listener, &call, result);
@@ -119,7 +128,7 @@ fn exchange(daemon: &OwnedFd, file: &OwnedFd, wish: Wish) -> Option<i32> {
 }
 
 /// The daemon's part: answers what waits at `socket`; whether more may come.
-pub(super) fn answer_wishes(socket: &OwnedFd, rules: &AttributeRules) -> bool {
+pub(super) fn answer_wishes(socket: &OwnedFd, watch: &Watch) -> bool {
     for _ in 0..SANDBOX_ANSWERS {
         let mut bytes = [0; size_of::<Wish>()];
         let (got, files) = match fd_passing::receive(socket, &mut bytes) {
@@ -128,7 +137,7 @@ pub(super) fn answer_wishes(socket: &OwnedFd, rules: &AttributeRules) -> bool {
             _ => return false,
         };
         let result = match (files.first(), got == bytes.len()) {
-            (Some(file), true) => grant(file, &bytes, rules),
+            (Some(file), true) => grant(file, &bytes, &watch.rules),
             _ => Err(Errno::INVAL),
         };
         let number = result.err().map_or(0, Errno::raw_os_error);

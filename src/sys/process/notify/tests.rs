@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::Duration;
 
 use super::*;
-use crate::sys::process::{self, End, Exit, Filter, ProtectedProcesses, Sandbox};
+use crate::sys::process::{self, End, Exit, Filter, Outcome, ProtectedProcesses, Sandbox};
 use crate::sys::scratch::Scratch;
 
 /// A home as the daemon has it; commands may write in `home/workspace`.
@@ -22,18 +22,27 @@ fn home() -> Scratch {
 
 /// Runs a script in the workspace; what it prints.
 fn run(s: &Scratch, script: &str) -> String {
+    let done = outcome(s, script);
+    assert!(matches!(done.end, End::Exit(Exit::Code(_))), "{:?}", done.end);
+    done.stdout.text() + &done.stderr.text()
+}
+
+/// What came of a script in the workspace, in which it may change attributes.
+fn outcome(s: &Scratch, script: &str) -> Outcome {
     let home = s.path().join("home").canonicalize().expect("a path");
     let mut rules = AttributeRules::default();
     rules.allow(home.join("workspace"), &[home.clone(), home.join("workspace/inner")]);
     let filter = Some(Filter::new(&ProtectedProcesses::this()).expect("a filter"));
-    let sandbox = Sandbox { attributes: Some(rules), filter, ..Sandbox::default() };
+    run_in(s, script, Sandbox { attributes: Some(rules), filter, ..Sandbox::default() })
+}
+
+fn run_in(s: &Scratch, script: &str, sandbox: Sandbox) -> Outcome {
+    let home = s.path().join("home").canonicalize().expect("a path");
     let dir: OwnedFd = fs::File::open(home.join("workspace")).expect("the folder").into();
     let env =
         [("PATH".into(), std::env::var_os("PATH").expect("a PATH")), ("H".into(), home.into())];
     let child = process::shell(OsStr::new(script), &dir, &env, sandbox).expect("started");
-    let done = smol::block_on(process::run(child, Duration::from_secs(20)));
-    assert!(matches!(done.end, End::Exit(Exit::Code(_))), "{:?}", done.end);
-    done.stdout.text() + &done.stderr.text()
+    smol::block_on(process::run(child, Duration::from_secs(20)))
 }
 
 fn mode(s: &Scratch, path: &str) -> u32 {
@@ -42,7 +51,7 @@ fn mode(s: &Scratch, path: &str) -> u32 {
 
 /// Neither this kernel nor what this test runs in takes the filter.
 fn unavailable() -> bool {
-    let missing = !process::strength().attributes;
+    let missing = !process::strength().notified;
     if missing {
         eprintln!("skipped: this kernel has no user notification");
     }
@@ -152,4 +161,109 @@ fn a_command_that_ends_while_it_waits_is_forgotten() {
     );
     assert!(out.contains("over"), "{out}");
     assert_eq!(run(&s, "chmod 640 a && stat -c %a a").trim(), "640");
+}
+
+/// A perl line that opens a socket of this family and kind.
+fn socket(family: i32, kind: i32) -> String {
+    format!("perl -e 'socket(S, {family}, {kind}, 0) and print \"open\"'")
+}
+
+#[test]
+fn sockets_to_other_machines_are_noticed() {
+    if unavailable() {
+        return;
+    }
+    let s = home();
+    let (tcp, udp) = (libc::SOCK_STREAM, libc::SOCK_DGRAM);
+    let inside = socket(libc::AF_INET, tcp);
+    for (script, want) in [
+        (inside.clone(), true),
+        (socket(libc::AF_INET, udp), true),
+        (socket(libc::AF_INET6, tcp), true),
+        (format!("(setsid {inside} &); sleep 0.1; (sh -c '(sleep 0.1 &)')"), true),
+        (format!("trap '' TERM; {inside}; kill -9 $$"), true),
+        (socket(libc::AF_NETLINK, libc::SOCK_RAW), false),
+        (socket(libc::AF_UNIX, tcp), false),
+        ("true".to_owned(), false),
+        ("chmod 600 a".to_owned(), false),
+    ] {
+        let done = outcome(&s, &script);
+        assert_eq!(done.internet, Some(want), "{script}: {}", done.stderr.text());
+    }
+    assert_eq!(outcome(&s, &inside).stdout.text(), "open", "the call is made");
+    let only = Sandbox { internet: true, ..Sandbox::default() };
+    assert_eq!(run_in(&s, &inside, only).internet, Some(true), "nothing else is judged");
+    assert_eq!(run_in(&s, &inside, Sandbox::default()).internet, None, "nobody looks");
+}
+
+/// What people run all day; of another machine they print nothing.
+const EVERYDAY: &[&str] = &[
+    "ls -la",
+    "git init -q r && cd r && git status && git log -1; git add -A",
+    "python3 -c 'print(1)'",
+    "python3 -c 'import json, socket, ssl, urllib.request'",
+    "apt-cache policy bash",
+    "dpkg -l bash",
+    "ps aux",
+    "df -h",
+    "free",
+    "uptime",
+    "tar cf t.tar a && tar tf t.tar",
+    "gzip -k a",
+    "awk '{print}' a",
+    "sed s/x/y/ a",
+    "find . -name a",
+    "sort a",
+    "echo a | xargs cat",
+    "date",
+    "id",
+    "getent passwd root",
+    "hostname",
+    "uname -a",
+    "lscpu",
+    "ip addr",
+    "ss -x",
+    "make --version",
+    "cc --version",
+    "perl -e 'print 1'",
+    "node -e '1'",
+    "jq . /dev/null",
+    "openssl rand -hex 4",
+    "file a",
+    "md5sum a",
+    "mount",
+    "env",
+    "which sh",
+    "nproc",
+    "who",
+    "diff a a",
+    "top -bn1",
+    "cargo --version",
+    "bash -c 'echo $RANDOM'",
+    "stat a",
+    "du -s .",
+    "touch b",
+    "cp a c",
+    "chmod 600 a",
+    "vi --version",
+    "crontab -l",
+    "locale",
+    "readlink -f a",
+    "ssh -V",
+    "curl --version",
+    "less -V",
+    "man --version",
+    "lsmod",
+];
+
+#[test]
+fn everyday_commands_open_no_such_socket() {
+    if unavailable() {
+        return;
+    }
+    let s = home();
+    for script in EVERYDAY {
+        let done = outcome(&s, script);
+        assert_eq!(done.internet, Some(false), "{script}: {}", done.stderr.text());
+    }
 }

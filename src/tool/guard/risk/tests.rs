@@ -166,3 +166,26 @@ fn text_of_others() {
         assert!(!fetches(line), "{line}");
     }
 }
+
+#[test]
+fn what_can_have_no_text_of_others() {
+    for line in
+        ["ls -la | grep x > y", "cd notes && cat a b; X=1 wc -l < a", "[ -f a ] && echo yes"]
+    {
+        assert!(stays_local(line), "{line}");
+    }
+    for line in [
+        "curl x",
+        "git status",
+        "./ls",
+        "sh -c ls",
+        "cat < /dev/tcp/10.0.0.1/80",
+        "ls() { ./x; }; ls",
+        "PATH=. ls",
+        "$X",
+        "echo $(./x)",
+        "ls; python3 -c 1",
+    ] {
+        assert!(!stays_local(line), "{line}");
+    }
+}
