@@ -213,7 +213,8 @@ pub fn scripts(home: &Home, peer: &Peer) {
     let address = peer.base_url().trim_start_matches("http://").to_owned();
     let get = format!(
         "use IO::Socket::INET; my $s = IO::Socket::INET->new('{address}') or die; \
-         print $s \"GET /page/hello HTTP/1.0\\r\\n\\r\\n\"; print <$s>"
+         print $s \"GET /page/hello HTTP/1.1\\r\\nHost: {address}\\r\\nConnection: close\\r\\n\\r\\n\"; \
+         while (<$s>) {{ print; last if /stress/ }}"
     );
     home.write("workspace/get.pl", &get);
     home.write("workspace/get.sh", "exec perl get.pl\n");
