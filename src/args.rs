@@ -160,32 +160,32 @@ pub struct CronAdd {
     #[argh(option, short = 'n')]
     pub name: String,
     /// text to send (with -d), or the assistant's task; needed unless there is a --command
-    #[argh(option, short = 'm', default = "String::new()")]
-    pub message: String,
+    #[argh(option, short = 'm')]
+    pub message: Option<String>,
     /// once: "in 2h", "18:30", "tomorrow 9:00", "monday 9:00", "2026-12-01 09:00"
-    #[argh(option, default = "String::new()")]
-    pub at: String,
+    #[argh(option)]
+    pub at: Option<String>,
     /// again and again, so far apart: 90 (seconds), 5m, 1h30m
-    #[argh(option, short = 'e', default = "String::new()")]
-    pub every: String,
+    #[argh(option, short = 'e')]
+    pub every: Option<String>,
     /// expression: minute hour day month weekday
-    #[argh(option, short = 'c', default = "String::new()")]
-    pub cron: String,
+    #[argh(option, short = 'c')]
+    pub cron: Option<String>,
     /// time zone of --cron and --at, e.g. Europe/Berlin
-    #[argh(option, default = "String::new()")]
-    pub tz: String,
+    #[argh(option)]
+    pub tz: Option<String>,
     /// shell command to run instead, in the sandbox; by giving it here you approve it
-    #[argh(option, default = "String::new()")]
-    pub command: String,
+    #[argh(option)]
+    pub command: Option<String>,
     /// send the message as it is, without the model
     #[argh(switch, short = 'd')]
     pub deliver: bool,
     /// chat for the answer; without it the one that wrote last
-    #[argh(option, default = "String::new()")]
-    pub to: String,
+    #[argh(option)]
+    pub to: Option<String>,
     /// channel of that chat; without it the only one that is enabled
-    #[argh(option, default = "String::new()")]
-    pub channel: String,
+    #[argh(option)]
+    pub channel: Option<String>,
 }
 
 /// Remove a job.

@@ -63,6 +63,8 @@ pub struct GatewayReport {
     pub pid: u32,
     /// Seconds since the start.
     pub uptime: u64,
+    /// Seconds since the last reload, at least 1; 0 for none.
+    pub reloaded: u64,
     /// Version and build.
     pub version: String,
     /// `on`, or why not.
@@ -112,7 +114,7 @@ impl ControlReply {
 
 impl GatewayReport {
     /// See [`crate::proto::binschema`].
-    pub const SHAPE: &str = "dqssssqqqqqqqqq[S][T]s[s][s]s[s]";
+    pub const SHAPE: &str = "dqqssssqqqqqqqqq[S][T]s[s][s]s[s]";
 }
 
 /// How the state of a channel begins that receives; details may follow.

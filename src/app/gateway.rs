@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smol::LocalExecutor;
 
 use super::assistant::Assistant;
 use super::cron::Scheduler;
-use super::home::Home;
+use super::home::{self, Home};
+use super::life::{Counters, Life};
 use super::outbox::Outbox;
 use super::status::{ConfigState, Status};
 use super::tasks::Tasks;
@@ -42,7 +43,8 @@ pub struct GatewayOptions {
 /// What made the gateway stop.
 enum Stop {
     Terminated,
-    Reload,
+    /// With what the next image is told.
+    Reload(String),
 }
 
 /// Runs the daemon until a signal ends it.
@@ -50,23 +52,24 @@ enum Stop {
 /// # Errors
 /// What keeps it from starting: another instance, no home, no usable model, a port that is taken.
 pub fn run(options: GatewayOptions) -> Result<ExitCode> {
-    let started = Instant::now();
+    let life = Life::begin();
     crate::sys::crash::install()?;
     crate::sys::process::harden();
     crate::sys::process::adopt();
     let home = Home::lock(&options.config.home)?;
+    home::close(&options.config.home);
     crate::tool::sandbox::sweep(&options.config.home);
     install::recover(&options.config);
     crate::tool::workspace_group::prepare(&options.config);
     let executor = Rc::new(LocalExecutor::new());
-    let gateway = Gateway::build(options, started)?;
+    let gateway = Gateway::build(options, life)?;
     let stop = async_io::block_on(executor.run(gateway.run(executor.clone())))?;
     drop(gateway);
     drop(home);
     match stop {
         Stop::Terminated => Ok(ExitCode::SUCCESS),
         // A fresh image of the same program reads everything anew and starts with a clean heap.
-        Stop::Reload => Err(crate::sys::process_image::restart()),
+        Stop::Reload(life) => Err(crate::sys::process_image::restart(&life)),
     }
 }
 
@@ -74,7 +77,7 @@ pub fn run(options: GatewayOptions) -> Result<ExitCode> {
 struct Gateway {
     config: Rc<Config>,
     config_state: ConfigState,
-    started: Instant,
+    life: Life,
     assistant: Assistant,
     /// Absent where the tool cron is switched off.
     cron: Option<Rc<Scheduler>>,
@@ -92,7 +95,7 @@ fn memory_limit() -> Result<Option<usize>> {
 }
 
 impl Gateway {
-    fn build(options: GatewayOptions, started: Instant) -> Result<Gateway> {
+    fn build(options: GatewayOptions, life: Life) -> Result<Gateway> {
         let config = Rc::new(options.config);
         super::adopt::run(&config);
         let sessions = Sessions::new(&config.home);
@@ -122,7 +125,7 @@ impl Gateway {
         Ok(Gateway {
             config,
             config_state: Rc::new(RefCell::new(options.config_state)),
-            started,
+            life,
             assistant,
             cron,
             channels,
@@ -157,16 +160,22 @@ impl Gateway {
         for path in control::paths(&self.config.home) {
             let _ = Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.remove(name));
         }
-        Ok(stop)
+        Ok(match stop {
+            Signal::Terminate => Stop::Terminated,
+            Signal::Reload => {
+                let Assistant { turns, outbox, .. } = &self.assistant;
+                Stop::Reload(self.life.hand_over(Counters::of(turns, outbox)))
+            }
+        })
     }
 
     /// Waits for a signal that ends this process; a reload with a broken configuration does not.
-    async fn stop_asked(&self, signals: &mut Signals) -> Stop {
+    async fn stop_asked(&self, signals: &mut Signals) -> Signal {
         loop {
             match signals.next().await {
-                Signal::Terminate => return Stop::Terminated,
+                Signal::Terminate => return Signal::Terminate,
                 Signal::Reload => match crate::config::is_loadable() {
-                    Ok(()) => return Stop::Reload,
+                    Ok(()) => return Signal::Reload,
                     Err(e) => {
                         let text = format!("the configuration was not reloaded: {e}");
                         crate::log::error!("{text}");
@@ -214,7 +223,7 @@ impl Gateway {
         listen::health(
             executor,
             &self.config,
-            self.started,
+            self.life.started,
             &self.tasks,
             &self.channels,
             &listening,
@@ -222,7 +231,7 @@ impl Gateway {
         let Assistant { agent, outbox, turns, inbox, .. } = &self.assistant;
         let status = Status {
             config_state: self.config_state.clone(),
-            started: self.started,
+            life: self.life,
             turns: turns.clone(),
             outbox: outbox.clone(),
             channels: self.channels.clone(),

@@ -2,12 +2,20 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
-use std::time::Instant;
 
 use crate::error::{Context, Error, Result};
 use crate::limits::HOME_LOCK_WAIT;
 use crate::store::dir::Dir;
-use crate::sys::beneath::File;
+use crate::sys::beneath::{File, path_meta};
+use crate::sys::{lock, process};
+
+/// The service of an image without systemd, and of a system with it.
+const INIT_SCRIPT: &str = "/etc/init.d/S95picoclaw";
+const UNITS: [&str; 3] = [
+    "/etc/systemd/system/picoclaw.service",
+    "/usr/lib/systemd/system/picoclaw.service",
+    "/lib/systemd/system/picoclaw.service",
+];
 
 /// The lock of a home, held until dropped.
 pub struct Home {
@@ -21,6 +29,31 @@ impl Home {
     /// # Errors
     /// Another gateway has it: its process id is named.
     pub fn lock(home: &Path) -> Result<Home> {
+        Home::try_lock(home)
+            .map_err(|pid| Error::new(format!("gateway is already running (PID: {pid})")))
+            .with_context(|| home.display().to_string())
+    }
+
+    /// [`Home::lock`] for a command that needs the gateway stopped.
+    ///
+    /// # Errors
+    /// It runs: the text says how to stop it on this machine.
+    pub fn lock_stopped(home: &Path) -> Result<Home> {
+        Home::try_lock(home).map_err(|pid| {
+            let how = match () {
+                () if path_meta(Path::new(INIT_SCRIPT)).is_some() => format!("{INIT_SCRIPT} stop"),
+                () if UNITS.iter().any(|unit| path_meta(Path::new(unit)).is_some()) => {
+                    "systemctl stop picoclaw".into()
+                }
+                () => format!("Ctrl-C where it was started, or `kill {pid}`"),
+            };
+            let home = home.display();
+            Error::new(format!("stop the gateway first ({how}): {home} is in use by PID {pid}"))
+        })
+    }
+
+    /// [`Home::lock`]; `Err` with the process id, as text, of the gateway or command that has it.
+    pub fn try_lock(home: &Path) -> Result<Home, String> {
         let path = home.join("state/lock");
         // Held open for reading only, so that the disk can still be remounted read-only.
         let opened =
@@ -37,12 +70,12 @@ impl Home {
                     return Ok(Home { _lock: None });
                 }
             };
-        if !wait_for_lock(&file) {
+        // What a killed gateway was about to start has its files for a moment longer: between fork and exec.
+        if !lock::wait(&file, HOME_LOCK_WAIT) {
             let mut pid = String::new();
             // Only for the message; an unreadable number is left out.
             let _ = file.read_to_string(&mut pid);
-            return Err(Error::new(format!("gateway is already running (PID: {})", pid.trim())))
-                .with_context(|| home.display().to_string());
+            return Err(pid.trim().to_owned());
         }
         // The number helps whoever reads the message above; the lock does not depend on it.
         let _ = Dir::open(home).and_then(|dir| {
@@ -54,19 +87,26 @@ impl Home {
     }
 }
 
-/// Takes the lock, or sees for [`HOME_LOCK_WAIT`] that another has it.
-///
-/// What a killed gateway was about to start has its files for a moment longer: between fork and exec.
-fn wait_for_lock(file: &File) -> bool {
-    let end = Instant::now() + HOME_LOCK_WAIT;
-    loop {
-        if crate::sys::files::try_lock(file) {
-            return true;
+/// Closes the home to other users; commands of a user of their own keep their way through it. Says so in the log.
+pub fn close(home: &Path) {
+    let mode = || path_meta(home).map_or(0, |meta| meta.mode & 0o777);
+    let (before, shown) = (mode(), home.display());
+    let shared = process::has_exec_broker();
+    if before & if shared { 0o007 } else { 0o077 } == 0 {
+        return;
+    }
+    let closed =
+        Dir::open(home).and_then(|dir| dir.set_folder_mode(if shared { 0o710 } else { 0o700 }));
+    match closed {
+        Ok(()) if mode() & 0o007 == 0 => crate::log::warn!(
+            "{shown} was open to other users ({before:o}); now only its owner can use it"
+        ),
+        done => {
+            let why = done.err().map_or(String::new(), |e| format!(" ({e})"));
+            crate::log::warn!(
+                "{shown} is open to other users ({before:o}){why}: chmod 700 {shown}"
+            );
         }
-        if Instant::now() > end {
-            return false;
-        }
-        std::thread::sleep(HOME_LOCK_WAIT / 50);
     }
 }
 

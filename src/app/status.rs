@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
 
 use nanoserde::SerBin;
 
 use super::control::{self, ChannelReport, ControlReply, GatewayReport};
 use super::cron::Scheduler;
 use super::housekeeping;
+use super::life::{Counters, Life};
 use super::outbox::Outbox;
 use super::tasks::Tasks;
 use super::turns::Turns;
@@ -28,8 +28,8 @@ pub type ConfigState = Rc<RefCell<String>>;
 pub struct Status {
     /// See [`ConfigState`].
     pub config_state: ConfigState,
-    /// When the daemon started.
-    pub started: Instant,
+    /// Since when it runs.
+    pub life: Life,
     /// What waits and runs.
     pub turns: Rc<Turns>,
     /// Replies.
@@ -77,7 +77,7 @@ impl Status {
     fn report(&self) -> GatewayReport {
         let (waiting, running) = self.turns.queue.load();
         let agent = &self.turns.agent;
-        let costs = agent.journal.costs();
+        let counters = self.life.total(Counters::of(&self.turns, &self.outbox));
         let channel = |c: &Rc<AnyChannel>| ChannelReport {
             name: c.name().into(),
             state: c.state(),
@@ -87,18 +87,19 @@ impl Status {
         let own = self.channels.iter().map(|c| c.listening()).filter(|l| !l.is_empty());
         GatewayReport {
             pid: std::process::id(),
-            uptime: self.started.elapsed().as_secs(),
+            uptime: self.life.started.elapsed().as_secs(),
+            reloaded: self.life.reloaded.map_or(0, |at| at.elapsed().as_secs().max(1)),
             version: crate::version::text(false),
             durability: durability(agent.journal.durability().off()),
             config: self.config_state.borrow().clone(),
             model: agent.models.current().to_string(),
             waiting: waiting as u64,
             running: running as u64,
-            turns: self.turns.queue.begun(),
+            turns: counters.turns,
             unfinished: self.turns.unfinished() as u64,
-            refused: self.outbox.refused(),
-            syncs: costs.syncs,
-            bytes: costs.bytes,
+            refused: counters.refused,
+            syncs: counters.syncs,
+            bytes: counters.bytes,
             torn: agent.journal.ledger(|l| l.offset(TORN)) as u64,
             heap: crate::sys::heap::in_use() as u64,
             channels: self.channels.iter().map(channel).collect(),

@@ -39,9 +39,13 @@ pub fn run(args: &args::AuthArgs) -> Result<ExitCode> {
 
 /// The provider's name in `auth.json`.
 fn known(name: &str) -> Result<&'static str> {
-    let id = providers::canonical(name)
-        .ok_or_else(|| Error::new(format!("no provider is called `{name}`")))?;
-    Ok(id.trim_end_matches("-messages"))
+    if let Some(id) = providers::canonical(name) {
+        return Ok(id.trim_end_matches("-messages"));
+    }
+    let mut ids: Vec<&str> = providers::ids().map(|id| id.trim_end_matches("-messages")).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Err(Error::new(format!("no provider is called `{name}`; there are {}", ids.join(", "))))
 }
 
 fn login(options: &LoadOptions, args: &args::AuthLogin) -> Result<()> {

@@ -156,6 +156,10 @@ fn save(
                 return Ok(false);
             }
             match what {
+                // A command may have closed a folder or a file, and must not prevent the backup of all else.
+                EntryKind::Unread(why) if tree.is_workspaces(path) => {
+                    archive.done.left_out.push(format!("{path}: {why}"));
+                }
                 EntryKind::Unread(why) => return Err(Error::new(why)).context(path),
                 // Sockets come and go with the gateway.
                 EntryKind::TooLarge(why) => archive.done.left_out.push(format!("{path}: {why}")),
@@ -172,6 +176,15 @@ fn save(
 }
 
 impl Tree {
+    /// Is in the workspace, and nothing of the gateway's own.
+    fn is_workspaces(&self, path: &str) -> bool {
+        let inside = |workspace: &String| {
+            let rest = path.strip_prefix(&**workspace);
+            workspace.is_empty() || rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.workspace.as_ref().is_some_and(inside) && !self.is_late(path)
+    }
+
     fn is_late(&self, path: &str) -> bool {
         self.copied_last().iter().any(|late| {
             path.strip_prefix(&**late).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -265,6 +278,10 @@ impl Archive<'_> {
                 match tree.root.locate(Path::new(path), false).and_then(|p| p.read()) {
                     Ok(opened) => opened,
                     Err(fault) if tree::is_gone(&fault) => return Ok(()),
+                    Err(fault) if tree.is_workspaces(path) => {
+                        self.done.left_out.push(format!("{path}: {fault}"));
+                        return Ok(());
+                    }
                     Err(fault) => {
                         return Err(Error::new(format!(
                             "{}/{path}: {fault}; run this as its owner or root",
@@ -349,52 +366,5 @@ impl Archive<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sys::scratch::Scratch;
-    use std::fs;
-
-    /// A gateway that writes whenever the backup does.
-    struct Busy(PathBuf);
-
-    impl Write for Busy {
-        fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-            let mut file = fs::OpenOptions::new().append(true).open(&self.0)?;
-            file.write_all(b"x")?;
-            Ok(data.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn what_a_command_made_does_not_prevent_it() {
-        let (home, deep) = (Scratch::named("backup-deep"), vec!["d"; 60].join("/"));
-        fs::create_dir_all(home.join("workspace").join(&deep)).expect("folders");
-        let done = save(&home, &home.join("workspace"), [None; 2], &mut Vec::new());
-        assert_eq!(done.expect("saved").left_out.len(), 1);
-        fs::create_dir_all(home.join("sessions").join(deep)).expect("folders");
-        assert!(save(&home, &home.join("workspace"), [None; 2], &mut Vec::new()).is_err());
-    }
-
-    #[test]
-    fn a_changing_home_is_reported() {
-        let home = Scratch::named("backup-busy");
-        let workspace = home.join("workspace");
-        fs::create_dir_all(workspace.join("sessions")).expect("a folder");
-        fs::create_dir_all(home.join("sessions")).expect("a folder");
-        let session = home.join("sessions/a.jsonl");
-        fs::write(&session, vec![b'x'; tar_writer::BLOCK]).expect("a file");
-        let done = save(&home, &workspace, [None; 2], &mut Busy(session.clone()));
-        assert!(done.err().expect("an error").as_str().contains("writes without a pause"));
-        assert!(save(&home, &workspace, [None; 2], &mut Vec::new()).is_ok());
-        // A gateway of an earlier version; once the workspace is adopted it is a command's.
-        let other = workspace.join("sessions/a.jsonl");
-        fs::write(&other, vec![b'x'; tar_writer::BLOCK]).expect("a file");
-        assert!(save(&home, &workspace, [None; 2], &mut Busy(other.clone())).is_err());
-        fs::create_dir_all(home.join("state")).expect("a folder");
-        fs::write(home.join(ADOPTED), "\n").expect("a file");
-        assert!(save(&home, &workspace, [None; 2], &mut Busy(other)).is_ok());
-    }
-}
+#[path = "backup_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Instant;
 
 use nanoserde::SerBin;
 
@@ -13,7 +14,7 @@ use crate::args::{self, CronAdd, CronCommand};
 use crate::bus::Address;
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
-use crate::limits::CRON_EVERY_MIN;
+use crate::limits::{COMMAND_LOCK_WAIT, CRON_EVERY_MIN};
 use crate::proto::binschema;
 use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::human_time;
@@ -33,7 +34,7 @@ pub fn run(args: &args::CronArgs) -> Result<ExitCode> {
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
     let config = &loaded.config;
     let checked = request(&args.command, config).and_then(|request| {
-        check_channel(config, &request.to)?;
+        check_chat(config, &request.to)?;
         let waits = request.action == "add" && request.to == Address::default();
         Ok((give(config, request)?, waits && last_chat(config).is_none()))
     });
@@ -54,13 +55,21 @@ pub fn run(args: &args::CronArgs) -> Result<ExitCode> {
     }
 }
 
+const NO_GATEWAY: &str = "no gateway is running, and only it can run a job; start it: `picoclaw gateway`, or its service";
+
 const NO_CHAT: &str =
     "warning: no chat has written yet, so nothing is sent until one does; --to names a chat";
 
-/// Refuses a chat of a channel that is not enabled.
-fn check_channel(config: &Config, to: &Address) -> Result<(), String> {
-    if to.channel.is_empty() || has_channel(config, to) {
+/// Refuses a chat of a channel that is not enabled, and what can be no chat of its channel.
+fn check_chat(config: &Config, to: &Address) -> Result<(), String> {
+    if to.channel.is_empty() {
         return Ok(());
+    }
+    if let Some(channel) = config.channels.iter().find(|c| c.enabled && c.name == to.channel) {
+        return match channel.settings.chat_problem(&to.chat) {
+            Some(why) => Err(format!("--to: {:?} is no chat of {}: {why}", to.chat, to.channel)),
+            None => Ok(()),
+        };
     }
     let enabled = config.channels.iter().filter(|c| c.enabled).map(|c| c.name.as_str());
     let names = enabled.collect::<Vec<_>>().join(", ");
@@ -96,57 +105,76 @@ fn request(command: &CronCommand, config: &Config) -> Result<CronRequest, String
 
 /// Options become a request here, so that complaints speak of options.
 fn add(a: &CronAdd, config: &Config, now: i64) -> Result<CronRequest, String> {
-    match [&a.at, &a.every, &a.cron].into_iter().filter(|given| !given.is_empty()).count() {
+    let given = [
+        ("--name", "what lists and commands call the job", Some(&a.name)),
+        ("--message", "the text to send, or the assistant's task", a.message.as_ref()),
+        ("--at", "a time like \"tomorrow 9:00\"", a.at.as_ref()),
+        ("--every", "a span like 5m", a.every.as_ref()),
+        ("--cron", "an expression like \"0 9 * * *\"", a.cron.as_ref()),
+        ("--tz", "a zone like Europe/Berlin", a.tz.as_ref()),
+        ("--command", "a shell command", a.command.as_ref()),
+        ("--to", "the id of a chat", a.to.as_ref()),
+        ("--channel", "the name of a channel", a.channel.as_ref()),
+    ];
+    let empty = |text: &String| text.trim().is_empty();
+    if let Some((name, what, _)) = given.iter().find(|(.., text)| text.is_some_and(empty)) {
+        return Err(format!("{name} is empty: give {what}, or leave it out"));
+    }
+    match [&a.at, &a.every, &a.cron].into_iter().flatten().count() {
         0 => return Err("one of --at, --every and --cron is required".into()),
         1 => {}
         _ => return Err("only one of --at, --every and --cron can be given".into()),
     }
-    if !a.tz.is_empty() && !a.every.is_empty() {
+    if a.tz.is_some() && a.every.is_some() {
         return Err("--tz needs --at or --cron: --every counts from now in any zone".into());
     }
-    if a.deliver && !a.command.is_empty() {
+    if a.deliver && a.command.is_some() {
         return Err("only one of --deliver and --command can be given".into());
     }
-    if a.message.trim().is_empty() && a.command.is_empty() {
+    if a.message.is_none() && a.command.is_none() {
         return Err("--message or --command is required".into());
     }
+    let text = |option: &Option<String>| option.clone().unwrap_or_default();
     let mut request = CronRequest {
         action: "add".into(),
         name: a.name.clone(),
-        message: a.message.clone(),
-        cron_expr: a.cron.clone(),
-        tz: a.tz.clone(),
+        message: text(&a.message),
+        cron_expr: text(&a.cron),
+        tz: text(&a.tz),
         deliver: Some(a.deliver),
-        command: a.command.clone(),
+        command: text(&a.command),
         approved: true,
         ..CronRequest::default()
     };
-    if !a.to.is_empty() {
-        let channel = channel(&a.channel, config)?;
-        request.to = Address { channel, chat: a.to.clone(), topic: String::new() };
-    } else if !a.channel.is_empty() {
-        return Err("--channel needs --to, the chat".into());
+    match (&a.to, &a.channel) {
+        (Some(to), named) => {
+            let channel = channel(named.as_deref(), config)?;
+            request.to = Address { channel, chat: to.trim().into(), topic: String::new() };
+        }
+        (None, Some(_)) => return Err("--channel needs --to, the chat".into()),
+        (None, None) => {}
     }
-    if !a.every.is_empty() {
-        request.every_seconds =
-            human_time::seconds(&a.every).map_err(|e| format!("--every: {e}"))?;
+    if let Some(every) = &a.every {
+        request.every_seconds = human_time::seconds(every).map_err(|e| format!("--every: {e}"))?;
         if request.every_seconds < CRON_EVERY_MIN as i64 {
             return Err(format!("--every: at least {CRON_EVERY_MIN} seconds"));
         }
     }
-    if !a.at.is_empty() {
-        let zone = LocalClock::find(&a.tz).map_err(|e| format!("--tz: {e}"))?;
-        let at = human_time::moment(&a.at, now, &|at| zone.offset(at));
+    if let Some(at) = &a.at {
+        let zone = LocalClock::find(&request.tz).map_err(|e| format!("--tz: {e}"))?;
+        let at = human_time::moment(at, now, &|at| zone.offset(at));
         request.at = at.map_err(|e| format!("--at: {e}"))?;
     }
     Ok(request)
 }
 
 /// The channel that the options name, or else the only one that is enabled.
-fn channel(named: &str, config: &Config) -> Result<String, String> {
+fn channel(named: Option<&str>, config: &Config) -> Result<String, String> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
     let mut enabled = config.channels.iter().filter(|c| c.enabled).map(|c| c.name.clone());
     match (enabled.next(), enabled.next()) {
-        _ if !named.is_empty() => Ok(named.to_owned()),
         (Some(only), None) => Ok(only),
         (None, _) => Err("--to: no channel is enabled; name one with --channel".into()),
         (Some(_), Some(_)) => {
@@ -165,24 +193,37 @@ pub fn cron_handle(config: &Rc<Config>) -> CronHandle {
 }
 
 fn give(config: &Config, request: CronRequest) -> Result<String, String> {
-    let asked = control::ask(&config.home, control::CRON, &request.serialize_bin());
-    if let Some(bytes) = asked.map_err(|e| e.to_string())? {
-        let reply = binschema::decode::<ControlReply>(ControlReply::SHAPE, &bytes)
-            .ok_or_else(|| "the running gateway is of another version; restart it".to_owned())?;
-        return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
-    }
-    if request.action == "run" {
-        return Err("the gateway is not running; only it can run a job".into());
-    }
-    let lock = match (Home::lock(&config.home), request.action.as_str()) {
-        (Ok(lock), _) => {
-            app::adopt::run(config);
-            Some(lock)
+    let end = Instant::now() + COMMAND_LOCK_WAIT;
+    let lock = loop {
+        // One that starts meanwhile answers as soon as it can.
+        let asked = control::ask(&config.home, control::CRON, &request.serialize_bin());
+        if let Some(bytes) = asked.map_err(|e| e.to_string())? {
+            let reply = binschema::decode::<ControlReply>(ControlReply::SHAPE, &bytes).ok_or_else(|| {
+                "the running gateway is of another version; restart it".to_owned()
+            })?;
+            return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
         }
-        // A list changes nothing and needs no lock.
-        (Err(_), "list") => None,
-        (Err(e), _) => return Err(e.to_string()),
+        if request.action == "run" {
+            return Err(NO_GATEWAY.into());
+        }
+        match (Home::try_lock(&config.home), request.action.as_str()) {
+            (Ok(lock), _) => break Some(lock),
+            // A list changes nothing and needs no lock.
+            (Err(_), "list") => break None,
+            (Err(pid), _) if Instant::now() >= end => {
+                let seconds = COMMAND_LOCK_WAIT.as_secs();
+                return Err(format!(
+                    "nothing was changed: another picoclaw process (PID {pid}) has had the lock of {} for {seconds} s; \
+                     try again when it has ended",
+                    config.home.display()
+                ));
+            }
+            (Err(_), _) => {}
+        }
     };
+    if lock.is_some() {
+        app::adopt::run(config);
+    }
     let now = Now { wall: clock::unix_now(), trusted: crate::net::clock_is_set(), mono: 0 };
     let jobs = jobs_file::path(&config.home);
     let done = cron_store::apply(&jobs, &ApprovalMac::new(&config.home), &request, now);
@@ -233,5 +274,12 @@ mod tests {
         assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is no time"));
         assert!(wrong(&["-e", "5m", "--to", "5"]).starts_with("--to: no channel is enabled"));
         assert_eq!(wrong(&["--at", "today 9:00"]), "--at: `today 9:00` is in the past");
+        for option in ["--at", "-e", "-c", "--tz", "--command", "--to", "--channel"] {
+            let empty = wrong(&[option, " "]);
+            assert!(
+                empty.contains("is empty: give ") && empty.ends_with("leave it out"),
+                "{empty}"
+            );
+        }
     }
 }

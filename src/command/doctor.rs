@@ -20,6 +20,7 @@ use crate::limits::{DOCTOR_FILES, DOCTOR_MEMORY};
 use crate::log;
 use crate::proto::{binschema, date};
 use crate::store::credentials;
+use crate::sys::beneath::path_meta;
 use crate::sys::{clock, files, memory};
 use crate::tool::sandbox;
 use Severity::{Bad, Good, Warning};
@@ -89,8 +90,19 @@ fn configuration(out: &mut Reporter, options: &LoadOptions, home: &Path) -> Opti
     }
 }
 
-/// Who may read the files that hold secrets.
+/// Who may use the home, and read the files that hold secrets.
 fn modes(out: &mut Reporter, loaded: &Loaded) {
+    let home = &loaded.config.home;
+    match path_meta(home).map_or(0, |found| found.mode & 0o777) {
+        open if open & 0o007 != 0 => {
+            let what =
+                format!("{}: open to other users of this machine ({open:o})", home.display());
+            let cure =
+                format!("chmod 700 {}; the next start of the gateway does it", home.display());
+            out.note(Warning, "home", &what, &cure);
+        }
+        _ => out.note(Good, "home", &format!("{}: closed to others", home.display()), ""),
+    }
     let secrets = loaded.secrets();
     let holds = |text: &str| secrets.iter().any(|s| text.contains(&**s));
     let read = loaded.layers.iter().filter(|l| holds(&l.text)).map(|l| l.name.clone().into());

@@ -34,6 +34,12 @@ const WORKSPACE: &str = "restored-workspace";
 /// A running gateway, data in the way, an archive that is no backup or is broken, a full disk: nothing has changed then.
 pub fn run(args: &args::RestoreArgs) -> Result<ExitCode> {
     let home = LoadOptions::from_process().home()?;
+    // Root's archive is opened as root, everything else is the owner's.
+    let mut file: Box<dyn Read> = if args.file == args::PIPE {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(&args.file).with_context(|| args.file.clone())?)
+    };
     if swap::holds_data(&home) && !args.force {
         let why = "holds data already; with --force it is moved aside and kept";
         return Err(Error::new(format!("{} {why}", home.display())));
@@ -43,15 +49,8 @@ pub fn run(args: &args::RestoreArgs) -> Result<ExitCode> {
         made.and_then(|()| files::give_to_folder_owner(&home))
             .with_context(|| home.display().to_string())?;
     }
-    // Root's archive is opened as root, everything else is the owner's.
-    let mut file: Box<dyn Read> = if args.file == args::PIPE {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(File::open(&args.file).with_context(|| args.file.clone())?)
-    };
     owner::become_owner(&home)?;
-    let cure = "stop the gateway first (/etc/init.d/S95picoclaw stop)";
-    let lock = Home::lock(&home).context(cure)?;
+    let lock = Home::lock_stopped(&home)?;
     let new = Swap::begin(&home)?;
     let theirs = home.metadata().with_context(|| home.display().to_string())?;
     let owner = rustix::process::geteuid().is_root().then(|| (theirs.uid(), theirs.gid()));
@@ -126,7 +125,8 @@ pub fn unpack(file: &mut dyn Read, into: PathBuf, owner: Option<(u32, u32)>) -> 
     }
 }
 
-/// An archive on its way to the disk.
+/// An archive on its way to the disk. What it says of permissions counts only where a file of its owner's can be
+/// executed; a workspace that others share is shared anew at the next start.
 struct Unpacking {
     new: PathBuf,
     /// For root: whose the files are to be.
@@ -195,7 +195,7 @@ impl Unpacking {
         match entry.kind {
             TarKind::Folder => {
                 DirBuilder::new().recursive(true).mode(0o700).create(&target)?;
-                self.set_owner(&target, entry.mode | 0o700)
+                self.set_owner(&target, 0o700)
             }
             TarKind::File => {
                 let mut options = OpenOptions::new();
@@ -217,7 +217,7 @@ impl Unpacking {
                 }
                 self.open = Some(file?);
                 self.files += 1;
-                self.set_owner(&target, entry.mode | 0o600)
+                self.set_owner(&target, 0o600 | entry.mode & 0o100)
             }
             _ => Err(Error::new("a link or a device; a backup has none")),
         }

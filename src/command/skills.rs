@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::args::{self, SkillsCommand};
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
+use crate::limits::COMMAND_LOCK_WAIT;
 use crate::log;
 use crate::net::http::HttpClient;
 use crate::skill::fetch;
@@ -36,13 +37,19 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
         SkillsCommand::Show(a) => report::show(&roots, &a.name)?,
         SkillsCommand::Remove(a) => {
             let site = InstallPaths::of(config);
-            site.open()?.remove(&a.name)?;
+            site.open(COMMAND_LOCK_WAIT)?.remove(&a.name)?;
             format!("✓ Removed skill '{}'", a.name)
         }
         SkillsCommand::Install(a) => {
             let source = Source::parse(&a.source, fetch::base(&config.tools.skills))?;
             let http = HttpClient::new()?;
-            let done = async_io::block_on(fetch::install(&http, config, source, a.force))?;
+            let done = async_io::block_on(fetch::install(
+                &http,
+                config,
+                source,
+                a.force,
+                COMMAND_LOCK_WAIT,
+            ))?;
             if a.json { json(&done) } else { format!("✓ {}", done.text()) }
         }
         SkillsCommand::Search(a) => {

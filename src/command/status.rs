@@ -108,7 +108,12 @@ fn stopped(lines: &mut StatusOutput, config: Option<&Config>) {
 }
 
 fn running(lines: &mut StatusOutput, r: &GatewayReport) {
-    lines.put("gateway", "Gateway", json!(format!("running, PID {}, up {} s", r.pid, r.uptime)));
+    let reloaded = match r.reloaded {
+        0 => String::new(),
+        seconds => format!(", reloaded {seconds} s ago"),
+    };
+    let state = format!("running, PID {}, up {} s{reloaded}", r.pid, r.uptime);
+    lines.put("gateway", "Gateway", json!(state));
     lines.put("config_in_force", "Config in force", json!(r.config));
     lines.put("durability", "durability", json!(r.durability));
     lines.put("tools", "tools", json!(r.tools));

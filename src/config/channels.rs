@@ -113,6 +113,13 @@ macro_rules! kinds {
                 match *self { $(#[cfg $gate] Settings::$kind(_) => stringify!($module),)* }
             }
 
+            /// See [`ChannelSettings::chat_problem`].
+            pub fn chat_problem(&self, chat: &str) -> Option<&'static str> {
+                match *self {
+                    $(#[cfg $gate] Settings::$kind(_) => $module::Settings::chat_problem(chat),)*
+                }
+            }
+
             /// The server that the channel talks to, if any.
             pub fn server(&self) -> Option<Server> {
                 match *self { $(#[cfg $gate] Settings::$kind(ref s) => s.server(),)* }

@@ -3,7 +3,7 @@
 //!
 //! Never writes a plain value, and no error contains one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::rand::{Random, SystemRandom, generate};
@@ -14,6 +14,7 @@ use super::replace::replace;
 use crate::error::{Context, Error, Result};
 use crate::proto::base64::STANDARD;
 use crate::sys::beneath::path_meta;
+use crate::sys::lock::FolderLock;
 
 /// Prefix of such a value.
 pub const PREFIX: &str = "enc://";
@@ -64,6 +65,12 @@ impl Keys {
             return Ok(false);
         }
         let name = || format!("cannot make the key file {}", self.file.display());
+        let folder = self.file.parent().filter(|p| !p.as_os_str().is_empty());
+        let _lock = FolderLock::take(folder.unwrap_or(Path::new("."))).with_context(name)?;
+        // A second key would make useless what another command has encrypted with the first one.
+        if there(&self.file) {
+            return Ok(false);
+        }
         let text = STANDARD.encode(random::<48>()?) + "\n";
         replace(&self.file, text.as_bytes()).with_context(name)?;
         Ok(true)

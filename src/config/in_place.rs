@@ -13,6 +13,7 @@ use super::secret::is_placeholder;
 use super::security;
 use super::tree::Node;
 use crate::error::{Context, Error, Result};
+use crate::sys::lock::FolderLock;
 
 /// Encrypts all plain secrets in `file`, or none; returns how many.
 ///
@@ -20,6 +21,8 @@ use crate::error::{Context, Error, Result};
 /// A file with errors, the disk's, no key file; a secret whose position is ambiguous.
 pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
     let name = || format!("cannot encrypt {}", file.display());
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _lock = FolderLock::take(folder).with_context(name)?;
     let bytes = read_file(file).with_context(name)?;
     let mut text = String::from_utf8(bytes).with_context(name)?;
     let (mut tree, layers) = read(file, &text).with_context(name)?;

@@ -70,7 +70,9 @@ pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
             writeln!(out, "It is empty: remove it, and `picoclaw onboard` writes one.")?;
         }
     } else {
-        replace(&file, EXAMPLE.as_bytes()).with_context(|| format!("cannot write {shown}"))?;
+        replace(&file, EXAMPLE.as_bytes()).with_context(|| {
+            format!("cannot write {shown} (PICOCLAW_HOME names another place for it)")
+        })?;
         writeln!(out, "Wrote {shown}.")?;
     }
     let unfinished = LoadOptions { allow_empty: true, ..options.clone() };

@@ -13,6 +13,7 @@ use super::load::{Loaded, load};
 use super::problem::{ConfigErrors, Problem};
 use super::replace;
 use crate::error::{Context, Error, Result};
+use crate::sys::lock::FolderLock;
 
 /// The file; its name sorts last in most folders.
 pub const SET_FILE: &str = "99-set.json";
@@ -139,18 +140,22 @@ fn is_empty(value: &Value) -> bool {
 struct SetFile {
     path: PathBuf,
     patch: Map<String, Value>,
+    /// From reading to writing, so that another command's change is not lost.
+    _lock: FolderLock,
 }
 
 impl SetFile {
     fn read(options: &LoadOptions) -> Result<SetFile> {
-        let path = options.home()?.join("config.d").join(SET_FILE);
+        let home = options.home()?;
+        let lock = FolderLock::take(&home).with_context(|| home.display().to_string())?;
+        let path = home.join("config.d").join(SET_FILE);
         let patch = match read_file(&path) {
             Ok(bytes) => serde_json::from_slice::<Map<String, Value>>(&bytes)
                 .with_context(|| format!("{} is no JSON object", path.display()))?,
             Err(e) if e.kind() == ErrorKind::NotFound => Map::new(),
             Err(e) => return Err(e).with_context(|| path.display().to_string()),
         };
-        Ok(SetFile { path, patch })
+        Ok(SetFile { path, patch, _lock: lock })
     }
 
     fn name(&self) -> String {

@@ -6,6 +6,12 @@ use std::time::Duration;
 pub const HOME_LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Names read per folder.
 pub const TREE_NAMES: usize = 100_000;
+/// Nesting depth of folders that are removed in one pass; two descriptors each.
+pub const REMOVE_DEPTH: u32 = 32;
+/// Passes that remove folders which are nested more deeply.
+pub const REMOVE_PASSES: u32 = 64;
+/// How long a command waits for another one that changes the same file, or that holds the lock of the home.
+pub const COMMAND_LOCK_WAIT: Duration = Duration::from_secs(20);
 /// Nesting depth of folders.
 pub const TREE_DEPTH: usize = 48;
 /// Bytes of a path below the root; the kernel takes 4096 with the root's own.

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -42,7 +43,8 @@ pub fn base(skills: &SkillsConfig) -> &str {
     if skills.github_base.is_empty() { GITHUB } else { &skills.github_base }
 }
 
-/// Downloads and installs `source`. Disk work runs on the blocking thread.
+/// Downloads and installs `source`, after an installation that is under way and ends within `patience`. Disk work runs on
+/// the blocking thread.
 ///
 /// # Errors
 /// See [`super::install::Installer::install`]; the network's.
@@ -51,9 +53,10 @@ pub async fn install(
     config: &Config,
     source: Source,
     force: bool,
+    patience: Duration,
 ) -> Result<Installed> {
     let site = InstallPaths::of(config);
-    let bench = crate::sys::spawn_blocking(move || site.open()).await?;
+    let bench = crate::sys::spawn_blocking(move || site.open(patience)).await?;
     let skills = &config.tools.skills;
     let url = source.archive(base(skills), !skills.github_token.is_empty());
     let archive = url.is_some().then(|| bench.archive());

@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::frontmatter;
 use super::origin::{self, InstallOrigin};
@@ -18,8 +19,8 @@ use crate::error::Context;
 use crate::limits::{SKILL_HEAD_BYTES, TREE_NAMES};
 use crate::store::bounded_read::{self, FileEnd};
 use crate::store::dir::{Dir, Name};
-use crate::sys::beneath::{ResolvedPath, Root};
-use crate::sys::files;
+use crate::sys::beneath::{ResolvedPath, Root, path_meta};
+use crate::sys::{files, lock};
 use crate::{Error, Result};
 
 /// Where skills are installed.
@@ -65,7 +66,7 @@ pub fn recover(config: &Config) {
     if config.home.join("state/skills.old").exists()
         || config.agent.workspace.join(".skills").exists()
     {
-        if let Err(e) = InstallPaths::of(config).open() {
+        if let Err(e) = InstallPaths::of(config).open(Duration::ZERO) {
             crate::log::warn!("skills: {e}");
         }
     }
@@ -77,11 +78,11 @@ impl InstallPaths {
         InstallPaths { home: config.home.clone(), workspace: config.agent.workspace.clone() }
     }
 
-    /// Takes the lock, and completes an operation that a power cut interrupted.
+    /// Takes the lock, waiting at most `patience` for it, and completes an operation that a power cut interrupted.
     ///
     /// # Errors
     /// Another installation is running; disk errors.
-    pub fn open(&self) -> Result<Installer> {
+    pub fn open(&self, patience: Duration) -> Result<Installer> {
         let state = self.home.join("state");
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
@@ -90,10 +91,10 @@ impl InstallPaths {
         }
         let path = state.join("skills.lock");
         let mut options = OpenOptions::new();
-        let lock = options.append(true).create(true).mode(0o600).open(&path);
-        let lock = lock.with_context(|| path.display().to_string())?;
+        let lock_file = options.append(true).create(true).mode(0o600).open(&path);
+        let lock_file = lock_file.with_context(|| path.display().to_string())?;
         files::give_to_folder_owner(&path)?;
-        if !files::try_lock(&lock) {
+        if !lock::wait(&lock_file, patience) {
             return Err(Error::new("another installation is under way; wait for its end"));
         }
         let device = |p: &Path| fs::metadata(p).map(|m| m.dev()).ok();
@@ -104,7 +105,7 @@ impl InstallPaths {
             self.workspace.join(".skills")
         };
         builder.create(&base).with_context(|| base.display().to_string())?;
-        let bench = Installer { site: self.clone(), base, _lock: lock };
+        let bench = Installer { site: self.clone(), base, _lock: lock_file };
         bench.recover();
         Ok(bench)
     }
@@ -148,6 +149,19 @@ impl Installer {
         archive: Option<&Path>,
         now: i64,
     ) -> Result<(String, String, InstallOrigin)> {
+        let local = match source {
+            Source::Tarball(path) => Some((path, "file")),
+            Source::Folder(path) => Some((path, "folder")),
+            _ => None,
+        };
+        if let Some((path, what)) = local.filter(|(path, _)| path_meta(path).is_none()) {
+            let from = std::env::current_dir().unwrap_or_default();
+            let whole = from.join(path);
+            return Err(Error::new(format!(
+                "there is no such {what} ({}); a repository is written OWNER/REPO",
+                whole.display()
+            )));
+        }
         let archive = match (source, archive) {
             (Source::Tarball(path), _) => Some(path.as_path()),
             (_, archive) => archive,

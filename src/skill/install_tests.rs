@@ -30,12 +30,16 @@ fn read(site: &InstallPaths, path: &str) -> String {
 fn installed_with_its_origin_and_removed() {
     let site = site("install");
     let source = folder(&site, "a", "one");
-    let done = site.open().expect("a bench").install(&source, None, false, 5).expect("installed");
+    let done = site
+        .open(Duration::ZERO)
+        .expect("a bench")
+        .install(&source, None, false, 5)
+        .expect("installed");
     assert_eq!((&*done.name, &*done.description, done.replaced), ("a", "one", false));
     assert_eq!((done.origin.files, &*done.origin.registry), (2, "folder"));
     assert_eq!(read(&site, "a/scripts/run.sh"), "one");
     assert_eq!(InstallOrigin::of(&site.workspace.join("skills/a")), Some(done.origin));
-    let bench = site.open().expect("a bench");
+    let bench = site.open(Duration::ZERO).expect("a bench");
     assert!(bench.remove("b").expect_err("none").as_str().contains("'b' not found"));
     bench.remove("a").expect("removed");
     assert!(!site.workspace.join("skills/a").exists());
@@ -45,7 +49,7 @@ fn installed_with_its_origin_and_removed() {
 #[test]
 fn nothing_is_overwritten_unless_forced() {
     let site = site("install-force");
-    let bench = site.open().expect("a bench");
+    let bench = site.open(Duration::ZERO).expect("a bench");
     bench.install(&folder(&site, "a", "one"), None, false, 5).expect("installed");
     fs::write(site.workspace.join("skills/a/own.txt"), "mine").expect("written");
     let two = folder(&site, "a", "two");
@@ -65,7 +69,7 @@ fn nothing_is_overwritten_unless_forced() {
 #[test]
 fn failed_installs_keep_the_old_skill() {
     let site = site("install-wrong");
-    let bench = site.open().expect("a bench");
+    let bench = site.open(Duration::ZERO).expect("a bench");
     bench.install(&folder(&site, "a", "one"), None, false, 5).expect("installed");
     let Source::Folder(dir) = folder(&site, "b", "two") else { panic!("a folder") };
     for (broken, want) in [
@@ -86,14 +90,14 @@ fn failed_installs_keep_the_old_skill() {
 #[test]
 fn one_at_a_time() {
     let site = site("install-lock");
-    let _bench = site.open().expect("a bench");
-    assert!(site.open().err().expect("locked").as_str().contains("under way"));
+    let _bench = site.open(Duration::ZERO).expect("a bench");
+    assert!(site.open(Duration::ZERO).err().expect("locked").as_str().contains("under way"));
 }
 
 #[test]
 fn a_replacement_that_was_cut_off_is_undone() {
     let site = site("install-cut");
-    site.open()
+    site.open(Duration::ZERO)
         .expect("a bench")
         .install(&folder(&site, "a", "one"), None, false, 5)
         .expect("done");
@@ -102,7 +106,7 @@ fn a_replacement_that_was_cut_off_is_undone() {
     fs::create_dir(&old).expect("a folder");
     fs::rename(site.workspace.join("skills/a"), old.join("a")).expect("moved");
     fs::create_dir(site.home.join("state/skills.new")).expect("a folder");
-    drop(site.open().expect("a bench"));
+    drop(site.open(Duration::ZERO).expect("a bench"));
     assert_eq!(read(&site, "a/scripts/run.sh"), "one");
     assert!(!old.exists());
 }
@@ -110,7 +114,7 @@ fn a_replacement_that_was_cut_off_is_undone() {
 #[test]
 fn a_way_out_of_the_workspace_is_not_taken() {
     let site = site("install-link");
-    let bench = site.open().expect("a bench");
+    let bench = site.open(Duration::ZERO).expect("a bench");
     let outside = site.home.join("outside");
     fs::create_dir(&outside).expect("a folder");
     std::os::unix::fs::symlink(&outside, site.workspace.join("skills")).expect("a link");
@@ -125,7 +129,7 @@ fn archives_keep_the_commit() {
     let hash = "0123456789abcdef0123456789abcdef01234567";
     let comment = format!("52 comment={hash}\n");
     let bytes = archive(&[("g", b'g', comment.as_bytes()), ("r/SKILL.md", b'0', text.as_bytes())]);
-    let bench = site.open().expect("a bench");
+    let bench = site.open(Duration::ZERO).expect("a bench");
     fs::write(bench.archive(), bytes).expect("written");
     let source = Source::parse("o/r@v1", crate::skill::source::GITHUB).expect("a source");
     let done = bench.install(&source, Some(&bench.archive()), false, 5).expect("installed");

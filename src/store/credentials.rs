@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::atomic;
 use super::dir::Dir;
 use crate::config::{SHORT_SECRET, Secret};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::limits::{AUTH_EARLY, AUTH_FILE_BYTES};
 use crate::proto::{date, text};
+use crate::sys::lock::FolderLock;
 
 /// The file's name.
 pub const FILE: &str = "auth.json";
@@ -83,6 +84,7 @@ pub fn with_tokens(home: &Path, mut secrets: Vec<String>) -> Vec<String> {
 /// # Errors
 /// As [`all`]; the disk's, and the old file is then still there.
 pub fn put(home: &Path, provider: &str, new: Option<&Credential>) -> Result<bool> {
+    let _lock = FolderLock::take(home).with_context(|| home.display().to_string())?;
     let mut root = read(home)?;
     let entries = &mut root["credentials"];
     let old = entries.as_object_mut().and_then(|e| e.remove(provider));

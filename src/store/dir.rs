@@ -333,6 +333,14 @@ impl Dir {
         Ok(beneath::set_mode(&folder.place(".")?.open_folder()?, 0o700)?)
     }
 
+    /// Sets permissions of the folder itself.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_folder_mode(&self, mode: u32) -> io::Result<()> {
+        Ok(beneath::set_mode(&self.place(".")?.open_folder()?, mode)?)
+    }
+
     /// Syncs the folder (fsync), so that its names are on the card.
     ///
     /// # Errors

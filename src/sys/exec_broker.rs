@@ -22,6 +22,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use super::beneath::remove_folder;
 use super::fd_passing::{self, DESCRIPTORS};
 use super::service::{self, Identity, check};
 use crate::limits::BROKER_KEEPER_END;
@@ -209,7 +210,9 @@ pub fn end_all_of(user: &Identity) {
 pub fn remove_all_of(user: &Identity, folder: &Path) {
     in_child_as(user, || {
         // The folder itself may be another's, and stays then.
-        let _ = std::fs::remove_dir_all(folder);
+        if let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) {
+            let _ = remove_folder(parent, &name.to_string_lossy());
+        }
     });
 }
 

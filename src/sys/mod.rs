@@ -10,6 +10,7 @@ pub mod files;
 #[cfg(feature = "hardware")]
 pub mod hardware;
 pub mod heap;
+pub mod lock;
 pub mod memory;
 #[cfg(feature = "web")]
 pub mod on_link;

@@ -2,8 +2,17 @@
 
 use std::os::unix::process::CommandExt;
 
-/// Replaces the process by a fresh image of the same program with the same arguments; returns only on failure.
-pub fn restart() -> crate::Error {
+/// The variable with what an image hands to the next one.
+const HANDED: &str = "PICOCLAW_RELOADED";
+
+/// What the image before this one handed over; `None` where this is the first one of its process.
+pub fn handed() -> Option<String> {
+    std::env::var(HANDED).ok()
+}
+
+/// Replaces the process by a fresh image of the same program with the same arguments, which finds `hand` in
+/// [`handed`]; returns only on failure.
+pub fn restart(hand: &str) -> crate::Error {
     for name in ["PICOCLAW_NOTIFY_FD", "PICOCLAW_TOOL_FD"] {
         // Closed on exec so that no command gets it; the new image is to have it.
         if let Some(fd) = std::env::var(name).ok().and_then(|n| n.parse().ok()) {
@@ -17,6 +26,6 @@ pub fn restart() -> crate::Error {
     let mut command = std::process::Command::new(
         std::env::current_exe().ok().filter(|p| p.exists()).unwrap_or_else(|| name.into()),
     );
-    let e = command.args(args).exec();
+    let e = command.args(args).env(HANDED, hand).exec();
     crate::Error::new(format!("cannot start again: {e}"))
 }

@@ -19,6 +19,7 @@ use super::scope;
 use super::workspace_group::{self, is_shared};
 use crate::config::Config;
 use crate::limits::EXEC_PROCESSES;
+use crate::sys::beneath::{Remains, remove_folder};
 use crate::sys::exec_broker::TEMPORARY;
 use crate::sys::process::{
     self, AttributeRules, CgroupLeaf, Filter, LandlockRules, ProtectedProcesses, Sandbox,
@@ -73,11 +74,14 @@ const GIT: &[(&str, &str)] = &[
 
 /// Removes old temporary files. At the daemon's start; links are not followed.
 pub fn sweep(home: &Path) {
-    match fs::remove_dir_all(home.join(TEMPORARY)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            crate::log::warn!("old temporary files of commands stay: {e}");
-        }
-        _ => {}
+    match remove_folder(home, TEMPORARY) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Ok(Remains { count, first: Some((name, e)) }) => crate::log::warn!(
+            "{count} old temporary files of commands stay in {}, the first one is {name}: {e}",
+            home.join(TEMPORARY).display()
+        ),
+        Ok(_) => {}
+        Err(e) => crate::log::warn!("old temporary files of commands stay: {e}"),
     }
 }
 

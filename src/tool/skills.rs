@@ -1,5 +1,7 @@
 //! find_skills and install_skill. Installing always asks, whatever the configuration says.
 
+use std::time::Duration;
+
 use super::args::{Args, flag, text};
 use super::context::ToolContext;
 use super::result::ToolResult;
@@ -54,7 +56,7 @@ async fn install(ctx: &ToolContext, args: &Args) -> Result<String> {
     let source = remote(text(args, "slug"), fetch::base(&ctx.config.tools.skills))?;
     let version = text(args, "version").trim();
     let source = if version.is_empty() { source } else { source.at(version)? };
-    let done = fetch::install(&ctx.http, &ctx.config, source, flag(args, "force")).await?;
+    let done = fetch::install(&ctx.http, &ctx.config, source, flag(args, "force"), Duration::ZERO).await?;
     Ok(done.text())
 }
 

@@ -107,7 +107,7 @@ fn conversation_survives_a_restore_on_another_board() {
     let saved = file.display().to_string();
     good(other.run(&["restore", &saved]));
     let mode = |path: &str| fs::metadata(other.path(path)).expect("a file").permissions().mode();
-    assert_eq!(mode("workspace/tools/run.sh") & 0o777, 0o750);
+    assert_eq!(mode("workspace/tools/run.sh") & 0o777, 0o700);
     for gone in ["state/lock", "state/memory-index", "workspace/pw", "saved.tar.gz", ".restore"] {
         assert!(other.path(gone).symlink_metadata().is_err(), "{gone}");
     }

@@ -60,6 +60,7 @@ mod harness_disk;
 mod heartbeat;
 mod history;
 mod last_crash;
+mod leftovers;
 #[cfg(feature = "maixcam")]
 mod maixcam;
 #[cfg(all(feature = "telegram", feature = "media"))]
@@ -74,6 +75,7 @@ mod net_proxy;
 mod net_tls;
 mod old_kernel;
 mod pairing;
+mod parallel_commands;
 #[cfg(all(feature = "telegram", feature = "media"))]
 mod patience;
 mod pause;
@@ -84,6 +86,7 @@ mod pico_client;
 mod provider_chain;
 mod provider_http;
 mod reflect;
+mod refusals;
 mod rows;
 mod scripted_server;
 mod secrets;

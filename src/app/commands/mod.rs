@@ -2,15 +2,14 @@
 
 mod skills;
 
-use super::outbox::Outbox;
 use crate::agent::Agent;
 use crate::channel::command::{self, ChatCommand};
 use crate::tool::Asker;
 
-/// Carries `command` out for the chat of `session` and says what came of it. `/stop` and `/btw` are not carried out here.
+/// Carries `command` out for the chat of `session` and says what came of it; `channels` lists the names of all channels. `/stop` and `/btw` are not carried out here.
 pub async fn answer(
     agent: &Agent,
-    outbox: &Outbox,
+    channels: &dyn Fn() -> Vec<String>,
     command: ChatCommand<'_>,
     session: &str,
     channel: &str,
@@ -23,7 +22,7 @@ pub async fn answer(
         ChatCommand::ShowModel => format!("Current model: {}", models.current()),
         ChatCommand::ShowChannel => format!("Current channel: {channel}"),
         ChatCommand::ListModels => list("Models", models.names().into_iter().map(str::to_string)),
-        ChatCommand::ListChannels => list("Channels", outbox.channel_names().into_iter()),
+        ChatCommand::ListChannels => list("Channels", channels().into_iter()),
         ChatCommand::ListSkills => list("Skills", agent.prompt.borrow().skill_names().into_iter()),
         ChatCommand::SwitchModel(name) => match models.set_default(name) {
             Ok(()) => format!("Switched to {name} until the next restart."),

@@ -1,5 +1,7 @@
 //! `/skills` in a chat: the same as `picoclaw skills`, but what changes anything asks first.
 
+use std::time::Duration;
+
 use crate::agent::Agent;
 use crate::bus::Verdict;
 use crate::error::Result;
@@ -55,7 +57,7 @@ async fn install(agent: &Agent, words: &str, ask: Asker) -> Result<String> {
     if let Some(no) = refused(ask(question).await) {
         return Ok(no.into());
     }
-    Ok(fetch::install(&agent.http, config, source, force).await?.text())
+    Ok(fetch::install(&agent.http, config, source, force, Duration::ZERO).await?.text())
 }
 
 async fn remove(agent: &Agent, name: &str, ask: Asker) -> Result<String> {
@@ -66,7 +68,7 @@ async fn remove(agent: &Agent, name: &str, ask: Asker) -> Result<String> {
     let site = InstallPaths::of(config);
     let name = name.to_owned();
     crate::sys::spawn_blocking(move || {
-        site.open()?.remove(&name)?;
+        site.open(Duration::ZERO)?.remove(&name)?;
         Ok(format!("Skill {name} removed."))
     })
     .await

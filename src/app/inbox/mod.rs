@@ -174,8 +174,8 @@ impl Inbox {
             }
             command => {
                 let ask = self.outbox.asker(message);
-                let (agent, outbox) = (&self.agent, &self.outbox);
-                Some(commands::answer(agent, outbox, command, &session, channel, ask).await)
+                let (agent, names) = (&self.agent, || self.outbox.channel_names());
+                Some(commands::answer(agent, &names, command, &session, channel, ask).await)
             }
         }
     }

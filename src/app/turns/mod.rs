@@ -196,7 +196,8 @@ impl Turns {
             Some(command) => {
                 let ask = self.outbox.asker(&claimed.message);
                 let session = &claimed.session;
-                commands::answer(agent, &self.outbox, command, session, &to.channel, ask).await
+                let names = || self.outbox.channel_names();
+                commands::answer(agent, &names, command, session, &to.channel, ask).await
             }
             None => {
                 attempts::count(&agent.journal, id).await;

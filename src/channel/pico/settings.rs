@@ -26,6 +26,14 @@ config_keys! {
 impl ChannelSettings for Settings {
     const ONLY_ONE: Option<&'static str> = Some("several clients may share it");
 
+    fn chat_problem(chat: &str) -> Option<&'static str> {
+        let session = |s: &str| {
+            !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        let known = chat.strip_prefix("pico:").is_some_and(session);
+        (!known).then_some("an id is pico:SESSION, as the client names its session")
+    }
+
     fn build(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Settings {
         let settings = Settings::read(entry.section);
         if entry.enabled && settings.token.is_empty() {

@@ -71,6 +71,19 @@ impl ChannelSettings for Settings {
         settings
     }
 
+    fn chat_problem(chat: &str) -> Option<&'static str> {
+        // A public channel or group has a name, too (Bot API, sendMessage).
+        let name = |name: &str| {
+            (4..=64).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let known = match chat.strip_prefix('@') {
+            Some(after) => name(after),
+            None => chat.parse::<i64>().is_ok_and(|id| id != 0),
+        };
+        (!known).then_some("an id is a number like 123456789 (`cron list --json` and the log show those that have written), of a public group @NAME")
+    }
+
     fn server(&self) -> Option<Server> {
         let url = format!("{}/bot{}/getMe", self.base(), self.token.expose());
         Some(Server { url, proxy: self.proxy.clone() })

@@ -5,21 +5,30 @@ use std::rc::Rc;
 use smol::future::or;
 
 use crate::agent::{Agent, Answer, Turn};
-use crate::app;
 use crate::app::home::Home;
+use crate::app::{self, commands};
 use crate::bus::{Address, CLI, Inbound, Outbound, Sender};
-use crate::config::{self, Loaded};
+use crate::channel::command::Command;
+use crate::channel::command_of;
+use crate::config::{self, Config, Loaded};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::net::http::HttpClient;
 use crate::store::credentials;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
+use crate::tool::approval::Asker;
 
 /// See the module.
 pub struct InProcess {
     pub agent: Agent,
     session: String,
+}
+
+/// As a gateway has them.
+fn channel_names(config: &Config) -> Vec<String> {
+    let enabled = config.channels.iter().filter(|c| c.enabled).map(|c| c.name.clone());
+    enabled.chain([CLI.to_owned()]).collect()
 }
 
 impl InProcess {
@@ -47,7 +56,7 @@ impl InProcess {
         self.agent.models.current().to_string()
     }
 
-    /// One turn, with what it wrote on the card when this returns.
+    /// One turn, with what it wrote on the card when this returns, or the answer to a command as in a chat.
     pub async fn send_message(&self, text: &str, quiet: bool) -> Result<Answer> {
         let agent = &self.agent;
         let message = Inbound {
@@ -68,16 +77,32 @@ impl InProcess {
             }
             Ok(())
         };
+        let ask: Asker = Rc::new(|question| Box::pin(crate::command::ask::ask(question)));
+        let command = command_of(&message);
+        if let Some(command) = command.filter(|command| !matches!(command, Command::Btw(_))) {
+            let (session, names) = (&self.session, || channel_names(&agent.config));
+            let text = commands::answer(agent, &names, command, session, CLI, ask).await;
+            return Ok(Answer { text, ..Answer::default() });
+        }
+        let beside = match command {
+            Some(Command::Btw(question)) => {
+                Some(Inbound { text: question.into(), ..message.clone() })
+            }
+            _ => None,
+        };
         let turn = Turn {
-            ask: Some(Rc::new(|question| Box::pin(crate::command::ask::ask(question)))),
-            ..Turn::plain(&self.session, &message, Rc::new(show))
+            ask: Some(ask),
+            ..Turn::plain(&self.session, beside.as_ref().unwrap_or(&message), Rc::new(show))
         };
         let writing = async {
             agent.journal.run().await;
             Err(Error::new("the session writer ended"))
         };
         let turn = async {
-            let answer = agent.run(&turn).await;
+            let answer = match beside {
+                Some(_) => agent.answer_side_question(&turn).await,
+                None => agent.run(&turn).await,
+            };
             // Before the writer is dropped: a job cut off in the middle would lose its lines.
             agent.journal.finish().await;
             answer

@@ -65,7 +65,7 @@ pub fn run(args: &args::MigrateArgs) -> Result<ExitCode> {
     } else {
         migrator::folder(&target)?;
         let _owner = owner::act_as_owner(&target)?;
-        Some(Home::lock(&target).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?)
+        Some(Home::lock_stopped(&target)?)
     };
     options.env.insert("PICOCLAW_HOME".into(), target.display().to_string());
     let mut migrator = Migrator {
@@ -108,8 +108,7 @@ fn back(args: &args::MigrateArgs, to: &str) -> Result<ExitCode> {
     };
     options.env.insert("PICOCLAW_HOME".into(), home.display().to_string());
     owner::become_owner(&home)?;
-    let lock =
-        Home::lock(&home).context("stop the gateway first (/etc/init.d/S95picoclaw stop)")?;
+    let lock = Home::lock_stopped(&home)?;
     let mut report = MigrationReport::new(args.json);
     let done = to_go::export(&home, &options, &mut report);
     let failed = report.end(false, &home, &home);

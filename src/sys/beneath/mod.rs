@@ -9,6 +9,7 @@
 //! Hard links are indistinguishable from files of the folder; [`ResolvedPath::append`] refuses files with more
 //! than one name, [`ResolvedPath::save`] replaces the name and leaves the other one as it was.
 
+mod empty;
 mod file;
 mod folder;
 mod fresh;
@@ -26,6 +27,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+pub use empty::{Remains, remove_folder};
 pub use file::{DirEntry, Replace, Stamp};
 pub use fresh::NewFile;
 pub use std::fs::File;
