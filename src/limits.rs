@@ -146,6 +146,8 @@ pub const APPROVAL_CHARS: usize = 2500;
 pub const TURN_ADDRESSES: usize = 1024;
 /// Bytes of the record of files that enter prompts, about 60 for each.
 pub const PROMPT_FILES_BYTES: u64 = 64 * 1024;
+/// Bytes at the beginning, and as many at the end, by which the record above recognises the content of a file.
+pub const PROMPT_DIGEST_BYTES: u64 = 256 * 1024;
 /// Open questions per bot; about 100 bytes each. More are not asked.
 pub const APPROVALS: usize = 8;
 /// Threads of one command, in addition to those that its user already has (RLIMIT_NPROC): stops a fork bomb where no
@@ -251,8 +253,12 @@ pub const SKILLS: usize = 64;
 pub const SKILLS_LIST_BYTES: usize = 16 * 1024;
 /// Bytes of a SKILL.md that are read for name and description.
 pub const SKILL_HEAD_BYTES: usize = 8 * 1024;
-/// Folders scanned per skill root.
-pub const SKILL_FOLDERS: usize = 256;
+/// Folders with a SKILL.md per skill root that are read until [`SKILLS`] valid ones are found: 8 MB at most.
+pub const SKILL_FOLDERS: usize = 1024;
+/// Folders per skill root in which a SKILL.md is looked for, at each turn.
+pub const SKILL_SCANNED: usize = 4096;
+/// Invalid skills that are reported one by one; the rest is counted.
+pub const SKILL_WARNINGS: usize = 16;
 
 /// Bytes of one configuration layer.
 pub const CONFIG_BYTES: u64 = 256 * 1024;

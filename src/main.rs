@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use picoclaw::app::home;
 use picoclaw::args::{CommandLine, Subcommand};
 use picoclaw::config::LoadOptions;
 use picoclaw::store::swap;
@@ -89,6 +90,9 @@ fn run(args: CommandLine) -> picoclaw::Result<ExitCode> {
         };
         if !mixed {
             command::owner::become_owner(&home)?;
+        }
+        if !matches!(args.command, None | Some(Subcommand::Version(_))) {
+            home::refuse_links(&home)?;
         }
         // A restore that was killed is finished before anybody reads what it left.
         swap::recover(&home)?;

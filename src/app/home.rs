@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Context, Error, Result};
 use crate::limits::HOME_LOCK_WAIT;
-use crate::store::dir::Dir;
+use crate::store::dir::{self, Dir};
 use crate::sys::beneath::{File, path_meta};
 use crate::sys::{lock, process};
 
@@ -16,6 +16,9 @@ const UNITS: [&str; 3] = [
     "/usr/lib/systemd/system/picoclaw.service",
     "/lib/systemd/system/picoclaw.service",
 ];
+
+/// Folders of the home that only the daemon and the command line write to.
+const OWN_FOLDERS: [&str; 4] = ["state", "sessions", "cron", ".restore"];
 
 /// The lock of a home, held until dropped.
 pub struct Home {
@@ -85,6 +88,29 @@ impl Home {
         });
         Ok(Home { _lock: Some(file) })
     }
+}
+
+/// Refuses a home whose own folders are links: whoever made one would choose where the daemon, or root at the command line,
+/// writes. The home itself and the workspace may be links.
+///
+/// # Errors
+/// Names the link, and what to do.
+pub fn refuse_links(home: &Path) -> Result<()> {
+    let Ok(Some(dir)) = Dir::find(home) else { return Ok(()) };
+    for name in OWN_FOLDERS {
+        match dir.meta(name) {
+            Err(e) if dir::unfit(&e) => {
+                let link = home.join(name);
+                let link = link.display();
+                return Err(Error::new(format!(
+                    "{link} is a symbolic link, and none is followed to the daemon's own files: remove it, and \
+                     move the folder that it points to into its place, or mount that folder there (mount --bind)"
+                )));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Closes the home to other users; commands of a user of their own keep their way through it. Says so in the log.

@@ -274,7 +274,7 @@ mod tests {
         assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is no time"));
         assert!(wrong(&["-e", "5m", "--to", "5"]).starts_with("--to: no channel is enabled"));
         assert_eq!(wrong(&["--at", "today 9:00"]), "--at: `today 9:00` is in the past");
-        for option in ["--at", "-e", "-c", "--tz", "--command", "--to", "--channel"] {
+        for option in ["--at", "-e", "-c", "--command", "--to", "--channel"] {
             let empty = wrong(&[option, " "]);
             assert!(
                 empty.contains("is empty: give ") && empty.ends_with("leave it out"),

@@ -20,6 +20,11 @@ pub trait ChannelSettings: Sized {
     /// Reads an entry; may switch it off.
     fn build(entry: &mut Entry<'_>, ctx: &mut BuildContext<'_>) -> Self;
 
+    /// Why `chat` can be no chat of this kind, and what an id looks like; `None` where it can be one.
+    fn chat_problem(_chat: &str) -> Option<&'static str> {
+        None
+    }
+
     /// For `doctor`; `None` where the channel only listens.
     fn server(&self) -> Option<Server> {
         None

@@ -155,11 +155,12 @@ impl Installer {
             _ => None,
         };
         if let Some((path, what)) = local.filter(|(path, _)| path_meta(path).is_none()) {
-            let from = std::env::current_dir().unwrap_or_default();
-            let whole = from.join(path);
+            let from = match path.is_relative() {
+                true => format!(" in {}", std::env::current_dir().unwrap_or_default().display()),
+                false => String::new(),
+            };
             return Err(Error::new(format!(
-                "there is no such {what} ({}); a repository is written OWNER/REPO",
-                whole.display()
+                "there is no such {what}{from}; a repository is written OWNER/REPO"
             )));
         }
         let archive = match (source, archive) {

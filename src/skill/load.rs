@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::frontmatter;
 use crate::config::Config;
-use crate::limits::{SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILLS, SKILLS_LIST_BYTES, TREE_NAMES};
+use crate::limits::{
+    SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILL_SCANNED, SKILL_WARNINGS, SKILLS, SKILLS_LIST_BYTES,
+    TREE_NAMES,
+};
 use crate::proto::text;
 use crate::store::bounded_read::{self, FileEnd, Piece};
 use crate::store::dir::Dir;
@@ -87,14 +90,37 @@ pub struct LoadedSkills {
     pub warnings: Vec<String>,
 }
 
+impl LoadedSkills {
+    fn warn(&mut self, unreported: &mut usize, text: String) {
+        if self.warnings.len() < SKILL_WARNINGS {
+            self.warnings.push(text);
+        } else {
+            *unreported += 1;
+        }
+    }
+}
+
 /// Scans the roots. A folder name or declared name in a higher root hides lower ones;
 /// an invalid skill hides nothing.
 pub fn load(roots: &Roots) -> LoadedSkills {
     let mut loaded = LoadedSkills::default();
-    let mut folders: Vec<String> = Vec::new();
+    let (mut folders, mut invalid, mut left_out) = (Vec::<String>::new(), 0, 0);
+    let mut notes = Vec::new();
     for (source, root) in &roots.all {
-        for folder in folders_of(source, root) {
+        let found = folders_of(source, root);
+        left_out += found.left_out;
+        if found.more {
+            notes.push(format!(
+                "{} has more than {SKILL_SCANNED} folders; skills in the rest of them are not found",
+                root.display()
+            ));
+        }
+        for (folder, _) in found.folders {
             if folders.contains(&folder) {
+                continue;
+            }
+            if loaded.skills.len() == SKILLS {
+                left_out += 1;
                 continue;
             }
             let path = root.join(&folder).join("SKILL.md");
@@ -102,13 +128,13 @@ pub fn load(roots: &Roots) -> LoadedSkills {
                 Ok(Some(piece)) => piece.text,
                 Ok(None) => continue,
                 Err(e) => {
-                    loaded.warnings.push(format!("skill {}: {e}", path.display()));
+                    loaded.warn(&mut invalid, format!("skill {}: {e}", path.display()));
                     continue;
                 }
             };
             let declared = frontmatter::declared(&folder, &content);
             if let Some(problem) = frontmatter::problem(&declared.name, &declared.description) {
-                loaded.warnings.push(format!("skill {}: {problem}", path.display()));
+                loaded.warn(&mut invalid, format!("skill {}: {problem}", path.display()));
                 continue;
             }
             if !roots.allows(&declared.name)
@@ -116,31 +142,29 @@ pub fn load(roots: &Roots) -> LoadedSkills {
             {
                 continue;
             }
-            if loaded.skills.len() == SKILLS {
-                loaded.warnings.push(format!("more than {SKILLS} skills, the rest is not listed"));
-                return loaded;
-            }
             let (name, description) = (declared.name, declared.description);
             loaded.skills.push(Skill { name, description, path, source });
             folders.push(folder);
         }
     }
+    if invalid > 0 {
+        notes.push(format!("{invalid} more invalid skills are left out"));
+    }
+    if left_out > 0 {
+        notes.push(format!("{left_out} skills are left out: at most {SKILLS} are listed"));
+    }
+    loaded.warnings.append(&mut notes);
     loaded
 }
 
 /// Adds everything to `hasher` that determines what [`load`] would find.
 pub fn stamp(roots: &Roots, hasher: &mut dyn Hasher) {
     for (source, root) in &roots.all {
-        for folder in folders_of(source, root) {
+        let found = folders_of(source, root);
+        hasher.write_usize(found.left_out);
+        for (folder, stamp) in found.folders {
             hasher.write(folder.as_bytes());
-            let path = root.join(folder).join("SKILL.md");
-            let meta = match *source {
-                WORKSPACE => {
-                    Dir::parent_of(&path, 3).and_then(|(top, name)| top.meta(name)).ok().flatten()
-                }
-                _ => path_meta(&path),
-            };
-            hasher.write_u64(bounded_read::stamp(meta));
+            hasher.write_u64(stamp);
         }
         hasher.write_u8(0xff);
     }
@@ -158,8 +182,19 @@ pub fn text_of(source: &str, path: &Path, limit: usize) -> std::io::Result<Optio
     }
 }
 
-/// Names of the folders in a root, sorted; none when it cannot be read.
-fn folders_of(source: &str, root: &Path) -> Vec<String> {
+/// The folders of a root that have a SKILL.md.
+#[derive(Default)]
+struct SkillFolders {
+    /// Name, and the stamp of its SKILL.md, sorted; at most [`SKILL_FOLDERS`].
+    folders: Vec<(String, u64)>,
+    /// Further ones, unread.
+    left_out: usize,
+    /// There are more than [`SKILL_SCANNED`] folders, of any kind.
+    more: bool,
+}
+
+/// What else is there takes no skill's place. Nothing when the root cannot be read.
+fn folders_of(source: &str, root: &Path) -> SkillFolders {
     let dir = match source {
         WORKSPACE => Dir::find_parent_of(root, 1).and_then(|found| match found {
             Some((top, name)) => top.folder(name, false),
@@ -167,20 +202,41 @@ fn folders_of(source: &str, root: &Path) -> Vec<String> {
         }),
         _ => Dir::find(root),
     };
-    let Ok(Some(dir)) = dir else { return Vec::new() };
-    let mut names: Vec<String> = Vec::new();
+    let Ok(Some(dir)) = dir else { return SkillFolders::default() };
+    let (mut found, mut scanned) = (SkillFolders::default(), 0);
     let listed = dir.each(TREE_NAMES, &mut |name, folder| {
-        let linked =
-            || source != WORKSPACE && path_meta(&root.join(name)).is_some_and(|m| m.folder);
-        if names.len() < SKILL_FOLDERS && !name.starts_with('.') && (folder || linked()) {
-            names.push(name.to_owned());
+        let own = source != WORKSPACE;
+        let linked = || own && path_meta(&root.join(name)).is_some_and(|m| m.folder);
+        if name.starts_with('.') || !(folder || linked()) {
+            return;
+        }
+        scanned += 1;
+        if scanned > SKILL_SCANNED {
+            found.more = true;
+            return;
+        }
+        let meta = match own {
+            true => path_meta(&root.join(name).join("SKILL.md")),
+            // What cannot be looked at (a link) is reported when it is read.
+            false => match dir.meta(&[name, "/SKILL.md"].concat()) {
+                Ok(None) => return,
+                meta => meta.ok().flatten(),
+            },
+        };
+        if own && meta.is_none() {
+            return;
+        }
+        if found.folders.len() == SKILL_FOLDERS {
+            found.left_out += 1;
+        } else {
+            found.folders.push((name.to_owned(), bounded_read::stamp(meta)));
         }
     });
     if listed.is_err() {
-        names.clear();
+        return SkillFolders::default();
     }
-    names.sort_unstable();
-    names
+    found.folders.sort_unstable();
+    found
 }
 
 /// The list for the prompt; empty when there are no skills. Where it would become longer than
@@ -247,117 +303,5 @@ fn element(out: &mut String, name: &str, value: &str, max: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::bounded_read::tests::Folder;
-
-    fn skill(name: &str, description: &str) -> String {
-        format!("---\nname: {name}\ndescription: {description}\n---\n# Body\n")
-    }
-
-    fn roots(folder: &Folder) -> Roots {
-        Roots::new(&folder.path.join("w"), &folder.path.join("h"), &folder.path.join("b"))
-    }
-
-    fn listed(loaded: &LoadedSkills) -> Vec<String> {
-        loaded.skills.iter().map(|s| format!("{} {} {}", s.source, s.name, s.description)).collect()
-    }
-
-    #[test]
-    fn higher_roots_hide_lower_ones() {
-        let folder = Folder::new("skills-rank");
-        folder.write("w/skills/b/SKILL.md", skill("b", "from w"));
-        folder.write("w/skills/a/SKILL.md", skill("a", "from w"));
-        folder.write("h/skills/a/SKILL.md", skill("other", "same folder as a"));
-        folder.write("h/skills/x/SKILL.md", skill("b", "same name as b"));
-        folder.write("h/skills/c/SKILL.md", skill("c", "from h"));
-        folder.write("b/c/SKILL.md", skill("c", "from b"));
-        folder.write("b/d/SKILL.md", "Text alone.");
-        folder.write("b/notes.txt", "no skill");
-        folder.write("b/empty/readme.md", "no skill");
-        let loaded = load(&roots(&folder));
-        let want = [
-            "workspace a from w",
-            "workspace b from w",
-            "global c from h",
-            "builtin d Text alone.",
-        ];
-        assert_eq!(listed(&loaded), want);
-        assert_eq!(loaded.warnings, [""; 0]);
-        assert_eq!(
-            roots(&folder).readable(),
-            [folder.path.join("h/skills"), folder.path.join("b")]
-        );
-    }
-
-    #[test]
-    fn invalid_skills_are_skipped_with_a_warning() {
-        let folder = Folder::new("skills-wrong");
-        folder.write("w/skills/a/SKILL.md", skill("bad name", "x"));
-        folder.write("h/skills/a/SKILL.md", skill("a", "good"));
-        folder.write("h/skills/dir/SKILL.md/x", "a folder of that name");
-        folder.write("h/skills/e/SKILL.md", "# only-a-heading");
-        let loaded = load(&roots(&folder));
-        assert_eq!(listed(&loaded), ["global a good"]);
-        let at = |p: &str| folder.path.join(p).display().to_string();
-        let want = [
-            format!(
-                "skill {}: name must be letters and digits with single hyphens between",
-                at("w/skills/a/SKILL.md")
-            ),
-            format!(
-                "skill {}: it is a folder, not a regular file: move it away",
-                at("h/skills/dir/SKILL.md")
-            ),
-            format!("skill {}: description is required", at("h/skills/e/SKILL.md")),
-        ];
-        assert_eq!(loaded.warnings, want);
-        assert!(
-            load(&Roots::new(Path::new("/nowhere"), Path::new("/nowhere"), Path::new("/nowhere")))
-                .skills
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn only_so_many_are_listed() {
-        let folder = Folder::new("skills-many");
-        for i in 0..SKILLS + 3 {
-            folder.write(
-                &format!("w/skills/s{i:03}/SKILL.md"),
-                skill(&format!("s{i:03}"), &"long ".repeat(200)),
-            );
-        }
-        let loaded = load(&roots(&folder));
-        assert_eq!(loaded.skills.len(), SKILLS);
-        assert_eq!(loaded.warnings, [format!("more than {SKILLS} skills, the rest is not listed")]);
-        let list = summary(&loaded.skills);
-        assert!(list.len() <= SKILLS_LIST_BYTES, "{}", list.len());
-        assert!(list.contains("<name>s063</name>") && list.ends_with("</skills>"));
-        assert!(list.contains("<description>long"));
-        let far = |i: usize| Skill {
-            path: format!("/{}/{i}", "x".repeat(1000)).into(),
-            ..loaded.skills[i].clone()
-        };
-        let list = summary(&(0..SKILLS).map(far).collect::<Vec<_>>());
-        assert!(
-            list.len() <= SKILLS_LIST_BYTES && list.ends_with(" more -->\n</skills>"),
-            "{}",
-            list.len()
-        );
-    }
-
-    #[test]
-    fn the_list_is_escaped() {
-        let skill = Skill {
-            name: "a".into(),
-            description: "x < y & \"z\" > w\u{200b}".into(),
-            path: "/s/a/SKILL.md".into(),
-            source: "global",
-        };
-        let want = "<skills>\n  <skill>\n    <name>a</name>\n    <description>x &lt; y &amp; \"z\" &gt; w</description>\n    \
-                    <location>/s/a/SKILL.md</location>\n    <source>global</source>\n  </skill>\n</skills>";
-        assert_eq!(summary(&[skill]), want);
-        assert_eq!(summary(&[]), "");
-    }
-}
+#[path = "load_tests.rs"]
+mod tests;

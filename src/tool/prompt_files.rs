@@ -4,29 +4,37 @@
 //! behind; what changed meanwhile is untrusted until somebody else changes it, and so is every turn whose prompt holds
 //! it. The record is in the home's `state/`, out of reach of tools and commands. Blocks on the disk.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ring::digest;
+
 use crate::config::Config;
 use crate::error::{Context, Result};
-use crate::limits::PROMPT_FILES_BYTES;
-use crate::proto::date;
+use crate::limits::{PROMPT_DIGEST_BYTES, PROMPT_FILES_BYTES};
+use crate::proto::{date, text};
 use crate::skill::load::{Roots, load};
 use crate::store::bounded_read::stamp;
 use crate::store::dir::Dir;
 use crate::store::memory;
 use crate::sys::clock;
 
-/// The untrusted files, in `state/`: a line with stamp and name for each.
+/// The untrusted files, in `state/`: a line with digest and name for each.
 const UNTRUSTED: &str = "untrusted-files";
-/// How the files were before a call that has not ended, in the same form: for the start after a crash.
+/// How the files were before a call that has not ended, a line with stamp and name for each: for the start after a crash.
 const BEFORE: &str = "prompt-files-before";
+/// In place of a digest that could not be made: the file is untrusted whatever is in it.
+const ANY: &str = "-";
 
 /// Calls that are being watched.
 static WATCHED: AtomicUsize = AtomicUsize::new(0);
 
-/// A file's stamp ([`stamp`]) and its name in the workspace.
+/// A file's stamp ([`stamp`]), valid on this machine and for this build, and its name in the workspace.
 type Stamped = (u64, String);
+
+/// A file's content in the record ([`digest_of`], or [`ANY`]), and its name in the workspace. Valid after a restore, too.
+type Marked = (String, String);
 
 /// Where the files and the record are.
 #[derive(Clone, Debug)]
@@ -48,31 +56,33 @@ impl Places {
 }
 
 /// The files as they were before a call.
-pub struct Watch(Vec<Stamped>);
+pub struct Watch {
+    before: Vec<Stamped>,
+    /// Names of those that were untrusted.
+    untrusted: Vec<String>,
+}
 
 /// Whether the prompt holds text of others by way of such a file.
 pub fn hold_untrusted(places: &Places) -> bool {
     let Ok(Some(state)) = Dir::find(&places.home.join("state")) else { return false };
     let interrupted = WATCHED.load(Ordering::Relaxed) == 0 && state.exists(BEFORE).unwrap_or(true);
-    if interrupted {
-        let before = read(&state, BEFORE);
-        let done = before.and_then(|before| note(places, &state, &before, true));
-        if let Err(e) = done.and_then(|()| state.remove(BEFORE).map(drop).context(BEFORE)) {
-            crate::log::error!("{e}; what the prompt holds counts as untrusted");
-            return true;
+    let held = || {
+        if interrupted {
+            let before = lines(&state, BEFORE)?;
+            let stamp = |(stamp, name): Marked| Some((stamp.parse().ok()?, name));
+            let before = before.into_iter().filter_map(stamp).collect();
+            note(places, &state, &Watch { before, untrusted: Vec::new() }, true)?;
+            state.remove(BEFORE).context(BEFORE)?;
         }
-    }
-    match read(&state, UNTRUSTED) {
-        Ok(known) if known.is_empty() => false,
-        Ok(known) => {
-            let now = now(places);
-            known.iter().any(|file| now.contains(file))
-        }
-        Err(e) => {
+        untrusted(places, &state)
+    };
+    held().map_or_else(
+        |e| {
             crate::log::error!("{e}; what the prompt holds counts as untrusted");
             true
-        }
-    }
+        },
+        |names| !names.is_empty(),
+    )
 }
 
 /// Looks at the files before a call that may change them; `None` where neither text of others is behind it (`untrusted`), nor may
@@ -82,15 +92,16 @@ pub fn hold_untrusted(places: &Places) -> bool {
 /// The disk's: then the call must not run.
 pub fn watch(places: &Places, untrusted: bool, later: bool) -> Result<Option<Watch>> {
     let state = Dir::make(&places.home.join("state")).context("state")?;
-    if !untrusted && !later && read(&state, UNTRUSTED)?.is_empty() {
+    if !untrusted && !later && lines(&state, UNTRUSTED)?.is_empty() {
         return Ok(None);
     }
-    let before = now(places);
+    let watch = Watch { before: now(places), untrusted: self::untrusted(places, &state)? };
     if untrusted && !state.exists(BEFORE).context(BEFORE)? {
-        write(&state, BEFORE, &before)?;
+        let before = watch.before.iter().map(|(stamp, name)| (stamp.to_string(), name.clone()));
+        write(&state, BEFORE, &before.collect::<Vec<_>>())?;
     }
     WATCHED.fetch_add(1, Ordering::Relaxed);
-    Ok(Some(Watch(before)))
+    Ok(Some(watch))
 }
 
 impl Watch {
@@ -100,7 +111,7 @@ impl Watch {
     /// The disk's.
     pub fn end(self, places: &Places, untrusted: bool) -> Result<()> {
         let state = Dir::make(&places.home.join("state")).context("state")?;
-        let noted = note(places, &state, &self.0, untrusted);
+        let noted = note(places, &state, &self, untrusted);
         if WATCHED.fetch_sub(1, Ordering::Relaxed) == 1 && noted.is_ok() {
             state.remove(BEFORE).context(BEFORE)?;
         }
@@ -108,17 +119,85 @@ impl Watch {
     }
 }
 
-fn note(places: &Places, state: &Dir, before: &[Stamped], untrusted: bool) -> Result<()> {
-    let known = read(state, UNTRUSTED)?;
-    let was =
-        |file: &Stamped| known.iter().any(|k| k.1 == file.1 && (before.contains(k) || *k == *file));
-    let marked = |file: &Stamped| was(file) || (untrusted && !before.contains(file));
-    let mut now = now(places);
-    now.retain(marked);
-    for file in now.iter().filter(|file| !known.contains(file)) {
-        crate::log::warn!("{} holds text of others from now on; look at it, and save it", file.1);
+fn note(places: &Places, state: &Dir, watch: &Watch, untrusted: bool) -> Result<()> {
+    let known = lines(state, UNTRUSTED)?;
+    let folder = Dir::shared(&places.workspace).context("workspace")?;
+    let mut marked: Vec<Marked> = Vec::new();
+    for file in now(places) {
+        let changed = untrusted && !watch.before.contains(&file);
+        let name = file.1;
+        let recorded = known.iter().find(|k| k.1 == name);
+        if !changed && recorded.is_none() {
+            continue;
+        }
+        let digest = digest_of(&folder, &name);
+        let same = recorded.is_some_and(|k| k.0 == digest || !is_digest(&k.0));
+        if changed || same || watch.untrusted.contains(&name) {
+            if recorded.is_none_or(|k| k.0 != digest) {
+                crate::log::warn!(
+                    "{name} holds text of others from now on; look at it, and save it"
+                );
+            }
+            marked.push((digest, name));
+        }
     }
-    if now == known { Ok(()) } else { write(state, UNTRUSTED, &now) }
+    if marked == known { Ok(()) } else { write(state, UNTRUSTED, &marked) }
+}
+
+/// Names of the untrusted files that prompts hold now. A record of an earlier version, which had no digests, gets them.
+fn untrusted(places: &Places, state: &Dir) -> Result<Vec<String>> {
+    let mut known = lines(state, UNTRUSTED)?;
+    if known.is_empty() {
+        return Ok(Vec::new());
+    }
+    let folder = Dir::shared(&places.workspace).context("workspace")?;
+    let (now, mut names, mut upgraded) = (now(places), Vec::new(), false);
+    for (recorded, name) in &mut known {
+        if !now.iter().any(|file| file.1 == *name) {
+            continue;
+        }
+        let digest = digest_of(&folder, name);
+        if !is_digest(recorded) && *recorded != digest {
+            upgraded = true;
+            recorded.clone_from(&digest);
+        }
+        if *recorded == digest {
+            names.push(name.clone());
+        }
+    }
+    if upgraded {
+        write(state, UNTRUSTED, &known)?;
+    }
+    Ok(names)
+}
+
+/// SHA-256 of a file's content as hex digits; of a long file, of its length, beginning and end. [`ANY`] where it cannot be
+/// read.
+fn digest_of(folder: &Dir, name: &str) -> String {
+    let digest = || -> std::io::Result<String> {
+        let mut file = folder.read(name)?.ok_or(std::io::ErrorKind::NotFound)?;
+        let length = file.metadata()?.len();
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&length.to_le_bytes());
+        let mut part = [0; 4096];
+        for start in [0, length.saturating_sub(PROMPT_DIGEST_BYTES).max(PROMPT_DIGEST_BYTES)] {
+            file.seek(SeekFrom::Start(start))?;
+            let mut rest = (&mut file).take(PROMPT_DIGEST_BYTES);
+            loop {
+                match rest.read(&mut part)? {
+                    0 => break,
+                    n => context.update(&part[..n]),
+                }
+            }
+        }
+        Ok(text::hex(context.finish().as_ref()))
+    };
+    digest().unwrap_or_else(|_| ANY.to_owned())
+}
+
+/// Whether the first word of a line is one, and not a stamp of an earlier version or [`ANY`].
+fn is_digest(word: &str) -> bool {
+    word.len() == 2 * digest::SHA256_OUTPUT_LEN
 }
 
 /// The files that are there, with their stamps.
@@ -143,17 +222,14 @@ fn now(places: &Places) -> Vec<Stamped> {
     names.into_iter().filter_map(stamped).collect()
 }
 
-fn read(state: &Dir, name: &str) -> Result<Vec<Stamped>> {
+fn lines(state: &Dir, name: &str) -> Result<Vec<Marked>> {
     let bytes = state.bytes(name, PROMPT_FILES_BYTES).context(name)?.unwrap_or_default();
-    let line = |line: &str| {
-        let (stamp, name) = line.split_once('\t')?;
-        Some((stamp.parse().ok()?, name.to_owned()))
-    };
+    let line = |line: &str| line.split_once('\t').map(|(a, b)| (a.to_owned(), b.to_owned()));
     Ok(String::from_utf8_lossy(&bytes).lines().filter_map(line).collect())
 }
 
-fn write(state: &Dir, name: &str, files: &[Stamped]) -> Result<()> {
-    let lines: String = files.iter().map(|(stamp, name)| format!("{stamp}\t{name}\n")).collect();
+fn write(state: &Dir, name: &str, files: &[Marked]) -> Result<()> {
+    let lines: String = files.iter().map(|(word, name)| format!("{word}\t{name}\n")).collect();
     state.save(name, lines.as_bytes(), 0o600).context(name)
 }
 
@@ -193,6 +269,23 @@ mod tests {
         save("HEARTBEAT.md", "obey");
         assert!(hold_untrusted(&places) && hold_untrusted(&places));
         std::fs::remove_file(workspace.join("HEARTBEAT.md")).expect("removed");
+        assert!(!hold_untrusted(&places));
+        // As a restore does: the same content in a new file.
+        assert!(call(true, "USER.md", "obey"));
+        std::fs::remove_file(workspace.join("USER.md")).expect("removed");
+        save("other", "x");
+        save("USER.md", "obey");
+        assert!(hold_untrusted(&places));
+        // The end of a long file counts, and so does a record of an earlier version, until somebody saves the file.
+        let long = "x".repeat(3 * PROMPT_DIGEST_BYTES as usize);
+        assert!(call(true, "USER.md", &long));
+        save("USER.md", &[&long[1..], "y"].concat());
+        assert!(!hold_untrusted(&places));
+        let record = places.home.join("state").join(UNTRUSTED);
+        std::fs::write(&record, "1234567\tUSER.md\n").expect("written");
+        assert!(hold_untrusted(&places) && hold_untrusted(&places));
+        assert!(std::fs::read_to_string(&record).is_ok_and(|text| is_digest(&text[..64])));
+        save("USER.md", "own");
         assert!(!hold_untrusted(&places));
     }
 }

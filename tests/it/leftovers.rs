@@ -139,3 +139,29 @@ fn a_restore_takes_no_permissions_from_the_archive() {
         assert_eq!(mode(&other, path), want, "{path}");
     }
 }
+
+#[test]
+fn a_linked_folder_of_the_daemons_own_is_refused() {
+    let peer = peer(false);
+    for name in ["state", "sessions", "cron"] {
+        let home = Home::new(&peer);
+        home.write("elsewhere/kept", "x");
+        std::os::unix::fs::symlink(home.path("elsewhere"), home.path(name)).expect("a link");
+        for words in [&["gateway"][..], &["cron", "add", "-n", "a", "-m", "m", "-e", "5m"]] {
+            let done = home.run(words);
+            let link = home.path(name).display().to_string();
+            assert!(!done.status.success(), "{done:?}");
+            for part in [&*link, "is a symbolic link", "mount --bind"] {
+                assert!(done.stderr.contains(part), "{part:?} is not in {done:?}");
+            }
+        }
+        let there = fs::read_dir(home.path("elsewhere")).expect("a folder").count();
+        assert_eq!(there, 1, "something was written through the link");
+        assert!(home.run(&["version"]).status.success());
+    }
+    // A linked workspace is its owner's choice.
+    let home = Home::new(&peer);
+    fs::create_dir(home.path("disk")).expect("a folder");
+    std::os::unix::fs::symlink("disk", home.path("workspace")).expect("a link");
+    answers(&peer, &Daemon::start(&home, &peer));
+}

@@ -66,9 +66,12 @@ fn options_of_other_commands() {
     refused(&home.run(&["auth", "login", "-p", "nosuch"]), &["`nosuch`", "anthropic, ", "openai"]);
     refused(
         &home.run(&["skills", "install", "./nope"]),
-        &["no such folder", "/nope", "OWNER/REPO"],
+        &["./nope: there is no such folder in /", "OWNER/REPO"],
     );
-    refused(&home.run(&["skills", "install", "nope.tar.gz"]), &["no such file", "/nope.tar.gz"]);
+    refused(
+        &home.run(&["skills", "install", "nope.tar.gz"]),
+        &["nope.tar.gz: there is no such file in /"],
+    );
     #[cfg(feature = "simulate")]
     refused(&home.run(&["simulate", "--burst", "0"]), &["at least one message"]);
     #[cfg(feature = "backup")]

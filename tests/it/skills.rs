@@ -119,7 +119,7 @@ fn refusals_name_the_cure() {
         ("o/two/coffee", "no skill \"coffee\""),
         ("o/round", "redirects"),
         ("nonsense", "OWNER/REPO"),
-        ("./nowhere", "No such file"),
+        ("./nowhere", "no such folder"),
         ("https://example.org/o/r", "base_url"),
     ] {
         let done = home.run(&["skills", "install", source]);

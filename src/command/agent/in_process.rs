@@ -8,7 +8,7 @@ use crate::agent::{Agent, Answer, Turn};
 use crate::app::home::Home;
 use crate::app::{self, commands};
 use crate::bus::{Address, CLI, Inbound, Outbound, Sender};
-use crate::channel::command::Command;
+use crate::channel::command::ChatCommand;
 use crate::channel::command_of;
 use crate::config::{self, Config, Loaded};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::net::http::HttpClient;
 use crate::store::credentials;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
-use crate::tool::approval::Asker;
+use crate::tool::Asker;
 
 /// See the module.
 pub struct InProcess {
@@ -79,13 +79,13 @@ impl InProcess {
         };
         let ask: Asker = Rc::new(|question| Box::pin(crate::command::ask::ask(question)));
         let command = command_of(&message);
-        if let Some(command) = command.filter(|command| !matches!(command, Command::Btw(_))) {
+        if let Some(command) = command.filter(|command| !matches!(command, ChatCommand::Btw(_))) {
             let (session, names) = (&self.session, || channel_names(&agent.config));
             let text = commands::answer(agent, &names, command, session, CLI, ask).await;
             return Ok(Answer { text, ..Answer::default() });
         }
         let beside = match command {
-            Some(Command::Btw(question)) => {
+            Some(ChatCommand::Btw(question)) => {
                 Some(Inbound { text: question.into(), ..message.clone() })
             }
             _ => None,
