@@ -198,9 +198,9 @@ fn give(config: &Config, request: CronRequest) -> Result<String, String> {
         // One that starts meanwhile answers as soon as it can.
         let asked = control::ask(&config.home, control::CRON, &request.serialize_bin());
         if let Some(bytes) = asked.map_err(|e| e.to_string())? {
-            let reply = binschema::decode::<ControlReply>(ControlReply::SHAPE, &bytes).ok_or_else(|| {
-                "the running gateway is of another version; restart it".to_owned()
-            })?;
+            let reply = binschema::decode::<ControlReply>(ControlReply::SHAPE, &bytes).ok_or_else(
+                || "the running gateway is of another version; restart it".to_owned(),
+            )?;
             return if reply.ok { Ok(reply.text) } else { Err(reply.text) };
         }
         if request.action == "run" {
