@@ -1,7 +1,7 @@
 //! The configuration in force, typed. [`load`] puts it together.
 
 mod build;
-mod channel_entry;
+pub mod channel_entry;
 pub mod channels;
 mod config_keys;
 pub mod enc;
