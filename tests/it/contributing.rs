@@ -45,6 +45,29 @@ const WORKED: &[Worked] = &[
 /// What Cargo wants of the tree.
 const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "build.rs", "src", "tests/peer", "tests/rig"];
 
+/// What scripts/generate/boards wants besides.
+const PACKAGING: &[&str] = &[
+    "boards",
+    "buildroot",
+    "docs/boards",
+    "meta-picoclaw",
+    "scripts/generate/boards",
+    "scripts/image/board-facts",
+];
+
+/// `picoclaw config keys`.
+const CONFIG_KEYS: &str = "//! Prints the keys.
+use picoclaw::args::{Config, ConfigCommand, ConfigKeys};
+fn main() {
+    let args = Config { command: ConfigCommand::Keys(ConfigKeys {}) };
+    picoclaw::command::config::run(&args).unwrap();
+}
+";
+
+/// What packages know of a feature.
+const FEATURE_LISTS: &[&str] =
+    &["buildroot/package/picoclaw/Config.in", "meta-picoclaw/recipes-core/picoclaw/picoclaw.inc"];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -76,13 +99,49 @@ fn the_worked_diffs_compile() {
         assert_eq!(changed, worked.changed, "{}", worked.document);
         features.extend(Some(worked.feature).filter(|f| !f.is_empty()));
     }
-    for features in ["", &features.join(",")] {
+    let cargo = |args: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["check", "--quiet", "--frozen", "--lib", "--features", features]);
-        cargo.current_dir(&tree).env("CARGO_TARGET_DIR", target);
+        cargo.args(args).current_dir(&tree).env("CARGO_TARGET_DIR", target);
         let out = cargo.output().expect("cargo");
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(out.status.success() && !said.contains("warning"), "{said}");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    cargo(&["check", "--quiet", "--frozen", "--lib"]);
+    let features = features.join(",");
+    // An example, since the program itself would take the place of the one that other tests run.
+    fs::create_dir_all(tree.join("examples")).expect("a folder");
+    fs::write(tree.join("examples/config_keys.rs"), CONFIG_KEYS).expect("an example");
+    let run = ["run", "--quiet", "--frozen", "--features", &features, "--example", "config_keys"];
+    let keys = cargo(&run);
+    for key in ["tools.uptime.enabled", "tools.exec.nice"] {
+        assert!(keys.contains(key), "`picoclaw config keys` lacks {key}");
+    }
+    generated_lists_follow(&tree, &features);
+}
+
+/// scripts/generate/boards brings a new feature to Buildroot and Yocto. Skipped where there is no Python that has TOML.
+fn generated_lists_follow(tree: &Path, features: &str) {
+    let python = Command::new("python3").args(["-c", "import tomllib"]).output();
+    if !python.is_ok_and(|out| out.status.success()) {
+        println!("skipped: no python3 with tomllib");
+        return;
+    }
+    for part in PACKAGING {
+        copy(&root().join(part), &tree.join(part));
+    }
+    let generate = |args: &[&str]| {
+        let mut command = Command::new(tree.join("scripts/generate/boards"));
+        let out = command.args(args).output().expect("scripts/generate/boards");
+        (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (same, said) = generate(&["--check"]);
+    // Those two and nothing else.
+    assert!(!same && said.contains(&format!(": {}\n", FEATURE_LISTS.join(" "))), "{said}");
+    assert!(generate(&[]).0 && generate(&["--check"]).0);
+    for list in FEATURE_LISTS {
+        let text = fs::read_to_string(tree.join(list)).expect("a list");
+        assert!(features.split(',').all(|feature| text.contains(feature)), "{list}");
     }
 }
 
