@@ -2,12 +2,14 @@
 
 use argh::FromArgs;
 
+#[cfg(any(feature = "sign-in", feature = "encryption"))]
 mod auth;
 mod config;
 mod home;
 mod read;
 mod skills;
 
+#[cfg(any(feature = "sign-in", feature = "encryption"))]
 pub use auth::*;
 pub use config::*;
 pub use home::*;
@@ -46,7 +48,9 @@ pub enum Subcommand {
     Config(ConfigArgs),
     Cron(CronArgs),
     Skills(SkillsArgs),
+    #[cfg(feature = "audit")]
     Audit(AuditArgs),
+    #[cfg(any(feature = "sign-in", feature = "encryption"))]
     Auth(AuthArgs),
     #[cfg(feature = "simulate")]
     Simulate(SimulateArgs),

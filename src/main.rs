@@ -121,7 +121,9 @@ fn run(args: CommandLine) -> picoclaw::Result<ExitCode> {
         Some(Subcommand::Config(a)) => command::config::run(&a),
         Some(Subcommand::Cron(a)) => command::cron::run(&a),
         Some(Subcommand::Skills(a)) => command::skills::run(&a),
+        #[cfg(feature = "audit")]
         Some(Subcommand::Audit(a)) => command::audit::run(&a),
+        #[cfg(any(feature = "sign-in", feature = "encryption"))]
         Some(Subcommand::Auth(a)) => command::auth::run(&a),
         #[cfg(feature = "simulate")]
         Some(Subcommand::Membench(a)) => command::membench::run(&a),

@@ -36,7 +36,7 @@ macro_rules! tools {
             mod send { send_file = SEND_FILE, ON, ""; }
             #[cfg(all())]
             mod cron { cron = CRON_TOOL, ON, ", and the jobs themselves"; }
-            #[cfg(all())]
+            #[cfg(feature = "skill-install")]
             mod skills {
                 find_skills = FIND_SKILLS, ON, "";
                 install_skill = INSTALL_SKILL, ON, "; it asks whatever its approval says";

@@ -20,6 +20,7 @@ pub const FEEDS: &[Feed] = &[
     ("control", super::wires::feed_control, &["src/proto/binschema.rs"]),
     ("date", feed_date, &["src/proto/date.rs"]),
     ("elf", feed_elf, &["src/proto/elf.rs"]),
+    #[cfg(feature = "encryption")]
     ("enc", super::guests::feed_enc, &["src/config/enc.rs"]),
     ("excerpt", feed_excerpt, &["src/proto/excerpt.rs"]),
     ("frontmatter", feed_frontmatter, &["src/proto/frontmatter.rs"]),

@@ -2,9 +2,19 @@
 
 #[cfg(feature = "backup")]
 use std::path::Path;
+#[cfg(feature = "encryption")]
 use std::path::PathBuf;
 
+#[cfg(any(
+    feature = "backup",
+    feature = "encryption",
+    feature = "maixcam",
+    feature = "media",
+    feature = "migrate",
+    feature = "pico"
+))]
 use super::feeds::lossy;
+#[cfg(feature = "encryption")]
 use picoclaw::config::enc::{Keys, PREFIX};
 #[cfg(feature = "backup")]
 use picoclaw::proto::tar_writer;
@@ -67,6 +77,7 @@ pub fn feed_maixcam(data: &[u8]) {
 }
 
 /// What is sealed opens; what is not, or was changed, is an error.
+#[cfg(feature = "encryption")]
 pub fn feed_enc(data: &[u8]) {
     let text = lossy(data);
     // Any file does for a key.

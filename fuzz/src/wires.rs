@@ -39,6 +39,7 @@ pub fn feed_openai(data: &[u8]) {
     let count = std::cell::Cell::new(0);
     let on_text = |text: &str| count.set(count.get() + text.len());
     answer(&mut openai::response::OpenAiReader::new(1, Some(&on_text)), data);
+    #[cfg(feature = "sign-in")]
     answer(&mut picoclaw::provider::responses::ResponsesReader::new(Some(&on_text)), data);
 }
 

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::limits::SHUTDOWN;
 use crate::net::http::HttpClient;
+#[cfg(feature = "skill-install")]
 use crate::skill::install;
 use crate::store::dir::Dir;
 use crate::store::session::Sessions;
@@ -59,6 +60,7 @@ pub fn run(options: GatewayOptions) -> Result<ExitCode> {
     let home = Home::lock(&options.config.home)?;
     home::close(&options.config.home);
     crate::tool::sandbox::sweep(&options.config.home);
+    #[cfg(feature = "skill-install")]
     install::recover(&options.config);
     crate::tool::workspace_group::prepare(&options.config);
     let executor = Rc::new(LocalExecutor::new());

@@ -16,19 +16,25 @@ pub struct AuthArgs {
 #[expect(missing_docs, reason = "the types of the variants describe them")]
 #[argh(subcommand)]
 pub enum AuthCommand {
+    #[cfg(feature = "sign-in")]
     Login(AuthLogin),
+    #[cfg(feature = "sign-in")]
     Logout(AuthLogout),
+    #[cfg(feature = "sign-in")]
     Status(AuthStatus),
+    #[cfg(feature = "encryption")]
     Encrypt(AuthEncrypt),
 }
 
 /// Read a secret from standard input and print the enc:// value to put in its place; the passphrase is PICOCLAW_KEY_PASSPHRASE,
 /// or asked for.
+#[cfg(feature = "encryption")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "encrypt")]
 pub struct AuthEncrypt {}
 
 /// Sign in with a provider: by a code that is typed in elsewhere (openai), or by a token that is pasted here or piped in.
+#[cfg(feature = "sign-in")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "login")]
 pub struct AuthLogin {
@@ -47,6 +53,7 @@ pub struct AuthLogin {
 }
 
 /// Forget a sign-in, or all.
+#[cfg(feature = "sign-in")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "logout")]
 pub struct AuthLogout {
@@ -56,6 +63,7 @@ pub struct AuthLogout {
 }
 
 /// List the sign-ins: method, state, account, end.
+#[cfg(feature = "sign-in")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "status")]
 pub struct AuthStatus {

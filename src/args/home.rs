@@ -79,6 +79,7 @@ pub struct MigrateArgs {
 }
 
 /// Show which tools ran for whom, what was asked and what was refused.
+#[cfg(feature = "audit")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "audit")]
 pub struct AuditArgs {

@@ -3,6 +3,7 @@
 use argh::{EarlyExit, FromArgs, SubCommands};
 
 use super::{CommandLine, PIPE, Subcommand};
+use crate::proto::text;
 
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.
 pub fn parse() -> Result<CommandLine, std::process::ExitCode> {
@@ -15,7 +16,10 @@ pub fn parse() -> Result<CommandLine, std::process::ExitCode> {
         eprintln!("{}", help());
         return Err(std::process::ExitCode::FAILURE);
     }
-    let command = args.iter().find(|a| !a.starts_with('-')).copied().unwrap_or_default();
+    let mut words = args.iter().filter(|a| !a.starts_with('-')).copied();
+    let (command, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let own = matches!(command, "auth" | "skills").then_some([command, " ", second].concat());
+    let command = own.as_deref().unwrap_or(command).trim_end();
     if let Some(feature) = lacking(command) {
         eprintln!("Error: `picoclaw {command}` is not in this build (feature `{feature}`)");
         return Err(std::process::ExitCode::FAILURE);
@@ -37,12 +41,19 @@ pub fn parse() -> Result<CommandLine, std::process::ExitCode> {
     })
 }
 
-/// The feature that would bring a command, where this build lacks it.
+/// The feature that would bring a command (of `auth` and `skills` two words), where this build lacks it.
 fn lacking(command: &str) -> Option<&'static str> {
     let (feature, has) = match command {
         "migrate" => ("migrate", cfg!(feature = "migrate")),
         "backup" | "restore" => ("backup", cfg!(feature = "backup")),
         "doctor" => ("doctor", cfg!(feature = "doctor")),
+        "audit" => ("audit", cfg!(feature = "audit")),
+        "auth encrypt" => ("encryption", cfg!(feature = "encryption")),
+        "auth" => ("sign-in", cfg!(any(feature = "sign-in", feature = "encryption"))),
+        "auth login" | "auth logout" | "auth status" => ("sign-in", cfg!(feature = "sign-in")),
+        "skills install" | "skills remove" | "skills search" => {
+            ("skill-install", cfg!(feature = "skill-install"))
+        }
         "simulate" | "membench" => ("simulate", cfg!(feature = "simulate")),
         _ => return None,
     };
@@ -103,7 +114,7 @@ fn page_of(args: &[&str]) -> String {
 
 /// For a value that was taken for an option.
 fn after_dashes(args: &[&str]) -> String {
-    let negative = |a: &&&str| a.strip_prefix('-').is_some_and(|n| n.parse::<f64>().is_ok());
+    let negative = |a: &&&str| a.strip_prefix('-').is_some_and(|n| text::number(n).is_some());
     match args.iter().find(negative) {
         Some(value) if args.first() == Some(&"config") && !args.contains(&"--") => {
             format!(
@@ -120,9 +131,25 @@ mod tests {
 
     #[test]
     fn a_command_is_there_or_its_feature_is_named() {
-        for name in ["migrate", "backup", "restore", "doctor", "simulate", "membench"] {
+        for name in
+            ["migrate", "backup", "restore", "doctor", "audit", "auth", "simulate", "membench"]
+        {
             let there = Subcommand::COMMANDS.iter().any(|c| c.name == name);
             assert_eq!(there, lacking(name).is_none(), "{name}");
+        }
+        for names in [
+            "auth login",
+            "auth logout",
+            "auth status",
+            "auth encrypt",
+            "skills install",
+            "skills remove",
+            "skills search",
+            "skills list",
+        ] {
+            let words = names.split(' ').chain(["--help"]).collect::<Vec<_>>();
+            let there = read(&words).is_err_and(|exit| exit.status.is_ok());
+            assert_eq!(there, lacking(names).is_none(), "{names}");
         }
         assert_eq!(lacking("gateway"), None);
     }

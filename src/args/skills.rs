@@ -18,8 +18,11 @@ pub struct SkillsArgs {
 pub enum SkillsCommand {
     List(SkillsList),
     Show(SkillsShow),
+    #[cfg(feature = "skill-install")]
     Install(SkillsInstall),
+    #[cfg(feature = "skill-install")]
     Remove(SkillsRemove),
+    #[cfg(feature = "skill-install")]
     Search(SkillsSearch),
 }
 
@@ -45,6 +48,7 @@ pub struct SkillsShow {
 }
 
 /// Install from OWNER/REPO[/FOLDER][@TAG], an https address, a .tar.gz or a ./FOLDER.
+#[cfg(feature = "skill-install")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "install")]
 pub struct SkillsInstall {
@@ -60,6 +64,7 @@ pub struct SkillsInstall {
 }
 
 /// Remove a skill from the workspace.
+#[cfg(feature = "skill-install")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "remove")]
 pub struct SkillsRemove {
@@ -69,6 +74,7 @@ pub struct SkillsRemove {
 }
 
 /// Search the registry.
+#[cfg(feature = "skill-install")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "search")]
 pub struct SkillsSearch {

@@ -1,22 +1,17 @@
 //! `picoclaw auth`. No secret is ever an argument: what is typed is not shown, what is piped is read from standard input.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::args::{self, AuthCommand};
-use crate::config::{LoadOptions, Secret, enc, providers};
-use crate::error::{Context, Error, Result};
-use crate::limits::SECRET_FILE_BYTES;
+use crate::config::LoadOptions;
+use crate::error::Result;
 use crate::log;
-use crate::net::http::HttpClient;
-use crate::proto::date;
-use crate::provider::sign_in::{self, BY_CODE};
-use crate::store::credentials::{self, Credential};
-use crate::sys::{clock, files, terminal};
+
+#[cfg(feature = "encryption")]
+pub mod encrypt;
+mod secret;
+#[cfg(feature = "sign-in")]
+mod sign_in;
 
 /// Does what was asked.
 ///
@@ -26,186 +21,14 @@ pub fn run(args: &args::AuthArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
     log::start(log::Target::Stderr, "warn");
     match &args.command {
-        AuthCommand::Login(a) => login(&options, a)?,
-        AuthCommand::Logout(a) => {
-            let provider = a.provider.as_deref().map(known).transpose()?;
-            logout(&options.home()?, provider)?;
-        }
-        AuthCommand::Status(a) => status(&options.home()?, a.json)?,
-        AuthCommand::Encrypt(_) => encrypt(&options)?,
+        #[cfg(feature = "sign-in")]
+        AuthCommand::Login(a) => sign_in::login(&options, a)?,
+        #[cfg(feature = "sign-in")]
+        AuthCommand::Logout(a) => sign_in::logout(&options.home()?, a.provider.as_deref())?,
+        #[cfg(feature = "sign-in")]
+        AuthCommand::Status(a) => sign_in::status(&options.home()?, a.json)?,
+        #[cfg(feature = "encryption")]
+        AuthCommand::Encrypt(_) => encrypt::run(&options)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The provider's name in `auth.json`.
-fn known(name: &str) -> Result<&'static str> {
-    if let Some(id) = providers::canonical(name) {
-        return Ok(id.trim_end_matches("-messages"));
-    }
-    let mut ids: Vec<&str> = providers::ids().map(|id| id.trim_end_matches("-messages")).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    Err(Error::new(format!("no provider is called `{name}`; there are {}", ids.join(", "))))
-}
-
-fn login(options: &LoadOptions, args: &args::AuthLogin) -> Result<()> {
-    let provider = known(&args.provider)?;
-    let home = options.home()?;
-    // A file that cannot be used is told before anybody types anything.
-    credentials::all(&home)?;
-    let by_code = BY_CODE.contains(&provider);
-    if args.device_code && !by_code {
-        return Err(Error::new(format!(
-            "{provider} gives no codes: leave --device-code out and paste a token"
-        )));
-    }
-    let new = if by_code && !args.token && !args.setup_token {
-        let http = HttpClient::new()?;
-        let tell = |url: &str, code: &str| {
-            println!(
-                "Open {url} in a browser, on any device, and type in this code:\n\n    {code}\n\nWaiting for that."
-            );
-            let _ = std::io::stdout().flush();
-        };
-        async_io::block_on(sign_in::by_code(&http, &tell))?
-    } else {
-        let token = secret(&format!("Token of {provider}: "))?;
-        if args.setup_token {
-            sign_in::setup_token(&token).map_err(Error::new)?;
-        }
-        if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Error::new("this is no token: it has blanks or other signs in it"));
-        }
-        Credential {
-            access: Secret::new(token),
-            method: "token".to_owned(),
-            ..Credential::default()
-        }
-    };
-    folder(&home)?;
-    credentials::put(&home, provider, Some(&new))?;
-    println!(
-        "✓ Signed in with {provider}. Entries of model_list without a key use it: at once where they say \"auth_method\": \"{}\", else after a restart.",
-        new.method
-    );
-    Ok(())
-}
-
-fn folder(home: &Path) -> Result<()> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(home);
-    made.with_context(|| format!("cannot make {}", home.display()))
-}
-
-fn logout(home: &Path, provider: Option<&str>) -> Result<()> {
-    let all = credentials::all(home)?;
-    let mut gone = 0;
-    for (name, _) in all.iter().filter(|(name, _)| provider.is_none_or(|p| p == name)) {
-        gone += usize::from(credentials::put(home, name, None)?);
-        println!("✓ Signed out of {name}; the provider may keep its side: end it there, too.");
-    }
-    match (gone, provider) {
-        (0, Some(p)) => Err(Error::new(format!("nobody is signed in with {p}"))),
-        (0, None) => {
-            println!("Nobody is signed in.");
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn status(home: &Path, as_json: bool) -> Result<()> {
-    let (mut object, mut lines, now) = (serde_json::Map::new(), String::new(), clock::unix_now());
-    for (name, c) in credentials::all(home)? {
-        let state = match () {
-            () if !c.ends(now) => "active",
-            () if now >= c.expires && c.refresh.is_empty() => "expired",
-            () => "needs refresh",
-        };
-        let mut value = json!({ "method": c.method, "state": state });
-        lines.push_str(&format!("{name}: {}, {state}", c.method));
-        let ends = if c.expires == 0 { String::new() } else { date::rfc3339(c.expires) };
-        for (key, text) in [("account", &c.account), ("expires_at", &ends)] {
-            if !text.is_empty() {
-                lines.push_str(&format!(", {key} {text}"));
-                value[key] = text.as_str().into();
-            }
-        }
-        lines.push('\n');
-        object.insert(name, value);
-    }
-    if as_json {
-        lines = format!("{}\n", serde_json::Value::Object(object));
-    } else if lines.is_empty() {
-        lines.push_str("Nobody is signed in: picoclaw auth login --provider NAME\n");
-    }
-    print!("{lines}");
-    Ok(())
-}
-
-fn encrypt(options: &LoadOptions) -> Result<()> {
-    let keys = keys(options)?;
-    let plain = secret("Secret: ")?;
-    make_file(&keys)?;
-    println!("{}", keys.encrypt(&plain)?);
-    Ok(())
-}
-
-/// What encrypts: the passphrase of the environment, or one that is typed twice.
-///
-/// # Errors
-/// None of them, or two that differ.
-pub fn keys(options: &LoadOptions) -> Result<enc::Keys> {
-    let mut keys = enc::Keys::of(options);
-    if keys.passphrase.is_empty() {
-        if !std::io::stdin().is_terminal() {
-            return Err(Error::new(format!("{} is not set", enc::PASSPHRASE)));
-        }
-        keys.passphrase = secret("Passphrase: ")?;
-        if secret("Again: ")? != keys.passphrase {
-            return Err(Error::new("the two differ"));
-        }
-        eprintln!("The gateway needs it in {}.", enc::PASSPHRASE);
-    }
-    Ok(keys)
-}
-
-/// Makes the key file where there is none; root makes it for the daemon.
-///
-/// # Errors
-/// The disk's.
-pub fn make_file(keys: &enc::Keys) -> Result<()> {
-    if keys.make_file()? {
-        if let Some(folder) = keys.file.parent() {
-            files::give_to_folder_owner(folder)?;
-        }
-        files::give_to_folder_owner(&keys.file)?;
-        eprintln!(
-            "Made the key file {}; without it nothing can be decrypted.",
-            keys.file.display()
-        );
-    }
-    Ok(())
-}
-
-/// One line typed and not shown, or all that is piped in; blanks around it do not count.
-fn secret(prompt: &str) -> Result<String> {
-    let stdin = std::io::stdin();
-    let mut text = String::new();
-    let most = SECRET_FILE_BYTES as u64 + 1;
-    if stdin.is_terminal() {
-        eprint!("{prompt}");
-        let _ = std::io::stderr().flush();
-        let _hidden = terminal::TerminalMode::hide();
-        stdin.lock().take(most).read_line(&mut text)?;
-        eprintln!();
-    } else {
-        stdin.lock().take(most).read_to_string(&mut text).context("standard input")?;
-    }
-    match text.trim() {
-        "" => Err(Error::new("nothing was entered")),
-        text if text.len() > SECRET_FILE_BYTES => {
-            Err(Error::new(format!("a secret has at most {SECRET_FILE_BYTES} bytes")))
-        }
-        text => Ok(text.to_owned()),
-    }
 }

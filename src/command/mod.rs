@@ -2,7 +2,9 @@
 
 pub mod agent;
 pub mod ask;
+#[cfg(feature = "audit")]
 pub mod audit;
+#[cfg(any(feature = "sign-in", feature = "encryption"))]
 pub mod auth;
 #[cfg(feature = "backup")]
 pub mod backup;

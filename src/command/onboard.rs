@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::args;
-use crate::config::{self, LoadOptions, in_place};
+use crate::config::{self, LoadOptions};
 use crate::error::Result;
 use crate::sys::terminal;
 
@@ -13,16 +13,30 @@ use crate::sys::terminal;
 /// The disk's; no passphrase; a configuration that cannot be read.
 pub fn run(args: &args::OnboardArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
-    let keys = if args.enc { Some(super::auth::keys(&options)?) } else { None };
-    config::onboard(&options, &mut terminal::TextOutput)?;
-    if let Some(keys) = keys {
-        let file = options.config_file()?;
-        super::auth::make_file(&keys)?;
-        let n = in_place::encrypt(&file, &keys)?;
-        println!(
-            "Encrypted {n} secrets in {}; once more after you have put others in.",
-            file.display()
-        );
+    if !args.enc {
+        config::onboard(&options, &mut terminal::TextOutput)?;
+    } else {
+        encrypted(&options)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "encryption")]
+fn encrypted(options: &LoadOptions) -> Result<()> {
+    use super::auth::encrypt;
+    let keys = encrypt::keys(options)?;
+    config::onboard(options, &mut terminal::TextOutput)?;
+    let file = options.config_file()?;
+    encrypt::make_file(&keys)?;
+    let n = config::in_place::encrypt(&file, &keys)?;
+    println!(
+        "Encrypted {n} secrets in {}; once more after you have put others in.",
+        file.display()
+    );
+    Ok(())
+}
+
+#[cfg(not(feature = "encryption"))]
+fn encrypted(_: &LoadOptions) -> Result<()> {
+    Err(crate::Error::new("`picoclaw onboard --enc` is not in this build (feature `encryption`)"))
 }

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use crate::args::{self, SkillsCommand};
 use crate::config::{self, Config, LoadOptions};
 use crate::error::{Error, Result};
-use crate::limits::COMMAND_LOCK_WAIT;
 use crate::log;
-use crate::net::http::HttpClient;
-use crate::skill::fetch;
+#[cfg(feature = "skill-install")]
 use crate::skill::install::{InstallPaths, Installed};
 use crate::skill::load::Roots;
 use crate::skill::report;
-use crate::skill::source::Source;
+#[cfg(feature = "skill-install")]
+use crate::{
+    limits::COMMAND_LOCK_WAIT, net::http::HttpClient, skill::fetch, skill::source::Source,
+};
 
 /// Does what was asked and prints what came of it.
 ///
@@ -35,11 +36,13 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
         SkillsCommand::List(_) => report::list(&roots),
         SkillsCommand::Show(a) if a.json => report::show_json(&roots, &a.name)?.to_string(),
         SkillsCommand::Show(a) => report::show(&roots, &a.name)?,
+        #[cfg(feature = "skill-install")]
         SkillsCommand::Remove(a) => {
             let site = InstallPaths::of(config);
             site.open(COMMAND_LOCK_WAIT)?.remove(&a.name)?;
             format!("✓ Removed skill '{}'", a.name)
         }
+        #[cfg(feature = "skill-install")]
         SkillsCommand::Install(a) => {
             let source = Source::parse(&a.source, fetch::base(&config.tools.skills))?;
             let http = HttpClient::new()?;
@@ -52,6 +55,7 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
             ))?;
             if a.json { json(&done) } else { format!("✓ {}", done.text()) }
         }
+        #[cfg(feature = "skill-install")]
         SkillsCommand::Search(a) => {
             let http = HttpClient::new()?;
             let hits = async_io::block_on(fetch::search(&http, config, &a.query.join(" ")))?;
@@ -60,6 +64,7 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
     })
 }
 
+#[cfg(feature = "skill-install")]
 fn json(done: &Installed) -> String {
     let mut value = done.origin.to_json();
     value["name"] = done.name.clone().into();

@@ -5,15 +5,25 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "encryption")]
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+#[cfg(feature = "encryption")]
 use ring::rand::{Random, SystemRandom, generate};
+#[cfg(feature = "encryption")]
 use ring::{digest, hkdf, hmac};
 
-use super::layers::{LoadOptions, read_file};
+use super::layers::LoadOptions;
+#[cfg(feature = "encryption")]
+use super::layers::read_file;
+#[cfg(feature = "encryption")]
 use super::replace::replace;
-use crate::error::{Context, Error, Result};
+#[cfg(feature = "encryption")]
+use crate::error::Context;
+use crate::error::{Error, Result};
+#[cfg(feature = "encryption")]
 use crate::proto::base64::STANDARD;
 use crate::sys::beneath::path_meta;
+#[cfg(feature = "encryption")]
 use crate::sys::lock::FolderLock;
 
 /// Prefix of such a value.
@@ -25,8 +35,11 @@ pub const KEY_FILE: &str = "PICOCLAW_SSH_KEY_PATH";
 
 /// Below the user's home, or below `PICOCLAW_HOME`.
 const DEFAULT_FILE: &str = ".ssh/picoclaw_ed25519.key";
+#[cfg(feature = "encryption")]
 const INFO: &[u8] = b"picoclaw-credential-v1";
+#[cfg(feature = "encryption")]
 const SALT: usize = 16;
+#[cfg(feature = "encryption")]
 const NONCE: usize = 12;
 
 /// The sources of the key; nothing is read before a value needs it.
@@ -60,6 +73,7 @@ impl Keys {
     ///
     /// # Errors
     /// The disk's.
+    #[cfg(feature = "encryption")]
     pub fn make_file(&self) -> Result<bool> {
         if there(&self.file) {
             return Ok(false);
@@ -80,6 +94,7 @@ impl Keys {
     ///
     /// # Errors
     /// No key file, no random bytes.
+    #[cfg(feature = "encryption")]
     pub fn encrypt(&self, plain: &str) -> Result<String> {
         let mut bytes = random::<{ SALT + NONCE }>()?.to_vec();
         let (key, nonce) = self.key(&bytes)?;
@@ -93,7 +108,19 @@ impl Keys {
     /// The value behind `enc://`, given without that.
     ///
     /// # Errors
+    /// This build cannot.
+    #[cfg(not(feature = "encryption"))]
+    pub fn decrypt(&self, _: &str) -> Result<String> {
+        Err(Error::new(
+            "the value is encrypted, which this build cannot read (feature `encryption`)",
+        ))
+    }
+
+    /// The value behind `enc://`, given without that.
+    ///
+    /// # Errors
     /// Says what is missing or wrong, and how to fix it.
+    #[cfg(feature = "encryption")]
     pub fn decrypt(&self, sealed: &str) -> Result<String> {
         let mut bytes = STANDARD.decode(sealed.trim().as_bytes()).unwrap_or_default();
         if bytes.len() <= SALT + NONCE + AES_256_GCM.tag_len() {
@@ -119,6 +146,7 @@ impl Keys {
     }
 
     /// Derives the key for this salt and nonce.
+    #[cfg(feature = "encryption")]
     fn key(&self, head: &[u8]) -> Result<(LessSafeKey, Nonce)> {
         let file = read_file(&self.file).map_err(|e| {
             Error::new(format!(
@@ -137,16 +165,18 @@ impl Keys {
     }
 }
 
-fn there(path: &std::path::Path) -> bool {
+fn there(path: &Path) -> bool {
     path_meta(path).is_some()
 }
 
+#[cfg(feature = "encryption")]
 fn random<const N: usize>() -> Result<[u8; N]> {
     let bytes = generate(&SystemRandom::new()).map_err(|_| Error::new("no random bytes"))?;
     Ok(Random::expose(bytes))
 }
 
 #[cfg(test)]
+#[cfg(feature = "encryption")]
 mod tests {
     use super::*;
 

@@ -7,6 +7,7 @@ mod config_keys;
 pub mod enc;
 mod env;
 mod in_force;
+#[cfg(feature = "encryption")]
 pub mod in_place;
 mod inspect;
 mod key;

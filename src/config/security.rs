@@ -134,6 +134,7 @@ fn sendable(secret: String) -> Result<String, String> {
 }
 
 /// Calls `show` with every secret that a key of the table has, and the offset of its key or of itself in the layer.
+#[cfg(feature = "encryption")]
 pub(super) fn secrets(root: &mut Node, layers: &[Layer], show: &mut dyn FnMut(&str, usize)) {
     let mut findings = Findings::default();
     walk(root, &mut Vec::new(), layers, &mut findings, &mut |text, _, origin| {

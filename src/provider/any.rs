@@ -2,9 +2,11 @@
 
 #[cfg(feature = "anthropic")]
 use super::anthropic;
+#[cfg(feature = "sign-in")]
+use super::responses;
 #[cfg(any(test, feature = "simulate"))]
 use super::scripted;
-use super::{ChatReply, ChatRequest, Failure, OnText, Provider, openai, responses};
+use super::{ChatReply, ChatRequest, Failure, OnText, Provider, openai};
 
 /// Every kind of server; an enum, so that a call needs no boxed future.
 // The scripted one is small, but the only one in its process: a box would cost every real one an allocation.
@@ -16,6 +18,7 @@ pub enum AnyProvider {
     #[cfg(feature = "anthropic")]
     Anthropic(anthropic::Anthropic),
     /// OpenAI's Responses API, for ChatGPT accounts.
+    #[cfg(feature = "sign-in")]
     Responses(responses::Responses),
     /// Answers from a script, without a network.
     #[cfg(any(test, feature = "simulate"))]
@@ -32,6 +35,7 @@ impl Provider for AnyProvider {
             AnyProvider::OpenAi(p) => p.chat(request, on_text).await,
             #[cfg(feature = "anthropic")]
             AnyProvider::Anthropic(p) => p.chat(request, on_text).await,
+            #[cfg(feature = "sign-in")]
             AnyProvider::Responses(p) => p.chat(request, on_text).await,
             #[cfg(any(test, feature = "simulate"))]
             AnyProvider::Scripted(p) => p.chat(request, on_text).await,

@@ -13,6 +13,7 @@ use async_io::Timer;
 
 use super::candidate::{Entry, Stream};
 use super::openai;
+#[cfg(feature = "sign-in")]
 use super::responses::Responses;
 #[cfg(any(test, feature = "simulate"))]
 use super::scripted;
@@ -306,11 +307,16 @@ fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
 fn provider(model: &ModelConfig, http: &HttpClient) -> Result<AnyProvider, String> {
     if lookup(&model.provider).is_some_and(|row| row.dialect == Dialect::NotBuilt) {
         Err(format!("provider {} is not supported", model.provider))
+    } else if model.signed_in.is_some() && !cfg!(feature = "sign-in") {
+        let name = &model.model_name;
+        Err(format!("{name} has no key, and signing in is not in this build (feature `sign-in`)"))
     } else if model.speaks_messages() {
         messages(model, http)
-    } else if model.signed_in.is_some() && model.api_base.ends_with("/codex") {
-        Responses::new(model, http.clone()).map(AnyProvider::Responses)
     } else {
+        #[cfg(feature = "sign-in")]
+        if model.signed_in.is_some() && model.api_base.ends_with("/codex") {
+            return Responses::new(model, http.clone()).map(AnyProvider::Responses);
+        }
         openai::OpenAi::new(model, http.clone()).map(AnyProvider::OpenAi)
     }
 }

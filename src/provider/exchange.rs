@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_io::Timer;
 
 use super::body::RequestBody;
+#[cfg(feature = "sign-in")]
 use super::sign_in::SignedIn;
 use super::{Class, Failure, classify};
 use crate::config::{ModelConfig, Secret};
@@ -27,6 +28,7 @@ pub struct Endpoint {
     /// The secret to redact.
     pub key: Secret,
     /// The sign-in that is used instead of a key.
+    #[cfg(feature = "sign-in")]
     pub signed_in: Option<Box<SignedIn>>,
     /// Proxy URL or empty.
     pub proxy: String,
@@ -47,11 +49,20 @@ impl Endpoint {
             timeout => timeout,
         };
         let (key, proxy) = (model.api_key.clone(), model.proxy.clone());
+        #[cfg(feature = "sign-in")]
         let signed_in = model.signed_in.as_ref().map(|home| {
             let provider = model.provider.trim_end_matches("-messages").to_owned();
             Box::new(SignedIn::new(home.clone(), provider))
         });
-        Ok(Endpoint { url, headers: headers(model, ours)?, key, signed_in, proxy, first_byte })
+        Ok(Endpoint {
+            url,
+            headers: headers(model, ours)?,
+            key,
+            #[cfg(feature = "sign-in")]
+            signed_in,
+            proxy,
+            first_byte,
+        })
     }
 }
 
@@ -76,9 +87,11 @@ pub async fn post(
         let measured = splice.measure().await;
         measured.map_err(|e| Failure::new(Class::Format, format!("the history: {e}")))?;
     }
+    let signed = Credential::default();
+    #[cfg(feature = "sign-in")]
     let signed = match &to.signed_in {
         Some(signed_in) => signed_in.credential(http).await?,
-        None => Credential::default(),
+        None => signed,
     };
     let sent = {
         let ours = token_headers(&signed);

@@ -17,9 +17,11 @@ pub mod json_answer;
 pub mod openai;
 pub mod picture;
 mod request;
+#[cfg(feature = "sign-in")]
 pub mod responses;
 #[cfg(any(test, feature = "simulate"))]
 pub mod scripted;
+#[cfg(feature = "sign-in")]
 pub mod sign_in;
 pub mod stored;
 pub mod thinking;

@@ -129,6 +129,7 @@ fn a_request_is_the_same_whether_its_messages_are_in_memory_or_in_their_file() {
     let mut replaying = model("deepseek-reasoner");
     replaying.provider = "deepseek".into();
     check(&replaying, openai::request::body, |v| v);
+    #[cfg(feature = "sign-in")]
     check(&model("m"), crate::provider::responses::write, |v| v);
     #[cfg(feature = "anthropic")]
     check(&model("claude"), crate::provider::anthropic::request::body, plain);

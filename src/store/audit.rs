@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "audit")]
 use super::bounded_read::{self, FileEnd};
 use super::dir::Dir;
 use crate::limits::{AUDIT_BYTES, AUDIT_LINE_BYTES, AUDIT_QUEUE};
@@ -145,6 +146,7 @@ fn line(unix: i64, who: Who<'_>, fields: &[(&str, &str)]) -> String {
 ///
 /// # Errors
 /// The kernel's.
+#[cfg(feature = "audit")]
 pub fn read(home: &Path) -> io::Result<Vec<Map<String, Value>>> {
     let Some(dir) = Dir::find(home)? else { return Ok(Vec::new()) };
     let mut entries = Vec::new();
@@ -204,6 +206,7 @@ mod tests {
         assert_eq!((queue.lines.len(), queue.lost), (AUDIT_QUEUE + 1, 0));
     }
 
+    #[cfg(feature = "audit")]
     #[test]
     fn what_is_written_is_read_and_broken_lines_are_not() {
         let home = Scratch::new();

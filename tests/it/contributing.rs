@@ -57,9 +57,9 @@ const PACKAGING: &[&str] = &[
 
 /// `picoclaw config keys`.
 const CONFIG_KEYS: &str = "//! Prints the keys.
-use picoclaw::args::{Config, ConfigCommand, ConfigKeys};
+use picoclaw::args::{ConfigArgs, ConfigCommand, ConfigKeys};
 fn main() {
-    let args = Config { command: ConfigCommand::Keys(ConfigKeys {}) };
+    let args = ConfigArgs { command: ConfigCommand::Keys(ConfigKeys {}) };
     picoclaw::command::config::run(&args).unwrap();
 }
 ";

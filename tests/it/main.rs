@@ -5,8 +5,11 @@
 mod adoption;
 mod approvals;
 mod attack;
+#[cfg(feature = "audit")]
 mod audit;
+#[cfg(feature = "sign-in")]
 mod auth;
+#[cfg(feature = "sign-in")]
 mod auth_renewed;
 #[cfg(feature = "backup")]
 mod backup;
@@ -28,6 +31,7 @@ mod conformance_context;
 #[cfg(feature = "migrate")]
 mod conformance_migrate;
 mod conformance_provider;
+#[cfg(feature = "skill-install")]
 mod conformance_skills;
 mod conformance_steering;
 mod conformance_telegram;
@@ -45,6 +49,7 @@ mod delivery;
 #[cfg(feature = "doctor")]
 mod doctor;
 mod durability;
+#[cfg(feature = "encryption")]
 mod encrypted;
 mod escapes;
 mod escapes_calls;
@@ -93,6 +98,7 @@ mod secrets;
 #[cfg(all(feature = "telegram", feature = "media"))]
 mod send_file;
 mod simulate;
+#[cfg(feature = "skill-install")]
 mod skills;
 mod ssrf;
 mod steering;

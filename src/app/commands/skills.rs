@@ -1,22 +1,23 @@
 //! `/skills` in a chat: the same as `picoclaw skills`, but what changes anything asks first.
 
-use std::time::Duration;
+#[cfg(feature = "skill-install")]
+mod install;
 
 use crate::agent::Agent;
-use crate::bus::Verdict;
-use crate::error::Result;
-use crate::skill::install::InstallPaths;
 use crate::skill::load::Roots;
-use crate::skill::{fetch, report};
+use crate::skill::report;
 use crate::tool::Asker;
-use crate::tool::skills::remote;
 
-const USAGE: &str = "\
+const USAGE: &str = if cfg!(feature = "skill-install") {
+    "\
 Usage: /skills list
 /skills show NAME
 /skills search WORDS
 /skills install OWNER/REPO[/FOLDER][@TAG] [force]
-/skills remove NAME";
+/skills remove NAME"
+} else {
+    "Usage: /skills list\n/skills show NAME"
+};
 
 /// Carries out what follows `/skills`.
 pub async fn answer(agent: &Agent, words: &str, ask: Asker) -> String {
@@ -31,54 +32,17 @@ pub async fn answer(agent: &Agent, words: &str, ask: Asker) -> String {
             let (roots, name) = (Roots::of(&agent.config), name.to_owned());
             crate::sys::spawn_blocking(move || report::show(&roots, &name)).await
         }
-        ("search", query) if !query.is_empty() => {
-            let hits = fetch::search(&agent.http, &agent.config, query).await;
-            hits.map(|hits| fetch::listed(&hits))
+        #[cfg(feature = "skill-install")]
+        ("search", query) if !query.is_empty() => install::search(agent, query).await,
+        #[cfg(feature = "skill-install")]
+        ("install", source) if !source.is_empty() => install::install(agent, source, ask).await,
+        #[cfg(feature = "skill-install")]
+        ("remove", name) if !name.is_empty() => install::remove(agent, name, ask).await,
+        _ => {
+            // A build without these asks nothing.
+            let _ = ask;
+            Ok(USAGE.into())
         }
-        ("install", source) if !source.is_empty() => install(agent, source, ask).await,
-        ("remove", name) if !name.is_empty() => remove(agent, name, ask).await,
-        _ => Ok(USAGE.into()),
     };
     done.unwrap_or_else(|e| e.to_string())
-}
-
-async fn install(agent: &Agent, words: &str, ask: Asker) -> Result<String> {
-    let (source, force) = match words.strip_suffix(" force") {
-        Some(source) => (source.trim(), true),
-        None => (words, false),
-    };
-    let config = &agent.config;
-    let source = remote(source, fetch::base(&config.tools.skills))?;
-    let question = format!(
-        "Install the skill {}{}?\nWhat it says, the assistant will follow.",
-        source.label().1,
-        if force { ", in place of one of its name" } else { "" }
-    );
-    if let Some(no) = refused(ask(question).await) {
-        return Ok(no.into());
-    }
-    Ok(fetch::install(&agent.http, config, source, force, Duration::ZERO).await?.text())
-}
-
-async fn remove(agent: &Agent, name: &str, ask: Asker) -> Result<String> {
-    if let Some(no) = refused(ask(format!("Remove the skill {name} and its files?")).await) {
-        return Ok(no.into());
-    }
-    let config = &agent.config;
-    let site = InstallPaths::of(config);
-    let name = name.to_owned();
-    crate::sys::spawn_blocking(move || {
-        site.open(Duration::ZERO)?.remove(&name)?;
-        Ok(format!("Skill {name} removed."))
-    })
-    .await
-}
-
-fn refused(verdict: Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::Yes => None,
-        Verdict::No => Some("Nothing was changed."),
-        Verdict::TimedOut => Some("Nobody answered, so nothing was changed."),
-        Verdict::Unreachable => Some("The question could not be asked, so nothing was changed."),
-    }
 }
