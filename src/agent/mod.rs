@@ -13,6 +13,7 @@ pub mod round;
 mod side_question;
 mod stored_messages;
 pub mod summary;
+mod tools;
 mod transcript;
 pub mod turn;
 mod turn_state;

@@ -24,7 +24,8 @@ impl Agent {
         let text = [&*turn.message.text, NOTE].concat();
         state.messages.push(Message::text(Role::User, text));
         // The same tools as always: providers want those in a request that the history calls, and their caches hit.
-        let specs = crate::tool::offered(&self.config, turn.unattended);
+        let allowed = self.allowed_tools().await;
+        let specs = crate::tool::offered(&self.config, turn.unattended, allowed.as_deref());
         Ok(match self.ask(&mut state, &specs).await {
             Ok(mut reply) if !reply.text.trim().is_empty() => {
                 cut(&mut reply.text);

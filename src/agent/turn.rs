@@ -26,7 +26,7 @@ use crate::store::writer::Journal;
 use crate::sys::spawn_blocking;
 use crate::tool::prompt_files::{self, Places};
 use crate::tool::subagent_handle::SubagentHandle;
-use crate::tool::{self, Asker, FileSender, Needs, ToolContext, Trust};
+use crate::tool::{self, Asker, FileSender, ToolContext};
 
 /// What all turns share.
 pub struct Agent {
@@ -205,14 +205,10 @@ impl Agent {
     /// Model and tools in turn until there is an answer.
     async fn rounds(&self, state: &mut TurnState<'_>) -> Result<Answer, Failure> {
         let turn = state.turn;
-        let mut specs = tool::offered(&self.config, turn.unattended);
-        specs.retain(|spec| match spec.needs {
-            Needs::Nothing => true,
-            Needs::Files => turn.files.is_some(),
-            Needs::Subagents => turn.subagents.is_some(),
-        });
+        let allowed = self.allowed_tools().await;
+        let specs = self.offered_tools(turn, allowed.as_deref());
         let said = Rc::new(Cell::new(false));
-        let context = self.tool_context(state, said.clone());
+        let context = self.tool_context(state, said.clone(), allowed);
         let mut failures = FailedCalls::default();
         let show = |text: &str| {
             // What a sub-agent's tools show is for nobody but it.
@@ -343,39 +339,6 @@ impl Agent {
             state.push(round::answer_to(call, text));
         }
         self.call_all(state, &again, context, failures, hooks).await;
-    }
-
-    fn tool_context(&self, state: &TurnState<'_>, said: Rc<Cell<bool>>) -> ToolContext {
-        let turn = state.turn;
-        let say = turn.say.clone();
-        // A sub-agent's closing words are its result, whatever it has said before.
-        let counts = turn.message.sender.platform != SUBAGENT;
-        let here = turn.message.from.clone();
-        let outbox = move |message: Outbound| {
-            // What another chat is told is no answer to who asked.
-            let counts = counts && message.to == here;
-            say(message)?;
-            said.set(said.get() || counts);
-            Ok(())
-        };
-        ToolContext {
-            config: self.config.clone(),
-            http: self.http.clone(),
-            chat: turn.message.from.clone(),
-            sender: turn.message.sender.clone(),
-            secrets: crate::log::secrets,
-            readable_roots: self.readable_roots.clone(),
-            send_message: Some(Rc::new(outbox)),
-            files: turn.files.clone(),
-            trust: Trust {
-                ask: turn.ask.clone(),
-                unattended: turn.unattended,
-                untrusted: state.untrusted.clone(),
-                addresses: state.addresses.clone(),
-            },
-            cron: self.cron.borrow().clone(),
-            subagents: turn.subagents.clone(),
-        }
     }
 }
 

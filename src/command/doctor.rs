@@ -22,7 +22,8 @@ use crate::proto::{binschema, date};
 use crate::store::credentials;
 use crate::sys::beneath::path_meta;
 use crate::sys::{clock, files, memory};
-use crate::tool::sandbox;
+use crate::tool::allowed::AllowedTools;
+use crate::tool::{sandbox, spec};
 use Severity::{Bad, Good, Warning};
 
 /// Exit status 1 when something fails.
@@ -135,6 +136,14 @@ fn limits(out: &mut Reporter, config: &Config) {
         let what = format!("{} kB of memory available", free / 1024);
         let cure = "stop other programs, or add swap (zram): commands of the assistant will fail";
         out.note(if free < DOCTOR_MEMORY { Warning } else { Good }, "memory", &what, cure);
+    }
+    if let Some(allowed) = AllowedTools::of(&config.agent.workspace) {
+        let what = format!("AGENT.md leaves the assistant these tools: {allowed}");
+        out.note(Good, "agent", &what, "");
+        if let Some(problem) = allowed.problem(|name| spec(name).is_some()) {
+            let cure = "correct `tools` in its front matter; without it there are all";
+            out.note(Warning, "agent", &problem, cure);
+        }
     }
     let open = sandbox::is_open(config);
     let cure = "commands from chats ask first; a kernel with Landlock (5.13) holds them";

@@ -11,6 +11,7 @@ use crate::args;
 use crate::config::{self, Config, LoadOptions, providers};
 use crate::error::{Error, Result};
 use crate::proto::{binschema, text};
+use crate::tool::allowed::AllowedTools;
 use crate::tool::sandbox;
 use crate::version;
 use crate::{import, supervise};
@@ -83,6 +84,9 @@ fn configured(lines: &mut StatusOutput, config: &Config) {
     let workspace = &config.agent.workspace;
     let mark = if workspace.is_dir() { "✓" } else { "✗ (made on first use)" };
     lines.put("workspace", "Workspace", json!(format!("{} {mark}", workspace.display())));
+    if let Some(allowed) = AllowedTools::of(workspace) {
+        lines.put("agent_tools", "Tools that AGENT.md leaves", json!(allowed.to_string()));
+    }
     lines.put("model", "Model", json!(config.agent.model));
     for model in &config.models {
         let set = if model.signed_in.is_some() {

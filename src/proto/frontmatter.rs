@@ -99,6 +99,20 @@ pub fn list<'a>(block: &'a str, name: &str) -> Vec<String> {
     items.into_iter().filter(|text| !text.is_empty()).take(FIELDS).collect()
 }
 
+/// What a field of this name holds below it, as a block of its own; empty without fields there.
+pub fn below(block: &str, name: &str) -> String {
+    if let Ok(Value::Object(mut map)) = serde_json::from_str(block) {
+        let object = map.remove(name).filter(Value::is_object);
+        return object.map(|value| value.to_string()).unwrap_or_default();
+    }
+    let own = |line: &&str| line.split_once(':').is_some_and(|(key, _)| unquoted(key) == name);
+    let inside = block.lines().skip_while(|line| !own(line)).skip(1);
+    let mut inside =
+        inside.take_while(|l| l.starts_with([' ', '\t']) || l.trim().is_empty()).peekable();
+    let indent = inside.peek().map_or(0, |line| line.len() - line.trim_start().len());
+    inside.map(|line| [line.get(indent..).unwrap_or(""), "\n"].concat()).collect()
+}
+
 fn plain(value: Value) -> String {
     match value {
         Value::String(text) => text,

@@ -13,7 +13,11 @@ use crate::store::audit::Who;
 /// Runs one call as the model wrote it. Errors become the result's text; they never end the turn.
 /// Dropping the future stops the call.
 pub async fn call(ctx: &ToolContext, name: &str, arguments: &str) -> ToolResult {
+    let named = ctx.trust.allowed.as_ref().is_none_or(|allowed| allowed.has(name));
     let result = match prepare(&ctx.config, name, arguments) {
+        Ok(_) if !named => ToolResult::error(format!(
+            "not done: {name} is not among the tools that AGENT.md leaves the assistant"
+        )),
         Ok((spec, args)) if approval::granted(&ctx.config, spec, ctx.trust.unattended) => {
             let result = marked(ctx, spec, &args).await;
             if spec.reads_the_web && !result.is_error {

@@ -1,5 +1,6 @@
 //! Every tool of this build, and those that a configuration and a turn have.
 
+use super::allowed::AllowedTools;
 use super::approval;
 use super::spec::{Needs, ToolSpec};
 use crate::config::Config;
@@ -19,12 +20,19 @@ crate::registry::tools!(list);
 
 /// The tools that the configuration enables.
 pub fn specs(config: &Config) -> Vec<&'static ToolSpec> {
-    offered(config, false)
+    offered(config, false, None)
 }
 
-/// The same for a turn; an unattended one has fewer.
-pub fn offered(config: &Config, unattended: bool) -> Vec<&'static ToolSpec> {
-    let granted = |spec: &&ToolSpec| approval::granted(config, spec, unattended);
+/// The same for a turn; an unattended one has fewer, and one whose AGENT.md names tools only those.
+pub fn offered(
+    config: &Config,
+    unattended: bool,
+    allowed: Option<&AllowedTools>,
+) -> Vec<&'static ToolSpec> {
+    let granted = |spec: &&ToolSpec| {
+        approval::granted(config, spec, unattended)
+            && allowed.is_none_or(|allowed| allowed.has(spec.name))
+    };
     TOOLS.iter().copied().filter(|spec| enabled(config, spec)).filter(granted).collect()
 }
 

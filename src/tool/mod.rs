@@ -6,6 +6,7 @@
 //! defines an item, the rest of the program from here.
 
 pub mod addresses;
+pub mod allowed;
 pub mod approval;
 mod args;
 mod call;

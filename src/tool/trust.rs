@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::addresses::Addresses;
+use super::allowed::AllowedTools;
 use crate::bus::Verdict;
 
 /// Asks the person who started the turn.
@@ -17,6 +18,8 @@ pub struct Trust {
     pub ask: Option<Asker>,
     /// No message started it (heartbeat, cron, consolidation).
     pub unattended: bool,
+    /// The tools that AGENT.md leaves it; `None` where that does not say.
+    pub allowed: Option<Rc<AllowedTools>>,
     /// It has read untrusted text.
     pub untrusted: Rc<Cell<bool>>,
     /// The addresses that were in what it has read.

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "migrate")]
 mod adoption;
+mod agent_tools;
 mod approvals;
 mod attack;
 #[cfg(feature = "audit")]

@@ -32,6 +32,11 @@ pub(super) async fn run_command(agent: &Agent, claimed: &Claimed) -> Answer {
             "Scheduled command '{shown}' was cut off by a restart; it may have done its work in part, and is not run again now."
         ));
     }
+    if agent.allowed_tools().await.is_some_and(|allowed| !allowed.has(exec::EXEC.name)) {
+        return failed(format!(
+            "Scheduled command '{shown}' was not run: exec is not among the tools that AGENT.md leaves the assistant"
+        ));
+    }
     let ticket = agent.journal.record(&Frame::Step {
         id: claimed.id,
         session: claimed.session.clone(),
