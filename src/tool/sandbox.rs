@@ -305,7 +305,7 @@ mod tests {
                 .unwrap_or(&LIMIT)
                 .saturating_sub(*open.iter().min().unwrap_or(&LIMIT))
         };
-        while open.len() < 200 || (open.len() < 600 && more(&open, &closed) >= LIMIT) {
+        while open.len() < 200 || (open.len() < 1500 && more(&open, &closed) >= LIMIT) {
             open.push(time(true));
             closed.push(time(false));
         }
