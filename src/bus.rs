@@ -8,7 +8,7 @@ use nanoserde::{DeBin, DeBinErr, SerBin};
 /// Who wrote, as the platform names them.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct Sender {
-    /// `telegram`, `cli`, ...
+    /// Channel kind (`telegram`, `cli`), or one of [`CRON`], [`HEARTBEAT`], [`SUBAGENT`], [`REPORT`].
     pub platform: String,
     /// The platform's id, e.g. a decimal user id.
     pub id: String,
@@ -82,11 +82,11 @@ pub struct Inbound {
     pub message: i64,
     /// Where it was written and where the answer goes.
     pub from: Address,
-    /// Who wrote it.
+    /// Its author; decides who may stop the turn or answer its questions.
     pub sender: Sender,
     /// Text and caption; never empty.
     pub text: String,
-    /// Files.
+    /// Files that came with it; their content is fetched when the turn begins.
     pub attachments: Vec<Attachment>,
     /// Unix seconds when it was written, by the platform's clock.
     pub date: i64,
@@ -143,9 +143,9 @@ impl Inbound {
 /// A message to a chat.
 #[derive(Clone, Debug, Default, PartialEq, SerBin, DeBin)]
 pub struct Outbound {
-    /// Where it goes.
+    /// Channel instance and chat that it goes to.
     pub to: Address,
-    /// Markdown.
+    /// Markdown as the model wrote it; each channel converts it.
     pub text: String,
     /// Message to reply to, 0 for none.
     pub reply_to: i64,
@@ -158,7 +158,7 @@ pub struct Upload {
     pub file: Arc<File>,
     /// What the chat calls it.
     pub name: String,
-    /// Bytes of it.
+    /// Size in bytes when it was opened; not more is sent.
     pub bytes: u64,
 }
 
@@ -174,9 +174,9 @@ pub struct Question {
 /// What a person answered to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Yes.
+    /// The call may run, this once.
     Yes,
-    /// No.
+    /// The call must not run; the model is told.
     No,
     /// Nothing, in the time there was.
     TimedOut,

@@ -23,7 +23,7 @@ impl Error {
         joined(&context, &self.0)
     }
 
-    /// The whole sentence.
+    /// The sentence that people read, causes included.
     pub fn as_str(&self) -> &str {
         &self.0
     }

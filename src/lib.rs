@@ -51,6 +51,7 @@ pub mod channel;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod exit_code;
 pub mod import;
 pub mod limits;
 pub mod log;

@@ -234,7 +234,7 @@ pub const ZONE_FILE_BYTES: u64 = 64 * 1024;
 /// A message is quarantined when its attempts add up to this. An attempt that crashed counts [`CRASH_WEIGHT`], so three
 /// are enough; one interrupted from outside (a power cut, `kill -9`) counts 1, so that unstable power alone loses no message.
 pub const ATTEMPTS: u32 = 9;
-/// See [`ATTEMPTS`].
+/// What an attempt that crashed counts, out of [`ATTEMPTS`].
 pub const CRASH_WEIGHT: u32 = 3;
 /// Bytes of an answer that are sent to the chat; the rest stays in the session file, and the chat is told.
 pub const REPLY_BYTES: usize = 40 * 1024;
@@ -271,11 +271,11 @@ pub const CONFIG_PROBLEMS: usize = 20;
 
 /// Pairing: characters of a code, its lifetime, wrong tries per sender and hour, remembered strangers.
 pub const PAIRING_CODE_CHARS: usize = 8;
-/// See [`PAIRING_CODE_CHARS`].
+/// Time for which a pairing code is valid.
 pub const PAIRING_LIFE: Duration = Duration::from_secs(15 * 60);
-/// See [`PAIRING_CODE_CHARS`].
+/// Wrong codes of one sender in an hour; further ones are not compared.
 pub const PAIRING_TRIES_SENDER: u32 = 5;
-/// See [`PAIRING_CODE_CHARS`].
+/// Strangers that are remembered at a time.
 pub const PAIRING_STRANGERS: usize = 64;
 /// Paired users per bot, stored permanently; about 60 bytes each.
 pub const PAIRED_USERS: usize = 256;
@@ -320,7 +320,7 @@ pub const TELEGRAM_BACKOFF: Duration = Duration::from_secs(60);
 pub const TELEGRAM_TOKEN_RETRY: Duration = Duration::from_secs(5 * 60);
 /// Interval of "typing" (a client shows it for 5 s, Bot API sendChatAction) and its maximum duration.
 pub const TYPING_EVERY: Duration = Duration::from_secs(4);
-/// See [`TYPING_EVERY`].
+/// Longest time that "typing" is shown for one turn, in case it hangs.
 pub const TYPING_FOR: Duration = Duration::from_secs(5 * 60);
 /// Age up to which an edited message is handled as a new one (a bot may edit its own messages for 48 h).
 pub const EDITED_MESSAGE_AGE: Duration = Duration::from_secs(48 * 3600);
@@ -359,7 +359,7 @@ pub const KEEPALIVE_EVERY: u64 = 10;
 pub const RELEASE_PAGES_EVERY: Duration = Duration::from_millis(500);
 /// Bytes of one message from the daemon to the supervisor: the text for the boot partition is the longest.
 pub const NOTIFY_BYTES: usize = 1024;
-/// Crash reports kept.
+/// Crash reports kept in the home; older ones are removed.
 pub const CRASH_REPORTS: usize = 5;
 /// Bytes of a crash report that are read for the owner: the facts before its log lines.
 pub const CRASH_HEAD_BYTES: u64 = 1024;

@@ -12,7 +12,7 @@ pub enum Role {
     System,
     /// The person, or a substitute (heartbeat, cron).
     User,
-    /// The model.
+    /// The model: answers, and calls of tools.
     Assistant,
     /// The result of a tool call.
     Tool,
@@ -21,7 +21,7 @@ pub enum Role {
 /// One line of a session file; upstream's JSONL fields (behaviour.md 3B.5), unknown ones ignored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Message {
-    /// Who speaks.
+    /// Whose words they are; decides the role in a model request.
     pub role: Role,
     /// The text; empty for an assistant that only calls tools.
     pub content: String,
@@ -37,7 +37,7 @@ pub struct Message {
     /// Paths or `media://` references of pictures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
-    /// RFC 3339, UTC.
+    /// Time of writing (RFC 3339, UTC); `None` in files of old versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
     /// Text of others is in it, or was before whoever wrote it: the daemon's own record, in the session's line.
@@ -112,7 +112,7 @@ impl Message {
 pub struct ToolCall {
     /// Pairs the call with its result.
     pub id: String,
-    /// The tool.
+    /// Name of the tool, as in the model's request; it may not exist.
     pub name: String,
     /// JSON text of the arguments, not yet parsed or checked.
     pub arguments: String,

@@ -1,6 +1,6 @@
 //! The agent: from a message to an answer. Channels, the command line and later callers share it.
 //!
-//! - [`turn`]: one message, start to end, [`progress`] what it has come to so far; [`round`]: the tool calls of one model answer;
+//! - [`turn`]: one message, start to end, [`turn_state`]: what it has come to so far; [`round`]: the tool calls of one model answer;
 //!   [`history`]: what of a session may go to the model, `read_back`: how it is found, `stored_messages`: what there is room for; [`summary`]: what becomes of the rest, `transcript`: as which text; [`consolidation`]: daily notes
 //!   into MEMORY.md; `side_question`: questions beside it; [`prompt`]: the system prompt.
 

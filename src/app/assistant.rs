@@ -18,15 +18,15 @@ use super::turns::memory_limit::MemoryLimit;
 use super::turns::queue::Queue;
 use crate::agent::Agent;
 
-/// See the module.
+/// All parts of a running assistant, owned here so that none has to know the others.
 pub struct Assistant {
     /// Answers; has configuration, journal and models.
     pub agent: Rc<Agent>,
-    /// Delivers replies.
+    /// Delivers replies, and keeps them in the journal until they are delivered.
     pub outbox: Rc<Outbox>,
     /// Sends messages outside an answer.
     pub notifier: Rc<Notifier>,
-    /// Runs turns.
+    /// Decides which turn runs next, and runs it.
     pub turns: Rc<Turns>,
     /// Admits messages of channels.
     pub inbox: Rc<Inbox>,

@@ -27,7 +27,7 @@ pub struct AttachedCli {
     pub cli: Cli,
     /// Says which model answers.
     pub agent: Rc<Agent>,
-    /// Takes its messages.
+    /// Accepts its messages into the journal, like those of any other channel.
     pub inbox: Rc<Inbox>,
     /// Runs what waits for its answers.
     pub executor: Rc<LocalExecutor<'static>>,

@@ -59,25 +59,25 @@ pub struct ControlReply {
 /// State of the running daemon.
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
 pub struct GatewayReport {
-    /// Process id.
+    /// Process id of the daemon, which the supervisor may have restarted since.
     pub pid: u32,
     /// Seconds since the start.
     pub uptime: u64,
     /// Seconds since the last reload, at least 1; 0 for none.
     pub reloaded: u64,
-    /// Version and build.
+    /// Version and build id, as `picoclaw version` prints them.
     pub version: String,
     /// `on`, or why not.
     pub durability: String,
     /// `current`, or why the last good one is in force.
     pub config: String,
-    /// Model in use.
+    /// Model in use, as `status` shows it.
     pub model: String,
     /// Messages waiting, turns under way, turns since the start.
     pub waiting: u64,
-    /// See `waiting`.
+    /// Turns that run at this moment.
     pub running: u64,
-    /// See `waiting`.
+    /// Turns since the start of the daemon.
     pub turns: u64,
     /// What is not finished: messages and replies open in the journal, and conversations being summarised.
     pub unfinished: u64,
@@ -85,7 +85,7 @@ pub struct GatewayReport {
     pub refused: u64,
     /// fsyncs and bytes written since the start.
     pub syncs: u64,
-    /// See `syncs`.
+    /// Bytes written since the start of the daemon.
     pub bytes: u64,
     /// Journal writes that were cut short, since there is a journal.
     pub torn: u64,
@@ -108,12 +108,12 @@ pub struct GatewayReport {
 }
 
 impl ControlReply {
-    /// See [`crate::proto::binschema`].
+    /// Layout that [`crate::proto::binschema`] checks before it decodes an answer of another version.
     pub const SHAPE: &str = "bs";
 }
 
 impl GatewayReport {
-    /// See [`crate::proto::binschema`].
+    /// Layout that [`crate::proto::binschema`] checks before it decodes an answer of another version.
     pub const SHAPE: &str = "dqqssssqqqqqqqqq[S][T]s[s][s]s[s]";
 }
 
@@ -123,9 +123,9 @@ pub const RUNNING: &str = "running";
 /// One channel in a [`GatewayReport`].
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
 pub struct ChannelReport {
-    /// Instance name.
+    /// Instance name: the channel's key in `channel_list`.
     pub name: String,
-    /// In words.
+    /// State for people: [`RUNNING`], or why it does not receive.
     pub state: String,
     /// Where people find it, or empty.
     pub link: String,
@@ -136,7 +136,7 @@ pub struct ChannelReport {
 /// One task in a [`GatewayReport`].
 #[derive(Clone, Debug, Default, SerBin, DeBin)]
 pub struct TaskReport {
-    /// What it does.
+    /// Name of the task, for people.
     pub name: String,
     /// Times it ended and was started again.
     pub restarts: u32,

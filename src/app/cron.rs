@@ -32,7 +32,7 @@ use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
 use crate::tool::cron_handle::CronRequest;
 
-/// See the module.
+/// Waits for the next job, fires it and records that it has fired.
 pub struct Scheduler {
     agent: Rc<Agent>,
     notifier: Rc<Notifier>,

@@ -14,7 +14,7 @@ use crate::sched::jobs_file::{self, Edit, JobsFileError};
 /// [`crate::bus::Sender::id`] of such messages begins so.
 const NOTICE: &str = "notice-";
 
-/// For one chat.
+/// Missed and invalid jobs that one chat is told of, in one message.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Notice {
     pub(super) to: Address,

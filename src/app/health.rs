@@ -94,7 +94,7 @@ async fn client(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     None,
-    /// One word.
+    /// One word: whether the daemon is alive.
     Liveness,
     Full,
 }

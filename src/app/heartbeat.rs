@@ -36,11 +36,11 @@ const TEMPLATE: &str = "# Heartbeat\n\n\
 pub struct Heartbeat {
     /// Has the time of the last one.
     pub journal: Rc<Journal>,
-    /// Where HEARTBEAT.md is.
+    /// Folder with HEARTBEAT.md, read anew at each beat.
     pub workspace: PathBuf,
     /// Knows the chat to tell.
     pub notifier: Rc<Notifier>,
-    /// Takes its messages.
+    /// Accepts the heartbeat's message into the journal.
     pub inbox: InternalInbox,
 }
 

@@ -10,7 +10,7 @@ use crate::limits::LAST_CHAT_SAVE;
 use crate::store::state_file;
 use crate::sys::clock;
 
-/// See the module.
+/// The chat that wrote last, in memory and in the home's `state` folder.
 #[derive(Default)]
 pub struct LastChat {
     chat: Option<Address>,
@@ -26,7 +26,7 @@ impl LastChat {
         LastChat { chat: state_file::last_chat(home), ..LastChat::default() }
     }
 
-    /// The chat.
+    /// The chat that wrote last; `None` before the first message of this home.
     pub fn get(&self) -> Option<Address> {
         self.chat.clone()
     }
@@ -53,7 +53,7 @@ impl LastChat {
     }
 }
 
-/// Writes it.
+/// Writes it to the home's `state` folder; a failure is logged.
 pub async fn save(home: &Path, chat: Option<Address>) {
     let Some(chat) = chat else { return };
     let home = home.to_owned();

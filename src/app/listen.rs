@@ -57,9 +57,9 @@ pub fn health(
         let address = listener.local_addr()?;
         crate::log::info!("listening on http://{address}/health");
         let told = match (listen::is_local(address), config.token.is_empty()) {
-            (true, true) => "alive or not, no token set for more",
-            (true, false) => "alive or not, more with gateway.token",
-            (false, _) => "with gateway.token only",
+            (true, true) => "whether the daemon is alive; set gateway.token to see more",
+            (true, false) => "whether the daemon is alive; with gateway.token, its state",
+            (false, _) => "requests need gateway.token",
         };
         listening.borrow_mut().push(format!("http://{address}/health: {told}"));
         for (Route { scheme, path, serves }, channel) in routes.iter() {

@@ -14,7 +14,7 @@ use crate::store::ledger::{Ledger, entry_bytes};
 use crate::store::writer::Journal;
 use crate::sys::clock;
 
-/// See the module.
+/// Sends messages that answer nobody: notices, and what tools send to chats.
 pub struct Notifier {
     journal: Rc<Journal>,
     outbox: Rc<Outbox>,

@@ -23,7 +23,7 @@ use crate::store::writer::{Journal, Ticket};
 use crate::sys::clock::millis;
 use crate::tool::Asker;
 
-/// See the module.
+/// Delivers replies: in order within a chat, chats in parallel.
 pub struct Outbox {
     journal: Rc<Journal>,
     channels: Vec<Rc<AnyChannel>>,
@@ -204,7 +204,7 @@ impl Outbox {
         let _ = self.wake.0.try_send(());
     }
 
-    /// Delivers for ever.
+    /// Delivers until it is dropped; spawns deliveries on `executor`.
     pub async fn run(self: Rc<Self>, executor: Rc<LocalExecutor<'static>>) {
         loop {
             while let Some((id, to)) = self.next() {

@@ -26,21 +26,21 @@ pub type ConfigState = Rc<RefCell<String>>;
 
 /// What the state is put together from.
 pub struct Status {
-    /// See [`ConfigState`].
+    /// Which configuration is in force, and why.
     pub config_state: ConfigState,
     /// Since when it runs.
     pub life: Life,
     /// What waits and runs.
     pub turns: Rc<Turns>,
-    /// Replies.
+    /// Knows which replies are open or were refused.
     pub outbox: Rc<Outbox>,
     /// Those that the configuration enables.
     pub channels: Vec<Rc<AnyChannel>>,
     /// `None` where the tool cron is switched off.
     pub cron: Option<Rc<Scheduler>>,
-    /// Long-running tasks.
+    /// Restarts and last errors of the long-lived tasks.
     pub tasks: Tasks,
-    /// See [`Listening`].
+    /// Sockets that this process accepts connections on.
     pub listening: Listening,
     /// How commands are held.
     pub tools: String,

@@ -47,7 +47,7 @@ pub struct SkillsShow {
     pub json: bool,
 }
 
-/// Install from OWNER/REPO[/FOLDER][@TAG], an https address, a .tar.gz or a ./FOLDER.
+/// Install from OWNER/REPO or OWNER/REPO/FOLDER, with @TAG or without, an https address, a .tar.gz or a ./FOLDER.
 #[cfg(feature = "skill-install")]
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "install")]

@@ -29,9 +29,9 @@ macro_rules! channels {
             #[doc = concat!("See [`super::", stringify!($module), "`].")]
             $kind(super::$module::$kind),)*
             #[cfg(feature = "simulate")]
-            /// See [`super::sim`].
+            /// For `picoclaw simulate` only: receives nothing.
             Sim(sim::Sim),
-            /// See [`super::cli`].
+            /// Attached command lines of this machine.
             Cli(cli::Cli),
         }
 

@@ -25,7 +25,7 @@ use crate::sys::clock;
 #[derive(Clone, Default)]
 pub struct Cli(Rc<RefCell<Vec<Rc<CliConnection>>>>);
 
-/// One command line.
+/// One command line that is attached over the control socket.
 pub struct CliConnection {
     address: Address,
     /// [`ASKS`], [`STAYS`].

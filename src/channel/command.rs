@@ -11,15 +11,15 @@ pub enum ChatCommand<'a> {
     Start,
     /// `/help`: answered with [`HELP`].
     Help,
-    /// `/show model`.
+    /// `/show model`: which model answers this chat.
     ShowModel,
-    /// `/show channel`.
+    /// `/show channel`: over which channel instance this chat runs.
     ShowChannel,
-    /// `/list models`.
+    /// `/list models`: the names in `model_list`.
     ListModels,
-    /// `/list channels`.
+    /// `/list channels`: the instances in `channel_list`.
     ListChannels,
-    /// `/list skills`.
+    /// `/list skills`: installed skills with their descriptions.
     ListSkills,
     /// `/switch model to NAME`.
     SwitchModel(&'a str),

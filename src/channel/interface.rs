@@ -86,7 +86,7 @@ pub(super) use channel_methods;
 
 macro_rules! channel_trait {
     ($($methods:tt)*) => {
-        /// A chat platform.
+        /// What the daemon needs of a messaging service: receive, send, edit, report its state.
         pub trait Channel {
             /// The platform's name in `type` and in sender ids.
             const NAME: &'static str;
@@ -102,9 +102,9 @@ channel_methods!(channel_trait);
 /// A path of the gateway's server that is a channel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// `ws` or `http`.
+    /// Scheme of the link shown to people: `ws` or `http`.
     pub scheme: &'static str,
-    /// Where, like `/pico/ws`.
+    /// Path on the gateway's server, like `/pico/ws`; no other channel may have it.
     pub path: &'static str,
     /// Who gets an answer there; a phrase that the channel's name completes.
     pub serves: &'static str,
@@ -112,7 +112,7 @@ pub struct Route {
 
 /// An HTTP request for a channel's path: its connection, and the bytes read so far.
 pub struct Arrival {
-    /// The client.
+    /// Connection of the client, after the head of its request was read.
     pub stream: TcpStream,
     /// At least a whole request head, and any bytes after it.
     pub bytes: Vec<u8>,

@@ -53,7 +53,7 @@ impl Paired {
         Ok(paired)
     }
 
-    /// The file's text.
+    /// Content of the file that holds the paired users (JSON).
     pub fn to_json(&self) -> String {
         let users = self.users.iter().map(|(k, ids)| (k.clone(), ids.clone().into()));
         let used = object(self.used.iter().map(|(k, v)| (k.clone(), v.clone().into())));

@@ -19,7 +19,7 @@ pub type Entropy = [u8; limits::PAIRING_CODE_CHARS];
 /// The reaction to a stranger's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StrangerReply {
-    /// Was told before.
+    /// Already told how to pair; a stranger must not make us send without end.
     Ignored,
     /// Tell how to pair ([`HOW_TO_PAIR`]).
     Tell,

@@ -3,7 +3,7 @@
 use super::{Channel, Delivery, Intake, SendError};
 use crate::bus::{Address, Outbound, Question, Verdict};
 
-/// See the module.
+/// Channel without a network: `simulate` reads the replies it was given.
 pub struct Sim {
     told: Box<dyn Fn(&str)>,
 }

@@ -13,6 +13,7 @@ use crate::agent::Answer;
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Error, Result};
+use crate::exit_code;
 use crate::log;
 use attached::Attached;
 use in_process::InProcess;
@@ -103,8 +104,7 @@ async fn one_shot(side: &mut Backend, args: &args::AgentArgs, text: &str) -> Res
     }
     side.rest(&answer).await;
     Ok(match side {
-        // As a shell says it of SIGINT.
-        Backend::Attached(there) if there.stopped => ExitCode::from(130),
+        Backend::Attached(there) if there.stopped => ExitCode::from(exit_code::INTERRUPTED),
         _ if answer.failed => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })

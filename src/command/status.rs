@@ -54,7 +54,7 @@ pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
         limits.unwrap_or_else(|| json!("none in force (not started by the supervisor)")),
     );
     if let Some(how) = last_crash::summary(&home.join("state")) {
-        lines.put("last_crash", "Last unasked end", json!(how));
+        lines.put("last_crash", "Last unexpected exit", json!(how));
     }
     // What of the boot partition was taken and what was wrong, where there is one.
     let card = std::fs::read_to_string(run.join(import::REPORT)).unwrap_or_default();
@@ -108,7 +108,7 @@ fn configured(lines: &mut StatusOutput, config: &Config) {
 fn stopped(lines: &mut StatusOutput, config: Option<&Config>) {
     lines.put("gateway", "Gateway", json!("not running"));
     let tools = config.map_or_else(|| sandbox::describe(&Config::default()), sandbox::describe);
-    lines.put("tools", "tools", json!(tools));
+    lines.put("tools", "Tools", json!(tools));
 }
 
 fn running(lines: &mut StatusOutput, r: &GatewayReport) {
@@ -119,18 +119,18 @@ fn running(lines: &mut StatusOutput, r: &GatewayReport) {
     let state = format!("running, PID {}, up {} s{reloaded}", r.pid, r.uptime);
     lines.put("gateway", "Gateway", json!(state));
     lines.put("config_in_force", "Config in force", json!(r.config));
-    lines.put("durability", "durability", json!(r.durability));
-    lines.put("tools", "tools", json!(r.tools));
+    lines.put("durability", "Durability", json!(r.durability));
+    lines.put("tools", "Tools", json!(r.tools));
     lines.put("model_in_use", "Model in use", json!(r.model));
     lines.put("waiting", "Messages waiting", json!(r.waiting));
     lines.put("running", "Turns running", json!(r.running));
     lines.put("turns", "Turns since start", json!(r.turns));
     lines.put("unfinished", "Messages unfinished", json!(r.unfinished));
     lines.put("refused", "Replies refused", json!(r.refused));
-    lines.put("syncs", "fsyncs", json!(r.syncs));
-    lines.put("bytes_written", "Bytes written", json!(r.bytes));
-    lines.put("journal_torn", "Writes cut short", json!(r.torn));
-    lines.put("heap_bytes", "Heap in use", json!(r.heap));
+    lines.put("syncs", "Disk flushes (fsync)", json!(r.syncs));
+    lines.bytes("bytes_written", "Written to disk", r.bytes);
+    lines.put("journal_torn", "Journal writes cut short", json!(r.torn));
+    lines.bytes("heap_bytes", "Heap in use", r.heap);
     lines.put("cron", "Cron jobs", json!(r.cron));
     for line in &r.failing {
         lines.list("failing_sessions", "Session not written", line);
@@ -168,6 +168,12 @@ impl StatusOutput {
     fn put(&mut self, key: &str, label: &str, value: Value) {
         self.text.push_str(&format!("{label}: {}\n", plain(&value)));
         self.json.insert(key.into(), value);
+    }
+
+    /// A number of bytes: in kB for people, exact for scripts.
+    fn bytes(&mut self, key: &str, label: &str, bytes: u64) {
+        self.text.push_str(&format!("{label}: {} kB\n", bytes.div_ceil(1000)));
+        self.json.insert(key.into(), bytes.into());
     }
 
     fn list(&mut self, key: &str, label: &str, line: &str) {

@@ -33,15 +33,15 @@ pub trait ChannelSettings: Sized {
 
 /// An entry of the list as its kind reads it.
 pub struct Entry<'a> {
-    /// Key in `channel_list`.
+    /// Instance name: its key in `channel_list`.
     pub name: &'a str,
     /// The channel is started.
     pub enabled: bool,
-    /// Who may talk.
+    /// Ids or names of the users who may talk; `*` for everybody.
     pub allow_from: Vec<String>,
     /// The entry, with the defaults of its kind.
     pub section: Section<'a>,
-    /// The whole configuration.
+    /// The merged configuration, for keys outside the entry.
     pub root: &'a Node,
     /// Port of the gateway itself.
     pub gateway_port: u16,

@@ -55,7 +55,7 @@ pub struct GroupTrigger {
 pub struct ChannelConfig {
     /// Key in `channel_list`; the kind's name in old files.
     pub name: String,
-    /// Is started.
+    /// Whether the gateway starts this instance.
     pub enabled: bool,
     /// Who may talk; the kind decides what an empty list means.
     pub allow_from: Vec<String>,

@@ -44,14 +44,14 @@ const NONCE: usize = 12;
 
 /// The sources of the key; nothing is read before a value needs it.
 pub struct Keys {
-    /// Empty for none.
+    /// Passphrase of encrypted values; empty if none is set.
     pub passphrase: String,
     /// The key file; any content is possible, usually an SSH key.
     pub file: PathBuf,
 }
 
 impl Keys {
-    /// Reads the environment.
+    /// Passphrase and the key file's path, from variables; reads no file yet.
     pub fn of(options: &LoadOptions) -> Keys {
         let file = match options.var(KEY_FILE) {
             Some(file) => options.expand(file),

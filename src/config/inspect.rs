@@ -32,7 +32,7 @@ pub fn gather_types(root: &Node, types: &mut ChannelTypes) {
     }
 }
 
-/// Checks a layer.
+/// Reports unknown keys, wrong types and values outside their limits, each with its position.
 pub fn inspect(root: &Node, layers: &[Layer], types: &ChannelTypes, findings: &mut Findings) {
     Walk { layers, types, findings }.members(root, &mut Vec::new());
 }

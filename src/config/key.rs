@@ -5,13 +5,13 @@ use serde_json::Value;
 /// The type of a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// `true` or `false`.
+    /// `true` or `false`; a variable may also say 1, 0, yes or no.
     Bool,
     /// A whole number in a range, both ends included.
     Int(i64, i64),
     /// A number in a range.
     Num(f64, f64),
-    /// A string.
+    /// A string of any content.
     Text,
     /// An `http://` or `https://` address, or empty.
     Url,
@@ -25,7 +25,7 @@ pub enum Kind {
     List,
     /// One of these, in any case, with `|` between them.
     Word(&'static str),
-    /// Any JSON.
+    /// Any JSON, passed on without a check.
     Free,
     /// A key of upstream that this build does not use; anything below it is accepted.
     Unsupported,
@@ -33,12 +33,12 @@ pub enum Kind {
     UnsupportedWarn,
 }
 
-/// One key.
+/// A row of the table of keys: everything the program knows about one key.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Key {
-    /// Canonical path.
+    /// Path with dots, `*` for the name of an entry: `channel_list.*.enabled`.
     pub path: &'static str,
-    /// Its type.
+    /// Decides what is accepted, in files as in variables.
     pub kind: Kind,
     /// Default (JSON) of a configuration without `version`, which is v0.1.2's; empty for none.
     pub v0: &'static str,
@@ -50,13 +50,13 @@ pub struct Key {
     pub doc: &'static str,
 }
 
-/// No upper end.
+/// Upper limit of keys that need none: fits every counter of the program.
 pub(super) const ANY: i64 = u32::MAX as i64;
 
 /// Converts a number from the file to the effective one.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// What 0 means.
+    /// What 0 and negative numbers mean; upstream uses them for "default".
     pub zero: ZeroMeaning,
     /// Smaller numbers become this.
     pub least: i64,
@@ -67,24 +67,24 @@ pub struct Limits {
 /// The meaning of 0 and below.
 #[derive(Clone, Copy, PartialEq)]
 pub enum ZeroMeaning {
-    /// Itself.
+    /// 0 is a value like any other.
     Itself,
-    /// The default.
+    /// 0 selects the key's default.
     Default,
-    /// This.
+    /// 0 selects this number.
     Means(i64),
 }
 
 /// 0 means the default.
 pub(super) const ZERO: Limits = Limits { zero: ZeroMeaning::Default, ..Limits::NONE };
 
-/// 0 means `n`.
+/// 0 and below mean `n`, because upstream documents it so.
 pub(super) const fn zero(n: i64) -> Limits {
     Limits { zero: ZeroMeaning::Means(n), ..Limits::NONE }
 }
 
 impl Limits {
-    /// No limits.
+    /// Every number is used as it is.
     pub const NONE: Limits = Limits { zero: ZeroMeaning::Itself, least: i64::MIN, most: i64::MAX };
 
     /// These, and nothing below `least`.
@@ -125,7 +125,7 @@ impl Key {
         matches!(self.kind, Kind::Unsupported | Kind::UnsupportedWarn)
     }
 
-    /// Never shown.
+    /// Whether no command and no log may print the value.
     pub fn secret(&self) -> bool {
         matches!(self.kind, Kind::Secret | Kind::Secrets)
     }

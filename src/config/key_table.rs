@@ -163,7 +163,7 @@ pub(super) const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
     head
 }
 
-/// The packed table.
+/// All keys, packed at compile time into one string and a few bytes per key.
 pub(super) struct KeyTable {
     pub entries: &'static [Entry],
     pub texts: &'static str,
@@ -221,7 +221,7 @@ impl KeyTable {
         self.texts[usize::from(entry.texts)..].split_at(usize::from(entry.path)).0
     }
 
-    /// The whole key.
+    /// Unpacks a row into a [`Key`].
     pub(super) fn key(&self, entry: Entry) -> Key {
         let texts = &self.texts[usize::from(entry.texts)..];
         let (path, texts) = texts.split_at(usize::from(entry.path));

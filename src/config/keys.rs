@@ -55,13 +55,13 @@ pub fn all() -> impl Iterator<Item = Key> {
 
 /// The result of looking up a path.
 pub enum KeyMatch {
-    /// A key.
+    /// A key of the table; its value is checked by its type.
     Key(Key),
     /// There are keys below it.
     Section,
     /// Below a key that takes anything.
     Inside,
-    /// Nothing.
+    /// No key, and no part of the path to one: reported with similar names.
     Unknown,
 }
 

@@ -23,14 +23,14 @@ use crate::sys::files;
 /// Files of at most this many bytes count as empty (the Go original's rule).
 const EMPTY_BYTES: usize = 10;
 
-/// Where to look.
+/// Where configuration is read from; tests put other folders and variables here.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// The environment; only `PICOCLAW_*` and `HOME` are looked at.
     pub env: BTreeMap<String, String>,
     /// Names of such variables whose value is no UTF-8 text.
     pub not_text: Vec<String>,
-    /// `/etc/picoclaw`.
+    /// Folder of the system's configuration, `/etc/picoclaw`.
     pub etc: PathBuf,
     /// A configuration without a usable model, or with a bot that lacks its token, is a warning and no error.
     pub allow_empty: bool,
@@ -59,7 +59,7 @@ impl LoadOptions {
         self.env.get(name).map(String::as_str).filter(|v| !v.trim().is_empty())
     }
 
-    /// `$PICOCLAW_HOME`, else `~/.picoclaw`.
+    /// The home: `$PICOCLAW_HOME`, else `~/.picoclaw`. Fails if neither is known.
     pub fn home(&self) -> crate::Result<PathBuf> {
         if let Some(home) = self.var("PICOCLAW_HOME") {
             return Ok(self.expand(home));
@@ -96,18 +96,18 @@ impl LoadOptions {
 pub enum LayerKind {
     /// Values that nobody wrote.
     BuiltIn,
-    /// A JSON file.
+    /// A JSON or JSON5 file, upstream's `config.json` or one of `config.d`.
     Json,
-    /// A `.security.yml`.
+    /// A `.security.yml`: secrets beside the configuration that may be public.
     Security,
-    /// Variables.
+    /// Variables `PICOCLAW_*`, above all files.
     Environment,
 }
 
 /// One source of values.
 #[derive(Clone, Debug)]
 pub struct Layer {
-    /// Its kind.
+    /// Decides how the layer's text is parsed.
     pub kind: LayerKind,
     /// File name, `built-in` or `environment`.
     pub name: String,
@@ -120,7 +120,7 @@ pub struct Layer {
 /// Where a value was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Location {
-    /// File or variable.
+    /// File path or variable name, for messages.
     pub file: String,
     /// From 1, 0 for none.
     pub line: u32,
@@ -131,7 +131,7 @@ pub struct Location {
 }
 
 impl Layer {
-    /// The lowest layer.
+    /// Defaults of the program, below all files.
     pub fn built_in() -> Layer {
         Layer {
             kind: LayerKind::BuiltIn,

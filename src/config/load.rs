@@ -28,7 +28,7 @@ use crate::proto::{json_pos, text};
 pub struct Loaded {
     /// The configuration in force.
     pub config: Config,
-    /// Warnings.
+    /// What is ignored or adjusted; the configuration is in force nevertheless.
     pub warnings: Vec<Problem>,
     /// The layers that were read, lowest first; the first is the built-in one.
     pub layers: Vec<Layer>,

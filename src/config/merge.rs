@@ -11,7 +11,7 @@ use super::tree::{Node, NodeKind};
 /// What happens to names in a patch that the list does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
-    /// They are added.
+    /// They are added to the list.
     Add,
     /// They are left out (`.security.yml` adds secrets to entries, never entries).
     Skip,
@@ -42,7 +42,7 @@ pub fn merge_member(target: &mut Node, key: &str, patch: Node) {
     }
 }
 
-/// RFC 7396.
+/// Merges by RFC 7396: objects member by member, null removes, all else replaces.
 pub fn merge(target: &mut Node, patch: Node) {
     match patch.kind {
         NodeKind::Map(entries) => {

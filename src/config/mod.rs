@@ -1,4 +1,4 @@
-//! The configuration in force, typed. [`load`] puts it together.
+//! The configuration in force, typed. [`load()`] puts it together.
 
 mod build;
 pub mod channel_entry;

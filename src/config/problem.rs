@@ -17,7 +17,7 @@ pub struct Problem {
     pub column: u32,
     /// Key path as it is written in that file, or empty.
     pub key: String,
-    /// What is wrong.
+    /// What is wrong and what to do, without the position.
     pub message: String,
     /// What to do, or empty.
     pub hint: String,

@@ -14,7 +14,7 @@ pub const SHORT_SECRET: usize = 3;
 pub struct Secret(Box<str>);
 
 impl Secret {
-    /// Wraps a value.
+    /// Wraps a value, so that no `Debug` and no message prints it.
     pub fn new(value: impl Into<String>) -> Secret {
         Secret(value.into().into_boxed_str())
     }
@@ -29,7 +29,7 @@ impl Secret {
             && own.len() == given.len()
             && own.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
     }
-    /// No value set.
+    /// Whether no value is set, which callers treat as "not configured".
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -14,7 +14,7 @@ use super::tree::{Node, Origin, scalar_text};
 /// A part of the tree and the table's path of it, e.g. an entry of `model_list` and `model_list.*.`.
 #[derive(Clone, Copy)]
 pub struct Section<'a> {
-    /// The part.
+    /// Part of the merged configuration that the paths are relative to.
     pub node: &'a Node,
     /// Path of it in the table, with its last dot.
     pub prefix: &'static str,
@@ -54,7 +54,7 @@ impl Section<'_> {
         self.value(path).as_str().unwrap_or_default().trim().to_owned()
     }
 
-    /// A lower-case word.
+    /// A string in lower case without white space around it, for keys with fixed words.
     pub fn word(&self, path: &str) -> String {
         self.text(path).to_ascii_lowercase()
     }
@@ -107,12 +107,12 @@ impl Section<'_> {
         Secret::new(if is_placeholder(&text) { String::new() } else { text })
     }
 
-    /// A number.
+    /// A number; 0 where it is none and has no default.
     pub fn num(&self, path: &str) -> f64 {
         self.value(path).as_f64().unwrap_or_default()
     }
 
-    /// A boolean.
+    /// A boolean; false where it is none and has no default.
     pub fn truth(&self, path: &str) -> bool {
         self.value(path).as_bool().unwrap_or_default()
     }
@@ -145,7 +145,7 @@ pub struct BuildContext<'a> {
 }
 
 impl BuildContext<'_> {
-    /// Errors.
+    /// Reports a problem that keeps this configuration from being used.
     pub fn error(
         &mut self,
         origin: Origin,
@@ -156,7 +156,7 @@ impl BuildContext<'_> {
         self.findings.error(self.layers, origin, key, message, hint);
     }
 
-    /// Warnings.
+    /// Reports a problem that the program can work around.
     pub fn warn(
         &mut self,
         origin: Origin,

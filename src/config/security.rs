@@ -18,7 +18,7 @@ use super::tree::{Node, NodeKind, Origin};
 use crate::limits::SECRET_FILE_BYTES;
 use crate::proto::{json_pos, yaml};
 
-/// The file's name.
+/// File name upstream uses; looked for beside each configuration file.
 pub const FILE: &str = ".security.yml";
 
 const SECTIONS: &[&str] = &["model_list", "channel_list", "channels", "web", "skills", "providers"];

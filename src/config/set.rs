@@ -22,7 +22,7 @@ pub const SET_FILE: &str = "99-set.json";
 pub enum NewValue {
     /// On the command line, where every process of the machine can read it.
     Argument(String),
-    /// On standard input.
+    /// The text that came on standard input, so that a secret is in no process list.
     Input(String),
 }
 

@@ -8,9 +8,9 @@ pub enum Approval {
     /// What is risky, and what follows from untrusted text.
     #[default]
     Auto,
-    /// Never.
+    /// Calls run without a question.
     Never,
-    /// Always.
+    /// Every call needs a user's yes.
     Ask,
 }
 

@@ -19,7 +19,7 @@ pub struct Origin {
 pub struct Node {
     /// Where it was written.
     pub origin: Origin,
-    /// The value.
+    /// The content, whatever layer it came from.
     pub kind: NodeKind,
 }
 
@@ -28,18 +28,18 @@ pub struct Node {
 pub enum NodeKind {
     /// Object, in the file's order, keys unique.
     Map(Vec<(Box<str>, Node)>),
-    /// Array.
+    /// JSON array, in the file's order.
     List(Vec<Node>),
-    /// Anything else.
+    /// String, number, boolean or null.
     Leaf(Value),
 }
 
 impl Node {
-    /// An empty object.
+    /// An object without members.
     pub fn map(origin: Origin) -> Node {
         Node { origin, kind: NodeKind::Map(Vec::new()) }
     }
-    /// A scalar.
+    /// A string, number, boolean or null that `origin` set.
     pub fn leaf(origin: Origin, value: impl Into<Value>) -> Node {
         Node { origin, kind: NodeKind::Leaf(value.into()) }
     }
@@ -64,7 +64,7 @@ impl Node {
             _ => &[],
         }
     }
-    /// A member.
+    /// Member of an object; `None` where it is missing or this is no object.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|(k, _)| &**k == key).map(|(_, n)| n)
     }
@@ -97,15 +97,15 @@ impl Node {
         }
         self.get_mut(key)
     }
-    /// JSON null.
+    /// Whether it is JSON null, which removes what lower layers say.
     pub fn is_null(&self) -> bool {
         matches!(self.kind, NodeKind::Leaf(Value::Null))
     }
-    /// An object.
+    /// Whether it is an object, empty ones included.
     pub fn is_map(&self) -> bool {
         matches!(self.kind, NodeKind::Map(_))
     }
-    /// The scalar.
+    /// Value of a string, number, boolean or null; `None` for objects and arrays.
     pub fn value(&self) -> Option<&Value> {
         match &self.kind {
             NodeKind::Leaf(v) => Some(v),

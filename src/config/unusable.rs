@@ -17,7 +17,7 @@ pub(super) struct Unusable {
     pub(super) cure: Option<(Origin, String)>,
 }
 
-/// All of them.
+/// Entries of lists that are left out of the configuration, with their problems.
 pub(super) type UnusableEntries = Vec<Unusable>;
 
 impl Unusable {

@@ -15,7 +15,7 @@ pub const CLIENT_SEND_BYTES: usize = 16 * 1024;
 /// Interval and number of retries of a reply to a client that is not connected: ten minutes. Until then it waits in the
 /// journal, does not count as a delivery in flight (`DELIVERIES`), and is dropped first when the journal is full.
 pub const ABSENT_PAUSE: Duration = Duration::from_secs(5);
-/// See [`ABSENT_PAUSE`].
+/// Attempts to deliver to an absent client, [`ABSENT_PAUSE`] apart, before the reply is given up.
 pub const ABSENT_TRIES: u32 = 120;
 
 /// Connected cameras; each costs about 4 kB, and the kernel's buffers.

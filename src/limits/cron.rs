@@ -2,7 +2,7 @@
 
 /// Number of cron jobs; about 24 bytes each in memory, the rest stays in the file.
 pub const CRON_JOBS: usize = 1000;
-/// Bytes of jobs.json.
+/// Largest jobs.json, in bytes.
 pub const CRON_FILE_BYTES: u64 = 2 * 1024 * 1024;
 /// Bytes of one job in it; longer ones are kept and not run.
 pub const CRON_JOB_BYTES: usize = 16 * 1024;

@@ -30,7 +30,7 @@ pub const HARDWARE_LISTED: usize = 64;
 pub const UEVENT_BYTES: usize = 4096;
 /// Notices about USB devices in each [`USB_WINDOW`]; then one that says so, then none.
 pub const USB_NOTICES: u32 = 6;
-/// See [`USB_NOTICES`].
+/// Window in which [`USB_NOTICES`] are counted.
 pub const USB_WINDOW: Duration = Duration::from_secs(60);
 /// USB devices whose names are remembered until they are removed; about 200 bytes each.
 pub const USB_KNOWN: usize = 16;

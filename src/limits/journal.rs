@@ -37,7 +37,7 @@ pub const SPILL_BYTES: u64 = 8 * 1024 * 1024;
 pub const WAITING_NOTICE: Duration = Duration::from_secs(3);
 /// Attempts to read a message on the card before its chat's file is set aside, and the pause between two.
 pub const SPILL_TRIES: u32 = 3;
-/// See [`SPILL_TRIES`].
+/// Pause between two of [`SPILL_TRIES`].
 pub const SPILL_PAUSE: Duration = Duration::from_secs(1);
 /// How long admission waits for the card, once for each batch and each message that is kept there. A card that takes longer
 /// is treated as one that refuses: what came is confirmed later.

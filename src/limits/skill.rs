@@ -9,7 +9,7 @@ pub const SKILL_UNPACKED_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes out for each byte in after which an archive counts as a bomb, once [`SKILL_RATIO_FROM`] bytes came out: sources
 /// have 3 to 10, deflate ends at 1032.
 pub const SKILL_RATIO: u64 = 100;
-/// See [`SKILL_RATIO`].
+/// Bytes up to which [`SKILL_RATIO`] is not applied: small archives may compress well.
 pub const SKILL_RATIO_FROM: u64 = 4 * 1024 * 1024;
 /// Entries read per archive.
 pub const SKILL_ENTRIES: usize = 50_000;

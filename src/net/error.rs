@@ -12,7 +12,7 @@ pub struct HttpError {
     pub message: String,
 }
 
-/// See [`HttpError`].
+/// Class of a failure, from which callers decide whether to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpErrorKind {
     /// The URL cannot be fetched.

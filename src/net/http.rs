@@ -30,15 +30,15 @@ pub use super::response::Response;
 /// Which addresses a request may go to: false for one that may not be contacted.
 pub type AddressFilter<'a> = &'a dyn Fn(IpAddr) -> bool;
 
-/// One request.
+/// What to send and where; limits and deadline are the caller's.
 pub struct Request<'a> {
-    /// `GET`, `POST`.
+    /// Method in capitals, like `GET` or `POST`.
     pub method: &'a str,
     /// Absolute `http://` or `https://` URL.
     pub url: &'a str,
     /// Fields besides Host, Content-Length, Connection.
     pub headers: &'a [(&'a str, &'a str)],
-    /// Sent with Content-Length.
+    /// Body, sent with Content-Length; empty for none.
     pub body: &'a [u8],
     /// Files in the body, in the order of their places.
     pub files: &'a [Splice],

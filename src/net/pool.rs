@@ -59,7 +59,7 @@ impl Pool {
         let _ = self.filled.0.try_send(());
     }
 
-    /// Closes all.
+    /// Closes all idle connections, which returns their buffers to the kernel.
     pub(super) fn clear(&self) {
         *self.idle.borrow_mut() = Vec::new();
     }

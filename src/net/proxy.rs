@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::proto::url::{Scheme, Url};
 use crate::{Error, Result};
 
-/// The environment's proxies.
+/// Proxies from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 #[derive(Default)]
 pub struct Proxies {
     http: Option<Url>,
@@ -18,7 +18,7 @@ pub struct Proxies {
 
 /// One entry of `NO_PROXY`.
 enum Exempt {
-    /// `*`
+    /// `*` in `no_proxy`: every server is contacted directly.
     All,
     /// An address block: first address and bits; a single address has all bits.
     Block(IpAddr, u8),

@@ -24,7 +24,7 @@ struct CacheEntry {
 /// A blocking lookup of a name's addresses, with port 0.
 pub type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
-/// getaddrinfo.
+/// Addresses from getaddrinfo(3); blocks, so it runs on the blocking thread.
 pub(super) fn system(host: &str) -> io::Result<Vec<SocketAddr>> {
     (host, 0).to_socket_addrs().map(Iterator::collect)
 }

@@ -15,7 +15,7 @@ use crate::proto::http1::{BodyState, Head, HeadReader};
 /// A response whose body the caller reads. If it is dropped before the body's end, its connection is
 /// closed.
 pub struct Response {
-    /// Status code.
+    /// Status code of the final response; interim ones (1xx) were skipped.
     pub status: u16,
     head: Head,
     body: BodyState,

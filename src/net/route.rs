@@ -6,9 +6,9 @@ use crate::proto::url::{Scheme, Url, host_port};
 /// Where a connection leads; also what makes two of them interchangeable.
 #[derive(PartialEq)]
 pub(super) struct Route {
-    /// The server.
+    /// Host name or address of the server, without port.
     pub(super) host: Box<str>,
-    /// Its port.
+    /// TCP port of the server.
     pub(super) port: u16,
     /// Whether TLS is spoken with it.
     pub(super) tls: bool,
@@ -17,7 +17,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// `host:port`, for messages.
+    /// `host:port` for messages; never a user name or a path, which may be secret.
     pub(super) fn label(&self) -> String {
         host_port(&self.host, self.port)
     }

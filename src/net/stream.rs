@@ -14,7 +14,7 @@ use crate::limits::HTTP_WRITE_BYTES;
 
 /// A connection to a server or to a proxy.
 pub(super) enum Stream {
-    /// TCP.
+    /// Plain TCP, for `http://` and before a proxy's TLS.
     Plain(TcpStream),
     /// TLS over TCP; boxed because its state is some kilobytes.
     Tls(Box<TlsStream<TcpStream>>),

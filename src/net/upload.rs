@@ -17,7 +17,7 @@ use crate::sys::spawn_blocking;
 pub struct Splice {
     /// Its offset in [`super::http::Request::body`].
     pub at: usize,
-    /// Its kind.
+    /// What is sent at that offset, and in which encoding.
     pub content: SpliceContent,
     /// Bytes of it that are sent; what has become shorter breaks the request off.
     pub bytes: u64,
@@ -125,7 +125,7 @@ impl Splice {
 pub struct MultipartForm {
     /// Content-Type of the request.
     pub kind: String,
-    /// Its body.
+    /// The body without the bytes of the file.
     pub body: Vec<u8>,
     /// The file in it.
     pub files: [Splice; 1],

@@ -14,7 +14,7 @@ use super::{ChatReply, ChatRequest, Failure, OnText, Provider, openai};
 pub enum AnyProvider {
     /// OpenAI's chat completions and everything that speaks them.
     OpenAi(openai::OpenAi),
-    /// Anthropic's Messages API.
+    /// Any server that speaks Anthropic's Messages API.
     #[cfg(feature = "anthropic")]
     Anthropic(anthropic::Anthropic),
     /// OpenAI's Responses API, for ChatGPT accounts.

@@ -32,7 +32,7 @@ pub struct RequestBody {
     pub files: Vec<Splice>,
 }
 
-/// JSON under construction.
+/// Writes a request's JSON piece by piece, without a tree in memory.
 pub struct BodyWriter<'a> {
     out: Vec<u8>,
     extra: &'a Extra,
@@ -80,7 +80,7 @@ impl<'a> BodyWriter<'a> {
         self.separated = true;
     }
 
-    /// JSON text, unchanged.
+    /// Appends JSON text unchanged; the caller vouches that it is valid.
     pub fn raw(&mut self, json: &str) -> &mut Self {
         if self.out.len() <= limits::MODEL_REQUEST_BYTES {
             self.out.extend_from_slice(json.as_bytes());
@@ -139,7 +139,7 @@ impl<'a> BodyWriter<'a> {
         self
     }
 
-    /// A whole number.
+    /// Appends a whole number in decimal.
     pub fn number(&mut self, n: u64) -> &mut Self {
         self.raw(&n.to_string())
     }

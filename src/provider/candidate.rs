@@ -10,7 +10,7 @@ use super::tokens::{self, Calibration};
 use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provider};
 use crate::config::ModelConfig;
 
-/// See the module.
+/// One model of the chain with its limits and what was learned about it.
 pub(super) struct Entry {
     /// The provider, or the sentence that says why there is none.
     pub(super) provider: Result<AnyProvider, String>,

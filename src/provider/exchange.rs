@@ -21,7 +21,7 @@ use crate::store::credentials::Credential;
 
 /// The endpoint of an entry of `model_list`.
 pub struct Endpoint {
-    /// Absolute URL.
+    /// Absolute URL of the endpoint; contains no secret.
     pub url: String,
     /// Header fields of every request, including the key.
     pub headers: Vec<(String, String)>,
@@ -66,7 +66,7 @@ impl Endpoint {
     }
 }
 
-/// Parses the answer.
+/// Parses an answer of one dialect, streamed or whole.
 pub trait AnswerParser {
     /// Takes the data of one event; true if it was the last.
     fn event(&mut self, data: &str) -> Result<bool, Failure>;

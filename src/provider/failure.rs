@@ -5,13 +5,13 @@ use std::time::Duration;
 /// Why a model gave no answer (behaviour.md 6B, `error_classification` rows).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// 401, 403.
+    /// 401 or 403: the key is wrong; another attempt with it is useless.
     Auth,
     /// 402, quota used up.
     Billing,
-    /// 429, overloaded.
+    /// 429, or the server says it is overloaded: the model cools down.
     RateLimit,
-    /// 408, 5xx, deadline.
+    /// 408, 5xx or our deadline: worth another attempt.
     Timeout,
     /// No connection, reset, or an unreadable answer.
     Network,
@@ -42,7 +42,7 @@ impl Class {
     }
 }
 
-/// A failed call.
+/// Why a model call failed, in a form that decides about retry and next model.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The class that callers branch on.

@@ -17,7 +17,7 @@ pub struct Picture {
     pub mime: &'static str,
     /// Sent from its beginning.
     pub file: Arc<File>,
-    /// Bytes of it.
+    /// File size in bytes; the request has a third more, as base64.
     pub bytes: u64,
 }
 

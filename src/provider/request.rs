@@ -29,18 +29,18 @@ pub struct ChatRequest<'a> {
     pub pictures: &'a [Picture],
 }
 
-/// A model's answer.
+/// A model's answer: text, calls, or both.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatReply {
     /// Text; may be empty if there are calls.
     pub text: String,
     /// Reasoning text where the provider sends it.
     pub reasoning: String,
-    /// Calls to run.
+    /// Calls in the model's order; empty for a final answer.
     pub tool_calls: Vec<ToolCall>,
     /// The answer was cut at max_tokens.
     pub truncated: bool,
-    /// Counted tokens.
+    /// Tokens as the server counted them; `None` if it does not say.
     pub usage: Option<Usage>,
 }
 

@@ -119,7 +119,7 @@ fn items<'a>(b: &mut BodyWriter<'a>, m: &'a Message) {
     }
 }
 
-/// Collects one answer.
+/// Collects an answer of OpenAI's Responses API.
 pub struct ResponsesReader<'a> {
     on_text: OnText<'a>,
     reply: ChatReply,

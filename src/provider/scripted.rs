@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::message::{Message, Role, ToolCall, Usage};
 
-/// The scripted model.
+/// Model that answers from a script, for tests and `simulate`.
 #[derive(Default)]
 pub struct Scripted {
     /// Failures of the next calls, last first: for the chain's tests.

@@ -130,7 +130,7 @@ pub async fn by_code(http: &HttpClient, tell: &dyn Fn(&str, &str)) -> Result<Cre
 
 /// The source of an entry's token.
 pub struct SignedIn {
-    /// Folder with `auth.json`.
+    /// Home, whose `auth.json` holds the tokens.
     pub home: PathBuf,
     /// The provider's name there.
     pub provider: String,

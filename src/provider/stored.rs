@@ -27,7 +27,7 @@ pub struct StoredPosition {
 
 /// Messages of a conversation, whole turns, oldest first.
 pub struct Stored {
-    /// The session's file.
+    /// The session's file, from which messages are read while a request is sent.
     pub file: Arc<File>,
     /// Each message that is sent.
     pub places: Vec<StoredPosition>,

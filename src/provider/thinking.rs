@@ -7,17 +7,17 @@ use crate::config::providers::{Quirk, Thinking};
 /// The level; none means the server's own default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Not at all.
+    /// The request asks for no thinking.
     Off,
-    /// A little.
+    /// Little thinking: quick and cheap.
     Low,
-    /// Usual.
+    /// Effort between [`Level::Low`] and [`Level::High`].
     Medium,
-    /// Long.
+    /// High effort: slower and more tokens.
     High,
     /// As long as it may.
     Xhigh,
-    /// The model decides.
+    /// The model chooses the effort itself.
     Adaptive,
 }
 
@@ -36,7 +36,7 @@ impl Level {
         NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|&(_, level)| level)
     }
 
-    /// The setting's text.
+    /// Word for the level in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Level::Off => "off",

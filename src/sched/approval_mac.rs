@@ -16,7 +16,7 @@ use crate::store::atomic;
 /// Bytes of the key.
 const KEY: usize = 32;
 
-/// See the module.
+/// Signs and verifies with the key file of this home.
 #[derive(Clone, Debug)]
 pub struct ApprovalMac(PathBuf);
 

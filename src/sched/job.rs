@@ -14,7 +14,7 @@ use crate::limits::{CRON_EVERY_MIN, CRON_MISSED, CRON_STEP_BACK};
 pub enum Schedule {
     /// Once, at this unix second.
     At(i64),
-    /// Repeatedly, seconds apart.
+    /// Repeatedly, with this many seconds from one firing to the next.
     Every(u64),
     /// By a cron expression in a zone (empty for the system's).
     Cron(Expr, String),
@@ -23,7 +23,7 @@ pub enum Schedule {
 /// The clocks at the time of a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Now {
-    /// Unix seconds.
+    /// Wall clock in unix seconds; may step when it is set.
     pub wall: i64,
     /// Whether the wall clock can be trusted.
     pub trusted: bool,
@@ -177,7 +177,7 @@ impl Job {
         (self.text("state", "lastStatus"), self.text("state", "lastError"))
     }
 
-    /// Its schedule.
+    /// When it fires; the error says which field is unusable.
     pub fn schedule(&self) -> Result<Schedule, String> {
         let number = |field: &str| -> Result<i64, String> {
             let value = self.object("schedule").and_then(|s| s.get(field)?.as_f64());

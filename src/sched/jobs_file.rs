@@ -18,11 +18,11 @@ use crate::store::dir::{self, Dir};
 
 /// What to do with a job.
 pub enum Edit {
-    /// Keep it unchanged.
+    /// The job remains in the file as it is, unknown fields included.
     Keep,
     /// Write the changed job.
     Write,
-    /// Remove it.
+    /// The job is left out of the new file.
     Delete,
 }
 

@@ -19,7 +19,7 @@ impl Timetable {
         true
     }
 
-    /// Removes a job.
+    /// Removes a job, if it is there.
     pub fn remove(&mut self, key: u64) {
         self.0.retain(|(k, _)| *k != key);
     }

@@ -13,7 +13,7 @@ const TABLE: &str = include_str!("zones.txt");
 pub enum LocalClock {
     /// The system's own zone (`TZ`, /etc/localtime).
     System,
-    /// A named one.
+    /// A zone of the tz database, by its name.
     Named(Zone),
 }
 

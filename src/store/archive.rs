@@ -17,7 +17,7 @@ pub struct ArchiveLimits {
     pub bytes: u64,
     /// Unpacked bytes per packed byte, checked after [`SKILL_RATIO_FROM`] bytes.
     pub ratio: u64,
-    /// Entries.
+    /// Number of files and folders in the archive.
     pub entries: u64,
 }
 

@@ -14,7 +14,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     replace(path, mode, &mut |file| file.write_all(bytes))
 }
 
-/// [`write`] with the content written piece by piece.
+/// [`write()`] with the content written piece by piece.
 ///
 /// # Errors
 /// As there.
@@ -24,7 +24,7 @@ pub fn replace(path: &Path, mode: u32, fill: WriteContent<'_>) -> Result<()> {
     result.with_context(|| format!("cannot save {}", path.display()))
 }
 
-/// [`write`] on the blocking thread.
+/// [`write()`] on the blocking thread.
 pub async fn write_later(path: std::path::PathBuf, bytes: Vec<u8>, mode: u32) -> Result<()> {
     crate::sys::spawn_blocking(move || write(&path, &bytes, mode)).await
 }

@@ -27,9 +27,9 @@ const OLD: &str = "state/audit.old.jsonl";
 pub struct Who<'a> {
     /// Name of the channel.
     pub channel: &'a str,
-    /// The chat's id.
+    /// Id of the chat as its channel knows it.
     pub chat: &'a str,
-    /// The user's id.
+    /// Id of the user as the channel knows it; not the name, which can change.
     pub user: &'a str,
 }
 

@@ -12,9 +12,9 @@ use crate::sys::beneath::{self, File, FileInfo};
 /// Which end of a long file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileEnd {
-    /// Its beginning.
+    /// The first bytes, up to the limit.
     Head,
-    /// Its end.
+    /// The last bytes, up to the limit.
     Tail,
 }
 

@@ -15,7 +15,7 @@ use crate::limits::{AUTH_EARLY, AUTH_FILE_BYTES};
 use crate::proto::{date, text};
 use crate::sys::lock::FolderLock;
 
-/// The file's name.
+/// Name of the file in the home that holds the tokens.
 pub const FILE: &str = "auth.json";
 
 /// The credentials for a provider.
@@ -29,7 +29,7 @@ pub struct Credential {
     pub account: String,
     /// Unix seconds; 0 for never.
     pub expires: i64,
-    /// `oauth` or `token`.
+    /// `oauth` for a sign-in that is renewed, `token` for a pasted one.
     pub method: String,
 }
 

@@ -156,7 +156,7 @@ fn close(start: usize, generation: u32, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Why reading stopped.
+/// Why the reader gives no more frames; tells a torn write from a clean end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadEnd {
     /// Zeros or an older generation: all frames have been read.

@@ -34,11 +34,11 @@ pub struct Files {
     length: u64,
 }
 
-/// What recovery found.
+/// State of the journal after a start, from what is on the card.
 pub struct Recovered {
     /// The files, ready for the next write.
     pub files: Files,
-    /// Open messages.
+    /// Messages that the last run did not finish.
     pub ledger: Ledger,
     /// A write was torn; its frames are lost and were never acted upon.
     pub torn: bool,
@@ -248,7 +248,7 @@ impl Files {
         recovered
     }
 
-    /// The current generation.
+    /// Generation of the file in use, which its frames carry.
     pub fn generation(&self) -> u32 {
         self.generation
     }

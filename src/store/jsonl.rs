@@ -16,7 +16,7 @@ pub struct SessionLines {
     pub session: String,
     /// Offset at which they are appended.
     pub offset: u64,
-    /// JSONL.
+    /// Whole lines of JSON, each with its line feed.
     pub bytes: Vec<u8>,
     /// Whether the file must be synced, because the journal does not contain these lines.
     pub sync: bool,

@@ -22,16 +22,16 @@ pub enum Stage {
     },
 }
 
-/// One open message.
+/// A message that was accepted and is not finished.
 #[derive(Clone, Debug)]
 pub struct OpenMessage {
-    /// The ledger's number.
+    /// Number that frames refer to it by; unique in this home.
     pub id: u64,
     /// The message; empty for a reply outside an answer ([`Frame::Said`]).
     pub message: Inbound,
     /// How far it is.
     pub stage: Stage,
-    /// Tries so far.
+    /// Starts of its turn so far; a message that fails too often is given up.
     pub attempts: u32,
     /// Session file and offset of the turn's first line, once it has one.
     pub progress: Option<(String, u64)>,
@@ -42,7 +42,7 @@ pub struct OpenMessage {
 }
 
 impl OpenMessage {
-    /// A sub-agent's task.
+    /// Whether it is a sub-agent's task and not a person's message.
     pub fn is_subagent(&self) -> bool {
         self.message.sender.platform == SUBAGENT
     }
@@ -108,17 +108,17 @@ impl Ledger {
         self.entries.iter()
     }
 
-    /// One open entry.
+    /// The message with this number; `None` once it is finished.
     pub fn get(&self, id: u64) -> Option<&OpenMessage> {
         self.entries.iter().find(|e| e.id == id)
     }
 
-    /// Open entries.
+    /// Number of messages that are not finished.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Nothing is open.
+    /// Whether everything that was accepted is finished.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -36,7 +36,7 @@ pub fn enters_prompts(path: &Path) -> bool {
     is(&["memory", "skills"]) || is(BOOTSTRAP)
 }
 
-/// `2026-02-17`.
+/// Date of a day (counted from 1970-01-01) as notes have it: `2026-02-17`.
 pub fn title(day: i64) -> String {
     let (y, m, d) = date::civil_from_days(day);
     format!("{y:04}-{m:02}-{d:02}")

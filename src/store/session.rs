@@ -34,7 +34,7 @@ pub fn file_stem(key: &str) -> Result<String> {
 /// The content of `<stem>.meta.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SessionMeta {
-    /// The session key.
+    /// Session key; the file's name is derived from it.
     pub key: String,
     /// Summary of the messages before the current ones.
     pub summary: String,
@@ -45,10 +45,10 @@ pub struct SessionMeta {
     /// Byte offset of line `skip`, if this program wrote it; saves counting lines of a long file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_bytes: Option<u64>,
-    /// RFC 3339.
+    /// Time of creation (RFC 3339), or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub created_at: String,
-    /// RFC 3339.
+    /// Time of the last change (RFC 3339), or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub updated_at: String,
     /// Text before this byte is untrusted: it came from files that commands could write to, or the summary that stands for
@@ -112,7 +112,7 @@ impl Sessions {
         Sessions { dir: home.join("sessions") }
     }
 
-    /// The folder.
+    /// Folder with the session files.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

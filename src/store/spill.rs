@@ -21,7 +21,7 @@ const PREFIX: &str = "spill-";
 /// The generation in their frames; the files are never reused.
 const GENERATION: u32 = 1;
 
-/// See the module.
+/// Files of accepted messages, one per chat, that wait for space in the journal.
 pub struct Spill {
     dir: PathBuf,
     slots: Vec<Slot>,

@@ -20,7 +20,7 @@ pub struct WriteStats {
 pub struct WriteJob {
     /// The journal's files, owned by the job meanwhile; `None` for a journal that only writes sessions.
     pub files: Option<Files>,
-    /// Encoded, in order.
+    /// Frames to append, encoded, in the order of their recording.
     pub frames: Vec<u8>,
     /// The frames are a snapshot of all live entries and start a file.
     pub snapshot: bool,
@@ -28,11 +28,11 @@ pub struct WriteJob {
     pub lines: Vec<SessionLines>,
     /// Session files with lines that are durable only through the journal.
     pub dirty: Vec<String>,
-    /// Their folder.
+    /// Folder of the session files that the job writes.
     pub sessions: PathBuf,
     /// Whether to sync at the end.
     pub sync: bool,
-    /// Its write statistics.
+    /// Counts of syncs and bytes, shared with the loop.
     pub costs: WriteStats,
     /// Session files that are synced up to so many bytes, while the journal still has lines of theirs.
     pub synced: Vec<(String, u64)>,

@@ -23,7 +23,7 @@ use crate::limits::JOURNAL_LINES_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-/// See the module.
+/// Records frames at once in memory and writes them in batches.
 pub struct Journal {
     inner: RefCell<Inner>,
     durability: Durability,

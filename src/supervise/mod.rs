@@ -5,11 +5,11 @@
 //! configuration, never speaks on the network itself, and parses nothing of the daemon's but the short messages of
 //! [`notify`].
 //!
-//! - [`run`]: the loop; `duties`: what is due; [`daemon`]: one life of the daemon.
+//! - [`mod@run`]: the loop; `duties`: what is due; [`daemon`]: one life of the daemon.
 //! - [`settings`], [`user`]: what we were told; [`cgroup`], [`report`]: limits and what became of them.
 //! - [`tools`]: commands as a user of their own, where the kernel cannot hold them otherwise.
 //! - [`respawn`], [`watchdog`], [`clock`]: rules without I/O; [`time`] and [`ask_time`]: the child that asks time servers.
-//! - [`journal`], [`crash`]: log lines and last words.
+//! - [`log_sink`], [`crash`]: log lines and last words.
 
 pub mod ask_time;
 pub mod cgroup;

@@ -5,10 +5,8 @@ use std::io::{self, ErrorKind, Write};
 
 use rustix::termios::{self, OptionalActions, Termios};
 
+use crate::exit_code::BROKEN_PIPE;
 use crate::proto::text;
-
-/// Ended because nobody reads: as a shell says it of SIGPIPE, which the daemon's sockets must not have.
-const NOBODY_READS: i32 = 128 + 13;
 
 /// Standard output for text: what files, models and servers say commands no terminal ([`text::escape`]), also where
 /// another program reads it, and JSON stays the same value.
@@ -65,7 +63,7 @@ impl Write for Output {
 
 fn end(e: &io::Error) -> ! {
     if e.kind() == ErrorKind::BrokenPipe {
-        std::process::exit(NOBODY_READS);
+        std::process::exit(BROKEN_PIPE.into());
     }
     print_error(format_args!("Error: standard output: {e}\n"));
     std::process::exit(1);

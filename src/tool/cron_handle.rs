@@ -16,13 +16,13 @@ pub struct CronRequest {
     pub id: String,
     /// Short name, or empty.
     pub name: String,
-    /// Text or task.
+    /// What the job says to the chat, or the task of its turn.
     pub message: String,
     /// Once, seconds from now; 0 for none. Takes precedence over the next two.
     pub at_seconds: i64,
     /// Seconds between two firings; 0 for none.
     pub every_seconds: i64,
-    /// Expression, or empty.
+    /// Cron expression with five fields; empty for other schedules.
     pub cron_expr: String,
     /// Its zone, or empty for the system's.
     pub tz: String,
@@ -34,7 +34,7 @@ pub struct CronRequest {
     pub to: Address,
     /// Only jobs of `to` exist for this request.
     pub scoped: bool,
-    /// List as JSON.
+    /// Whether the list is wanted as JSON.
     pub json: bool,
     /// A person has approved `command`; with `enable`, the job's existing command.
     pub approved: bool,

@@ -23,7 +23,7 @@ pub static MEMORY_SEARCH: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Adds a note.
+/// `memory_append`: adds a line to today's notes or to MEMORY.md.
 pub static MEMORY_APPEND: ToolSpec = ToolSpec {
     name: "memory_append",
     description: "Note something to remember. day adds it to today's daily note, long_term to MEMORY.md, which is for lasting facts about the user.",
@@ -38,7 +38,7 @@ pub static MEMORY_APPEND: ToolSpec = ToolSpec {
 /// Folder of the index in the daemon's home; tools cannot reach it.
 const INDEX: &str = "state/memory-index";
 
-/// Runs memory_search.
+/// Runs `memory_search`; scores by BM25, and by embeddings where a model is set.
 pub async fn search(ctx: &ToolContext, args: &Args) -> ToolResult {
     let query = text(args, "query").trim().to_owned();
     if query.is_empty() {
@@ -97,7 +97,7 @@ fn shown(query: &str, found: &SearchResult) -> String {
     out
 }
 
-/// Runs memory_append.
+/// Runs `memory_append`; the result says which file the text is in.
 pub async fn append(ctx: &ToolContext, args: &Args) -> ToolResult {
     let lines = text(args, "text").trim_end().trim_start_matches(['\n', '\r']).to_owned();
     if lines.trim().is_empty() {

@@ -17,7 +17,7 @@ use crate::sys::beneath::{self, Fault, ResolvedPath, Root};
 /// The purpose of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathUse {
-    /// Contents or names.
+    /// Reads contents, or lists names.
     Read,
     /// New content; missing folders are created.
     Write,

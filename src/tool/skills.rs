@@ -21,7 +21,7 @@ pub static FIND_SKILLS: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Installs a skill.
+/// `install_skill`: fetches a skill from its source into the workspace.
 pub static INSTALL_SKILL: ToolSpec = ToolSpec {
     name: "install_skill",
     description: "Install a skill from a repository or an https .tar.gz. The user is asked first, always.",

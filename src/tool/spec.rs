@@ -19,13 +19,13 @@ pub enum Effect {
 /// A tool's description for the model, and its properties.
 #[derive(Debug)]
 pub struct ToolSpec {
-    /// Function name.
+    /// Name that the model calls it by, unique among all tools.
     pub name: &'static str,
     /// One or two sentences for the model.
     pub description: &'static str,
     /// JSON Schema of the arguments: `{"type":"object","properties":{…},"required":[…]}`.
     pub schema: &'static str,
-    /// See [`Effect`].
+    /// What a second run would do, which decides about retries after a crash.
     pub effect: Effect,
     /// Runs one call whose arguments match the schema.
     pub run: RunFn,
@@ -76,7 +76,7 @@ impl ToolSpec {
 /// How a tool can change files that enter later prompts ([`super::prompt_files`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptWrites {
-    /// Not at all.
+    /// It cannot write such files at all.
     No,
     /// Only as its arguments say, which a question shows.
     Shown,
@@ -93,10 +93,10 @@ pub type RunFn = for<'a> fn(&'a ToolContext, &'a Args) -> ToolFuture<'a>;
 /// What a tool needs from the turn; without it the model does not see the tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Only its arguments.
+    /// It needs nothing but its arguments.
     Nothing,
-    /// [`ToolContext::files`].
+    /// It sends files to the chat ([`ToolContext::files`]).
     Files,
-    /// [`ToolContext::subagents`].
+    /// It starts sub-agents ([`ToolContext::subagents`]).
     Subagents,
 }

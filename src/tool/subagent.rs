@@ -43,7 +43,7 @@ pub static SPAWN_STATUS: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Ends a sub-agent.
+/// `spawn_cancel`: ends a sub-agent of this conversation.
 pub static SPAWN_CANCEL: ToolSpec = ToolSpec {
     name: "spawn_cancel",
     description: "Stop a sub-agent of this conversation; nothing more comes from it.",

@@ -9,7 +9,7 @@ use smol::channel::Sender;
 /// A request about sub-agents.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SubagentRequest {
-    /// Start one.
+    /// Start one for this conversation.
     Start {
         /// What it is to do.
         task: String,
@@ -22,7 +22,7 @@ pub enum SubagentRequest {
     },
     /// List all, or the one with this id.
     Status(String),
-    /// End one.
+    /// End the one with this id.
     Cancel(String),
 }
 
@@ -31,7 +31,7 @@ pub enum SubagentRequest {
 pub struct SubagentResult {
     /// Its answer, or why there is none.
     pub text: String,
-    /// It failed.
+    /// Whether it ended without an answer.
     pub failed: bool,
     /// Number of model calls.
     pub rounds: u32,
@@ -40,7 +40,7 @@ pub struct SubagentResult {
 /// What a request came to.
 #[derive(Debug)]
 pub enum SubagentReply {
-    /// A sentence.
+    /// A sentence for the model.
     Said(String),
     /// The result that the call waited for.
     Ended(SubagentResult),
@@ -49,7 +49,7 @@ pub enum SubagentReply {
 /// A journal entry that ends when its result is recorded, or when this is dropped without that.
 #[derive(Debug)]
 pub struct UnrecordedResult {
-    /// The entry.
+    /// Number of the journal's entry ([`crate::store::ledger::OpenMessage::id`]).
     pub id: u64,
     /// Dropped after the result is recorded, which wakes the waiting task.
     pub held: Sender<()>,
@@ -64,8 +64,8 @@ type ReplyFuture = Pin<Box<dyn Future<Output = Result<SubagentReply, String>>>>;
 /// Carries requests of one turn out.
 #[derive(Clone)]
 pub struct SubagentHandle {
-    /// Takes one.
+    /// Carries out one request; resolves when the reply is known.
     pub request: Rc<dyn Fn(SubagentRequest) -> ReplyFuture>,
-    /// See [`UnrecordedResult`].
+    /// Results that this turn has seen and the journal has not.
     pub unrecorded: UnrecordedResults,
 }

@@ -237,7 +237,7 @@ fn untrusted_text_makes_commands_ask() {
 fn without_a_sandbox_chats_ask_and_status_says_so() {
     let (peer, home, daemon) = start(&json!({ "tools": { "exec": { "sandbox": "none" } } }));
     let status = home.run(&["status"]);
-    assert!(status.stdout.contains("tools: unsandboxed"), "{status:?}");
+    assert!(status.stdout.contains("Tools: unsandboxed"), "{status:?}");
     let marker = peer.say(OWNER, OWNER, PLAIN);
     let asked = question(&peer, &daemon, 0);
     assert!(asked.text.contains("not locked in"), "{}", asked.text);

@@ -102,11 +102,11 @@ fn the_status_says_what_holds() {
     let found = strength();
     let status = sandbox.home.run(&["status"]);
     let line =
-        status.stdout.lines().find(|l| l.starts_with("tools:")).unwrap_or_default().to_owned();
+        status.stdout.lines().find(|l| l.starts_with("Tools:")).unwrap_or_default().to_owned();
     match (found.landlock > 0, found.seccomp) {
-        (true, true) => assert!(line.starts_with("tools: landlock+seccomp"), "{status:?}"),
-        (true, false) => assert!(line.starts_with("tools: landlock"), "{status:?}"),
-        _ => assert!(line.starts_with("tools: unsandboxed"), "{status:?}"),
+        (true, true) => assert!(line.starts_with("Tools: landlock+seccomp"), "{status:?}"),
+        (true, false) => assert!(line.starts_with("Tools: landlock"), "{status:?}"),
+        _ => assert!(line.starts_with("Tools: unsandboxed"), "{status:?}"),
     }
     assert!(
         sandbox

@@ -44,7 +44,7 @@ impl Confined {
         assert!(told.is_some(), "{:?}\n{}", peer.texts(OWNER), log());
         assert!(log().contains("durability: off"), "{}", log());
         let status = self.disk.status();
-        assert!(status.stdout.contains("durability: off"), "{status:?}\n{}", log());
+        assert!(status.stdout.contains("Durability: off"), "{status:?}\n{}", log());
     }
 
     /// It recovers when the disk does.
@@ -54,7 +54,7 @@ impl Confined {
             let marker = peer.say(OWNER, OWNER, "and now?");
             assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", self.daemon.log());
             let status = self.disk.status();
-            (!status.stdout.contains("durability: off")).then_some(())
+            (!status.stdout.contains("Durability: off")).then_some(())
         });
         assert!(on.is_some(), "{}", self.daemon.log());
     }

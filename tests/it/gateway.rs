@@ -125,7 +125,7 @@ fn other_addresses_than_loopback_need_the_token() {
     let answer = get_with(&address, "/ready", "authorization: bearer let-me-look-1\r\n");
     assert!(answer.as_ref().is_some_and(|(_, body)| body.contains("checks")), "{answer:?}");
     let text = home.run(&["status"]).stdout;
-    assert!(text.contains("0.0.0.0") && text.contains("with gateway.token only"), "{text}");
+    assert!(text.contains("0.0.0.0") && text.contains("requests need gateway.token"), "{text}");
 }
 
 #[test]

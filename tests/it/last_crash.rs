@@ -20,7 +20,7 @@ fn the_owner_is_told_of_a_crash_once_and_status_keeps_it() {
     let daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, "hello");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
-    assert!(!home.run(&["status"]).stdout.contains("unasked end"));
+    assert!(!home.run(&["status"]).stdout.contains("unexpected exit"));
     daemon.kill9();
     home.write("state/crash.txt", REPORT);
     for _ in 0..2 {
@@ -31,7 +31,7 @@ fn the_owner_is_told_of_a_crash_once_and_status_keeps_it() {
         assert_eq!(told(&peer), 1, "{:?}", peer.texts(OWNER));
         let status = home.run(&["status"]).stdout;
         assert!(
-            status.contains("Last unasked end: signal 11 (SIGSEGV) after 77 s, 2027-01-15"),
+            status.contains("Last unexpected exit: signal 11 (SIGSEGV) after 77 s, 2027-01-15"),
             "{status}"
         );
         assert!(daemon.term().success());

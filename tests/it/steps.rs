@@ -112,7 +112,7 @@ fn a_torn_tail_is_cut_and_counted() {
         daemon = Daemon::start(&home, &peer);
         assert!(daemon.log().contains("cut short and is dropped"), "{}", daemon.log());
         let status = home.run(&["status"]).stdout;
-        assert!(status.contains(&format!("Writes cut short: {cut}")), "{status}");
+        assert!(status.contains(&format!("Journal writes cut short: {cut}")), "{status}");
     }
 }
 

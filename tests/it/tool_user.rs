@@ -158,7 +158,7 @@ fn lives(mark: &str) -> bool {
 fn commands_have_a_user_of_their_own_and_share_the_workspace() {
     let Some(held) = Held::new(TOOL_USER) else { return };
     let status = finish(on_old_kernel(held.home.command(&["status"])));
-    assert!(status.stdout.contains("tools: a user of their own+seccomp"), "{status:?}");
+    assert!(status.stdout.contains("Tools: a user of their own+seccomp"), "{status:?}");
     // No question comes: the result is there without one.
     let got =
         held.run("id -un; cat note.txt sub/deep.txt; pwd; echo made > sub/made.txt; ls /dev/null");
@@ -278,7 +278,7 @@ fn nothing_outlives_its_command_or_the_daemon() {
 fn without_such_a_user_chats_ask() {
     let Some(held) = Held::new("none") else { return };
     let status = finish(on_old_kernel(held.home.command(&["status"])));
-    assert!(status.stdout.contains("tools: unsandboxed"), "{status:?}");
+    assert!(status.stdout.contains("Tools: unsandboxed"), "{status:?}");
     held.peer.say(OWNER, OWNER, r#"[call:exec {"command":"echo x > ran"}]"#);
     let asked = eventually(SOON + Duration::from_secs(5), || {
         held.peer.sent().into_iter().find(|s| !s.buttons.is_empty())

@@ -74,7 +74,7 @@ fn with_landlock_commands_have_a_user_of_their_own_as_well() {
     }
     let Some(mut held) = Held::on(TOOL_USER, false) else { return };
     let status = held.home.run(&["status"]);
-    assert!(status.stdout.contains("tools: a user of their own+landlock+seccomp"), "{status:?}");
+    assert!(status.stdout.contains("Tools: a user of their own+landlock+seccomp"), "{status:?}");
     let got = held.run("id -un; grep -E '^(Groups|NoNewPrivs|CapEff|Seccomp):' /proc/self/status");
     let (user, lines) = got.split_once('\n').expect("lines");
     assert_eq!(user, TOOL_USER, "{got}");

@@ -10,7 +10,7 @@ use crate::store::frame::Frame;
 use crate::store::ledger::Ledger;
 use crate::store::writer::Journal;
 
-/// See the module.
+/// Accepts messages of jobs and the heartbeat into the journal.
 #[derive(Clone)]
 pub struct InternalInbox {
     journal: Rc<Journal>,

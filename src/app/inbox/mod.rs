@@ -48,7 +48,7 @@ enum Admission {
     Full,
 }
 
-/// See the module.
+/// Accepts messages of channels: journal first, then the queue of turns.
 pub struct Inbox {
     agent: Rc<Agent>,
     journal: Rc<Journal>,

@@ -53,7 +53,7 @@ struct SlowWrite {
     event: i64,
 }
 
-/// See the module.
+/// Accepted messages that wait on the card for space in the journal.
 pub(super) struct SpillQueue {
     journal: Rc<Journal>,
     spill: RefCell<Spill>,
@@ -93,7 +93,7 @@ impl SpillQueue {
         }
     }
 
-    /// Nothing is kept.
+    /// Whether no message waits on the card.
     pub(super) fn is_empty(&self) -> bool {
         self.spill.borrow().is_empty()
     }

@@ -14,7 +14,7 @@ struct UnconfirmedMessage {
     id: u64,
 }
 
-/// See the module.
+/// What its channel must send again after a crash, because it is not on the card yet.
 #[derive(Default)]
 pub(super) struct Unconfirmed {
     messages: RefCell<Vec<UnconfirmedMessage>>,

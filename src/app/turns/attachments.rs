@@ -38,7 +38,7 @@ impl Default for DownloadLimits {
     }
 }
 
-/// See the module.
+/// Fetches the files of a message into the workspace before its turn begins.
 pub struct Attachments {
     /// Configuration and HTTP client.
     pub agent: Rc<Agent>,
@@ -46,7 +46,7 @@ pub struct Attachments {
     pub outbox: Rc<Outbox>,
     /// Tells the chat what could not be fetched.
     pub notifier: Rc<Notifier>,
-    /// See [`DownloadLimits`].
+    /// Time allowed for fetching a file and for writing down a voice message.
     pub limits: DownloadLimits,
 }
 

@@ -13,9 +13,9 @@ pub const SIDE_QUESTION: &str = "btw-";
 pub struct Claimed {
     /// Number in the journal.
     pub id: u64,
-    /// Session key.
+    /// Session key of the conversation that the turn continues.
     pub session: String,
-    /// The message.
+    /// The message as it was accepted, attachments not fetched yet.
     pub message: Inbound,
     /// Where a sub-agent's task or report comes from.
     pub origin: Option<Box<SubagentOrigin>>,

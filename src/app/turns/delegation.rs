@@ -16,7 +16,7 @@ pub enum SubagentEnd {
     Cancelled,
 }
 
-/// See the module.
+/// Starts, lists and ends sub-agents on behalf of a turn.
 pub trait Delegation {
     /// What the tools of a turn start sub-agents with; `None` where it may have none.
     fn handle(self: Rc<Self>, claimed: &Claimed) -> Option<SubagentHandle>;

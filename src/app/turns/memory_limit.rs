@@ -1,6 +1,6 @@
 //! `PICOCLAW_MEM_LIMIT`: near it caches are dropped, and new turns wait for running ones.
 
-/// See the module.
+/// Near `PICOCLAW_MEM_LIMIT` it drops caches, and no turn starts beside a running one.
 pub struct MemoryLimit {
     /// Bytes of heap; `None` for no limit.
     bytes: Option<usize>,

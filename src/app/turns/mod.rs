@@ -39,11 +39,11 @@ use delegation::{Delegation, SubagentEnd};
 use jobs::{COMMAND, DELIVER, JobEnd};
 use queue::{Queue, ReadyTurn};
 
-/// See the module.
+/// Runs turns and delivers their answers.
 pub struct Turns {
-    /// Answers.
+    /// Answers a turn's message with the model and its tools.
     pub agent: Rc<Agent>,
-    /// Delivers.
+    /// Takes a turn's replies once the journal has them.
     pub outbox: Rc<Outbox>,
     /// Sends what tools say outside the answer.
     pub notifier: Rc<Notifier>,
@@ -51,7 +51,7 @@ pub struct Turns {
     pub queue: Rc<Queue>,
     /// Fetches the files of messages.
     pub attachments: Rc<Attachments>,
-    /// Sub-agents.
+    /// Starts sub-agents; behind a trait because sub-agents run turns themselves.
     pub delegation: Rc<dyn Delegation>,
     /// Told how jobs ended. At most one for each job waits: it does not fire while its last firing is open.
     pub job_ends: Sender<JobEnd>,

@@ -33,7 +33,7 @@ pub(super) struct ReadyTurn {
     pub(super) stopped: Receiver<()>,
 }
 
-/// See the module.
+/// Chooses the next turn: one at a time per session, fair between chats.
 pub struct Queue {
     journal: Rc<Journal>,
     config: Rc<Config>,

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// What an envelope asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PicoRequest {
-    /// A keepalive.
+    /// Keepalive of the client, answered with a pong.
     Ping,
     /// A message for the agent.
     Message(String),

@@ -33,7 +33,7 @@ const CHAT: &str = "pico:";
 /// Upstream's name for whoever is connected.
 const USER: &str = "pico-user";
 
-/// The channel.
+/// The channel of web and mobile clients, over WebSocket.
 pub struct Pico {
     config: ChannelConfig,
     settings: Settings,

@@ -11,7 +11,7 @@ use crate::proto::json::{Json, TypeMismatch};
 /// Why a call has no result. No text contains the token or a URL.
 #[derive(Clone, Debug)]
 pub enum CallError {
-    /// No complete response.
+    /// The connection failed before a complete response arrived; worth a retry.
     Http(HttpError),
     /// 429: not before this time has passed.
     RateLimited(Duration),
@@ -23,7 +23,7 @@ pub enum CallError {
     Migrated(i64),
     /// Another 4xx, with its description.
     Refused(u16, String),
-    /// 5xx.
+    /// 5xx with its description: Telegram's own fault, worth a retry.
     Server(u16, String),
     /// An unreadable answer, with its first bytes.
     Unreadable {
@@ -98,7 +98,7 @@ fn refusal(text: &str) -> Option<(String, u64, i64)> {
 /// What `read` finds in `result` of a body whose status was 200.
 ///
 /// # Errors
-/// [`CallError::AnswerError`] where there is no result, or `read` found another type than it expected.
+/// [`CallError`] where there is no result, or `read` found another type than it expected.
 pub fn result<T>(text: &str, read: impl FnOnce(Json<'_>) -> T) -> Result<T, CallError> {
     let mismatch = TypeMismatch::default();
     let value = read(frame(text, &mismatch)?);

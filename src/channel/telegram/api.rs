@@ -30,7 +30,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Of one bot.
+    /// The API of the bot that the settings' token belongs to.
     pub fn new(settings: &Settings, client: HttpClient) -> Api {
         Api {
             client,

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
-/// The poller's state.
+/// What the poller can say about the connection to Telegram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// No answer from the Bot API yet.
@@ -12,7 +12,7 @@ pub enum State {
     Running,
     /// The last poll failed; it is retried.
     Retrying,
-    /// 401 or 404.
+    /// 401 or 404: the token is wrong or revoked, and retrying does not help.
     TokenRefused,
     /// Another program polls with this token.
     Conflict,
@@ -22,7 +22,7 @@ pub enum State {
 
 /// Read by anybody, written by the channel.
 pub struct Health {
-    /// Current state.
+    /// State after the last poll, which `status` and the health page show.
     pub state: Cell<State>,
     /// When the Bot API last answered a poll.
     pub last_ok: Cell<Option<Instant>>,

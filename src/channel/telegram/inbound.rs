@@ -19,22 +19,22 @@ use crate::proto::{text, utf16};
 pub struct ButtonPress {
     /// Id of the callback query.
     pub id: String,
-    /// Who pressed it.
+    /// Id of the user who pressed it, not of the one who was asked.
     pub user: i64,
     /// Chat of the message with the button; 0 if Telegram no longer says.
     pub chat: i64,
     /// That message; 0 if Telegram does not say.
     pub message: i64,
-    /// The button's data.
+    /// What we gave the button when it was sent; at most 64 bytes (Bot API).
     pub data: String,
 }
 
 /// Who we are (getMe).
 #[derive(Clone, Debug, Default)]
 pub struct BotUser {
-    /// User id.
+    /// The bot's user id, to recognise replies to our own messages.
     pub id: i64,
-    /// Without `@`.
+    /// User name without `@`, for mentions in groups; empty if the bot has none.
     pub username: String,
 }
 
@@ -49,7 +49,7 @@ pub enum TelegramEvent {
     Migrated(i64, i64),
     /// A button was pressed.
     Button(ButtonPress),
-    /// Nothing to do.
+    /// An update of a kind that is not used here, confirmed and ignored.
     Nothing,
 }
 

@@ -39,7 +39,7 @@ pub use inbound::{BotUser, ButtonPress, TelegramEvent};
 /// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
 
-/// One bot.
+/// One bot: a token, polled by one task.
 pub struct Telegram {
     name: String,
     api: api::Api,
@@ -50,7 +50,7 @@ pub struct Telegram {
     paired: Rc<RefCell<Paired>>,
     pairing: RefCell<Pairing>,
     asks: ask::OpenQuestions,
-    /// Its state.
+    /// Result of the last polls, for `status`.
     pub health: health::Health,
 }
 

@@ -32,11 +32,11 @@ pub struct Poller {
 /// What to do after a failed poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What `status` shows.
+    /// State that `status` shows from now on.
     pub state: State,
     /// How long to wait.
     pub pause: Duration,
-    /// Call deleteWebhook first.
+    /// Whether deleteWebhook must come first, because a webhook prevents polling.
     pub delete_webhook: bool,
     /// An update was skipped; [`Poller::next`] is past it.
     pub skipped: bool,

@@ -52,7 +52,7 @@ impl Updates {
 }
 
 impl Telegram {
-    /// Polls forever.
+    /// Polls until it is dropped; failures are retried after growing pauses.
     pub(super) async fn receive<I: Intake>(&self, intake: &I) {
         let mut poller = Poller::new(intake.offset(&self.name));
         let mut me = None;

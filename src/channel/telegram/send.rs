@@ -26,7 +26,7 @@ pub(super) struct MessageFormat {
 pub(super) enum Next {
     /// It arrived, with this id.
     Done(i64),
-    /// Another attempt, now.
+    /// Another attempt at once, in this format.
     Again(MessageFormat),
     /// Give up; the caller decides.
     Fail(SendError),

@@ -23,7 +23,7 @@ pub fn first_number(body: &[u8], key: &str) -> Option<i64> {
 pub struct JsonObject(String);
 
 impl JsonObject {
-    /// `{`.
+    /// An empty object; [`JsonObject::end`] closes it.
     pub fn new() -> JsonObject {
         JsonObject(String::from("{"))
     }
@@ -41,11 +41,11 @@ impl JsonObject {
         self.0.push_str(json);
         self
     }
-    /// A number.
+    /// Adds a whole number; the caller does not repeat a key.
     pub fn int(self, key: &str, value: i64) -> JsonObject {
         self.raw(key, &value.to_string())
     }
-    /// A string.
+    /// Adds a string, escaped for JSON.
     pub fn str(mut self, key: &str, value: &str) -> JsonObject {
         self.key(key);
         escape(value, &mut self.0);
@@ -58,7 +58,7 @@ impl JsonObject {
             Err(_) => self.str("chat_id", chat),
         }
     }
-    /// The text.
+    /// Closes the object; gives its JSON text.
     pub fn end(mut self) -> String {
         self.0.push('}');
         self.0

@@ -162,7 +162,7 @@ impl Attached {
     /// Shows what is said outside an answer, and asks what is to be asked; false when the user leaves.
     ///
     /// # Errors
-    /// As [`Attached::hear`].
+    /// As [`Attached::next_event`].
     pub async fn show(&mut self, heard: TerminalEvent) -> Result<bool> {
         match heard {
             TerminalEvent::Interrupt => return Ok(false),

@@ -6,17 +6,17 @@
 /// The API dialect of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// `POST <base>/chat/completions`.
+    /// OpenAI's chat completions: `POST <base>/chat/completions`.
     OpenAi,
-    /// Anthropic's Messages API.
+    /// Anthropic's Messages API, with its own fields for system text and tools.
     Anthropic,
     /// Known from the Go original, not built here.
     NotBuilt,
 }
 
-/// One provider.
+/// What is known about one provider; a new provider is one more row.
 pub struct ProviderRow {
-    /// Canonical id.
+    /// Id before the `/` of a model name, as upstream spells it.
     pub id: &'static str,
     /// Other spellings, lower case.
     pub aliases: &'static [&'static str],
@@ -26,9 +26,9 @@ pub struct ProviderRow {
     pub base: &'static str,
     /// Works without a key.
     pub keyless: bool,
-    /// Its API dialect.
+    /// Dialect of its API, which decides how requests are written and answers read.
     pub dialect: Dialect,
-    /// Its quirks.
+    /// Its deviations from that dialect.
     pub quirks: &'static [Quirk],
 }
 
@@ -45,7 +45,7 @@ pub enum Quirk {
     Thinking(Thinking),
     /// The answer is bounded by `max_completion_tokens`.
     MaxCompletionTokens,
-    /// `temperature` is refused.
+    /// `temperature` is refused, so requests do not have it.
     NoTemperature,
     /// `temperature` is 1 or refused.
     TemperatureOne,
@@ -72,7 +72,7 @@ pub enum Thinking {
     Switch,
     /// The same; `auto` leaves it to the model.
     SwitchOrAuto,
-    /// `enable_thinking` and `thinking_budget`.
+    /// As `enable_thinking` and `thinking_budget` (Qwen).
     Budget,
 }
 

@@ -43,7 +43,7 @@ config_keys! {
     with {
         /// Folder the tools work in; `~` expanded, absolute.
         workspace: PathBuf = "workspace",
-        /// `model_name` of the [`ModelConfig`] to use first.
+        /// `model_name` of the [`ModelConfig`](crate::config::ModelConfig) to use first.
         model: String = "model_name",
         /// Tokens the model can see; 0 in the file means 4 x max_tokens.
         context_window: u32 = "context_window",

@@ -12,7 +12,7 @@ use crate::provider::{ChatReply, Failure, OnText};
 /// Content blocks of an answer.
 const BLOCKS: usize = 256;
 
-/// Collects one answer.
+/// Collects an answer of the Messages API, streamed or whole.
 pub struct AnthropicReader<'a> {
     on_text: OnText<'a>,
     reply: ChatReply,
@@ -22,7 +22,7 @@ pub struct AnthropicReader<'a> {
 }
 
 impl<'a> AnthropicReader<'a> {
-    /// Nothing collected yet.
+    /// A parser before the first byte; `on_text` gets the text as it arrives.
     pub fn new(on_text: OnText<'a>) -> AnthropicReader<'a> {
         AnthropicReader {
             on_text,
@@ -32,7 +32,7 @@ impl<'a> AnthropicReader<'a> {
         }
     }
 
-    /// What was collected.
+    /// What arrived so far; complete once the parser says so.
     pub fn reply(mut self) -> ChatReply {
         for call in &mut self.reply.tool_calls {
             if call.arguments.is_empty() {

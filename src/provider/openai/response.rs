@@ -9,7 +9,7 @@ use crate::provider::exchange::{AnswerParser, interrupted, malformed};
 use crate::provider::json_answer::{self, documented, elements};
 use crate::provider::{ChatReply, Failure, OnText};
 
-/// Collects one answer.
+/// Collects an answer of a chat completions API, streamed or whole.
 pub struct OpenAiReader<'a> {
     on_text: OnText<'a>,
     /// Part of the ids generated for calls without one.
@@ -27,7 +27,7 @@ impl<'a> OpenAiReader<'a> {
         OpenAiReader { on_text, number, reply, indexes: Vec::new(), finished: false }
     }
 
-    /// What was collected.
+    /// What arrived so far; complete once the parser says so.
     pub fn reply(mut self) -> ChatReply {
         for (at, call) in self.reply.tool_calls.iter_mut().enumerate() {
             if call.id.is_empty() {

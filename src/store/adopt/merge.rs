@@ -18,7 +18,7 @@ use crate::proto::tokenizer::{FNV, fnv};
 
 /// The result of one pass over a text.
 pub struct TextScan {
-    /// Its bytes.
+    /// Length of the text in bytes.
     pub length: u64,
     /// SHA-256 in hexadecimal digits.
     pub hash: String,

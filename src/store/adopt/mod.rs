@@ -32,9 +32,9 @@ const FROM: &str = "taken_from";
 
 /// An adoption under way.
 pub struct Adoption {
-    /// The home.
+    /// Home of this program, where adopted content goes.
     pub home: Dir,
-    /// The workspace.
+    /// Workspace whose content is adopted.
     pub workspace: Dir,
     /// What was adopted so far.
     pub record: Record,

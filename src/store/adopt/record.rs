@@ -24,13 +24,13 @@ pub struct AdoptedFile {
     pub stamp: u64,
     /// Bytes that were adopted.
     pub length: u64,
-    /// Their SHA-256.
+    /// SHA-256 of the adopted lines, which shows whether they changed since.
     pub hash: String,
     /// Hash of the last two messages among them.
     pub last: u64,
 }
 
-/// See the module.
+/// What earlier starts adopted, so that this one takes only what is new.
 #[derive(Debug, Default)]
 pub struct Record {
     /// There was no record yet.
@@ -39,7 +39,7 @@ pub struct Record {
     pub first: bool,
     /// The workspace was used by an earlier version of ours then.
     pub ours: bool,
-    /// Ids of jobs.
+    /// Ids of adopted jobs; one that was removed here is not adopted again.
     pub jobs: Vec<String>,
     files: Vec<AdoptedFile>,
     /// The file's content.

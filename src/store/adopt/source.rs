@@ -35,7 +35,7 @@ pub struct ChangedSession {
 
 /// The content of a conversation's files.
 pub struct SessionContent {
-    /// JSONL.
+    /// Lines of the conversation (JSONL), read one at a time.
     pub lines: Box<dyn Text>,
     /// From its meta file, or from the head of a JSON session.
     pub meta: SessionMeta,

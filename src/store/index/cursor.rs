@@ -11,7 +11,7 @@ const WINDOW: usize = 512;
 
 /// The storage of a segment.
 pub enum SegmentStorage {
-    /// On the card.
+    /// A file on the card, read in blocks.
     File(File),
     /// In memory, when the card cannot be written.
     Bytes(Vec<u8>),
@@ -149,7 +149,7 @@ impl<'a> Cursor<'a> {
         Ok(Some(ChunkRecord::parse(&self.number()?)))
     }
 
-    /// Skips `n` chunks.
+    /// Moves past `n` chunks without decoding their postings.
     pub fn skip_chunks(&mut self, n: u32) {
         self.skip_to(self.place() + u64::from(n) * CHUNK);
     }

@@ -25,7 +25,7 @@ const SMALL: u64 = 4096;
 /// An open index. While it lives no other process or thread changes it.
 pub struct IndexFolder {
     dir: PathBuf,
-    /// Oldest first.
+    /// Open segments, the oldest first.
     pub segments: Vec<Segment>,
     /// Why the card cannot be written; new segments are kept in memory then.
     pub trouble: Option<String>,

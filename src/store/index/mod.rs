@@ -33,14 +33,14 @@ pub struct Hit {
     pub section: String,
     /// Day of the note (`2026-02-17`), day of the summary, or empty.
     pub date: String,
-    /// The chunk.
+    /// Text of the chunk, as the model reads it.
     pub text: String,
 }
 
 /// The result of a search.
 #[derive(Clone, Debug, Default)]
 pub struct SearchResult {
-    /// The best first.
+    /// Chunks that match, the best first.
     pub hits: Vec<Hit>,
     /// Warnings for the user: the index is incomplete or could not be saved.
     pub notes: Vec<String>,
@@ -49,7 +49,7 @@ pub struct SearchResult {
 /// The folders of an assistant's memory.
 #[derive(Clone, Debug)]
 pub struct Folders {
-    /// Has `memory/`.
+    /// Workspace, whose `memory` folder is indexed.
     pub workspace: PathBuf,
     /// Has `sessions/`, whose summaries are searched too.
     pub home: PathBuf,

@@ -44,7 +44,7 @@ pub fn broken(what: &'static str) -> Error {
 pub struct Doc {
     /// Which file; see [`super::sources`].
     pub key: u64,
-    /// Its inode.
+    /// Inode of the file; a new one means that the file was replaced.
     pub inode: u64,
     /// Its modification time in nanoseconds; 0 if indexing is not complete.
     pub mtime: u64,
@@ -54,12 +54,12 @@ pub struct Doc {
     pub lines: u32,
     /// Checksum of the last of them.
     pub check: u32,
-    /// [`REPLACES`], [`DEAD`].
+    /// Bits [`REPLACES`] and [`DEAD`].
     pub flags: u32,
 }
 
 impl Doc {
-    /// Encodes it.
+    /// Encodes the record, little-endian.
     pub fn bytes(&self) -> [u8; DOC as usize] {
         let mut out = [0; DOC as usize];
         for (at, n) in [(0, self.key), (8, self.inode), (16, self.mtime)] {
@@ -71,7 +71,7 @@ impl Doc {
         out
     }
 
-    /// Decodes it.
+    /// Decodes what [`Doc::bytes`] wrote; every content is valid.
     pub fn parse(b: &[u8; DOC as usize]) -> Doc {
         Doc {
             key: u64_at(b, 0),
@@ -85,18 +85,18 @@ impl Doc {
     }
 }
 
-/// A chunk's record.
+/// Where one chunk of a document is, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkRecord {
-    /// Its document's key.
+    /// Key of the document that it is part of.
     pub key: u64,
     /// Its byte offset in the document.
     pub offset: u32,
     /// Its first line, from 1.
     pub line: u32,
-    /// Its bytes.
+    /// Length in bytes.
     pub length: u16,
-    /// Its terms.
+    /// Number of terms, for the length norm of BM25.
     pub terms: u16,
     /// Hash of its bytes.
     pub sum: u32,
@@ -111,7 +111,7 @@ impl ChunkRecord {
         )
     }
 
-    /// Encodes it.
+    /// Encodes the record, little-endian.
     pub fn bytes(&self) -> [u8; CHUNK as usize] {
         let mut out = [0; CHUNK as usize];
         out[..8].copy_from_slice(&self.key.to_le_bytes());
@@ -123,7 +123,7 @@ impl ChunkRecord {
         out
     }
 
-    /// Decodes it.
+    /// Decodes what [`ChunkRecord::bytes`] wrote; every content is valid.
     pub fn parse(b: &[u8; CHUNK as usize]) -> ChunkRecord {
         ChunkRecord {
             key: u64_at(b, 0),
@@ -139,13 +139,13 @@ impl ChunkRecord {
 /// The footer: sizes of the parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footer {
-    /// Documents.
+    /// Number of documents in the segment.
     pub docs: u32,
-    /// Chunks.
+    /// Number of chunks in the segment.
     pub chunks: u32,
-    /// Bytes of terms.
+    /// Size of the dictionary of terms in bytes.
     pub terms: u32,
-    /// Marks.
+    /// Number of marks: entry points into the dictionary.
     pub marks: u32,
     /// Terms of all chunks together.
     pub length: u64,
@@ -154,7 +154,7 @@ pub struct Footer {
 }
 
 impl Footer {
-    /// Encodes it.
+    /// Encodes the footer, with magic number and checksum.
     pub fn bytes(&self) -> [u8; FOOT] {
         let mut out = [0; FOOT];
         out[..8].copy_from_slice(MAGIC);

@@ -7,14 +7,14 @@ use super::record::{CHUNK, DOC, Doc, FOOT, Footer, MARK, broken, u32_at};
 #[cfg(doc)]
 use std::io::ErrorKind;
 
-/// An open segment.
+/// One file of the index, open for searches.
 pub struct Segment {
     source: SegmentStorage,
     /// First and last number of the segments it was merged from; see [`super::folder`].
     pub range: (u32, u32),
     /// Bytes of the file.
     pub size: u64,
-    /// See [`Footer`].
+    /// Sizes of the segment's parts.
     pub foot: Footer,
 }
 

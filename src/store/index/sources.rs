@@ -17,7 +17,7 @@ use crate::store::memory::LONG_TERM;
 use crate::store::session::{SessionMeta, Sessions};
 use crate::sys::beneath::{File, FileInfo as Kernel};
 
-/// Key of MEMORY.md.
+/// Document key of MEMORY.md, which has no date.
 pub const MEMORY: u64 = 1 << KIND;
 /// Keys of daily notes: and `YYYYMMDD`.
 pub const NOTE: u64 = 2 << KIND;
@@ -35,7 +35,7 @@ pub fn last(kind: u64) -> u64 {
     kind | ((1 << KIND) - 1)
 }
 
-/// A session's key.
+/// Document key of a session, from its file's stem.
 pub fn session(stem: &str) -> u64 {
     SESSION | (fnv(FNV, stem.as_bytes()) & ((1 << KIND) - 1))
 }
@@ -43,11 +43,11 @@ pub fn session(stem: &str) -> u64 {
 /// What shows whether a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
-    /// Inode.
+    /// Inode; an atomic rewrite changes it.
     pub inode: u64,
     /// Modification time in nanoseconds, never 0.
     pub mtime: u64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 

@@ -1,5 +1,5 @@
 //! Character devices of buses, lines and ports, as `linux/i2c-dev.h`, `linux/spi/spidev.h`, `linux/gpio.h` and termios
-//! have them. Every call here may wait for the device: they belong on [`aside`]'s thread.
+//! have them. Every call here may wait for the device: they belong on the blocking thread.
 
 pub mod gpio;
 pub mod i2c;

@@ -68,7 +68,7 @@ pub static APPEND_FILE: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-/// Lists a folder.
+/// `list_dir`: the names in a folder.
 pub static LIST_DIR: ToolSpec = ToolSpec {
     name: "list_dir",
     description: "List the files and folders of a folder.",

@@ -5,7 +5,7 @@
 pub enum Reason {
     /// On the deny list, or on `custom_deny_patterns`.
     Dangerous,
-    /// `..` somewhere.
+    /// A path with `..`, which could leave the workspace.
     Traversal,
     /// A path outside the workspace.
     Outside,

@@ -6,7 +6,7 @@ use super::facts;
 use super::job::{HardwareCall, json_result, line_of, names, run_job};
 use crate::tool::spec::{Effect, ToolSpec};
 
-/// Describes the board.
+/// `board`: the board's name, temperatures and load, and what must not be touched.
 pub static BOARD: ToolSpec = ToolSpec {
     name: "board",
     description: "The board you live on: its name, temperatures in degrees Celsius, seconds since its start, load, and which buses and lines must not be used.",

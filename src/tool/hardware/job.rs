@@ -87,7 +87,7 @@ pub(super) fn json_result(members: Vec<(&str, Value)>) -> String {
     object(members.into_iter().map(|(k, v)| (k.to_owned(), v))).to_string()
 }
 
-/// `12 ff`
+/// Bytes as hex digits in pairs, like `12 ff`.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| text::hex(&[*b])).collect::<Vec<_>>().join(" ")
 }

@@ -175,6 +175,6 @@ pub(super) const HIDDEN: &[&str] = &[
     "/sys/kernel/tracing",
 ];
 
-/// Harmless devices.
+/// Devices that commands may use: they hold no data and control nothing.
 pub(super) const DEVICES: &[&str] =
     &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];

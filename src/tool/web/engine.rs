@@ -63,7 +63,7 @@ pub(super) struct SearchRequest {
 }
 
 impl Engine {
-    /// Key of `tools.web`.
+    /// Its key below `tools.web`.
     pub(super) fn key(self) -> &'static str {
         match self {
             Engine::Brave => "brave",
@@ -73,7 +73,7 @@ impl Engine {
         }
     }
 
-    /// For messages.
+    /// Its name in messages to the model.
     pub(super) fn name(self) -> &'static str {
         match self {
             Engine::Brave => "Brave",

@@ -22,7 +22,7 @@ use crate::tool::result::ToolResult;
 use crate::tool::spec::{Effect, ToolSpec};
 use crate::{Error, Result};
 
-/// The tool's description.
+/// `web_fetch`: a page as Markdown or text, truncated to the limit.
 pub static WEB_FETCH: ToolSpec = ToolSpec {
     name: "web_fetch",
     description: "Fetch a URL of the public web and read it as text (HTML becomes Markdown). \

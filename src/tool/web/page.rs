@@ -9,11 +9,11 @@ use crate::proto::html::{Converter, Style};
 use crate::proto::text;
 use crate::{Error, Result};
 
-/// A converted page.
+/// A page converted to text, with how it was made.
 pub(super) struct Page {
     /// How the text was made: `markdown`, `text`, `json` or `raw`.
     pub(super) extractor: &'static str,
-    /// The text, cut.
+    /// The text, truncated to the tool's limit.
     pub(super) text: String,
     /// The text was truncated.
     pub(super) truncated: bool,
@@ -28,7 +28,7 @@ enum Kind {
     Json,
     Text,
     Binary,
-    /// Unknown.
+    /// A content type that is not handled here.
     Unknown,
 }
 

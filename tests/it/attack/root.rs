@@ -164,7 +164,7 @@ fn root_runs_no_commands_of_a_model_unless_told_to() {
     assert!(done.status.success(), "{done:?}");
     refused();
     let status = home.run(&["status"]);
-    assert!(status.stdout.contains("tools: exec refuses to run commands as root"), "{status:?}");
+    assert!(status.stdout.contains("Tools: exec refuses to run commands as root"), "{status:?}");
     // By the gateway, in a chat.
     let daemon = Daemon::start(&home, &peer);
     let marker = peer.say(OWNER, OWNER, call);

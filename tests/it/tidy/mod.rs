@@ -3,6 +3,7 @@
 //! Each complaint is one line, `file:line: what`, and a test prints all of them.
 
 mod circles;
+mod comments;
 mod disk;
 mod documents;
 mod generated;
