@@ -3,7 +3,7 @@
 use super::{none, texts};
 
 /// Doc comments of one line with at most [`FEW`] words that are still there; the number may only fall.
-const SHORT: usize = 362;
+const SHORT: usize = 361;
 /// So few words seldom say more than the name.
 const FEW: usize = 3;
 
