@@ -56,7 +56,8 @@ async fn install(ctx: &ToolContext, args: &Args) -> Result<String> {
     let source = remote(text(args, "slug"), fetch::base(&ctx.config.tools.skills))?;
     let version = text(args, "version").trim();
     let source = if version.is_empty() { source } else { source.at(version)? };
-    let done = fetch::install(&ctx.http, &ctx.config, source, flag(args, "force"), Duration::ZERO).await?;
+    let done =
+        fetch::install(&ctx.http, &ctx.config, source, flag(args, "force"), Duration::ZERO).await?;
     Ok(done.text())
 }
 
