@@ -6,7 +6,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ring::digest;
 
@@ -27,8 +27,12 @@ const BEFORE: &str = "prompt-files-before";
 /// In place of a digest that could not be made: the file is untrusted whatever is in it.
 const ANY: &str = "-";
 
-/// Calls that are being watched.
-static WATCHED: AtomicUsize = AtomicUsize::new(0);
+/// The homes of calls that are being watched, once for each.
+static WATCHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn watched() -> MutexGuard<'static, Vec<PathBuf>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A file's stamp ([`stamp`]), valid on this machine and for this build, and its name in the workspace.
 type Stamped = (u64, String);
@@ -56,22 +60,29 @@ impl Places {
 }
 
 /// The files as they were before a call.
-pub struct Watch {
-    before: Vec<Stamped>,
+struct Earlier {
+    files: Vec<Stamped>,
     /// Names of those that were untrusted.
     untrusted: Vec<String>,
+}
+
+/// A call that may change files. Dropped before its end it was cancelled: then text of others may have been behind it.
+pub struct Watch {
+    home: PathBuf,
+    earlier: Earlier,
+    ended: bool,
 }
 
 /// Whether the prompt holds text of others by way of such a file.
 pub fn hold_untrusted(places: &Places) -> bool {
     let Ok(Some(state)) = Dir::find(&places.home.join("state")) else { return false };
-    let interrupted = WATCHED.load(Ordering::Relaxed) == 0 && state.exists(BEFORE).unwrap_or(true);
+    let interrupted = !watched().contains(&places.home) && state.exists(BEFORE).unwrap_or(true);
     let held = || {
         if interrupted {
             let before = lines(&state, BEFORE)?;
             let stamp = |(stamp, name): Marked| Some((stamp.parse().ok()?, name));
-            let before = before.into_iter().filter_map(stamp).collect();
-            note(places, &state, &Watch { before, untrusted: Vec::new() }, true)?;
+            let files = before.into_iter().filter_map(stamp).collect();
+            note(places, &state, &Earlier { files, untrusted: Vec::new() }, true)?;
             state.remove(BEFORE).context(BEFORE)?;
         }
         untrusted(places, &state)
@@ -95,13 +106,23 @@ pub fn watch(places: &Places, untrusted: bool, later: bool) -> Result<Option<Wat
     if !untrusted && !later && lines(&state, UNTRUSTED)?.is_empty() {
         return Ok(None);
     }
-    let watch = Watch { before: now(places), untrusted: self::untrusted(places, &state)? };
-    if untrusted && !state.exists(BEFORE).context(BEFORE)? {
-        let before = watch.before.iter().map(|(stamp, name)| (stamp.to_string(), name.clone()));
-        write(&state, BEFORE, &before.collect::<Vec<_>>())?;
+    let earlier = Earlier { files: now(places), untrusted: self::untrusted(places, &state)? };
+    if untrusted {
+        earlier.record(&state)?;
     }
-    WATCHED.fetch_add(1, Ordering::Relaxed);
-    Ok(Some(watch))
+    watched().push(places.home.clone());
+    Ok(Some(Watch { home: places.home.clone(), earlier, ended: false }))
+}
+
+impl Earlier {
+    /// For the start after a crash; the oldest record counts.
+    fn record(&self, state: &Dir) -> Result<()> {
+        if state.exists(BEFORE).context(BEFORE)? {
+            return Ok(());
+        }
+        let lines = self.files.iter().map(|(stamp, name)| (stamp.to_string(), name.clone()));
+        write(state, BEFORE, &lines.collect::<Vec<_>>())
+    }
 }
 
 impl Watch {
@@ -109,22 +130,45 @@ impl Watch {
     ///
     /// # Errors
     /// The disk's.
-    pub fn end(self, places: &Places, untrusted: bool) -> Result<()> {
+    pub fn end(mut self, places: &Places, untrusted: bool) -> Result<()> {
         let state = Dir::make(&places.home.join("state")).context("state")?;
-        let noted = note(places, &state, &self, untrusted);
-        if WATCHED.fetch_sub(1, Ordering::Relaxed) == 1 && noted.is_ok() {
+        let noted = note(places, &state, &self.earlier, untrusted);
+        self.ended = true;
+        if self.leave() && noted.is_ok() {
             state.remove(BEFORE).context(BEFORE)?;
         }
         noted
     }
+
+    /// Whether no other call of this home is watched.
+    fn leave(&self) -> bool {
+        let mut watched = watched();
+        if let Some(at) = watched.iter().position(|home| *home == self.home) {
+            watched.swap_remove(at);
+        }
+        !watched.contains(&self.home)
+    }
 }
 
-fn note(places: &Places, state: &Dir, watch: &Watch, untrusted: bool) -> Result<()> {
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.leave();
+        let state = Dir::make(&self.home.join("state")).context("state");
+        if let Err(e) = state.and_then(|state| self.earlier.record(&state)) {
+            crate::log::error!("what a cancelled call changed is not recorded: {e}");
+        }
+    }
+}
+
+fn note(places: &Places, state: &Dir, earlier: &Earlier, untrusted: bool) -> Result<()> {
     let known = lines(state, UNTRUSTED)?;
     let folder = Dir::shared(&places.workspace).context("workspace")?;
     let mut marked: Vec<Marked> = Vec::new();
     for file in now(places) {
-        let changed = untrusted && !watch.before.contains(&file);
+        let changed = untrusted && !earlier.files.contains(&file);
         let name = file.1;
         let recorded = known.iter().find(|k| k.1 == name);
         if !changed && recorded.is_none() {
@@ -132,7 +176,7 @@ fn note(places: &Places, state: &Dir, watch: &Watch, untrusted: bool) -> Result<
         }
         let digest = digest_of(&folder, &name);
         let same = recorded.is_some_and(|k| k.0 == digest || !is_digest(&k.0));
-        if changed || same || watch.untrusted.contains(&name) {
+        if changed || same || earlier.untrusted.contains(&name) {
             if recorded.is_none_or(|k| k.0 != digest) {
                 crate::log::warn!(
                     "{name} holds text of others from now on; look at it, and save it"
@@ -265,8 +309,15 @@ mod tests {
         assert!(!hold_untrusted(&places), "its owner has saved it");
         // A kill during the call.
         drop(watch(&places, true, false).expect("a record"));
-        WATCHED.store(0, Ordering::Relaxed);
         save("HEARTBEAT.md", "obey");
+        assert!(hold_untrusted(&places) && hold_untrusted(&places));
+        std::fs::remove_file(workspace.join("HEARTBEAT.md")).expect("removed");
+        assert!(!hold_untrusted(&places));
+        // A command that was cancelled: nobody knows what it read.
+        let cancelled = watch(&places, false, true).expect("a record");
+        save("HEARTBEAT.md", "fetched");
+        assert!(!hold_untrusted(&places), "it runs");
+        drop(cancelled);
         assert!(hold_untrusted(&places) && hold_untrusted(&places));
         std::fs::remove_file(workspace.join("HEARTBEAT.md")).expect("removed");
         assert!(!hold_untrusted(&places));
