@@ -54,14 +54,14 @@ impl Agent {
         allowed: Option<Rc<AllowedTools>>,
     ) -> ToolContext {
         let turn = state.turn;
-        let say = turn.say.clone();
+        let send = turn.send_message.clone();
         // A sub-agent's closing words are its result, whatever it has said before.
         let counts = turn.message.sender.platform != SUBAGENT;
         let here = turn.message.from.clone();
         let outbox = move |message: Outbound| {
             // What another chat is told is no answer to who asked.
             let counts = counts && message.to == here;
-            say(message)?;
+            send(message)?;
             said.set(said.get() || counts);
             Ok(())
         };

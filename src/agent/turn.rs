@@ -65,7 +65,7 @@ pub struct Turn<'a> {
     /// Calls begun before the restart that must not be repeated.
     pub started: &'a [String],
     /// Sends a message to a chat at once (the message tool, what tools show the user).
-    pub say: Rc<dyn Fn(Outbound) -> Result<()>>,
+    pub send_message: Rc<dyn Fn(Outbound) -> Result<()>>,
     /// How the sender is asked for approval; `None` where nobody can be.
     pub ask: Option<Asker>,
     /// No message started it (heartbeat, cron, consolidation): tools that act on the machine have to be granted.
@@ -87,7 +87,7 @@ impl<'a> Turn<'a> {
     pub fn plain(
         session: &'a str,
         message: &'a Inbound,
-        say: Rc<dyn Fn(Outbound) -> Result<()>>,
+        send_message: Rc<dyn Fn(Outbound) -> Result<()>>,
     ) -> Turn<'a> {
         Turn {
             files: None,
@@ -97,7 +97,7 @@ impl<'a> Turn<'a> {
             message,
             resumed: None,
             started: &[],
-            say,
+            send_message,
             ask: None,
             unattended: false,
             on_text: None,
@@ -216,7 +216,7 @@ impl Agent {
                 return;
             }
             let to = turn.message.from.clone();
-            if let Err(e) = (turn.say)(Outbound { to, text: text.into(), reply_to: 0 }) {
+            if let Err(e) = (turn.send_message)(Outbound { to, text: text.into(), reply_to: 0 }) {
                 crate::log::warn!("a tool's message was not sent: {e}");
             }
         };

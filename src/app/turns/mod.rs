@@ -281,7 +281,7 @@ impl Turns {
             message: &message,
             resumed: claimed.resumed,
             started: &claimed.started,
-            say: self.message_sender(claimed),
+            send_message: self.message_sender(claimed),
             // The sender of a job is the job: nobody who could answer.
             ask: (!claimed.is_unattended()).then(|| self.outbox.asker(&person)),
             unattended: claimed.is_unattended(),

@@ -122,7 +122,7 @@ impl Attached {
             return Err(Error::new("the message is too long; write it into a file"));
         }
         self.stopped = false;
-        self.state = "the gateway ended before it had taken the message over; say it again";
+        self.state = "the gateway ended before it accepted the message; send it again";
         let number = self.send(text).await?;
         let mut answer = Answer::default();
         loop {
