@@ -1,7 +1,7 @@
 //! Files that enter later prompts (memory, skills, AGENT.md, HEARTBEAT.md, ...) and that text of others may have changed.
 //!
 //! A command can write them whatever it was asked for. So they are looked at before and after a call that untrusted text may be
-//! behind; what changed meanwhile is untrusted until somebody else changes it, and so is every turn whose prompt holds
+//! behind; what changed meanwhile is untrusted until somebody else changes its content, and so is every turn whose prompt holds
 //! it. The record is in the home's `state/`, out of reach of tools and commands. Blocks on the disk.
 
 use std::io::{Read, Seek, SeekFrom};
@@ -179,7 +179,7 @@ fn note(places: &Places, state: &Dir, earlier: &Earlier, untrusted: bool) -> Res
         if changed || same || earlier.untrusted.contains(&name) {
             if recorded.is_none_or(|k| k.0 != digest) {
                 crate::log::warn!(
-                    "{name} holds text of others from now on; look at it, and save it"
+                    "{name} holds text of others from now on; look at it, and change it"
                 );
             }
             marked.push((digest, name));

@@ -165,3 +165,26 @@ fn a_linked_folder_of_the_daemons_own_is_refused() {
     std::os::unix::fs::symlink("disk", home.path("workspace")).expect("a link");
     answers(&peer, &Daemon::start(&home, &peer));
 }
+
+#[test]
+fn junk_beside_skills_hides_none() {
+    let peer = peer(false);
+    let home = Home::new(&peer);
+    for n in 0..500 {
+        let folder = home.path(&format!("workspace/skills/junk{n:03}"));
+        fs::create_dir_all(folder).expect("a folder");
+    }
+    let skill = |name: &str| format!("---\nname: {name}\ndescription: d\n---\n# {name}\n");
+    for name in ["alpha", "omega"] {
+        home.write(&format!("workspace/skills/{name}/SKILL.md"), &skill(name));
+    }
+    let listed = home.run(&["skills", "list"]).stdout;
+    assert!(listed.contains("alpha") && listed.contains("omega"), "{listed}");
+    for n in 0..70 {
+        let name = format!("s{n:02}");
+        home.write(&format!("workspace/skills/{name}/SKILL.md"), &skill(&name));
+    }
+    let daemon = Daemon::start(&home, &peer);
+    answers(&peer, &daemon);
+    daemon.says("8 skills are left out: at most 64 are listed");
+}

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use picoclaw::config::enc::Keys;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
@@ -86,6 +85,7 @@ fn keys_that_are_set_together_are_all_set() {
     }
 }
 
+#[cfg(feature = "sign-in")]
 #[test]
 fn sign_ins_that_come_together_are_all_kept() {
     let home = Home::new(&peer(false));
@@ -98,18 +98,20 @@ fn sign_ins_that_come_together_are_all_kept() {
     }
 }
 
+#[cfg(feature = "encryption")]
 #[test]
 fn secrets_that_are_encrypted_together_have_one_key() {
     let home = Home::new(&peer(false)).env("PICOCLAW_KEY_PASSPHRASE", "p");
     let values = together(&home, &vec![words("auth encrypt"); 6], "s-123456789\n");
     let file = home.path(".ssh/picoclaw_ed25519.key");
-    let keys = Keys { passphrase: "p".into(), file };
+    let keys = picoclaw::config::enc::Keys { passphrase: "p".into(), file };
     for value in values {
         let value = value.trim().strip_prefix("enc://").expect("a value");
         assert_eq!(keys.decrypt(value).expect("of the key that is there"), "s-123456789");
     }
 }
 
+#[cfg(feature = "skill-install")]
 #[test]
 fn skills_that_are_installed_together_are_all_there() {
     let home = Home::new(&peer(false));
