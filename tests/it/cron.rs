@@ -124,7 +124,7 @@ fn without_a_gateway_the_file_is_edited() {
         (vec!["add", "-n", "x", "-m", "m", "-e", "5m", "--at", "60"], "only one of --at"),
         (vec!["add", "-n", "x", "-m", "m", "--at", "yesterday"], "--at: `yesterday` is no time"),
         (vec!["add", "-m", "m"], "--name"),
-        (vec!["run", &id], "not running"),
+        (vec!["run", &id], "no gateway is running"),
     ] {
         let done = home.run(&[&["cron"][..], &words].concat());
         assert!(!done.status.success() && done.stderr.contains(want), "{words:?}: {done:?}");
