@@ -57,9 +57,9 @@ const PACKAGING: &[&str] = &[
 
 /// `picoclaw config keys`.
 const CONFIG_KEYS: &str = "//! Prints the keys.
-use picoclaw::args::{ConfigArgs, ConfigCommand, ConfigKeys};
+use argh::FromArgs;
 fn main() {
-    let args = ConfigArgs { command: ConfigCommand::Keys(ConfigKeys {}) };
+    let args = picoclaw::args::ConfigArgs::from_args(&[\"config\"], &[\"keys\"]).unwrap();
     picoclaw::command::config::run(&args).unwrap();
 }
 ";
