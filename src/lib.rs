@@ -7,6 +7,7 @@
 //! - [`agent`]: a turn: prompt, history, model and tool rounds, reply.
 //! - [`channel`]: where messages come from and go to (Telegram, command line).
 //! - [`provider`]: model servers; [`tool`]: what the model may call; [`skill`]: SKILL.md folders.
+//! - `hook`: processes of the owner that judge calls and requests.
 //! - [`sched`]: cron jobs: what is due when.
 //! - [`bus`]: the types between channels and the agent.
 //! - [`store`]: journal, sessions, memory, state: everything on disk; [`net`]: HTTP, TLS, proxies, names.
@@ -52,6 +53,8 @@ pub mod command;
 pub mod config;
 pub mod error;
 pub mod exit_code;
+#[cfg(feature = "hooks")]
+pub mod hook;
 pub mod import;
 pub mod limits;
 pub mod log;

@@ -16,6 +16,8 @@ mod doctor;
 mod embeddings;
 mod hardware;
 mod home;
+#[cfg(feature = "hooks")]
+mod hooks;
 mod journal;
 mod media;
 mod memory;
@@ -34,6 +36,8 @@ pub use doctor::*;
 pub use embeddings::*;
 pub use hardware::*;
 pub use home::*;
+#[cfg(feature = "hooks")]
+pub use hooks::*;
 pub use journal::*;
 pub use media::*;
 pub use memory::*;
@@ -153,8 +157,8 @@ pub const APPROVALS: usize = 8;
 /// Threads of one command, in addition to those that its user already has (RLIMIT_NPROC): stops a fork bomb where no
 /// control group does.
 pub const EXEC_PROCESSES: u64 = 256;
-/// Commands that the exec broker runs at the same time.
-pub const BROKER_COMMANDS: usize = 8;
+/// Commands that the exec broker runs at the same time, hooks (four at most) among them.
+pub const BROKER_COMMANDS: usize = if cfg!(feature = "hooks") { 12 } else { 8 };
 /// How long a command's keeper may need to end everything, before the exec broker ends the keeper.
 pub const BROKER_KEEPER_END: Duration = Duration::from_secs(8);
 /// Bytes of a request to the exec broker: command and environment; the command has at most [`EXEC_COMMAND_BYTES`].
@@ -379,3 +383,5 @@ pub const TIME_STEP: u64 = 500_000_000;
 pub const BOOT_FILE_BYTES: usize = 64 * 1024;
 /// Seconds between two writes of the status file on the boot partition.
 pub const BOOT_STATUS_EVERY: u64 = 60;
+/// Settings without a use that one warning names after the first; a Go home has some thirty.
+pub const UNUSED_KEYS_NAMED: usize = 40;

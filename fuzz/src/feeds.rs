@@ -25,6 +25,8 @@ pub const FEEDS: &[Feed] = &[
     ("excerpt", feed_excerpt, &["src/proto/excerpt.rs"]),
     ("frontmatter", feed_frontmatter, &["src/proto/frontmatter.rs"]),
     ("gzip", super::archives::feed_gzip, &["src/proto/gzip.rs"]),
+    #[cfg(feature = "hooks")]
+    ("hook", super::wires::feed_hook, &["src/proto/hook.rs"]),
     ("html", feed_html, &["src/proto/html/tests.rs"]),
     ("http1", feed_http1, &["src/proto/http1_tests.rs"]),
     ("json", feed_json, &["src/proto/json.rs", "src/channel/telegram/inbound/tests.rs"]),

@@ -50,6 +50,30 @@ pub fn feed_anthropic(data: &[u8]) {
     answer(&mut anthropic::response::AnthropicReader::new(Some(&on_text)), data);
 }
 
+/// What a hook writes: one line, and what it decides.
+#[cfg(feature = "hooks")]
+pub fn feed_hook(data: &[u8]) {
+    use picoclaw::proto::hook;
+    use picoclaw::proto::json::{Json, TypeMismatch};
+    for line in data.split(|b| *b == b'\n') {
+        let answer = hook::answer(line);
+        let result = answer.and_then(|answer| {
+            assert!(answer.id > 0);
+            answer.result.ok()
+        });
+        let text = result.unwrap_or_else(|| lossy(line));
+        let mismatch = TypeMismatch::default();
+        let Ok(json) = Json::parse(&text, &mismatch) else { continue };
+        if let Ok((true, _)) = hook::approval(json) {
+            let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            assert!(value.is_object());
+        }
+        let mismatch = TypeMismatch::default();
+        let json = json.with_mismatch(&mismatch);
+        let _ = (hook::decision(json), hook::nested(json, "result").map(|r| r.raw().len()));
+    }
+}
+
 pub fn feed_oauth(data: &[u8]) {
     let text = lossy(data);
     if let Some(device) = picoclaw::proto::oauth::device(&text) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::prompt;
 use super::stored_messages::{self, Dropped};
-use super::turn::Agent;
+use super::turn::{Agent, Turn};
 use super::turn_state::TurnState;
 use crate::proto::date;
 use crate::provider::{ChatReply, ChatRequest, Class, Failure, tokens};
@@ -35,6 +35,18 @@ fn is_refusal(class: Class) -> bool {
     matches!(class, Class::Format | Class::Unknown)
 }
 
+/// What differs between turns.
+fn dynamic_prompt(turn: &Turn<'_>, summary: &str) -> String {
+    let unix = clock::unix_now();
+    prompt::dynamic_part(&prompt::PromptTurn {
+        unix,
+        offset: clock::utc_offset(unix),
+        chat: &turn.message.from,
+        sender: &turn.message.sender,
+        summary,
+    })
+}
+
 impl Agent {
     /// One model call, with older turns left out when they do not fit.
     pub(super) async fn ask(
@@ -47,14 +59,7 @@ impl Agent {
         let agent = &self.config.agent;
         let mut tries = 0;
         loop {
-            let unix = clock::unix_now();
-            let system_dynamic = prompt::dynamic_part(&prompt::PromptTurn {
-                unix,
-                offset: clock::utc_offset(unix),
-                chat: &turn.message.from,
-                sender: &turn.message.sender,
-                summary: &state.summary,
-            });
+            let system_dynamic = dynamic_prompt(turn, &state.summary);
             let mut request = ChatRequest {
                 system_static: &system_static,
                 system_dynamic: &system_dynamic,
@@ -78,7 +83,16 @@ impl Agent {
             request.pictures = &state.pictures;
             let shows = !state.pictures.is_empty();
             let model = (shows && !agent.image_model.is_empty()).then_some(&*agent.image_model);
-            match self.models.chat(&request, model, turn.on_text).await {
+            #[cfg(feature = "hooks")]
+            let (scope, asked) = (turn.scope(state.rounds), self.models.current());
+            #[cfg(feature = "hooks")]
+            let asked = model.unwrap_or(&asked);
+            #[cfg(feature = "hooks")]
+            let changed = self.before_llm(scope, &request, asked).await?.unwrap_or_default();
+            #[cfg(feature = "hooks")]
+            let model = changed.apply(&mut request).or(model);
+            let answered = self.models.chat(&request, model, turn.on_text).await;
+            match answered {
                 // Servers have many words for what they cannot see, and for what is too large for them.
                 Err(f) if shows && (f.status == 413 || is_refusal(f.class)) => {
                     crate::log::warn!("the model is asked again without pictures: {f}");
@@ -96,6 +110,8 @@ impl Agent {
                     }
                     state.compress(dropped);
                 }
+                #[cfg(feature = "hooks")]
+                Ok(reply) => return self.after_llm(scope, reply, model.unwrap_or(asked)).await,
                 other => return other,
             }
         }

@@ -64,16 +64,38 @@ impl FailedCalls {
 }
 
 /// Must this call not be repeated after a restart?
-pub fn writes(name: &str) -> bool {
+fn writes(name: &str) -> bool {
     tool::spec(name).is_some_and(|s| s.effect == Effect::Writes)
 }
 
 /// The context of a turn's calls.
-pub struct TurnHooks<'a> {
+pub struct Callbacks<'a> {
     /// Gets what the chat is to see at once.
     pub show: &'a dyn Fn(&str),
     /// A message waits: calls that have not begun are left out.
     pub steered: &'a dyn Fn() -> bool,
+    /// What hooks have to say.
+    #[cfg(feature = "hooks")]
+    pub(super) hooked: super::hooked::Hooked<'a>,
+}
+
+impl Callbacks<'_> {
+    /// Must this call not be repeated after a restart? One that a hook may change is not known yet.
+    pub(super) fn writes(&self, call: &ToolCall) -> bool {
+        #[cfg(feature = "hooks")]
+        if self.hooked.change_calls() {
+            return true;
+        }
+        writes(&call.name)
+    }
+
+    async fn call(&self, context: &ToolContext, call: &ToolCall) -> ToolResult {
+        #[cfg(feature = "hooks")]
+        if self.hooked.applies() {
+            return self.hooked.call(context, call).await;
+        }
+        tool::call(context, &call.name, &call.arguments).await
+    }
 }
 
 /// Runs `calls` and returns their results in the same order.
@@ -81,13 +103,13 @@ pub async fn run(
     context: &ToolContext,
     calls: &[ToolCall],
     failures: &mut FailedCalls,
-    hooks: &TurnHooks<'_>,
+    callbacks: &Callbacks<'_>,
 ) -> Vec<Message> {
     let (run, refused) = calls.split_at(calls.len().min(TOOL_CALLS_PER_ANSWER));
-    let mut results = if run.iter().any(|c| writes(&c.name)) {
-        in_order(context, run, failures, hooks).await
+    let mut results = if run.iter().any(|c| callbacks.writes(c)) {
+        in_order(context, run, failures, callbacks).await
     } else {
-        side_by_side(context, run, failures, hooks).await
+        side_by_side(context, run, failures, callbacks).await
     };
     let all_failed = !results.is_empty() && results.iter().all(|r| r.is_error);
     let reflection = failures.round(all_failed, context.config.agent.reflect);
@@ -101,7 +123,7 @@ pub async fn run(
         .zip(results)
         .map(|(call, result)| {
             if let (false, Some(text)) = (result.silent, &result.for_user) {
-                (hooks.show)(text);
+                (callbacks.show)(text);
             }
             answer_to(call, result.for_model)
         })
@@ -117,14 +139,14 @@ async fn in_order(
     context: &ToolContext,
     calls: &[ToolCall],
     failures: &mut FailedCalls,
-    hooks: &TurnHooks<'_>,
+    callbacks: &Callbacks<'_>,
 ) -> Vec<ToolResult> {
     let mut results = Vec::with_capacity(calls.len());
     for call in calls {
-        if !results.is_empty() && (hooks.steered)() {
+        if !results.is_empty() && (callbacks.steered)() {
             break;
         }
-        results.push(one(context, call, failures).await);
+        results.push(one(context, call, failures, callbacks).await);
     }
     results
 }
@@ -134,11 +156,11 @@ async fn side_by_side(
     context: &ToolContext,
     calls: &[ToolCall],
     failures: &mut FailedCalls,
-    hooks: &TurnHooks<'_>,
+    callbacks: &Callbacks<'_>,
 ) -> Vec<ToolResult> {
     let mut results = Vec::with_capacity(calls.len());
     for group in calls.chunks(PARALLEL_READS) {
-        if !results.is_empty() && (hooks.steered)() {
+        if !results.is_empty() && (callbacks.steered)() {
             break;
         }
         let futures = group.iter().map(|call| {
@@ -146,7 +168,7 @@ async fn side_by_side(
             Box::pin(async move {
                 match refusal {
                     Some(result) => result,
-                    None => tool::call(context, &call.name, &call.arguments).await,
+                    None => callbacks.call(context, call).await,
                 }
             })
         });
@@ -179,11 +201,16 @@ async fn join_all<F: Future<Output = ToolResult> + Unpin>(mut futures: Vec<F>) -
     done.into_iter().flatten().collect()
 }
 
-async fn one(context: &ToolContext, call: &ToolCall, failures: &mut FailedCalls) -> ToolResult {
+async fn one(
+    context: &ToolContext,
+    call: &ToolCall,
+    failures: &mut FailedCalls,
+    callbacks: &Callbacks<'_>,
+) -> ToolResult {
     if let Some(refusal) = failures.refusal(call) {
         return refusal;
     }
-    let result = tool::call(context, &call.name, &call.arguments).await;
+    let result = callbacks.call(context, call).await;
     if result.is_error {
         failures.note(call);
     }

@@ -8,25 +8,27 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 
+#[cfg(feature = "hooks")]
+use super::hooked::{Hooked, TurnEvents};
 use super::prompt::Prompt;
-use super::round::{self, FailedCalls, TurnHooks};
+use super::round::{Callbacks, FailedCalls};
 use super::turn_state::TurnState;
 use crate::bus::{Inbound, Outbound, SUBAGENT};
 use crate::config::Config;
 use crate::error::Result;
 use crate::limits::REPLY_BYTES;
-use crate::message::{Message, Role, ToolCall};
+use crate::message::{Message, Role};
 use crate::net::http::HttpClient;
 use crate::proto::text::floor_char;
 use crate::provider::stored::make_replayable;
-use crate::provider::{Failure, Models};
+use crate::provider::{ChatReply, Failure, Models};
 use crate::store::frame::Frame;
 use crate::store::session::Sessions;
 use crate::store::writer::Journal;
 use crate::sys::spawn_blocking;
 use crate::tool::prompt_files::{self, Places};
 use crate::tool::subagent_handle::SubagentHandle;
-use crate::tool::{self, Asker, FileSender, ToolContext};
+use crate::tool::{self, Asker, FileSender};
 
 /// What all turns share.
 pub struct Agent {
@@ -46,6 +48,9 @@ pub struct Agent {
     pub cron: RefCell<Option<tool::cron_handle::CronHandle>>,
     /// Skill folders the file tools may read.
     pub readable_roots: Rc<[std::path::PathBuf]>,
+    /// Processes of the owner that see and judge what happens.
+    #[cfg(feature = "hooks")]
+    pub hooks: crate::hook::Hooks,
 }
 
 /// One message to be answered.
@@ -107,6 +112,19 @@ impl<'a> Turn<'a> {
             steering: None,
         }
     }
+
+    /// What hooks are told of it after this many rounds.
+    #[cfg(feature = "hooks")]
+    pub(super) fn scope(&self, round: u32) -> crate::hook::TurnScope<'_> {
+        let message = self.message;
+        crate::hook::TurnScope {
+            turn: self.id,
+            session: self.session,
+            round,
+            chat: &message.from,
+            sender: &message.sender,
+        }
+    }
 }
 
 /// Messages that arrive while a turn runs.
@@ -155,19 +173,14 @@ const ROUNDS: &str = "I've reached `max_tool_iterations` without a final respons
                       in config.json if this task needs more tool steps.";
 /// Text for a turn that used up its tokens.
 const BUDGET: &str = "the token budget (agents.defaults.subturn.default_token_budget) is used up";
-/// Result of a call whose outcome nobody knows.
-const UNKNOWN: &str = "outcome unknown after restart: the call had begun when the device lost power or was \
-                       restarted; it was not repeated. Check before you do it again.";
-/// The same for a sub-agent's.
-const INTERRUPTED: &str = "interrupted by a restart. If the sub-agent had begun, it continues in the background and its \
-                           result comes as a message of its own; spawn_status tells. Do not start it again before.";
-
 impl Agent {
     /// Answers one message. Dropping the future stops the turn at once: requests are closed, commands killed.
     ///
     /// # Errors
     /// A session key that is no file name. Everything a model or tool does wrong is an [`Answer`].
     pub async fn run(&self, turn: &Turn<'_>) -> Result<Answer> {
+        #[cfg(feature = "hooks")]
+        let events = TurnEvents::begin(&self.hooks, turn.scope(0), turn.message);
         let mut state = self.begin(turn).await?;
         let own = &state.messages[state.start..];
         if turn.resumed.is_some() && !own.is_empty() {
@@ -199,6 +212,8 @@ impl Agent {
         answer.summarise = long && !turn.message.is_fresh();
         answer.untrusted = state.untrusted.get();
         answer.rounds = state.rounds;
+        #[cfg(feature = "hooks")]
+        events.end(answer.failed, answer.rounds, &answer.text);
         Ok(answer)
     }
 
@@ -221,25 +236,24 @@ impl Agent {
             }
         };
         let waits = || turn.steering.as_ref().is_some_and(|s| (s.waits)());
-        let hooks = TurnHooks { show: &show, steered: &waits };
-        self.finish_started(state, &context, &mut failures, &hooks).await;
+        let callbacks = Callbacks {
+            show: &show,
+            steered: &waits,
+            #[cfg(feature = "hooks")]
+            hooked: Hooked::new(&self.hooks, turn.scope(0)),
+        };
+        self.finish_started(state, &context, &mut failures, &callbacks).await;
         for _ in 0..self.config.agent.max_tool_iterations.max(1) {
             if self.prompt_holds_untrusted().await {
                 state.untrusted.set(true);
             }
             let reply = self.ask(state, &specs).await?;
             state.rounds += 1;
+            #[cfg(feature = "hooks")]
+            callbacks.hooked.set_round(state.rounds);
             state.tokens += reply.usage.as_ref().map_or(0, |u| u.input + u.output);
             if reply.tool_calls.is_empty() {
-                let mut text = if reply.text.is_empty() { reply.reasoning } else { reply.text };
-                if text.trim().is_empty() {
-                    text = if said.get() { String::new() } else { EMPTY.into() };
-                }
-                if said.get() {
-                    // The message tool has spoken to the chat; the closing words would say it twice.
-                    text.clear();
-                }
-                cut(&mut text);
+                let text = closing_text(reply, said.get());
                 return Ok(Answer { text, ..Answer::default() });
             }
             if turn.budget > 0 && state.tokens >= u64::from(turn.budget) {
@@ -255,7 +269,11 @@ impl Agent {
                 ..Message::text(Role::Assistant, reply.text)
             });
             let calls = state.messages.last().map(|m| m.tool_calls.clone()).unwrap_or_default();
-            self.call_all(state, &calls, &context, &mut failures, &hooks).await;
+            self.call_all(state, &calls, &context, &mut failures, &callbacks).await;
+            #[cfg(feature = "hooks")]
+            if let Some(text) = callbacks.hooked.aborted() {
+                return Ok(Answer { text, failed: true, ..Answer::default() });
+            }
             if self.take_steering(state).await {
                 // Whatever was said so far, these words want an answer.
                 said.set(false);
@@ -274,6 +292,14 @@ impl Agent {
     async fn take_steering(&self, state: &mut TurnState<'_>) -> bool {
         let Some(steering) = &state.turn.steering else { return false };
         let taken = (steering.take)().await;
+        #[cfg(feature = "hooks")]
+        if !taken.is_empty() {
+            let scope = state.turn.scope(state.rounds);
+            self.hooks.event(scope, "agent.steering.injected", || {
+                let length: usize = taken.iter().map(|(_, content)| content.text.len()).sum();
+                format!("{{\"Count\":{},\"TotalContentLen\":{length}}}", taken.len())
+            });
+        }
         let mut pictures = false;
         for (id, content) in &taken {
             pictures |= !content.pictures.is_empty();
@@ -291,55 +317,18 @@ impl Agent {
         }
         !taken.is_empty()
     }
+}
 
-    /// Runs calls, with what must not be repeated recorded on the card first.
-    async fn call_all(
-        &self,
-        state: &mut TurnState<'_>,
-        calls: &[ToolCall],
-        context: &ToolContext,
-        failures: &mut FailedCalls,
-        hooks: &TurnHooks<'_>,
-    ) {
-        let started: Vec<String> =
-            calls.iter().filter(|c| round::writes(&c.name)).map(|c| c.id.clone()).collect();
-        let must_sync = !started.is_empty() && state.turn.id != 0;
-        if let (Some(ticket), true) = (state.record(started), must_sync) {
-            self.journal.synced(ticket).await;
-        }
-        for result in round::run(context, calls, failures, hooks).await {
-            state.push(result);
-        }
-        let handed = context.subagents.as_ref().map(|handle| &handle.unrecorded);
-        state.record_results(handed).await;
+/// The words that end a turn; none where the message tool has spoken to the chat, as they would say it twice.
+fn closing_text(reply: ChatReply, said: bool) -> String {
+    let mut text = if reply.text.is_empty() { reply.reasoning } else { reply.text };
+    if said {
+        text.clear();
+    } else if text.trim().is_empty() {
+        text = EMPTY.into();
     }
-
-    /// After a restart: calls without a result are answered, the harmless ones by running them again.
-    async fn finish_started(
-        &self,
-        state: &mut TurnState<'_>,
-        context: &ToolContext,
-        failures: &mut FailedCalls,
-        hooks: &TurnHooks<'_>,
-    ) {
-        let Some(at) = state.messages.iter().rposition(|m| m.role == Role::Assistant) else {
-            return;
-        };
-        let has_result =
-            |id: &str| state.messages[at..].iter().any(|m| m.tool_call_id.as_deref() == Some(id));
-        let open: Vec<ToolCall> =
-            state.messages[at].tool_calls.iter().filter(|c| !has_result(&c.id)).cloned().collect();
-        if state.turn.resumed.is_none() || open.is_empty() {
-            return;
-        }
-        let (unknown, again): (Vec<_>, Vec<_>) =
-            open.into_iter().partition(|c| state.turn.started.contains(&c.id));
-        for call in &unknown {
-            let text = if tool::handles_subagents(&call.name) { INTERRUPTED } else { UNKNOWN };
-            state.push(round::answer_to(call, text));
-        }
-        self.call_all(state, &again, context, failures, hooks).await;
-    }
+    cut(&mut text);
+    text
 }
 
 /// The answer a restart came too late to prevent, if the turn had one.

@@ -105,6 +105,8 @@ pub struct GatewayReport {
     pub tools: String,
     /// Session files that cannot be written, `NAME: why`; the first ones.
     pub failing: Vec<String>,
+    /// Hooks, `NAME: state ...`.
+    pub hooks: Vec<String>,
 }
 
 impl ControlReply {
@@ -114,7 +116,7 @@ impl ControlReply {
 
 impl GatewayReport {
     /// Layout that [`crate::proto::binschema`] checks before it decodes an answer of another version.
-    pub const SHAPE: &str = "dqqssssqqqqqqqqq[S][T]s[s][s]s[s]";
+    pub const SHAPE: &str = "dqqssssqqqqqqqqq[S][T]s[s][s]s[s][s]";
 }
 
 /// How the state of a channel begins that receives; details may follow.

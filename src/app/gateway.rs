@@ -138,6 +138,8 @@ impl Gateway {
     async fn run(&self, executor: Rc<LocalExecutor<'static>>) -> Result<Stop> {
         let mut signals = Signals::new()?;
         self.assistant.spawn(&executor);
+        #[cfg(feature = "hooks")]
+        self.spawn_hooks(&executor);
         self.spawn_unattended(&executor);
         self.listen(&executor)?;
         self.spawn_channels(&executor);
@@ -155,6 +157,8 @@ impl Gateway {
         let stop = self.stop_asked(&mut signals).await;
         crate::log::info!("stopping: running turns get {} s", SHUTDOWN.as_secs());
         self.assistant.turns.close(SHUTDOWN).await;
+        #[cfg(feature = "hooks")]
+        self.assistant.agent.hooks.close().await;
         self.assistant.outbox.drain(Duration::from_secs(2)).await;
         self.assistant.notifier.save_last_chat().await;
         self.assistant.agent.journal.close().await;
@@ -186,6 +190,14 @@ impl Gateway {
                     }
                 },
             }
+        }
+    }
+
+    #[cfg(feature = "hooks")]
+    fn spawn_hooks(&self, executor: &Rc<LocalExecutor<'static>>) {
+        let agent = self.assistant.agent.clone();
+        if !agent.hooks.is_empty() {
+            executor.spawn(async move { agent.hooks.run().await }).detach();
         }
     }
 

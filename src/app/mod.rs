@@ -76,6 +76,8 @@ pub fn agent(config: Rc<Config>, models: Models, http: HttpClient, journal: Rc<J
         http,
         journal,
         cron: RefCell::default(),
+        #[cfg(feature = "hooks")]
+        hooks: crate::hook::Hooks::new(config.clone()),
         config,
     }
 }

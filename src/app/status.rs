@@ -109,6 +109,10 @@ impl Status {
             listening: self.listening.borrow().iter().cloned().chain(own).collect(),
             tools: self.tools.clone(),
             failing: self.failing_sessions(),
+            #[cfg(feature = "hooks")]
+            hooks: agent.hooks.report(),
+            #[cfg(not(feature = "hooks"))]
+            hooks: Vec::new(),
         }
     }
 

@@ -178,6 +178,10 @@ fn gateway(out: &mut Reporter, home: &Path) {
         let cure = "see the checks of its server above, and the log";
         out.note(grade, "channel", &format!("{}: {}", channel.name, channel.state), cure);
     }
+    for line in &report.hooks {
+        let grade = if line.contains(": running,") { Good } else { Bad };
+        out.note(grade, "hook", line, "docs/hooks.md says what it may read; run it by hand");
+    }
     for task in report.tasks.iter().filter(|t| t.restarts > 0) {
         let what =
             format!("{} ended {} times, last: {}", task.name, task.restarts, task.last_error);

@@ -98,6 +98,10 @@ fn configured(lines: &mut StatusOutput, config: &Config) {
         };
         lines.entry("models", &model.model_name, json!(format!("{} key {set}", model.provider)));
     }
+    #[cfg(feature = "hooks")]
+    for hook in &config.hooks.processes {
+        lines.entry("hook_commands", &hook.name, json!(hook.command.join(" ")));
+    }
     for channel in &config.channels {
         let state = if channel.enabled { "enabled" } else { "disabled" };
         lines.entry("channels", &channel.name, json!(state));
@@ -134,6 +138,10 @@ fn running(lines: &mut StatusOutput, r: &GatewayReport) {
     lines.put("cron", "Cron jobs", json!(r.cron));
     for line in &r.failing {
         lines.list("failing_sessions", "Session not written", line);
+    }
+    for line in &r.hooks {
+        let (name, state) = line.split_once(": ").unwrap_or((line, ""));
+        lines.entry("hooks", name, json!(state));
     }
     for line in &r.tokens {
         let (model, error) = line.split_once(": ").unwrap_or((line, ""));

@@ -12,7 +12,7 @@ use super::table::{
 };
 use super::tools::{Approval, TOOLS};
 use super::tree::Node;
-use super::{channels, models, unsupported};
+use super::{channels, models, unsupported, unused};
 use crate::sys::beneath::path_meta;
 use crate::sys::files::may_write;
 
@@ -30,6 +30,7 @@ pub(super) fn build(
     ctx: &mut BuildContext<'_>,
 ) -> Config {
     let top = ctx.section(root, "");
+    unused::warn(root, ctx);
     let mut agent = agent(top, home, expand, ctx);
     let models = models::build(root, home, &mut agent, ctx);
     let gateway = gateway(top, ctx);
@@ -45,6 +46,8 @@ pub(super) fn build(
         session: session(top, ctx),
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
+        #[cfg(feature = "hooks")]
+        hooks: super::hooks::build(top, ctx),
         usb_notices: top.truth("devices.enabled") && top.truth("devices.monitor_usb"),
         ..Config::read(top)
     }

@@ -6,6 +6,8 @@ pub mod channels;
 mod config_keys;
 pub mod enc;
 mod env;
+#[cfg(feature = "hooks")]
+pub mod hooks;
 mod in_force;
 #[cfg(feature = "encryption")]
 pub mod in_place;
@@ -37,6 +39,7 @@ mod tools;
 mod tree;
 mod unsupported;
 mod unusable;
+mod unused;
 
 pub use build::hosts;
 pub use channels::{ChannelConfig, GroupTrigger, Settings};
@@ -52,8 +55,10 @@ pub use secret::{SHORT_SECRET, Secret, redact};
 pub use secret_encodings::with_encodings;
 pub use set::{NewValue, SET_FILE, set};
 pub use shapes::{dimensions_of, scope_of};
+#[cfg(feature = "hooks")]
+pub use table::HookConfig;
 pub use table::{
-    AgentConfig, Config, ExecConfig, GatewayConfig, ModelConfig, SearchEngine, SessionConfig,
-    SkillsConfig, SubturnConfig, ToolsConfig, VoiceConfig, WebConfig,
+    AgentConfig, Config, ExecConfig, GatewayConfig, HooksConfig, ModelConfig, SearchEngine,
+    SessionConfig, SkillsConfig, SubturnConfig, ToolsConfig, VoiceConfig, WebConfig,
 };
 pub use tools::{Approval, TOOLS};

@@ -9,12 +9,16 @@ use super::{channels as kinds, tools as switches};
 mod agent;
 mod channels;
 mod gateway;
+mod hooks;
 mod models;
 mod tools;
 
 pub use agent::{AgentConfig, SessionConfig, SubturnConfig, VoiceConfig};
 pub(super) use channels::ChannelCommon;
 pub use gateway::{Config, GatewayConfig};
+#[cfg(feature = "hooks")]
+pub use hooks::HookConfig;
+pub use hooks::HooksConfig;
 pub use models::ModelConfig;
 pub(super) use tools::FETCH_LIMIT;
 pub use tools::{ExecConfig, SearchEngine, SkillsConfig, ToolsConfig, WebConfig};
@@ -48,6 +52,10 @@ pub(super) const ALL: &[&[Key]] = &[
     SkillsConfig::FIELDS,
     SkillsConfig::REST,
     switches::KEYS,
+    hooks::KEYS[0],
+    hooks::KEYS[1],
+    hooks::KEYS[2],
+    hooks::KEYS[3],
 ];
 
 impl Config {

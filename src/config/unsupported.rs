@@ -21,7 +21,9 @@ pub(super) fn judged(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Judged {
     let ignored = top.list("ignore_unsupported");
     let set = |key: &str| top.node.at(key).is_some_and(|n| n.to_value() == true);
     let off = |key: &str| top.node.at(key).is_some_and(|n| n.to_value() == false);
-    let processes = top.node.at("hooks.processes").is_some_and(|n| !n.entries().is_empty());
+    // A build with hooks uses them instead.
+    let processes = !cfg!(feature = "hooks")
+        && top.node.at("hooks.processes").is_some_and(|n| !n.entries().is_empty());
     let mut in_force = |key: &'static str, is_set: bool, calls: &str| {
         let counts = is_set && !ignored.iter().any(|name| name == key);
         if counts {
@@ -73,20 +75,28 @@ mod tests {
             .collect()
     }
 
+    fn with(json: &str, more: &str) -> Vec<String> {
+        asking(&format!("{{{json}{more}}}"))
+    }
+
     #[test]
-    fn what_guarded_calls_makes_them_ask_until_it_is_acknowledged() {
+    #[cfg(not(feature = "hooks"))]
+    fn a_build_without_hooks_asks_for_every_call_that_they_judged() {
         const HOOKS: &str =
             r#""version":3,"hooks":{"processes":{"gate":{"intercept":["approve_tool"]}}}"#;
-        const ISOLATION: &str = r#""version":3,"isolation":{"enabled":true}"#;
-        let with = |json: &str, more: &str| asking(&format!("{{{json}{more}}}"));
         let all = with(HOOKS, r#","tools":{"exec":{"approval":"never"}}"#);
         assert!(["exec", "read_file", "message"].iter().all(|t| all.iter().any(|a| a == t)));
         let (_home, told) = loaded(&format!("{{{HOOKS}}}"));
         assert!(told.warnings.iter().any(|w| w.to_string().contains("every call of a tool asks")));
         assert!(with(HOOKS, r#","ignore_unsupported":["hooks"]"#).is_empty());
+        assert!(with(r#""version":3,"hooks":{"enabled":true,"processes":{}}"#, "").is_empty());
+    }
+
+    #[test]
+    fn what_guarded_calls_makes_them_ask_until_it_is_acknowledged() {
+        const ISOLATION: &str = r#""version":3,"isolation":{"enabled":true}"#;
         assert_eq!(with(ISOLATION, ""), ["exec"]);
         assert!(with(ISOLATION, r#","ignore_unsupported":["isolation"]"#).is_empty());
-        assert!(with(r#""version":3,"hooks":{"enabled":true,"processes":{}}"#, "").is_empty());
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod elf;
 pub mod excerpt;
 pub mod frontmatter;
 pub mod gzip;
+#[cfg(feature = "hooks")]
+pub mod hook;
 pub mod html;
 pub mod http1;
 pub mod json;

@@ -36,6 +36,23 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// The messages as JSON, a comma before each.
+    ///
+    /// # Errors
+    /// As [`Stored::read`]; they are longer than `most` bytes.
+    #[cfg(feature = "hooks")]
+    pub fn json(&self, most: usize) -> io::Result<String> {
+        let mut out = String::new();
+        for place in &self.places {
+            out.push(',');
+            out.push_str(&serde_json::to_string(&self.read(place)?)?);
+            if out.len() > most {
+                return Err(io::Error::other(format!("it has more than {most} bytes")));
+            }
+        }
+        Ok(out)
+    }
+
     /// Reads a message as it is sent.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::sys::process;
 use crate::sys::service::Identity;
 
 /// What in the home may be seen by commands: their permissions stay.
-const SEEN: &[&str] = &["workspace", "skills"];
+const SEEN: &[&str] = &["workspace", "skills", "hooks"];
 
 /// The users and what runs.
 pub struct Tools {

@@ -45,7 +45,7 @@ pub static EXEC: ToolSpec = ToolSpec {
 const VARIABLES: &[&str] = &["PATH", "HOME", "LANG", "TZ", "TERM", "TMPDIR", "USER"];
 
 /// Used if PATH is not set.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The channel whose user sits at the machine.
 const LOCAL: &str = "cli";

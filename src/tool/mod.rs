@@ -32,6 +32,8 @@ pub use call::call;
 pub use context::{FileSender, MessageSender, ToolContext};
 pub use list::{handles_subagents, offered, reads_the_web, spec, specs};
 pub use result::ToolResult;
+#[cfg(feature = "hooks")]
+pub use result::finish;
 pub use spec::{Effect, Needs, PromptWrites, RunFn, ToolFuture, ToolSpec};
 pub use trust::{Asker, Trust};
 

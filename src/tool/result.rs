@@ -41,7 +41,7 @@ impl ToolResult {
 
 /// Post-processes a tool's result: redacts secrets, then truncates. In this order, because truncation could leave half a
 /// secret.
-pub(super) fn finish(mut result: ToolResult, config: &Config, secrets: &[String]) -> ToolResult {
+pub fn finish(mut result: ToolResult, config: &Config, secrets: &[String]) -> ToolResult {
     for text in [Some(&mut result.for_model), result.for_user.as_mut()].into_iter().flatten() {
         if config.tools.filter_sensitive_data {
             if let Cow::Owned(clean) = redact(text, secrets, config.tools.filter_min_length) {

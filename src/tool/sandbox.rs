@@ -72,6 +72,10 @@ const GIT: &[(&str, &str)] = &[
     ("GIT_CONFIG_VALUE_0", "*"),
 ];
 
+/// The folder of hooks' programs, in the home or in /etc/picoclaw.
+#[cfg(feature = "hooks")]
+const HOOKS: &str = "hooks";
+
 /// Removes old temporary files. At the daemon's start; links are not followed.
 pub fn sweep(home: &Path) {
     match remove_folder(home, TEMPORARY) {
@@ -95,6 +99,8 @@ pub struct Plan {
     read: Vec<PathBuf>,
     write: Vec<PathBuf>,
     roots: Vec<PathBuf>,
+    #[cfg(feature = "hooks")]
+    programs: Vec<PathBuf>,
 }
 
 impl Plan {
@@ -109,7 +115,23 @@ impl Plan {
             read: literals(&config.tools.allow_read_paths).collect(),
             write: literals(&config.tools.allow_write_paths).collect(),
             roots: roots.to_vec(),
+            #[cfg(feature = "hooks")]
+            programs: Vec::new(),
         }
+    }
+
+    /// For a hook with these files of its own, also where commands do not see them.
+    #[cfg(feature = "hooks")]
+    pub fn also_reading(self, programs: Vec<PathBuf>) -> Plan {
+        Plan { programs, ..self }
+    }
+
+    /// Whether commands can change what is at `path` (without links), whoever owns it. Accesses the disk.
+    #[cfg(feature = "hooks")]
+    pub fn commands_write(&self, path: &Path) -> bool {
+        let temporary = self.home.join(TEMPORARY);
+        let mut places = self.write.iter().chain([&self.workspace, &temporary]);
+        places.any(|place| place.canonicalize().is_ok_and(|place| path.starts_with(place)))
     }
 
     /// A sandbox, ready to be entered, and its environment variables. Accesses the disk.
@@ -224,6 +246,13 @@ impl Plan {
         rules.write(&temporary)?;
         for root in self.roots.iter().filter(|root| !home.starts_with(root)) {
             rules.read(root)?;
+        }
+        #[cfg(feature = "hooks")]
+        if !self.programs.is_empty() {
+            let others: Vec<PathBuf> =
+                own.iter().filter(|path| !path.ends_with(HOOKS)).cloned().collect();
+            rules.hide(&others);
+            self.programs.iter().try_for_each(|path| rules.read(path))?;
         }
         if let Some(folder) = rules.left_closed() {
             crate::log::warn!(

@@ -39,6 +39,7 @@ const OWN_NAMES: &[&str] = &[
     "state",
     "run",
     "journal",
+    "hooks",
 ];
 
 /// The daemon's files of a home and of the system.

@@ -228,8 +228,8 @@ fn v3_example() {
     assert_eq!(c.time_servers, ["ntp.test"]);
     assert_eq!(
         folder.warnings(),
-        "home/config.json:23:5: model_list[3]: no API key configured for model: nokey; left out \
-         (`picoclaw config set model_list.nokey.api_keys -` reads one from standard input)\n\
+        "home/config.json:35:76: channel_list.pico.settings.max_connections: not used by this build, nor are tools.web.sogou, build_info\n\
+         home/config.json:23:5: model_list[3]: no API key configured for model: nokey; left out (`picoclaw config set model_list.nokey.api_keys -` reads one from standard input)\n\
          home/config.json:29:44: channel_list.telegram.allow_from: telegram answers everybody (`*`) (list ids, or leave it empty and pair)"
     );
 }

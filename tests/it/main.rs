@@ -65,6 +65,8 @@ mod harness_daemon;
 mod harness_disk;
 mod heartbeat;
 mod history;
+#[cfg(feature = "hooks")]
+mod hooks;
 mod last_crash;
 mod leftovers;
 #[cfg(feature = "maixcam")]

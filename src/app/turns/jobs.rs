@@ -45,10 +45,28 @@ pub(super) async fn run_command(agent: &Agent, claimed: &Claimed) -> Answer {
         started: vec![COMMAND.to_owned()],
     });
     agent.journal.synced(ticket).await;
+    #[cfg(feature = "hooks")]
+    if let Err(why) = approve(agent, claimed, line).await {
+        return failed(format!("Scheduled command '{shown}' was not run: {why}"));
+    }
     let run = exec::scheduled(&agent.config, &agent.readable_roots, line);
     let done = Box::pin(run).await;
     let text = format!("Scheduled command '{shown}' executed:\n{}", done.for_model);
     if done.is_error { failed(text) } else { Answer { text, ..Answer::default() } }
+}
+
+/// Has the hooks that approve calls judge a job's command, as if a turn called exec.
+#[cfg(feature = "hooks")]
+async fn approve(agent: &Agent, claimed: &Claimed, line: &str) -> Result<(), String> {
+    let scope = crate::hook::TurnScope {
+        turn: claimed.id,
+        session: &claimed.session,
+        round: 0,
+        chat: &claimed.message.from,
+        sender: &claimed.message.sender,
+    };
+    let arguments = serde_json::json!({ "command": line }).to_string();
+    agent.hooks.approve(scope, &crate::hook::HookCall { tool: "exec".into(), arguments }).await
 }
 
 /// What the chat gets of an internal message's answer; `ends` is told how a job ended.

@@ -107,6 +107,11 @@ impl InProcess {
             agent.journal.finish().await;
             answer
         };
+        #[cfg(feature = "hooks")]
+        let writing = or(writing, async {
+            agent.hooks.run().await;
+            std::future::pending().await
+        });
         let answer = or(turn, writing).await;
         if let Some(why) = agent.journal.durability().off() {
             eprintln!("warning: the conversation was not saved: {why}");

@@ -54,6 +54,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
             import(root, name, true, migrator)?;
         }
         migrator.check_config();
+        migrator.check_source(root);
     }
     if migrator.workspace {
         let to = migrator.target.join("skills");

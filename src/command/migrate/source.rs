@@ -22,10 +22,31 @@ impl Migrator {
         if self.dry {
             return;
         }
-        if let Err(errors) = config::load(&self.options) {
-            for problem in errors.problems {
-                self.report.add(FileOutcome::Failed, "config.json", &problem.to_string());
+        match config::load(&self.options) {
+            Ok(loaded) => self.name_unused(&loaded.warnings),
+            Err(errors) => {
+                for problem in errors.problems {
+                    self.report.add(FileOutcome::Failed, "config.json", &problem.to_string());
+                }
             }
+        }
+    }
+
+    /// The same before anything is written, as far as the source says: which settings have no use here.
+    pub(super) fn check_source(&mut self, root: &Root) {
+        let mut options = self.options.clone();
+        options.env.insert("PICOCLAW_HOME".into(), root.path().to_string_lossy().into_owned());
+        options.allow_empty = true;
+        if let (true, Ok(loaded)) = (self.dry, config::load(&options)) {
+            self.name_unused(&loaded.warnings);
+        }
+    }
+
+    /// Lists what is set and has no use here.
+    fn name_unused(&mut self, warnings: &[config::Problem]) {
+        let all = warnings.iter().map(ToString::to_string);
+        for warning in all.filter(|text| text.contains("this build")) {
+            self.report.add(FileOutcome::LeftOut, "config.json", &warning);
         }
     }
 

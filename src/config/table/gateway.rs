@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::agent::{AgentConfig, SessionConfig};
+use super::hooks::HooksConfig;
 use super::models::ModelConfig;
 use super::tools::ToolsConfig;
 use crate::config::channels::ChannelConfig;
@@ -70,9 +71,11 @@ config_keys! {
         consolidation: Option<u32>,
         /// `devices.enabled` and `devices.monitor_usb`: notices when USB devices come and go.
         usb_notices: bool,
+        /// `hooks`.
+        hooks: HooksConfig,
     }
     keys {
-        /// settings of the Go version that this build lacks (hooks, isolation) and for which calls need
+        /// settings of the Go version that this build lacks (isolation, hooks) and for which calls need
         /// not ask
         ("ignore_unsupported", List, "[]");
         /// schema of the file, 0 to 3; without it v0.1.2's defaults apply
@@ -93,7 +96,6 @@ config_keys! {
     }
     unused {
         "events",
-        "hooks",
         "isolation",
         "build_info",
         "skills",

@@ -1,12 +1,15 @@
 //! A running command, as the daemon holds it. Dropped, it is killed with all that it started, and reaped.
 
 use std::cell::RefCell;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_io::Async;
 use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::cgroup_leaf::CgroupLeaf;
@@ -86,6 +89,15 @@ impl Child {
     pub(super) fn exit(&self) -> Option<Exit> {
         self.control.as_ref().and_then(Control::exit)
     }
+}
+
+/// Our end and the command's: a pipe, or a socket that it can read from as well.
+pub(super) fn output(duplex: bool) -> io::Result<(OwnedFd, OwnedFd)> {
+    if cfg!(feature = "hooks") && duplex {
+        let (ours, theirs) = UnixStream::pair()?;
+        return Ok((ours.into(), theirs.into()));
+    }
+    Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
 impl Drop for Child {

@@ -7,6 +7,8 @@ mod call_rules;
 mod cgroup_leaf;
 mod child;
 mod control;
+#[cfg(feature = "hooks")]
+mod dialog;
 mod harden;
 mod keeper;
 mod landlock;
@@ -23,6 +25,8 @@ mod spawn;
 pub use cgroup_leaf::CgroupLeaf;
 pub use child::Child;
 pub use control::Exit;
+#[cfg(feature = "hooks")]
+pub use dialog::{Dialog, DialogStream};
 pub use harden::harden;
 pub use landlock::{LandlockRules, abi as landlock_version};
 pub use notify::AttributeRules;

@@ -10,9 +10,8 @@ use std::sync::OnceLock;
 
 use async_io::Async;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::child::Child;
+use super::child::{Child, output};
 use super::control::Control;
 use super::harden;
 use super::keeper::{self, Post, Program};
@@ -61,8 +60,8 @@ pub(super) fn start(
     request.write_all(&compose(script, env, &sandbox)?)?;
     drop(request);
     let (control, control_theirs) = UnixStream::pair()?;
-    let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (stdout, stdout_theirs) = output(sandbox.duplex)?;
+    let (stderr, stderr_theirs) = output(false)?;
     let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
     let (wishes, wishes_theirs) = socketpair(kind.0, kind.1, kind.2, None)?;
     let cgroup = sandbox.cgroup.take();

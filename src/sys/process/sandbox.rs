@@ -36,6 +36,8 @@ pub struct Sandbox {
     pub cgroup: Option<CgroupLeaf>,
     /// The supervisor starts it, as another user: what else is held is decided over there.
     pub remote: bool,
+    /// Its standard output is a socket that it can read from as well; for what is talked with.
+    pub duplex: bool,
 }
 
 impl Default for Sandbox {
@@ -52,6 +54,7 @@ impl Default for Sandbox {
             filter: None,
             cgroup: None,
             remote: false,
+            duplex: false,
         }
     }
 }

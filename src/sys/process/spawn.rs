@@ -11,7 +11,7 @@ use async_io::Async;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::child::{Child, reap_unreaped};
+use super::child::{Child, output, reap_unreaped};
 use super::control::Control;
 use super::keeper::{self, Post, Program};
 use super::notify::{CallBroker, Hook};
@@ -42,8 +42,8 @@ pub fn shell(
     let (hook, socket) = hook.unzip();
     let entry = Entry::new(dir, &sandbox).with_hook(hook);
     let null = File::open("/dev/null")?;
-    let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (stdout, stdout_theirs) = output(sandbox.duplex)?;
+    let (stderr, stderr_theirs) = output(false)?;
     let (control, control_theirs) = UnixStream::pair()?;
     let (begun, begun_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let streams = [null.as_raw_fd(), stdout_theirs.as_raw_fd(), stderr_theirs.as_raw_fd()];

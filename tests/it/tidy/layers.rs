@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["app", "args"],
     &["agent", "channel", "sched", "supervise"],
     &["import"],
-    &["provider"],
+    &["hook", "provider"],
     &["tool"],
     &["skill"],
     &["store", "net"],
