@@ -45,6 +45,8 @@ fn executed(commands: &[String], place: &Path) -> Vec<Vec<Vec<String>>> {
         .stdin(Stdio::null())
         .output()
         .expect("dash runs");
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "dash: {}: {why}", output.status);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut all = Vec::new();
     for record in text.split_terminator('\u{1d}') {
