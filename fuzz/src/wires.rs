@@ -9,6 +9,8 @@ use picoclaw::app::control::{ControlReply, GatewayReport};
 use picoclaw::channel::telegram;
 use picoclaw::config::{self, LoadOptions};
 use picoclaw::limits::CLI_PACKET_BYTES;
+#[cfg(feature = "telegram")]
+use picoclaw::proto::json::{Json, TypeMismatch};
 use picoclaw::proto::{base64, binschema, packet, tz};
 #[cfg(feature = "anthropic")]
 use picoclaw::provider::anthropic;
@@ -32,7 +34,11 @@ pub fn feed_telegram_update(data: &[u8]) {
     let me = telegram::BotUser { id: 1, username: "some_bot".into() };
     let rule = config::GroupTrigger { mention_only: true, prefixes: vec!["!".into()] };
     // A group's message takes another way than a private one.
-    let _ = telegram::read_update(&lossy(data), "telegram", &me, &rule);
+    let text = lossy(data);
+    let mismatch = TypeMismatch::default();
+    if let Ok(json) = Json::parse(&text, &mismatch) {
+        let _ = telegram::update(json, "telegram", &me, &rule);
+    }
 }
 
 pub fn feed_openai(data: &[u8]) {

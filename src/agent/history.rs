@@ -82,24 +82,6 @@ pub fn turn_starts(messages: &[Message]) -> impl Iterator<Item = usize> + '_ {
     messages.iter().enumerate().filter(|(_, m)| m.role == Role::User).map(|(i, _)| i)
 }
 
-/// The turn's start at or before `target`, where a history may be cut without parting a call from its result; `target`
-/// itself when nobody asked anything before it.
-pub fn boundary(messages: &[Message], target: usize) -> usize {
-    let target = target.min(messages.len());
-    let upto = messages.len().min(target + 1);
-    messages[..upto].iter().rposition(|m| m.role == Role::User).unwrap_or(target)
-}
-
-/// May the history be cut before `index`?
-pub fn is_boundary(messages: &[Message], index: usize) -> bool {
-    index == 0 || messages.get(index).is_none_or(|m| m.role == Role::User)
-}
-
-/// Does a request of so many tokens, with its answer, go beyond the window?
-pub fn is_over(window: usize, request: usize, answer: usize) -> bool {
-    request.saturating_add(answer) > window
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -167,18 +149,5 @@ pub(super) mod tests {
         check("u c- r- a", "u a");
         check("u c1 r9 r1 a", "u c1 r1 a");
         check("u c1 r1 c2 r2 a", "u c1 r1 c2 r2 a");
-    }
-
-    #[test]
-    fn cuts_are_made_where_turns_begin() {
-        let at = |s: &str, target| boundary(&history(s), target);
-        assert_eq!(at("u a u a u a", 4), 4);
-        assert_eq!(at("u a u c1 r1 a", 4), 2);
-        assert_eq!(at("u c1 r1 a", 3), 0);
-        assert_eq!(at("a a a", 2), 2);
-        assert_eq!(at("", 5), 0);
-        let fine = |s: &str, index| is_boundary(&history(s), index);
-        assert!(fine("u a u a", 0) && fine("u a u a", 2) && fine("u a", 2));
-        assert!(!fine("u c1 r1 a", 2) && !fine("u a u", 1));
     }
 }

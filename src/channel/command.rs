@@ -71,11 +71,6 @@ const LIST: &str = "Usage: /list models|channels|skills";
 const BTW: &str = "Usage: /btw QUESTION";
 const SWITCH: &str = "Usage: /switch model to NAME";
 
-/// Whether `text` begins like a command, with `/` or `!`.
-pub fn has_prefix(text: &str) -> bool {
-    text.trim_start().starts_with(['/', '!'])
-}
-
 /// The command in a message that a person wrote; none where it holds text of others.
 pub(super) fn of_person(message: &Inbound) -> Option<ChatCommand<'_>> {
     if message.untrusted { None } else { parse(&message.text) }

@@ -152,11 +152,6 @@ impl HttpClient {
         self.0.pool.clear();
     }
 
-    /// Idle connections in the pool.
-    pub fn idle_connections(&self) -> usize {
-        self.0.pool.len()
-    }
-
     /// Sends `request`, reads the response's head.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, HttpError> {
         let url = Url::parse(request.url).map_err(url_error)?;

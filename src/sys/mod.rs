@@ -23,6 +23,7 @@ pub mod service;
 pub mod signal;
 mod spawn_blocking;
 pub mod terminal;
+pub mod threads;
 #[cfg(feature = "hardware")]
 pub mod uevent;
 pub mod wake;

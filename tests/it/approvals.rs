@@ -194,7 +194,7 @@ fn harmless_commands_do_not_ask_and_a_models_word_is_no_approval() {
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
     assert!(!ran(&home) && result(&peer).contains("confirm"), "{}", result(&peer));
     if picoclaw::sys::process::strength().landlock == 0 {
-        eprintln!("skipped: without Landlock every command asks");
+        crate::skip::skip(crate::skip::Missing::Landlock);
         return;
     }
     let marker = peer.say(OWNER, OWNER, PLAIN);
@@ -254,7 +254,7 @@ fn the_command_line_needs_a_terminal_to_say_yes() {
     assert!(done.status.success() && !ran(&home), "{done:?}");
     assert!(result(&peer).contains("could not be asked"), "{}", result(&peer));
     if std::process::Command::new("script").arg("--version").output().is_err() {
-        eprintln!("skipped: no `script` to make a terminal with");
+        crate::skip::skip(crate::skip::Missing::Terminal);
         return;
     }
     for (answer, want) in [("n\n", false), ("\n", false), ("y\n", true)] {

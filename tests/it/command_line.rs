@@ -238,7 +238,7 @@ fn approvals_are_asked_at_the_prompt() {
     let told = peer.requests().pop().expect("a request").to_string();
     assert!(told.contains("could not be asked"), "{told}");
     if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("skipped: no `script` to make a terminal with");
+        crate::skip::skip(crate::skip::Missing::Terminal);
         return;
     }
     for (keys, want, said) in [
@@ -285,7 +285,7 @@ fn a_terminal_shows_what_comes_while_somebody_types() {
     home.furnish(&mut command);
     command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
-        eprintln!("skipped: no `script` to make a terminal with");
+        crate::skip::skip(crate::skip::Missing::Terminal);
         return;
     };
     let (mut input, mut out) =

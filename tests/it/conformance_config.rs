@@ -1,49 +1,15 @@
-//! Conformance rows of the areas config, model_ref, netbind and (level names) log.
-
-use std::path::PathBuf;
+//! Conformance rows ([`crate::rows`]) of the areas config, model_ref, netbind and (level names) log.
 
 use picoclaw::config::{self, providers};
 use serde_json::Value;
 
 use crate::config_folder::Folder;
-
-/// Rows of a test of an area: name, input, expected. `None` where the folder of rows is not there.
-fn rows(area: &str, test: &str) -> Option<Vec<(String, Value, Value)>> {
-    let folder = match std::env::var_os("PICOCLAW_CASES") {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases")),
-    };
-    let Ok(text) = std::fs::read_to_string(folder.join(format!("{area}.json"))) else {
-        println!("skipped: no ../shared/cases");
-        return None;
-    };
-    let file: Value = serde_json::from_str(&text).unwrap();
-    let suites = file["suites"].as_array().unwrap();
-    let suite = suites
-        .iter()
-        .find(|s| s["source"]["test"] == test)
-        .unwrap_or_else(|| panic!("{area}: no {test}"));
-    let cases = suite["cases"].as_array().unwrap();
-    assert!(!cases.is_empty());
-    Some(
-        cases
-            .iter()
-            .map(|c| (c["name"].to_string(), c["input"].clone(), c["expected"].clone()))
-            .collect(),
-    )
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    value
-        .as_array()
-        .map(|a| a.iter().map(|v| v.as_str().unwrap().to_owned()).collect())
-        .unwrap_or_default()
-}
+use crate::rows::{Row, rows_of, strings as texts};
 
 #[test]
 fn lists_from_the_environment() {
-    for (name, input, want) in
-        rows("config", "TestFlexibleStringSlice_UnmarshalText").unwrap_or_default()
+    for Row { name, input, expected: want, .. } in
+        rows_of("config", "TestFlexibleStringSlice_UnmarshalText")
     {
         assert_eq!(
             config::split_list(input["input"].as_str().unwrap()),
@@ -60,8 +26,8 @@ fn redaction() {
         "channel_list":{"telegram":{"settings":{"token":"telegram-bot-token-abcdef"}},"discord":{"settings":{"token":"discord-bot-token-xyz789"}}}}"#,
     );
     let secrets = folder.good().secrets();
-    for (name, input, want) in
-        rows("config", "TestFilterSensitiveData_AllTokenTypes").unwrap_or_default()
+    for Row { name, input, expected: want, .. } in
+        rows_of("config", "TestFilterSensitiveData_AllTokenTypes")
     {
         let got = config::redact(input["content"].as_str().unwrap(), &secrets, 8);
         assert_eq!(got, want["want"].as_str().unwrap(), "{name}");
@@ -70,7 +36,8 @@ fn redaction() {
 
 #[test]
 fn session_scopes() {
-    for (name, input, want) in rows("config", "TestSessionConfig_ApplyDmScope").unwrap_or_default()
+    for Row { name, input, expected: want, .. } in
+        rows_of("config", "TestSessionConfig_ApplyDmScope")
     {
         let mut session = serde_json::json!({"dm_scope": input["dmScope"]});
         if !input["dimensions"].is_null() {
@@ -83,7 +50,8 @@ fn session_scopes() {
             "{name}"
         );
     }
-    for (name, input, want) in rows("config", "TestSessionConfig_DeriveDmScope").unwrap_or_default()
+    for Row { name, input, expected: want, .. } in
+        rows_of("config", "TestSessionConfig_DeriveDmScope")
     {
         let dimensions = texts(&input["dimensions"]);
         let dimensions: Vec<&str> = dimensions.iter().map(String::as_str).collect();
@@ -98,8 +66,8 @@ fn session_scopes() {
 #[test]
 fn filter_length() {
     let key = config::keys::by_pattern("tools.filter_min_length").unwrap();
-    for (name, input, want) in
-        rows("config", "TestToolsConfig_GetFilterMinLength").unwrap_or_default()
+    for Row { name, input, expected: want, .. } in
+        rows_of("config", "TestToolsConfig_GetFilterMinLength")
     {
         let counts = key.in_force(input["minLen"].as_i64().unwrap(), 3);
         assert_eq!(counts, want["expected"].as_i64().unwrap(), "{name}");
@@ -108,7 +76,7 @@ fn filter_length() {
 
 #[test]
 fn model_entries() {
-    for (name, input, want) in rows("config", "TestModelConfig_Validate").unwrap_or_default() {
+    for Row { name, input, expected: want, .. } in rows_of("config", "TestModelConfig_Validate") {
         let text = serde_json::json!({"model_list": [input["config"]]}).to_string();
         assert_eq!(
             Folder::with(&text).load().is_err(),
@@ -116,7 +84,7 @@ fn model_entries() {
             "{name}"
         );
     }
-    for (name, input, want) in rows("config", "TestMergeAPIKeys").unwrap_or_default() {
+    for Row { name, input, expected: want, .. } in rows_of("config", "TestMergeAPIKeys") {
         let entry = serde_json::json!({"model_name": "m", "model": "x", "api_key": input["apiKey"], "api_keys": input["apiKeys"]});
         let config =
             Folder::with(&serde_json::json!({"model_list": [entry]}).to_string()).good().config;
@@ -127,9 +95,8 @@ fn model_entries() {
 
 #[test]
 fn rejected_channel_settings() {
-    for (name, input, _) in
-        rows("config", "TestInitChannelList_RejectsNegativeStreamingDeliveryValues")
-            .unwrap_or_default()
+    for Row { name, input, .. } in
+        rows_of("config", "TestInitChannelList_RejectsNegativeStreamingDeliveryValues")
     {
         let settings: Value = serde_json::from_str(input["settings"].as_str().unwrap()).unwrap();
         let channel = serde_json::json!({"type": input["channelType"], "settings": settings});
@@ -140,9 +107,8 @@ fn rejected_channel_settings() {
 
 #[test]
 fn rejected_turn_profiles() {
-    for (name, input, want) in
-        rows("config", "TestTurnProfileConfig_ValidationRejectsUnsupportedModes")
-            .unwrap_or_default()
+    for Row { name, input, expected: want, .. } in
+        rows_of("config", "TestTurnProfileConfig_ValidationRejectsUnsupportedModes")
     {
         let errors = Folder::with(input["raw"].as_str().unwrap()).errors();
         assert!(errors.contains(want["want"].as_str().unwrap()), "{name}: {errors}");
@@ -151,11 +117,11 @@ fn rejected_turn_profiles() {
 
 #[test]
 fn providers_and_models() {
-    for (name, input, want) in rows("model_ref", "TestNormalizeProvider").unwrap_or_default() {
+    for Row { name, input, expected: want, .. } in rows_of("model_ref", "TestNormalizeProvider") {
         let got = providers::canonical(input["input"].as_str().unwrap()).unwrap_or_default();
         assert_eq!(got, want["want"].as_str().unwrap(), "{name}");
     }
-    for (name, input, want) in rows("model_ref", "TestExtractProtocol").unwrap_or_default() {
+    for Row { name, input, expected: want, .. } in rows_of("model_ref", "TestExtractProtocol") {
         let text = |key: &str| input["config"][key].as_str().unwrap_or_default().to_owned();
         let (provider, model) = (text("provider"), text("model"));
         let got = providers::split_model(&provider, &model).unwrap_or_default();
@@ -169,7 +135,7 @@ fn providers_and_models() {
 
 #[test]
 fn gateway_hosts() {
-    for (name, input, want) in rows("netbind", "TestNormalizeHostInput").unwrap_or_default() {
+    for Row { name, input, expected: want, .. } in rows_of("netbind", "TestNormalizeHostInput") {
         let got = config::hosts(&[input["raw"].as_str().unwrap().to_owned()]);
         assert_eq!(got.is_err(), want["wantErr"].as_bool().unwrap(), "{name}");
         assert_eq!(got.unwrap_or_default().join(","), want["want"].as_str().unwrap(), "{name}");
@@ -178,7 +144,7 @@ fn gateway_hosts() {
 
 #[test]
 fn log_levels() {
-    for (name, input, want) in rows("log", "TestParseLevelValid").unwrap_or_default() {
+    for Row { name, input, expected: want, .. } in rows_of("log", "TestParseLevelValid") {
         let text = serde_json::json!({"gateway": {"log_level": input["input"]}, "model_list": [{"model_name": "m", "model": "ollama/x"}]}).to_string();
         let level = Folder::with(&text).good().config.gateway.log_level;
         assert_eq!(level.to_ascii_uppercase(), want["want"].as_str().unwrap(), "{name}");

@@ -1,4 +1,4 @@
-//! Rows of `../shared/cases` about migrating; skipped where that folder is not there.
+//! Conformance rows ([`crate::rows`]) about migrating.
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
-//! Rows of `../shared/cases` about model servers. Rows not matched are named with the reason.
-
-use std::path::PathBuf;
+//! Conformance rows ([`crate::rows`]) about model servers. Rows not matched are named with the reason.
 
 use picoclaw::config::ModelConfig;
 use picoclaw::config::providers::Quirk;
@@ -9,6 +7,8 @@ use picoclaw::provider::exchange::looks_like_html;
 use picoclaw::provider::thinking::Level;
 use picoclaw::provider::{ChatRequest, classify, openai};
 use serde_json::Value;
+
+use crate::rows::string as text;
 
 /// Suites of upstream's that are matched elsewhere or on purpose not at all.
 const NOT_HERE: [(&str, &str); 5] = [
@@ -21,30 +21,12 @@ const NOT_HERE: [(&str, &str); 5] = [
 
 /// Runs `check` on each row of `area`, with the name of its suite.
 fn rows(area: &str, mut check: impl FnMut(&str, &Value, &Value)) {
-    let folder = std::env::var_os("PICOCLAW_CASES").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases")),
-        PathBuf::from,
-    );
-    if !folder.exists() {
-        println!("skipped: no ../shared/cases");
-        return;
-    }
-    let text = std::fs::read(folder.join(format!("{area}.json"))).expect("the area's rows");
-    let area: Value = serde_json::from_slice(&text).expect("JSON");
-    for suite in area["suites"].as_array().expect("suites") {
-        let name = suite["source"]["test"].as_str().expect("a name");
-        if let Some((name, why)) = NOT_HERE.iter().find(|(n, _)| *n == name) {
-            println!("not matched: {name}: {why}");
-            continue;
+    crate::rows::rows(area, |suite, _, input, expected| {
+        match NOT_HERE.iter().find(|(name, _)| *name == suite) {
+            Some((_, why)) => Err((*why).to_owned()),
+            None => Ok(check(suite, input, expected)),
         }
-        for case in suite["cases"].as_array().expect("cases") {
-            check(name, &case["input"], &case["expected"]);
-        }
-    }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+    });
 }
 
 fn ask(messages: &[Message]) -> ChatRequest<'_> {

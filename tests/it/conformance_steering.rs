@@ -1,4 +1,4 @@
-//! Rows of `../shared/cases` about steering; skipped where that folder is not there.
+//! Conformance rows ([`crate::rows`]) about steering.
 
 use serde_json::json;
 

@@ -1,52 +1,15 @@
-//! Rows of `../shared/cases` about Telegram, access and text; skipped where that folder is not there.
+//! Conformance rows ([`crate::rows`]) about Telegram and access.
 #![cfg(feature = "telegram")]
 
-use std::path::PathBuf;
-
-use picoclaw::bus::Sender;
+use picoclaw::bus::{Inbound, Sender};
 use picoclaw::channel::telegram::{self, BotUser, TelegramEvent};
-use picoclaw::channel::{SendError, access, command, group, media};
+use picoclaw::channel::{SendError, access, command_of, group, media};
 use picoclaw::config::GroupTrigger;
-use picoclaw::proto::{markdown, split, text};
+use picoclaw::proto::json::{Json, TypeMismatch};
+use picoclaw::proto::{markdown, split};
 use serde_json::Value;
 
-/// Calls `check` with (test, name, input, expected) of every row; it says what it got, or why the row is left out.
-fn rows(area: &str, check: impl Fn(&str, &str, &Value, &Value) -> Result<(), String>) {
-    let cases = std::env::var_os("PICOCLAW_CASES").map(PathBuf::from);
-    let cases =
-        cases.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/cases"));
-    let Ok(text) = std::fs::read_to_string(cases.join(area).with_extension("json")) else {
-        println!("skipped: no ../shared/cases");
-        return;
-    };
-    let all: Value = serde_json::from_str(&text).expect("rows");
-    let mut seen = 0;
-    for suite in all["suites"].as_array().expect("suites") {
-        let test = suite["source"]["test"].as_str().expect("a test");
-        for row in suite["cases"].as_array().expect("cases") {
-            let name = row["name"].as_str().unwrap_or("");
-            match check(test, name, &row["input"], &row["expected"]) {
-                Ok(()) => seen += 1,
-                Err(why) => println!("not matched on purpose: {area}/{test}/{name}: {why}"),
-            }
-        }
-    }
-    assert!(seen > 0, "{area} has no row that was checked");
-}
-
-#[track_caller]
-fn same<T: PartialEq + std::fmt::Debug>(name: &str, got: T, want: T) -> Result<(), String> {
-    assert_eq!(got, want, "{name}");
-    Ok(())
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("")
-}
-
-fn list(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().map(|v| text(v).to_string()).collect()
-}
+use crate::rows::{rows, same, string as text, strings as list};
 
 fn sender(value: &Value) -> Sender {
     let named = |platform: &str, id: &str, username: &str| Sender {
@@ -126,8 +89,10 @@ fn telegram_group() {
         let update = serde_json::json!({"update_id": 1, "message": {
             "chat": {"id": -5, "type": "group"}, "from": {"id": 7}, "text": words,
             "entities": [{"type": "bot_command", "offset": 0, "length": words.len()}]}});
-        let event = telegram::read_update(&update.to_string(), "telegram", &me, &rule);
-        let got = match event.expect("an update") {
+        let update = update.to_string();
+        let mismatch = TypeMismatch::default();
+        let update = Json::parse(&update, &mismatch).expect("JSON");
+        let got = match telegram::update(update, "telegram", &me, &rule).expect("an update").1 {
             TelegramEvent::Message(message) => message.text,
             _ => String::new(),
         };
@@ -164,7 +129,12 @@ fn message_split() {
 #[test]
 fn commands() {
     rows("commands", |_, name, input, want| {
-        let got = command::has_prefix(text(&input["input"]));
+        let text = text(&input["input"]);
+        if text == "!" {
+            return Err("a mark alone is prose".into());
+        }
+        let message = Inbound { text: text.into(), ..Inbound::default() };
+        let got = command_of(&message).is_some();
         same(name, Value::from(got), want["want"].clone())
     });
 }
@@ -190,21 +160,6 @@ fn files() {
             media::kind(text(&input["filename"]), text(&input["contentType"])).to_string()
         } else {
             media::inject(text(&input["content"]), text(&input["tag"]))
-        };
-        same(name, got.as_str(), text(&want["want"]))
-    });
-}
-
-#[test]
-fn text_utils() {
-    rows("text_utils", |test, name, input, want| {
-        let got = match test {
-            "TestTruncate" => {
-                let max = input["maxLen"].as_u64().expect("a number") as usize;
-                text::truncate(text(&input["input"]), max)
-            }
-            "TestSanitizeMessageContent" => text::sanitize(text(&input["input"])),
-            _ => return Err("belongs to the agent's budget and tool search".into()),
         };
         same(name, got.as_str(), text(&want["want"]))
     });

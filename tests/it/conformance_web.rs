@@ -1,10 +1,10 @@
-//! Rows of `../shared/cases` about web_fetch, web_search and cutting text; skipped where that folder is not there.
+//! Conformance rows ([`crate::rows`]) about web_fetch, web_search and cutting text.
 #![cfg(feature = "web")]
 
 use picoclaw::config::{SearchEngine, WebConfig};
-use picoclaw::proto::{addr, html, text};
+use picoclaw::proto::{addr, html};
 use picoclaw::tool::web::{fetch, search};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::rows::{rows, same, string};
 use crate::web_fetch::context;
@@ -21,7 +21,9 @@ fn ssrf() {
 #[test]
 fn html_to_markdown() {
     rows("html_to_markdown", |_, name, input, want| {
-        same(name, html::to_markdown(string(&input["input"])).as_str(), string(&want["expected"]))
+        let mut page = html::Converter::new(html::Style::Markdown, usize::MAX);
+        page.feed(string(&input["input"]));
+        same(name, page.finish().text.as_str(), string(&want["expected"]))
     });
 }
 
@@ -72,23 +74,4 @@ fn web() {
         }
         _ => Err("unknown test".into()),
     });
-}
-
-#[test]
-fn text_utils() {
-    rows("text_utils", |test, name, input, want| match test {
-        "TestTruncate" => {
-            let max = input["maxLen"].as_u64().expect("a number") as usize;
-            same(name, text::truncate(string(&input["input"]), max).as_str(), string(&want["want"]))
-        }
-        "TestSanitizeMessageContent" => {
-            same(name, text::sanitize(string(&input["input"])).as_str(), string(&want["want"]))
-        }
-        "TestBM25Tokenize" => Err("waits for the search among tools".into()),
-        _ => Err(format!("sub-turns and their budget are later work: {}", short(input))),
-    });
-}
-
-fn short(input: &Value) -> String {
-    text::truncate(&input.to_string(), 40)
 }

@@ -124,7 +124,7 @@ fn the_worked_diffs_compile() {
 fn generated_lists_follow(tree: &Path, features: &str) {
     let python = Command::new("python3").args(["-c", "import tomllib"]).output();
     if !python.is_ok_and(|out| out.status.success()) {
-        println!("skipped: no python3 with tomllib");
+        crate::skip::skip(crate::skip::Missing::Python);
         return;
     }
     for part in PACKAGING {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Alone, Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
+use crate::skip::{Missing, skip};
 
 /// A daemon, its home, and who plays the world.
 pub struct Sandbox {
@@ -81,10 +82,10 @@ impl Sandbox {
     }
 }
 
-/// A word that says which wall is missing, for tests that need it.
-pub fn without(what: &str, there: bool) -> bool {
+/// Skips a test that needs what is not there.
+pub fn lacks(missing: Missing, there: bool) -> bool {
     if !there {
-        eprintln!("skipped: this kernel has no {what}");
+        skip(missing);
     }
     !there
 }
@@ -117,7 +118,7 @@ fn the_status_says_what_holds() {
 
 #[test]
 fn the_daemons_files_stay_closed() {
-    if without("Landlock", strength().landlock > 0) {
+    if lacks(Missing::Landlock, strength().landlock > 0) {
         return;
     }
     let mut sandbox = Sandbox::new();
@@ -151,7 +152,7 @@ fn the_daemons_files_stay_closed() {
 
 #[test]
 fn nothing_is_written_outside() {
-    if without("Landlock", strength().landlock > 0) {
+    if lacks(Missing::Landlock, strength().landlock > 0) {
         return;
     }
     let mut sandbox = Sandbox::new();
@@ -185,7 +186,7 @@ fn the_daemons_memory_and_descriptors_stay_closed() {
             sandbox.fails(&script, loot);
         }
     }
-    if without("call filter", strength().seccomp) {
+    if lacks(Missing::Seccomp, strength().seccomp) {
         return;
     }
     for call in [
@@ -237,7 +238,7 @@ fn devices_stay_closed() {
 
 #[test]
 fn links_and_renames_gain_nothing() {
-    if without("Landlock", strength().landlock > 0) {
+    if lacks(Missing::Landlock, strength().landlock > 0) {
         return;
     }
     let sandbox = Sandbox::new();

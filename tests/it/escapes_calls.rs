@@ -2,11 +2,12 @@
 
 use picoclaw::sys::process::strength;
 
-use crate::escapes::{Sandbox, syscall, without};
+use crate::escapes::{Sandbox, lacks, syscall};
+use crate::skip::Missing;
 
 #[test]
 fn the_daemon_cannot_be_killed() {
-    if without("call filter", strength().seccomp) {
+    if lacks(Missing::Seccomp, strength().seccomp) {
         return;
     }
     let mut sandbox = Sandbox::new();
@@ -48,7 +49,7 @@ fn the_daemon_cannot_be_killed() {
 
 #[test]
 fn services_of_the_machine_are_out_of_reach() {
-    if without("call filter", strength().seccomp) {
+    if lacks(Missing::Seccomp, strength().seccomp) {
         return;
     }
     let mut sandbox = Sandbox::new();

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Home, OWNER, SOON, eventually, peer};
 use crate::harness_daemon::Daemon;
+use crate::rows::{same, string};
 
 const ON: [&str; 4] = ["i2c", "spi", "serial", "gpio"];
 
@@ -175,30 +176,10 @@ fn devices_that_are_not_there_and_words_of_the_model_do_nothing() {
 
 #[test]
 fn rows() {
-    let base = std::env::var_os("PICOCLAW_CASES").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases"),
-        std::path::PathBuf::from,
-    );
-    let Ok(text) = std::fs::read_to_string(base.join("serial.json")) else {
-        eprintln!("skipped: no ../shared/cases");
-        return;
-    };
-    let rows: Value = serde_json::from_str(&text).expect("rows");
-    let mut seen = 0;
-    for suite in rows["suites"].as_array().expect("suites") {
-        for case in suite["cases"].as_array().expect("cases") {
-            let (input, want) = (&case["input"], &case["expected"]);
-            if let Some(port) = input["port"].as_str() {
-                assert_eq!(
-                    serial::path(port).as_deref(),
-                    Ok(want["want"].as_str().expect("a path"))
-                );
-            } else {
-                let failed = serial::baud(input["baud"].as_i64()).is_err();
-                assert_eq!(failed, want["wantErr"] == true, "{case}");
-            }
-            seen += 1;
+    crate::rows::rows("serial", |_, name, input, want| {
+        if let Some(port) = input["port"].as_str() {
+            return same(name, serial::path(port).as_deref(), Ok(string(&want["want"])));
         }
-    }
-    assert_eq!(seen, 3);
+        same(name, serial::baud(input["baud"].as_i64()).is_err(), want["wantErr"] == true)
+    });
 }

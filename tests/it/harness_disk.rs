@@ -37,7 +37,7 @@ impl OwnDisk {
             ready.is_ok().then_some(h)
         });
         let Some(holder) = ready else {
-            println!("skipped: no mount namespaces here (needs root and unshare)");
+            crate::skip::skip(crate::skip::Missing::MountNamespace);
             return None;
         };
         let config = home.read("config.json");

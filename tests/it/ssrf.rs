@@ -222,7 +222,7 @@ fn a_neighbour_with_a_global_address_is_refused() {
     let run = || {
         // SAFETY: the call takes no pointers; it is this thread's namespace alone that changes.
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-            eprintln!("skipped: no network namespace of one's own");
+            crate::skip::skip(crate::skip::Missing::NetNamespace);
             return;
         }
         let ip = |line: &str| {
@@ -230,7 +230,7 @@ fn a_neighbour_with_a_global_address_is_refused() {
             done.is_ok_and(|status| status.success())
         };
         if !(ip("link set lo up") && ip("-6 addr add 2a02:db:0:1::7/64 dev lo nodad")) {
-            eprintln!("skipped: no ip program, or no IPv6");
+            crate::skip::skip(crate::skip::Missing::Ipv6);
             return;
         }
         let server = TcpListener::bind("[2a02:db:0:1::7]:0").expect("a port");

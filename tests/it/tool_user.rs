@@ -35,8 +35,12 @@ impl Held {
     pub fn on(tool_user: &str, old: bool) -> Option<Held> {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let known = passwd.lines().any(|line| line.starts_with(&format!("{TOOL_USER}:")));
-        if !rustix::process::geteuid().is_root() || !known {
-            eprintln!("skipped: only root can start commands as the user {TOOL_USER}");
+        if !rustix::process::geteuid().is_root() {
+            crate::skip::skip(crate::skip::Missing::Root);
+            return None;
+        }
+        if !known {
+            crate::skip::skip(crate::skip::Missing::ToolUser);
             return None;
         }
         let alone = Alone::with("users");

@@ -69,7 +69,7 @@ fn everyday_commands_work_without_landlock() {
 #[test]
 fn with_landlock_commands_have_a_user_of_their_own_as_well() {
     if picoclaw::sys::process::strength().landlock == 0 {
-        eprintln!("skipped: no Landlock in this kernel");
+        crate::skip::skip(crate::skip::Missing::Landlock);
         return;
     }
     let Some(mut held) = Held::on(TOOL_USER, false) else { return };

@@ -253,7 +253,7 @@ fn what_a_command_fetched_is_marked_and_what_it_made_itself_is_not() {
         scripts(&scene.home, &scene.peer);
         only_what_was_fetched_is_marked(&scene.peer, &scene.daemon);
     } else {
-        eprintln!("skipped: this kernel has no user notification");
+        crate::skip::skip(crate::skip::Missing::UserNotification);
     }
 }
 

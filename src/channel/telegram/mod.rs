@@ -15,9 +15,7 @@ use crate::channel::pairing::{Entropy, Pairing};
 use crate::channel::{Channel, Delivery, Intake, SendError, Shared, access, command};
 use crate::config::channels::telegram::Settings;
 use crate::config::{ChannelConfig, GroupTrigger};
-use crate::error::Context;
 use crate::limits;
-use crate::proto::json::{Json, TypeMismatch};
 use crate::store::spool::Spool;
 
 pub mod answer;
@@ -34,7 +32,7 @@ mod send;
 mod upload;
 mod wire;
 
-pub use inbound::{BotUser, ButtonPress, TelegramEvent};
+pub use inbound::{BotUser, ButtonPress, TelegramEvent, update};
 
 /// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
@@ -108,23 +106,6 @@ impl Telegram {
         drop(body);
         smol::future::pending().await
     }
-}
-
-/// The event in one update (JSON) for the bot `me` of the channel `name`.
-pub fn read_update(
-    json: &str,
-    name: &str,
-    me: &BotUser,
-    rule: &GroupTrigger,
-) -> crate::Result<TelegramEvent> {
-    let mismatch = TypeMismatch::default();
-    let update = Json::parse(json, &mismatch).context("not an update")?;
-    inbound::update(update, name, me, rule).map(|(_, event)| event).ok_or_else(|| {
-        crate::Error::new(format!(
-            "not an update: unexpected {}",
-            mismatch.get().unwrap_or("content")
-        ))
-    })
 }
 
 impl Channel for Telegram {

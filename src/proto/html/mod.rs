@@ -66,18 +66,9 @@ impl Converter {
     }
 }
 
-/// A whole page at once.
-pub fn to_markdown(html: &str) -> String {
-    convert(html, Style::Markdown)
-}
-
 /// The plain text of a fragment on one line, for titles and snippets of search results.
 pub fn to_line(html: &str) -> String {
-    convert(html, Style::Plain).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn convert(html: &str, style: Style) -> String {
-    let mut converter = Converter::new(style, usize::MAX);
+    let mut converter = Converter::new(Style::Plain, usize::MAX);
     converter.feed(html);
-    converter.finish().text
+    converter.finish().text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

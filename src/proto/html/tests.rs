@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// A whole page at once.
+fn to_markdown(html: &str) -> String {
+    let mut converter = Converter::new(Style::Markdown, usize::MAX);
+    converter.feed(html);
+    converter.finish().text
+}
+
 #[track_caller]
 fn check(html: &str, want: &str) {
     assert_eq!(to_markdown(html), want, "{html}");

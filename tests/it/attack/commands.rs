@@ -228,8 +228,12 @@ fn a_desktops_commands_are_refused_everything() {
 #[track_caller]
 fn supervised(route: Route, landlock: u32, around: fn(Command) -> Command) {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    if !rustix::process::geteuid().is_root() || !passwd.contains(&format!("\n{TOOL_USER}:")) {
-        println!("{}: skipped: only root can start a supervisor", route.name());
+    if !rustix::process::geteuid().is_root() {
+        crate::skip::skip(crate::skip::Missing::Root);
+        return;
+    }
+    if !passwd.contains(&format!("\n{TOOL_USER}:")) {
+        crate::skip::skip(crate::skip::Missing::ToolUser);
         return;
     }
     let _alone = Alone::with("users");

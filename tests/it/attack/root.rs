@@ -30,7 +30,7 @@ fn roots_commands_leave_the_home_to_its_owner() {
     let roots = Home::bare(&peer);
     roots.write("secret", "root's own");
     let Some(user) = home.give_away() else {
-        eprintln!("skipped: only root is root");
+        crate::skip::skip(crate::skip::Missing::Root);
         return;
     };
     fs::set_permissions(roots.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o700))
@@ -76,7 +76,7 @@ fn roots_commands_go_through_no_link_of_the_homes() {
     roots.write("secret", "root's own");
     fs::create_dir_all(home.path("workspace")).expect("a folder");
     if home.give_away().is_none() {
-        eprintln!("skipped: only root is root");
+        crate::skip::skip(crate::skip::Missing::Root);
         return;
     }
     // Even whole folders, which a home's owner may exchange for links.
@@ -119,7 +119,7 @@ fn files_migrated_by_root_belong_to_the_owner() {
     source.write("config.json", &config.to_string());
     source.write("workspace/memory/MEMORY.md", "of the source\n");
     let Some(user) = target.give_away() else {
-        eprintln!("skipped: only root is root");
+        crate::skip::skip(crate::skip::Missing::Root);
         return;
     };
     for path in ["", "config.json", "workspace", "workspace/memory", "workspace/memory/MEMORY.md"] {
@@ -147,7 +147,7 @@ fn files_migrated_by_root_belong_to_the_owner() {
 #[test]
 fn root_runs_no_commands_of_a_model_unless_told_to() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root is root");
+        crate::skip::skip(crate::skip::Missing::Root);
         return;
     }
     let peer = peer(false);

@@ -81,7 +81,7 @@ fn fresh(disk: &OwnDisk) -> Option<Vec<u8>> {
     mkfs.args(["-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]);
     let made = mkfs.arg(&path).env("PATH", TOOLS).output();
     if !made.is_ok_and(|o| o.status.success()) {
-        println!("skipped: no mkfs.ext4 here");
+        crate::skip::skip(crate::skip::Missing::Ext4);
         return None;
     }
     Some(std::fs::read(&path).expect("a card"))
@@ -91,7 +91,7 @@ fn fresh(disk: &OwnDisk) -> Option<Vec<u8>> {
 fn power(disk: &OwnDisk, card: Vec<u8>) -> Option<Recorder> {
     let fuse = File::options().read(true).write(true).open("/dev/fuse").ok();
     let Some(fuse) = fuse else {
-        println!("skipped: no /dev/fuse here");
+        crate::skip::skip(crate::skip::Missing::Fuse);
         return None;
     };
     std::fs::write(disk.at(DEVICE), "").expect("a place to mount on");
