@@ -147,6 +147,45 @@ fn the_project_is_complete() {
     none(missing.map(|w| format!("{w} is missing")).collect());
 }
 
+/// The repository's top level; a stray file was committed there once.
+const TOP: [&str; 21] = [
+    ".ci",
+    ".github",
+    ".gitignore",
+    ".shellcheckrc",
+    "ARCHITECTURE.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "DEPENDENCIES.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "boards",
+    "build.rs",
+    "buildroot",
+    "docs",
+    "examples",
+    "fuzz",
+    "meta-picoclaw",
+    "packaging",
+    "rootfs-overlay",
+    "rustfmt.toml",
+];
+/// Its folders of code.
+const TOP_CODE: [&str; 3] = ["scripts", "src", "tests"];
+
+#[test]
+fn nothing_stray_is_at_the_top() {
+    let tops: BTreeSet<String> = files()
+        .iter()
+        .filter_map(|f| f.iter().next())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    let known = |name: &str| TOP.contains(&name) || TOP_CODE.contains(&name);
+    let stray = tops.iter().filter(|name| !known(name));
+    none(stray.map(|name| format!("{name}: nobody expects it at the top (TOP)")).collect());
+}
+
 /// Each parser has a fuzz target, or says here why not.
 #[test]
 fn each_parser_is_fuzzed() {

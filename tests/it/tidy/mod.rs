@@ -10,6 +10,7 @@ mod generated;
 mod import_cases;
 mod imports;
 mod layers;
+mod looks;
 mod names;
 mod source;
 mod text;
@@ -23,16 +24,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Paths of the project's files from its root, those of git, or without git what lies in the known folders.
+/// Paths of the project's files from its root, those of git, or without git all that is there.
 fn files() -> Vec<PathBuf> {
     let mut git = Command::new("git");
     git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
     let listed = git.output().ok().filter(|o| o.status.success()).map(|o| o.stdout);
     let mut all: Vec<PathBuf> = match listed {
         Some(names) => String::from_utf8_lossy(&names).split('\0').map(PathBuf::from).collect(),
-        None => {
-            ["src", "tests", "scripts", "fuzz"].iter().flat_map(|d| below(Path::new(d))).collect()
-        }
+        None => below(Path::new("")),
     };
     // Listed, but deleted and not yet committed.
     all.retain(|f| root().join(f).is_file());
@@ -47,7 +46,7 @@ fn below(dir: &Path) -> Vec<PathBuf> {
     for entry in entries.unwrap_or_default() {
         let path = dir.join(entry.file_name());
         match entry.path().is_dir() {
-            true if entry.file_name() == "target" => {}
+            true if entry.file_name() == "target" || entry.file_name() == ".git" => {}
             true => found.extend(below(&path)),
             false => found.push(path),
         }

@@ -150,15 +150,18 @@ fn unsafe_code_is_in_sys_and_says_why_it_is_sound() {
             if !path.starts_with("src/sys/") {
                 complaints.push(format!("{path}:{}: unsafe outside of src/sys", n + 1));
             }
-            // A method of an unsafe trait is covered by the reason of its impl.
-            let method = line.trim_start().starts_with("unsafe fn");
+            // A method of an unsafe trait is covered by the reason of its impl; other functions say what is asked of
+            // their callers.
+            let function = line.contains("unsafe fn");
+            let method = function && of_unsafe_impl(&lines[..n]);
+            let why = if function { "# Safety" } else { "SAFETY:" };
             // The formatter may have broken the statement on the line before.
             let begun = usize::from(n > 0 && lines[n - 1].trim_end().ends_with('='));
             let above = lines[..n - begun].iter().rev();
             let above = above.take_while(|l| l.trim_start().starts_with(['/', '#']));
-            let same = lines[n].contains("SAFETY:");
-            if !method && !same && !above.into_iter().any(|l| l.contains("SAFETY:")) {
-                complaints.push(format!("{path}:{}: no SAFETY comment right above", n + 1));
+            let same = lines[n].contains(why);
+            if !method && !same && !above.into_iter().any(|l| l.contains(why)) {
+                complaints.push(format!("{path}:{}: no {why:?} right above", n + 1));
             }
         }
     }
@@ -167,6 +170,12 @@ fn unsafe_code_is_in_sys_and_says_why_it_is_sound() {
         complaints.push("src/lib.rs: unsafe code is denied in all modules but sys".into());
     }
     none(complaints);
+}
+
+/// Whether the lines end within the block of an `unsafe impl`, as the formatter writes it.
+fn of_unsafe_impl(above: &[&str]) -> bool {
+    let begin = above.iter().rev().find(|line| line.ends_with('{') && !line.starts_with(' '));
+    begin.is_some_and(|line| line.starts_with("unsafe impl"))
 }
 
 #[test]
