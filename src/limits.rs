@@ -136,6 +136,8 @@ pub const EXEC_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 pub const EXEC_TERM_GRACE: Duration = Duration::from_secs(2);
 /// How long to keep reading output of processes that a finished command left behind.
 pub const EXEC_PIPE_GRACE: Duration = Duration::from_millis(200);
+/// How long a command may take from fork(2) to execve(2) done. The kernel reads the shell from the card, which may hang.
+pub const EXEC_START_WAIT: Duration = Duration::from_secs(10);
 /// How long the end of a command's processes is waited for, once they are killed.
 pub const EXEC_END_WAIT: Duration = Duration::from_secs(1);
 /// Rounds, half a millisecond each, of a keeper that ends what a command left behind.
@@ -182,8 +184,9 @@ pub const SANDBOX_SHARED_WAIT: i64 = 10;
 pub const SANDBOX_PATH_BYTES: usize = 4096;
 /// Threads of the daemon that a command's seccomp filter can list; it has three.
 pub const SANDBOX_THREADS: usize = 32;
-/// Rounds of killing orphaned processes, a millisecond each: every killed parent may orphan children.
-pub const ORPHAN_ROUNDS: usize = 20;
+/// Rounds of a thread that reaps commands and kills orphaned processes, a millisecond each: every killed parent may orphan
+/// children. What is left then hangs in the kernel.
+pub const REAPER_ROUNDS: usize = 20;
 /// Bytes of each kernel list of IPv6 addresses and routes that are read before web_fetch connects; a line has 150.
 pub const ON_LINK_BYTES: u64 = 256 * 1024;
 /// Shortest IPv6 prefix, bits, that counts as a network of neighbours.

@@ -17,7 +17,6 @@ static ALLOCATOR: picoclaw::sys::heap::CountingAllocator = picoclaw::sys::heap::
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 fn main() -> ExitCode {
-    picoclaw::sys::threads::limit_blocking_threads();
     let result = match system() {
         Some(result) => result,
         None => match picoclaw::args::parse() {

@@ -38,6 +38,7 @@ pub(super) async fn start(config: &HookConfig, home: &Path, plan: Plan) -> Resul
     environment.extend(temporary.filter(|_| !config.env.iter().any(|(name, _)| name == "TMPDIR")));
     let script = script(&config.command);
     Dialog::start(OsStr::new(&script), &dir, &environment, sandbox)
+        .await
         .map_err(|e| format!("not started: {e}"))
 }
 

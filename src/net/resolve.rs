@@ -1,6 +1,6 @@
-//! Resolves names through the system's resolver on the blocking thread.
+//! Resolves names through the system's resolver, on a thread that ends with the lookup.
 //!
-//! fsync runs on the same thread, so answers are cached for a while, and at most one lookup runs at a time.
+//! A thread costs memory, so answers are cached for a while, and at most one lookup runs at a time.
 
 use std::cell::RefCell;
 use std::io;

@@ -23,7 +23,6 @@ pub mod service;
 pub mod signal;
 mod spawn_blocking;
 pub mod terminal;
-pub mod threads;
 #[cfg(feature = "hardware")]
 pub mod uevent;
 pub mod wake;

@@ -178,6 +178,7 @@ async fn execute(
     environment.retain(|(name, _)| !more.iter().any(|(n, _)| n == name));
     environment.extend(more);
     let child = process::shell(OsStr::new(command), &dir, &environment, sandbox)
+        .await
         .map_err(|e| format!("failed to start the command: {e}"))?;
     let mut outcome = process::run(child, limit).await;
     if config.tools.filter_sensitive_data {
@@ -214,7 +215,7 @@ pub async fn open_to_daemon(config: &Config, path: &str) -> bool {
         Some((dir, plan.build().ok()?.0))
     }));
     let Some((dir, sandbox)) = built.await else { return false };
-    let Ok(child) = process::shell(OsStr::new(OPEN_UP), &dir, &environment, sandbox) else {
+    let Ok(child) = process::shell(OsStr::new(OPEN_UP), &dir, &environment, sandbox).await else {
         return false;
     };
     process::run(child, EXEC_TERM_GRACE).await.end == End::Exit(Exit::Code(0))

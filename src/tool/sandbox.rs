@@ -320,7 +320,8 @@ mod tests {
             config.tools.exec.unsandboxed = unsandboxed;
             let begin = Instant::now();
             let (sandbox, env) = Plan::new(&config, &[]).build().expect("a sandbox");
-            let child = process::shell("true".as_ref(), &dir, &env, sandbox).expect("started");
+            let started = process::shell("true".as_ref(), &dir, &env, sandbox);
+            let child = smol::block_on(started).expect("started");
             let done = smol::block_on(process::run(child, Duration::from_secs(60)));
             assert_eq!(done.end, process::End::Exit(process::Exit::Code(0)));
             begin.elapsed()

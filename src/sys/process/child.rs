@@ -1,21 +1,18 @@
-//! A running command, as the daemon holds it. Dropped, it is killed with all that it started, and reaped.
+//! A running command, as the daemon holds it. Dropped, it is killed with all that it started; [`reaper`] reaps it.
 
-use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use async_io::Async;
-use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::cgroup_leaf::CgroupLeaf;
 use super::control::{Control, Exit};
-use super::harden;
 use super::notify::CallBroker;
+use super::reaper;
 
 /// A running command.
 pub struct Child {
@@ -105,37 +102,11 @@ impl Drop for Child {
         self.control = None;
         self.cgroup = None;
         self.broker = None;
-        if let Some(keeper) = self.keeper.take() {
+        let keeper = self.keeper.take();
+        if let Some(keeper) = keeper {
             // One that a command without a filter has stopped.
             let _ = kill_process(keeper, Signal::CONT);
-            // All is gone within a scheduler tick, unless something hangs in a driver.
-            let gone = (0..20).any(|n| {
-                if n > 0 {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                !is_running(keeper)
-            });
-            if !gone {
-                UNREAPED.with_borrow_mut(|list| list.push(keeper));
-            }
         }
-        UNREAPED.with_borrow(|busy| harden::ended(busy));
+        reaper::ended(keeper);
     }
-}
-
-thread_local! {
-    /// Keepers of processes that hang in the kernel, reaped when the next command starts: waiting for one would
-    /// block whoever waits. A blocking thread would be the only one there is.
-    static UNREAPED: RefCell<Vec<Pid>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Reaps a child of ours that has ended.
-fn is_running(pid: Pid) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    matches!(waitid(WaitId::Pid(pid), options), Ok(None) | Err(Errno::INTR))
-}
-
-/// Reaps those that have ended since.
-pub(super) fn reap_unreaped() {
-    UNREAPED.with_borrow_mut(|list| list.retain(|pid| is_running(*pid)));
 }

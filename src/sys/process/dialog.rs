@@ -30,13 +30,13 @@ impl Dialog {
     ///
     /// # Errors
     /// As [`shell`].
-    pub fn start(
+    pub async fn start(
         script: &OsStr,
         dir: &OwnedFd,
         env: &[(OsString, OsString)],
         sandbox: Sandbox,
     ) -> io::Result<Dialog> {
-        shell(script, dir, env, Sandbox { duplex: true, ..sandbox }).map(Dialog)
+        shell(script, dir, env, Sandbox { duplex: true, ..sandbox }).await.map(Dialog)
     }
 
     /// Number of its first process; 0 for one of the supervisor's.

@@ -32,7 +32,14 @@ impl Program {
     /// # Errors
     /// A NUL in one of them.
     pub(super) fn shell(script: Vec<u8>, variables: Vec<Vec<u8>>) -> io::Result<Program> {
-        let before = [b"/bin/sh".to_vec(), b"-c".to_vec(), script];
+        Program::new(vec![b"/bin/sh".to_vec(), b"-c".to_vec(), script], variables)
+    }
+
+    /// The program at the path `before[0]`, with `before` as its arguments.
+    ///
+    /// # Errors
+    /// A NUL in one of them.
+    pub(super) fn new(before: Vec<Vec<u8>>, variables: Vec<Vec<u8>>) -> io::Result<Program> {
         let count = before.len();
         let mut texts = Vec::with_capacity(count + variables.len());
         for text in before.into_iter().chain(variables) {

@@ -12,7 +12,7 @@ const LONG: Duration = Duration::from_secs(20);
 fn start(s: &Scratch, script: &str, sandbox: Sandbox) -> Child {
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
-    process::shell(OsStr::new(script), &dir, &env, sandbox).expect("started")
+    smol::block_on(process::shell(OsStr::new(script), &dir, &env, sandbox)).expect("started")
 }
 
 fn finish(child: Child) -> (End, String) {

@@ -1,6 +1,6 @@
 //! Commands: started in a sandbox and a process group of their own, watched without a thread, never left behind.
 //!
-//! A [`Child`] that is dropped is killed with its whole group and reaped; so a future that is cancelled leaves
+//! A [`Child`] that is dropped is killed with its whole group and reaped by a thread; so a future that is cancelled leaves
 //! neither process nor zombie. Nothing here decides what may run: that is the guard's work.
 
 mod call_rules;
@@ -15,6 +15,7 @@ mod landlock;
 mod notify;
 mod peer;
 mod protected;
+mod reaper;
 mod remote_child;
 mod run;
 mod sandbox;

@@ -18,6 +18,7 @@ use super::keeper::{self, Post, Program};
 use super::notify::{CallBroker, Hook, KeeperAnswers};
 use super::peer::tasks;
 use super::protected::ProtectedProcesses;
+use super::reaper;
 use super::sandbox::{Entry, Sandbox};
 use super::seccomp::{self, Filter};
 use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
@@ -77,9 +78,9 @@ pub(super) fn start(
         rules.unwrap_or(dir.as_fd()),
         wishes_theirs.as_fd(),
     ];
-    exec_broker::ask(supervisor, cgroup.as_ref().map_or(0, |cgroup| cgroup.number()), descriptors)
+    let number = cgroup.as_ref().map_or(0, |cgroup| cgroup.number());
+    reaper::count(|| exec_broker::ask(supervisor, number, descriptors))
         .map_err(|e| io::Error::other(format!("the supervisor does not answer: {e}")))?;
-    harden::started();
     let mut child = Child::new(None, cgroup);
     child.control = Some(Control::new(control)?);
     if let Some(rules) = sandbox.attributes.take() {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use smol::block_on;
 
-use super::child::reap_unreaped;
 use super::*;
 use crate::limits::{EXEC_OUTPUT_HALF, SANDBOX_PIECES};
 use crate::sys::scratch::Scratch;
@@ -16,7 +15,7 @@ use crate::sys::scratch::Scratch;
 fn start(s: &Scratch, script: &str) -> Child {
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
-    shell(OsStr::new(script), &dir, &env, Sandbox::default()).expect("started")
+    block_on(shell(OsStr::new(script), &dir, &env, Sandbox::default())).expect("started")
 }
 
 /// The same in a closed sandbox, which has the system and this folder.
@@ -33,7 +32,7 @@ fn locked(s: &Scratch, script: &str) -> (End, String) {
     let dir = OwnedFd::from(std::fs::File::open(s.path()).expect("the folder"));
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
     let (end, out, err, _) =
-        finish(shell(OsStr::new(script), &dir, &env, sandbox).expect("started"), LONG);
+        finish(block_on(shell(OsStr::new(script), &dir, &env, sandbox)).expect("started"), LONG);
     (end, out + &err)
 }
 
@@ -168,12 +167,11 @@ fn dropping_ends_everything() {
     no_zombie(group);
 }
 
-/// A killed child is reaped at once, or, where the machine is busy, by the next command.
+/// A killed child is reaped by a thread.
 #[track_caller]
 fn no_zombie(pid: u32) {
     let path = format!("/proc/{pid}");
     for _ in (0..2000).take_while(|_| Path::new(&path).exists()) {
-        reap_unreaped();
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(!Path::new(&path).exists(), "a zombie stays");
@@ -331,7 +329,8 @@ fn limits_of_a_smaller_sandbox_hold() {
     let script =
         OsStr::new("head -c 100000 /dev/zero > big; wc -c < big; cat /proc/self/oom_score_adj");
     let env = [("PATH".into(), std::env::var_os("PATH").expect("a PATH"))];
-    let (_, out, _, _) = finish(shell(script, &dir, &env, sandbox).expect("started"), LONG);
+    let (_, out, _, _) =
+        finish(block_on(shell(script, &dir, &env, sandbox)).expect("started"), LONG);
     assert_eq!(out.trim(), "4096\n0");
 }
 
@@ -342,11 +341,11 @@ fn a_folder_that_is_gone_is_an_error_or_harmless() {
     std::fs::create_dir(&path).expect("a folder");
     let dir = OwnedFd::from(std::fs::File::open(&path).expect("the folder"));
     std::fs::remove_dir(&path).expect("removed");
-    if let Ok(child) = shell(OsStr::new("echo x"), &dir, &[], Sandbox::default()) {
+    if let Ok(child) = block_on(shell(OsStr::new("echo x"), &dir, &[], Sandbox::default())) {
         assert_eq!(finish(child, LONG).0, End::Exit(Exit::Code(0)));
     }
     let file = OwnedFd::from(std::fs::File::open(s.file("f", "")).expect("a file"));
-    assert!(shell(OsStr::new("echo x"), &file, &[], Sandbox::default()).is_err());
+    assert!(block_on(shell(OsStr::new("echo x"), &file, &[], Sandbox::default())).is_err());
 }
 
 #[test]
@@ -380,7 +379,7 @@ fn a_group_of_its_own_ends_with_the_command() {
     let script =
         "grep -c picoclaw-test /proc/self/cgroup; setsid sleep 300 & echo $! > slipped; exit 0";
     let (_, out, _, _) =
-        finish(shell(OsStr::new(script), &dir, &env, sandbox).expect("started"), LONG);
+        finish(block_on(shell(OsStr::new(script), &dir, &env, sandbox)).expect("started"), LONG);
     assert_eq!(out, "1\n");
     let slipped = format!("/proc/{}", s.text("slipped").trim());
     for _ in 0..100 {

@@ -41,7 +41,8 @@ fn run_in(s: &Scratch, script: &str, sandbox: Sandbox) -> Outcome {
     let dir: OwnedFd = fs::File::open(home.join("workspace")).expect("the folder").into();
     let env =
         [("PATH".into(), std::env::var_os("PATH").expect("a PATH")), ("H".into(), home.into())];
-    let child = process::shell(OsStr::new(script), &dir, &env, sandbox).expect("started");
+    let started = process::shell(OsStr::new(script), &dir, &env, sandbox);
+    let child = smol::block_on(started).expect("started");
     smol::block_on(process::run(child, Duration::from_secs(20)))
 }
 
