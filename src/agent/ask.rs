@@ -2,9 +2,9 @@
 //!
 //! The running turn is never left out, and no call is parted from its result.
 
-use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
 
-use super::prompt;
+use super::prompt::{self, Prompt};
 use super::stored_messages::{self, Dropped};
 use super::turn::{Agent, Turn};
 use super::turn_state::TurnState;
@@ -55,7 +55,7 @@ impl Agent {
         specs: &[&'static tool::ToolSpec],
     ) -> Result<ChatReply, Failure> {
         let turn = state.turn;
-        let system_static = self.static_prompt();
+        let system_static = self.static_prompt().await;
         let agent = &self.config.agent;
         let mut tries = 0;
         loop {
@@ -118,13 +118,26 @@ impl Agent {
     }
 
     /// The same for all chats until a file or the day changes.
-    fn static_prompt(&self) -> Rc<str> {
+    async fn static_prompt(&self) -> Arc<str> {
         let unix = clock::unix_now();
-        let mut prompt = self.prompt.borrow_mut();
-        let text = prompt.static_part(date::day_number(unix, clock::utc_offset(unix)));
-        for warning in prompt.take_warnings() {
+        let day = date::day_number(unix, clock::utc_offset(unix));
+        let read = move |prompt: &mut Prompt| (prompt.static_part(day), prompt.take_warnings());
+        let (text, warnings) = self.with_prompt(read).await;
+        for warning in warnings {
             crate::log::warn!("{warning}");
         }
         text
+    }
+
+    /// Works on the prompt and the files that it is made of, which are not read on the loop.
+    pub async fn with_prompt<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Prompt) -> T + Send + 'static,
+    ) -> T {
+        let prompt = Arc::clone(&self.prompt);
+        crate::sys::spawn_blocking(move || {
+            work(&mut prompt.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+        .await
     }
 }

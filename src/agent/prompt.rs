@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::bus::{Address, CLI, Sender};
 use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
@@ -24,7 +24,7 @@ pub struct Prompt {
     workspace: PathBuf,
     roots: Roots,
     /// The static part and the stamp of what it was made from.
-    cached: Option<(u64, Rc<str>)>,
+    cached: Option<(u64, Arc<str>)>,
     warnings: Vec<String>,
 }
 
@@ -35,11 +35,11 @@ impl Prompt {
     }
 
     /// The part that is the same for all chats. `day` is today's number in local time
-    /// ([`date::day_number`]): it decides which daily notes are in it.
-    pub fn static_part(&mut self, day: i64) -> Rc<str> {
+    /// ([`date::day_number`]): it decides which daily notes are in it. Reads the disk.
+    pub fn static_part(&mut self, day: i64) -> Arc<str> {
         let stamp = self.stamp(day);
         if let Some((_, text)) = self.cached.as_ref().filter(|(of, _)| *of == stamp) {
-            return Rc::clone(text);
+            return Arc::clone(text);
         }
         // The old text goes before the new one is made, unless a turn still holds it.
         self.cached = None;
@@ -55,13 +55,14 @@ impl Prompt {
                 None
             })
         };
-        let text: Rc<str> = render(&self.workspace, (&list, &loaded.skills), day, &mut read).into();
+        let text: Arc<str> =
+            render(&self.workspace, (&list, &loaded.skills), day, &mut read).into();
         self.warnings = warnings;
-        self.cached = Some((stamp, Rc::clone(&text)));
+        self.cached = Some((stamp, Arc::clone(&text)));
         text
     }
 
-    /// Names of the skills there are now.
+    /// Names of the skills there are now. Reads the disk.
     pub fn skill_names(&self) -> Vec<String> {
         load::load(&self.roots).skills.into_iter().map(|s| s.name).collect()
     }

@@ -176,7 +176,7 @@ fn the_static_part_stays_until_a_file_or_the_day_changes() {
     folder.write("SOUL.md", "soul");
     let mut prompt = prompt(&folder);
     let first = prompt.static_part(DAY);
-    assert!(Rc::ptr_eq(&first, &prompt.static_part(DAY)));
+    assert!(Arc::ptr_eq(&first, &prompt.static_part(DAY)));
 
     // Written anew with the same content: other times, same bytes.
     folder.write("SOUL.md.new", "soul");
@@ -188,7 +188,7 @@ fn the_static_part_stays_until_a_file_or_the_day_changes() {
         let next = prompt.static_part(day);
         assert_ne!(seen, next, "{part}");
         assert_eq!(next.contains(part), there, "{part}");
-        assert!(Rc::ptr_eq(&next, &prompt.static_part(day)));
+        assert!(Arc::ptr_eq(&next, &prompt.static_part(day)));
         seen = next;
     };
     folder.write("USER.md", "user text");

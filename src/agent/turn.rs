@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 #[cfg(feature = "hooks")]
 use super::hooked::{Hooked, TurnEvents};
@@ -42,8 +43,8 @@ pub struct Agent {
     pub journal: Rc<Journal>,
     /// Where sessions are read from.
     pub sessions: Sessions,
-    /// The system prompt.
-    pub prompt: RefCell<Prompt>,
+    /// The system prompt. On the loop it is not waited for: a thread holds it while the disk is read.
+    pub prompt: Arc<Mutex<Prompt>>,
     /// Keeps the cron jobs; set by whoever runs the agent.
     pub cron: RefCell<Option<tool::cron_handle::CronHandle>>,
     /// Skill folders the file tools may read.

@@ -50,7 +50,10 @@ impl Assistant {
         let caches = agent.clone();
         let drop_caches = Box::new(move || {
             caches.http.close_idle();
-            caches.prompt.borrow_mut().forget();
+            // In use, it is kept.
+            if let Ok(mut prompt) = caches.prompt.try_lock() {
+                prompt.forget();
+            }
         });
         let memory = MemoryLimit::new(memory_limit, crate::sys::heap::in_use, drop_caches);
         let queue = Rc::new(Queue::new(journal.clone(), config.clone(), memory));

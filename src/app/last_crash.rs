@@ -35,11 +35,15 @@ fn describe(head: &str) -> Option<String> {
 
 /// Tells the owner about a report that has not been told yet.
 pub async fn report_to_owner(notifier: &Notifier, state: &Path) {
-    let Some(head) = head(state) else { return };
-    let told = state.join("crash.told");
-    let known = atomic::read_bounded(&told, CRASH_HEAD_BYTES).ok().flatten();
-    let known = known.is_some_and(|told| told == head.as_bytes());
-    let Some(line) = describe(&head).filter(|_| !known) else { return };
+    let (told, folder) = (state.join("crash.told"), state.to_owned());
+    let path = told.clone();
+    let read = move || {
+        let head = head(&folder)?;
+        let known = atomic::read_bounded(&path, CRASH_HEAD_BYTES).ok().flatten();
+        Some(head).filter(|head| known.is_none_or(|told| told != head.as_bytes()))
+    };
+    let Some(head) = crate::sys::spawn_blocking(read).await else { return };
+    let Some(line) = describe(&head) else { return };
     if notifier.last_chat().is_none() {
         // There is nobody to tell yet.
         return;

@@ -37,6 +37,7 @@ mod within;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use crate::agent::Agent;
 use crate::agent::prompt::Prompt;
@@ -71,7 +72,7 @@ pub fn agent(config: Rc<Config>, models: Models, http: HttpClient, journal: Rc<J
     Agent {
         sessions: Sessions::new(&config.home),
         readable_roots: readable.into(),
-        prompt: RefCell::new(prompt),
+        prompt: Arc::new(Mutex::new(prompt)),
         models,
         http,
         journal,

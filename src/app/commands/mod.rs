@@ -23,7 +23,10 @@ pub async fn answer(
         ChatCommand::ShowChannel => format!("Current channel: {channel}"),
         ChatCommand::ListModels => list("Models", models.names().into_iter().map(str::to_string)),
         ChatCommand::ListChannels => list("Channels", channels().into_iter()),
-        ChatCommand::ListSkills => list("Skills", agent.prompt.borrow().skill_names().into_iter()),
+        ChatCommand::ListSkills => {
+            let names = agent.with_prompt(|prompt| prompt.skill_names()).await;
+            list("Skills", names.into_iter())
+        }
         ChatCommand::SwitchModel(name) => match models.set_default(name) {
             Ok(()) => format!("Switched to {name} until the next restart."),
             Err(e) => e.to_string(),
