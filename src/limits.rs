@@ -343,6 +343,13 @@ pub const LOG_RING_LINES: usize = 20;
 
 /// Seconds that running turns get to finish on SIGTERM.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);
+/// How long replies that are ready get afterwards to be delivered. What is not goes out after the next start.
+pub const SHUTDOWN_DELIVERY: Duration = Duration::from_secs(2);
+/// How long the disk gets afterwards to take the journal. What it has not taken is done again after the next start.
+pub const SHUTDOWN_DISK: Duration = Duration::from_secs(3);
+/// When the supervisor kills a daemon that is to stop and still runs: after all of its own limits, 3 s for hooks included. Less
+/// than STOP_SECONDS of `/etc/init.d/S95picoclaw`.
+pub const SHUTDOWN_TOTAL: Duration = Duration::from_secs(18);
 
 /// Respawn of the daemon: a run of this many seconds resets the failure count (procd's threshold).
 pub const RESPAWN_THRESHOLD: u64 = 3600;

@@ -4,13 +4,12 @@
 //! end of writing; the answer is a nanoserde frame. Only root and the daemon's own user are answered
 //! (SO_PEERCRED, unix(7)), and none of the commands that tools start, though they have the same user.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_net::unix::{UnixListener, UnixStream as AsyncStream};
 use nanoserde::{DeBin, SerBin};
@@ -19,7 +18,7 @@ use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::error::{Context, Error, Result};
-use crate::limits::{CONTROL_REQUEST_BYTES, LOCAL_CLIENTS};
+use crate::limits::{CONTROL_ANSWER_BYTES, CONTROL_REQUEST_BYTES, CONTROL_WAIT, LOCAL_CLIENTS};
 use crate::net::half_open::HalfOpen;
 use crate::store::dir::Dir;
 use crate::supervise;
@@ -40,6 +39,9 @@ pub type AttachHandler = Rc<dyn Fn(AsyncStream) -> Pin<Box<dyn Future<Output = (
 
 /// Answers one request: the opcode and what followed it.
 pub type RequestHandler = Rc<dyn Fn(u8, Vec<u8>) -> Pin<Box<dyn Future<Output = Vec<u8>>>>>;
+
+/// What a running daemon that says nothing means.
+const NO_ANSWER: &str = "the running gateway does not answer";
 
 /// What a closed connection without any answer means.
 pub const REFUSED: &str = "the running gateway refused: only root and its own user may ask";
@@ -152,27 +154,36 @@ pub fn paths(home: &Path) -> [PathBuf; 2] {
     [home.join("state/control.sock"), supervise::run_folder().join("user/control.sock")]
 }
 
-/// The daemon of `home`, if one is running there.
-pub fn connect(home: &Path) -> Option<UnixStream> {
-    paths(home).iter().find_map(|p| UnixStream::connect(p).ok())
+/// The daemon of `home`, if one is running there. Each read and write takes [`CONTROL_WAIT`] at most.
+///
+/// # Errors
+/// One is running, but accepts nobody in that time.
+pub fn connect(home: &Path) -> Result<Option<UnixStream>> {
+    for path in paths(home) {
+        match crate::sys::files::connect_within(&path, CONTROL_WAIT) {
+            Ok(stream) => return Ok(Some(stream)),
+            Err(e) if e.kind() == ErrorKind::TimedOut => return Err(e).context(NO_ANSWER),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Asks the daemon of `home`; `None` when none is running there.
 ///
 /// # Errors
-/// A daemon that does not answer within ten seconds, or refuses.
+/// A daemon that does not answer within [`CONTROL_WAIT`], or refuses.
 pub fn ask(home: &Path, request: u8, body: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Some(mut stream) = connect(home) else { return Ok(None) };
+    let Some(mut stream) = connect(home)? else { return Ok(None) };
     let exchange = (|| -> std::io::Result<Vec<u8>> {
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         stream.write_all(&[request])?;
         stream.write_all(body)?;
         stream.shutdown(std::net::Shutdown::Write)?;
         let mut answer = Vec::new();
-        stream.take(64 * 1024).read_to_end(&mut answer)?;
+        stream.take(CONTROL_ANSWER_BYTES).read_to_end(&mut answer)?;
         Ok(answer)
     })();
-    let answer = exchange.context("the running gateway does not answer")?;
+    let answer = exchange.context(NO_ANSWER)?;
     if answer.is_empty() {
         return Err(Error::new(REFUSED));
     }
@@ -207,7 +218,7 @@ pub async fn serve(
         let (answer, attach) = (answer.clone(), attach.clone());
         let client = async move {
             let limit = async {
-                async_io::Timer::after(Duration::from_secs(10)).await;
+                async_io::Timer::after(CONTROL_WAIT).await;
                 None
             };
             let displaced = async {

@@ -17,12 +17,13 @@ use super::status::{ConfigState, Status};
 use super::tasks::Tasks;
 use super::turns::attachments::DownloadLimits;
 use super::turns::attempts;
+use super::within::within;
 use super::{consolidation, control, heartbeat, housekeeping, last_crash, listen};
 use crate::channel::AnyChannel;
 use crate::channel::cli::Cli;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::limits::SHUTDOWN;
+use crate::limits::{DISK_WAIT, SHUTDOWN, SHUTDOWN_DELIVERY, SHUTDOWN_DISK};
 use crate::net::http::HttpClient;
 #[cfg(feature = "skill-install")]
 use crate::skill::install;
@@ -159,13 +160,8 @@ impl Gateway {
         self.assistant.turns.close(SHUTDOWN).await;
         #[cfg(feature = "hooks")]
         self.assistant.agent.hooks.close().await;
-        self.assistant.outbox.drain(Duration::from_secs(2)).await;
-        self.assistant.notifier.save_last_chat().await;
-        self.assistant.agent.journal.close().await;
-        // Left behind it would only say that nobody answers.
-        for path in control::paths(&self.config.home) {
-            let _ = Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.remove(name));
-        }
+        self.assistant.outbox.drain(SHUTDOWN_DELIVERY).await;
+        save_within(SHUTDOWN_DISK, self.save()).await;
         Ok(match stop {
             Signal::Terminate => Stop::Terminated,
             Signal::Reload => {
@@ -175,12 +171,27 @@ impl Gateway {
         })
     }
 
+    /// What a clean stop leaves on the disk.
+    async fn save(&self) {
+        // First what matters: the rest waits behind it for the same disk.
+        self.assistant.agent.journal.close().await;
+        self.assistant.notifier.save_last_chat().await;
+        let paths = control::paths(&self.config.home);
+        crate::sys::spawn_blocking(move || {
+            // Left behind it would only say that nobody answers.
+            for path in paths {
+                let _ = Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.remove(name));
+            }
+        })
+        .await;
+    }
+
     /// Waits for a signal that ends this process; a reload with a broken configuration does not.
     async fn stop_asked(&self, signals: &mut Signals) -> Signal {
         loop {
             match signals.next().await {
                 Signal::Terminate => return Signal::Terminate,
-                Signal::Reload => match crate::config::is_loadable() {
+                Signal::Reload => match is_config_loadable().await {
                     Ok(()) => return Signal::Reload,
                     Err(e) => {
                         let text = format!("the configuration was not reloaded: {e}");
@@ -291,6 +302,29 @@ impl Gateway {
     }
 }
 
+/// Whether the configuration on the disk can be used.
+///
+/// # Errors
+/// Why not; the disk does not give it within [`DISK_WAIT`].
+async fn is_config_loadable() -> Result<()> {
+    let read = within(DISK_WAIT, crate::sys::spawn_blocking(crate::config::is_loadable)).await;
+    read.unwrap_or_else(|| Err(Error::new("the disk does not answer")))
+}
+
+/// Does `work` on the disk, within `limit`. A disk that hangs does not keep the gateway from stopping; then the log says what
+/// is lost, and the result is false.
+async fn save_within(limit: Duration, work: impl Future<Output = ()>) -> bool {
+    let saved = within(limit, work).await.is_some();
+    if !saved {
+        crate::log::error!(
+            "the disk has not taken the journal within {} s: the last lines of conversations may be missing, and replies \
+             just sent may be sent again",
+            limit.as_secs()
+        );
+    }
+    saved
+}
+
 /// The scheduler, known to the tool cron; `None` where that is switched off.
 fn cron(config: &Config, assistant: &Assistant) -> Option<Rc<Scheduler>> {
     if config.tools.disabled.iter().any(|tool| tool == crate::tool::cron::CRON_TOOL.name) {
@@ -307,4 +341,16 @@ fn cron(config: &Config, assistant: &Assistant) -> Option<Rc<Scheduler>> {
     };
     agent.cron.replace(Some(Rc::new(handle)));
     Some(cron)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_does_not_keep_the_gateway_from_stopping() {
+        let limit = Duration::from_millis(20);
+        assert!(!smol::block_on(save_within(limit, std::future::pending())));
+        assert!(smol::block_on(save_within(SHUTDOWN_DISK, async {})));
+    }
 }

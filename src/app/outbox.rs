@@ -43,6 +43,8 @@ pub struct Outbox {
     placeholders: Placeholders,
     refused: Cell<u64>,
     wake: (Sender<()>, Receiver<()>),
+    /// A message on it: a delivery has ended.
+    ended: (Sender<()>, Receiver<()>),
 }
 
 /// A reply to somebody who is not connected.
@@ -86,6 +88,7 @@ impl Outbox {
             placeholders: Placeholders::default(),
             refused: Cell::new(0),
             wake: smol::channel::bounded(1),
+            ended: smol::channel::bounded(1),
         }
     }
 
@@ -118,13 +121,10 @@ impl Outbox {
     pub async fn drain(&self, limit: Duration) {
         let empty = async {
             while !self.ready.borrow().is_empty() || !self.in_flight.borrow().is_empty() {
-                async_io::Timer::after(Duration::from_millis(20)).await;
+                let _ = self.ended.1.recv().await; // the sender lives as long as this
             }
         };
-        let over = async {
-            async_io::Timer::after(limit).await;
-        };
-        smol::future::or(empty, over).await;
+        within(limit, empty).await;
     }
 
     /// Replies that a server refused for good (blocked, chat gone) since the start.
@@ -213,6 +213,7 @@ impl Outbox {
                 let work = async move {
                     outbox.deliver(id).await;
                     outbox.in_flight.borrow_mut().retain(|a| *a != to);
+                    let _ = outbox.ended.0.try_send(()); // full: it was told already
                     outbox.wake_up();
                 };
                 executor.spawn(work).detach();

@@ -21,3 +21,7 @@ pub const CLI_HISTORY: usize = 100;
 pub const CLI_HISTORY_BYTES: u64 = 1024 * 1024;
 /// Bytes of a request on the control socket.
 pub const CONTROL_REQUEST_BYTES: u64 = 32 * 1024;
+/// Bytes of the answer to one.
+pub const CONTROL_ANSWER_BYTES: u64 = 64 * 1024;
+/// How long a request on the control socket may take the daemon; for whoever asks, connecting, each read and each write.
+pub const CONTROL_WAIT: Duration = Duration::from_secs(10);

@@ -4,7 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// Sets permission bits.
 ///
@@ -96,6 +101,22 @@ pub fn trusted_peer(socket: &impl AsFd) -> Option<u32> {
     (found.uid == own || found.uid.is_root()).then(|| found.pid.as_raw_nonzero().get() as u32)
 }
 
+/// Connects to a Unix socket. Connecting takes `limit` at most, and so does each read and write afterwards.
+///
+/// # Errors
+/// The kernel's; `TimedOut` where the other side has no room for one more and accepts nobody.
+pub fn connect_within(path: &Path, limit: Duration) -> io::Result<UnixStream> {
+    let (family, flags) = (AddressFamily::UNIX, SocketFlags::CLOEXEC);
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    for id in [Timeout::Recv, Timeout::Send] {
+        set_socket_timeout(&socket, id, Some(limit))?;
+    }
+    match rustix::net::connect(&socket, &SocketAddrUnix::new(path)?) {
+        Err(rustix::io::Errno::AGAIN) => Err(ErrorKind::TimedOut.into()),
+        done => Ok(done.map(|()| UnixStream::from(socket))?),
+    }
+}
+
 /// Takes the exclusive lock on `file`, false when another process has it (flock(2)).
 pub fn try_lock(file: &File) -> bool {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
@@ -104,6 +125,28 @@ pub fn try_lock(file: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
+
+    /// A stopped daemon: its socket is there, and nobody accepts, or nobody reads.
+    #[test]
+    fn nothing_waits_for_ever_at_a_socket() {
+        let (s, limit) = (Scratch::new(), Duration::from_millis(20));
+        let path = s.path().join("s");
+        let kind = SocketType::STREAM;
+        let listener = rustix::net::socket(AddressFamily::UNIX, kind, None).expect("a socket");
+        let address = SocketAddrUnix::new(&path).expect("short");
+        rustix::net::bind(&listener, &address).expect("bound");
+        rustix::net::listen(&listener, 0).expect("listening");
+        let mut first = connect_within(&path, limit).expect("there is room for one");
+        let late = connect_within(&path, limit).expect_err("there is none for another");
+        assert_eq!(late.kind(), ErrorKind::TimedOut);
+        let late = first.write_all(&vec![0; 16 << 20]).expect_err("nobody reads");
+        assert_eq!(late.kind(), ErrorKind::WouldBlock);
+        let late = first.read(&mut [0]).expect_err("nobody writes");
+        assert_eq!(late.kind(), ErrorKind::WouldBlock);
+        drop(listener);
+        assert!(connect_within(&path, limit).is_err_and(|e| e.kind() != ErrorKind::TimedOut));
+    }
 
     #[test]
     fn no_more_is_read_than_the_limit_allows() {

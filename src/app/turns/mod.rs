@@ -91,15 +91,7 @@ impl Turns {
     /// No new turns; waits until the running ones have ended or `limit` is over.
     pub async fn close(&self, limit: Duration) {
         self.queue.close();
-        let done = async {
-            while self.queue.load().1 > 0 {
-                async_io::Timer::after(Duration::from_millis(20)).await;
-            }
-        };
-        let over = async {
-            async_io::Timer::after(limit).await;
-        };
-        or(done, over).await;
+        within(limit, self.queue.idle()).await;
         // What still runs is cut off here and resumed after the next start, from its last recorded step.
         for (id, session) in self.queue.running() {
             attempts::take_back(&self.agent.journal, id);

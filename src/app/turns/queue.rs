@@ -47,6 +47,8 @@ pub struct Queue {
     closed: Cell<bool>,
     begun: Cell<u64>,
     wake: (Sender<()>, Receiver<()>),
+    /// A message on it: the last running turn has ended.
+    idle: (Sender<()>, Receiver<()>),
 }
 
 impl Queue {
@@ -65,6 +67,7 @@ impl Queue {
             closed: Cell::new(false),
             begun: Cell::new(0),
             wake: smol::channel::bounded(1),
+            idle: smol::channel::bounded(1),
         }
     }
 
@@ -112,7 +115,17 @@ impl Queue {
     /// A turn has ended.
     pub(super) fn ended(&self, id: u64) {
         self.running.borrow_mut().retain(|r| r.id != id);
+        if self.running.borrow().is_empty() {
+            let _ = self.idle.0.try_send(()); // full: it was told already
+        }
         self.wake_up();
+    }
+
+    /// Waits until no turn is under way.
+    pub(super) async fn idle(&self) {
+        while !self.running.borrow().is_empty() {
+            let _ = self.idle.1.recv().await; // the sender lives as long as the queue
+        }
     }
 
     /// Begins a turn, if one may: of the messages whose session is free the first one, but of a session served lately
@@ -317,6 +330,22 @@ mod tests {
         queue.close();
         queue.ended(1);
         assert!(begun().is_none(), "closed");
+    }
+
+    #[test]
+    fn the_end_of_the_last_turn_is_told() {
+        let (_dir, queue) = queue(2, false);
+        for (chat, text) in [("a", "1"), ("b", "2"), ("c", "3")] {
+            wait(&queue, chat, text);
+        }
+        let begun = [(); 2].map(|()| queue.next().expect("a turn").claimed.id);
+        let mut idle = std::pin::pin!(queue.idle());
+        let mut is_idle = || smol::block_on(smol::future::poll_once(idle.as_mut())).is_some();
+        assert!(!is_idle());
+        queue.ended(begun[0]);
+        assert!(!is_idle(), "another one is under way");
+        queue.ended(begun[1]);
+        assert!(is_idle());
     }
 
     #[test]

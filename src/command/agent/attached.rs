@@ -55,7 +55,7 @@ impl Attached {
     /// # Errors
     /// It refuses, does not answer within ten seconds, or is of another version.
     pub async fn connect(home: &Path, session: &str, stays: bool) -> Result<Option<Attached>> {
-        let Some(stream) = control::connect(home) else { return Ok(None) };
+        let Some(stream) = control::connect(home)? else { return Ok(None) };
         let mut there = Attached {
             stream: Async::new(stream)?,
             packets: Packets::default(),
