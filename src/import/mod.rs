@@ -102,9 +102,15 @@ fn remembered(memory: &Path) -> Vec<String> {
 }
 
 fn publish(run: &Path, text: &str) {
-    // For status only; a machine without /run has no supervisor either.
-    let _ = fs::create_dir_all(run);
-    let _ = fs::write(run.join(REPORT), text);
+    let path = run.join(REPORT);
+    if let Err(e) = fs::create_dir_all(run).and_then(|()| fs::write(&path, text)) {
+        // For status only; what was taken stays taken.
+        eprintln!(
+            "import: {} cannot be written: {e}; `picoclaw status` shows no or an older report; see the rights and the \
+             room there",
+            path.display()
+        );
+    }
 }
 
 /// Stores or removes one setting.

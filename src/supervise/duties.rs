@@ -34,9 +34,9 @@ impl Supervisor {
                 let line = report::line(mode, &self.why, self.groups.as_ref(), &seen);
                 self.log.write(&line);
                 let json = report::json(mode, &self.why, self.groups.as_ref(), &seen);
-                let _ = fs::write(self.settings.run.join("limits.json"), json);
-                let _ =
-                    fs::write(self.settings.run.join("daemon.pid"), format!("{}\n", daemon.pid()));
+                self.log.publish(&self.settings.run.join("limits.json"), &json);
+                let pid = format!("{}\n", daemon.pid());
+                self.log.publish(&self.settings.run.join("daemon.pid"), &pid);
                 self.oom_kills = self.groups.as_ref().map_or(0, Groups::oom_kills);
                 self.daemon = Some(daemon);
             }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use crate::limits::{LOG_LINE_BYTES, LOG_RING_LINES};
 
@@ -16,6 +17,8 @@ pub struct LogSink {
     /// None: stderr.
     syslog: Option<UnixDatagram>,
     ring: VecDeque<Box<str>>,
+    /// [`LogSink::publish`] has failed.
+    unpublished: bool,
 }
 
 impl LogSink {
@@ -26,7 +29,22 @@ impl LogSink {
             // A full log must not stop the supervisor.
             let _ = socket.set_nonblocking(true);
         }
-        LogSink { syslog: socket, ring: VecDeque::with_capacity(LOG_RING_LINES) }
+        let ring = VecDeque::with_capacity(LOG_RING_LINES);
+        LogSink { syslog: socket, ring, unpublished: false }
+    }
+
+    /// Writes a file for `picoclaw status`. The first failure is logged, until one succeeds.
+    pub fn publish(&mut self, path: &Path, text: &str) {
+        let done = std::fs::write(path, text);
+        let known = std::mem::replace(&mut self.unpublished, done.is_err());
+        if let Err(e) = done {
+            if !known {
+                self.write(&format!(
+                    "{} cannot be written: {e}; `picoclaw status` shows an older state until there is room there (df)",
+                    path.display()
+                ));
+            }
+        }
     }
 
     /// A line of the supervisor's own.
@@ -115,6 +133,23 @@ mod tests {
         }
         lines.end(|line| got.push(line.to_owned()));
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_once() {
+        let s = crate::sys::scratch::Scratch::new();
+        let mut log = LogSink::new(false);
+        let path = s.path().join("run/limits.json");
+        let lines = |log: &LogSink| log.last().filter(|l| l.contains("limits.json")).count();
+        log.publish(&path, "1");
+        log.publish(&path, "2");
+        assert_eq!(lines(&log), 1);
+        std::fs::create_dir(s.path().join("run")).expect("a folder");
+        log.publish(&path, "3");
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "3");
+        std::fs::remove_dir_all(s.path().join("run")).expect("removed");
+        log.publish(&path, "4");
+        assert_eq!(lines(&log), 2);
     }
 
     #[test]

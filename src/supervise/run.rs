@@ -23,7 +23,7 @@ use super::watchdog::{WatchdogDevice, WatchdogRules};
 use crate::Result;
 use crate::error::Context;
 use crate::import;
-use crate::limits::{BOOT_STATUS_EVERY, NOTIFY_BYTES, SHUTDOWN};
+use crate::limits::{BOOT_STATUS_EVERY, NOTIFY_BYTES, SHUTDOWN_TOTAL};
 use crate::sys::pages;
 use crate::sys::service::Identity;
 use crate::sys::wake::{self, PendingSignals};
@@ -233,7 +233,7 @@ impl Supervisor {
                 self.log.write(&format!("watchdog: cannot be stopped: {e}"));
             }
         }
-        self.time.end();
+        self.time.end(&mut self.log);
         let _ = fs::remove_file(self.settings.run.join("daemon.pid"));
     }
 
@@ -335,10 +335,8 @@ impl Supervisor {
         }
         self.time.step(now, &mut self.log, self.identity.as_ref());
         if let Some(since) = self.stopping {
-            // Two seconds more than the daemon gives its turns.
-            if let Some(daemon) =
-                self.daemon.as_ref().filter(|_| now >= since + SHUTDOWN.as_secs() + 2)
-            {
+            let late = now >= since + SHUTDOWN_TOTAL.as_secs();
+            if let Some(daemon) = self.daemon.as_ref().filter(|_| late) {
                 daemon.signal(libc::SIGKILL);
             }
         } else if self.daemon.is_none() && now >= self.start_at {

@@ -1,6 +1,5 @@
 //! Keeps the clock: floor at the start, servers asked by a child, time saved each hour and at the end.
 
-use std::fs;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -32,6 +31,8 @@ pub struct Time {
     save_at: u64,
     /// Failures in a row; only the first is logged.
     failures: u32,
+    /// The time could not be saved; only the first failure in a row is logged.
+    unsaved: bool,
 }
 
 impl Time {
@@ -50,12 +51,13 @@ impl Time {
             child: None,
             save_at: TIME_SAVE,
             failures: 0,
+            unsaved: false,
         }
     }
 
     /// Lifts the clock to the floor.
     pub fn begin(&mut self, log: &mut LogSink) {
-        let _ = fs::write(&self.told, "floor\n");
+        log.publish(&self.told, "floor\n");
         if unix_now() >= self.floor || effective_uid() != 0 {
             return;
         }
@@ -115,7 +117,7 @@ impl Time {
         }
         if now >= self.save_at {
             self.save_at = now + TIME_SAVE;
-            self.save();
+            self.save(log);
         }
     }
 
@@ -157,26 +159,26 @@ impl Time {
         };
         match clock::correction(SystemTime::now(), offset, self.floor) {
             Err(why) => self.failed(now, log, why),
-            Ok(None) => self.trust(now, server),
+            Ok(None) => self.trust(now, log, server),
             Ok(Some(right)) => match board::set_clock(right) {
                 Ok(()) => {
                     log.write(&format!("clock: set by {} s from {server}", offset / 1_000_000_000));
-                    self.trust(now, server);
+                    self.trust(now, log, server);
                 }
                 Err(e) => self.failed(now, log, &format!("cannot be set: {e}")),
             },
         }
     }
 
-    fn trust(&mut self, now: u64, server: &str) {
+    fn trust(&mut self, now: u64, log: &mut LogSink, server: &str) {
         let first = !self.schedule.trusted;
         self.failures = 0;
         self.schedule.answered(now);
-        let _ = fs::write(&self.told, format!("synced {} {server}\n", unix_now()));
+        log.publish(&self.told, &format!("synced {} {server}\n", unix_now()));
         if first {
             // So that a cut within the hour does not fall back by days.
             self.save_at = now + TIME_SAVE;
-            self.save();
+            self.save(log);
         }
     }
 
@@ -189,17 +191,27 @@ impl Time {
     }
 
     /// Saves the time if it is known to be right, or to have moved on.
-    fn save(&self) {
+    fn save(&mut self, log: &mut LogSink) {
         let unix = unix_now();
-        if unix > self.floor {
-            // Lost on a full or read-only disk: then the floor is an older one.
-            let _ = clock::save(&self.saved, unix);
+        if unix <= self.floor {
+            return;
+        }
+        let done = clock::save(&self.saved, unix);
+        let known = std::mem::replace(&mut self.unsaved, done.is_err());
+        if let Err(e) = done {
+            if !known {
+                log.write(&format!(
+                    "clock: {} cannot be written: {e}; until the disk has room and takes writes, a start without a \
+                     network begins with an older time",
+                    self.saved.display()
+                ));
+            }
         }
     }
 
     /// The supervisor stops.
-    pub fn end(&mut self) {
+    pub fn end(&mut self, log: &mut LogSink) {
         self.kill_child();
-        self.save();
+        self.save(log);
     }
 }

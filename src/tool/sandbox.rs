@@ -329,9 +329,8 @@ mod tests {
         // In turn, so that other load meets both alike; the fastest runs are judged, as load only ever adds time.
         let (mut open, mut closed) = (Vec::new(), Vec::new());
         let fastest = |runs: &[Duration]| runs.iter().min().copied().unwrap_or(LIMIT);
-        let more = |open: &[Duration], closed: &[Duration]| {
-            fastest(closed).saturating_sub(fastest(open))
-        };
+        let more =
+            |open: &[Duration], closed: &[Duration]| fastest(closed).saturating_sub(fastest(open));
         // A busy machine, on which even `true` alone takes long, is judged by the ratio.
         let limit = |open: &[Duration]| LIMIT.max(fastest(open) * 5 / 2);
         while open.len() < 200 || (open.len() < 600 && more(&open, &closed) >= limit(&open)) {

@@ -182,8 +182,16 @@ impl ResolvedPath {
         let mut file = File::from(fd);
         if let Err(e) = file.write_all(bytes) {
             // Half of an addition is worse than none; O_APPEND has moved the end.
-            let _ = file.set_len(stat.st_size as u64);
-            return Err(e.into());
+            return Err(match file.set_len(stat.st_size as u64) {
+                Ok(()) => e.into(),
+                Err(stays) => io::Error::new(
+                    e.kind(),
+                    format!(
+                        "{e}; a part was added and cannot be cut off again ({stays}); remove it"
+                    ),
+                )
+                .into(),
+            });
         }
         file.sync_all()?;
         if self.stat.is_none() {
