@@ -20,7 +20,7 @@ use crate::proto::text::floor_char;
 
 /// The destination of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum LogTarget {
     /// Standard error, with time and level.
     Stderr,
     /// `/dev/log` (RFC 3164 framing as BusyBox and rsyslog read it); standard error when there is none.
@@ -32,7 +32,7 @@ static LEVEL: AtomicU8 = AtomicU8::new(3);
 static STATE: Mutex<State> = Mutex::new(State::new());
 
 struct State {
-    target: Target,
+    target: LogTarget,
     socket: Option<UnixDatagram>,
     /// Secrets to redact, those of the configuration first.
     secrets: Option<Arc<[String]>>,
@@ -46,7 +46,7 @@ struct State {
 impl State {
     const fn new() -> State {
         State {
-            target: Target::Stderr,
+            target: LogTarget::Stderr,
             socket: None,
             secrets: None,
             configured: 0,
@@ -80,7 +80,7 @@ impl State {
 
     fn write(&mut self, level: Level, line: &str) {
         let line = redacted(line, self.secrets.as_deref().unwrap_or_default());
-        if self.target == Target::Syslog {
+        if self.target == LogTarget::Syslog {
             if self.socket.is_none() {
                 self.socket =
                     UnixDatagram::unbound().and_then(|s| s.connect("/dev/log").map(|()| s)).ok();
@@ -121,7 +121,7 @@ fn state() -> MutexGuard<'static, State> {
 }
 
 /// Starts logging; later calls change target and level only.
-pub fn start(target: Target, level: &str) {
+pub fn start(target: LogTarget, level: &str) {
     set_level(level);
     state().target = target;
     // The second call of a process finds a subscriber in place, which is this same one.

@@ -2,6 +2,7 @@
 //!
 //! The fuzz targets call these without end; `tests/it/fuzz_smoke.rs` calls them on stable, briefly, in every test run.
 
+use super::notes::feed_chunks;
 use picoclaw::proto::{
     addr, charset, date, elf, excerpt, frontmatter, html, http1, json, json_pos, markdown, shell,
     split, sse, text, url, utf16, yaml,
@@ -45,8 +46,8 @@ pub const FEEDS: &[Feed] = &[
     ("pico", super::guests::feed_pico, &["tests/it/pico.rs"]),
     ("oauth", super::wires::feed_oauth, &["src/proto/oauth.rs"]),
     ("tar_writer", super::archives::feed_tar_writer, &["src/proto/tar_writer.rs"]),
-    ("packet", super::wires::feed_tar_writeret, &["src/proto/packet.rs"]),
-    ("chunker", super::notes::feed_chunker, &["src/proto/chunker.rs", "src/store/index/tests.rs"]),
+    ("packet", super::wires::feed_packet, &["src/proto/packet.rs"]),
+    ("note_chunks", feed_chunks, &["src/proto/note_chunks.rs", "src/store/index/tests.rs"]),
     ("query", feed_query, &["src/proto/url.rs"]),
     ("shell", feed_shell, &["src/proto/shell.rs", "src/proto/shell/tests.rs"]),
     ("sntp", super::wires::feed_sntp, &["src/proto/sntp.rs"]),

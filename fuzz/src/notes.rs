@@ -1,10 +1,10 @@
 //! Feeds for what the memory is searched by: chunks, words, the index.
 
 use super::feeds::lossy;
-use picoclaw::proto::{chunker, tokenizer};
+use picoclaw::proto::{note_chunks, tokenizer};
 use picoclaw::store::index;
 
-pub fn feed_chunker(data: &[u8]) {
+pub fn feed_chunks(data: &[u8]) {
     let whole = chunks(data, data.len().max(1));
     assert_eq!(whole, chunks(data, 1), "in pieces");
     let mut next = 0;
@@ -21,8 +21,8 @@ pub fn feed_chunker(data: &[u8]) {
 
 fn chunks(data: &[u8], piece: usize) -> Vec<(u64, u32, Vec<u8>)> {
     let mut found = Vec::new();
-    let mut each = |p: chunker::Chunk<'_>| found.push((p.offset, p.line, p.text.to_vec()));
-    let mut splitter = chunker::Splitter::new(0, 0);
+    let mut each = |p: note_chunks::Chunk<'_>| found.push((p.offset, p.line, p.text.to_vec()));
+    let mut splitter = note_chunks::Splitter::new(0, 0);
     data.chunks(piece).for_each(|part| splitter.feed(part, &mut each));
     splitter.end(&mut each);
     assert_eq!(splitter.done().0, data.len() as u64);

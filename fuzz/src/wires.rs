@@ -236,7 +236,7 @@ pub fn feed_uevent(data: &[u8]) {
 }
 
 /// As one stream; what was read is written and read again.
-pub fn feed_tar_writeret(data: &[u8]) {
+pub fn feed_packet(data: &[u8]) {
     let mut packets = packet::Packets::default();
     for part in data.chunks(7) {
         packets.feed(part);

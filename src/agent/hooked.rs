@@ -88,7 +88,7 @@ impl<'a> Hooked<'a> {
                 _ => {}
             }
         }
-        self.ended(&run.tool, begun, &result);
+        self.tool_ended(&run.tool, begun, &result);
         result
     }
 
@@ -97,7 +97,7 @@ impl<'a> Hooked<'a> {
         ctx.trust.untrusted.set(true);
         let result = merged(ToolResult::default(), result);
         let result = tool::finish(result, &ctx.config, &(ctx.secrets)());
-        self.ended(tool, Instant::now(), &result);
+        self.tool_ended(tool, Instant::now(), &result);
         result
     }
 
@@ -119,7 +119,7 @@ impl<'a> Hooked<'a> {
         });
     }
 
-    fn ended(&self, tool: &str, begun: Instant, result: &ToolResult) {
+    fn tool_ended(&self, tool: &str, begun: Instant, result: &ToolResult) {
         self.hooks.event(self.scope(), "agent.tool.exec_end", || {
             format!(
                 "{{\"Tool\":{},\"Duration\":{},\"ForLLMLen\":{},\"ForUserLen\":{},\"IsError\":{},\"Async\":{}}}",

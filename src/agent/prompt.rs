@@ -109,7 +109,7 @@ fn render(
     // Bootstrap files leave room for what comes after them.
     let reserved = list.len() + PROMPT_FILE_BYTES;
     let mut active = Vec::new();
-    let mut page = Page { out: identity(workspace), reserved, read };
+    let mut page = PromptPage { out: identity(workspace), reserved, read };
     match page.file("AGENT.md") {
         Some(agent) if frontmatter::split(&agent.text).0.is_some() => {
             active = page.definition(&agent);
@@ -158,14 +158,14 @@ fn identity(workspace: &Path) -> String {
 }
 
 /// The text so far, and where files come from.
-struct Page<'a> {
+struct PromptPage<'a> {
     out: String,
     /// Bytes kept for later parts.
     reserved: usize,
     read: Reader<'a>,
 }
 
-impl Page<'_> {
+impl PromptPage<'_> {
     /// Bytes that are left, less those that frame a file.
     fn remaining(&self) -> usize {
         PROMPT_STATIC_BYTES.saturating_sub(self.out.len() + self.reserved + 256)

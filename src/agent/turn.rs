@@ -133,11 +133,11 @@ impl<'a> Turn<'a> {
 pub struct Steering {
     /// Is there one?
     pub waits: Rc<dyn Fn() -> bool>,
-    /// Takes the next ones, number in the journal and words; they are the turn's from then on.
-    pub take: Rc<dyn Fn() -> SteeringFuture>,
+    /// The next ones, each with its number in the journal; they are this turn's from then on.
+    pub claim: Rc<dyn Fn() -> SteeringFuture>,
 }
 
-/// What [`Steering::take`] gives, awaited.
+/// What [`Steering::claim`] gives, awaited.
 pub type SteeringFuture = Pin<Box<dyn Future<Output = Vec<(u64, UserContent)>>>>;
 
 /// A message as the model gets it.
@@ -292,17 +292,17 @@ impl Agent {
     /// Messages that have arrived become part of the turn; true when there were any.
     async fn take_steering(&self, state: &mut TurnState<'_>) -> bool {
         let Some(steering) = &state.turn.steering else { return false };
-        let taken = (steering.take)().await;
+        let claimed = (steering.claim)().await;
         #[cfg(feature = "hooks")]
-        if !taken.is_empty() {
+        if !claimed.is_empty() {
             let scope = state.turn.scope(state.rounds);
             self.hooks.event(scope, "agent.steering.injected", || {
-                let length: usize = taken.iter().map(|(_, content)| content.text.len()).sum();
-                format!("{{\"Count\":{},\"TotalContentLen\":{length}}}", taken.len())
+                let length: usize = claimed.iter().map(|(_, content)| content.text.len()).sum();
+                format!("{{\"Count\":{},\"TotalContentLen\":{length}}}", claimed.len())
             });
         }
         let mut pictures = false;
-        for (id, content) in &taken {
+        for (id, content) in &claimed {
             pictures |= !content.pictures.is_empty();
             state.push_user(content.clone());
             // In one write: it is in the turn, and no longer a message of its own. What is too long for the journal has to
@@ -316,7 +316,7 @@ impl Agent {
         if pictures {
             state.open_pictures().await;
         }
-        !taken.is_empty()
+        !claimed.is_empty()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::bus::{CLI, Inbound, Sender};
 use crate::channel::cli::Cli;
 use crate::limits::{CLI_PATIENCE, CLI_SESSION_BYTES};
 use crate::proto::packet::{
-    self, DONE, HELLO, NO, Packet, Packets, REFUSED, SAY, TAKEN, WELCOME, YES,
+    self, ACCEPTED, DONE, HELLO, MESSAGE, NO, Packet, Packets, REFUSED, WELCOME, YES,
 };
 use crate::store::session::Sessions;
 use crate::sys::clock;
@@ -76,7 +76,7 @@ async fn serve(
     spawn(Box::pin(async move { writer.write(output).await }));
     while let Some(Packet { kind, number, text }) = next(&mut stream, &mut packets).await {
         match kind {
-            SAY if !text.trim().is_empty() => {
+            MESSAGE if !text.trim().is_empty() => {
                 let sender = Sender { platform: CLI.into(), id: CLI.into(), ..Sender::default() };
                 let message = Inbound {
                     message: number.into(),
@@ -87,7 +87,7 @@ async fn serve(
                     ..Inbound::default()
                 };
                 let (id, off) = inbox.take_local(message).await;
-                client.send_packet(TAKEN, number, &off);
+                client.send_packet(ACCEPTED, number, &off);
                 // As many at most as the journal has entries.
                 let (journal, client) = (agent.journal.clone(), client.clone());
                 let done = async move {

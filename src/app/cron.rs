@@ -157,7 +157,7 @@ impl Scheduler {
                 }
             }
             if let Event::Ended(ended) = self.sleep(&mut timer).await {
-                self.ended(ended).await;
+                self.job_ended(ended).await;
             }
             let now = self.now();
             let skew = now.wall - now.mono as i64;
@@ -310,7 +310,7 @@ impl Scheduler {
             Err(why) => {
                 crate::log::warn!("job {job_id}: {why}");
                 if !open {
-                    self.ended((job_id, Some(why.clone()))).await;
+                    self.job_ended((job_id, Some(why.clone()))).await;
                 }
                 return Err(why);
             }
@@ -368,7 +368,7 @@ impl Scheduler {
     }
 
     /// Keeps how a firing ended, and clears up behind jobs that are gone.
-    async fn ended(&self, (id, error): JobEnd) {
+    async fn job_ended(&self, (id, error): JobEnd) {
         if cron_notice::is_notice(&id) {
             return;
         }

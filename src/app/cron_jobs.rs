@@ -114,9 +114,9 @@ pub(super) fn record_end(
     if job.is_none() {
         return sessions.remove(&super::session_key::cron(id));
     }
-    if job.as_mut().is_some_and(|job| error.is_some() && job.ended(error)) {
+    if job.as_mut().is_some_and(|job| error.is_some() && job.record_end(error)) {
         let mut edit = |job: &mut Job| match job.id() == id {
-            true if job.ended(error) => Edit::Write,
+            true if job.record_end(error) => Edit::Write,
             _ => Edit::Keep,
         };
         jobs_file::rewrite(path, &mut edit, None).map_err(|e| crate::Error::new(e.to_string()))?;

@@ -16,7 +16,7 @@ const NOTICE: &str = "notice-";
 
 /// Missed and invalid jobs that one chat is told of, in one message.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Notice {
+pub(super) struct MissedNotice {
     pub(super) to: Address,
     missed: String,
     invalid: String,
@@ -28,7 +28,7 @@ pub(super) struct Notice {
 /// Everything that is to be told, and the jobs that it is about.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Notices {
-    pub(super) chats: Vec<Notice>,
+    pub(super) chats: Vec<MissedNotice>,
     /// Jobs whose time was missed.
     pub(super) missed: Vec<u64>,
     /// Jobs that cannot run, and why.
@@ -79,10 +79,10 @@ impl Notices {
         self.add(job, |notice| notice.invalid.push_str(&line));
     }
 
-    fn add(&mut self, job: &Job, write: impl FnOnce(&mut Notice)) {
+    fn add(&mut self, job: &Job, write: impl FnOnce(&mut MissedNotice)) {
         let to = job.to();
         let at = self.chats.iter().position(|c| c.to == to).unwrap_or_else(|| {
-            self.chats.push(Notice { to, ..Notice::default() });
+            self.chats.push(MissedNotice { to, ..MissedNotice::default() });
             self.chats.len() - 1
         });
         let Some(notice) = self.chats.get_mut(at) else { return };
@@ -104,7 +104,7 @@ pub(super) fn is_notice(id: &str) -> bool {
     id.starts_with(NOTICE)
 }
 
-impl Notice {
+impl MissedNotice {
     /// The message, to its chat or, where nothing reaches that one, another.
     pub(super) fn message(&self, to: Address, now: Now) -> Inbound {
         let mut text = String::new();
@@ -141,7 +141,7 @@ pub(super) fn record_told(
     let mut edit = |job: &mut Job| {
         let number = key(job.id());
         if let Some((_, why)) = notices.invalid.iter().find(|(k, _)| *k == number) {
-            job.ended(Some(why));
+            job.record_end(Some(why));
             return Edit::Write;
         }
         if !notices.missed.contains(&number) {

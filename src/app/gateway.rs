@@ -60,7 +60,7 @@ pub fn run(options: GatewayOptions) -> Result<ExitCode> {
     crate::sys::process::adopt();
     let home = Home::lock(&options.config.home)?;
     home::close(&options.config.home);
-    crate::tool::sandbox::sweep(&options.config.home);
+    crate::tool::sandbox_plan::sweep(&options.config.home);
     #[cfg(feature = "skill-install")]
     install::recover(&options.config);
     crate::tool::workspace_group::prepare(&options.config);
@@ -263,7 +263,7 @@ impl Gateway {
             cron: self.cron.clone(),
             tasks: self.tasks.clone(),
             listening,
-            tools: crate::tool::sandbox::describe(&self.config),
+            tools: crate::tool::sandbox_plan::describe(&self.config),
         };
         let (agent, inbox) = (agent.clone(), inbox.clone());
         listen::control(executor, self.config.home.clone(), Rc::new(status), agent, inbox);

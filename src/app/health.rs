@@ -11,7 +11,7 @@ use smol::LocalExecutor;
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::channel::{AnyChannel, Arrival, Route};
+use crate::channel::{AnyChannel, Arrival, ChannelRoute};
 use crate::config::Secret;
 use crate::error::{Context, Result};
 use crate::limits::{BLOCKING_STUCK, LOCAL_CLIENTS};
@@ -23,7 +23,7 @@ use crate::proto::http1;
 pub type Checks = Rc<dyn Fn() -> Vec<(&'static str, bool)>>;
 
 /// Paths whose connections a channel takes over; it looks after itself.
-pub type Routes = Rc<[(Route, Rc<AnyChannel>)]>;
+pub type Routes = Rc<[(ChannelRoute, Rc<AnyChannel>)]>;
 
 /// Answers for ever.
 ///

@@ -19,7 +19,7 @@ use super::status::Status;
 use super::tasks::Tasks;
 use crate::agent::Agent;
 #[cfg(feature = "health")]
-use crate::channel::{AnyChannel, Route};
+use crate::channel::{AnyChannel, ChannelRoute};
 #[cfg(feature = "health")]
 use crate::config::Config;
 #[cfg(feature = "health")]
@@ -62,7 +62,7 @@ pub fn health(
             (false, _) => "requests need gateway.token",
         };
         listening.borrow_mut().push(format!("http://{address}/health: {told}"));
-        for (Route { scheme, path, serves }, channel) in routes.iter() {
+        for (ChannelRoute { scheme, path, serves }, channel) in routes.iter() {
             let told = format!("{scheme}://{address}{path}: {serves} {}", channel.name());
             listening.borrow_mut().push(told);
         }

@@ -334,7 +334,7 @@ impl Delegation for Subagents {
         })
     }
 
-    fn ended(
+    fn turn_ended(
         self: Rc<Self>,
         claimed: Claimed,
         end: SubagentEnd,

@@ -8,7 +8,7 @@ use super::command::{self, ChatCommand};
 use super::interface::channel_methods;
 #[cfg(feature = "simulate")]
 use super::sim;
-use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, cli, paired};
+use super::{Arrival, Channel, ChannelRoute, Delivery, Intake, SendError, Shared, cli, paired};
 use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
 use crate::config::{ChannelConfig, Config};
 use crate::net::http::HttpClient;

@@ -17,7 +17,7 @@ use crate::bus::{Address, CLI, Inbound, Outbound, Question, Verdict};
 use crate::limits::{
     APPROVAL_WAIT, APPROVALS, CLI_CLIENTS, CLI_PART_BYTES, CLI_PATIENCE, CLI_UNREAD_BYTES,
 };
-use crate::proto::packet::{self, ASK, ASKS, CLOSED, STAYS, TEXT, WORKS};
+use crate::proto::packet::{self, CLOSED, FLAG_CAN_ASK, FLAG_INTERACTIVE, QUESTION, STARTED, TEXT};
 use crate::proto::text;
 use crate::sys::clock;
 
@@ -28,7 +28,7 @@ pub struct Cli(Rc<RefCell<Vec<Rc<CliConnection>>>>);
 /// One command line that is attached over the control socket.
 pub struct CliConnection {
     address: Address,
-    /// [`ASKS`], [`STAYS`].
+    /// [`FLAG_CAN_ASK`], [`FLAG_INTERACTIVE`].
     flags: u32,
     /// Packets that wait to be written.
     pending: RefCell<Vec<u8>>,
@@ -81,7 +81,8 @@ impl Cli {
     /// The addressed client, or the last one in the same session that stays.
     fn find(&self, to: &Address) -> Option<Rc<CliConnection>> {
         let clients = self.0.borrow();
-        let stays = |c: &&Rc<CliConnection>| c.address.chat == to.chat && c.flags & STAYS != 0;
+        let stays =
+            |c: &&Rc<CliConnection>| c.address.chat == to.chat && c.flags & FLAG_INTERACTIVE != 0;
         let exact = clients.iter().find(|c| c.address == *to);
         exact.or_else(|| clients.iter().rev().find(stays)).cloned()
     }
@@ -196,7 +197,7 @@ impl Channel for Cli {
     }
 
     async fn ask(&self, to: &Address, _: &str, question: &Question) -> Verdict {
-        let Some(client) = self.find(to).filter(|c| c.flags & ASKS != 0) else {
+        let Some(client) = self.find(to).filter(|c| c.flags & FLAG_CAN_ASK != 0) else {
             return Verdict::Unreachable;
         };
         let (answer, waits) = smol::channel::bounded(1);
@@ -208,7 +209,7 @@ impl Channel for Cli {
             }
             questions.push((number, answer));
         }
-        client.send_packet(ASK, number, &question.text);
+        client.send_packet(QUESTION, number, &question.text);
         let _open = QuestionGuard(client, number);
         let late = async {
             Timer::after(APPROVAL_WAIT).await;
@@ -220,7 +221,7 @@ impl Channel for Cli {
 
     async fn typing(&self, to: &Address) {
         if let Some(client) = self.find(to) {
-            client.send_packet(WORKS, 0, "");
+            client.send_packet(STARTED, 0, "");
         }
         std::future::pending().await
     }
@@ -250,8 +251,8 @@ mod tests {
     fn replies_reach_their_client_or_one_of_the_session() {
         smol::block_on(async {
             let cli = Cli::default();
-            let stays = cli.attach("cli:a".into(), STAYS).expect("room");
-            let other = cli.attach("cli:b".into(), STAYS).expect("room");
+            let stays = cli.attach("cli:a".into(), FLAG_INTERACTIVE).expect("room");
+            let other = cli.attach("cli:b".into(), FLAG_INTERACTIVE).expect("room");
             let one = cli.attach("cli:a".into(), 0).expect("room");
             assert_ne!(stays.address, one.address);
             cli.send(&to(&one), &mut Delivery::default()).await.expect("sent");
@@ -290,7 +291,7 @@ mod tests {
     fn a_question_ends_with_its_answer_or_with_who_was_asked() {
         smol::block_on(async {
             let cli = Cli::default();
-            let client = cli.attach("s".into(), ASKS).expect("room");
+            let client = cli.attach("s".into(), FLAG_CAN_ASK).expect("room");
             for (yes, want) in [(true, Verdict::Yes), (false, Verdict::No)] {
                 let answered = async {
                     let (_, number) = told(&client)[0];

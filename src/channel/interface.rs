@@ -36,7 +36,7 @@ macro_rules! channel_methods {
                 String::new()
             }
             /// The path of the gateway's server whose connections go to [`Channel::admit`]; `None` if it serves none.
-            fn route(&self) -> Option<Route> {
+            fn route(&self) -> Option<ChannelRoute> {
                 None
             }
             /// Takes over a connection that asked for [`Channel::route`]; closes it if too many wait already.
@@ -101,7 +101,7 @@ channel_methods!(channel_trait);
 
 /// A path of the gateway's server that is a channel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct ChannelRoute {
     /// Scheme of the link shown to people: `ws` or `http`.
     pub scheme: &'static str,
     /// Path on the gateway's server, like `/pico/ws`; no other channel may have it.

@@ -25,7 +25,7 @@ pub mod questions;
 pub mod sim;
 
 pub use any::{AnyChannel, command_of, is_unattended};
-pub use interface::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared};
+pub use interface::{Arrival, Channel, ChannelRoute, Delivery, Intake, SendError, Shared};
 
 macro_rules! modules {
     ($(#[cfg $gate:tt] $module:ident = $kind:ident;)*) => {

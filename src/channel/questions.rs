@@ -27,7 +27,7 @@ pub struct Questions {
 }
 
 /// A question that waits; withdrawn when dropped.
-pub struct Waiting<'a> {
+pub struct PendingQuestion<'a> {
     questions: &'a Questions,
     number: u32,
     answer: Receiver<bool>,
@@ -46,7 +46,7 @@ pub enum Reply {
 
 impl Questions {
     /// A question that is about to be asked in `chat`; `None` while too many are open.
-    pub fn open(&self, chat: &str, question: &Question) -> Option<Waiting<'_>> {
+    pub fn open(&self, chat: &str, question: &Question) -> Option<PendingQuestion<'_>> {
         let mut open = self.open.borrow_mut();
         if open.len() >= APPROVALS {
             return None;
@@ -54,7 +54,7 @@ impl Questions {
         let (sender, answer) = smol::channel::bounded(1);
         let number = question.number;
         open.push(Open { number, chat: chat.to_owned(), answer: sender });
-        Some(Waiting { questions: self, number, answer })
+        Some(PendingQuestion { questions: self, number, answer })
     }
 
     /// Takes a person's message in `chat` if it answers a question.
@@ -89,7 +89,7 @@ impl Questions {
     }
 }
 
-impl Waiting<'_> {
+impl PendingQuestion<'_> {
     /// How a question says how it is answered.
     pub fn how(&self) -> String {
         format!("Answer yes {0} or no {0}.", self.number)
@@ -123,7 +123,7 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingQuestion<'_> {
     fn drop(&mut self) {
         if self.close() {
             self.questions.withdrawn.set(Some(Instant::now()));

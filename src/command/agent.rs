@@ -59,7 +59,7 @@ pub fn run(args: &args::AgentArgs) -> Result<ExitCode> {
         Some(text) if text.trim().is_empty() => return Err(Error::new("the message is empty")),
         _ => {}
     }
-    log::start(log::Target::Stderr, if args.debug { "debug" } else { "warn" });
+    log::start(log::LogTarget::Stderr, if args.debug { "debug" } else { "warn" });
     crate::sys::process::harden();
     let home = LoadOptions::from_process().home()?;
     async_io::block_on(async {

@@ -19,7 +19,7 @@ mod sign_in;
 /// What the subcommand meets.
 pub fn run(args: &args::AuthArgs) -> Result<ExitCode> {
     let options = LoadOptions::from_process();
-    log::start(log::Target::Stderr, "warn");
+    log::start(log::LogTarget::Stderr, "warn");
     match &args.command {
         #[cfg(feature = "sign-in")]
         AuthCommand::Login(a) => sign_in::login(&options, a)?,

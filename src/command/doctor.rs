@@ -23,7 +23,7 @@ use crate::store::credentials;
 use crate::sys::beneath::path_meta;
 use crate::sys::{clock, files, memory};
 use crate::tool::allowed::AllowedTools;
-use crate::tool::{sandbox, spec};
+use crate::tool::{sandbox_plan, spec};
 use Severity::{Bad, Good, Warning};
 
 /// Exit status 1 when something fails.
@@ -31,7 +31,7 @@ use Severity::{Bad, Good, Warning};
 /// # Errors
 /// There is no home to look at.
 pub fn run(args: &args::DoctorArgs) -> Result<ExitCode> {
-    log::start(log::Target::Stderr, "error");
+    log::start(log::LogTarget::Stderr, "error");
     let options = LoadOptions::from_process();
     let home = options.home()?;
     let mut out = Reporter { json: args.json.then(Vec::new), secrets: Vec::new(), failed: false };
@@ -145,9 +145,9 @@ fn limits(out: &mut Reporter, config: &Config) {
             out.note(Warning, "agent", &problem, cure);
         }
     }
-    let open = sandbox::is_open(config);
+    let open = sandbox_plan::is_open(config);
     let cure = "commands from chats ask first; a kernel with Landlock (5.13) holds them";
-    out.note(if open { Warning } else { Good }, "tools", &sandbox::describe(config), cure);
+    out.note(if open { Warning } else { Good }, "tools", &sandbox_plan::describe(config), cure);
     let told = std::fs::read_to_string(crate::supervise::run_folder().join("limits.json"));
     let told = told.as_deref().map_or("none in force (not started by the supervisor)", str::trim);
     out.note(Good, "supervisor limits", told, "");

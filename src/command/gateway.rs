@@ -20,7 +20,7 @@ pub fn run(args: &args::GatewayArgs) -> Result<ExitCode> {
     #[cfg(feature = "heap-profile")]
     let _profiler = dhat::Profiler::new_heap();
     pages::map_small_pieces();
-    let target = if args.syslog { log::Target::Syslog } else { log::Target::Stderr };
+    let target = if args.syslog { log::LogTarget::Syslog } else { log::LogTarget::Stderr };
     log::start(target, "info");
     let options = LoadOptions { allow_empty: args.allow_empty, ..LoadOptions::from_process() };
     let (loaded, config_state) = load(&options)?;

@@ -13,7 +13,7 @@ use crate::skill::load::Roots;
 use crate::skill::report;
 #[cfg(feature = "skill-install")]
 use crate::{
-    limits::COMMAND_LOCK_WAIT, net::http::HttpClient, skill::fetch, skill::source::Source,
+    limits::COMMAND_LOCK_WAIT, net::http::HttpClient, skill::fetch, skill::source::SkillSource,
 };
 
 /// Does what was asked and prints what came of it.
@@ -21,7 +21,7 @@ use crate::{
 /// # Errors
 /// A configuration with errors; what the subcommand meets.
 pub fn run(args: &args::SkillsArgs) -> Result<ExitCode> {
-    log::start(log::Target::Stderr, "warn");
+    log::start(log::LogTarget::Stderr, "warn");
     let options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let loaded = config::load(&options).map_err(|e| Error::new(e.to_string()))?;
     log::set_secrets(config::with_encodings(loaded.secrets()));
@@ -44,7 +44,7 @@ fn text(config: &Config, command: &SkillsCommand) -> Result<String> {
         }
         #[cfg(feature = "skill-install")]
         SkillsCommand::Install(a) => {
-            let source = Source::parse(&a.source, fetch::base(&config.tools.skills))?;
+            let source = SkillSource::parse(&a.source, fetch::base(&config.tools.skills))?;
             let http = HttpClient::new()?;
             let done = async_io::block_on(fetch::install(
                 &http,

@@ -12,7 +12,7 @@ use crate::config::{self, Config, LoadOptions, providers};
 use crate::error::{Error, Result};
 use crate::proto::{binschema, text};
 use crate::tool::allowed::AllowedTools;
-use crate::tool::sandbox;
+use crate::tool::sandbox_plan;
 use crate::version;
 use crate::{import, supervise};
 
@@ -111,7 +111,8 @@ fn configured(lines: &mut StatusOutput, config: &Config) {
 /// What a gateway would do; with errors in the configuration, one without any.
 fn stopped(lines: &mut StatusOutput, config: Option<&Config>) {
     lines.put("gateway", "Gateway", json!("not running"));
-    let tools = config.map_or_else(|| sandbox::describe(&Config::default()), sandbox::describe);
+    let tools =
+        config.map_or_else(|| sandbox_plan::describe(&Config::default()), sandbox_plan::describe);
     lines.put("tools", "Tools", json!(tools));
 }
 

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "encryption")]
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 #[cfg(feature = "encryption")]
-use ring::rand::{Random, SystemRandom, generate};
-#[cfg(feature = "encryption")]
 use ring::{digest, hkdf, hmac};
 
 use super::layers::LoadOptions;
@@ -25,6 +23,8 @@ use crate::proto::base64::STANDARD;
 use crate::sys::beneath::path_meta;
 #[cfg(feature = "encryption")]
 use crate::sys::lock::FolderLock;
+#[cfg(feature = "encryption")]
+use crate::sys::random;
 
 /// Prefix of such a value.
 pub const PREFIX: &str = "enc://";
@@ -61,7 +61,7 @@ impl Keys {
                 let ours =
                     options.var("PICOCLAW_HOME").map(|h| options.expand(h).join(DEFAULT_FILE));
                 match ours {
-                    Some(ours) if there(&ours) || !there(&user) => ours,
+                    Some(ours) if exists(&ours) || !exists(&user) => ours,
                     _ => user,
                 }
             }
@@ -75,17 +75,17 @@ impl Keys {
     /// The disk's.
     #[cfg(feature = "encryption")]
     pub fn make_file(&self) -> Result<bool> {
-        if there(&self.file) {
+        if exists(&self.file) {
             return Ok(false);
         }
         let name = || format!("cannot make the key file {}", self.file.display());
         let folder = self.file.parent().filter(|p| !p.as_os_str().is_empty());
         let _lock = FolderLock::take(folder.unwrap_or(Path::new("."))).with_context(name)?;
         // A second key would make useless what another command has encrypted with the first one.
-        if there(&self.file) {
+        if exists(&self.file) {
             return Ok(false);
         }
-        let text = STANDARD.encode(random::<48>()?) + "\n";
+        let text = STANDARD.encode(random::<48>().context("no random bytes")?) + "\n";
         replace(&self.file, text.as_bytes()).with_context(name)?;
         Ok(true)
     }
@@ -96,7 +96,7 @@ impl Keys {
     /// No key file, no random bytes.
     #[cfg(feature = "encryption")]
     pub fn encrypt(&self, plain: &str) -> Result<String> {
-        let mut bytes = random::<{ SALT + NONCE }>()?.to_vec();
+        let mut bytes = random::<{ SALT + NONCE }>().context("no random bytes")?.to_vec();
         let (key, nonce) = self.key(&bytes)?;
         let mut text = plain.as_bytes().to_vec();
         key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text)
@@ -165,14 +165,8 @@ impl Keys {
     }
 }
 
-fn there(path: &Path) -> bool {
+fn exists(path: &Path) -> bool {
     path_meta(path).is_some()
-}
-
-#[cfg(feature = "encryption")]
-fn random<const N: usize>() -> Result<[u8; N]> {
-    let bytes = generate(&SystemRandom::new()).map_err(|_| Error::new("no random bytes"))?;
-    Ok(Random::expose(bytes))
 }
 
 #[cfg(test)]

@@ -219,8 +219,8 @@ impl Reader<'_> {
                 continue;
             }
             let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
-            let is_foreign = |t: &&str| channels::place(t).is_none() && channel.starts_with(*t);
-            if channels::TYPES.iter().any(is_foreign) {
+            let other_kind = |t: &&str| channels::place(t).is_none() && channel.starts_with(*t);
+            if channels::TYPES.iter().any(other_kind) {
                 continue;
             }
             let hint = suggestion(name, self.known.iter().map(String::as_str));

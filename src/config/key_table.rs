@@ -13,7 +13,7 @@ const HAS_MOST: u8 = 8;
 
 /// Start of a key: its path can be compared without unpacking the rest.
 #[derive(Clone, Copy)]
-pub(super) struct Entry {
+pub(super) struct KeyEntry {
     texts: u16,
     forms: u16,
     path: u8,
@@ -21,7 +21,7 @@ pub(super) struct Entry {
 
 /// A table of `N` keys while the compiler packs it.
 pub(super) struct Packed<const N: usize> {
-    pub entries: [Entry; N],
+    pub entries: [KeyEntry; N],
     entries_len: usize,
     pub texts: [u8; ROOM],
     pub texts_len: usize,
@@ -33,7 +33,7 @@ impl<const N: usize> Packed<N> {
     /// Packs the keys of every configuration, then those of each kind of channel.
     pub(super) const fn new(general: &[&[Key]], kinds: &[[&[Key]; 2]]) -> Packed<N> {
         let mut packed = Packed {
-            entries: [Entry { texts: 0, forms: 0, path: 0 }; N],
+            entries: [KeyEntry { texts: 0, forms: 0, path: 0 }; N],
             entries_len: 0,
             texts: [0; ROOM],
             texts_len: 0,
@@ -67,7 +67,7 @@ impl<const N: usize> Packed<N> {
 
     const fn key(&mut self, key: &Key) {
         assert!(self.texts_len <= u16::MAX as usize && key.path.len() <= u8::MAX as usize);
-        self.entries[self.entries_len] = Entry {
+        self.entries[self.entries_len] = KeyEntry {
             texts: self.texts_len as u16,
             forms: self.forms_len as u16,
             path: key.path.len() as u8,
@@ -165,7 +165,7 @@ pub(super) const fn head<const N: usize>(bytes: &[u8; ROOM]) -> [u8; N] {
 
 /// All keys, packed at compile time into one string and a few bytes per key.
 pub(super) struct KeyTable {
-    pub entries: &'static [Entry],
+    pub entries: &'static [KeyEntry],
     pub texts: &'static str,
     pub forms: &'static [u8],
     /// End index of each channel kind's keys among the entries.
@@ -186,12 +186,12 @@ impl KeyTable {
     }
 
     /// All of them, section by section.
-    pub(super) fn all(&self) -> impl Iterator<Item = Entry> + use<> {
+    pub(super) fn all(&self) -> impl Iterator<Item = KeyEntry> + use<> {
         self.entries.iter().copied()
     }
 
     /// All of them, each with the kind of channel that alone has it.
-    pub(super) fn all_with_kind(&'static self) -> impl Iterator<Item = (Option<usize>, Entry)> {
+    pub(super) fn all_with_kind(&'static self) -> impl Iterator<Item = (Option<usize>, KeyEntry)> {
         let kind = |n: usize| self.kind_ends.iter().position(|end| n < *end);
         self.all().enumerate().map(move |(n, e)| (kind(n).filter(|_| n >= self.general), e))
     }
@@ -208,21 +208,21 @@ impl KeyTable {
     }
 
     /// Compares lengths first: that distinguishes nearly all keys, and every value is looked up.
-    fn lookup(&self, entries: &[Entry], prefix: &str, path: &str) -> Option<Key> {
+    fn lookup(&self, entries: &[KeyEntry], prefix: &str, path: &str) -> Option<Key> {
         let length = prefix.len() + path.len();
-        let same = |e: &Entry| {
+        let same = |e: &KeyEntry| {
             usize::from(e.path) == length && self.path(*e).strip_prefix(prefix) == Some(path)
         };
         entries.iter().copied().find(same).map(|entry| self.key(entry))
     }
 
     /// The path of a key.
-    pub(super) fn path(&self, entry: Entry) -> &'static str {
+    pub(super) fn path(&self, entry: KeyEntry) -> &'static str {
         self.texts[usize::from(entry.texts)..].split_at(usize::from(entry.path)).0
     }
 
     /// Unpacks a row into a [`Key`].
-    pub(super) fn key(&self, entry: Entry) -> Key {
+    pub(super) fn key(&self, entry: KeyEntry) -> Key {
         let texts = &self.texts[usize::from(entry.texts)..];
         let (path, texts) = texts.split_at(usize::from(entry.path));
         let mut rest = PackedReader { texts, forms: &self.forms[usize::from(entry.forms)..] };

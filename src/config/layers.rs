@@ -164,7 +164,7 @@ impl Layer {
 }
 
 /// A file to read.
-pub(super) struct Source {
+pub(super) struct LayerFile {
     pub path: PathBuf,
     /// Folder of the configuration it belongs to.
     pub dir: PathBuf,
@@ -175,11 +175,11 @@ pub(super) struct Source {
 }
 
 /// The files to read in order.
-pub(super) fn files(options: &LoadOptions, home: &Path, findings: &mut Findings) -> Vec<Source> {
+pub(super) fn files(options: &LoadOptions, home: &Path, findings: &mut Findings) -> Vec<LayerFile> {
     let mut out = Vec::new();
     let base = |path: PathBuf, required| {
         let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Source { dir: dir.to_path_buf(), path, required, base: true }
+        LayerFile { dir: dir.to_path_buf(), path, required, base: true }
     };
     let own = options.var("PICOCLAW_CONFIG").map(|f| options.expand(f));
     if own.is_none() {
@@ -196,16 +196,16 @@ pub(super) fn files(options: &LoadOptions, home: &Path, findings: &mut Findings)
         let at = below + out[below..].iter().take_while(|file| file.path < *path).count();
         if out.get(at).is_none_or(|file| file.path != *path) {
             let (path, dir) = (path.clone(), home.to_path_buf());
-            out.insert(at, Source { path, dir, required: false, base: false });
+            out.insert(at, LayerFile { path, dir, required: false, base: false });
         }
     }
     out
 }
 
-fn overlays(dir: &Path, out: &mut Vec<Source>, findings: &mut Findings) {
+fn overlays(dir: &Path, out: &mut Vec<LayerFile>, findings: &mut Findings) {
     let folder = dir.join("config.d");
     match overlay_names(&folder) {
-        Ok(names) => out.extend(names.into_iter().map(|path| Source {
+        Ok(names) => out.extend(names.into_iter().map(|path| LayerFile {
             path,
             dir: dir.to_path_buf(),
             required: false,

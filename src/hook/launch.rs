@@ -1,4 +1,4 @@
-//! How a hook's process is started: in the sandbox of a command ([`crate::tool::sandbox`]), with its own program readable.
+//! How a hook's process is started: in the sandbox of a command ([`crate::tool::sandbox_plan`]), with its own program readable.
 //!
 //! What commands can change is refused as a hook's program: a command would choose who judges it.
 
@@ -10,7 +10,7 @@ use crate::config::HookConfig;
 use crate::sys::beneath::Root;
 use crate::sys::process::Dialog;
 use crate::sys::spawn_blocking;
-use crate::tool::sandbox::Plan;
+use crate::tool::sandbox_plan::Plan;
 
 /// Starts it.
 ///

@@ -26,7 +26,7 @@ use crate::proto::json::{Json, TypeMismatch};
 use crate::proto::text::one_line;
 use crate::store::audit::{self, Who};
 use crate::sys::clock;
-use crate::tool::sandbox::Plan;
+use crate::tool::sandbox_plan::Plan;
 
 pub use wire::{HookCall, Responded, TurnScope, arguments_of, quoted};
 

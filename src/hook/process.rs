@@ -20,7 +20,7 @@ use crate::limits::{
     HOOK_HEALTHY, HOOK_LINE_BYTES, HOOK_PAUSES, HOOK_QUEUE, HOOK_QUEUE_BYTES, HOOK_TEXT_CHARS,
 };
 use crate::proto::text::one_line;
-use crate::tool::sandbox::Plan;
+use crate::tool::sandbox_plan::Plan;
 
 /// What is done at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) enum Phase {
 }
 
 /// A line for the process.
-pub(super) struct Outgoing {
+pub(super) struct HookLine {
     /// Of the question; 0 for an event.
     pub(super) id: u64,
     /// JSON and a line feed.
@@ -52,12 +52,12 @@ struct Question {
     asker: Option<Waker>,
 }
 
-pub(super) struct State {
+pub(super) struct HookState {
     pub(super) phase: Phase,
     /// The daemon ends: so does the process.
     pub(super) closing: bool,
     /// Lines that it has not been sent.
-    pub(super) lines: VecDeque<Outgoing>,
+    pub(super) lines: VecDeque<HookLine>,
     /// Wakes the task that reads and writes.
     pub(super) task: Option<Waker>,
     /// Questions in a row whose time passed.
@@ -82,12 +82,12 @@ pub(super) struct HookProcess {
     /// Its entry in the configuration.
     pub(super) config: HookConfig,
     home: PathBuf,
-    pub(super) state: RefCell<State>,
+    pub(super) state: RefCell<HookState>,
 }
 
 impl HookProcess {
     pub(super) fn new(config: HookConfig, home: PathBuf) -> HookProcess {
-        let state = State {
+        let state = HookState {
             phase: Phase::Starting,
             closing: false,
             lines: VecDeque::new(),
@@ -164,7 +164,7 @@ impl HookProcess {
         state.bytes = bytes;
         let mut text = line.into_bytes();
         text.push(b'\n');
-        state.lines.push_back(Outgoing { id, text, until: Instant::now() + limit });
+        state.lines.push_back(HookLine { id, text, until: Instant::now() + limit });
         state.task.iter().for_each(Waker::wake_by_ref);
         Ok(())
     }
@@ -196,7 +196,7 @@ impl HookProcess {
     }
 
     /// The next line that somebody still needs.
-    pub(super) fn next_line(&self) -> Option<Outgoing> {
+    pub(super) fn next_line(&self) -> Option<HookLine> {
         let mut state = self.state.borrow_mut();
         while let Some(line) = state.lines.pop_front() {
             state.bytes -= line.text.len();
@@ -244,7 +244,7 @@ impl HookProcess {
                 Ok(dialog) => Talk::new(dialog, self).run().await,
                 Err(why) => why,
             };
-            if self.ended(&why) {
+            if self.stop_waiting(&why) {
                 return;
             }
             if begun.elapsed() > HOOK_HEALTHY {
@@ -265,7 +265,7 @@ impl HookProcess {
             .await;
             pause = (pause * 2).min(HOOK_PAUSES.1);
             if self.state.borrow().closing {
-                self.ended("");
+                self.stop_waiting("");
                 return;
             }
             self.state.borrow_mut().restarts += 1;
@@ -279,7 +279,7 @@ impl HookProcess {
     }
 
     /// What waits has failed; true where the daemon ends.
-    fn ended(&self, why: &str) -> bool {
+    fn stop_waiting(&self, why: &str) -> bool {
         let mut state = self.state.borrow_mut();
         let closing = state.closing;
         state.phase = if closing { Phase::Closed } else { Phase::Paused };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use super::process::{HELLO, HookProcess, Outgoing, Phase, request};
+use super::process::{HELLO, HookLine, HookProcess, Phase, request};
 use super::wire::quoted;
 use crate::limits::{
     HOOK_CLOSE, HOOK_HELLO, HOOK_LATE, HOOK_LINE_BYTES, HOOK_LOG_LINES, HOOK_STRAY_LINES,
@@ -32,7 +32,7 @@ pub(super) struct Talk<'a> {
     logged: (u32, Instant),
     strays: u32,
     /// What is being sent, and how much of it was.
-    sending: Option<(Outgoing, usize)>,
+    sending: Option<(HookLine, usize)>,
     /// Runs while the handshake is not answered, and again while it ends.
     timer: Timer,
     hung_up: bool,
@@ -57,7 +57,7 @@ impl<'a> Talk<'a> {
         );
         let mut text = request(HELLO, "hook.hello", &params).into_bytes();
         text.push(b'\n');
-        let hello = Outgoing { id: HELLO, text, until: Instant::now() };
+        let hello = HookLine { id: HELLO, text, until: Instant::now() };
         Talk {
             dialog,
             process,

@@ -10,8 +10,8 @@ use rustls_pki_types::ServerName;
 
 use super::error::{HttpError, HttpErrorKind, seconds};
 use super::http::{AddressFilter, Inner};
-use super::route::Route;
-use super::stream::{Stream, within};
+use super::route::ServerRoute;
+use super::stream::{HttpStream, within};
 use super::tunnel;
 use crate::limits::{CONNECT_NEXT, CONNECT_TIMEOUT};
 use crate::proto::url::{Url, host_port};
@@ -20,17 +20,17 @@ use crate::proto::url::{Url, host_port};
 /// address is used: neither we nor a proxy resolve the name again.
 pub(super) async fn dial(
     client: &Inner,
-    route: &Route,
+    route: &ServerRoute,
     guard: Option<AddressFilter<'_>>,
-) -> Result<Stream, HttpError> {
+) -> Result<HttpStream, HttpError> {
     let stream = match &route.proxy {
-        None => Stream::Plain(direct(client, route, &route.host, route.port, guard).await?),
+        None => HttpStream::Plain(direct(client, route, &route.host, route.port, guard).await?),
         Some(proxy) => via_proxy(client, route, proxy, guard).await?,
     };
     if !route.tls {
         return Ok(stream);
     }
-    let Stream::Plain(tcp) = stream else { return Ok(stream) };
+    let HttpStream::Plain(tcp) = stream else { return Ok(stream) };
     let name = ServerName::try_from(route.host.trim_end_matches('.').to_owned())
         .map_err(|_| route.error(HttpErrorKind::Url, "no server certificate has such a name"))?;
     let config = client.tls().map_err(|e| route.error(HttpErrorKind::Connect, e))?;
@@ -40,7 +40,7 @@ pub(super) async fn dial(
         session.set_buffer_limit(Some(2 * crate::limits::HTTP_WRITE_BYTES));
     });
     match within(CONNECT_TIMEOUT, shake).await {
-        Ok(tls) => Ok(Stream::Tls(Box::new(tls))),
+        Ok(tls) => Ok(HttpStream::Tls(Box::new(tls))),
         Err(e) => Err(route.error(HttpErrorKind::Connect, format_args!("TLS: {}", cause(&e)))),
     }
 }
@@ -57,7 +57,7 @@ fn cause(e: &io::Error) -> String {
 /// The addresses of `host`, at least one.
 pub(super) async fn addresses(
     client: &Inner,
-    route: &Route,
+    route: &ServerRoute,
     host: &str,
 ) -> Result<std::rc::Rc<[IpAddr]>, HttpError> {
     client.resolver.resolve(host).await.map_err(|e| {
@@ -73,7 +73,7 @@ pub(super) async fn addresses(
 /// A TCP connection to the first address that accepts it.
 async fn direct(
     client: &Inner,
-    route: &Route,
+    route: &ServerRoute,
     host: &str,
     port: u16,
     guard: Option<AddressFilter<'_>>,
@@ -113,12 +113,12 @@ async fn tcp(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
 /// A connection through a proxy. The proxy resolves the name, unless a guard has to check the address.
 async fn via_proxy(
     client: &Inner,
-    route: &Route,
+    route: &ServerRoute,
     proxy: &Url,
     guard: Option<AddressFilter<'_>>,
-) -> Result<Stream, HttpError> {
+) -> Result<HttpStream, HttpError> {
     if route.is_absolute(guard.is_some()) {
-        return direct(client, route, &proxy.host, proxy.port, None).await.map(Stream::Plain);
+        return direct(client, route, &proxy.host, proxy.port, None).await.map(HttpStream::Plain);
     }
     let Some(allowed) = guard else {
         return tunnelled(client, route, proxy, &route.host).await;
@@ -138,12 +138,12 @@ async fn via_proxy(
 
 async fn tunnelled(
     client: &Inner,
-    route: &Route,
+    route: &ServerRoute,
     proxy: &Url,
     host: &str,
-) -> Result<Stream, HttpError> {
+) -> Result<HttpStream, HttpError> {
     let tcp = direct(client, route, &proxy.host, proxy.port, None).await?;
-    let mut stream = Stream::Plain(tcp);
+    let mut stream = HttpStream::Plain(tcp);
     let opened = tunnel::open(&mut stream, proxy, host, route.port);
     match within(CONNECT_TIMEOUT, opened).await {
         Ok(()) => Ok(stream),

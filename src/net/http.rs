@@ -17,7 +17,7 @@ use super::pool::Pool;
 use super::proxy::{self, Proxies};
 use super::resolve::{self, Resolver};
 use super::response::Exchange;
-use super::route::Route;
+use super::route::ServerRoute;
 use super::tls;
 use super::tunnel::basic;
 use super::upload::Splice;
@@ -206,7 +206,7 @@ impl HttpClient {
         addresses(&self.0, &route, host).await
     }
 
-    fn route(&self, url: &Url, own_proxy: &str) -> Result<Route, HttpError> {
+    fn route(&self, url: &Url, own_proxy: &str) -> Result<ServerRoute, HttpError> {
         let tls = match url.scheme {
             Scheme::Http => false,
             Scheme::Https => true,
@@ -217,7 +217,7 @@ impl HttpClient {
         } else {
             Some(proxy::parse(own_proxy).map_err(|e| url_error(&format!("proxy: {e}")))?)
         };
-        Ok(Route { host: url.host.as_str().into(), port: url.port, tls, proxy })
+        Ok(ServerRoute { host: url.host.as_str().into(), port: url.port, tls, proxy })
     }
 }
 
@@ -237,7 +237,7 @@ fn url_error(message: &str) -> HttpError {
 }
 
 /// The request line and fields.
-fn head(request: &Request<'_>, url: &Url, route: &Route) -> Result<Vec<u8>, HttpError> {
+fn head(request: &Request<'_>, url: &Url, route: &ServerRoute) -> Result<Vec<u8>, HttpError> {
     let guarded = request.guard.is_some();
     let absolute = route.is_absolute(guarded);
     let mut out = Vec::with_capacity(512);

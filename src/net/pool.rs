@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::route::Route;
-use super::stream::Stream;
+use super::route::ServerRoute;
+use super::stream::HttpStream;
 use crate::limits::{POOL_CONNECTIONS, POOL_IDLE};
 
 struct Idle {
-    route: Rc<Route>,
-    stream: Stream,
+    route: Rc<ServerRoute>,
+    stream: HttpStream,
     until: Instant,
 }
 
@@ -27,7 +27,7 @@ impl Pool {
     }
 
     /// A usable idle connection of this route.
-    pub(super) fn take(&self, route: &Route) -> Option<Stream> {
+    pub(super) fn take(&self, route: &ServerRoute) -> Option<HttpStream> {
         loop {
             let now = Instant::now();
             let mut found = {
@@ -42,14 +42,14 @@ impl Pool {
     }
 
     /// Keeps a connection whose last response has been read to its end.
-    pub(super) fn put(&self, route: Rc<Route>, mut stream: Stream) {
+    pub(super) fn put(&self, route: Rc<ServerRoute>, mut stream: HttpStream) {
         if !stream.is_fresh() {
             return;
         }
         self.put_with_deadline(route, stream, Instant::now() + POOL_IDLE);
     }
 
-    fn put_with_deadline(&self, route: Rc<Route>, stream: Stream, until: Instant) {
+    fn put_with_deadline(&self, route: Rc<ServerRoute>, stream: HttpStream, until: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= POOL_CONNECTIONS {
             idle.remove(0);
@@ -95,12 +95,13 @@ mod tests {
         smol::block_on(async {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
             let address = listener.local_addr().expect("an address");
-            let route = Rc::new(Route { host: "h".into(), port: 80, tls: false, proxy: None });
+            let route =
+                Rc::new(ServerRoute { host: "h".into(), port: 80, tls: false, proxy: None });
             let pool = Pool::new();
             let add = async || {
                 let stream = async_net::TcpStream::connect(address).await.expect("a connection");
                 let until = Instant::now() + Duration::from_millis(50);
-                pool.put_with_deadline(Rc::clone(&route), Stream::Plain(stream), until);
+                pool.put_with_deadline(Rc::clone(&route), HttpStream::Plain(stream), until);
             };
             let twice = async {
                 for _ in 0..2 {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::error::{HttpError, HttpErrorKind, seconds};
 use super::http::Inner;
-use super::route::Route;
-use super::stream::Stream;
+use super::route::ServerRoute;
+use super::stream::HttpStream;
 use super::upload::Splice;
 use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES};
 use crate::proto::http1::{BodyState, Head, HeadReader};
@@ -26,9 +26,9 @@ pub struct Response {
 /// A connection in use, with its read buffer.
 pub(super) struct BufferedStream {
     client: Rc<Inner>,
-    route: Rc<Route>,
+    route: Rc<ServerRoute>,
     /// `None` once the connection is back in the pool or broken.
-    stream: Option<Stream>,
+    stream: Option<HttpStream>,
     buf: Box<[u8]>,
     start: usize,
     end: usize,
@@ -66,8 +66,8 @@ impl Exchange<'_> {
     pub(super) async fn run(
         &self,
         client: Rc<Inner>,
-        route: Rc<Route>,
-        stream: Stream,
+        route: Rc<ServerRoute>,
+        stream: HttpStream,
     ) -> Result<Response, ExchangeError> {
         let mut wire = BufferedStream {
             client,

@@ -5,7 +5,7 @@ use crate::proto::url::{Scheme, Url, host_port};
 
 /// Where a connection leads; also what makes two of them interchangeable.
 #[derive(PartialEq)]
-pub(super) struct Route {
+pub(super) struct ServerRoute {
     /// Host name or address of the server, without port.
     pub(super) host: Box<str>,
     /// TCP port of the server.
@@ -16,7 +16,7 @@ pub(super) struct Route {
     pub(super) proxy: Option<Url>,
 }
 
-impl Route {
+impl ServerRoute {
     /// `host:port` for messages; never a user name or a path, which may be secret.
     pub(super) fn label(&self) -> String {
         host_port(&self.host, self.port)

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::stream::Stream;
+use super::stream::HttpStream;
 use crate::proto::base64::STANDARD;
 use crate::proto::http1::HeadReader;
 use crate::proto::url::{Url, host_port};
@@ -21,7 +21,7 @@ pub(super) fn basic(user: &(String, String)) -> String {
 /// Asks the proxy behind `stream` for a connection to `host`, a name or an address.
 /// The caller limits the time.
 pub(super) async fn open(
-    stream: &mut Stream,
+    stream: &mut HttpStream,
     proxy: &Url,
     host: &str,
     port: u16,
@@ -32,7 +32,7 @@ pub(super) async fn open(
     }
 }
 
-async fn connect(stream: &mut Stream, proxy: &Url, host: &str, port: u16) -> io::Result<()> {
+async fn connect(stream: &mut HttpStream, proxy: &Url, host: &str, port: u16) -> io::Result<()> {
     let target = host_port(host, port);
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(user) = &proxy.user {
@@ -62,7 +62,7 @@ async fn connect(stream: &mut Stream, proxy: &Url, host: &str, port: u16) -> io:
     }
 }
 
-async fn socks5(stream: &mut Stream, proxy: &Url, host: &str, port: u16) -> io::Result<()> {
+async fn socks5(stream: &mut HttpStream, proxy: &Url, host: &str, port: u16) -> io::Result<()> {
     const NONE: u8 = 0;
     const PASSWORD: u8 = 2;
     let hello: &[u8] = if proxy.user.is_some() { &[5, 2, NONE, PASSWORD] } else { &[5, 1, NONE] };

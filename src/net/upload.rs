@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::stream::Stream;
+use super::stream::HttpStream;
 use crate::limits::UPLOAD_READ_BYTES;
 #[cfg(feature = "media")]
 use crate::proto::text;
@@ -91,7 +91,7 @@ impl Splice {
     }
 
     /// Sends it, waiting no longer than `idle` for each piece.
-    pub(super) async fn write(&self, stream: &mut Stream, idle: Duration) -> io::Result<()> {
+    pub(super) async fn write(&self, stream: &mut HttpStream, idle: Duration) -> io::Result<()> {
         match &self.content {
             SpliceContent::Made(pieces) => {
                 let (mut next, mut out, mut left) = (Some(0), Vec::new(), self.bytes);
@@ -175,7 +175,7 @@ mod write {
     use std::fs::File;
     use std::sync::Arc;
 
-    use super::super::stream::Stream;
+    use super::super::stream::HttpStream;
     use super::Splice;
     use crate::limits::{HTTP_WRITE_BYTES, UPLOAD_READ_BYTES};
     use crate::proto::base64::STANDARD;
@@ -187,7 +187,7 @@ mod write {
     impl Splice {
         pub(super) async fn write_file(
             &self,
-            stream: &mut Stream,
+            stream: &mut HttpStream,
             file: &Arc<File>,
             base64: bool,
             idle: Duration,

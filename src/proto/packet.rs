@@ -4,10 +4,10 @@
 
 use crate::limits::CLI_PACKET_BYTES;
 
-/// Client: first packet; the number contains the flags [`ASKS`] and [`STAYS`], the text is the session key.
+/// Client: first packet; the number contains the flags [`FLAG_CAN_ASK`] and [`FLAG_INTERACTIVE`], the text is the session key.
 pub const HELLO: u8 = b'H';
 /// Client: a message, under a number of its own choice (not 0).
-pub const SAY: u8 = b'M';
+pub const MESSAGE: u8 = b'M';
 /// Client: yes to the question of this number.
 pub const YES: u8 = b'Y';
 /// Client: no to the question of this number.
@@ -18,22 +18,22 @@ pub const WELCOME: u8 = b'W';
 /// Daemon: refused, with the reason; then it closes the connection.
 pub const REFUSED: u8 = b'E';
 /// Daemon: the message of this number is accepted; the text is empty if it is on the card, else the reason why it is not.
-pub const TAKEN: u8 = b'T';
+pub const ACCEPTED: u8 = b'T';
 /// Daemon: the turn of the message of this number has started.
-pub const WORKS: u8 = b'P';
+pub const STARTED: u8 = b'P';
 /// Daemon: a part of the answer to this number, or, with 0, a message outside an answer.
 pub const TEXT: u8 = b'A';
 /// Daemon: this number is finished; the text is empty on success.
 pub const DONE: u8 = b'D';
 /// Daemon: a question for yes or no.
-pub const ASK: u8 = b'Q';
+pub const QUESTION: u8 = b'Q';
 /// Daemon: the question of this number is closed.
 pub const CLOSED: u8 = b'X';
 
 /// Flag of [`HELLO`]: a person is there who can be asked.
-pub const ASKS: u32 = 1;
+pub const FLAG_CAN_ASK: u32 = 1;
 /// Flag of [`HELLO`]: interactive; it also wants later messages of its session.
-pub const STAYS: u32 = 2;
+pub const FLAG_INTERACTIVE: u32 = 2;
 
 /// Bytes before the text.
 const HEAD: usize = 9;
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn packets_come_whole_wherever_they_are_cut() {
         let mut wire = Vec::new();
-        write(&mut wire, SAY, 7, "hallo ü");
+        write(&mut wire, MESSAGE, 7, "hallo ü");
         write(&mut wire, DONE, u32::MAX, "");
         for cut in 0..=wire.len() {
             let mut packets = Packets::default();
@@ -107,20 +107,20 @@ mod tests {
                     found.push((packet.kind, packet.number, packet.text));
                 }
             }
-            let want = [(SAY, 7, "hallo ü".to_owned()), (DONE, u32::MAX, String::new())];
+            let want = [(MESSAGE, 7, "hallo ü".to_owned()), (DONE, u32::MAX, String::new())];
             assert_eq!(found, want, "cut at {cut}");
         }
     }
 
     #[test]
     fn long_or_invalid_packets_are_refused() {
-        let mut long = vec![SAY, 0, 0, 0, 0];
+        let mut long = vec![MESSAGE, 0, 0, 0, 0];
         long.extend((CLI_PACKET_BYTES as u32 + 1).to_le_bytes());
         let mut packets = Packets::default();
         packets.feed(&long);
         assert!(packets.take().is_err(), "before its text is there");
         let mut packets = Packets::default();
-        packets.feed(&[SAY, 0, 0, 0, 0, 1, 0, 0, 0, 0xff]);
+        packets.feed(&[MESSAGE, 0, 0, 0, 0, 1, 0, 0, 0, 0xff]);
         assert!(packets.take().is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::{AnyProvider, ChatReply, ChatRequest, Class, Failure, OnText, Provide
 use crate::config::ModelConfig;
 
 /// One model of the chain with its limits and what was learned about it.
-pub(super) struct Entry {
+pub(super) struct ModelCandidate {
     /// The provider, or the sentence that says why there is none.
     pub(super) provider: Result<AnyProvider, String>,
     pub(super) cooldown: Cell<Cooldown>,
@@ -19,12 +19,15 @@ pub(super) struct Entry {
     pub(super) calibration: Cell<Calibration>,
 }
 
-impl Entry {
-    pub(super) fn new(provider: Result<AnyProvider, String>, model: &ModelConfig) -> Entry {
+impl ModelCandidate {
+    pub(super) fn new(
+        provider: Result<AnyProvider, String>,
+        model: &ModelConfig,
+    ) -> ModelCandidate {
         if let Err(why) = &provider {
             crate::log::warn!("{why} model={}", model.model_name);
         }
-        Entry {
+        ModelCandidate {
             provider,
             cooldown: Cell::default(),
             bucket: Cell::default(),
@@ -35,7 +38,7 @@ impl Entry {
     pub(super) async fn chat(
         &self,
         request: &ChatRequest<'_>,
-        stream: &Stream<'_>,
+        stream: &AnswerStream<'_>,
     ) -> Result<ChatReply, Failure> {
         let provider = self.provider.as_ref();
         let provider = provider.map_err(|why| Failure::new(Class::Unknown, why.as_str()))?;
@@ -72,7 +75,7 @@ impl Entry {
 }
 
 /// Forwards the streamed text of an answer. Only the first attempt that streams any is shown.
-pub(super) struct Stream<'a> {
+pub(super) struct AnswerStream<'a> {
     pub(super) on_text: OnText<'a>,
     /// Whether some text was shown.
     pub(super) begun: Cell<bool>,
@@ -80,7 +83,7 @@ pub(super) struct Stream<'a> {
     pub(super) over: Cell<bool>,
 }
 
-impl Stream<'_> {
+impl AnswerStream<'_> {
     fn show(&self, text: &str) {
         if let Some(on_text) = self.on_text.filter(|_| !self.over.get()) {
             self.begun.set(true);

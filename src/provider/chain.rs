@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
-use super::candidate::{Entry, Stream};
+use super::candidate::{AnswerStream, ModelCandidate};
 use super::openai;
 #[cfg(feature = "sign-in")]
 use super::responses::Responses;
@@ -29,7 +29,7 @@ use crate::{Error, limits};
 pub struct Models {
     config: Rc<Config>,
     /// One for each of `config.models`.
-    entries: Vec<Entry>,
+    entries: Vec<ModelCandidate>,
     current: RefCell<Rc<str>>,
     /// Calls so far: entries of one name take turns.
     calls: Cell<usize>,
@@ -45,7 +45,7 @@ struct FailedAttempt {
 impl Models {
     /// Prepares every entry of `model_list`. An unusable one is warned about and fails when it is used.
     pub fn new(config: Rc<Config>, http: HttpClient) -> Models {
-        let entry = |model| Entry::new(provider(model, &http), model);
+        let entry = |model| ModelCandidate::new(provider(model, &http), model);
         let entries = config.models.iter().map(entry).collect();
         Models::with(config, entries)
     }
@@ -62,13 +62,15 @@ impl Models {
         let mut config = config.clone();
         config.agent.model = model.model_name.clone();
         config.agent.fallbacks.clear();
-        let entries =
-            vec![Entry::new(Ok(AnyProvider::Scripted(scripted::Scripted::default())), &model)];
+        let entries = vec![ModelCandidate::new(
+            Ok(AnyProvider::Scripted(scripted::Scripted::default())),
+            &model,
+        )];
         config.models = vec![model];
         Models::with(Rc::new(config), entries)
     }
 
-    fn with(config: Rc<Config>, entries: Vec<Entry>) -> Models {
+    fn with(config: Rc<Config>, entries: Vec<ModelCandidate>) -> Models {
         let first = config.models.first().map_or("", |m| &m.model_name);
         let current = if config.agent.model.is_empty() { first } else { &config.agent.model };
         let current = RefCell::new(Rc::from(current));
@@ -93,7 +95,7 @@ impl Models {
 
     /// The error of the token estimates, one line per model; for `status`.
     pub fn token_errors(&self) -> Vec<String> {
-        let line = |(model, entry): (&ModelConfig, &Entry)| {
+        let line = |(model, entry): (&ModelConfig, &ModelCandidate)| {
             Some(format!("{}: {}", model.model_name, entry.calibration.get().report()?))
         };
         self.config.models.iter().zip(&self.entries).filter_map(line).collect()
@@ -128,7 +130,7 @@ impl Models {
         let order = self.order(model.unwrap_or(&self.current()))?;
         let rests: Vec<bool> = self.cooling_down(&order, Instant::now());
         let last = rests.iter().rposition(|rests| !rests).unwrap_or(0);
-        let stream = Stream { on_text, begun: Cell::new(false), over: Cell::new(false) };
+        let stream = AnswerStream { on_text, begun: Cell::new(false), over: Cell::new(false) };
         let mut attempts = Vec::new();
         for (at, (&model, rests)) in order.iter().zip(rests).enumerate() {
             let entry = &self.entries[model];
@@ -165,7 +167,7 @@ impl Models {
         &self,
         model: usize,
         request: &ChatRequest<'_>,
-        stream: &Stream<'_>,
+        stream: &AnswerStream<'_>,
     ) -> Result<ChatReply, Failure> {
         let entry = &self.entries[model];
         let (mut tries, mut clock_told) = (0, false);

@@ -258,7 +258,7 @@ impl Job {
     ) -> bool {
         let stays = self.advance(fired, zone);
         self.set("state", "lastRunAtMs", json!(fired * 1000));
-        self.ended(None);
+        self.record_end(None);
         stays
     }
 
@@ -269,7 +269,7 @@ impl Job {
         zone: &mut dyn FnMut(&str) -> Result<LocalClock, String>,
     ) -> bool {
         let stays = self.advance(now, zone);
-        self.ended(Some("missed by more than a day"));
+        self.record_end(Some("missed by more than a day"));
         stays
     }
 
@@ -304,7 +304,7 @@ impl Job {
     }
 
     /// Records how the last firing ended; true if that changed anything.
-    pub fn ended(&mut self, error: Option<&str>) -> bool {
+    pub fn record_end(&mut self, error: Option<&str>) -> bool {
         let before =
             self.outcome() == (if error.is_some() { "error" } else { "ok" }, error.unwrap_or(""));
         self.set("state", "lastStatus", json!(if error.is_some() { "error" } else { "ok" }));

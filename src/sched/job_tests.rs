@@ -134,10 +134,10 @@ fn firing_moves_on_or_ends() {
 #[test]
 fn outcomes_are_written_only_when_they_change() {
     let mut job = job(r#"{"kind":"every","everyMs":60000}"#, "{}");
-    assert!(job.ended(Some("no network")));
-    assert!(!job.ended(Some("no network")));
-    assert!(job.ended(None));
-    assert!(!job.ended(None));
+    assert!(job.record_end(Some("no network")));
+    assert!(!job.record_end(Some("no network")));
+    assert!(job.record_end(None));
+    assert!(!job.record_end(None));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::install::{InstallPaths, Installed};
-use super::source::{GITHUB, Source};
+use super::source::{GITHUB, SkillSource};
 use crate::config::{Config, SkillsConfig};
 use crate::error::Context;
 use crate::limits::{
@@ -51,7 +51,7 @@ pub fn base(skills: &SkillsConfig) -> &str {
 pub async fn install(
     http: &HttpClient,
     config: &Config,
-    source: Source,
+    source: SkillSource,
     force: bool,
     patience: Duration,
 ) -> Result<Installed> {
@@ -82,14 +82,14 @@ pub async fn install(
 async fn download(
     http: &HttpClient,
     skills: &SkillsConfig,
-    source: &Source,
+    source: &SkillSource,
     url: &str,
     path: &Path,
 ) -> Result<()> {
     let bearer = ["Bearer ", skills.github_token.expose()].concat();
     // The token is for the registry's own address, not for redirect targets.
     let mut with_token =
-        matches!(source, Source::Repository { .. }) && !skills.github_token.is_empty();
+        matches!(source, SkillSource::Repository { .. }) && !skills.github_token.is_empty();
     let mut at = Url::parse(url).map_err(Error::new)?;
     for _ in 0..=WEB_REDIRECTS {
         if at.scheme != Scheme::Https {

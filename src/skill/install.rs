@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::frontmatter;
 use super::origin::{self, InstallOrigin};
-use super::source::Source;
+use super::source::SkillSource;
 use super::unpack;
 use super::writer::SkillWriter;
 use crate::config::Config;
@@ -123,7 +123,7 @@ impl Installer {
     /// It is invalid, or one of this name exists and `force` is not set. Nothing has changed then.
     pub fn install(
         &self,
-        source: &Source,
+        source: &SkillSource,
         archive: Option<&Path>,
         force: bool,
         now: i64,
@@ -145,13 +145,13 @@ impl Installer {
     fn fill(
         &self,
         new: &Path,
-        source: &Source,
+        source: &SkillSource,
         archive: Option<&Path>,
         now: i64,
     ) -> Result<(String, String, InstallOrigin)> {
         let local = match source {
-            Source::Tarball(path) => Some((path, "file")),
-            Source::Folder(path) => Some((path, "folder")),
+            SkillSource::Tarball(path) => Some((path, "file")),
+            SkillSource::Folder(path) => Some((path, "folder")),
             _ => None,
         };
         if let Some((path, what)) = local.filter(|(path, _)| path_meta(path).is_none()) {
@@ -164,7 +164,7 @@ impl Installer {
             )));
         }
         let archive = match (source, archive) {
-            (Source::Tarball(path), _) => Some(path.as_path()),
+            (SkillSource::Tarball(path), _) => Some(path.as_path()),
             (_, archive) => archive,
         };
         let found = archive.map(|path| unpack::find(path, source)).transpose()?.unwrap_or_default();
@@ -172,7 +172,7 @@ impl Installer {
             SkillWriter::new(new.to_owned(), &self.site.workspace, found.whole_repository)?;
         match (archive, source) {
             (Some(path), _) => unpack::unpack(path, &found, &mut sink)?,
-            (None, Source::Folder(folder)) => unpack::copy(folder, &mut sink)?,
+            (None, SkillSource::Folder(folder)) => unpack::copy(folder, &mut sink)?,
             _ => return Err(Error::new("its archive was not fetched")),
         }
         let head = bounded_read::bounded(&new.join("SKILL.md"), SKILL_HEAD_BYTES, FileEnd::Head)?;
@@ -184,7 +184,7 @@ impl Installer {
             return Err(Error::new(format!("SKILL.md: {problem}")));
         }
         let version = match source {
-            Source::Repository { reference, .. } => reference.clone(),
+            SkillSource::Repository { reference, .. } => reference.clone(),
             _ => String::new(),
         };
         let origin = InstallOrigin {

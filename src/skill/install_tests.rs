@@ -14,12 +14,12 @@ fn text(name: &str, words: &str) -> String {
 }
 
 /// A folder with a skill, beside the site.
-fn folder(site: &InstallPaths, name: &str, words: &str) -> Source {
+fn folder(site: &InstallPaths, name: &str, words: &str) -> SkillSource {
     let dir = site.home.join("from").join(name);
     fs::create_dir_all(dir.join("scripts")).expect("a folder");
     fs::write(dir.join("SKILL.md"), text(name, words)).expect("written");
     fs::write(dir.join("scripts/run.sh"), words).expect("written");
-    Source::Folder(dir)
+    SkillSource::Folder(dir)
 }
 
 fn read(site: &InstallPaths, path: &str) -> String {
@@ -71,18 +71,18 @@ fn failed_installs_keep_the_old_skill() {
     let site = site("install-wrong");
     let bench = site.open(Duration::ZERO).expect("a bench");
     bench.install(&folder(&site, "a", "one"), None, false, 5).expect("installed");
-    let Source::Folder(dir) = folder(&site, "b", "two") else { panic!("a folder") };
+    let SkillSource::Folder(dir) = folder(&site, "b", "two") else { panic!("a folder") };
     for (broken, want) in [
         ("---\nname: a b\ndescription: x\n---\n", "single hyphens"),
         ("---\nname: a\n---\n", "description is required"),
     ] {
         fs::write(dir.join("SKILL.md"), broken).expect("written");
-        let e = bench.install(&Source::Folder(dir.clone()), None, true, 6).expect_err(broken);
+        let e = bench.install(&SkillSource::Folder(dir.clone()), None, true, 6).expect_err(broken);
         assert!(e.as_str().contains(want), "{e}");
     }
     fs::write(dir.join("SKILL.md"), text("a", "new")).expect("written");
     std::os::unix::fs::symlink("/etc/passwd", dir.join("scripts/link")).expect("a link");
-    let e = bench.install(&Source::Folder(dir), None, true, 6).expect_err("a link");
+    let e = bench.install(&SkillSource::Folder(dir), None, true, 6).expect_err("a link");
     assert!(e.as_str().contains("scripts/link is a link"), "{e}");
     assert_eq!(read(&site, "a/scripts/run.sh"), "one");
 }
@@ -131,7 +131,7 @@ fn archives_keep_the_commit() {
     let bytes = archive(&[("g", b'g', comment.as_bytes()), ("r/SKILL.md", b'0', text.as_bytes())]);
     let bench = site.open(Duration::ZERO).expect("a bench");
     fs::write(bench.archive(), bytes).expect("written");
-    let source = Source::parse("o/r@v1", crate::skill::source::GITHUB).expect("a source");
+    let source = SkillSource::parse("o/r@v1", crate::skill::source::GITHUB).expect("a source");
     let done = bench.install(&source, Some(&bench.archive()), false, 5).expect("installed");
     assert_eq!((&*done.origin.commit, &*done.origin.version), (hash, "v1"));
 }

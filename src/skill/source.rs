@@ -10,7 +10,7 @@ pub const GITHUB: &str = "https://github.com";
 
 /// A skill's origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SkillSource {
     /// A folder of a repository.
     Repository {
         /// `owner/name`.
@@ -28,13 +28,13 @@ pub enum Source {
     Folder(PathBuf),
 }
 
-impl Source {
+impl SkillSource {
     /// Reads `OWNER/REPO[/PATH][@REF]`, an address of one (`https://HOST/OWNER/REPO/tree/REF/PATH`, for the `base` that is
     /// configured), an address of a `.tar.gz`, or a local path (starting with `./`, `../`, `/`, `~/`, or ending in `.tar.gz`).
     ///
     /// # Errors
     /// None of these.
-    pub fn parse(text: &str, base: &str) -> Result<Source> {
+    pub fn parse(text: &str, base: &str) -> Result<SkillSource> {
         let text = text.trim();
         let tarball = text.ends_with(".tar.gz") || text.ends_with(".tgz");
         if let Some((scheme, _)) = text.split_once("://") {
@@ -45,7 +45,7 @@ impl Source {
             }
             if tarball {
                 Url::parse(text).map_err(Error::new)?;
-                return Ok(Source::Address(text.to_owned()));
+                return Ok(SkillSource::Address(text.to_owned()));
             }
             return address(text, base);
         }
@@ -64,12 +64,12 @@ impl Source {
     ///
     /// # Errors
     /// It is not a repository, or the reference is invalid.
-    pub fn at(self, reference: &str) -> Result<Source> {
+    pub fn at(self, reference: &str) -> Result<SkillSource> {
         match self {
-            Source::Repository { name, path, .. } if is_reference(reference) => {
-                Ok(Source::Repository { name, path, reference: reference.to_owned() })
+            SkillSource::Repository { name, path, .. } if is_reference(reference) => {
+                Ok(SkillSource::Repository { name, path, reference: reference.to_owned() })
             }
-            Source::Repository { .. } => {
+            SkillSource::Repository { .. } => {
                 Err(Error::new(format!("{reference:?} is no branch or tag")))
             }
             _ => Err(Error::new("only a repository has versions")),
@@ -79,19 +79,21 @@ impl Source {
     /// The label for records and people: registry and slug.
     pub fn label(&self) -> (&'static str, String) {
         match self {
-            Source::Repository { name, path, .. } if path.is_empty() => ("github", name.clone()),
-            Source::Repository { name, path, .. } => ("github", [name, "/", &**path].concat()),
-            Source::Address(url) => ("archive", url.clone()),
-            Source::Tarball(path) => ("archive", path.display().to_string()),
-            Source::Folder(path) => ("folder", path.display().to_string()),
+            SkillSource::Repository { name, path, .. } if path.is_empty() => {
+                ("github", name.clone())
+            }
+            SkillSource::Repository { name, path, .. } => ("github", [name, "/", &**path].concat()),
+            SkillSource::Address(url) => ("archive", url.clone()),
+            SkillSource::Tarball(path) => ("archive", path.display().to_string()),
+            SkillSource::Folder(path) => ("folder", path.display().to_string()),
         }
     }
 
     /// The URL of the archive, if it has one. With a token, GitHub's API also serves private repositories.
     pub fn archive(&self, base: &str, with_token: bool) -> Option<String> {
         match self {
-            Source::Address(url) => Some(url.clone()),
-            Source::Repository { name, reference, .. } if with_token => {
+            SkillSource::Address(url) => Some(url.clone()),
+            SkillSource::Repository { name, reference, .. } if with_token => {
                 let api = match base {
                     GITHUB => "https://api.github.com".to_owned(),
                     other => [other, "/api/v3"].concat(),
@@ -99,21 +101,21 @@ impl Source {
                 let slash = if reference.is_empty() { "" } else { "/" };
                 Some([&*api, "/repos/", name, "/tarball", slash, reference].concat())
             }
-            Source::Repository { name, reference, .. } => {
+            SkillSource::Repository { name, reference, .. } => {
                 let reference = if reference.is_empty() { "HEAD" } else { reference };
                 Some([base, "/", name, "/archive/", reference, ".tar.gz"].concat())
             }
-            Source::Tarball(_) | Source::Folder(_) => None,
+            SkillSource::Tarball(_) | SkillSource::Folder(_) => None,
         }
     }
 }
 
-fn local(path: PathBuf, tarball: bool) -> Source {
-    if tarball { Source::Tarball(path) } else { Source::Folder(path) }
+fn local(path: PathBuf, tarball: bool) -> SkillSource {
+    if tarball { SkillSource::Tarball(path) } else { SkillSource::Folder(path) }
 }
 
 /// `https://HOST/OWNER/REPO`, with `/tree/REF/PATH` or `/blob/REF/PATH` behind it.
-fn address(text: &str, base: &str) -> Result<Source> {
+fn address(text: &str, base: &str) -> Result<SkillSource> {
     let url = Url::parse(text).map_err(Error::new)?;
     let own = Url::parse(base).map_err(Error::new)?;
     let prefix = own.target.trim_matches('/');
@@ -134,7 +136,7 @@ fn address(text: &str, base: &str) -> Result<Source> {
     }
 }
 
-fn repository(parts: &[&str], reference: &str) -> Result<Source> {
+fn repository(parts: &[&str], reference: &str) -> Result<SkillSource> {
     let word = |p: &&str| {
         !p.is_empty()
             && !p.starts_with('.')
@@ -149,7 +151,7 @@ fn repository(parts: &[&str], reference: &str) -> Result<Source> {
     if !reference.is_empty() && !is_reference(reference) {
         return Err(Error::new(format!("{reference:?} is no branch or tag")));
     }
-    Ok(Source::Repository {
+    Ok(SkillSource::Repository {
         name: names.join("/"),
         path: path.join("/"),
         reference: reference.to_owned(),
@@ -180,15 +182,15 @@ pub fn is_part(path: &str, whole_repository: bool) -> bool {
 mod tests {
     use super::*;
 
-    fn repo(name: &str, path: &str, reference: &str) -> Source {
+    fn repo(name: &str, path: &str, reference: &str) -> SkillSource {
         let (name, path) = (name.to_owned(), path.to_owned());
-        Source::Repository { name, path, reference: reference.to_owned() }
+        SkillSource::Repository { name, path, reference: reference.to_owned() }
     }
 
     #[test]
     fn common_inputs() {
-        let check = |text: &str, want: Source| {
-            assert_eq!(Source::parse(text, GITHUB).expect(text), want, "{text}");
+        let check = |text: &str, want: SkillSource| {
+            assert_eq!(SkillSource::parse(text, GITHUB).expect(text), want, "{text}");
         };
         check("o/r", repo("o/r", "", ""));
         check(" o/r/skills/a ", repo("o/r", "skills/a", ""));
@@ -197,10 +199,10 @@ mod tests {
         check("https://github.com/o/r.git", repo("o/r", "", ""));
         check("https://GitHub.com/o/r/tree/main/a/b", repo("o/r", "a/b", "main"));
         check("https://github.com/o/r/blob/main/SKILL.md", repo("o/r", "SKILL.md", "main"));
-        check("https://x.org/a.tar.gz", Source::Address("https://x.org/a.tar.gz".into()));
-        check("./a", Source::Folder("./a".into()));
-        check("/a/b.tgz", Source::Tarball("/a/b.tgz".into()));
-        check("a.tar.gz", Source::Tarball("a.tar.gz".into()));
+        check("https://x.org/a.tar.gz", SkillSource::Address("https://x.org/a.tar.gz".into()));
+        check("./a", SkillSource::Folder("./a".into()));
+        check("/a/b.tgz", SkillSource::Tarball("/a/b.tgz".into()));
+        check("a.tar.gz", SkillSource::Tarball("a.tar.gz".into()));
     }
 
     #[test]
@@ -218,16 +220,16 @@ mod tests {
             ("o/r@../../x", "no branch"),
             ("o/r@a?b", "no branch"),
         ] {
-            let e = Source::parse(text, GITHUB).expect_err(text);
+            let e = SkillSource::parse(text, GITHUB).expect_err(text);
             assert!(e.as_str().contains(want), "{text}: {e}");
         }
-        assert!(Source::Folder("x".into()).at("v1").is_err());
+        assert!(SkillSource::Folder("x".into()).at("v1").is_err());
         assert_eq!(repo("o/r", "", "").at("v1").expect("a tag"), repo("o/r", "", "v1"));
     }
 
     #[test]
     fn addresses_of_archives() {
-        let check = |source: Source, base, token, want: &str| {
+        let check = |source: SkillSource, base, token, want: &str| {
             assert_eq!(source.archive(base, token).as_deref(), Some(want));
         };
         check(repo("o/r", "a", ""), GITHUB, false, "https://github.com/o/r/archive/HEAD.tar.gz");
@@ -239,7 +241,7 @@ mod tests {
             true,
             "https://git.x/api/v3/repos/o/r/tarball/v1",
         );
-        assert_eq!(Source::Folder("x".into()).archive(GITHUB, false), None);
+        assert_eq!(SkillSource::Folder("x".into()).archive(GITHUB, false), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::source::Source;
+use super::source::SkillSource;
 use super::writer::SkillWriter;
 use crate::error::Context;
 use crate::limits::{
@@ -33,7 +33,7 @@ pub struct SkillLocation {
 ///
 /// # Errors
 /// Not an archive, a decompression bomb, paths that lead out, no such skill (the error lists the existing ones).
-pub fn find(archive: &Path, source: &Source) -> Result<SkillLocation> {
+pub fn find(archive: &Path, source: &SkillSource) -> Result<SkillLocation> {
     let mut folders: Vec<String> = Vec::new();
     let mut root: Option<String> = None;
     let comment = walk(archive, &mut |event| {
@@ -56,11 +56,11 @@ pub fn find(archive: &Path, source: &Source) -> Result<SkillLocation> {
     let hash = |c: &String| matches!(c.len(), 40 | 64) && c.bytes().all(|b| b.is_ascii_hexdigit());
     let commit = Some(comment).filter(hash).unwrap_or_default();
     let (path, root) = match source {
-        Source::Repository { path, .. } => (&**path, root.unwrap_or_default()),
+        SkillSource::Repository { path, .. } => (&**path, root.unwrap_or_default()),
         _ => ("", String::new()),
     };
     let folder = choose(&folders, &root, path)?;
-    let whole_repository = matches!(source, Source::Repository { .. }) && folder == root;
+    let whole_repository = matches!(source, SkillSource::Repository { .. }) && folder == root;
     Ok(SkillLocation { folder, whole_repository, commit })
 }
 

@@ -43,7 +43,7 @@ fn unpacked(name: &str, source: &str, bytes: &[u8]) -> Result<(SkillLocation, Ve
     let dir = crate::sys::scratch::Scratch::named(name);
     fs::create_dir(dir.join("in")).expect("a folder");
     fs::write(dir.join("a"), bytes).expect("an archive");
-    let source = Source::parse(source, super::super::source::GITHUB)?;
+    let source = SkillSource::parse(source, super::super::source::GITHUB)?;
     let found = find(&dir.join("a"), &source)?;
     let mut sink = SkillWriter::new(dir.join("in"), &dir, found.whole_repository)?;
     unpack(&dir.join("a"), &found, &mut sink)?;

@@ -72,7 +72,7 @@ impl Daemon {
                 .then_some(settings.data_max),
             oom_score_adj: rlimit.then_some(settings.oom_score_adj),
             identity,
-            broker: broker.map(|tools| tools.theirs.as_fd()),
+            broker: broker.map(|tools| tools.daemon_end.as_fd()),
         };
         let mut child =
             service::start(program, &arguments, &environment, notify.as_fd(), &confinement)?;
@@ -109,7 +109,7 @@ impl Daemon {
     }
 
     /// Reaps it if it has ended. What it wrote last is read first: the pipes hold at most 64 KiB each.
-    pub fn ended(&mut self, log: &mut LogSink) -> Option<ExitStatus> {
+    pub fn reap(&mut self, log: &mut LogSink) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok()??;
         for which in 0..2 {
             // A tool that outlived the daemon may hold the pipe open: only what is there now.

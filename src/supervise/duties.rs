@@ -24,7 +24,7 @@ impl Supervisor {
             self.mode,
             groups,
             self.identity.as_ref(),
-            (&self.theirs, self.tools.as_ref()),
+            (&self.daemon_end, self.tools.as_ref()),
             now,
         );
         match daemon {
@@ -48,7 +48,7 @@ impl Supervisor {
     }
 
     pub(super) fn schedule_restart(&mut self, now: u64) {
-        let next = self.respawn.ended(now);
+        let next = self.respawn.next_start(now);
         self.start_at = next.at;
         let seconds = next.at.saturating_sub(now);
         if next.rest {
@@ -62,10 +62,10 @@ impl Supervisor {
         self.systemd.notify("READY=1\nSTATUS=the daemon ended, to be started again");
     }
 
-    pub(super) fn ended(&mut self, now: u64, status: ExitStatus) {
+    pub(super) fn daemon_ended(&mut self, now: u64, status: ExitStatus) {
         let Some(daemon) = self.daemon.take() else { return };
         let _ = fs::remove_file(self.settings.run.join("daemon.pid"));
-        self.rules.ended();
+        self.rules.daemon_ended();
         if let Some(groups) = &self.groups {
             groups.kill_tools();
         }

@@ -51,7 +51,7 @@ impl Respawn {
     }
 
     /// The daemon ended, or could not be started.
-    pub fn ended(&mut self, now: u64) -> NextStart {
+    pub fn next_start(&mut self, now: u64) -> NextStart {
         if now.saturating_sub(self.started) >= self.policy.threshold {
             self.failures = 0;
         }
@@ -79,7 +79,7 @@ mod tests {
         for (run, (wait, rest)) in runs.iter().zip(want) {
             respawn.started(now);
             now += run;
-            let next = respawn.ended(now);
+            let next = respawn.next_start(now);
             assert_eq!((next.at - now, next.rest), (*wait, *rest), "after a run of {run} s");
             now = next.at;
         }
@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn a_person_may_ask_for_new_tries() {
         let mut respawn = Respawn::new(Policy { threshold: 100, delay: 1, tries: 1 });
-        assert!(!respawn.ended(1).rest);
-        assert!(respawn.ended(2).rest);
+        assert!(!respawn.next_start(1).rest);
+        assert!(respawn.next_start(2).rest);
         respawn.reset();
-        assert!(!respawn.ended(3).rest);
+        assert!(!respawn.next_start(3).rest);
     }
 }

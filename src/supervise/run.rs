@@ -51,8 +51,8 @@ pub(super) struct Supervisor {
     /// Why there are no groups, or empty.
     pub(super) why: String,
     pub(super) mode: LimitsInForce,
-    ours: UnixDatagram,
-    pub(super) theirs: UnixDatagram,
+    own_end: UnixDatagram,
+    pub(super) daemon_end: UnixDatagram,
     /// Commands of another user.
     pub(super) tools: Option<Tools>,
     pub(super) daemon: Option<Daemon>,
@@ -77,9 +77,10 @@ pub(super) struct Supervisor {
 impl Supervisor {
     fn new(settings: SupervisorSettings, identity: Option<Identity>) -> Result<Supervisor> {
         let systemd = Systemd::from_environment();
-        let (ours, theirs) = UnixDatagram::pair().context("cannot make the notify socket")?;
-        ours.set_nonblocking(true)?;
-        theirs.set_nonblocking(true)?;
+        let (own_end, daemon_end) =
+            UnixDatagram::pair().context("cannot make the notify socket")?;
+        own_end.set_nonblocking(true)?;
+        daemon_end.set_nonblocking(true)?;
         let resets = fs::read_to_string(settings.system.join("watchdog"))
             .ok()
             .and_then(|text| text.trim().parse().ok())
@@ -98,8 +99,8 @@ impl Supervisor {
             groups: None,
             why: String::new(),
             mode: LimitsInForce::None,
-            ours,
-            theirs,
+            own_end,
+            daemon_end,
             tools: None,
             daemon: None,
             respawn: Respawn::new(settings.respawn),
@@ -164,14 +165,14 @@ impl Supervisor {
     fn folders(&self) -> Result<()> {
         // `user` is for the daemon's control socket when its home takes no files.
         let user = self.settings.run.join("user");
-        for (path, mode, theirs) in [
+        for (path, mode, for_user) in [
             (&self.settings.run, 0o755, false),
             (&user, 0o700, true),
             (&self.settings.system, 0o700, false),
             (&self.settings.home, 0o750, true),
         ] {
             fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
-            if let Some(user) = self.identity.as_ref().filter(|_| theirs) {
+            if let Some(user) = self.identity.as_ref().filter(|_| for_user) {
                 chown(path, Some(user.uid), Some(user.gid))?;
             }
             if self.identity.is_some() {
@@ -240,7 +241,7 @@ impl Supervisor {
     /// Waits, and reads what came.
     fn wait(&mut self, timeout: Duration) -> io::Result<PendingSignals> {
         let pipes = self.daemon.as_ref().map(Daemon::pipes).unwrap_or_default();
-        let mut fds = vec![self.ours.as_fd()];
+        let mut fds = vec![self.own_end.as_fd()];
         let mut kinds = vec![0];
         for (kind, fd) in [(1, pipes[0]), (2, pipes[1]), (3, self.time.answer())] {
             if let Some(fd) = fd {
@@ -277,7 +278,7 @@ impl Supervisor {
         let mut buffer = [0; NOTIFY_BYTES];
         // Bounded: a daemon gone mad must not keep us here.
         for _ in 0..16 {
-            match notify::receive(&self.ours, &mut buffer) {
+            match notify::receive(&self.own_end, &mut buffer) {
                 None => break,
                 Some(Some(SupervisorMessage::Keepalive)) => {
                     self.keepalive = Some(now);
@@ -330,8 +331,8 @@ impl Supervisor {
                 self.log.write(&word);
             }
         }
-        if let Some(status) = self.daemon.as_mut().and_then(|d| d.ended(&mut self.log)) {
-            self.ended(now, status);
+        if let Some(status) = self.daemon.as_mut().and_then(|d| d.reap(&mut self.log)) {
+            self.daemon_ended(now, status);
         }
         self.time.step(now, &mut self.log, self.identity.as_ref());
         if let Some(since) = self.stopping {

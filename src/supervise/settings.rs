@@ -103,7 +103,7 @@ impl SupervisorSettings {
             program: env.text("PICOCLAW_PROGRAM", "").into(),
             boot: env.text("PICOCLAW_BOOT", "").into(),
             own_image: env.choice("PICOCLAW_OWN_IMAGE", "yes", "no")?.unwrap_or(false),
-            gateway_args: words(&env.text("PICOCLAW_GATEWAY_ARGS", "")),
+            gateway_args: split_blanks(&env.text("PICOCLAW_GATEWAY_ARGS", "")),
             limits: match &*env.text("PICOCLAW_LIMITS", "auto") {
                 "auto" => LimitMode::Auto,
                 "cgroup" => LimitMode::Cgroup,
@@ -136,7 +136,7 @@ impl SupervisorSettings {
             watchdog_timeout: env.number("PICOCLAW_WATCHDOG_TIMEOUT", 30, 4, 3600)? as u32,
             keepalive: env.number("PICOCLAW_KEEPALIVE", KEEPALIVE_STALE as i64, 15, 3600)? as u64,
             sntp: env.choice("PICOCLAW_SNTP", "yes", "no")?,
-            time_servers: words(&env.text(
+            time_servers: split_blanks(&env.text(
                 "PICOCLAW_TIME_SERVERS",
                 "0.pool.ntp.org 1.pool.ntp.org time.cloudflare.com 162.159.200.1",
             )),
@@ -179,7 +179,7 @@ impl Variables<'_> {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
+fn split_blanks(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 

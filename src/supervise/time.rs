@@ -16,13 +16,13 @@ use crate::sys::board;
 use crate::sys::service::{Identity, effective_uid, with_open_signals};
 
 /// In the run folder, for `picoclaw status` and the daemon: `floor`, or `synced <unix> <server>`.
-const TOLD: &str = "clock";
+const STATUS_FILE: &str = "clock";
 
 /// The clock's keeper.
 pub struct Time {
     program: PathBuf,
     saved: PathBuf,
-    told: PathBuf,
+    status_file: PathBuf,
     floor: u64,
     enabled: bool,
     servers: Vec<String>,
@@ -43,7 +43,7 @@ impl Time {
         Time {
             program,
             saved,
-            told: settings.run.join(TOLD),
+            status_file: settings.run.join(STATUS_FILE),
             floor,
             enabled,
             servers: settings.time_servers.clone(),
@@ -57,7 +57,7 @@ impl Time {
 
     /// Lifts the clock to the floor.
     pub fn begin(&mut self, log: &mut LogSink) {
-        log.publish(&self.told, "floor\n");
+        log.publish(&self.status_file, "floor\n");
         if unix_now() >= self.floor || effective_uid() != 0 {
             return;
         }
@@ -174,7 +174,7 @@ impl Time {
         let first = !self.schedule.trusted;
         self.failures = 0;
         self.schedule.answered(now);
-        log.publish(&self.told, &format!("synced {} {server}\n", unix_now()));
+        log.publish(&self.status_file, &format!("synced {} {server}\n", unix_now()));
         if first {
             // So that a cut within the hour does not fall back by days.
             self.save_at = now + TIME_SAVE;

@@ -26,9 +26,9 @@ pub struct Tools {
     pub user: Identity,
     owner: Identity,
     home: PathBuf,
-    ours: UnixDatagram,
+    own_end: UnixDatagram,
     /// The daemon's end.
-    pub theirs: UnixDatagram,
+    pub daemon_end: UnixDatagram,
     running: Vec<BrokeredChild>,
 }
 
@@ -47,17 +47,17 @@ impl Tools {
             return Err(format!("{name} is not a user with a group of its own"));
         }
         let pair = || -> io::Result<_> {
-            let (ours, theirs) = UnixDatagram::pair()?;
-            Ok((ours, theirs))
+            let (own_end, daemon_end) = UnixDatagram::pair()?;
+            Ok((own_end, daemon_end))
         };
-        let (ours, theirs) = pair().map_err(|e| e.to_string())?;
+        let (own_end, daemon_end) = pair().map_err(|e| e.to_string())?;
         let tools = Tools {
             // Its first group alone: none of the devices'.
             user: Identity { groups: vec![found.gid], ..found },
             owner: owner.clone(),
             home: settings.home.clone(),
-            ours,
-            theirs,
+            own_end,
+            daemon_end,
             running: Vec::new(),
         };
         tools
@@ -71,7 +71,7 @@ impl Tools {
     /// Descriptors that are readable when [`Tools::turn`] has something to do.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        std::iter::once(self.ours.as_fd())
+        std::iter::once(self.own_end.as_fd())
     }
 
     /// Starts what is asked for and watches what runs; `leaves` is the folder of its control groups. A word for the log
@@ -82,7 +82,7 @@ impl Tools {
         self.running.retain_mut(BrokeredChild::turn);
         // Bounded: a daemon gone mad must not keep us here.
         for _ in 0..BROKER_COMMANDS {
-            let Some(asked) = exec_broker::receive(&self.ours) else { break };
+            let Some(asked) = exec_broker::receive(&self.own_end) else { break };
             let Some(asked) = asked else { continue };
             if self.running.len() == BROKER_COMMANDS {
                 asked.refuse(&io::Error::from_raw_os_error(libc::EAGAIN));
@@ -108,7 +108,7 @@ impl Tools {
 
     /// The daemon has ended: nothing of it runs on, and nothing it asked for is started.
     pub fn end(&mut self) {
-        while let Some(asked) = exec_broker::receive(&self.ours) {
+        while let Some(asked) = exec_broker::receive(&self.own_end) {
             drop(asked);
         }
         exec_broker::end_all_of(&self.user);
@@ -188,13 +188,13 @@ mod tests {
             return;
         }
         let scratch = Scratch::new();
-        let (ours, theirs) = UnixDatagram::pair().expect("a pair");
+        let (own_end, daemon_end) = UnixDatagram::pair().expect("a pair");
         // Nobody's numbers. The program is this one, which finds no test of that name and ends.
         let user = Identity { uid: 61_234, gid: 61_234, groups: vec![61_234] };
         let owner = Identity { uid: 61_233, gid: 61_233, groups: vec![61_233] };
         let home = scratch.path().to_owned();
-        let mut tools = Tools { user, owner, home, ours, theirs, running: Vec::new() };
-        tools.theirs.send(b"what?").expect("sent");
+        let mut tools = Tools { user, owner, home, own_end, daemon_end, running: Vec::new() };
+        tools.daemon_end.send(b"what?").expect("sent");
         let null = OpenOptions::new().read(true).write(true).open("/dev/null").expect("null");
         // It waits for room to say so.
         let (reader, full) =
@@ -208,7 +208,7 @@ mod tests {
             let (control, other) = UnixStream::pair().expect("a pair");
             let fd = null.as_fd();
             let fds = [fd, other.as_fd(), full.as_fd(), fd, fd, fd, fd];
-            exec_broker::ask(&tools.theirs, 0, fds).expect("asked");
+            exec_broker::ask(&tools.daemon_end, 0, fds).expect("asked");
             controls.push(control);
             assert_eq!(tools.turn(None), None);
         }

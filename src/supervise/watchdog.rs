@@ -71,7 +71,7 @@ impl WatchdogRules {
     }
 
     /// The daemon ended: the next healthy minute begins with its next life.
-    pub fn ended(&mut self) {
+    pub fn daemon_ended(&mut self) {
         self.healthy_since = None;
     }
 

@@ -14,7 +14,7 @@ use super::result::{ToolResult, audited, finish};
 use super::scope::{PathUse, Scope, fault};
 use super::spec::{Effect, PromptWrites, ToolSpec};
 use super::workspace_group::is_shared;
-use super::{approval, sandbox, untrusted};
+use super::{approval, sandbox_plan, untrusted};
 use crate::config::{Config, ExecConfig};
 use crate::limits::{
     EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TERM_GRACE, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX,
@@ -63,7 +63,7 @@ fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
         let out = free && risk::writes_outside(command, &ctx.config.agent.workspace);
         out.then_some(OUTSIDE)
     };
-    let open = || (ctx.chat.channel != LOCAL && sandbox::is_open(&ctx.config)).then_some(OPEN);
+    let open = || (ctx.chat.channel != LOCAL && sandbox_plan::is_open(&ctx.config)).then_some(OPEN);
     let guard = Guard::new(&ctx.config.tools.exec).ok();
     let risky = guard.map_or(Some(OPEN), |guard| guard.asks(command));
     risky.or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
@@ -150,7 +150,7 @@ pub async fn judged(
     command: &str,
     dir: &str,
 ) -> Result<OwnedFd, String> {
-    if sandbox::refuses(config) {
+    if sandbox_plan::refuses(config) {
         return Err(AS_ROOT.into());
     }
     let (guard, scope) = (Guard::new(&config.tools.exec)?, Scope::new(config, roots)?);
@@ -167,7 +167,7 @@ async fn execute(
     limit: Duration,
 ) -> Result<ToolResult, String> {
     let exec = &config.tools.exec;
-    let plan = sandbox::Plan::new(config, roots);
+    let plan = sandbox_plan::Plan::new(config, roots);
     let workspace = config.agent.workspace.clone();
     let prepare =
         move || std::io::Result::Ok((plan.build()?, has_media(&workspace)));
@@ -209,7 +209,7 @@ pub async fn open_to_daemon(config: &Config, path: &str) -> bool {
     let path = path.strip_prefix(&*config.agent.workspace.to_string_lossy()).unwrap_or(path);
     let mut environment = environment(&config.tools.exec);
     environment.push(("FILE".into(), path.into()));
-    let (plan, scope) = (sandbox::Plan::new(config, &[]), Scope::new(config, &[]));
+    let (plan, scope) = (sandbox_plan::Plan::new(config, &[]), Scope::new(config, &[]));
     let built = spawn_blocking(Box::new(move || {
         let dir = scope.ok()?.place(".", PathUse::Read).ok()?.open_folder().ok()?;
         Some((dir, plan.build().ok()?.0))

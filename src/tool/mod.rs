@@ -18,7 +18,7 @@ pub mod guard;
 mod list;
 pub mod prompt_files;
 mod result;
-pub mod sandbox;
+pub mod sandbox_plan;
 pub mod schema;
 pub mod scope;
 mod spec;

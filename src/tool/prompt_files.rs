@@ -67,7 +67,7 @@ struct Earlier {
 }
 
 /// A call that may change files. Dropped before its end it was cancelled: then text of others may have been behind it.
-pub struct Watch {
+pub struct PromptFilesWatch {
     home: PathBuf,
     earlier: Earlier,
     ended: bool,
@@ -101,7 +101,7 @@ pub fn hold_untrusted(places: &Places) -> bool {
 ///
 /// # Errors
 /// The disk's: then the call must not run.
-pub fn watch(places: &Places, untrusted: bool, later: bool) -> Result<Option<Watch>> {
+pub fn watch(places: &Places, untrusted: bool, later: bool) -> Result<Option<PromptFilesWatch>> {
     let state = Dir::make(&places.home.join("state")).context("state")?;
     if !untrusted && !later && lines(&state, UNTRUSTED)?.is_empty() {
         return Ok(None);
@@ -111,7 +111,7 @@ pub fn watch(places: &Places, untrusted: bool, later: bool) -> Result<Option<Wat
         earlier.record(&state)?;
     }
     watched().push(places.home.clone());
-    Ok(Some(Watch { home: places.home.clone(), earlier, ended: false }))
+    Ok(Some(PromptFilesWatch { home: places.home.clone(), earlier, ended: false }))
 }
 
 impl Earlier {
@@ -125,7 +125,7 @@ impl Earlier {
     }
 }
 
-impl Watch {
+impl PromptFilesWatch {
     /// Records what changed, if text of others may be behind it, and what was untrusted before.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for PromptFilesWatch {
     fn drop(&mut self) {
         if self.ended {
             return;

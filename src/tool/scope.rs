@@ -58,7 +58,7 @@ pub struct Scope {
     roots: Vec<PathBuf>,
     own: Vec<PathBuf>,
     home: PathBuf,
-    by_hand: bool,
+    without_openat2: bool,
 }
 
 /// Compiles expressions of the configuration; the error names `key` and the expression.
@@ -83,13 +83,13 @@ impl Scope {
             roots: roots.to_vec(),
             own,
             home: config.home.clone(),
-            by_hand: false,
+            without_openat2: false,
         })
     }
 
     /// Resolves without openat2, as on kernels that lack it.
     pub fn without_openat2(self) -> Scope {
-        Scope { by_hand: true, ..self }
+        Scope { without_openat2: true, ..self }
     }
 
     /// The tools stay in the workspace.
@@ -220,7 +220,7 @@ impl Scope {
     }
 
     fn mode(&self, root: Root) -> Root {
-        if self.by_hand { root.without_openat2() } else { root }
+        if self.without_openat2 { root.without_openat2() } else { root }
     }
 }
 

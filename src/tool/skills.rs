@@ -8,7 +8,7 @@ use super::result::ToolResult;
 use super::spec::{Effect, ToolSpec};
 use crate::Result;
 use crate::skill::fetch;
-use crate::skill::source::Source;
+use crate::skill::source::SkillSource;
 
 /// Searches the skill registry.
 pub static FIND_SKILLS: ToolSpec = ToolSpec {
@@ -64,10 +64,10 @@ async fn install(ctx: &ToolContext, args: &Args) -> Result<String> {
 /// A chat may only install from remote sources: a local path could be anything that the model has written.
 ///
 /// # Errors
-/// See [`Source::parse`].
-pub fn remote(slug: &str, base: &str) -> Result<Source> {
-    match Source::parse(slug, base)? {
-        Source::Folder(_) | Source::Tarball(_) => Err(crate::Error::new(
+/// See [`SkillSource::parse`].
+pub fn remote(slug: &str, base: &str) -> Result<SkillSource> {
+    match SkillSource::parse(slug, base)? {
+        SkillSource::Folder(_) | SkillSource::Tarball(_) => Err(crate::Error::new(
             "folders and archives of this machine are installed on its command line: picoclaw skills install",
         )),
         source => Ok(source),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::approval;
 use super::args::Args;
 use super::context::ToolContext;
-use super::prompt_files::{self, Places, Watch};
+use super::prompt_files::{self, Places, PromptFilesWatch};
 use super::spec::{PromptWrites, ToolSpec};
 use crate::sys::spawn_blocking;
 
@@ -23,7 +23,7 @@ pub(super) struct Marking {
     brings: bool,
     /// A person who said yes to what a file tool writes has seen it.
     seen: bool,
-    watch: Option<Watch>,
+    watch: Option<PromptFilesWatch>,
 }
 
 impl Marking {

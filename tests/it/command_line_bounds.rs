@@ -21,7 +21,7 @@ impl Raw {
         stream.set_read_timeout(Some(SOON)).expect("a limit");
         let mut raw = Raw(stream, Packets::default());
         raw.0.write_all(b"A").expect("the opcode");
-        raw.send(packet::HELLO, packet::STAYS, session);
+        raw.send(packet::HELLO, packet::FLAG_INTERACTIVE, session);
         raw
     }
 
@@ -60,11 +60,11 @@ fn connections_and_packets_are_bounded() {
     // Other requests have room of their own.
     assert!(home.run(&["status"]).stdout.contains("running, PID"));
     // Too long, nothing at all, no text, no kind, and a long session key.
-    let mut head = vec![packet::SAY, 1, 0, 0, 0];
+    let mut head = vec![packet::MESSAGE, 1, 0, 0, 0];
     head.extend((CLI_PACKET_BYTES as u32 + 1).to_le_bytes());
     all[0].0.write_all(&head).expect("sent");
-    all[1].send(packet::SAY, 1, " ");
-    all[2].0.write_all(&[packet::SAY, 0, 0, 0, 0, 1, 0, 0, 0, 0xff]).expect("sent");
+    all[1].send(packet::MESSAGE, 1, " ");
+    all[2].0.write_all(&[packet::MESSAGE, 0, 0, 0, 0, 1, 0, 0, 0, 0xff]).expect("sent");
     all[3].send(0, 1, "what?");
     for mut raw in all {
         assert_eq!(raw.next(), None);
@@ -74,8 +74,8 @@ fn connections_and_packets_are_bounded() {
     assert_eq!(long.next(), None);
     // A message over the limit of all channels has its answer, and the next one, too.
     let mut raw = Raw::attach(&home, "cli:x");
-    raw.send(packet::SAY, 1, &"x".repeat(33_000));
-    raw.send(packet::SAY, 2, "hello q999999");
+    raw.send(packet::MESSAGE, 1, &"x".repeat(33_000));
+    raw.send(packet::MESSAGE, 2, "hello q999999");
     let mut texts = String::new();
     while let Some(packet) = raw.next() {
         if packet.kind == packet::TEXT {
@@ -94,7 +94,7 @@ fn clients_that_never_read_are_dropped() {
     let (_peer, home, daemon) = start(&json!({}));
     let mut deaf = Raw::attach(&home, "cli:deaf");
     for n in 1..=12 {
-        deaf.send(packet::SAY, n, &format!("[long:39000] q7000{n:02}"));
+        deaf.send(packet::MESSAGE, n, &format!("[long:39000] q7000{n:02}"));
         let other = home.run(&["agent", "-m", &format!("hello q6000{n:02}")]);
         assert!(other.stdout.contains(&format!("re q6000{n:02} ok.")), "{other:?}");
         if daemon.log().contains("does not read what it is told") {

@@ -1,7 +1,7 @@
 //! Conformance rows ([`crate::rows`]) about skills.
 
 use picoclaw::skill::frontmatter;
-use picoclaw::skill::source::{GITHUB, Source, is_part};
+use picoclaw::skill::source::{GITHUB, SkillSource, is_part};
 
 use crate::rows::{rows, same, string};
 
@@ -23,10 +23,10 @@ fn skills() {
             string(&want["expectedContent"]),
         ),
         "TestParseGitHubRef" => {
-            let source = Source::parse(string(&input["repo"]), GITHUB);
+            let source = SkillSource::parse(string(&input["repo"]), GITHUB);
             same(name, source.is_err(), want["wantErr"].as_bool().expect("a bool"))?;
             let (repo, path, reference) = match source {
-                Ok(Source::Repository { name, path, reference }) => (name, path, reference),
+                Ok(SkillSource::Repository { name, path, reference }) => (name, path, reference),
                 Ok(_) => return Err("no repository".into()),
                 Err(_) => return Ok(()),
             };

@@ -23,7 +23,7 @@ pub trait Delegation {
     /// What the message tool of a sub-agent sends with, in the place of `send`.
     fn message_sender(self: Rc<Self>, claimed: &Claimed, send: MessageSender) -> MessageSender;
     /// Brings a sub-agent's end where it belongs and ends its entry in the journal.
-    fn ended(
+    fn turn_ended(
         self: Rc<Self>,
         claimed: Claimed,
         end: SubagentEnd,

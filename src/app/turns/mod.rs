@@ -123,7 +123,7 @@ impl Turns {
         } else {
             self.answer(claimed, stopped).await
         };
-        self.queue.ended(id);
+        self.queue.release(id);
         self.announce_fault(&to, &session).await;
         if is_long && !self.summarised.borrow().contains(&session) {
             self.summarise(&session).await;
@@ -234,7 +234,7 @@ impl Turns {
             };
             or(stop, or(turn, late)).await
         };
-        self.delegation.clone().ended(claimed, end).await;
+        self.delegation.clone().turn_ended(claimed, end).await;
     }
 
     /// What the message tool of a turn sends with.

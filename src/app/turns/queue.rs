@@ -113,7 +113,7 @@ impl Queue {
     }
 
     /// A turn has ended.
-    pub(super) fn ended(&self, id: u64) {
+    pub(super) fn release(&self, id: u64) {
         self.running.borrow_mut().retain(|r| r.id != id);
         if self.running.borrow().is_empty() {
             let _ = self.idle.0.try_send(()); // full: it was told already
@@ -293,7 +293,7 @@ mod tests {
         let mut texts = Vec::new();
         while let Some(ReadyTurn { claimed, .. }) = queue.next() {
             queue.journal.record(&Frame::Finished { id: claimed.id });
-            queue.ended(claimed.id);
+            queue.release(claimed.id);
             texts.push(claimed.message.text);
         }
         texts
@@ -328,7 +328,7 @@ mod tests {
         assert!(begun().is_none());
         assert_eq!(queue.load(), (2, 3));
         queue.close();
-        queue.ended(1);
+        queue.release(1);
         assert!(begun().is_none(), "closed");
     }
 

@@ -31,7 +31,7 @@ pub(super) fn steering(
         move || !queue.steering(&of.0, &of.1, 1).is_empty()
     };
     let (queue, journal, attachments) = (queue.clone(), journal.clone(), attachments.clone());
-    let take = move || {
+    let claim = move || {
         let (queue, journal, attachments) = (queue.clone(), journal.clone(), attachments.clone());
         let ids = queue.steering(&of.0, &of.1, most);
         let taking = async move {
@@ -50,5 +50,5 @@ pub(super) fn steering(
         };
         Box::pin(taking) as SteeringFuture
     };
-    Some(Steering { waits: Rc::new(waits), take: Rc::new(take) })
+    Some(Steering { waits: Rc::new(waits), claim: Rc::new(claim) })
 }

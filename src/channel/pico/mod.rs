@@ -15,7 +15,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::clients::{self, Clients, ConnectedClient};
 use super::questions::{Questions, Reply};
-use super::{Arrival, Channel, Delivery, Intake, Route, SendError, Shared, access};
+use super::{Arrival, Channel, Delivery, Intake, ChannelRoute, SendError, Shared, access};
 use crate::bus::{self, Address, Inbound, Outbound, Question, Verdict};
 use crate::config::ChannelConfig;
 use crate::config::channels::pico::Settings;
@@ -241,9 +241,9 @@ impl Channel for Pico {
         vec![text.to_string()]
     }
 
-    fn route(&self) -> Option<Route> {
+    fn route(&self) -> Option<ChannelRoute> {
         let serves = "clients that show the token of";
-        Some(Route { scheme: "ws", path: "/pico/ws", serves })
+        Some(ChannelRoute { scheme: "ws", path: "/pico/ws", serves })
     }
 
     fn admit(&self, arrival: Arrival) {

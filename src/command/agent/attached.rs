@@ -16,8 +16,8 @@ use crate::command::ask;
 use crate::error::{Error, Result};
 use crate::limits::{CLI_PACKET_BYTES, CLI_PATIENCE};
 use crate::proto::packet::{
-    self, ASK, ASKS, CLOSED, DONE, HELLO, NO, Packet, Packets, REFUSED, SAY, STAYS, TAKEN, TEXT,
-    WELCOME, WORKS, YES,
+    self, ACCEPTED, CLOSED, DONE, FLAG_CAN_ASK, FLAG_INTERACTIVE, HELLO, MESSAGE, NO, Packet,
+    Packets, QUESTION, REFUSED, STARTED, TEXT, WELCOME, YES,
 };
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::terminal;
@@ -67,9 +67,9 @@ impl Attached {
             stopped: false,
         };
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let mut flags = if terminal { ASKS } else { 0 };
+        let mut flags = if terminal { FLAG_CAN_ASK } else { 0 };
         if stays {
-            flags |= STAYS;
+            flags |= FLAG_INTERACTIVE;
         }
         let mut hello = vec![control::AGENT];
         packet::write(&mut hello, HELLO, flags, session);
@@ -136,11 +136,11 @@ impl Attached {
                 }
             };
             match packet.kind {
-                TAKEN if packet.number == number && packet.text.is_empty() => {
+                ACCEPTED if packet.number == number && packet.text.is_empty() => {
                     self.state = "the gateway ended in the middle of the turn; it has the message, and after its next \
                                   start the answer comes into the session";
                 }
-                TAKEN if packet.number == number => {
+                ACCEPTED if packet.number == number => {
                     eprintln!("warning: the disk does not take the message: {}", packet.text);
                 }
                 TEXT if packet.number == number => answer.text.push_str(&packet.text),
@@ -150,7 +150,7 @@ impl Attached {
                     print_status("\r\x1b[K");
                     return Ok(answer);
                 }
-                WORKS if !quiet => print_status("\r… (Ctrl-C ends it)"),
+                STARTED if !quiet => print_status("\r… (Ctrl-C ends it)"),
                 _ if quiet && packet.kind == TEXT => {}
                 _ => {
                     self.show(TerminalEvent::Packet(packet)).await?;
@@ -170,7 +170,7 @@ impl Attached {
                 print_status("\r\x1b[K");
                 println!("\n🦞 {text}\n");
             }
-            TerminalEvent::Packet(Packet { kind: ASK, number, text }) => {
+            TerminalEvent::Packet(Packet { kind: QUESTION, number, text }) => {
                 self.ask(number, text).await?
             }
             TerminalEvent::Packet(_) => {}
@@ -215,7 +215,7 @@ impl Attached {
     async fn send(&mut self, text: &str) -> Result<u32> {
         self.number += 1;
         let mut bytes = Vec::new();
-        packet::write(&mut bytes, SAY, self.number, text);
+        packet::write(&mut bytes, MESSAGE, self.number, text);
         self.write(&bytes).await?;
         Ok(self.number)
     }

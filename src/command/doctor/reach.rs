@@ -17,7 +17,7 @@ use crate::provider::exchange::{self, Endpoint};
 use crate::sys::clock;
 
 /// One server to be asked.
-struct Server {
+struct ProviderServer {
     name: String,
     url: String,
     headers: Vec<(String, String)>,
@@ -88,7 +88,7 @@ async fn side_by_side(mut asked: Vec<PendingCheck<'_>>) -> Vec<CheckResult> {
     found.into_iter().flatten().collect()
 }
 
-async fn check_server(client: &HttpClient, server: &Server) -> CheckResult {
+async fn check_server(client: &HttpClient, server: &ProviderServer) -> CheckResult {
     // With a time limit of its own: a dead resolver and a dead server are two things.
     let found = match client.resolve(&server.url, &server.proxy).await {
         Ok(found) => found,
@@ -103,11 +103,11 @@ async fn check_server(client: &HttpClient, server: &Server) -> CheckResult {
     or(ask(client, server), late).await
 }
 
-fn servers(out: &mut Reporter, config: &Config) -> Vec<Server> {
-    let mut all: Vec<Server> = Vec::new();
+fn servers(out: &mut Reporter, config: &Config) -> Vec<ProviderServer> {
+    let mut all: Vec<ProviderServer> = Vec::new();
     for channel in config.channels.iter().filter(|channel| channel.enabled) {
         let Some(server) = channel.settings.server() else { continue };
-        all.push(Server {
+        all.push(ProviderServer {
             name: format!("{} ({})", channel.name, exchange::host(&server.url)),
             url: server.url,
             headers: Vec::new(),
@@ -135,7 +135,7 @@ fn servers(out: &mut Reporter, config: &Config) -> Vec<Server> {
     all
 }
 
-fn server(model: &ModelConfig) -> Result<Server, String> {
+fn server(model: &ModelConfig) -> Result<ProviderServer, String> {
     let key = model.api_key.expose();
     let native = model.speaks_messages();
     let mut ours = Vec::new();
@@ -154,7 +154,7 @@ fn server(model: &ModelConfig) -> Result<Server, String> {
     let base = model.api_base.trim_end_matches('/');
     let base = if native && !base.ends_with("/v1") { format!("{base}/v1") } else { base.into() };
     let to = Endpoint::new(model, exchange::endpoint(&base, "/models"), ours)?;
-    Ok(Server {
+    Ok(ProviderServer {
         name: format!("{} ({})", model.model_name, exchange::host(&base)),
         keyed: !key.is_empty(),
         url: to.url,
@@ -163,7 +163,7 @@ fn server(model: &ModelConfig) -> Result<Server, String> {
     })
 }
 
-async fn ask(client: &HttpClient, server: &Server) -> CheckResult {
+async fn ask(client: &HttpClient, server: &ProviderServer) -> CheckResult {
     let name = &server.name;
     let headers: Vec<(&str, &str)> = server.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
     let request = Request { headers: &headers, proxy: &server.proxy, ..Request::get(&server.url) };
@@ -192,7 +192,7 @@ async fn ask(client: &HttpClient, server: &Server) -> CheckResult {
     }
 }
 
-fn failed(server: &Server, e: &HttpError) -> CheckResult {
+fn failed(server: &ProviderServer, e: &HttpError) -> CheckResult {
     let (check, cure) = about(e);
     (Bad, check, format!("{}: {e}", server.name), cure, None)
 }

@@ -15,9 +15,9 @@ use crate::limits::{TLS_SERVERS, TLS_TICKETS};
 
 /// Servers, the one used last at the end.
 #[derive(Default)]
-pub(super) struct TlsSessionCache(Mutex<Vec<Server>>);
+pub(super) struct TlsSessionCache(Mutex<Vec<TlsServer>>);
 
-struct Server {
+struct TlsServer {
     name: ServerName<'static>,
     group: Option<NamedGroup>,
     tls12: Option<Tls12ClientSessionValue>,
@@ -33,15 +33,15 @@ impl fmt::Debug for TlsSessionCache {
 }
 
 impl TlsSessionCache {
-    fn servers(&self) -> MutexGuard<'_, Vec<Server>> {
+    fn servers(&self) -> MutexGuard<'_, Vec<TlsServer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn edit(&self, name: ServerName<'static>, change: impl FnOnce(&mut Server)) {
+    fn edit(&self, name: ServerName<'static>, change: impl FnOnce(&mut TlsServer)) {
         let mut servers = self.servers();
         let mut server = match servers.iter().position(|s| s.name == name) {
             Some(at) => servers.remove(at),
-            None => Server { name, group: None, tls12: None, tls13: Vec::new() },
+            None => TlsServer { name, group: None, tls12: None, tls13: Vec::new() },
         };
         change(&mut server);
         if servers.len() >= TLS_SERVERS {
@@ -53,7 +53,7 @@ impl TlsSessionCache {
     fn with_session<T>(
         &self,
         name: &ServerName<'_>,
-        take: impl FnOnce(&mut Server) -> Option<T>,
+        take: impl FnOnce(&mut TlsServer) -> Option<T>,
     ) -> Option<T> {
         self.servers().iter_mut().find(|s| s.name == *name).and_then(take)
     }

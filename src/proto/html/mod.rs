@@ -27,7 +27,7 @@ pub struct Converter {
 }
 
 /// A converted page.
-pub struct Page {
+pub struct HtmlText {
     /// Trimmed; the limit may be exceeded by the few bytes that close open elements.
     pub text: String,
     /// Content of the title element, one line.
@@ -55,14 +55,14 @@ impl Converter {
     }
 
     /// The end of the page.
-    pub fn finish(mut self) -> Page {
+    pub fn finish(mut self) -> HtmlText {
         self.tokens.end(&mut self.out);
         let cut = self.out.is_full();
         let title = self.tokens.title().split_whitespace().collect::<Vec<_>>().join(" ");
         let title = crate::proto::text::sanitize(&title);
         let mut text = self.out.finish();
         text.truncate(text.trim_end().len());
-        Page { text, title, cut }
+        HtmlText { text, title, cut }
     }
 }
 

@@ -24,7 +24,7 @@ use folder::IndexFolder;
 
 /// A chunk that matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hit {
+pub struct MemoryHit {
     /// File, relative to the workspace.
     pub file: String,
     /// Line of the file; 0 in a summary, which is one line of its file.
@@ -41,7 +41,7 @@ pub struct Hit {
 #[derive(Clone, Debug, Default)]
 pub struct SearchResult {
     /// Chunks that match, the best first.
-    pub hits: Vec<Hit>,
+    pub hits: Vec<MemoryHit>,
     /// Warnings for the user: the index is incomplete or could not be saved.
     pub notes: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::io::Result;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::Hit;
+use super::MemoryHit;
 use super::query::query_terms;
 use super::record::ChunkRecord;
 use crate::limits::{INDEX_DOCS, SEARCH_EXCERPT, TREE_NAMES};
@@ -126,7 +126,12 @@ pub fn open(root: &Dir, path: &str) -> Option<File> {
 }
 
 /// A chunk's text and the text before it in the file; sets the location in `hit`.
-fn read(root: &Dir, home: &Path, place: ChunkRecord, hit: &mut Hit) -> Option<(String, String)> {
+fn read(
+    root: &Dir,
+    home: &Path,
+    place: ChunkRecord,
+    hit: &mut MemoryHit,
+) -> Option<(String, String)> {
     let (from, length) = (u64::from(place.offset), usize::from(place.length));
     let number = place.key & ((1 << KIND) - 1);
     if place.key >= SESSION {
@@ -164,8 +169,8 @@ fn read(root: &Dir, home: &Path, place: ChunkRecord, hit: &mut Hit) -> Option<(S
 }
 
 /// A chunk as a search result; `None` if the file has changed and no longer contains any of the words.
-pub fn hit(root: &Dir, home: &Path, place: ChunkRecord, query: &str) -> Option<Hit> {
-    let mut hit = Hit::default();
+pub fn hit(root: &Dir, home: &Path, place: ChunkRecord, query: &str) -> Option<MemoryHit> {
+    let mut hit = MemoryHit::default();
     let (text, before) = read(root, home, place, &mut hit)?;
     if !before.is_empty() {
         hit.section = heading(&before);
@@ -188,7 +193,7 @@ pub fn hit(root: &Dir, home: &Path, place: ChunkRecord, query: &str) -> Option<H
 /// A chunk as it was indexed; `None` when it has changed.
 #[cfg(feature = "embeddings")]
 pub fn text(root: &Dir, home: &Path, place: ChunkRecord) -> Option<String> {
-    let (text, _) = read(root, home, place, &mut Hit::default())?;
+    let (text, _) = read(root, home, place, &mut MemoryHit::default())?;
     (hash32(fnv(FNV, text.as_bytes())) == place.sum).then_some(text)
 }
 

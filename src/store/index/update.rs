@@ -14,7 +14,7 @@ use super::record::{ChunkRecord, DEAD, Doc, REPLACES};
 use super::sources::{self, FileStamp, MEMORY, MONTH, NOTE, SESSION};
 use super::write::SegmentBuilder;
 use crate::limits::{INDEX_FILE_BYTES, INDEX_MONTHS, INDEX_RUN_BYTES, INDEX_UPDATE_BYTES};
-use crate::proto::chunker::Splitter;
+use crate::proto::note_chunks::Splitter;
 use crate::proto::tokenizer::{self, FNV, TermUse, fnv, hash32};
 use crate::store::dir::Dir;
 use crate::store::memory::LONG_TERM;
@@ -251,7 +251,7 @@ struct AppendState<'a> {
     before: Option<Doc>,
 }
 
-fn place(key: u64, chunk: &crate::proto::chunker::Chunk<'_>) -> ChunkRecord {
+fn place(key: u64, chunk: &crate::proto::note_chunks::Chunk<'_>) -> ChunkRecord {
     ChunkRecord {
         key,
         offset: chunk.offset as u32,

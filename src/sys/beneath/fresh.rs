@@ -17,7 +17,7 @@ impl ResolvedPath {
     /// # Errors
     /// The folder is somebody else's; the kernel's.
     pub fn fresh(self, mode: u32, owners: Option<Owners>) -> Result<NewFile, Fault> {
-        let mut heir = None;
+        let mut owner = None;
         if let Some(owners) = owners {
             if let Some(stat) = &self.stat {
                 // It would be replaced; whoever uses the folder shall hear of it first.
@@ -25,19 +25,19 @@ impl ResolvedPath {
             }
             let folder = rustix::fs::fstat(&self.dir)?;
             owners.owns(&folder)?;
-            heir = rustix::process::geteuid().is_root().then_some((folder.st_uid, folder.st_gid));
+            owner = rustix::process::geteuid().is_root().then_some((folder.st_uid, folder.st_gid));
         }
         let how = OFlags::RDWR | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode);
         if let Ok(fd) = rustix::fs::openat(&self.dir, ".", how | OFlags::TMPFILE, mode) {
             // A file without a name gets one by /proc, which is not everywhere.
             if rustix::fs::stat(own_name(&fd)).is_ok() {
-                return Ok(NewFile { place: self, temp: None, heir, file: File::from(fd) });
+                return Ok(NewFile { place: self, temp: None, owner, file: File::from(fd) });
             }
         }
         let how = how | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let (temp, fd) = unused(|name| rustix::fs::openat(&self.dir, name, how, mode))?;
-        Ok(NewFile { place: self, temp: Some(temp), heir, file: File::from(fd) })
+        Ok(NewFile { place: self, temp: Some(temp), owner, file: File::from(fd) })
     }
 }
 
@@ -46,7 +46,7 @@ pub struct NewFile {
     place: ResolvedPath,
     temp: Option<OsString>,
     /// User and group that it will belong to.
-    heir: Option<(u32, u32)>,
+    owner: Option<(u32, u32)>,
     file: File,
 }
 
@@ -62,7 +62,7 @@ impl NewFile {
     /// [`Fault::Exists`] where something is there and `replace` is not set; the kernel's.
     pub fn finish(mut self, replace: bool, durable: bool) -> Result<(), Fault> {
         self.file.sync_all()?;
-        if let Some((user, group)) = self.heir {
+        if let Some((user, group)) = self.owner {
             let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
             // Not every file system has owners.
             let _ = rustix::fs::fchown(&self.file, Some(user), Some(group));

@@ -107,6 +107,6 @@ impl Drop for Child {
             // One that a command without a filter has stopped.
             let _ = kill_process(keeper, Signal::CONT);
         }
-        reaper::ended(keeper);
+        reaper::command_ended(keeper);
     }
 }

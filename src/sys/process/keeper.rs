@@ -14,7 +14,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::RawFd;
 
-use super::sandbox::Entry;
+use super::sandbox::SandboxEntry;
 use crate::limits::KEEPER_ROUNDS;
 use crate::sys::service::unblock_signals;
 
@@ -77,7 +77,7 @@ pub(super) struct Post<'a> {
 }
 
 /// Makes the command and keeps it. Does not return.
-pub(super) fn keep(program: &Program, entry: &mut Entry, mut post: Post<'_>) -> ! {
+pub(super) fn keep(program: &Program, entry: &mut SandboxEntry, mut post: Post<'_>) -> ! {
     // SAFETY: plain system calls on integers and memory of this frame, each async-signal-safe (signal-safety(7)); all-zero is
     // a valid signal set and action; the handler does nothing.
     unsafe {

@@ -63,7 +63,7 @@ pub(super) fn count<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
 }
 
 /// A command is over; its keeper, where that is our child, is about to end.
-pub(super) fn ended(keeper: Option<Pid>) {
+pub(super) fn command_ended(keeper: Option<Pid>) {
     let mut children = lock();
     children.running = children.running.saturating_sub(1);
     children.unreaped.extend(keeper);

@@ -19,7 +19,7 @@ use super::notify::{CallBroker, Hook, KeeperAnswers};
 use super::peer::tasks;
 use super::protected::ProtectedProcesses;
 use super::reaper;
-use super::sandbox::{Entry, Sandbox};
+use super::sandbox::{Sandbox, SandboxEntry};
 use super::seccomp::{self, Filter};
 use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
 use crate::sys::exec_broker::{self, ATTRIBUTES_FD, CONTROL_FD, FOLDER_FD, REQUEST_FD, RULES_FD};
@@ -151,7 +151,7 @@ fn prepare() -> io::Result<io::Error> {
     let hook = force.contains(&ATTRIBUTES).then(|| Hook::new(true)).transpose()?;
     let (hook, socket) = hook.unzip();
     let rules = force.contains(&LANDLOCK).then_some(rules);
-    let mut entry = Entry::new(&dir, &sandbox)
+    let mut entry = SandboxEntry::new(&dir, &sandbox)
         .with_rules(rules.as_ref().map(AsRawFd::as_raw_fd))
         .with_hook(hook);
     let mut answers = socket.map(|socket| KeeperAnswers::new(socket, daemon, tell_internet));

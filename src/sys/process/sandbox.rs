@@ -1,6 +1,6 @@
 //! What a command is denied before its first instruction: the one place where the sandbox is closed.
 //!
-//! [`Entry::enter`] runs between fork and exec: plain system calls only. It must not allocate, lock, log or
+//! [`SandboxEntry::enter`] runs between fork and exec: plain system calls only. It must not allocate, lock, log or
 //! panic, since another thread may have held any lock at the moment of the fork.
 
 use std::io;
@@ -60,7 +60,7 @@ impl Default for Sandbox {
 }
 
 /// The sandbox as the child needs it: integers, and memory that stays until the exec.
-pub(super) struct Entry {
+pub(super) struct SandboxEntry {
     /// Working directory.
     dir: RawFd,
     /// Descriptors up to here are closed one by one where close_range is missing.
@@ -73,9 +73,9 @@ pub(super) struct Entry {
     cgroup: Option<RawFd>,
 }
 
-impl Entry {
+impl SandboxEntry {
     /// `sandbox` and `dir` have to live until the exec.
-    pub(super) fn new(dir: &impl AsRawFd, sandbox: &Sandbox) -> Entry {
+    pub(super) fn new(dir: &impl AsRawFd, sandbox: &Sandbox) -> SandboxEntry {
         // The type of a resource differs between C libraries.
         let limits = [
             (libc::RLIMIT_CORE as i32, Some(0)),
@@ -84,7 +84,7 @@ impl Entry {
             (libc::RLIMIT_DATA as i32, sandbox.data),
             (libc::RLIMIT_AS as i32, sandbox.address_space),
         ];
-        Entry {
+        SandboxEntry {
             dir: dir.as_raw_fd(),
             last_fd: last_fd(),
             limits,
@@ -97,13 +97,13 @@ impl Entry {
     }
 
     /// With calls that the daemon answers ([`super::notify`]).
-    pub(super) fn with_hook(self, hook: Option<Hook>) -> Entry {
-        Entry { hook, ..self }
+    pub(super) fn with_hook(self, hook: Option<Hook>) -> SandboxEntry {
+        SandboxEntry { hook, ..self }
     }
 
     /// With the rules that another process has made ([`LandlockRules`]).
-    pub(super) fn with_rules(self, landlock: Option<RawFd>) -> Entry {
-        Entry { landlock, ..self }
+    pub(super) fn with_rules(self, landlock: Option<RawFd>) -> SandboxEntry {
+        SandboxEntry { landlock, ..self }
     }
 
     /// The command must not signal its keeper.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::landlock::{self, LandlockRules};
 use super::notify::Hook;
 use super::protected::ProtectedProcesses;
-use super::sandbox::{Entry, Sandbox};
+use super::sandbox::{Sandbox, SandboxEntry};
 use super::seccomp::{self, Filter};
 
 /// What held.
@@ -43,7 +43,7 @@ fn attempt() -> SelftestResult {
         if seccomp::available() { Filter::new(&ProtectedProcesses::this()).ok() } else { None };
     let sandbox = Sandbox { landlock: rules, filter, ..Sandbox::default() };
     let Ok(root) = std::fs::File::open("/") else { return SelftestResult::default() };
-    let entry = Entry::new(&root.as_raw_fd(), &sandbox);
+    let entry = SandboxEntry::new(&root.as_raw_fd(), &sandbox);
     let hook = Hook::probe().ok();
     // SAFETY: the child makes system calls only and leaves by _exit; the parent waits for exactly that child.
     let bits = unsafe {
@@ -70,7 +70,7 @@ fn attempt() -> SelftestResult {
 }
 
 /// Runs in the child: system calls only.
-fn run_in_child(entry: &Entry, hook: Option<&Hook>) -> i32 {
+fn run_in_child(entry: &SandboxEntry, hook: Option<&Hook>) -> i32 {
     let mut held = DONE;
     if entry.lock().is_err() {
         return 0;

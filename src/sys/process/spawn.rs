@@ -17,7 +17,7 @@ use super::child::{Child, output};
 use super::control::Control;
 use super::keeper::{self, Post, Program};
 use super::notify::{AttributeRules, CallBroker, Hook};
-use super::sandbox::{Entry, Sandbox};
+use super::sandbox::{Sandbox, SandboxEntry};
 use super::{reaper, remote_child};
 use crate::limits::EXEC_START_WAIT;
 use crate::sys::service;
@@ -57,7 +57,7 @@ fn begin(program: Program, dir: &OwnedFd, mut sandbox: Sandbox) -> io::Result<St
     let judged = sandbox.attributes.is_some();
     let hook = (judged || sandbox.internet).then(|| Hook::new(judged)).transpose()?;
     let (hook, socket) = hook.unzip();
-    let entry = Entry::new(dir, &sandbox).with_hook(hook);
+    let entry = SandboxEntry::new(dir, &sandbox).with_hook(hook);
     let null = File::open("/dev/null")?;
     let (stdout, stdout_theirs) = output(sandbox.duplex)?;
     let (stderr, stderr_theirs) = output(false)?;
@@ -97,7 +97,7 @@ impl Starting {
 /// Makes the keeper, which makes the command with `streams` as its standard three.
 fn fork(
     program: &Program,
-    mut entry: Entry,
+    mut entry: SandboxEntry,
     streams: [RawFd; 3],
     control: RawFd,
     begun: RawFd,

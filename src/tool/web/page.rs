@@ -10,7 +10,7 @@ use crate::proto::text;
 use crate::{Error, Result};
 
 /// A page converted to text, with how it was made.
-pub(super) struct Page {
+pub(super) struct FetchedPage {
     /// How the text was made: `markdown`, `text`, `json` or `raw`.
     pub(super) extractor: &'static str,
     /// The text, truncated to the tool's limit.
@@ -112,7 +112,7 @@ pub(super) async fn read(
     style: Style,
     fetch_limit: usize,
     max_chars: usize,
-) -> Result<Page> {
+) -> Result<FetchedPage> {
     let content_type = response.header("content-type").unwrap_or("").to_owned();
     let coding = response.header("content-encoding").unwrap_or("").trim().to_ascii_lowercase();
     if !matches!(coding.as_str(), "" | "identity") {
@@ -217,7 +217,7 @@ impl Reader {
         sink.is_full()
     }
 
-    fn finish(self, kind: Kind) -> Page {
+    fn finish(self, kind: Kind) -> FetchedPage {
         let extractor = match (kind, self.style) {
             (Kind::Html, Style::Markdown) => "markdown",
             (Kind::Html, Style::Plain) => "text",
@@ -225,7 +225,7 @@ impl Reader {
             _ => "raw",
         };
         let mut page =
-            Page { extractor, text: String::new(), truncated: false, note: String::new() };
+            FetchedPage { extractor, text: String::new(), truncated: false, note: String::new() };
         if let Some(label) = self.label.filter(|l| Charset::from_label(l).is_none()) {
             page.note =
                 format!("character set {} is not known, read as UTF-8", text::one_line(&label, 30));

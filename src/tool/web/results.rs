@@ -14,14 +14,14 @@ const URL_BYTES: usize = 1000;
 
 /// One result, sanitised and truncated.
 #[derive(Debug, PartialEq)]
-pub(super) struct Hit {
+pub(super) struct WebResult {
     pub(super) title: String,
     pub(super) url: String,
     pub(super) snippet: String,
 }
 
 /// The first `count` results of an answer's body; empty when there are none.
-pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit>> {
+pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<WebResult>> {
     if engine == Engine::Duckduckgo {
         return Ok(duckduckgo(&String::from_utf8_lossy(body), count));
     }
@@ -47,7 +47,7 @@ pub(super) fn parse(engine: Engine, body: &[u8], count: usize) -> Result<Vec<Hit
     }
 }
 
-fn hit(title: &str, url: &str, snippet: &str) -> Option<Hit> {
+fn hit(title: &str, url: &str, snippet: &str) -> Option<WebResult> {
     let url = url.trim();
     let web = url.starts_with("http://") || url.starts_with("https://");
     if !web
@@ -57,7 +57,7 @@ fn hit(title: &str, url: &str, snippet: &str) -> Option<Hit> {
         return None;
     }
     let title = text::truncate(&html::to_line(title), TITLE_CHARS);
-    Some(Hit {
+    Some(WebResult {
         title: if title.is_empty() { "(no title)".into() } else { title },
         url: url.to_owned(),
         snippet: text::truncate(&html::to_line(snippet), SNIPPET_CHARS),
@@ -65,7 +65,7 @@ fn hit(title: &str, url: &str, snippet: &str) -> Option<Hit> {
 }
 
 /// The result page has links of class `result__a`, each followed by its `result__snippet`.
-fn duckduckgo(page: &str, count: usize) -> Vec<Hit> {
+fn duckduckgo(page: &str, count: usize) -> Vec<WebResult> {
     let mut hits = Vec::new();
     let mut blocks = page.split("result__a\"");
     let mut before = blocks.next().unwrap_or("");

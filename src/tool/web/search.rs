@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::browser::BROWSER;
 use super::engine::{Engine, TimeRange};
-use super::results::{self, Hit};
+use super::results::{self, WebResult};
 use crate::limits::{WEB_SEARCH_BYTES, WEB_SEARCH_RESULTS, WEB_SEARCH_TIMEOUT};
 use crate::net::http::Request;
 use crate::proto::text;
@@ -97,7 +97,7 @@ async fn ask(ctx: &ToolContext, args: &Args, query: &str) -> Result<String> {
     Ok(list(engine, query, &hits))
 }
 
-fn list(engine: Engine, query: &str, hits: &[Hit]) -> String {
+fn list(engine: Engine, query: &str, hits: &[WebResult]) -> String {
     if hits.is_empty() {
         return match engine {
             Engine::Duckduckgo => format!("No results found or extraction failed. Query: {query}"),
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn results_are_numbered() {
-        let hit = |n: u32, snippet: &str| Hit {
+        let hit = |n: u32, snippet: &str| WebResult {
             title: format!("T{n}"),
             url: format!("http://x/{n}"),
             snippet: snippet.into(),

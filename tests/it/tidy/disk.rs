@@ -52,7 +52,7 @@ const EXCEPTIONS: &[(&str, usize, &str)] = &[
     ("src/tool/hardware/facts.rs", 2, "/etc and /sys"),
     ("src/tool/hardware/job.rs", 2, "/sys and /dev"),
     ("src/tool/hardware/serial.rs", 1, "/dev"),
-    ("src/tool/sandbox.rs", 4, "the commands' temporary folder, by descriptors; lists /"),
+    ("src/tool/sandbox_plan.rs", 4, "the commands' temporary folder, by descriptors; lists /"),
     (
         "src/tool/workspace_group.rs",
         10,

@@ -53,7 +53,7 @@ const EXCEPTIONS: &[(&str, usize, &str)] = &[
     ("src/supervise/tools.rs", 2, "entries of an open folder"),
     ("src/tool/guard/paths.rs", 5, "where a command's word leads"),
     ("src/tool/memory.rs", 1, "an open place"),
-    ("src/tool/sandbox.rs", 3, "where the sandbox's folders lead"),
+    ("src/tool/sandbox_plan.rs", 3, "where the sandbox's folders lead"),
     ("src/tool/scope.rs", 4, "where the scope's folders lead"),
 ];
 

@@ -33,7 +33,7 @@ fn grouped(rule: &GroupTrigger, fields: &str) -> TelegramEvent {
     )
 }
 
-fn words(event: TelegramEvent) -> Option<String> {
+fn text_of(event: TelegramEvent) -> Option<String> {
     match event {
         TelegramEvent::Message(inbound) => Some(inbound.text),
         _ => None,
@@ -42,7 +42,7 @@ fn words(event: TelegramEvent) -> Option<String> {
 
 #[track_caller]
 fn check(fields: &str, want: Option<&str>) {
-    assert_eq!(words(private(fields)).as_deref(), want);
+    assert_eq!(text_of(private(fields)).as_deref(), want);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn edited(fields: &str, want: Option<&str>) {
         r#"{{"update_id":1,"edited_message":{{"message_id":2,"date":100,"chat":{{"id":5,"type":"private"}},
         "from":{{"id":5}},{fields}}}}}"#
     );
-    assert_eq!(words(read(&update, &GroupTrigger::default())).as_deref(), want);
+    assert_eq!(text_of(read(&update, &GroupTrigger::default())).as_deref(), want);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn edits() {
 
 #[track_caller]
 fn in_group(rule: &GroupTrigger, fields: &str, want: Option<&str>) {
-    assert_eq!(words(grouped(rule, fields)).as_deref(), want);
+    assert_eq!(text_of(grouped(rule, fields)).as_deref(), want);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn unknown_missing_and_mismatched_fields() {
         let mismatch = TypeMismatch::default();
         let json = Json::parse(text, &mismatch).expect("JSON");
         super::update(json, "telegram", &me(), &GroupTrigger::default())
-            .map(|(id, event)| (id, words(event)))
+            .map(|(id, event)| (id, text_of(event)))
     };
     let message = |fields: &str| {
         read(&format!(

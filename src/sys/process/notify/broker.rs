@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::change;
 use super::listener::{self, Notification};
-use super::rules::{AttributeRules, Watch};
+use super::rules::{AttributeRules, CommandCalls};
 use super::shared;
 use crate::limits::SANDBOX_ANSWERS;
 use crate::sys::beneath::path_of;
@@ -23,9 +23,9 @@ use crate::sys::spawn_blocking::{BlockingTask, spawn_blocking};
 /// Answers a command's calls as long as it runs. Dropped, those that come are refused by the kernel (ENOSYS).
 pub struct CallBroker {
     listener: Async<Arc<OwnedFd>>,
-    watch: Arc<Watch>,
+    watch: Arc<CommandCalls>,
     /// What answers, see [`answer_some`].
-    answer: fn(&OwnedFd, &Watch) -> bool,
+    answer: fn(&OwnedFd, &CommandCalls) -> bool,
     /// An answer in the making; whether there may be more.
     work: Option<BlockingTask<bool>>,
 }
@@ -44,10 +44,10 @@ impl CallBroker {
     fn of(
         listener: OwnedFd,
         rules: AttributeRules,
-        answer: fn(&OwnedFd, &Watch) -> bool,
+        answer: fn(&OwnedFd, &CommandCalls) -> bool,
     ) -> io::Result<CallBroker> {
         let listener = Async::new_nonblocking(Arc::new(listener))?;
-        let watch = Arc::new(Watch { rules, ..Watch::default() });
+        let watch = Arc::new(CommandCalls { rules, ..CommandCalls::default() });
         Ok(CallBroker { listener, watch, answer, work: None })
     }
 
@@ -81,7 +81,7 @@ impl CallBroker {
 
 /// Answers calls that wait; whether more may come. A command that makes them without end does not keep the thread, which
 /// the journal uses, too: what is left comes behind other work.
-fn answer_some(listener: &OwnedFd, watch: &Watch) -> bool {
+fn answer_some(listener: &OwnedFd, watch: &CommandCalls) -> bool {
     for _ in 0..SANDBOX_ANSWERS {
         match listener::take(listener) {
             Ok(Some(call)) if listener::is_socket(&call) => {

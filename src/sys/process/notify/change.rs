@@ -13,18 +13,18 @@ use super::listener::Notification;
 use crate::limits::SANDBOX_PATH_BYTES;
 
 /// What a call wants of a file.
-pub(super) enum Change {
+pub(super) enum FileChange {
     Mode(u32),
     Owner(u32, u32),
     Times(Timestamps),
 }
 
-impl Change {
+impl FileChange {
     /// Makes it; of one of the folders that are the command's (`is_root`) the owner keeps his rights.
     pub(super) fn make(&self, file: &OwnedFd, stat: &Stat, is_root: bool) -> Result<(), Errno> {
         let kind = stat.st_mode & libc::S_IFMT;
         match *self {
-            Change::Mode(mode) => {
+            FileChange::Mode(mode) => {
                 let mode = mode & 0o7777;
                 let folder = kind == libc::S_IFDIR;
                 if mode & libc::S_ISUID != 0 || (mode & libc::S_ISGID != 0 && !folder) {
@@ -39,12 +39,12 @@ impl Change {
                 chmodat(CWD, own_path(file), Mode::from_raw_mode(mode), AtFlags::empty())
             }
             // Without capabilities only what changes nothing, or the group, which no program here needs.
-            Change::Owner(user, group) => {
+            FileChange::Owner(user, group) => {
                 let same = |asked: u32, is: u32| asked == u32::MAX || asked == is;
                 let same = same(user, stat.st_uid) && same(group, stat.st_gid);
                 if same { Ok(()) } else { Err(Errno::PERM) }
             }
-            Change::Times(ref times) => utimensat(file, "", times, AtFlags::EMPTY_PATH),
+            FileChange::Times(ref times) => utimensat(file, "", times, AtFlags::EMPTY_PATH),
         }
     }
 }
@@ -55,7 +55,7 @@ fn own_path(file: &OwnedFd) -> String {
 }
 
 /// Which file a call means.
-pub(super) struct Target {
+pub(super) struct CallTarget {
     /// A descriptor of the caller, or AT_FDCWD, its working directory.
     base: i32,
     /// From there, or from the root; none: `base` itself.
@@ -64,7 +64,7 @@ pub(super) struct Target {
     nofollow: bool,
 }
 
-impl Target {
+impl CallTarget {
     /// Opens it without any rights but to look at it and to change its attributes.
     pub(super) fn open(&self, pid: u32) -> Result<OwnedFd, Errno> {
         let from = match self.base {
@@ -93,50 +93,52 @@ impl Target {
 }
 
 /// A call's arguments in one form.
-pub(super) fn decode(call: &Notification) -> Result<(Target, Change), Errno> {
+pub(super) fn decode(call: &Notification) -> Result<(CallTarget, FileChange), Errno> {
     let [a, b, c, d, e, _] = call.data.args;
     let memory = Memory::of(call.pid)?;
     let base = |fd: u64| fd as i32;
     let flags = |bits: u64| bits as libc::c_int;
-    let at = |fd: u64, path: u64, bits: libc::c_int| -> Result<Target, Errno> {
+    let at = |fd: u64, path: u64, bits: libc::c_int| -> Result<CallTarget, Errno> {
         let path = memory.path(path)?;
         let nofollow = bits & libc::AT_SYMLINK_NOFOLLOW != 0;
         match path {
-            path if !path.is_empty() => Ok(Target { base: base(fd), path: Some(path), nofollow }),
+            path if !path.is_empty() => {
+                Ok(CallTarget { base: base(fd), path: Some(path), nofollow })
+            }
             _ if bits & libc::AT_EMPTY_PATH != 0 => {
-                Ok(Target { base: base(fd), path: None, nofollow })
+                Ok(CallTarget { base: base(fd), path: None, nofollow })
             }
             _ => Err(Errno::NOENT),
         }
     };
-    let open = |fd: u64| Target { base: base(fd), path: None, nofollow: false };
-    let owner = |user: u64, group: u64| Change::Owner(user as u32, group as u32);
+    let open = |fd: u64| CallTarget { base: base(fd), path: None, nofollow: false };
+    let owner = |user: u64, group: u64| FileChange::Owner(user as u32, group as u32);
     #[cfg(target_arch = "x86_64")]
     let here = libc::AT_FDCWD as u64;
     Ok(match libc::c_long::from(call.data.nr) {
-        libc::SYS_fchmod => (open(a), Change::Mode(b as u32)),
-        libc::SYS_fchmodat => (at(a, b, 0)?, Change::Mode(c as u32)),
-        FCHMODAT2 => (at(a, b, flags(d))?, Change::Mode(c as u32)),
+        libc::SYS_fchmod => (open(a), FileChange::Mode(b as u32)),
+        libc::SYS_fchmodat => (at(a, b, 0)?, FileChange::Mode(c as u32)),
+        FCHMODAT2 => (at(a, b, flags(d))?, FileChange::Mode(c as u32)),
         libc::SYS_fchown => (open(a), owner(b, c)),
         libc::SYS_fchownat => (at(a, b, flags(e))?, owner(c, d)),
         libc::SYS_utimensat => {
             let target = if b == 0 { open(a) } else { at(a, b, flags(d))? };
-            (target, Change::Times(memory.times(c, 1)?))
+            (target, FileChange::Times(memory.times(c, 1)?))
         }
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_chmod => (at(here, a, 0)?, Change::Mode(b as u32)),
+        libc::SYS_chmod => (at(here, a, 0)?, FileChange::Mode(b as u32)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_chown => (at(here, a, 0)?, owner(b, c)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_lchown => (at(here, a, libc::AT_SYMLINK_NOFOLLOW)?, owner(b, c)),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_utime => (at(here, a, 0)?, Change::Times(memory.seconds(b)?)),
+        libc::SYS_utime => (at(here, a, 0)?, FileChange::Times(memory.seconds(b)?)),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_utimes => (at(here, a, 0)?, Change::Times(memory.times(b, 1000)?)),
+        libc::SYS_utimes => (at(here, a, 0)?, FileChange::Times(memory.times(b, 1000)?)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_futimesat => {
             let target = if b == 0 { open(a) } else { at(a, b, 0)? };
-            (target, Change::Times(memory.times(c, 1000)?))
+            (target, FileChange::Times(memory.times(c, 1000)?))
         }
         _ => return Err(Errno::NOSYS),
     })
@@ -174,14 +176,14 @@ impl Memory {
         Err(Errno::NAMETOOLONG)
     }
 
-    fn words<const N: usize>(&self, address: u64) -> Result<[i64; N], Errno> {
+    fn read_integers<const N: usize>(&self, address: u64) -> Result<[i64; N], Errno> {
         let mut bytes = vec![0; N * 8];
         self.0.read_exact_at(&mut bytes, address).map_err(|_| Errno::FAULT)?;
-        let mut words = [0; N];
-        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = i64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        let mut integers = [0; N];
+        for (integer, bytes) in integers.iter_mut().zip(bytes.chunks_exact(8)) {
+            *integer = i64::from_ne_bytes(bytes.try_into().unwrap_or_default());
         }
-        Ok(words)
+        Ok(integers)
     }
 
     /// Access and modification: pairs of seconds and parts of them, of `nanos` nanoseconds each. No address: now.
@@ -191,7 +193,7 @@ impl Memory {
             let now = Timespec { tv_sec: 0, tv_nsec: libc::UTIME_NOW };
             return Ok(Timestamps { last_access: now, last_modification: now });
         }
-        let [access, part, modification, part_of_that] = self.words(address)?;
+        let [access, part, modification, part_of_that] = self.read_integers(address)?;
         Ok(Timestamps {
             last_access: time(access, part),
             last_modification: time(modification, part_of_that),
@@ -204,7 +206,7 @@ impl Memory {
         if address == 0 {
             return self.times(0, 1);
         }
-        let [access, modification] = self.words(address)?;
+        let [access, modification] = self.read_integers(address)?;
         let time = |tv_sec| Timespec { tv_sec, tv_nsec: 0 };
         Ok(Timestamps { last_access: time(access), last_modification: time(modification) })
     }

@@ -30,7 +30,7 @@ impl AttributeRules {
 
 /// One command's calls.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct CommandCalls {
     /// Where it may change attributes.
     pub(super) rules: AttributeRules,
     /// It has opened a socket that leads to other machines.

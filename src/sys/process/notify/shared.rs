@@ -12,9 +12,9 @@ use rustix::fs::{AtFlags, Stat, Timestamps, statat};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::change::{self, Change};
+use super::change::{self, FileChange};
 use super::listener::{self, Notification};
-use super::rules::{AttributeRules, Watch};
+use super::rules::{AttributeRules, CommandCalls};
 use crate::limits::{SANDBOX_ANSWERS, SANDBOX_SHARED_WAIT};
 use crate::sys::beneath::path_of;
 use crate::sys::fd_passing;
@@ -103,14 +103,14 @@ impl KeeperAnswers {
     }
 }
 
-fn wish(change: &Change) -> Option<Wish> {
+fn wish(change: &FileChange) -> Option<Wish> {
     match change {
-        Change::Mode(mode) => Some([0, i64::from(*mode), 0, 0, 0]),
-        Change::Times(times) => {
+        FileChange::Mode(mode) => Some([0, i64::from(*mode), 0, 0, 0]),
+        FileChange::Times(times) => {
             let (access, modified) = (&times.last_access, &times.last_modification);
             Some([1, access.tv_sec, access.tv_nsec, modified.tv_sec, modified.tv_nsec])
         }
-        Change::Owner(..) => None,
+        FileChange::Owner(..) => None,
     }
 }
 
@@ -128,7 +128,7 @@ fn exchange(daemon: &OwnedFd, file: &OwnedFd, wish: Wish) -> Option<i32> {
 }
 
 /// The daemon's part: answers what waits at `socket`; whether more may come.
-pub(super) fn answer_wishes(socket: &OwnedFd, watch: &Watch) -> bool {
+pub(super) fn answer_wishes(socket: &OwnedFd, watch: &CommandCalls) -> bool {
     for _ in 0..SANDBOX_ANSWERS {
         let mut bytes = [0; size_of::<Wish>()];
         let (got, files) = match fd_passing::receive(socket, &mut bytes) {
@@ -163,8 +163,8 @@ fn grant(file: &OwnedFd, wish: &[u8], rules: &AttributeRules) -> Result<(), Errn
     }
     let [kind, first, ..] = words;
     let change = match kind {
-        0 => Change::Mode(shared(first as u32 & 0o7777, &stat)),
-        _ => Change::Times(times(words)),
+        0 => FileChange::Mode(shared(first as u32 & 0o7777, &stat)),
+        _ => FileChange::Times(times(words)),
     };
     change.make(file, &stat, rules.is_folder(&path))
 }
