@@ -44,7 +44,7 @@ pub struct Attachment {
 
 /// [`Address::channel`] of the command line; its chats are session keys, its topics the command lines attached to the
 /// daemon. No other channel is called that.
-pub const CLI: &str = "cli";
+pub const CLI: &str = crate::registry::CLI;
 
 /// [`Sender::platform`] of a scheduled job's message; no channel is called that.
 pub const CRON: &str = "(cron)";

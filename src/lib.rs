@@ -14,7 +14,7 @@
 //! - [`supervise`]: the small root process that starts the daemon on a board; [`import`]: what a person left on the
 //!   boot partition.
 //! - [`proto`]: parsers without I/O, each with a fuzz target; [`sys`]: the kernel, the only `unsafe`.
-//! - [`config`], [`limits`], [`message`], [`error`], [`log`]: what everybody uses.
+//! - [`environment`], [`config`], [`limits`], [`message`], [`error`], [`log`]: what everybody uses.
 
 #![deny(unsafe_code)]
 
@@ -51,6 +51,7 @@ pub mod bus;
 pub mod channel;
 pub mod command;
 pub mod config;
+pub mod environment;
 pub mod error;
 pub mod exit_code;
 #[cfg(feature = "hooks")]

@@ -66,6 +66,9 @@ macro_rules! tools {
 }
 pub(crate) use tools;
 
+/// The channel of the command line, whose user sits at the machine; `channel_list` may not call one so.
+pub(crate) const CLI: &str = "cli";
+
 /// The kinds of channels that `channel_list` may name. A line is the builds that have it, the folder in `src/channel/`,
 /// which is also the `type` of an entry, and the channel's type in it.
 macro_rules! channel_kinds {

@@ -47,7 +47,7 @@ pub fn adopt(home: &Path, workspace: &Path) -> Result<Vec<String>> {
 #[cfg(not(feature = "migrate"))]
 pub fn adopt(home: &Path, workspace: &Path) -> Result<Vec<String>> {
     use crate::error::Context;
-    use crate::store::{self, ADOPTED, dir::Dir};
+    use crate::store::{self, ADOPTED, CRON, SESSIONS, dir::Dir};
 
     let home = Dir::make(home).with_context(|| home.display().to_string())?;
     store::close_folders(&home);
@@ -55,9 +55,9 @@ pub fn adopt(home: &Path, workspace: &Path) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     home.save(ADOPTED, b"\n", 0o600).context(ADOPTED)?;
-    let there = |name: &str| workspace.join(name).exists();
+    let exists = |name: &str| workspace.join(name).exists();
     let elsewhere = workspace.canonicalize().is_ok_and(|path| path != home.path());
-    let left = elsewhere && (there("sessions") || there("cron"));
+    let left = elsewhere && (exists(SESSIONS) || exists(CRON));
     let note =
         "its conversations and jobs are not taken over: this build cannot (feature `migrate`)";
     Ok(left.then(|| note.to_owned()).into_iter().collect())

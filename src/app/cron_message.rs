@@ -8,6 +8,7 @@ use crate::proto::date;
 use crate::proto::text::one_line;
 use crate::sched::job::{Due, Job, Now};
 use crate::sys::clock;
+use crate::tool::cron::commands_are_off;
 
 /// The message for the chat `from`: a command that was approved, a text for the chat, or a task for the model.
 pub(super) fn message(
@@ -26,8 +27,8 @@ pub(super) fn message(
     let mut message = Inbound { from, date: now.wall, untrusted, ..Inbound::default() };
     message.sender.platform = CRON.into();
     message.sender.id = job.id().into();
-    let off = tools.disabled.iter().any(|t| t == "exec") || !tools.exec.allow_remote;
-    if approved && tools.cron_commands && !off {
+    let off = commands_are_off(tools) || !tools.exec.allow_remote;
+    if approved && !off {
         message.sender.name = COMMAND.into();
         message.text = job.command().into();
     } else if !job.command().is_empty() {

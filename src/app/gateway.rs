@@ -22,6 +22,7 @@ use super::{consolidation, control, heartbeat, housekeeping, last_crash, listen}
 use crate::channel::AnyChannel;
 use crate::channel::cli::Cli;
 use crate::config::Config;
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::limits::{DISK_WAIT, SHUTDOWN, SHUTDOWN_DELIVERY, SHUTDOWN_DISK};
 use crate::net::http::HttpClient;
@@ -92,7 +93,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// `PICOCLAW_MEM_LIMIT`, in bytes.
 fn memory_limit() -> Result<Option<usize>> {
-    let Ok(text) = std::env::var("PICOCLAW_MEM_LIMIT") else { return Ok(None) };
+    let Ok(text) = std::env::var(environment::MEM_LIMIT) else { return Ok(None) };
     let refused = || Error::new("PICOCLAW_MEM_LIMIT is no size like 8MiB or 8388608");
     crate::proto::text::size(&text).map(Some).ok_or_else(refused)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::error::{Context, Error, Result};
 use crate::limits::HOME_LOCK_WAIT;
 use crate::store::dir::{self, Dir};
+use crate::store::{CRON, SESSIONS, STATE};
 use crate::sys::beneath::{File, path_meta};
 use crate::sys::{lock, process};
 
@@ -18,7 +19,7 @@ const UNITS: [&str; 3] = [
 ];
 
 /// Folders of the home that only the daemon and the command line write to.
-const OWN_FOLDERS: [&str; 4] = ["state", "sessions", "cron", ".restore"];
+const OWN_FOLDERS: [&str; 4] = [STATE, SESSIONS, CRON, ".restore"];
 
 /// The lock of a home, held until dropped.
 pub struct Home {

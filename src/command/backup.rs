@@ -21,7 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer, text};
 use crate::store::dir::output;
-use crate::store::{ADOPTED, atomic, bounded_read, swap};
+use crate::store::{ADOPTED, CRON, PRIVATE_FOLDERS, SESSIONS, atomic, bounded_read, swap};
 use crate::sys::beneath::{self, FileInfo, Root};
 use crate::sys::exec_broker;
 use crate::sys::terminal::Output;
@@ -43,9 +43,7 @@ const NOT_SAVED: &[&str] = &[
     swap::NOT_OURS,
 ];
 /// Of the home: what belongs together with the journal.
-const TOGETHER: &[&str] = &["sessions", "cron", "state/state.json", ADOPTED];
-/// Of the workspace, where a gateway of an earlier version still keeps the same.
-const TOGETHER_BEFORE: &[&str] = &["sessions", "cron", "state"];
+const TOGETHER: &[&str] = &[SESSIONS, CRON, "state/state.json", ADOPTED];
 const JOURNAL: &[&str] = &["state/journal.a", "state/journal.b"];
 
 /// Writes the backup and says what is in it.
@@ -194,7 +192,7 @@ impl Tree {
     /// Files and folders that are copied last.
     fn copied_last(&self) -> Vec<String> {
         let own: &[&[&str]] = if self.name == "home" { &[JOURNAL, TOGETHER] } else { &[] };
-        let before = if self.adopted { &[] } else { TOGETHER_BEFORE };
+        let before = if self.adopted { &[][..] } else { &PRIVATE_FOLDERS };
         let before =
             self.workspace.iter().flat_map(|w| before.iter().map(move |name| join(w, name)));
         own.iter().copied().flatten().map(|name| (*name).to_owned()).chain(before).collect()

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::app::gateway::{self, GatewayOptions};
 use crate::args;
 use crate::config::{self, Config, LoadOptions, Loaded};
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::store::credentials;
@@ -25,7 +26,7 @@ pub fn run(args: &args::GatewayArgs) -> Result<ExitCode> {
     let options = LoadOptions { allow_empty: args.allow_empty, ..LoadOptions::from_process() };
     let (loaded, config_state) = load(&options)?;
     let level =
-        std::env::var("PICOCLAW_LOG_LEVEL").unwrap_or(loaded.config.gateway.log_level.clone());
+        std::env::var(environment::LOG_LEVEL).unwrap_or(loaded.config.gateway.log_level.clone());
     log::set_level(if args.debug { "debug" } else { &level });
     log::set_secrets(config::with_encodings(credentials::with_tokens(
         &loaded.config.home,

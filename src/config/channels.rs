@@ -10,6 +10,7 @@ use super::nearest::suggestion;
 use super::section::{BuildContext, Section};
 use super::table::ChannelCommon;
 use super::tree::Node;
+use crate::registry::CLI;
 
 /// Channel types of upstream.
 pub(super) const TYPES: &[&str] = &[
@@ -37,9 +38,6 @@ pub(super) const TYPES: &[&str] = &[
     "wecom_app",
     "wecom_aibot",
 ];
-
-/// `bus::CLI`: its messages count as written by the machine's owner.
-const CLI: &str = "cli";
 
 /// `group_trigger`: neither set means every message of an allowed sender.
 #[derive(Clone, Debug, Default)]

@@ -15,6 +15,7 @@ use super::layers::LoadOptions;
 use super::layers::read_file;
 #[cfg(feature = "encryption")]
 use super::replace::replace;
+use crate::environment;
 #[cfg(feature = "encryption")]
 use crate::error::Context;
 use crate::error::{Error, Result};
@@ -29,9 +30,9 @@ use crate::sys::random;
 /// Prefix of such a value.
 pub const PREFIX: &str = "enc://";
 /// The variable with the passphrase.
-pub const PASSPHRASE: &str = "PICOCLAW_KEY_PASSPHRASE";
+pub const PASSPHRASE: &str = environment::KEY_PASSPHRASE;
 /// The variable that names another key file than `.ssh/picoclaw_ed25519.key` in a home.
-pub const KEY_FILE: &str = "PICOCLAW_SSH_KEY_PATH";
+pub const KEY_FILE: &str = environment::SSH_KEY_PATH;
 
 /// Below the user's home, or below `PICOCLAW_HOME`.
 const DEFAULT_FILE: &str = ".ssh/picoclaw_ed25519.key";
@@ -59,7 +60,7 @@ impl Keys {
                 // The daemon's own home is PICOCLAW_HOME, whichever user calls this.
                 let user = options.expand("~").join(DEFAULT_FILE);
                 let ours =
-                    options.var("PICOCLAW_HOME").map(|h| options.expand(h).join(DEFAULT_FILE));
+                    options.var(environment::HOME).map(|h| options.expand(h).join(DEFAULT_FILE));
                 match ours {
                     Some(ours) if exists(&ours) || !exists(&user) => ours,
                     _ => user,

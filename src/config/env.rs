@@ -14,21 +14,13 @@ use super::nearest::suggestion;
 use super::problem::{Findings, Problem};
 use super::providers;
 use super::tree::{Node, NodeKind, Origin};
+use crate::environment;
 use crate::proto::text::{number, size};
 
-/// Variables that are not keys, without `PICOCLAW_`: paths, the supervisor's settings, and what it passes to the gateway.
-const OTHERS: &str = "HOME CONFIG MEM_LIMIT BUILTIN_SKILLS BINARY KEY_PASSPHRASE SSH_KEY_PATH DNS_SERVER \
-    AUTH_ISSUER BOARD_FILE WRITE_SAMPLE \
-    ARGS BOOT DATA_MAX GATEWAY_ARGS KEEPALIVE LIMITS LOG MEMORY_HIGH MEMORY_MAX OOM_SCORE_ADJ OWN_IMAGE PIDS_MAX \
-    PROGRAM RESPAWN_DELAY RESPAWN_THRESHOLD RESPAWN_TRIES RUN SNTP SWAP_MAX SYSTEM TIME_SERVERS TOOLS_DATA_MAX \
-    TOOLS_MEMORY_MAX TOOL_USER USER WATCHDOG WATCHDOG_TIMEOUT \
-    LIMITS_IN_FORCE NOTIFY_FD RELOADED TOOLS_CGROUP TOOLS_RLIMIT_DATA TOOL_FD TOOL_GROUP";
-
-const MEMORY_LIMIT: &str = "PICOCLAW_MEM_LIMIT";
-
+/// Whether it is none of a key.
 fn is_other(variable: &str) -> bool {
-    let name = variable.strip_prefix("PICOCLAW_").unwrap_or_default();
-    OTHERS.split_ascii_whitespace().any(|other| other == name)
+    let name = variable.strip_prefix(environment::PREFIX).unwrap_or_default();
+    environment::NAMES.split_ascii_whitespace().any(|other| other == name)
 }
 
 /// A list written in one variable: commas of both widths, blanks trimmed, empty parts left out.
@@ -86,14 +78,14 @@ pub(super) fn read(
             ..Problem::default()
         });
     }
-    let ours = |k: &String| k.starts_with("PICOCLAW_") && !is_other(k);
+    let ours = |k: &String| k.starts_with(environment::PREFIX) && !is_other(k);
     if options.env.keys().any(ours) {
         reader.table(merged);
         reader.aliases();
         reader.leftovers();
     }
-    if options.var(MEMORY_LIMIT).is_some_and(|text| size(text).is_none()) {
-        reader.fault(MEMORY_LIMIT, "a size such as 8MiB or 8388608 is needed");
+    if options.var(environment::MEM_LIMIT).is_some_and(|text| size(text).is_none()) {
+        reader.fault(environment::MEM_LIMIT, "a size such as 8MiB or 8388608 is needed");
     }
     let layer = Layer {
         kind: LayerKind::Environment,
@@ -166,15 +158,11 @@ impl Reader<'_> {
     /// Names that differ from their key's path.
     fn aliases(&mut self) {
         let level = keys::by_pattern("gateway.log_level").map_or(Kind::Text, |k| k.kind);
-        self.take("PICOCLAW_LOG_LEVEL", level, &["gateway", "log_level"]);
-        if self.options.var("PICOCLAW_AGENTS_DEFAULTS_MODEL_NAME").is_none() {
-            self.take(
-                "PICOCLAW_AGENTS_DEFAULTS_MODEL",
-                Kind::Text,
-                &["agents", "defaults", "model_name"],
-            );
+        self.take(environment::LOG_LEVEL, level, &["gateway", "log_level"]);
+        if self.options.var(environment::MODEL_NAME).is_none() {
+            self.take(environment::MODEL, Kind::Text, &["agents", "defaults", "model_name"]);
         }
-        self.known.insert("PICOCLAW_AGENTS_DEFAULTS_MODEL".to_owned());
+        self.known.insert(environment::MODEL.to_owned());
     }
 
     fn take(&mut self, variable: &str, kind: Kind, path: &[&str]) {
@@ -208,10 +196,11 @@ impl Reader<'_> {
 
     /// Variables that set nothing are probably mistyped.
     fn leftovers(&mut self) {
-        let unknown =
-            |k: &&String| k.starts_with("PICOCLAW_") && !self.known.contains(*k) && !is_other(k);
+        let unknown = |k: &&String| {
+            k.starts_with(environment::PREFIX) && !self.known.contains(*k) && !is_other(k)
+        };
         for name in self.options.env.keys().filter(unknown) {
-            let rest = name.strip_prefix("PICOCLAW_").unwrap_or_default();
+            let rest = name.strip_prefix(environment::PREFIX).unwrap_or_default();
             let inside = |upper: &String| {
                 name.strip_prefix(upper.as_str()).is_some_and(|r| r.starts_with('_'))
             };

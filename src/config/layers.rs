@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::{Findings, Problem};
 use super::tree::Origin;
+use crate::environment;
 use crate::limits::{CONFIG_BYTES, CONFIG_FILES};
 use crate::proto::json_pos;
 use crate::sys::beneath::{self, Fault};
@@ -41,7 +42,7 @@ pub struct LoadOptions {
 impl LoadOptions {
     /// The process's own environment and `/etc/picoclaw`.
     pub fn from_process() -> LoadOptions {
-        let wanted = |name: &str| name == "HOME" || name.starts_with("PICOCLAW_");
+        let wanted = |name: &str| name == "HOME" || name.starts_with(environment::PREFIX);
         let mut options =
             LoadOptions { etc: PathBuf::from("/etc/picoclaw"), ..LoadOptions::default() };
         let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v)));
@@ -61,7 +62,7 @@ impl LoadOptions {
 
     /// The home: `$PICOCLAW_HOME`, else `~/.picoclaw`. Fails if neither is known.
     pub fn home(&self) -> crate::Result<PathBuf> {
-        if let Some(home) = self.var("PICOCLAW_HOME") {
+        if let Some(home) = self.var(environment::HOME) {
             return Ok(self.expand(home));
         }
         match self.var("HOME") {
@@ -74,7 +75,7 @@ impl LoadOptions {
 
     /// The user's base file: `PICOCLAW_CONFIG`, else `config.json` in the home.
     pub fn config_file(&self) -> crate::Result<PathBuf> {
-        match self.var("PICOCLAW_CONFIG") {
+        match self.var(environment::CONFIG) {
             Some(file) => Ok(self.expand(file)),
             None => Ok(self.home()?.join("config.json")),
         }
@@ -181,7 +182,7 @@ pub(super) fn files(options: &LoadOptions, home: &Path, findings: &mut Findings)
         let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         LayerFile { dir: dir.to_path_buf(), path, required, base: true }
     };
-    let own = options.var("PICOCLAW_CONFIG").map(|f| options.expand(f));
+    let own = options.var(environment::CONFIG).map(|f| options.expand(f));
     if own.is_none() {
         out.push(base(options.etc.join("config.json"), false));
     }

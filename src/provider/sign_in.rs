@@ -10,6 +10,7 @@ use async_io::Timer;
 
 use super::{Class, Failure};
 use crate::config::Secret;
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::log;
@@ -23,7 +24,7 @@ use crate::sys::{clock, files};
 /// The address to sign in with OpenAI, unless the variable says otherwise.
 const ISSUER: &str = "https://auth.openai.com";
 /// A variable that names another server with the same protocol, for tests and custom gateways.
-const ISSUER_VARIABLE: &str = "PICOCLAW_AUTH_ISSUER";
+const ISSUER_VARIABLE: &str = environment::AUTH_ISSUER;
 /// The public client id that upstream also uses; it is not secret.
 const CLIENT: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 

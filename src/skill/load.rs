@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::frontmatter;
 use crate::config::Config;
+use crate::environment;
 use crate::limits::{
     SKILL_FOLDERS, SKILL_HEAD_BYTES, SKILL_SCANNED, SKILL_WARNINGS, SKILLS, SKILLS_LIST_BYTES,
     TREE_NAMES,
@@ -62,7 +63,7 @@ impl Roots {
 
 /// `PICOCLAW_BUILTIN_SKILLS`, or where a package puts them.
 pub fn builtin_folder() -> PathBuf {
-    match std::env::var_os("PICOCLAW_BUILTIN_SKILLS").filter(|v| !v.is_empty()) {
+    match std::env::var_os(environment::BUILTIN_SKILLS).filter(|v| !v.is_empty()) {
         Some(path) => path.into(),
         None => "/usr/share/picoclaw/skills".into(),
     }

@@ -194,7 +194,7 @@ fn a_file_of_any_size_is_read_in_bounded_memory() {
     let dir = Scratch::named("journal-large");
     let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
     put(&mut files, &mut ledger, &received(1));
-    // More than ever fits: every start used to end here.
+    // More than ever fits; such a file must not keep the daemon from starting.
     let mut bytes = Vec::new();
     for id in 2..40_000 {
         frame::encode(&received(id), files.generation(), &mut bytes);

@@ -34,9 +34,18 @@ pub mod writer;
 /// and jobs; what is in the workspace then may be a command's.
 pub const ADOPTED: &str = "state/adopted";
 
+/// Folder of the conversations.
+pub const SESSIONS: &str = "sessions";
+/// Folder of the jobs.
+pub const CRON: &str = "cron";
+/// Folder of the journal and of what else must survive a restart.
+pub const STATE: &str = "state";
+/// Folders of a home, and of the workspace in earlier versions, that are the daemon's alone: no tool and no command reads them.
+pub const PRIVATE_FOLDERS: [&str; 3] = [SESSIONS, CRON, STATE];
+
 /// Closes the home's own folders to everybody but their owner.
 pub fn close_folders(home: &dir::Dir) {
-    for folder in ["sessions", "cron", "state"] {
+    for folder in PRIVATE_FOLDERS {
         // Whoever uses a folder that is not ours reports it.
         let _ = home.close(folder);
     }

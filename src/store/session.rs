@@ -109,7 +109,7 @@ pub struct Sessions {
 impl Sessions {
     /// Uses `<home>/sessions`; created at the first write.
     pub fn new(home: &Path) -> Sessions {
-        Sessions { dir: home.join("sessions") }
+        Sessions { dir: home.join(super::SESSIONS) }
     }
 
     /// Folder with the session files.

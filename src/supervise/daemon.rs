@@ -12,6 +12,7 @@ use super::log_sink::{LineSplitter, LogSink};
 use super::report::LimitsInForce;
 use super::settings::SupervisorSettings;
 use super::tools::Tools;
+use crate::environment;
 use crate::sys::service::{self, Confinement, EXEC_BROKER_FD, Identity, NOTIFY_FD};
 
 /// A daemon that runs.
@@ -48,23 +49,23 @@ impl Daemon {
         let tools = groups.map(Groups::tools).unwrap_or_default();
         let tools_data = settings.tools_data_max.to_string();
         let mut environment: Vec<(&str, &OsStr)> = vec![
-            ("PICOCLAW_HOME", settings.home.as_os_str()),
+            (environment::HOME, settings.home.as_os_str()),
             ("HOME", settings.home.as_os_str()),
             ("USER", OsStr::new(&settings.user)),
-            ("PICOCLAW_NOTIFY_FD", OsStr::new(&descriptor)),
-            ("PICOCLAW_LIMITS_IN_FORCE", OsStr::new(mode.name())),
+            (environment::NOTIFY_FD, OsStr::new(&descriptor)),
+            (environment::LIMITS_IN_FORCE, OsStr::new(mode.name())),
         ];
         if groups.is_some() {
-            environment.push(("PICOCLAW_TOOLS_CGROUP", tools.as_os_str()));
+            environment.push((environment::TOOLS_CGROUP, tools.as_os_str()));
         }
         if mode == LimitsInForce::Rlimit && settings.tools_data_max != u64::MAX {
-            environment.push(("PICOCLAW_TOOLS_RLIMIT_DATA", OsStr::new(&tools_data)));
+            environment.push((environment::TOOLS_RLIMIT_DATA, OsStr::new(&tools_data)));
         }
         let broker_fd = EXEC_BROKER_FD.to_string();
         let group = broker.map(|tools| tools.user.gid.to_string()).unwrap_or_default();
         // Our own variables are the daemon's too; these say whether there is such a user now.
-        environment.push(("PICOCLAW_TOOL_FD", OsStr::new(broker.map_or("", |_| &broker_fd))));
-        environment.push(("PICOCLAW_TOOL_GROUP", OsStr::new(&group)));
+        environment.push((environment::TOOL_FD, OsStr::new(broker.map_or("", |_| &broker_fd))));
+        environment.push((environment::TOOL_GROUP, OsStr::new(&group)));
         let rlimit = mode == LimitsInForce::Rlimit && effective_root();
         let confinement = Confinement {
             cgroup: procs.as_ref(),

@@ -33,8 +33,10 @@ pub use user::identity_of;
 
 use std::path::PathBuf;
 
+use crate::environment;
+
 /// What may be read about a running supervisor: `PICOCLAW_RUN`, or `/run/picoclaw`.
 pub fn run_folder() -> PathBuf {
-    let run = std::env::var_os("PICOCLAW_RUN").filter(|r| !r.is_empty());
+    let run = std::env::var_os(environment::RUN).filter(|r| !r.is_empty());
     run.map_or_else(|| "/run/picoclaw".into(), PathBuf::from)
 }

@@ -14,6 +14,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+use crate::environment;
 use crate::limits::{NOTIFY_BYTES, TIME_SERVERS};
 use crate::proto::text;
 
@@ -59,7 +60,7 @@ impl SupervisorSocket {
     /// From `PICOCLAW_NOTIFY_FD`. Once, at the start.
     pub fn from_environment() -> SupervisorSocket {
         let fd =
-            env::var("PICOCLAW_NOTIFY_FD").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 2);
+            env::var(environment::NOTIFY_FD).ok().and_then(|n| n.parse().ok()).filter(|n| *n > 2);
         let socket = fd.and_then(crate::sys::service::inherited_socket);
         if let Some(socket) = &socket {
             // A supervisor that does not listen must not stop the main loop.

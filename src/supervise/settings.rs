@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::respawn::Policy;
+use crate::environment;
 use crate::import::ImportPaths;
 use crate::limits::KEEPALIVE_STALE;
 use crate::{Error, Result};
@@ -92,55 +93,59 @@ impl SupervisorSettings {
         let env = Variables(&get);
         let policy = Policy::default();
         Ok(SupervisorSettings {
-            user: env.text("PICOCLAW_USER", "picoclaw"),
-            tool_user: match env.text("PICOCLAW_TOOL_USER", "picoclaw-tool") {
+            user: env.text(environment::USER, "picoclaw"),
+            tool_user: match env.text(environment::TOOL_USER, "picoclaw-tool") {
                 none if none == "none" => String::new(),
                 name => name,
             },
-            home: env.text("PICOCLAW_HOME", "/var/lib/picoclaw").into(),
-            system: env.text("PICOCLAW_SYSTEM", "/var/lib/picoclaw-system").into(),
-            run: env.text("PICOCLAW_RUN", "/run/picoclaw").into(),
-            program: env.text("PICOCLAW_PROGRAM", "").into(),
-            boot: env.text("PICOCLAW_BOOT", "").into(),
-            own_image: env.choice("PICOCLAW_OWN_IMAGE", "yes", "no")?.unwrap_or(false),
-            gateway_args: split_blanks(&env.text("PICOCLAW_GATEWAY_ARGS", "")),
-            limits: match &*env.text("PICOCLAW_LIMITS", "auto") {
+            home: env.text(environment::HOME, "/var/lib/picoclaw").into(),
+            system: env.text(environment::SYSTEM, "/var/lib/picoclaw-system").into(),
+            run: env.text(environment::RUN, "/run/picoclaw").into(),
+            program: env.text(environment::PROGRAM, "").into(),
+            boot: env.text(environment::BOOT, "").into(),
+            own_image: env.choice(environment::OWN_IMAGE, "yes", "no")?.unwrap_or(false),
+            gateway_args: split_blanks(&env.text(environment::GATEWAY_ARGS, "")),
+            limits: match &*env.text(environment::LIMITS, "auto") {
                 "auto" => LimitMode::Auto,
                 "cgroup" => LimitMode::Cgroup,
                 "rlimit" => LimitMode::Rlimit,
                 "none" => LimitMode::None,
                 other => {
-                    return Err(invalid("PICOCLAW_LIMITS", other, "auto, cgroup, rlimit or none"));
+                    return Err(invalid(
+                        environment::LIMITS,
+                        other,
+                        "auto, cgroup, rlimit or none",
+                    ));
                 }
             },
-            memory_high: env.size("PICOCLAW_MEMORY_HIGH", 6 << 20)?,
-            memory_max: env.size("PICOCLAW_MEMORY_MAX", 8 << 20)?,
-            tools_memory_max: env.size("PICOCLAW_TOOLS_MEMORY_MAX", 32 << 20)?,
-            swap_max: env.size("PICOCLAW_SWAP_MAX", 0)?,
-            pids_max: env.size("PICOCLAW_PIDS_MAX", 64)?,
-            data_max: env.size("PICOCLAW_DATA_MAX", 16 << 20)?,
-            tools_data_max: env.size("PICOCLAW_TOOLS_DATA_MAX", 32 << 20)?,
-            oom_score_adj: env.number("PICOCLAW_OOM_SCORE_ADJ", -250, -1000, 1000)? as i32,
+            memory_high: env.size(environment::MEMORY_HIGH, 6 << 20)?,
+            memory_max: env.size(environment::MEMORY_MAX, 8 << 20)?,
+            tools_memory_max: env.size(environment::TOOLS_MEMORY_MAX, 32 << 20)?,
+            swap_max: env.size(environment::SWAP_MAX, 0)?,
+            pids_max: env.size(environment::PIDS_MAX, 64)?,
+            data_max: env.size(environment::DATA_MAX, 16 << 20)?,
+            tools_data_max: env.size(environment::TOOLS_DATA_MAX, 32 << 20)?,
+            oom_score_adj: env.number(environment::OOM_SCORE_ADJ, -250, -1000, 1000)? as i32,
             respawn: Policy {
                 threshold: env.number(
-                    "PICOCLAW_RESPAWN_THRESHOLD",
+                    environment::RESPAWN_THRESHOLD,
                     policy.threshold as i64,
                     1,
                     1 << 31,
                 )? as u64,
-                delay: env.number("PICOCLAW_RESPAWN_DELAY", policy.delay as i64, 0, 3600)? as u64,
-                tries: env.number("PICOCLAW_RESPAWN_TRIES", i64::from(policy.tries), 1, 1000)?
+                delay: env.number(environment::RESPAWN_DELAY, policy.delay as i64, 0, 3600)? as u64,
+                tries: env.number(environment::RESPAWN_TRIES, i64::from(policy.tries), 1, 1000)?
                     as u32,
             },
-            watchdog: env.text("PICOCLAW_WATCHDOG", "").into(),
-            watchdog_timeout: env.number("PICOCLAW_WATCHDOG_TIMEOUT", 30, 4, 3600)? as u32,
-            keepalive: env.number("PICOCLAW_KEEPALIVE", KEEPALIVE_STALE as i64, 15, 3600)? as u64,
-            sntp: env.choice("PICOCLAW_SNTP", "yes", "no")?,
+            watchdog: env.text(environment::WATCHDOG, "").into(),
+            watchdog_timeout: env.number(environment::WATCHDOG_TIMEOUT, 30, 4, 3600)? as u32,
+            keepalive: env.number(environment::KEEPALIVE, KEEPALIVE_STALE as i64, 15, 3600)? as u64,
+            sntp: env.choice(environment::SNTP, "yes", "no")?,
             time_servers: split_blanks(&env.text(
-                "PICOCLAW_TIME_SERVERS",
+                environment::TIME_SERVERS,
                 "0.pool.ntp.org 1.pool.ntp.org time.cloudflare.com 162.159.200.1",
             )),
-            syslog: env.choice("PICOCLAW_LOG", "syslog", "stderr")?,
+            syslog: env.choice(environment::LOG, "syslog", "stderr")?,
         })
     }
 }

@@ -2,8 +2,10 @@
 
 use std::os::unix::process::CommandExt;
 
+use crate::environment;
+
 /// The variable with what an image hands to the next one.
-const HANDED: &str = "PICOCLAW_RELOADED";
+const HANDED: &str = environment::RELOADED;
 
 /// What the image before this one handed over; `None` where this is the first one of its process.
 pub fn handed() -> Option<String> {
@@ -13,7 +15,7 @@ pub fn handed() -> Option<String> {
 /// Replaces the process by a fresh image of the same program with the same arguments, which finds `hand` in
 /// [`handed`]; returns only on failure.
 pub fn restart(hand: &str) -> crate::Error {
-    for name in ["PICOCLAW_NOTIFY_FD", "PICOCLAW_TOOL_FD"] {
+    for name in [environment::NOTIFY_FD, environment::TOOL_FD] {
         // Closed on exec so that no command gets it; the new image is to have it.
         if let Some(fd) = std::env::var(name).ok().and_then(|n| n.parse().ok()) {
             super::service::keep_socket(fd);

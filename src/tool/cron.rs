@@ -8,7 +8,8 @@ use super::context::ToolContext;
 use super::cron_handle::CronRequest;
 use super::result::ToolResult;
 use super::spec::{Effect, ToolSpec};
-use crate::bus::{Address, CRON};
+use crate::bus::{Address, CLI, CRON};
+use crate::config::ToolsConfig;
 
 /// Sets, lists and changes jobs.
 pub static CRON_TOOL: ToolSpec = ToolSpec {
@@ -27,18 +28,23 @@ fn sets_command(args: &Args) -> bool {
     !text(args, "command").trim().is_empty() && matches!(text(args, "action"), "add" | "update")
 }
 
+/// Whether no job may run a command: switched off for jobs, or the exec tool is.
+pub fn commands_are_off(tools: &ToolsConfig) -> bool {
+    !tools.cron_commands || tools.disabled.iter().any(|name| name == super::exec::EXEC.name)
+}
+
 /// Why a shell job cannot be created here at all; checked before anybody is asked.
 ///
 /// # Errors
 /// For the model.
 async fn possible(ctx: &ToolContext, args: &Args) -> Result<(), String> {
     let tools = &ctx.config.tools;
-    if !tools.cron_commands || tools.disabled.iter().any(|t| t == "exec") {
+    if commands_are_off(tools) {
         return Err(
             "shell jobs are switched off (tools.cron.allow_command, tools.exec.enabled)".into()
         );
     }
-    if !tools.exec.allow_remote && ctx.chat.channel != "cli" {
+    if !tools.exec.allow_remote && ctx.chat.channel != CLI {
         return Err(
             "commands are only allowed on the command line (tools.exec.allow_remote is off)".into(),
         );
@@ -73,7 +79,7 @@ async fn call(ctx: &ToolContext, args: &Args) -> ToolResult {
     if action.is_empty() {
         return ToolResult::error("action is required");
     }
-    let local = ctx.chat.channel == "cli";
+    let local = ctx.chat.channel == CLI;
     if !local && (ctx.chat.channel.is_empty() || ctx.chat.chat.is_empty()) {
         return ToolResult::error(
             "no session context (channel/chat_id not set). Use this tool in an active conversation.",

@@ -15,6 +15,7 @@ use super::scope::{PathUse, Scope, fault};
 use super::spec::{Effect, PromptWrites, ToolSpec};
 use super::workspace_group::is_shared;
 use super::{approval, sandbox_plan, untrusted};
+use crate::bus::CLI;
 use crate::config::{Config, ExecConfig};
 use crate::limits::{
     EXEC_COMMAND_BYTES, EXEC_OUTPUT_READ, EXEC_TERM_GRACE, EXEC_TIMEOUT, EXEC_TIMEOUT_MAX,
@@ -47,9 +48,6 @@ const VARIABLES: &[&str] = &["PATH", "HOME", "LANG", "TZ", "TERM", "TMPDIR", "US
 /// Used if PATH is not set.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The channel whose user sits at the machine.
-const LOCAL: &str = "cli";
-
 const OPEN: &str = "commands are not locked in on this machine";
 /// Why root runs nothing, and what helps.
 const AS_ROOT: &str = "commands are not run as root: start the assistant with `picoclaw supervise`, or as another user, or set tools.exec.as_root to true";
@@ -63,7 +61,7 @@ fn asks(ctx: &ToolContext, args: &Args) -> Option<&'static str> {
         let out = free && risk::writes_outside(command, &ctx.config.agent.workspace);
         out.then_some(OUTSIDE)
     };
-    let open = || (ctx.chat.channel != LOCAL && sandbox_plan::is_open(&ctx.config)).then_some(OPEN);
+    let open = || (ctx.chat.channel != CLI && sandbox_plan::is_open(&ctx.config)).then_some(OPEN);
     let guard = Guard::new(&ctx.config.tools.exec).ok();
     let risky = guard.map_or(Some(OPEN), |guard| guard.asks(command));
     risky.or_else(outside).or_else(open).or_else(|| ctx.trust.untrusted())
@@ -110,7 +108,7 @@ async fn run(ctx: &ToolContext, args: &Args) -> Result<ToolResult, String> {
             "command has more than {EXEC_COMMAND_BYTES} bytes; write it to a script first"
         ));
     }
-    if !exec.allow_remote && ctx.chat.channel != LOCAL {
+    if !exec.allow_remote && ctx.chat.channel != CLI {
         return Err(
             "exec is only allowed on the command line (tools.exec.allow_remote is off)".into()
         );

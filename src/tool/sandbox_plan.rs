@@ -18,6 +18,7 @@ use paths::{DEVICES, HIDDEN, SETTINGS, SYSTEM};
 use super::scope;
 use super::workspace_group::{self, is_shared};
 use crate::config::Config;
+use crate::environment;
 use crate::limits::EXEC_PROCESSES;
 use crate::sys::beneath::{Remains, remove_folder};
 use crate::sys::exec_broker::TEMPORARY;
@@ -143,7 +144,7 @@ impl Plan {
         if !self.remote {
             sandbox.processes = process::tasks().map(|now| now + EXEC_PROCESSES);
         }
-        if let Some(tools) = std::env::var_os("PICOCLAW_TOOLS_CGROUP").filter(|t| !t.is_empty()) {
+        if let Some(tools) = std::env::var_os(environment::TOOLS_CGROUP).filter(|t| !t.is_empty()) {
             match CgroupLeaf::new(Path::new(&tools)) {
                 Ok(cgroup) => sandbox.cgroup = Some(cgroup),
                 // The other limits still apply, and so does the daemon's control group.
@@ -207,7 +208,7 @@ impl Plan {
         let (home, workspace) = (&self.home, &self.workspace);
         let temporary = self.temporary()?;
         let mut hidden: Vec<PathBuf> = HIDDEN.iter().map(PathBuf::from).collect();
-        hidden.extend(std::env::var_os("PICOCLAW_CONFIG").map(PathBuf::from));
+        hidden.extend(std::env::var_os(environment::CONFIG).map(PathBuf::from));
         let own = scope::own(home).chain(hidden.iter().cloned()).collect::<Vec<_>>();
         hidden.push(home.clone());
         let mut rules = LandlockRules::new()?;
@@ -266,10 +267,10 @@ impl Plan {
 
 /// RLIMIT_DATA: the supervisor's value; else, without a control group, half of the machine's memory.
 fn data_limit() -> Option<u64> {
-    if let Ok(text) = std::env::var("PICOCLAW_TOOLS_RLIMIT_DATA") {
+    if let Ok(text) = std::env::var(environment::TOOLS_RLIMIT_DATA) {
         return text.parse().ok();
     }
-    let grouped = std::env::var_os("PICOCLAW_TOOLS_CGROUP").is_some();
+    let grouped = std::env::var_os(environment::TOOLS_CGROUP).is_some();
     if grouped { None } else { crate::sys::memory::of_machine().map(|bytes| bytes / 2) }
 }
 

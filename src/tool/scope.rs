@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use regex_lite::Regex;
 
 use crate::config::Config;
+use crate::environment;
+use crate::store::PRIVATE_FOLDERS;
 use crate::store::dir::Dir;
 use crate::store::swap;
 use crate::sys::beneath::{self, Fault, ResolvedPath, Root};
@@ -27,25 +29,15 @@ const OUTSIDE: &str = "access denied: path is outside the workspace";
 const LINK: &str = "access denied: symlink resolves outside workspace";
 const OWN: &str = "access denied: the assistant's own configuration and state are off limits";
 
-/// Files of the daemon under its home and under /etc/picoclaw.
-const OWN_NAMES: &[&str] = &[
-    "config.json",
-    "config.d",
-    ".security.yml",
-    "auth.json",
-    ".ssh",
-    "sessions",
-    "cron",
-    "state",
-    "run",
-    "journal",
-    "hooks",
-];
+/// Files of the daemon under its home and under /etc/picoclaw, beside [`PRIVATE_FOLDERS`].
+const OWN_NAMES: &[&str] =
+    &["config.json", "config.d", ".security.yml", "auth.json", ".ssh", "run", "journal", "hooks"];
 
 /// The daemon's files of a home and of the system.
 pub fn own(home: &Path) -> impl Iterator<Item = PathBuf> {
     let bases = [home, Path::new("/etc/picoclaw")].into_iter().filter(|base| base.is_absolute());
-    bases.flat_map(|base| OWN_NAMES.iter().map(move |name| base.join(name)))
+    let names = || OWN_NAMES.iter().chain(&PRIVATE_FOLDERS);
+    bases.flat_map(move |base| names().map(move |name| base.join(name)))
 }
 
 /// The rules in force; owns its data, so that it can move to another thread.
@@ -73,7 +65,7 @@ impl Scope {
     /// `roots` are folders outside the workspace that may be read (skills). Does not access the disk.
     pub fn new(config: &Config, roots: &[PathBuf]) -> Result<Scope, String> {
         let mut own: Vec<PathBuf> = self::own(&config.home).collect();
-        own.extend(std::env::var_os("PICOCLAW_CONFIG").map(PathBuf::from));
+        own.extend(std::env::var_os(environment::CONFIG).map(PathBuf::from));
         Ok(Scope {
             workspace: config.agent.workspace.clone(),
             restricted: config.agent.restrict_to_workspace,

@@ -13,12 +13,11 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags};
 use rustix::io::Result;
 
 use crate::config::Config;
+use crate::environment;
 use crate::limits::{SANDBOX_DEPTH, SHARED_ENTRIES};
+use crate::store::PRIVATE_FOLDERS;
 use crate::sys::beneath::Root;
 use crate::sys::process;
-
-/// Folders of the workspace that remain private to the daemon: conversations, jobs.
-const KEPT: &[&str] = &["sessions", "cron", "state"];
 
 /// Gives the commands' group (`PICOCLAW_TOOL_GROUP`), if there is one, access to the workspace.
 pub fn prepare(config: &Config) {
@@ -49,7 +48,7 @@ pub fn prepare(config: &Config) {
 
 /// The commands' group.
 fn group() -> Option<u32> {
-    std::env::var("PICOCLAW_TOOL_GROUP").ok().and_then(|n| n.parse().ok())
+    std::env::var(environment::TOOL_GROUP).ok().and_then(|n| n.parse().ok())
 }
 
 /// Whether commands run as a user of their own.
@@ -87,7 +86,7 @@ impl Walk {
             let entry = entry?;
             let name = entry.file_name();
             let text = name.to_str().unwrap_or_default();
-            if text == "." || text == ".." || (depth == 0 && KEPT.contains(&text)) {
+            if text == "." || text == ".." || (depth == 0 && PRIVATE_FOLDERS.contains(&text)) {
                 continue;
             }
             if self.left == 0 {

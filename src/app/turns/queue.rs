@@ -342,9 +342,9 @@ mod tests {
         let mut idle = std::pin::pin!(queue.idle());
         let mut is_idle = || smol::block_on(smol::future::poll_once(idle.as_mut())).is_some();
         assert!(!is_idle());
-        queue.ended(begun[0]);
+        queue.release(begun[0]);
         assert!(!is_idle(), "another one is under way");
-        queue.ended(begun[1]);
+        queue.release(begun[1]);
         assert!(is_idle());
     }
 

@@ -12,6 +12,7 @@ use super::findings::Reporter;
 use super::findings::Severity::{Bad, Good, Warning};
 use crate::config::Config;
 use crate::limits::{DOCTOR_DISK, DOCTOR_FLUSH, DOCTOR_OWNERS, DOCTOR_WAIT};
+use crate::store::{CRON, SESSIONS, STATE};
 use crate::sys::clock::millis;
 use crate::sys::{files, spawn_blocking};
 
@@ -99,7 +100,7 @@ fn wrong_owner(folder: &Path) -> Option<(PathBuf, u32)> {
     if owner == 0 {
         return None;
     }
-    ["", "state", "sessions", "cron", "memory"].iter().find_map(|below| {
+    ["", STATE, SESSIONS, CRON, "memory"].iter().find_map(|below| {
         let entries = fs::read_dir(folder.join(below)).ok()?;
         let found = entries
             .take(DOCTOR_OWNERS)

@@ -18,6 +18,7 @@ use super::owner;
 use crate::app::home::Home;
 use crate::args;
 use crate::config::LoadOptions;
+use crate::environment;
 use crate::error::{Context, Error, Result};
 use crate::store::adopt::Adoption;
 use crate::sys::beneath::Root;
@@ -67,7 +68,7 @@ pub fn run(args: &args::MigrateArgs) -> Result<ExitCode> {
         let _owner = owner::act_as_owner(&target)?;
         Some(Home::lock_stopped(&target)?)
     };
-    options.env.insert("PICOCLAW_HOME".into(), target.display().to_string());
+    options.env.insert(environment::HOME.into(), target.display().to_string());
     let mut migrator = Migrator {
         target,
         options,
@@ -106,7 +107,7 @@ fn back(args: &args::MigrateArgs, to: &str) -> Result<ExitCode> {
         Some(target) => options.expand(target),
         None => options.home()?,
     };
-    options.env.insert("PICOCLAW_HOME".into(), home.display().to_string());
+    options.env.insert(environment::HOME.into(), home.display().to_string());
     owner::become_owner(&home)?;
     let lock = Home::lock_stopped(&home)?;
     let mut report = MigrationReport::new(args.json);

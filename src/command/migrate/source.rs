@@ -6,6 +6,7 @@ use super::migrator::Migrator;
 use super::report::FileOutcome;
 use crate::command::tree;
 use crate::config;
+use crate::environment;
 use crate::limits::CONFIG_BYTES;
 use crate::sys::beneath::{self, Root};
 use crate::sys::files::read_bounded;
@@ -35,7 +36,7 @@ impl Migrator {
     /// The same before anything is written, as far as the source says: which settings have no use here.
     pub(super) fn check_source(&mut self, root: &Root) {
         let mut options = self.options.clone();
-        options.env.insert("PICOCLAW_HOME".into(), root.path().to_string_lossy().into_owned());
+        options.env.insert(environment::HOME.into(), root.path().to_string_lossy().into_owned());
         options.allow_empty = true;
         if let (true, Ok(loaded)) = (self.dry, config::load(&options)) {
             self.name_unused(&loaded.warnings);

@@ -12,6 +12,8 @@ use crate::error::{Context, Result};
 use crate::limits::{ADOPT_LINES, SESSION_V0_BYTES, TREE_NAMES};
 use crate::message::Message;
 use crate::proto::{date, text};
+use crate::registry::CLI;
+use crate::store::SESSIONS;
 use crate::store::bounded_read::stamp;
 use crate::store::dir::Dir;
 use crate::store::jsonl::count_lines;
@@ -30,7 +32,7 @@ impl Adoption {
     /// The disk's. A second call writes everything again.
     pub fn export(&mut self, each: &mut dyn FnMut(&str)) -> Result<()> {
         let Some(sessions) = self.sessions.folder()? else { return Ok(()) };
-        let Some(folder) = self.workspace.folder("sessions", true)? else { return Ok(()) };
+        let Some(folder) = self.workspace.folder(SESSIONS, true)? else { return Ok(()) };
         let theirs = files_of_go(&folder)?;
         let mut names = Vec::new();
         sessions.each(TREE_NAMES, &mut |name, _| {
@@ -133,7 +135,7 @@ fn keys(stem: &str, key: &str) -> Vec<String> {
     };
     let Some((channel, chat)) = known.or_else(named) else { return vec![stem.to_owned()] };
     let mut keys = vec![format!("{channel}:{chat}")];
-    if channel != "cli" && !chat.contains('@') {
+    if channel != CLI && !chat.contains('@') {
         let kind = if chat.starts_with('-') { "group" } else { "direct" };
         keys.push(format!("agent:main:{channel}:{kind}:{}", chat.to_lowercase()));
     }

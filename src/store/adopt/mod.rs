@@ -21,7 +21,7 @@ use self::source::{ChangedSession, SessionContent, Text};
 use super::dir::{self, Dir};
 use super::jsonl::count_lines;
 use super::session::{SessionMeta, Sessions, file_stem};
-use super::state_file;
+use super::{CRON, SESSIONS, STATE, state_file};
 use crate::error::{Context, Result};
 use crate::limits::{ADOPT_LINES, ADOPT_NOTES, TREE_NAMES};
 use crate::proto::text::one_line;
@@ -89,11 +89,11 @@ impl Adoption {
     /// # Errors
     /// The disk's, with what was adopted before in place.
     pub fn sessions(&mut self) -> Result<usize> {
-        let folder = match self.workspace.folder("sessions", false) {
+        let folder = match self.workspace.folder(SESSIONS, false) {
             Ok(Some(folder)) => folder,
             Ok(None) => return Ok(0),
             Err(e) => {
-                self.refuse("sessions", &e.to_string());
+                self.refuse(SESSIONS, &e.to_string());
                 return Ok(0);
             }
         };
@@ -148,7 +148,7 @@ impl Adoption {
     /// The disk's.
     pub fn end(mut self) -> Result<Vec<String>> {
         if self.record.first && self.record.ours {
-            for name in ["state/state.json", "state", "sessions", "cron"] {
+            for name in ["state/state.json", STATE, SESSIONS, CRON] {
                 // Only an empty folder is removed.
                 let _ = self.workspace.remove(name);
             }

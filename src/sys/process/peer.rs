@@ -8,6 +8,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::seccomp;
 
+use crate::environment;
+
 /// Ancestors that are looked at.
 const GENERATIONS: usize = 64;
 
@@ -45,7 +47,7 @@ pub fn is_tool_behind(socket: BorrowedFd<'_>, pid: u32) -> bool {
 /// nobody can take off), and by its ancestors. What cannot be looked at counts as one.
 pub fn is_tool(pid: u32) -> bool {
     let own = std::process::id();
-    let group = std::env::var("PICOCLAW_TOOLS_CGROUP").unwrap_or_default();
+    let group = std::env::var(environment::TOOLS_CGROUP).unwrap_or_default();
     if !group.is_empty() {
         let Ok(text) = fs::read_to_string(format!("/proc/{pid}/cgroup")) else { return true };
         if is_inside(&text, &group) {

@@ -21,6 +21,7 @@ use super::protected::ProtectedProcesses;
 use super::reaper;
 use super::sandbox::{Sandbox, SandboxEntry};
 use super::seccomp::{self, Filter};
+use crate::environment;
 use crate::limits::{BROKER_REQUEST_BYTES, EXEC_PROCESSES};
 use crate::sys::exec_broker::{self, ATTRIBUTES_FD, CONTROL_FD, FOLDER_FD, REQUEST_FD, RULES_FD};
 use crate::sys::service;
@@ -34,7 +35,7 @@ static SUPERVISOR: OnceLock<UnixDatagram> = OnceLock::new();
 
 /// Takes over the supervisor's socket, where it left one (`PICOCLAW_TOOL_FD`). Once, at the daemon's start.
 pub fn adopt() {
-    let fd = std::env::var("PICOCLAW_TOOL_FD").ok().and_then(|n| n.parse().ok());
+    let fd = std::env::var(environment::TOOL_FD).ok().and_then(|n| n.parse().ok());
     let socket = fd.filter(|fd| *fd > 2).and_then(service::inherited_socket);
     if let Some(socket) = socket.filter(|s| s.set_nonblocking(true).is_ok()) {
         // The second call of a process finds no socket there.

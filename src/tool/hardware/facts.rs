@@ -3,6 +3,7 @@
 //! The image has them in [`FILE`] (`scripts/image/board-facts NAME`, `KEY='value'` lines). Entries are `DEVICE:REASON`; for lines
 //! `NAME@CHIP/LINE:REASON`, where CHIP is the controller's folder in `/sys` and NAME is from the board's manual.
 
+use crate::environment;
 use crate::limits::BOARD_FILE_BYTES;
 use crate::sys::files::read_bounded;
 
@@ -14,7 +15,7 @@ pub const FILE: &str = "/etc/picoclaw/board.conf";
 /// # Errors
 /// The file exists and cannot be read, so the refused devices are unknown.
 pub fn read() -> Result<String, String> {
-    let path = std::env::var("PICOCLAW_BOARD_FILE").unwrap_or_else(|_| FILE.into());
+    let path = std::env::var(environment::BOARD_FILE).unwrap_or_else(|_| FILE.into());
     let opened = match std::fs::File::open(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
         opened => opened,

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "message"],
     &["sys"],
     &["proto"],
-    &["error", "exit_code", "limits", "registry"],
+    &["environment", "error", "exit_code", "limits", "registry"],
 ];
 
 /// Arrows that still point up, to be turned; the list may only shrink.

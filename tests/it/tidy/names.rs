@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{code, has_word};
+use super::text::{code, has_word, is_test_file, shipped};
 use super::{none, read, texts};
 
 /// Where a name may not be used, the name, and what it is called.
@@ -114,6 +114,32 @@ fn public_type(line: &str) -> Option<&str> {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let name = rest.split(|c| !word(c)).next()?;
     ["struct", "enum", "union", "trait", "type"].contains(&kind).then_some(name)
+}
+
+/// The file with the names of the environment variables.
+const VARIABLES: &str = "src/environment.rs";
+
+#[test]
+fn environment_variables_are_named_in_one_file() {
+    let mut complaints = Vec::new();
+    for (path, source) in texts("src", ".rs") {
+        if path == VARIABLES || is_test_file(&path) {
+            continue;
+        }
+        // What is shipped, with the texts that `shipped` blanks.
+        let shipped = shipped(&source);
+        for (n, (line, code)) in source.lines().zip(shipped.lines()).enumerate() {
+            let of_build = line.contains("env!(\"PICOCLAW_");
+            let named = line.match_indices("\"PICOCLAW_").any(|(at, _)| {
+                let name = line[at + 1..].split('"').next().unwrap_or_default();
+                name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+            });
+            if named && !of_build && !code.trim().is_empty() {
+                complaints.push(format!("{path}:{}: {VARIABLES} has the names", n + 1));
+            }
+        }
+    }
+    none(complaints);
 }
 
 /// Terms of the glossary: more of them nobody learns.
