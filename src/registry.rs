@@ -9,8 +9,8 @@
 //! docs/contributing/ shows one of each.
 
 /// The tools, in the order in which the model is told of them. A group, which may be one line, is a module of `src/tool/` and the builds that
-/// have it (`all()` is every one). A line is the tool's name, its `ToolSpec` in that module, whether a configuration that
-/// says nothing has it on (the names are those of `src/config/tools.rs`), and what its switch's documentation says behind
+/// have it (`all()` is every one). A line is the tool's name, its `ToolSpec` in that module, its flags, such as whether a configuration that
+/// says nothing has it on (their names are those of `src/config/tools.rs`), and what its switch's documentation says behind
 /// the name.
 macro_rules! tools {
     ($with:ident) => {
@@ -24,7 +24,7 @@ macro_rules! tools {
                 list_dir = LIST_DIR, ON, "";
             }
             #[cfg(all())]
-            mod exec { exec = EXEC, ON, ""; }
+            mod exec { exec = EXEC, ON_RUNS_COMMANDS, ""; }
             #[cfg(all())]
             mod memory {
                 memory_search = MEMORY_SEARCH, ON, "";

@@ -46,13 +46,11 @@ impl Drop for ConnectedClient<'_> {
 
 impl ConnectedClient<'_> {
     /// Queues the bytes for this client only, without waiting.
-    #[cfg(feature = "pico")]
     pub fn push(&self, bytes: Vec<u8>) {
         self.clients.queue(|e| e.number == self.number, bytes);
     }
 
     /// The chat it belongs to.
-    #[cfg(feature = "pico")]
     pub fn chat(&self) -> String {
         let open = self.clients.open.borrow();
         let own = open.iter().find(|e| e.number == self.number);
@@ -81,7 +79,6 @@ impl Clients {
     }
 
     /// The same without waiting for any of them.
-    #[cfg(feature = "pico")]
     pub fn push(&self, chat: &str, bytes: Vec<u8>) {
         self.queue(|e| e.chat == chat, bytes);
     }

@@ -11,15 +11,13 @@
 pub mod access;
 mod any;
 pub mod cli;
-#[cfg(any(feature = "maixcam", feature = "pico"))]
-mod clients;
+pub mod clients;
 pub mod command;
 pub mod group;
 mod interface;
 pub mod media;
 pub mod paired;
 pub mod pairing;
-#[cfg(feature = "pico")]
 pub mod questions;
 #[cfg(feature = "simulate")]
 pub mod sim;

@@ -12,10 +12,8 @@ use super::table::ChannelCommon;
 use super::tree::Node;
 use crate::registry::CLI;
 
-/// Channel types of upstream.
-pub(super) const TYPES: &[&str] = &[
-    "telegram",
-    "pico",
+/// Types of upstream's channels that no build has: an entry of one is a warning.
+const FOREIGN: &[&str] = &[
     "pico_client",
     "discord",
     "feishu",
@@ -31,7 +29,6 @@ pub(super) const TYPES: &[&str] = &[
     "qq",
     "irc",
     "vk",
-    "maixcam",
     "whatsapp",
     "whatsapp_native",
     "mqtt",
@@ -124,6 +121,9 @@ macro_rules! kinds {
             }
         }
 
+        /// The types that `src/registry.rs` has, also those that this build lacks.
+        const NAMES: &[&str] = &[$(stringify!($module),)*];
+
         /// The kinds that this build has.
         pub(super) const KINDS: &[ChannelKind] = &[$(
             #[cfg $gate]
@@ -152,6 +152,16 @@ crate::registry::channel_kinds!(kinds);
 /// Index in [`KINDS`] of the kind named by `type`.
 pub(super) fn place(name: &str) -> Option<usize> {
     KINDS.iter().position(|kind| kind.name == name)
+}
+
+/// Every type that is no mistake: those of all builds, and upstream's others.
+fn types() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().chain(FOREIGN).copied()
+}
+
+/// The types that this build knows and does not have.
+pub(super) fn missing_types() -> impl Iterator<Item = &'static str> {
+    types().filter(|name| place(name).is_none())
 }
 
 /// Reads the list. `gateway_port` is the port of the gateway itself. Channels of a kind are next to each other, the kinds in
@@ -186,13 +196,13 @@ pub(super) fn build(
                 }
             }
             built.push(channel);
-        } else if !TYPES.contains(&named) {
+        } else if !types().any(|name| name == named) {
             let origin = node.get("type").map_or(node.origin, |n| n.origin);
             ctx.error(
                 origin,
                 "channel_list",
                 format!("no channel type is called `{named}`"),
-                suggestion(named, TYPES.iter().copied().chain(KINDS.iter().map(|k| k.name))),
+                suggestion(named, types()),
             );
         } else if ctx.section(node, "channel_list.*.").truth("enabled") {
             ctx.warn(
@@ -235,5 +245,30 @@ fn channel(
         typing: common.typing,
         placeholder: if common.placeholder { common.placeholder_texts } else { Vec::new() },
         settings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LoadOptions, load};
+    use crate::sys::scratch::Scratch;
+
+    /// In each build: a type that it lacks is a warning about the entry, and its variables are known.
+    #[test]
+    fn every_registered_type_is_known_to_every_build() {
+        for name in NAMES {
+            let home = Scratch::new();
+            home.file("config.json", &format!(r#"{{"channel_list":{{"{name}":{{}}}}}}"#));
+            let path = home.path().to_string_lossy().into_owned();
+            let variable = format!("PICOCLAW_CHANNELS_{}_ALLOW_FROM", name.to_ascii_uppercase());
+            let env = [("PICOCLAW_HOME".to_owned(), path), (variable, "1".to_owned())].into();
+            let options = LoadOptions { env, allow_empty: true, ..LoadOptions::default() };
+            let loaded = load(&options).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let warnings = loaded.warnings.iter().map(ToString::to_string).collect::<String>();
+            assert!(!warnings.contains("sets nothing"), "{name}: {warnings}");
+        }
+        assert!(KINDS.iter().all(|kind| NAMES.contains(&kind.name)));
+        assert!(FOREIGN.iter().all(|name| !NAMES.contains(name)));
     }
 }

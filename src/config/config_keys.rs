@@ -3,14 +3,14 @@
 //! An entry says where the value goes, how it is read, and what the table knows of the key:
 //!
 //! ```text
-//! /// concurrent sub-agents; 0 means 5
+//! /// sub-agents that run concurrently
 //! max_concurrent: u32 = count("max_concurrent", Int(0, 12), "5", ZERO);
 //! |               |     |      |                 |           |    what 0 means, and what is used at most
 //! |               |     |      |                 |           default (JSON); `"v0.1.2's" => "later"` for two
 //! |               |     |      |                 what may be written
 //! |               |     |      path below the section's
 //! |               |     reader, a method of `Section`
-//! field and its type; the line above documents both field and key
+//! field and its type; the line above documents both field and key, the documents add the limits to it
 //! ```
 //!
 //! `with` holds fields that `build` fills in from several keys, `keys` the keys without a field of their own, `unused` the

@@ -208,8 +208,7 @@ impl Reader<'_> {
                 continue;
             }
             let channel = rest.strip_prefix("CHANNELS_").unwrap_or_default().to_ascii_lowercase();
-            let other_kind = |t: &&str| channels::place(t).is_none() && channel.starts_with(*t);
-            if channels::TYPES.iter().any(other_kind) {
+            if channels::missing_types().any(|name| channel.starts_with(name)) {
                 continue;
             }
             let hint = suggestion(name, self.known.iter().map(String::as_str));

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::key::{Limits, ZeroMeaning};
 use super::keys::{Key, Kind, all, unknown, variable, variable_allowed};
 use crate::error::Result;
 use crate::proto::text;
@@ -46,10 +47,31 @@ pub fn write_key_docs(filter: &str, out: &mut dyn Write) -> Result<()> {
             "| `{}` | {} | {default} | {variable} | {} |",
             path(&key),
             takes(key.kind),
-            key.doc
+            meaning(&key)
         )?;
     }
     Ok(())
+}
+
+/// The key's documentation and, from the table, what its limits make of a number.
+fn meaning(key: &Key) -> String {
+    let Limits { zero, least, most } = key.limits;
+    let mut text = key.doc.to_owned();
+    for (limit, none, is) in [(least, i64::MIN, "; at least "), (most, i64::MAX, "; at most ")] {
+        if limit != none {
+            text.push_str(is);
+            text.push_str(&limit.to_string());
+        }
+    }
+    match zero {
+        ZeroMeaning::Itself => {}
+        ZeroMeaning::Default => text.push_str("; 0 means the default"),
+        ZeroMeaning::Means(number) => {
+            text.push_str("; 0 means ");
+            text.push_str(&number.to_string());
+        }
+    }
+    text
 }
 
 fn takes(kind: Kind) -> String {
@@ -101,5 +123,41 @@ mod tests {
         let said = rows("gateway.prot").unwrap_err().to_string();
         assert!(said.contains("did you mean `gateway.port`?"), "{said}");
         assert!(!text.contains(&i64::MIN.to_string()));
+    }
+
+    #[test]
+    fn limits_are_added_to_the_meaning() {
+        let check = |path: &str, want: &str| {
+            let key = all().find(|key| key.path == path).expect(path);
+            assert_eq!(meaning(&key), want, "{path}");
+        };
+        check(
+            "heartbeat.interval",
+            "minutes between two heartbeats; at least 5; 0 means the default",
+        );
+        check("agents.defaults.max_tool_iterations", "model calls of one turn; 0 means 20");
+        check(
+            "tools.web.brave.max_results",
+            "results of a search; at least 1; at most 10; 0 means the default",
+        );
+        check(
+            "agents.defaults.reflect",
+            "rounds of failing tool calls in a row after which the model is asked to reflect; 0 never",
+        );
+    }
+
+    /// A number in the prose would be a second place for what the table says. 0 may have a meaning that no limit gives it.
+    #[test]
+    fn no_key_says_its_limits_in_words() {
+        for key in all().filter(|key| matches!(key.kind, Kind::Int(..) | Kind::Num(..))) {
+            let words = key.doc.split(|c: char| c == ' ' || c == ',' || c == ';');
+            let zero = if key.limits.zero == ZeroMeaning::Itself { "0" } else { "" };
+            let is_number = |word: &&str| *word != zero && word.parse::<f64>().is_ok();
+            let number = words.filter(is_number).next();
+            assert_eq!(number, None, "{}: {}", key.path, key.doc);
+            for limit in ["at least", "at most", "the default"] {
+                assert!(!key.doc.contains(limit), "{}: {}", key.path, key.doc);
+            }
+        }
     }
 }

@@ -2,17 +2,18 @@
 //! `ignore_unsupported`, each call that they would have judged asks.
 
 use super::section::{BuildContext, Section};
+use super::tools::runs_commands;
 
-/// Whether calls of every tool ask, and whether those of exec do.
+/// Whether calls of every tool ask, and whether those that run commands do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Judged {
     all: bool,
-    exec: bool,
+    commands: bool,
 }
 
 impl Judged {
     pub(super) fn asks(self, tool: &str) -> bool {
-        self.all || (self.exec && tool == "exec")
+        self.all || (self.commands && runs_commands(tool))
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) fn judged(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Judged {
     };
     Judged {
         all: in_force("hooks", processes && !off("hooks.enabled"), "every call of a tool"),
-        exec: in_force("isolation", set("isolation.enabled"), "every command"),
+        commands: in_force("isolation", set("isolation.enabled"), "every command"),
     }
 }
 

@@ -3,6 +3,8 @@
 //! A part ends between blocks if it is then at least half full, else at a line, a word, and only then anywhere. Never
 //! inside a character, and inside a link, code span or emphasis only when that alone is longer than a message. A code
 //! fence that has to be cut is closed and opened again with the same first line.
+//!
+//! The channel knows the maximum: `channel/telegram/send.rs` passes Telegram's.
 
 use std::borrow::Cow;
 

@@ -297,9 +297,11 @@ impl Models {
 
 /// How long to wait before the same model is retried; `None` if it is not.
 fn pause(failure: &Failure, tries: u32, config: &Config) -> Option<Duration> {
-    let again = matches!(failure.class, Class::Timeout | Class::Network | Class::RateLimit);
     let asked = failure.retry_after.unwrap_or_default();
-    if !again || tries > config.agent.max_llm_retries || asked > limits::RETRY_AFTER {
+    if !failure.class.is_retried()
+        || tries > config.agent.max_llm_retries
+        || asked > limits::RETRY_AFTER
+    {
         return None;
     }
     Some(config.agent.llm_retry_backoff.saturating_mul(tries).max(asked))

@@ -1,5 +1,6 @@
 //! Classifies why a call failed, by status, text or transport error (behaviour.md 6B). Uses plain substring search: the
-//! texts are few and short, so a regular expression engine would not pay off.
+//! texts are few and short, so a regular expression engine would not pay off. What follows from a class is decided
+//! elsewhere: [`Class::is_retried`], and retries, cooldown and the next model in `provider/chain.rs`.
 
 use super::{Class, Failure};
 use crate::net::http::{HttpError, HttpErrorKind};

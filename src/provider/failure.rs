@@ -26,6 +26,11 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether the same model is asked again after a pause; `chain.rs` decides how often and when.
+    pub fn is_retried(self) -> bool {
+        matches!(self, Class::Timeout | Class::Network | Class::RateLimit)
+    }
+
     /// The class as `error_classification` and the texts of the chain name it.
     pub fn name(self) -> &'static str {
         match self {

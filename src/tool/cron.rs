@@ -30,7 +30,7 @@ fn sets_command(args: &Args) -> bool {
 
 /// Whether no job may run a command: switched off for jobs, or the exec tool is.
 pub fn commands_are_off(tools: &ToolsConfig) -> bool {
-    !tools.cron_commands || tools.disabled.iter().any(|name| name == super::exec::EXEC.name)
+    !tools.cron_commands || !tools.has_commands()
 }
 
 /// Why a shell job cannot be created here at all; checked before anybody is asked.

@@ -1,4 +1,7 @@
 //! Marks untrusted text: the turn that a call brings some into, and the files of later prompts that such a turn changes.
+//!
+//! This is what tools do. Messages that others wrote (forwarded ones, those of cameras) arrive marked as
+//! [`Inbound::untrusted`](crate::bus::Inbound::untrusted): `channel/telegram/inbound.rs` and `channel/maixcam/mod.rs` set it.
 
 use std::path::Path;
 

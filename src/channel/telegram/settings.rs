@@ -22,7 +22,7 @@ config_keys! {
         base_url: String = address("settings.base_url", Url, "\"https://api.telegram.org\"");
         /// Telegram: proxy
         proxy: String = text("settings.proxy", Proxy, "");
-        /// Telegram: pairing code the owner chooses, at least 8 characters
+        /// Telegram: pairing code the owner chooses
         pairing_code: Secret = secret("settings.pairing_code", Secret, "");
     }
 }

@@ -15,13 +15,13 @@ config_keys! {
         allow_read_outside_workspace: bool = truth("allow_read_outside_workspace", Bool, "false");
         /// entries to try when that one fails
         fallbacks: Vec<String> = list("model_fallbacks", List, "[]") resolved;
-        /// tokens of an answer, sent to the model; 0 means the default
+        /// tokens of an answer, sent to the model
         max_tokens: u32 = count("max_tokens", Int(0, ANY), "8192" => "32768", ZERO);
         /// sent to the model
         temperature: f64 = num("temperature", Num(0.0, 2.0), "0.7");
-        /// model calls of one turn; 0 means 20, as upstream has it, and not the default
+        /// model calls of one turn
         max_tool_iterations: u32 = count("max_tool_iterations", Int(0, ANY), "20" => "50", zero(20));
-        /// chats served concurrently; 0 means the default
+        /// chats that are served concurrently
         max_parallel_turns: u32 = count("max_parallel_turns", Int(0, 64), "4", ZERO);
         /// retries before the next model
         max_llm_retries: u32 = count("max_llm_retries", Int(0, 100), "2");
@@ -31,11 +31,11 @@ config_keys! {
         image_model: String = text("image_model", Text, "") resolved;
         /// fallbacks of image_model
         image_fallbacks: Vec<String> = list("image_model_fallbacks", List, "[]") resolved;
-        /// maximum bytes of a picture for a model; 0 means 20971520
+        /// maximum bytes of a picture for a model
         max_media_size: u32 = count("max_media_size", Int(0, ANY), "0", zero(limits::PICTURE_BYTES as i64));
         /// messages of a conversation after which older ones are summarised; 0 means by tokens only
         summarize_messages: u32 = count("summarize_message_threshold", Int(0, ANY), "100");
-        /// percent of context_window after which older messages are summarised; 0 means 75
+        /// percent of context_window after which older messages are summarised
         summarize_percent: u32 = count("summarize_token_percent", Int(0, 100), "75", ZERO);
         /// rounds of failing tool calls in a row after which the model is asked to reflect; 0 never
         reflect: u32 = count("reflect", Int(0, 20), "0");
@@ -64,7 +64,7 @@ config_keys! {
         ("provider", Text, "");
         /// `model_name` of the entry to use; empty means the first one
         ("model_name", Text, "\"glm-4.7\"" => "");
-        /// tokens the model can see; 0 means 4 times max_tokens
+        /// tokens the model can see; 0 means four times max_tokens
         ("context_window", Int(0, ANY), "0");
         /// how many messages that arrive during a turn steer it between two tool calls
         ("steering_mode", Word("|one-at-a-time|all"), "\"one-at-a-time\"");
@@ -99,15 +99,15 @@ config_keys! {
 config_keys! {
     /// `agents.defaults.subturn`.
     SubturnConfig in "agents.defaults.subturn." {
-        /// sub-agents in a row since the last message of a user; 0 means 3
+        /// sub-agents in a row since the last message of a user
         max_depth: u32 = count("max_depth", Int(0, 100), "3", ZERO);
-        /// concurrent sub-agents; 0 means 5
+        /// sub-agents that run concurrently
         max_concurrent: u32 = count("max_concurrent", Int(0, 12), "5", ZERO);
-        /// time limit of a sub-agent in minutes; 0 means 5
+        /// time limit of a sub-agent in minutes
         timeout: Duration = minutes("default_timeout_minutes", Int(0, 1440), "5", ZERO);
         /// tokens a sub-agent may use, as its provider counts them; 0 for no limit
         token_budget: u32 = count("default_token_budget", Int(0, ANY), "0");
-        /// seconds a call waits while the maximum number of sub-agents runs; 0 means 30
+        /// seconds a call waits while the maximum number of sub-agents runs
         slot_wait: Duration = seconds("concurrency_timeout_sec", Int(0, 3600), "30", ZERO);
     }
 }

@@ -78,11 +78,11 @@ config_keys! {
         /// settings of the Go version that this build lacks (isolation, hooks) and for which calls need
         /// not ask
         ("ignore_unsupported", List, "[]");
-        /// schema of the file, 0 to 3; without it v0.1.2's defaults apply
+        /// schema of the file; without it v0.1.2's defaults apply
         ("version", Int(0, ANY), "");
         /// the model works through HEARTBEAT.md at intervals
         ("heartbeat.enabled", Bool, "true");
-        /// minutes between two heartbeats, at least 5; 0 means 30
+        /// minutes between two heartbeats
         ("heartbeat.interval", Int(0, 10_080), "30", ZERO.from(limits::HEARTBEAT_MIN as i64));
         /// once a day the model merges the daily notes into MEMORY.md; the old file is kept in
         /// memory/old

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::config_keys::config_keys;
 use crate::config::secret::Secret;
+use crate::limits::MODEL_FIRST_BYTE;
 
 config_keys! {
     /// One entry of `model_list`.
@@ -17,8 +18,10 @@ config_keys! {
         rpm: u32 = count("rpm", Int(0, ANY), "0");
         /// name of the field max_tokens is sent in
         max_tokens_field: String = text("max_tokens_field", Text, "");
-        /// seconds until the first byte; 0 means 120
-        request_timeout: Duration = seconds("request_timeout", Int(0, 86400), "0");
+        /// seconds until the first byte
+        request_timeout: Duration = seconds(
+            "request_timeout", Int(0, 86400), "0", zero(MODEL_FIRST_BYTE.as_secs() as i64)
+        );
         /// read the answer as it is written
         streaming: bool = truth("streaming.enabled", Bool, "false");
         /// how much the model thinks

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::config_keys::config_keys;
 use crate::config::secret::Secret;
-use crate::config::tools::Approval;
+use crate::config::tools::{Approval, TOOLS, runs_commands};
 use crate::limits;
 
 /// Largest `tools.web.fetch_limit_bytes`.
@@ -15,16 +15,16 @@ config_keys! {
     ToolsConfig in "tools." {
         /// secrets are redacted from tool results
         filter_sensitive_data: bool = truth("filter_sensitive_data", Bool, "true");
-        /// results shorter than this are not searched; 0 means 8
+        /// results shorter than this are not searched
         filter_min_length: usize = size("filter_min_length", Int(i64::MIN, ANY), "8", ZERO);
-        /// bytes per answer, at most 65536; 0 means the maximum
+        /// bytes of a file per answer
         max_read_file_size: usize = size(
             "read_file.max_read_file_size", Int(0, ANY), "65536", ZERO.to(limits::READ_FILE_BYTES as i64)
         );
         /// tools that act on the machine (exec, i2c and the like) and may be used by turns that no
         /// message started
         unattended: Vec<String> = list("unattended", List, "[]");
-        /// minutes a job's command may run; 0 means 5
+        /// minutes a job's command may run
         cron_timeout: Duration = minutes("cron.exec_timeout_minutes", Int(0, 60), "5", ZERO);
         /// jobs may run commands; each is approved by a user when it is set
         cron_commands: bool = truth("cron.allow_command", Bool, "true");
@@ -82,7 +82,7 @@ config_keys! {
         enable_deny_patterns: bool = truth("enable_deny_patterns", Bool, "true");
         /// chats may run commands, not only the command line
         allow_remote: bool = truth("allow_remote", Bool, "true");
-        /// seconds a command may run; 0 means 60
+        /// seconds a command may run
         timeout: Duration = seconds("timeout_seconds", Int(0, 86400), "60", ZERO);
         /// commands may run as root, where the assistant runs as root without the supervisor
         as_root: bool = truth("as_root", Bool, "false");
@@ -117,7 +117,7 @@ config_keys! {
         enabled: bool = truth("enabled", Bool, "true");
         /// proxy for both web tools
         proxy: String = text("proxy", Proxy, "");
-        /// bytes of a page, at most 10485760; 0 means the default
+        /// bytes of a page
         fetch_limit_bytes: usize = size("fetch_limit_bytes", Int(0, ANY), "524288", ZERO.to(FETCH_LIMIT));
         /// format that web_fetch converts HTML to
         format: String = word("format", Word("markdown|plaintext"), "\"markdown\"");
@@ -137,7 +137,7 @@ config_keys! {
         ("brave.enabled", Bool, "false");
         /// its key (`api_key` is the same); the first one is used
         ("brave.api_keys", Secrets, "");
-        /// results, 1 to 10
+        /// results of a search
         ("brave.max_results", Int(0, ANY), "5", ZERO.from(1).to(10));
         /// its address
         ("brave.base_url", Url, "");
@@ -145,13 +145,13 @@ config_keys! {
         ("tavily.enabled", Bool, "false");
         /// its key (`api_key` is the same); the first one is used
         ("tavily.api_keys", Secrets, "");
-        /// results, 1 to 10
+        /// results of a search
         ("tavily.max_results", Int(0, ANY), "5", ZERO.from(1).to(10));
         /// its address
         ("tavily.base_url", Url, "");
         /// DuckDuckGo may be used; needs no key
         ("duckduckgo.enabled", Bool, "true");
-        /// results, 1 to 10
+        /// results of a search
         ("duckduckgo.max_results", Int(0, ANY), "5", ZERO.from(1).to(10));
         /// its address
         ("duckduckgo.base_url", Url, "");
@@ -161,7 +161,7 @@ config_keys! {
         ("searxng.base_url", Url, "");
         /// its key, if it needs one
         ("searxng.api_keys", Secrets, "");
-        /// results, 1 to 10
+        /// results of a search
         ("searxng.max_results", Int(0, ANY), "5", ZERO.from(1).to(10));
     }
     unused {
@@ -185,8 +185,15 @@ pub struct SearchEngine {
     pub api_key: Secret,
     /// Base URL where the user runs one (SearXNG), or a test's.
     pub base_url: String,
-    /// Results asked for, 1 to 10.
+    /// Results that are asked for.
     pub max_results: u32,
+}
+
+impl ToolsConfig {
+    /// Whether a tool that runs shell commands is switched on.
+    pub fn has_commands(&self) -> bool {
+        TOOLS.iter().any(|tool| runs_commands(tool) && !self.disabled.iter().any(|t| t == tool))
+    }
 }
 
 impl WebConfig {

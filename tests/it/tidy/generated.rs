@@ -1,6 +1,7 @@
 //! Documents that are made of tables are what the tables say. With `PICOCLAW_GENERATE` set the tests write them.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use picoclaw::config::providers::{Dialect, FAMILIES, PROVIDERS, Quirk};
 
@@ -13,11 +14,13 @@ that speaks one of the two dialects; the quirks below then follow from the addre
 
 ";
 
+const OVERLAY: &str = "docs/config-overlay.md";
+
 fn meanings(quirks: &[Quirk]) -> String {
     quirks.iter().map(|quirk| quirk.meaning()).collect::<Vec<_>>().join("; ")
 }
 
-fn document() -> String {
+fn providers() -> String {
     let mut out = INTRODUCTION.to_owned();
     out += "| provider | also called | address | key | dialect | quirks |\n|---|---|---|---|---|---|\n";
     for row in PROVIDERS {
@@ -49,28 +52,30 @@ fn document() -> String {
     out
 }
 
-#[track_caller]
-fn check(name: &str, want: &str) {
-    let path = super::root().join(name);
-    if std::env::var_os("PICOCLAW_GENERATE").is_some() {
-        std::fs::write(&path, want).unwrap();
-    }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == want, "{name} is old: run scripts/generate/documents");
-}
-
-#[test]
-fn providers_are_what_the_table_says() {
-    check("docs/providers.md", &document());
-}
-
-#[test]
-fn keys_are_what_the_table_says() {
-    let there = super::read("docs/config-overlay.md");
+/// The page with the keys, whose text above them is `there`'s.
+fn keys(there: &str) -> String {
     let (above, _) = there.split_once("<!-- keys").unwrap();
     let marker = there[above.len()..].lines().next().unwrap();
     let mut table = Vec::new();
     picoclaw::config::write_key_docs("", &mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
-    check("docs/config-overlay.md", &format!("{above}{marker}\n{table}"));
+    format!("{above}{marker}\n{table}")
+}
+
+/// The documents of the tree at `root`, as the tables of this program have them: path and text.
+pub fn documents(root: &Path) -> [(&'static str, String); 2] {
+    let overlay = std::fs::read_to_string(root.join(OVERLAY)).unwrap();
+    [("docs/providers.md", providers()), (OVERLAY, keys(&overlay))]
+}
+
+#[test]
+fn documents_are_what_the_tables_say() {
+    for (name, want) in documents(super::root()) {
+        let path = super::root().join(name);
+        if std::env::var_os("PICOCLAW_GENERATE").is_some() {
+            std::fs::write(&path, &want).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(there == want, "{name} is old: run scripts/generate/documents");
+    }
 }
