@@ -1,8 +1,12 @@
-//! docs/contributing/: each worked diff fits this tree, changes no more than it promises, and what comes out compiles.
+//! docs/contributing/: each worked diff fits this tree; what comes out compiles and obeys the rules of the source, and beside the
+//! promised files only generated ones change.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::tidy::{self, files};
 
 /// What a document promises.
 struct Worked {
@@ -42,27 +46,34 @@ const WORKED: &[Worked] = &[
     },
 ];
 
-/// What Cargo wants of the tree.
-const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "build.rs", "src", "tests/peer", "tests/rig"];
-
-/// What scripts/generate/boards wants besides.
-const PACKAGING: &[&str] = &[
-    "boards",
-    "buildroot",
-    "docs/boards",
-    "meta-picoclaw",
-    "scripts/generate/boards",
-    "scripts/image/board-facts",
-];
-
-/// `picoclaw config keys`.
-const CONFIG_KEYS: &str = "//! Prints the keys.
+/// What the changed tree says of itself, in a build without the new channel: the keys (`picoclaw config keys`), the
+/// generated documents, and the warnings about a configuration that has such a channel.
+const EXAMPLE: &str = r###"//! Prints keys and warnings, writes the documents.
 use argh::FromArgs;
+use picoclaw::config::{LoadOptions, load};
+
+#[path = "../tests/it/tidy/generated.rs"]
+mod generated;
+
 fn main() {
-    let args = picoclaw::args::ConfigArgs::from_args(&[\"config\"], &[\"keys\"]).unwrap();
+    let args = picoclaw::args::ConfigArgs::from_args(&["config"], &["keys"]).unwrap();
     picoclaw::command::config::run(&args).unwrap();
+    for (path, text) in generated::documents(std::path::Path::new(".")) {
+        std::fs::write(path, text).unwrap();
+    }
+    std::fs::write("examples/config.json", r##"{"channel_list":{"udp":{"enabled":true}}}"##).unwrap();
+    let env = [("PICOCLAW_HOME", "examples"), ("PICOCLAW_CHANNELS_UDP_TO", "127.0.0.1:9")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let options = LoadOptions { env, allow_empty: true, ..LoadOptions::default() };
+    let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
+    for warning in loaded.warnings {
+        println!("{warning}");
+    }
 }
-";
+"###;
+
+/// What scripts/generate/documents writes anew for the four.
+const DOCUMENTS: &[&str] = &["docs/config-overlay.md", "docs/providers.md"];
 
 /// What packages know of a feature.
 const FEATURE_LISTS: &[&str] =
@@ -78,9 +89,13 @@ fn the_worked_diffs_compile() {
     // A fixed place: Cargo then finds what it compiled last time.
     let tree = target.join("contributing");
     let _ = fs::remove_dir_all(&tree);
-    for part in PARTS {
-        copy(&root().join(part), &tree.join(part));
+    // Cargo finds the configuration of the tree above.
+    let files = files().into_iter().filter(|file| !file.starts_with(".cargo"));
+    let before: BTreeSet<PathBuf> = files.collect();
+    for file in &before {
+        copy(&root().join(file), &tree.join(file));
     }
+    let mut promised: BTreeSet<PathBuf> = DOCUMENTS.iter().map(PathBuf::from).collect();
     let mut features = Vec::new();
     for worked in WORKED {
         let path = root().join("docs/contributing").join(worked.document);
@@ -88,6 +103,7 @@ fn the_worked_diffs_compile() {
         let mut changed = Vec::new();
         let files = diff(&text);
         for file in &files {
+            promised.insert(PathBuf::from(&file.path));
             match file.apply(&tree) {
                 0 => {
                     let path = &file.path;
@@ -107,28 +123,64 @@ fn the_worked_diffs_compile() {
         assert!(out.status.success() && !said.contains("warning"), "{said}");
         String::from_utf8_lossy(&out.stdout).into_owned()
     };
-    cargo(&["check", "--quiet", "--frozen", "--lib"]);
     let features = features.join(",");
+    cargo(&["check", "--quiet", "--frozen", "--lib", "--features", &features]);
     // An example, since the program itself would take the place of the one that other tests run.
     fs::create_dir_all(tree.join("examples")).expect("a folder");
-    fs::write(tree.join("examples/config_keys.rs"), CONFIG_KEYS).expect("an example");
-    let run = ["run", "--quiet", "--frozen", "--features", &features, "--example", "config_keys"];
-    let keys = cargo(&run);
-    for key in ["tools.uptime.enabled", "tools.exec.nice"] {
-        assert!(keys.contains(key), "`picoclaw config keys` lacks {key}");
+    fs::write(tree.join("examples/contributing.rs"), EXAMPLE).expect("an example");
+    let said = cargo(&["run", "--quiet", "--frozen", "--example", "contributing"]);
+    let unbuilt = "channel type udp is not supported by this build";
+    for text in ["`tools.uptime.enabled`", "`tools.exec.nice`", unbuilt] {
+        assert!(said.contains(text), "the changed tree does not say {text}: {said}");
     }
-    generated_lists_follow(&tree, &features);
+    assert!(!said.contains("sets nothing"), "{said}");
+    fs::remove_dir_all(tree.join("examples")).expect("the example");
+    if generated_lists_follow(&tree, &features) {
+        promised.extend(FEATURE_LISTS.iter().map(PathBuf::from));
+    }
+    let mut changed = BTreeSet::new();
+    differences(&tree, Path::new(""), &before, &mut changed);
+    assert_eq!(changed, promised);
+    rules_hold(&tree);
 }
 
-/// scripts/generate/boards brings a new feature to Buildroot and Yocto. Skipped where there is no Python that has TOML.
-fn generated_lists_follow(tree: &Path, features: &str) {
+/// Files of `tree` below `folder` that this tree has not, or not with these bytes.
+fn differences(
+    tree: &Path,
+    folder: &Path,
+    ours: &BTreeSet<PathBuf>,
+    found: &mut BTreeSet<PathBuf>,
+) {
+    for entry in fs::read_dir(tree.join(folder)).expect("a folder").flatten() {
+        let path = folder.join(entry.file_name());
+        if entry.path().is_dir() {
+            differences(tree, &path, ours, found);
+        } else if !ours.contains(&path)
+            || fs::read(entry.path()).ok() != fs::read(root().join(&path)).ok()
+        {
+            found.insert(path);
+        }
+    }
+}
+
+/// The rules of the source hold in the changed tree. Its documents come from its own tables, which this program does not have,
+/// and what a feature costs is measured with release builds (`scripts/measure/features --write`).
+fn rules_hold(tree: &Path) {
+    let mut tidy = Command::new(std::env::current_exe().expect("this program"));
+    tidy.args(["tidy::", "--skip", "tidy::generated", "--skip", "each_feature_has_its_cost"])
+        .env(tidy::ROOT, tree);
+    let out = tidy.output().expect("the rules");
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && !said.contains("running 0 tests"), "{said}");
+}
+
+/// scripts/generate/boards brings a new feature to Buildroot and Yocto. Skipped, which returns false, where there is no
+/// Python that has TOML.
+fn generated_lists_follow(tree: &Path, features: &str) -> bool {
     let python = Command::new("python3").args(["-c", "import tomllib"]).output();
     if !python.is_ok_and(|out| out.status.success()) {
         crate::skip::skip(crate::skip::Missing::Python);
-        return;
-    }
-    for part in PACKAGING {
-        copy(&root().join(part), &tree.join(part));
+        return false;
     }
     let generate = |args: &[&str]| {
         let mut command = Command::new(tree.join("scripts/generate/boards"));
@@ -143,15 +195,10 @@ fn generated_lists_follow(tree: &Path, features: &str) {
         let text = fs::read_to_string(tree.join(list)).expect("a list");
         assert!(features.split(',').all(|feature| text.contains(feature)), "{list}");
     }
+    true
 }
 
 fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        for entry in fs::read_dir(from).expect("a folder").flatten() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-        return;
-    }
     fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
     fs::copy(from, to).expect("a copy");
 }
