@@ -172,11 +172,6 @@ pub fn secrets() -> Arc<[String]> {
     state().secrets.clone().unwrap_or_default()
 }
 
-/// Lines dropped by the rate limit so far.
-pub fn dropped() -> u64 {
-    state().dropped
-}
-
 fn number(level: &Level) -> u8 {
     match *level {
         Level::ERROR => 1,

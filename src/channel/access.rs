@@ -40,15 +40,6 @@ pub fn matches(entry: &str, sender: &Sender) -> bool {
     is_id(entry) || (!is_numeric(entry) && is_user(entry))
 }
 
-/// `platform:id`, the platform in lower case; empty when either part is.
-pub fn canonical(platform: &str, id: &str) -> String {
-    let (platform, id) = (platform.trim(), id.trim());
-    if platform.is_empty() || id.is_empty() {
-        return String::new();
-    }
-    format!("{}:{id}", platform.to_ascii_lowercase())
-}
-
 /// The parts of `platform:id`.
 pub fn split_canonical(text: &str) -> Option<(&str, &str)> {
     text.split_once(':').filter(|(platform, id)| !platform.is_empty() && !id.is_empty())

@@ -54,7 +54,6 @@ pub use report::{check, show};
 pub use secret::{SHORT_SECRET, Secret, redact};
 pub use secret_encodings::with_encodings;
 pub use set::{NewValue, SET_FILE, set};
-pub use shapes::{dimensions_of, scope_of};
 #[cfg(feature = "hooks")]
 pub use table::HookConfig;
 pub use table::{

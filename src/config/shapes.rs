@@ -64,20 +64,13 @@ pub fn normalise(root: &mut Node) {
 }
 
 /// The dimensions that an older `dm_scope` means; `None` for an unknown one.
-pub fn dimensions_of(scope: &str) -> Option<&'static [&'static str]> {
+fn dimensions_of(scope: &str) -> Option<&'static [&'static str]> {
     match scope {
         "per-channel-peer" => Some(&["chat", "sender"]),
         "per-peer" => Some(&["sender"]),
         "global" => Some(&[]),
         _ => None,
     }
-}
-
-/// The `dm_scope` that names some dimensions, if one does.
-pub fn scope_of(dimensions: &[&str]) -> Option<&'static str> {
-    ["per-channel-peer", "per-peer", "global"]
-        .into_iter()
-        .find(|s| dimensions_of(s) == Some(dimensions))
 }
 
 /// Calls `f` on every object in an object or array.
@@ -295,7 +288,5 @@ mod tests {
             r#"{"tools":{"web":{"search":{"api_key":"YOUR_KEY"}}}}"#,
             r#"{"tools":{"web":{"brave":{"api_keys":["YOUR_KEY"],"enabled":false}}}}"#,
         );
-        assert_eq!(scope_of(&["chat", "sender"]), Some("per-channel-peer"));
-        assert_eq!(scope_of(&["chat", "else"]), None);
     }
 }

@@ -39,11 +39,6 @@ impl Cooldown {
         };
         self.until = now.checked_add(pause.max(asked.unwrap_or_default().min(DAY)));
     }
-
-    /// A success resets everything.
-    pub fn succeeded(&mut self) {
-        *self = Cooldown::default();
-    }
 }
 
 /// Rate limit of one model: a token bucket that holds a minute's worth of requests.
@@ -110,8 +105,8 @@ mod tests {
         for _ in 0..3 {
             cooldown.failed(Class::Network, None, now);
         }
-        let mut other = cooldown;
-        other.succeeded();
+        // As a candidate does when its model has answered.
+        let mut other = Cooldown::default();
         assert_eq!(other.remaining(now), None);
         other.failed(Class::Network, None, now);
         assert_eq!(other.remaining(now), Some(MINUTE));

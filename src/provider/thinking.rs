@@ -36,18 +36,6 @@ impl Level {
         NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|&(_, level)| level)
     }
 
-    /// Word for the level in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Off => "off",
-            Level::Low => "low",
-            Level::Medium => "medium",
-            Level::High => "high",
-            Level::Xhigh => "xhigh",
-            Level::Adaptive => "adaptive",
-        }
-    }
-
     /// Tokens for Anthropic's `budget_tokens`; 0 if the level is not a budget.
     pub fn budget(self) -> u32 {
         match self {
@@ -120,12 +108,5 @@ mod tests {
         check("adaptive", Some(Level::Adaptive));
         check("", None);
         check("very high", None);
-    }
-
-    #[test]
-    fn names_read_back() {
-        for name in ["off", "low", "medium", "high", "xhigh", "adaptive"] {
-            assert_eq!(Level::parse(name).map(Level::name), Some(name));
-        }
     }
 }

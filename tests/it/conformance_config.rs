@@ -50,17 +50,6 @@ fn session_scopes() {
             "{name}"
         );
     }
-    for Row { name, input, expected: want, .. } in
-        rows_of("config", "TestSessionConfig_DeriveDmScope")
-    {
-        let dimensions = texts(&input["dimensions"]);
-        let dimensions: Vec<&str> = dimensions.iter().map(String::as_str).collect();
-        assert_eq!(
-            config::scope_of(&dimensions).unwrap_or_default(),
-            want["wantScope"].as_str().unwrap(),
-            "{name}"
-        );
-    }
 }
 
 #[test]

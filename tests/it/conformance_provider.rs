@@ -22,10 +22,11 @@ const NOT_HERE: [(&str, &str); 5] = [
 /// Runs `check` on each row of `area`, with the name of its suite.
 fn rows(area: &str, mut check: impl FnMut(&str, &Value, &Value)) {
     crate::rows::rows(area, |suite, _, input, expected| {
-        match NOT_HERE.iter().find(|(name, _)| *name == suite) {
-            Some((_, why)) => Err((*why).to_owned()),
-            None => Ok(check(suite, input, expected)),
+        if let Some((_, why)) = NOT_HERE.iter().find(|(name, _)| *name == suite) {
+            return Err((*why).to_owned());
         }
+        check(suite, input, expected);
+        Ok(())
     });
 }
 
@@ -99,8 +100,8 @@ fn error_classification() {
 #[test]
 fn thinking_level() {
     rows("thinking_level", |_, input, expected| {
-        let got = Level::parse(text(&input["input"])).map_or("off", Level::name);
-        assert_eq!(got, expected["want"], "{input}");
+        let got = Level::parse(text(&input["input"])).unwrap_or(Level::Off);
+        assert_eq!(format!("{got:?}").to_lowercase(), expected["want"], "{input}");
     });
 }
 
