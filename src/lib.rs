@@ -1,11 +1,11 @@
 //! PicoClaw: an AI assistant that lives on a small board, in one megabyte.
 //!
 //! # Layout
-//! Arrows point down only; `tests/it/tidy.rs` checks it.
+//! Arrows point down only; `tests/it/tidy/layers.rs` checks it.
 //!
 //! - [`command`]: one file per subcommand; [`app`]: wires a gateway together.
 //! - [`agent`]: a turn: prompt, history, model and tool rounds, reply.
-//! - [`channel`]: where messages come from and go to (Telegram, command line).
+//! - [`channel`]: where messages come from and go to, one folder per kind.
 //! - [`provider`]: model servers; [`tool`]: what the model may call; [`skill`]: SKILL.md folders.
 //! - `hook`: processes of the owner that judge calls and requests.
 //! - [`sched`]: cron jobs: what is due when.

@@ -23,6 +23,7 @@ mod media;
 mod memory;
 mod skill;
 mod subagent;
+mod waits;
 
 pub use audit::*;
 pub use auth::*;
@@ -43,6 +44,7 @@ pub use media::*;
 pub use memory::*;
 pub use skill::*;
 pub use subagent::*;
+pub use waits::*;
 
 /// Entries in a queue between tasks (messages waiting for a turn, replies waiting for delivery).
 /// The seeds use 100, their `smallbuf` build 16. A full queue stops polling: Telegram keeps the rest for 24 h.

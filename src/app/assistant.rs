@@ -64,6 +64,7 @@ impl Assistant {
             notifier: notifier.clone(),
             limits,
         });
+        // At most `JOB_ENDS` of them (`turns::jobs`); a bounded channel would have room for all from the beginning.
         let (job_end, job_ends) = smol::channel::unbounded();
         let turns = Rc::new(Turns {
             agent: agent.clone(),

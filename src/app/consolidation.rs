@@ -5,10 +5,9 @@
 //! Until the clock is set there is no today, as for jobs.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::agent::Agent;
-use crate::limits::CONSOLIDATION_TRIES;
+use crate::limits::{CLOCK_LOOK, CONSOLIDATION_TRIES};
 use crate::proto::date::{DAY, day_number};
 use crate::store::frame::Frame;
 use crate::sys::clock;
@@ -69,7 +68,7 @@ async fn wait(at: i64) {
     };
     if !waited {
         // Without the kernel's help the clock is looked at now and then.
-        async_io::Timer::after(Duration::from_secs(60)).await;
+        async_io::Timer::after(CLOCK_LOOK).await;
     }
 }
 

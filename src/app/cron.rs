@@ -22,7 +22,7 @@ use super::notifier::Notifier;
 use super::turns::jobs::JobEnd;
 use crate::agent::Agent;
 use crate::bus::{CRON, Inbound};
-use crate::limits::{CRON_MISSED, CRON_UNRECORDED};
+use crate::limits::{CLOCK_LOOK, CRON_MISSED, CRON_UNRECORDED, JOB_ENDS};
 use crate::sched::approval_mac::ApprovalMac;
 use crate::sched::cron_store::{self, Zones};
 use crate::sched::job::{Due, Job, Now, Schedule, key};
@@ -155,6 +155,11 @@ impl Scheduler {
                     // Why not is in the log and in the job's state.
                     _ => drop(self.fire(job, Some(due)).await),
                 }
+                // Many that are due at once end meanwhile.
+                while self.ends.len() > JOB_ENDS / 2 {
+                    let Ok(end) = self.ends.try_recv() else { break };
+                    self.ended(end).await;
+                }
             }
             if let Event::Ended(ended) = self.sleep(&mut timer).await {
                 self.job_ended(ended).await;
@@ -188,8 +193,8 @@ impl Scheduler {
                 },
                 (Some(_), None) => {}
             }
-            // Without the kernel's help the clock is looked at every half minute.
-            async_io::Timer::after(Duration::from_secs(30)).await;
+            // Without the kernel's help the clock is looked at now and then.
+            async_io::Timer::after(CLOCK_LOOK).await;
             Event::Woken
         };
         let interval = async {

@@ -5,18 +5,16 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::notifier::Notifier;
-use crate::limits::{USB_KNOWN, USB_NOTICES, USB_TEXT_CHARS, USB_WINDOW};
+use crate::limits::{USB_KNOWN, USB_NOTICES, USB_SETTLE, USB_TEXT_CHARS, USB_WINDOW};
 use crate::proto::text::one_line;
 use crate::proto::uevent::{capability, usb};
 use crate::sys::spawn_blocking;
 use crate::sys::uevent::Uevents;
 use crate::{Error, Result};
 
-/// Interfaces have no folders before the device is set up.
-const SETTLE: Duration = Duration::from_millis(500);
 /// A device's interfaces that are looked at.
 const INTERFACES: usize = 16;
 
@@ -40,7 +38,7 @@ pub async fn run(notifier: Rc<Notifier>) -> Result<()> {
             Err(e) => return Err(failed(e)),
         };
         let lines = if add {
-            async_io::Timer::after(SETTLE).await;
+            async_io::Timer::after(USB_SETTLE).await;
             let folder = ["/sys", &path].concat();
             let lines = spawn_blocking(Box::new(move || described(&folder, &product))).await;
             descriptions.note(path, lines.clone());
@@ -144,6 +142,8 @@ impl NoticeLimit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sys::scratch::Scratch;
 

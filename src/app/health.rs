@@ -14,7 +14,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use crate::channel::{AnyChannel, Arrival, ChannelRoute};
 use crate::config::Secret;
 use crate::error::{Context, Result};
-use crate::limits::{BLOCKING_STUCK, LOCAL_CLIENTS};
+use crate::limits::{BLOCKING_STUCK, HEALTH_HEAD_BYTES, HEALTH_WAIT, LOCAL_CLIENTS};
 use crate::net::half_open::HalfOpen;
 use crate::net::listen::is_local;
 use crate::proto::http1;
@@ -46,7 +46,7 @@ pub async fn serve(
         let (checks, token, routes) = (checks.clone(), token.clone(), routes.clone());
         let client = async move {
             let limit = async {
-                async_io::Timer::after(Duration::from_secs(5)).await;
+                async_io::Timer::after(HEALTH_WAIT).await;
             };
             let client = client(stream, started, (local, token), checks, routes);
             or(client, or(limit, place.evicted())).await;
@@ -66,7 +66,9 @@ async fn client(
     let mut buffer = [0; 512];
     while !head.windows(4).any(|w| w == b"\r\n\r\n") {
         match stream.read(&mut buffer).await {
-            Ok(n) if n > 0 && head.len() + n <= 4096 => head.extend_from_slice(&buffer[..n]),
+            Ok(n) if n > 0 && head.len() + n <= HEALTH_HEAD_BYTES => {
+                head.extend_from_slice(&buffer[..n])
+            }
             _ => return,
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::inbox::internal::InternalInbox;
 use super::notifier::Notifier;
 use crate::bus::{HEARTBEAT, Inbound};
-use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES};
+use crate::limits::{CLOCK_POLL, HEARTBEAT_FILE_BYTES, HEARTBEAT_FIRST};
 use crate::store::bounded_read::{self, FileEnd};
 use crate::store::dir::Dir;
 use crate::store::frame::Frame;
@@ -54,10 +54,10 @@ impl Heartbeat {
         }
         let since = clock::unix_now().saturating_sub(last);
         let first = match last {
-            0 => Duration::from_secs(1),
+            0 => HEARTBEAT_FIRST,
             _ => interval.saturating_sub(Duration::from_secs(since.max(0) as u64)),
         };
-        let mut wait = first.max(Duration::from_secs(1));
+        let mut wait = first.max(HEARTBEAT_FIRST);
         loop {
             crate::log::debug!("heartbeat: the next one in {} s", wait.as_secs());
             async_io::Timer::after(wait).await;

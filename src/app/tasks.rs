@@ -2,14 +2,11 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::control::TaskReport;
 use crate::error::Result;
-
-/// Pauses between restarts: doubled from the first to the last, from the first again after an hour's health.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-const HEALTHY: Duration = Duration::from_secs(3600);
+use crate::limits::{TASK_HEALTHY, TASK_PAUSES};
 
 /// The table of task states.
 #[derive(Clone, Default)]
@@ -32,15 +29,15 @@ impl Tasks {
             table.push(TaskReport { name: name.into(), ..TaskReport::default() });
             table.len() - 1
         };
-        let mut pause = PAUSES.0;
+        let mut pause = TASK_PAUSES.0;
         loop {
             let begun = Instant::now();
             let why = match start().await {
                 Ok(()) => "it ended".to_string(),
                 Err(e) => e.to_string(),
             };
-            if begun.elapsed() > HEALTHY {
-                pause = PAUSES.0;
+            if begun.elapsed() > TASK_HEALTHY {
+                pause = TASK_PAUSES.0;
             }
             crate::log::error!("{name}: {why}; it is started again in {} s", pause.as_secs());
             if let Some(task) = self.0.borrow_mut().get_mut(index) {
@@ -48,7 +45,7 @@ impl Tasks {
                 task.last_error = why;
             }
             async_io::Timer::after(pause).await;
-            pause = (pause * 2).min(PAUSES.1);
+            pause = (pause * 2).min(TASK_PAUSES.1);
         }
     }
 }

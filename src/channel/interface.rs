@@ -8,7 +8,7 @@ use async_net::TcpStream;
 
 use super::paired;
 use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
-use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES};
+use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES, RATE_LIMIT_PAUSE};
 use crate::net::http::HttpClient;
 use crate::store::spool::Spool;
 
@@ -179,7 +179,7 @@ impl SendError {
     /// read, so the outcome is unknown.
     pub fn of_status(status: u16, text: &str) -> SendError {
         match status {
-            429 => SendError::RateLimited(Duration::from_secs(1)),
+            429 => SendError::RateLimited(RATE_LIMIT_PAUSE),
             400..=499 => SendError::Permanent(text.into()),
             500..=599 => SendError::Temporary(text.into()),
             _ => SendError::Unknown(text.into()),

@@ -9,7 +9,6 @@ use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -18,7 +17,7 @@ use super::tree::{self, EntryKind, join};
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
-use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_ROUNDS};
+use crate::limits::{BACKUP_JOURNAL_BYTES, BACKUP_PAUSE, BACKUP_ROUNDS};
 use crate::proto::{crc32, tar_writer, text};
 use crate::store::dir::output;
 use crate::store::{ADOPTED, CRON, PRIVATE_FOLDERS, SESSIONS, atomic, bounded_read, swap};
@@ -259,7 +258,7 @@ impl Archive<'_> {
             if same {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(BACKUP_PAUSE);
         }
         Err(Error::new("the gateway writes without a pause; try again when it is quieter"))
     }

@@ -29,10 +29,13 @@ pub struct Timeseries {
     points: Vec<Point>,
 }
 
+/// Time between two points at first; it doubles when there are too many.
+const FIRST_STEP: Duration = Duration::from_millis(5);
+
 impl Timeseries {
     /// Of a run that begins now.
     pub fn begin() -> Timeseries {
-        let step = Duration::from_millis(5);
+        let step = FIRST_STEP;
         Timeseries {
             begun: Instant::now(),
             step,

@@ -19,7 +19,7 @@ use async_io::Timer;
 use smol::future::or;
 
 use crate::config::{Config, redact};
-use crate::limits::{HOOK_CLOSE, HOOK_TEXT_CHARS};
+use crate::limits::{HOOK_TEXT_CHARS, HOOKS_CLOSE};
 use crate::proto::date;
 use crate::proto::hook::{self, HookAction};
 use crate::proto::json::{Json, TypeMismatch};
@@ -88,7 +88,7 @@ impl Hooks {
     pub async fn close(&self) {
         self.processes.iter().for_each(HookProcess::close);
         let late = async {
-            Timer::after(HOOK_CLOSE + Duration::from_secs(1)).await;
+            Timer::after(HOOKS_CLOSE).await;
         };
         let closed = async {
             for process in &self.processes {

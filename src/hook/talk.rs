@@ -3,15 +3,15 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_io::Timer;
 
 use super::process::{HELLO, HookLine, HookProcess, Phase, request};
 use super::wire::quoted;
 use crate::limits::{
-    HOOK_CLOSE, HOOK_HELLO, HOOK_LATE, HOOK_LINE_BYTES, HOOK_LOG_LINES, HOOK_STRAY_LINES,
-    HOOK_TEXT_CHARS,
+    HOOK_CLOSE, HOOK_HELLO, HOOK_LATE, HOOK_LINE_BYTES, HOOK_LOG_LINES, HOOK_LOG_TIME,
+    HOOK_STRAY_LINES, HOOK_TEXT_CHARS,
 };
 use crate::proto::hook;
 use crate::proto::text::one_line;
@@ -200,7 +200,7 @@ impl<'a> Talk<'a> {
 
     fn log(&mut self) {
         let line = std::mem::take(&mut self.errors);
-        if self.logged.1.elapsed() > Duration::from_secs(60) {
+        if self.logged.1.elapsed() > HOOK_LOG_TIME {
             self.logged = (0, Instant::now());
         }
         self.logged.0 = self.logged.0.saturating_add(1);

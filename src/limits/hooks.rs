@@ -17,6 +17,8 @@ pub const HOOK_TIMEOUT_MAX: i64 = 600_000;
 pub const HOOK_HELLO: Duration = Duration::from_secs(10);
 /// How long a hook may take to end after its input was closed.
 pub const HOOK_CLOSE: Duration = Duration::from_secs(2);
+/// The same for all of them together, killing those that do not included.
+pub const HOOKS_CLOSE: Duration = Duration::from_secs(3);
 /// Pauses before a hook that has ended is started again: doubled from the first to the last.
 pub const HOOK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A hook that ran this long is started again after the first of [`HOOK_PAUSES`].
@@ -25,7 +27,9 @@ pub const HOOK_HEALTHY: Duration = Duration::from_secs(600);
 pub const HOOK_LATE: u32 = 3;
 /// Lines in a row that answer nothing before a hook is started again.
 pub const HOOK_STRAY_LINES: u32 = 100;
-/// Lines of a hook's standard error that are logged in a minute; the rest is dropped.
+/// Lines of a hook's standard error that are logged in [`HOOK_LOG_TIME`]; the rest is dropped.
 pub const HOOK_LOG_LINES: u32 = 20;
+/// See [`HOOK_LOG_LINES`].
+pub const HOOK_LOG_TIME: Duration = Duration::from_secs(60);
 /// Characters of such a line, and of a hook's reason.
 pub const HOOK_TEXT_CHARS: usize = 500;

@@ -9,7 +9,7 @@ use super::http::Inner;
 use super::route::ServerRoute;
 use super::stream::HttpStream;
 use super::upload::Splice;
-use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES};
+use crate::limits::{HTTP_INTERIM, HTTP_READ_BYTES, REFUSED_REQUEST_WAIT};
 use crate::proto::http1::{BodyState, Head, HeadReader};
 
 /// A response whose body the caller reads. If it is dropped before the body's end, its connection is
@@ -87,7 +87,7 @@ impl Exchange<'_> {
             }
         }
         // A server may refuse a long request before it has read it and hang up (RFC 9112, section 9.5).
-        let first_byte = if sent.is_ok() { self.first_byte } else { Duration::from_secs(1) };
+        let first_byte = if sent.is_ok() { self.first_byte } else { REFUSED_REQUEST_WAIT };
         let mut answered = false;
         match self.head(&mut wire, first_byte, &mut answered).await {
             Ok((head, body)) => {

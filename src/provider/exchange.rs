@@ -145,7 +145,7 @@ async fn stream(mut response: Response, answer: &mut dyn AnswerParser) -> Result
             // The end of the body is usually in the same packet; reading it lets the connection be reused.
             let rest = async { response.chunk().await.is_ok_and(|piece| piece.is_none()) };
             smol::future::or(rest, async {
-                Timer::after(Duration::from_millis(50)).await;
+                Timer::after(limits::BODY_END_WAIT).await;
                 false
             })
             .await;

@@ -208,7 +208,7 @@ impl SignedIn {
             });
             match file.await {
                 Ok(Some(file)) => break file,
-                Ok(None) if Instant::now() < end => Timer::after(Duration::from_millis(200)).await,
+                Ok(None) if Instant::now() < end => Timer::after(limits::AUTH_LOCK_PAUSE).await,
                 Ok(None) => {
                     return Err(Failure::new(Class::Timeout, "another process renews the token"));
                 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::dir::{self, Dir};
 use crate::error::{Context, Error, Result};
-use crate::limits::TREE_NAMES;
+use crate::limits::{REPAIR_BYTES, TREE_NAMES};
 use crate::sys::beneath::File;
 
 /// Lines for one session file.
@@ -93,7 +93,7 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
         let shorter = length < lines.offset;
         let wanted = lines.bytes.len() as u64;
         let from = if shorter { length.saturating_sub(wanted) } else { lines.offset };
-        let mut there = vec![0; (length - from).min(4 << 20) as usize];
+        let mut there = vec![0; (length - from).min(REPAIR_BYTES) as usize];
         file.read_exact_at(&mut there, from)?;
         let whole = |w: &[u8]| w == lines.bytes;
         if there.windows(lines.bytes.len().max(1)).any(whole) {

@@ -9,10 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::limits::COMMAND_LOCK_WAIT;
-
-/// Pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(20);
+use crate::limits::{COMMAND_LOCK_WAIT, LOCK_PAUSE};
 
 /// Takes the exclusive lock on an open file or folder; false when another process has had it for all of `patience`. True
 /// on file systems without locks.
@@ -21,7 +18,7 @@ pub fn wait(file: &impl AsFd, patience: Duration) -> bool {
     loop {
         match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) if Instant::now() >= end => return false,
-            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(PAUSE),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(LOCK_PAUSE),
             Ok(()) | Err(_) => return true,
         }
     }

@@ -33,17 +33,20 @@ pub fn spawn_blocking<T: Send + 'static>(
     let shared = Shared { result: None, waker: None, dropped: false };
     let task = Arc::new(Mutex::new(shared));
     let filled = task.clone();
-    start(Box::new(move || {
-        if lock(&filled).dropped {
-            return;
-        }
-        let result = catch_unwind(AssertUnwindSafe(work));
-        let mut shared = lock(&filled);
-        shared.result = Some(result);
-        if let Some(waker) = shared.waker.take() {
-            waker.wake();
-        }
-    }));
+    start(
+        place(&task),
+        Box::new(move || {
+            if lock(&filled).dropped {
+                return;
+            }
+            let result = catch_unwind(AssertUnwindSafe(work));
+            let mut shared = lock(&filled);
+            shared.result = Some(result);
+            if let Some(waker) = shared.waker.take() {
+                waker.wake();
+            }
+        }),
+    );
     BlockingTask(task)
 }
 
@@ -93,6 +96,10 @@ impl<T> Future for BlockingTask<T> {
 impl<T> Drop for BlockingTask<T> {
     fn drop(&mut self) {
         lock(&self.0).dropped = true;
+        // Else it was begun: the pool has its half no more.
+        if Arc::strong_count(&self.0) > 1 {
+            take_back(place(&self.0));
+        }
     }
 }
 
@@ -102,8 +109,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 type Work = Box<dyn FnOnce() + Send>;
 
+/// Tells work in the queue apart: where what both sides know of it is. Nothing else is there while the work has its half.
+fn place<T>(shared: &Arc<T>) -> usize {
+    Arc::as_ptr(shared).addr()
+}
+
 struct Pool {
-    queue: VecDeque<Work>,
+    /// Bounded by who waits: each piece belongs to a [`BlockingTask`] that is alive, and those to tasks with limits of their
+    /// own (turns, deliveries, clients).
+    queue: VecDeque<(usize, Work)>,
     /// For each thread that may be: there is none, it waits for work, or it has worked since then.
     threads: [Thread; BLOCKING_THREADS],
 }
@@ -119,10 +133,20 @@ static POOL: Mutex<Pool> =
     Mutex::new(Pool { queue: VecDeque::new(), threads: [Thread::None; BLOCKING_THREADS] });
 static WORK: Condvar = Condvar::new();
 
-fn start(work: Work) {
+fn start(place: usize, work: Work) {
     let mut pool = lock(&POOL);
-    pool.queue.push_back(work);
+    pool.queue.push_back((place, work));
     pool.provide();
+}
+
+/// Forgets work that has not begun.
+fn take_back(place: usize) {
+    let mut pool = lock(&POOL);
+    let at = pool.queue.iter().position(|(other, _)| *other == place);
+    let work = at.and_then(|at| pool.queue.remove(at));
+    drop(pool);
+    // What it owns may use the pool.
+    drop(work);
 }
 
 impl Pool {
@@ -153,7 +177,7 @@ impl Pool {
 fn serve(slot: usize) {
     let mut pool = lock(&POOL);
     loop {
-        if let Some(work) = pool.queue.pop_front() {
+        if let Some((_, work)) = pool.queue.pop_front() {
             pool.threads[slot] = Thread::Busy(Instant::now());
             drop(pool);
             work();
@@ -221,7 +245,10 @@ mod tests {
         });
         told.recv_timeout(Duration::from_secs(20)).expect("it was started");
         let begun = Instant::now();
-        drop(spawn_blocking(|| panic!("nobody wants it any more")));
+        let owned = Arc::new(());
+        let clone = owned.clone();
+        drop(spawn_blocking(move || panic!("nobody wants it any more: {clone:?}")));
+        assert_eq!(Arc::strong_count(&owned), 1, "it waits for the thread that hangs");
         let waiting = spawn_blocking(|| 7);
         let watched = std::thread::spawn(|| {
             // As the housekeeping does.

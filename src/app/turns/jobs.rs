@@ -3,6 +3,7 @@
 use super::claimed::Claimed;
 use crate::agent::{Agent, Answer};
 use crate::bus::{CRON, HEARTBEAT};
+use crate::limits::JOB_ENDS;
 use crate::proto::text::one_line;
 use crate::store::frame::Frame;
 use crate::tool::exec;
@@ -80,12 +81,21 @@ pub(super) fn reply(
         HEARTBEAT => heartbeat(answer),
         CRON => {
             let error = answer.failed.then(|| answer.text.clone());
-            // Closed where no scheduler runs: then nobody wants to know.
-            let _ = ends.try_send((sender.id.clone(), error));
+            tell_end(ends, (sender.id.clone(), error));
             answer.text
         }
         _ => answer.text,
     }
+}
+
+/// Tells the scheduler how a job ended, unless it has not recorded [`JOB_ENDS`] others yet.
+fn tell_end(ends: &smol::channel::Sender<JobEnd>, end: JobEnd) {
+    if ends.len() >= JOB_ENDS {
+        crate::log::warn!("cron: how job {} ended is not recorded: the card is too slow", end.0);
+        return;
+    }
+    // Closed where no scheduler runs: then nobody wants to know.
+    let _ = ends.try_send(end);
 }
 
 /// What of a heartbeat's answer reaches the chat: nothing when all is well, or when no model could be asked.
@@ -105,6 +115,14 @@ mod tests {
     #[track_caller]
     fn check(text: &str, failed: bool, want: &str) {
         assert_eq!(heartbeat(Answer { text: text.into(), failed, ..Answer::default() }), want);
+    }
+
+    #[test]
+    fn ends_that_nobody_records_are_bounded() {
+        let (ends, recorded) = smol::channel::unbounded();
+        (0..=JOB_ENDS).for_each(|n| tell_end(&ends, (n.to_string(), None)));
+        assert_eq!(recorded.len(), JOB_ENDS);
+        assert_eq!(recorded.try_recv(), Ok(("0".to_owned(), None)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::send::topic;
 use super::wire::{self, JsonObject};
 use super::{Telegram, entropy};
 use crate::bus::{Address, Question, Verdict};
-use crate::limits::APPROVALS;
+use crate::limits::{APPROVALS, QUESTION_PAUSE};
 use crate::proto::text;
 
 /// Prefix of our own buttons' data.
@@ -182,7 +182,7 @@ impl Telegram {
                 crate::log::warn!("{}: a question was not sent: {error}", self.name);
                 return false;
             };
-            Timer::after(pause.max(Duration::from_millis(100))).await;
+            Timer::after(pause.max(QUESTION_PAUSE)).await;
         }
         false
     }

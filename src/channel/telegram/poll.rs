@@ -8,12 +8,6 @@ use super::wire::{self, JsonObject};
 use crate::limits;
 use crate::net::http::HttpErrorKind;
 
-/// First pause after a failed poll.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// First pause after a 409: the other program's poll may last longer than ours.
-const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
-/// Pause while the clock is wrong.
-const CLOCK_PAUSE: Duration = Duration::from_secs(5);
 /// Truncated answers (mostly the network's fault, not the update's) before an update is skipped.
 const CUT_ANSWERS: u32 = 10;
 
@@ -95,7 +89,7 @@ impl Poller {
         };
         let failures = self.failures;
         self.failures = failures.saturating_add(1);
-        let pause = grown(FIRST_PAUSE, failures);
+        let pause = grown(limits::TELEGRAM_FIRST_PAUSE, failures);
         let mut step =
             Step { state: State::Retrying, pause, delete_webhook: false, skipped: false };
         match error {
@@ -103,7 +97,7 @@ impl Poller {
                 // Not the server's fault: the pause does not grow.
                 self.failures = failures;
                 step.state = State::NoTime;
-                step.pause = CLOCK_PAUSE;
+                step.pause = limits::TELEGRAM_CLOCK_PAUSE;
             }
             CallError::RateLimited(pause) => step.pause = *pause,
             CallError::Token(_) => {
@@ -112,7 +106,7 @@ impl Poller {
             }
             CallError::Conflict(why) => {
                 step.state = State::Conflict;
-                step.pause = grown(CONFLICT_PAUSE, failures);
+                step.pause = grown(limits::TELEGRAM_CONFLICT_PAUSE, failures);
                 if why.to_ascii_lowercase().contains("webhook") && !self.webhook_removed {
                     self.webhook_removed = true;
                     step.delete_webhook = true;
@@ -194,7 +188,7 @@ mod tests {
         assert!(poller.failed(&error, 0).pause >= limits::TELEGRAM_BACKOFF * 3 / 4);
         assert!(poller.failed(&error, 255).pause <= limits::TELEGRAM_BACKOFF * 5 / 4);
         poller.succeeded(1, true);
-        assert_eq!(poller.failed(&error, 128).pause, FIRST_PAUSE);
+        assert_eq!(poller.failed(&error, 128).pause, limits::TELEGRAM_FIRST_PAUSE);
     }
 
     #[test]

@@ -7,13 +7,12 @@
 
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::cursor::SegmentStorage;
 use super::record::{Doc, REPLACES, broken};
 use super::segment::Segment;
 use super::write::{self, SegmentBuilder};
-use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS, TREE_NAMES};
+use crate::limits::{INDEX_DOCS, INDEX_SEGMENTS, LOCK_PAUSE, TREE_NAMES};
 use crate::store::dir::Dir;
 use crate::sys::beneath::File;
 
@@ -66,7 +65,7 @@ impl IndexFolder {
             if crate::sys::files::try_lock(&file) {
                 return Ok(file);
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOCK_PAUSE);
         }
         Err(Error::other("another search has it"))
     }

@@ -217,7 +217,7 @@ fn each_parser_is_fuzzed() {
 }
 
 /// All tests, as `module::name` (those of `tests/it`) and as `name`.
-fn all_tests() -> BTreeSet<String> {
+pub(super) fn all_tests() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for (path, source) in texts("tests/it", ".rs").into_iter().chain(texts("src", ".rs")) {
         let module = path.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");

@@ -2,6 +2,7 @@
 //!
 //! Each complaint is one line, `file:line: what`, and a test prints all of them.
 
+mod bounds;
 mod circles;
 mod comments;
 mod disk;
@@ -13,6 +14,7 @@ mod layers;
 mod looks;
 mod names;
 mod registry;
+mod pages;
 mod source;
 mod text;
 mod waits;
