@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use super::prompt::{self, Prompt};
 use super::stored_messages::{self, Dropped};
-use super::turn::{Agent, Turn};
 use super::turn_state::TurnState;
+use super::types::{Agent, Turn};
 use crate::proto::date;
 use crate::provider::{ChatReply, ChatRequest, Class, Failure, tokens};
 use crate::sys::clock;

@@ -1,7 +1,7 @@
 //! What hooks ([`crate::hook`]) make of requests to a model and of its answers.
 
 use super::history;
-use super::turn::Agent;
+use super::types::Agent;
 use crate::hook::{HookVerdict, TurnScope, quoted};
 use crate::limits::{HOOK_LINE_BYTES, TOOL_CALLS_PER_ANSWER};
 use crate::message::{Message, Role, ToolCall};

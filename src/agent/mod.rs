@@ -1,6 +1,6 @@
 //! The agent: from a message to an answer. Channels, the command line and later callers share it.
 //!
-//! - [`turn`]: one message, start to end, [`turn_state`]: what it has come to so far; [`round`]: the tool calls of one model answer;
+//! - `types`: what all files share; [`turn`]: one message, start to end, [`turn_state`]: what it has come to so far; [`round`]: the tool calls of one model answer;
 //!   [`history`]: what of a session may go to the model, `read_back`: how it is found, `stored_messages`: what there is room for; [`summary`]: what becomes of the rest, `transcript`: as which text; [`consolidation`]: daily notes
 //!   into MEMORY.md; `side_question`: questions beside it; `hooked`: what hooks make of all that; [`prompt`]: the system prompt.
 
@@ -22,5 +22,6 @@ mod transcript;
 pub mod turn;
 mod turn_calls;
 mod turn_state;
+mod types;
 
-pub use turn::{Agent, Answer, Steering, Turn, UserContent};
+pub use types::{Agent, Answer, Steering, Turn, UserContent};

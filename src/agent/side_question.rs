@@ -1,7 +1,7 @@
 //! A question beside the conversation (`/btw`): the model sees what was said, and what it answers is not kept.
 
 use super::history;
-use super::turn::{Agent, Answer, Turn, cut, failure_text};
+use super::types::{Agent, Answer, Turn, cut, failure_text};
 use crate::error::Result;
 use crate::message::{Message, Role};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use smol::future::or;
 
 use super::transcript::{Position, Retention, find_cut, part};
-use super::turn::Agent;
 use super::turn_state::TurnState;
+use super::types::Agent;
 use crate::error::{Context, Result};
 use crate::limits::{
     SUMMARY_BYTES, SUMMARY_KEEP_PERCENT, SUMMARY_ROOM_PERCENT, SUMMARY_TIME, SUMMARY_TOKENS,

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::turn::{Agent, Turn};
 use super::turn_state::TurnState;
+use super::types::{Agent, Turn};
 use crate::bus::{Outbound, SUBAGENT};
 use crate::sys::spawn_blocking;
 use crate::tool::allowed::AllowedTools;

@@ -1,8 +1,8 @@
 //! The tool calls of a turn: recorded before they run, and what a restart left of them.
 
 use super::round::{self, Callbacks, FailedCalls};
-use super::turn::Agent;
 use super::turn_state::TurnState;
+use super::types::Agent;
 use crate::message::{Role, ToolCall};
 use crate::tool::{self, ToolContext};
 

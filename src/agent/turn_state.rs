@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::read_back::{ReadBack, read_back};
 use super::stored_messages::{Dropped, StoredMessages};
-use super::turn::{Agent, Turn, UserContent};
+use super::types::{Agent, Turn, UserContent};
 use crate::error::Result;
 use crate::limits::JOURNAL_LINES_BYTES;
 use crate::message::{Message, Role};

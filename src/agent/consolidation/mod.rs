@@ -5,7 +5,7 @@ mod prompt;
 
 use smol::future::or;
 
-use super::turn::Agent;
+use super::types::Agent;
 use crate::error::{Error, Result};
 use crate::limits::{CONSOLIDATION_MEMORY_BYTES, CONSOLIDATION_TIME};
 use crate::message::{Message, Role};

@@ -13,7 +13,7 @@ use super::answer;
 use super::inbound::ButtonPress;
 use super::send::topic;
 use super::wire::{self, JsonObject};
-use super::{Telegram, entropy};
+use super::bot::{Telegram, entropy};
 use crate::bus::{Address, Question, Verdict};
 use crate::limits::{APPROVALS, QUESTION_PAUSE};
 use crate::proto::text;

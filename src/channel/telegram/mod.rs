@@ -3,24 +3,19 @@
 //! [`receive`] polls, [`inbound`] parses, [`send`] sends; [`poll`], [`answer`], [`rate_limit`] decide without I/O. Must never
 //! confirm an update before the intake has it, nor let a URL (it contains the token) leave [`api`].
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
 
 use crate::bus::{Address, Attachment, Outbound, Question, Verdict};
-use crate::channel::paired::Paired;
-use crate::channel::pairing::{Entropy, Pairing};
-use crate::channel::{Channel, Delivery, Intake, SendError, Shared, access, command};
-use crate::config::channels::telegram::Settings;
-use crate::config::{ChannelConfig, GroupTrigger};
+use crate::channel::{Channel, Delivery, Intake, SendError, command};
 use crate::limits;
 use crate::store::spool::Spool;
 
 pub mod answer;
 mod api;
 mod ask;
+mod bot;
 mod content;
 pub mod health;
 mod inbound;
@@ -32,56 +27,13 @@ mod send;
 mod upload;
 mod wire;
 
+pub use bot::Telegram;
 pub use inbound::{BotUser, ButtonPress, TelegramEvent, update};
 
 /// Pauses in seconds before each try to set the command menu; the first lets polling start before it.
 const MENU_PAUSES: [u64; 6] = [3, 5, 15, 60, 300, 600];
 
-/// One bot: a token, polled by one task.
-pub struct Telegram {
-    name: String,
-    api: api::Api,
-    allow_from: Vec<String>,
-    group: GroupTrigger,
-    shows_typing: bool,
-    placeholders: Vec<String>,
-    paired: Rc<RefCell<Paired>>,
-    pairing: RefCell<Pairing>,
-    asks: ask::OpenQuestions,
-    /// Result of the last polls, for `status`.
-    pub health: health::Health,
-}
-
 impl Telegram {
-    /// A bot that does nothing until it runs.
-    pub fn build(config: &ChannelConfig, settings: &Settings, shared: &Shared) -> Telegram {
-        if access::open_to_all(&config.allow_from) {
-            crate::log::warn!("{}: allow_from holds \"*\": everybody may talk to it", config.name);
-        }
-        Telegram {
-            name: config.name.clone(),
-            api: api::Api::new(settings, shared.client.clone()),
-            allow_from: config.allow_from.clone(),
-            group: config.group.clone(),
-            shows_typing: config.typing,
-            placeholders: config.placeholder.clone(),
-            paired: shared.paired.clone(),
-            pairing: RefCell::new(Pairing::new(&config.name, settings.pairing_code.clone())),
-            asks: ask::OpenQuestions::default(),
-            health: health::Health::new(),
-        }
-    }
-
-    /// Sees to it that a pairing code is valid, and logs a new one. Without random bytes there is no code, and nobody pairs.
-    fn renew_code(&self, now: u64) {
-        let Some(entropy) = entropy() else { return };
-        let code = self.pairing.borrow_mut().renew(now, &self.paired.borrow(), entropy);
-        if let Some(code) = code {
-            let minutes = limits::PAIRING_LIFE.as_secs() / 60;
-            crate::log::warn!("{}: pairing code {code}, good for {minutes} minutes", self.name);
-        }
-    }
-
     /// Sets the command menu in the background, with retries; never returns.
     async fn menu(&self) {
         let mut list = String::from("[");
@@ -187,14 +139,4 @@ impl Channel for Telegram {
         }
         smol::future::pending().await
     }
-}
-
-/// Random bytes from the kernel; `None` if it has none.
-fn entropy() -> Option<Entropy> {
-    crate::sys::random().ok()
-}
-
-/// A random number that spreads retries and picks a placeholder; its quality does not matter.
-fn random() -> u32 {
-    entropy().map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }

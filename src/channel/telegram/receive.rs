@@ -9,7 +9,7 @@ use super::health::{State, count};
 use super::inbound::{self, BotUser, TelegramEvent};
 use super::poll::Poller;
 use super::wire::{self, JsonObject};
-use super::{Telegram, random};
+use super::bot::{Telegram, random};
 use crate::bus::Inbound;
 use crate::channel::pairing::{self, PairingResult, StrangerReply};
 use crate::channel::{Intake, access, command};

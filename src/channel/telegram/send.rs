@@ -1,6 +1,6 @@
 //! Sends a reply: parts, markup, plain text if markup is refused, the placeholder that it replaces.
 
-use super::Telegram;
+use super::bot::Telegram;
 use super::answer::{self, CallError};
 use super::health::count;
 use super::wire::{self, JsonObject};
@@ -162,7 +162,7 @@ impl Telegram {
         reply_to: i64,
     ) -> Result<i64, SendError> {
         let texts = self.placeholders.len();
-        let Some(text) = self.placeholders.get(super::random() as usize % texts.max(1)) else {
+        let Some(text) = self.placeholders.get(super::bot::random() as usize % texts.max(1)) else {
             return Ok(0);
         };
         let message = Outbound { to: to.clone(), text: text.clone(), reply_to };

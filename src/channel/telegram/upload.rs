@@ -1,6 +1,6 @@
 //! Uploads files as a form that is streamed from the card.
 
-use super::Telegram;
+use super::bot::Telegram;
 use super::answer::{self, CallError};
 use super::wire;
 use crate::bus::{Address, Upload};

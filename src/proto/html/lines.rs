@@ -8,28 +8,6 @@ const INDENT: usize = 4;
 const PRE_BREAKS: u32 = 3;
 
 impl Emitter {
-    /// Writes what is pending before a visible character: line breaks, marks, a space.
-    pub(super) fn prepare(&mut self) {
-        if !self.begin_cell_text() {
-            self.begin_line();
-        }
-        if self.space && !self.at_line_start {
-            self.push(" ");
-        }
-        self.space = false;
-        if self.heading_owed {
-            self.heading_owed = false;
-            if self.style == Style::Markdown {
-                for _ in 0..self.heading {
-                    self.push("#");
-                }
-                self.push(" ");
-            }
-        }
-        self.open_owed_marks();
-        self.at_line_start = false;
-    }
-
     /// Writes the pending line breaks and the prefix of the current line.
     pub(super) fn begin_line(&mut self) {
         let gap = std::mem::take(&mut self.gap);

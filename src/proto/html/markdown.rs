@@ -50,6 +50,28 @@ impl Emitter {
         }
     }
 
+    /// Writes what is pending before a visible character: line breaks, marks, a space.
+    fn prepare(&mut self) {
+        if !self.begin_cell_text() {
+            self.begin_line();
+        }
+        if self.space && !self.at_line_start {
+            self.push(" ");
+        }
+        self.space = false;
+        if self.heading_owed {
+            self.heading_owed = false;
+            if self.style == Style::Markdown {
+                for _ in 0..self.heading {
+                    self.push("#");
+                }
+                self.push(" ");
+            }
+        }
+        self.open_owed_marks();
+        self.at_line_start = false;
+    }
+
     /// A tag.
     pub fn tag(&mut self, tag: &Tag) {
         if self.full {
@@ -108,22 +130,6 @@ impl Emitter {
         }
     }
 
-    /// Makes at least `lines` line breaks pending: another block follows.
-    pub(super) fn block(&mut self, lines: u8) {
-        if self.pre {
-            self.pre_lines = self.pre_lines.max(1);
-        } else if self.in_cell() || (self.heading > 0 && !self.heading_owed) {
-            self.space = true;
-        } else {
-            self.close_marks();
-            self.space = false;
-            // Blocks at the start of an item continue its first line.
-            if !self.item {
-                self.gap = self.gap.max(lines);
-            }
-        }
-    }
-
     fn paragraph(&mut self) {
         self.end_heading();
         self.block(2);
@@ -150,14 +156,6 @@ impl Emitter {
         if !close && !self.pre && !self.in_cell() {
             self.heading = usize::from(name.as_bytes()[1] - b'0');
             self.heading_owed = true;
-        }
-    }
-
-    pub(super) fn end_heading(&mut self) {
-        if self.heading > 0 {
-            self.heading = 0;
-            self.heading_owed = false;
-            self.block(2);
         }
     }
 

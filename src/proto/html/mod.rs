@@ -3,6 +3,7 @@
 //! Never builds a tree, never recurses, never reads ahead: the page comes in pieces, and besides the
 //! text only one tag and a few small stacks are held. Time is linear in the page.
 
+mod block;
 mod emitter;
 mod entity;
 mod inline;

@@ -6,20 +6,6 @@ use super::emitter::{Emitter, NESTING, Style, Table};
 const COLUMNS: u16 = 64;
 
 impl Emitter {
-    /// In a cell of a pipe table, where everything must be on one line.
-    pub(super) fn in_cell(&self) -> bool {
-        self.style == Style::Markdown && self.tables.iter().any(Table::is_line)
-    }
-
-    /// A heading, list, table or the like begins: a cell it begins in cannot be part of a pipe table.
-    pub(super) fn leave_cell_for_block(&mut self) {
-        if let Some(table) = self.tables.last_mut() {
-            if table.in_cell && table.written == 0 {
-                table.layout = true;
-            }
-        }
-    }
-
     pub(super) fn begin_table(&mut self) {
         self.end_heading();
         self.leave_cell_for_block();

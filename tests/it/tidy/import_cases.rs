@@ -79,3 +79,28 @@ fn tables_of_the_registry_are_expanded() {
         ],
     );
 }
+
+#[test]
+fn methods_are_imports_of_the_file_with_their_impl() {
+    let leaf = ("a/core.rs", "pub struct T;\n");
+    let part =
+        ("a/part.rs", "use super::core::T;\n\nimpl T {\n    pub(super) fn step(&self) {}\n}\n");
+    let user =
+        "use super::core::T;\n\nimpl T {\n    fn run(&self) {\n        self.step();\n    }\n}\n";
+    let both = ("a/part.rs", "a/core.rs");
+    check(
+        &[leaf, part, ("a/user.rs", user)],
+        &[both, ("a/user.rs", "a/core.rs"), ("a/user.rs", "a/part.rs")],
+    );
+    let other = "use super::core::T;\n\nfn run(t: &T) {\n    t.step();\n}\n";
+    check(
+        &[leaf, part, ("a/user.rs", other)],
+        &[both, ("a/user.rs", "a/core.rs"), ("a/user.rs", "a/part.rs")],
+    );
+    // Another type's, and a trait's.
+    let own = "struct U;\n\nimpl U {\n    fn run(&self) {\n        self.step();\n    }\n}\n";
+    check(&[leaf, part, ("a/user.rs", own)], &[both]);
+    let of_trait =
+        ("a/part.rs", "use super::core::T;\n\nimpl<'a> S for T {\n    fn step(&self) {}\n}\n");
+    check(&[leaf, of_trait, ("a/user.rs", other)], &[both, ("a/user.rs", "a/core.rs")]);
+}

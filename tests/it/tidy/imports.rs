@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::methods::{OF_STD, methods};
 use super::text::{is_test_file, shipped};
 use super::texts;
 
@@ -29,6 +30,8 @@ struct Module {
     declared: BTreeSet<String>,
     /// Words of its code beside `use` declarations.
     words: BTreeSet<String>,
+    /// Type and name of each function in an `impl` without a trait.
+    methods: Vec<(String, String)>,
 }
 
 /// All modules of a tree, by their path with `/`; the root has the empty one.
@@ -76,9 +79,35 @@ impl Tree {
                     to.extend(self.definer(&path).filter(|file| *file != module.file));
                 }
             }
+            to.extend(self.method_files(module));
             arrows.insert(module.file.clone(), to);
         }
         arrows
+    }
+
+    /// Files of the same folder that have the one definition of a method which this file calls: on `self` in an `impl` of the
+    /// same type, or on anything where it names the type.
+    fn method_files(&self, module: &Module) -> BTreeSet<String> {
+        let folder = |file: &str| file.rsplit_once('/').map_or("", |(f, _)| f).to_owned();
+        let own = folder(&module.file);
+        let near: Vec<&Module> = self.0.values().filter(|m| folder(&m.file) == own).collect();
+        let mut files = BTreeSet::new();
+        for other in near.iter().filter(|other| other.file != module.file) {
+            for (of, name) in &other.methods {
+                let all = near.iter().flat_map(|m| &m.methods).filter(|(_, n)| n == name);
+                let is_ours = module.methods.iter().any(|(ours, _)| ours == of);
+                let on_self = [format!("self.{name}("), format!("Self::{name}(")];
+                let on_any = format!(".{name}(");
+                let named = module.words.contains(of)
+                    && !OF_STD.contains(&name.as_str())
+                    && module.code.contains(&on_any);
+                let calls = is_ours && on_self.iter().any(|call| module.code.contains(call));
+                if all.count() == 1 && (calls || named) {
+                    files.insert(other.file.clone());
+                }
+            }
+        }
+        files
     }
 
     /// Paths that a file names, from the crate's root as written (re-exports are not followed), with their lines.
@@ -186,7 +215,8 @@ impl Module {
         let declared = words.windows(2).filter(|pair| kinds.contains(&pair[0].as_str()));
         let macros = words.windows(2).filter(|pair| pair[0] == "macro_rules");
         let declared = declared.chain(macros).map(|pair| pair[1].clone()).collect();
-        Module { file, code, named, declared, words: words.into_iter().collect() }
+        let methods = methods(&code);
+        Module { file, code, named, declared, words: words.into_iter().collect(), methods }
     }
 }
 
@@ -258,7 +288,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     text.trim_start().chars().take_while(|c| is_word(*c)).collect()
 }
 

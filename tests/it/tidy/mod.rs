@@ -12,6 +12,7 @@ mod import_cases;
 mod imports;
 mod layers;
 mod looks;
+mod methods;
 mod names;
 mod registry;
 mod pages;
