@@ -24,4 +24,4 @@ mod turn_calls;
 mod turn_state;
 mod types;
 
-pub use types::{Agent, Answer, Steering, Turn, UserContent};
+pub use types::{Agent, Answer, Steering, SteeringFuture, Turn, UserContent};

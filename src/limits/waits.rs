@@ -43,3 +43,5 @@ pub const USB_SETTLE: Duration = Duration::from_millis(500);
 pub const JOB_ENDS: usize = QUEUE;
 /// Bytes of a session's file that a restart reads to find the lines that the journal has.
 pub const REPAIR_BYTES: u64 = 4 * 1024 * 1024;
+/// Pause of the supervisor when the system cannot wait for it: out of memory or descriptors.
+pub const SUPERVISOR_PAUSE: Duration = Duration::from_secs(1);

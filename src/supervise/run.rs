@@ -23,7 +23,7 @@ use super::watchdog::{WatchdogDevice, WatchdogRules};
 use crate::Result;
 use crate::error::Context;
 use crate::import;
-use crate::limits::{BOOT_STATUS_EVERY, NOTIFY_BYTES, SHUTDOWN_TOTAL};
+use crate::limits::{BOOT_STATUS_EVERY, NOTIFY_BYTES, SHUTDOWN_TOTAL, SUPERVISOR_PAUSE};
 use crate::sys::pages;
 use crate::sys::service::Identity;
 use crate::sys::wake::{self, PendingSignals};
@@ -223,7 +223,7 @@ impl Supervisor {
                 Err(e) => {
                     // Out of memory or descriptors: say it, and do not spin.
                     self.log.write(&format!("cannot wait: {e}"));
-                    std::thread::sleep(Duration::from_secs(1));
+                    std::thread::sleep(SUPERVISOR_PAUSE);
                     PendingSignals::default()
                 }
             };

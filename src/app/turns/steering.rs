@@ -8,8 +8,7 @@ use std::rc::Rc;
 use super::attachments::Attachments;
 use super::claimed::Claimed;
 use super::queue::Queue;
-use crate::agent::Steering;
-use crate::agent::turn::SteeringFuture;
+use crate::agent::{Steering, SteeringFuture};
 use crate::limits::STEERING;
 use crate::store::writer::Journal;
 

@@ -6,16 +6,10 @@ use super::{none, texts};
 /// File, lines in it that have a bound without a name in `limits`, and why. A line may only shrink or go.
 const EXCEPTIONS: &[(&str, usize, &str)] = &[
     ("src/app/assistant.rs", 1, "`JOB_ENDS` bounds it where ends are told"),
-    ("src/app/control.rs", 2, "to be named"),
-    ("src/app/gateway.rs", 1, "to be named"),
-    ("src/app/outbox.rs", 1, "looks again while it stops"),
-    ("src/app/turns/mod.rs", 1, "looks again while it stops"),
     ("src/command/simulate.rs", 3, "measures"),
     ("src/command/timeseries.rs", 1, "measures"),
     ("src/provider/cooldown.rs", 3, "a minute, an hour, a day"),
-    ("src/supervise/run.rs", 1, "to be named"),
-    ("src/sys/process/child.rs", 1, "a scheduler tick"),
-    ("src/sys/process/harden.rs", 1, "a scheduler tick"),
+    ("src/sys/process/reaper.rs", 1, "a scheduler tick"),
 ];
 
 /// Without a bound, or one that is a number. A channel of one is a signal or takes one answer: that is no limit.
