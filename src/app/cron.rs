@@ -158,7 +158,7 @@ impl Scheduler {
                 // Many that are due at once end meanwhile.
                 while self.ends.len() > JOB_ENDS / 2 {
                     let Ok(end) = self.ends.try_recv() else { break };
-                    self.ended(end).await;
+                    self.job_ended(end).await;
                 }
             }
             if let Event::Ended(ended) = self.sleep(&mut timer).await {
