@@ -259,7 +259,7 @@ mod tests {
     fn every_registered_type_is_known_to_every_build() {
         for name in NAMES {
             let home = Scratch::new();
-            home.file("config.json", &format!(r#"{{"channel_list":{{"{name}":{{}}}}}}"#));
+            home.file("config.json", format!(r#"{{"channel_list":{{"{name}":{{}}}}}}"#));
             let path = home.path().to_string_lossy().into_owned();
             let variable = format!("PICOCLAW_CHANNELS_{}_ALLOW_FROM", name.to_ascii_uppercase());
             let env = [("PICOCLAW_HOME".to_owned(), path), (variable, "1".to_owned())].into();

@@ -150,10 +150,10 @@ mod tests {
     #[test]
     fn no_key_says_its_limits_in_words() {
         for key in all().filter(|key| matches!(key.kind, Kind::Int(..) | Kind::Num(..))) {
-            let words = key.doc.split(|c: char| c == ' ' || c == ',' || c == ';');
+            let mut words = key.doc.split([' ', ',', ';']);
             let zero = if key.limits.zero == ZeroMeaning::Itself { "0" } else { "" };
             let is_number = |word: &&str| *word != zero && word.parse::<f64>().is_ok();
-            let number = words.filter(is_number).next();
+            let number = words.find(is_number);
             assert_eq!(number, None, "{}: {}", key.path, key.doc);
             for limit in ["at least", "at most", "the default"] {
                 assert!(!key.doc.contains(limit), "{}: {}", key.path, key.doc);
