@@ -169,8 +169,8 @@ impl Inbox {
             command if command != ChatCommand::Stop && !self.may_reply_at_once() => None,
             ChatCommand::Stop => {
                 let before = self.unconfirmed.is_stopped(channel, message.event);
-                let stopped = before || self.turns.stop(&session);
-                Some(if stopped { "" } else { "Nothing is running." }.to_string())
+                let stopped = if before { Some("") } else { self.turns.stop(&session) };
+                Some(stopped.unwrap_or("Nothing is running.").to_string())
             }
             command => {
                 let ask = self.outbox.asker(message);

@@ -73,6 +73,12 @@ pub fn is_side_question(entry: &OpenMessage) -> bool {
     matches!(command, Some(ChatCommand::Btw(_))) && !entry.message.is_internal()
 }
 
+/// Whether a `/stop` in `session` is about an entry: a side question has a session of its own, but belongs to its chat.
+pub fn is_stopped_with(config: &SessionConfig, entry: &OpenMessage, session: &str) -> bool {
+    session_of(config, entry) == session
+        || is_side_question(entry) && session_key(config, &entry.message) == session
+}
+
 /// May a message become part of a turn of `sender`? Only who started a turn steers it: calls are approved in that name.
 pub fn may_steer(entry: &OpenMessage, sender: &Sender) -> bool {
     let message = &entry.message;

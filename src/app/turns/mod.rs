@@ -39,6 +39,9 @@ use delegation::{Delegation, SubagentEnd};
 use jobs::{COMMAND, DELIVER, JobEnd};
 use queue::{Queue, ReadyTurn};
 
+/// The answer of what `/stop` has ended.
+const STOPPED: &str = "Stopped.";
+
 /// Runs turns and delivers their answers.
 pub struct Turns {
     /// Answers a turn's message with the model and its tools.
@@ -82,10 +85,15 @@ impl Turns {
         self.agent.journal.ledger(|l| l.len()) + self.summarising.borrow().len()
     }
 
-    /// `/stop`: ends the session's turn and sub-agents and forgets what waits behind it. True when there was anything.
-    pub fn stop(&self, session: &str) -> bool {
+    /// `/stop`: ends the session's turn, side questions and sub-agents and forgets what waits behind them. What is to be
+    /// answered: nothing where a turn ends, as that one says [`STOPPED`]; `None` when there was nothing to stop.
+    pub fn stop(&self, session: &str) -> Option<&'static str> {
         let delegated = self.delegation.cancel(session);
-        self.queue.stop(session) || delegated
+        match self.queue.stop(session) {
+            (true, _) => Some(""),
+            (false, true) => Some(STOPPED),
+            (false, false) => delegated.then_some(""),
+        }
     }
 
     /// No new turns; waits until the running ones have ended or `limit` is over.
@@ -165,51 +173,54 @@ impl Turns {
     /// Answers a message; true when the conversation has become long.
     async fn answer(&self, claimed: Claimed, stopped: Receiver<()>) -> bool {
         let (id, to) = (claimed.id, claimed.message.from.clone());
-        let agent = &self.agent;
+        let stop = async {
+            // The sender lives as long as the turn is listed, so an error cannot come first.
+            let _ = stopped.recv().await;
+            Answer { text: STOPPED.to_string(), ..Answer::default() }
+        };
+        let answer = or(stop, self.carry_out(&claimed)).await;
+        let is_long = answer.summarise;
+        if let (true, Some(cli)) = (answer.failed, self.outbox.cli()) {
+            cli.failed(&claimed.message);
+        }
+        let internal = claimed.message.is_internal();
+        let text =
+            if internal { jobs::reply(&claimed, answer, &self.job_ends) } else { answer.text };
+        let ticket = self.outbox.answer(id, &to, &text);
+        // What comes next in the session, a /clear for one, must find this turn's lines in its file.
+        within(DISK_WAIT, self.agent.journal.written(ticket)).await;
+        is_long
+    }
+
+    /// Does what a message asks for: a job's text or command, a command of the chat, or a turn of the model. `/stop` drops
+    /// it, whatever it is, and with it the question that is open.
+    async fn carry_out(&self, claimed: &Claimed) -> Answer {
+        let (id, agent) = (claimed.id, &self.agent);
+        let say = |text| Answer { text, ..Answer::default() };
         let internal = claimed.message.is_internal();
         let command = crate::channel::command_of(&claimed.message).filter(|_| !internal);
-        let mut is_long = false;
-        let text = match command {
-            _ if jobs::is(&claimed, DELIVER) => {
-                let text = claimed.message.text.clone();
-                jobs::reply(&claimed, Answer { text, ..Answer::default() }, &self.job_ends)
-            }
-            _ if jobs::is(&claimed, COMMAND) => {
-                let answer = jobs::run_command(agent, &claimed).await;
-                jobs::reply(&claimed, answer, &self.job_ends)
-            }
+        match command {
+            _ if jobs::is(claimed, DELIVER) => say(claimed.message.text.clone()),
+            _ if jobs::is(claimed, COMMAND) => jobs::run_command(agent, claimed).await,
             None | Some(ChatCommand::Btw(_)) if attempts::are_used_up(claimed.attempts) => {
-                attempts::quarantine(&agent.journal, &agent.config.home, id).await
+                let text = attempts::quarantine(&agent.journal, &agent.config.home, id).await;
+                Answer { failed: true, ..say(text) }
             }
             Some(ChatCommand::Btw(question)) => {
                 attempts::count(&agent.journal, id).await;
-                side_question::answer(agent, &self.outbox, &claimed, question).await
+                say(side_question::answer(agent, &self.outbox, claimed, question).await)
             }
             Some(command) => {
                 let ask = self.outbox.asker(&claimed.message);
-                let session = &claimed.session;
+                let (session, channel) = (&claimed.session, &claimed.message.from.channel);
                 let names = || self.outbox.channel_names();
-                commands::answer(agent, &names, command, session, &to.channel, ask).await
+                say(commands::answer(agent, &names, command, session, channel, ask).await)
             }
             None => {
                 attempts::count(&agent.journal, id).await;
-                let stop = async {
-                    // The sender lives as long as the turn is listed, so an error cannot come first.
-                    let _ = stopped.recv().await;
-                    Answer { text: "Stopped.".to_string(), ..Answer::default() }
-                };
-                let answer = or(stop, self.run_turn(&claimed)).await;
-                is_long = answer.summarise;
-                if let (true, Some(cli)) = (answer.failed, self.outbox.cli()) {
-                    cli.failed(&claimed.message);
-                }
-                if internal { jobs::reply(&claimed, answer, &self.job_ends) } else { answer.text }
+                self.run_turn(claimed).await
             }
-        };
-        let ticket = self.outbox.answer(id, &to, &text);
-        // What comes next in the session, a /clear for one, must find this turn's lines in its file.
-        within(DISK_WAIT, agent.journal.written(ticket)).await;
-        is_long
+        }
     }
 
     /// Runs a sub-agent to its end.

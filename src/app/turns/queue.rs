@@ -7,7 +7,9 @@ use std::rc::Rc;
 
 use smol::channel::{Receiver, Sender};
 
-use super::claimed::{Claimed, SIDE_QUESTION, is_side_question, may_steer, session_of};
+use super::claimed::{
+    Claimed, SIDE_QUESTION, is_side_question, is_stopped_with, may_steer, session_of,
+};
 use super::memory_limit::MemoryLimit;
 use crate::bus;
 use crate::config::Config;
@@ -230,25 +232,28 @@ impl Queue {
         claimed
     }
 
-    /// Stops the session's turn and finishes what waits behind it. True when there was anything.
-    pub fn stop(&self, session: &str) -> bool {
+    /// Stops the session's turn and side questions, and finishes what waits behind them. Whether a turn was stopped, and
+    /// whether anything waited.
+    pub fn stop(&self, session: &str) -> (bool, bool) {
+        let belongs = |id: u64| {
+            let is = |e: &OpenMessage| is_stopped_with(&self.config.session, e, session);
+            self.journal.ledger(|l| l.get(id).is_some_and(is))
+        };
         let mut any = false;
-        for turn in self.running.borrow().iter().filter(|r| r.session == session) {
-            any = true;
-            let _ = turn.stop.try_send(()); // full: it was told before
+        for turn in self.running.borrow().iter() {
+            if turn.session == session || belongs(turn.id) {
+                any = true;
+                let _ = turn.stop.try_send(()); // full: it was told before
+            }
         }
         let mut waiting = self.waiting.borrow_mut();
-        let belongs = |id: &u64| {
-            let is = |e: &OpenMessage| self.session_of(e) == session;
-            self.journal.ledger(|l| l.get(*id).is_some_and(is))
-        };
-        let gone: Vec<u64> = waiting.iter().copied().filter(belongs).collect();
+        let gone: Vec<u64> = waiting.iter().copied().filter(|id| belongs(*id)).collect();
         waiting.retain(|id| !gone.contains(id));
         drop(waiting);
         for id in &gone {
             self.journal.record(&Frame::Finished { id: *id });
         }
-        any || !gone.is_empty()
+        (any, !gone.is_empty())
     }
 
     /// Stops one turn; false when it does not run.
@@ -362,14 +367,17 @@ mod tests {
     #[test]
     fn stop_ends_the_turn_and_what_waits_behind_it() {
         let (_dir, queue) = queue(4, false);
-        for (chat, text) in [("a", "1"), ("a", "2"), ("b", "3")] {
+        for (chat, text) in [("a", "1"), ("a", "2"), ("b", "3"), ("a", "/btw 4?")] {
             wait(&queue, chat, text);
         }
         let begun = queue.next().expect("a turn");
-        assert!(queue.stop("t:a"));
-        assert!(begun.stopped.try_recv().is_ok());
-        assert_eq!(queue.load(), (1, 1));
+        let (other, beside) = (queue.next().expect("b's"), queue.next().expect("a question"));
+        assert_eq!(queue.stop("t:a"), (true, true));
+        assert!(begun.stopped.try_recv().is_ok() && beside.stopped.try_recv().is_ok());
+        assert!(other.stopped.try_recv().is_err());
+        assert_eq!(queue.load(), (0, 3));
         assert!(queue.journal.ledger(|l| l.get(2).is_none() && l.get(3).is_some()));
-        assert!(!queue.stop("t:c") && !queue.stop_turn(2) && queue.stop_turn(1));
+        assert_eq!(queue.stop("t:c"), (false, false));
+        assert!(!queue.stop_turn(2) && queue.stop_turn(1));
     }
 }
