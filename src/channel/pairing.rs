@@ -39,7 +39,7 @@ pub enum PairingResult {
 }
 
 /// The one answer to a stranger.
-pub const HOW_TO_PAIR: &str = "I do not know you yet. If I am yours, send /pair CODE with the code that `picoclaw status` \
+pub const HOW_TO_PAIR: &str = "I do not know you yet. If I am yours, send /pair CODE with the code that picoclaw status \
 and my log show (or the one in your configuration).";
 
 struct Stranger {

@@ -88,6 +88,12 @@ impl Health {
     }
 }
 
+/// What is said of a token that Telegram refuses for the reason `why`: where it is, and where there are others.
+pub(super) fn token_cure(name: &str, why: &str) -> String {
+    let set = format!("picoclaw config set channel_list.{name}.settings.token -");
+    format!("{why}; @BotFather shows the right one, and `{set}` reads it from standard input")
+}
+
 pub(super) fn count(cell: &Cell<u32>) {
     cell.set(cell.get().saturating_add(1));
 }
@@ -105,6 +111,12 @@ mod tests {
         assert!(health.failed(State::Conflict, "x".into()));
         assert_eq!(health.text(), "another program receives for this bot: x");
         assert_eq!(health.failures.get(), 3);
+        assert!(health.failed(State::TokenRefused, token_cure("bot", "Unauthorized")));
+        assert_eq!(
+            health.text(),
+            "token refused, trying again every 5 minutes: Unauthorized; @BotFather shows the right one, and `picoclaw \
+             config set channel_list.bot.settings.token -` reads it from standard input"
+        );
         health.ok();
         assert_eq!((health.text().as_str(), health.failures.get()), ("running", 0));
     }

@@ -69,9 +69,13 @@ impl Telegram {
                 Err(error) => error,
             };
             let step = poller.failed(&error, random() as u8);
-            if self.health.failed(step.state, error.to_string()) {
+            let why = match &error {
+                CallError::Token(why) => super::health::token_cure(&self.name, why),
+                error => error.to_string(),
+            };
+            if self.health.failed(step.state, why) {
                 if step.state == State::TokenRefused {
-                    crate::log::error!("{}: {error}; trying again every 5 minutes", self.name);
+                    crate::log::error!("{}: {}", self.name, self.health.text());
                 } else {
                     crate::log::warn!("{}: cannot receive: {error}", self.name);
                 }
