@@ -155,7 +155,8 @@ pub struct Answer {
 
 /// What a chat is told when no model gave an answer.
 pub(super) fn failure_text(failure: &Failure) -> String {
-    format!("Error processing message: LLM call failed after retries: {}", failure.message)
+    let retries = if failure.class.is_retried() { " after retries" } else { "" };
+    format!("Error processing message: LLM call failed{retries}: {}", failure.message)
 }
 
 /// Shortens an answer to [`REPLY_BYTES`] at a character, and says so.

@@ -98,7 +98,9 @@ async fn one_shot(side: &mut Backend, args: &args::AgentArgs, text: &str) -> Res
         });
         println!("{value}");
     } else if answer.failed {
-        eprintln!("Error: {}", answer.text);
+        // Most texts of failed turns begin with it.
+        let sign = if answer.text.starts_with("Error") { "" } else { "Error: " };
+        eprintln!("{sign}{}", answer.text);
     } else {
         println!("\n🦞 {}", answer.text);
     }

@@ -228,7 +228,7 @@ impl Models {
         };
         let Some(first) = add(name) else {
             let message = match self.names().as_slice() {
-                [] => "no model is configured: model_list is empty".to_owned(),
+                [] => no_model(name),
                 names => format!("no model named `{name}`; there are: {}", names.join(", ")),
             };
             return Err(Failure::new(Class::Format, message));
@@ -293,6 +293,17 @@ impl Models {
         }
         Failure { message: text, ..last }
     }
+}
+
+/// No entry of model_list can be used, so `name` cannot either.
+fn no_model(name: &str) -> String {
+    if name.is_empty() {
+        return "no model is configured (`picoclaw onboard` writes an example)".to_owned();
+    }
+    format!(
+        "model `{name}` has no API key or is not in model_list; `picoclaw config set model_list.{name}.api_keys -` \
+         reads a key from standard input, and `picoclaw config check` says what else is missing"
+    )
 }
 
 /// How long to wait before the same model is retried; `None` if it is not.

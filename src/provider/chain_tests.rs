@@ -65,6 +65,16 @@ fn names_and_the_default() {
 }
 
 #[test]
+fn without_a_usable_model_the_wanted_one_and_its_key_are_named() {
+    let none = Models::new(Rc::new(Config::default()), HttpClient::new().expect("a client"));
+    let said = |name: &str| none.order(name).expect_err("no model").message;
+    assert!(said("").contains("picoclaw onboard"), "{}", said(""));
+    let named = "model `main` has no API key or is not in model_list; `picoclaw config set \
+                 model_list.main.api_keys -`";
+    assert!(said("main").starts_with(named), "{}", said("main"));
+}
+
+#[test]
 fn not_all_models_are_in_cooldown_at_once() {
     let m = models("main", &["other"]);
     let now = Instant::now();

@@ -118,7 +118,7 @@ fn the_gateway_answers_and_keeps_the_conversation() {
     // A model that refuses is an error here, too.
     let failed = home.run(&["agent", "-m", "[status:401] q999997"]);
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
-    assert!(failed.stderr.contains("Error: Error processing message"), "{failed:?}");
+    assert!(failed.stderr.starts_with("Error processing message: LLM call failed: "), "{failed:?}");
     // Commands work as in a chat; notices do not go to who left.
     let shown = home.run(&["agent", "-m", "/show model"]);
     assert!(shown.stdout.contains("Current model: m"), "{shown:?}");
