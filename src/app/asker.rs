@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::within::within;
 use crate::bus::{Inbound, Question, Verdict};
 use crate::channel::AnyChannel;
+use crate::config::redact;
 use crate::limits::DISK_WAIT;
 use crate::store::audit::{self, Who};
 use crate::store::frame::Frame;
@@ -28,21 +29,25 @@ pub fn asker(channel: Option<Rc<AnyChannel>>, journal: Rc<Journal>, message: &In
             let verdict = channel.ask(&to, &user, &question).await;
             crate::log::info!("question {number}: {verdict:?}");
             let who = Who { channel: &to.channel, chat: &to.chat, user: &user };
-            record(who, number, verdict);
+            record(who, &question, verdict);
             verdict
         })
     })
 }
 
-/// The answer, in the audit log; the call follows with its result.
-fn record(who: Who<'_>, number: u32, verdict: Verdict) {
+/// The question and the answer, in the audit log; a call that it was about follows with its result.
+fn record(who: Who<'_>, question: &Question, verdict: Verdict) {
     let answer = match verdict {
         Verdict::Yes => "yes",
         Verdict::No => "no",
         Verdict::TimedOut => "no answer",
         Verdict::Unreachable => "not asked",
     };
-    audit::record(who, &[("question", &number.to_string()), ("result", answer)]);
+    // The number is a field of its own.
+    let text = question.text.split_once('\n').map_or("", |(_, text)| text);
+    let asked = redact(text, &crate::log::secrets(), 0);
+    let number = question.number.to_string();
+    audit::record(who, &[("question", &number), ("result", answer), ("asked", &asked)]);
 }
 
 /// A question with the next number. The number is on the card before anybody sees it, so that no answer to an old question fits

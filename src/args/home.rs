@@ -38,8 +38,8 @@ pub struct RestoreArgs {
 #[argh(subcommand, name = "migrate")]
 pub struct MigrateArgs {
     /// openclaw (default) or picoclaw
-    #[argh(option, default = "\"openclaw\".into()")]
-    pub from: String,
+    #[argh(option)]
+    pub from: Option<String>,
     /// picoclaw: writes conversations, jobs and the last chat of this home back to where the Go version keeps them
     #[argh(option)]
     pub to: Option<String>,
@@ -95,7 +95,7 @@ pub struct AuditArgs {
     /// only this user's id
     #[argh(option)]
     pub user: Option<String>,
-    /// only this result: ok, failed, refused; or yes, no of a question
+    /// only this result: ok, failed, refused, answered by hook; or of a question: yes, no, no answer, not asked
     #[argh(option)]
     pub result: Option<String>,
 }

@@ -2,7 +2,9 @@
 
 use argh::{EarlyExit, FromArgs, SubCommands};
 
-use super::{CommandLine, PIPE, Subcommand};
+#[cfg(any(feature = "sign-in", feature = "encryption"))]
+use super::AuthCommand;
+use super::{CommandLine, ConfigCommand, CronCommand, PIPE, SkillsCommand, Subcommand};
 use crate::proto::text;
 
 /// Reads the process's arguments; help and errors are printed, and their exit status returned.
@@ -32,10 +34,11 @@ pub fn parse() -> Result<CommandLine, std::process::ExitCode> {
         Err(()) => {
             let hint = hint(&args);
             // One that is unknown needs no second line that says so.
-            if !hint.starts_with("Unknown") {
-                eprintln!("{}", exit.output.trim_end());
+            if hint.starts_with("unknown") {
+                eprintln!("Error: {hint}");
+            } else {
+                eprintln!("Error: {}\n{hint}", fault(&args, exit.output.trim_end()));
             }
-            eprintln!("{hint}");
             std::process::ExitCode::FAILURE
         }
     })
@@ -82,6 +85,62 @@ fn with_short_help(page: &str) -> String {
     page.replace("  --help, help      ", "  -h, --help        ")
 }
 
+/// What is wrong with `args`: the parser's `output`, in our style, or what we know better.
+fn fault(args: &[&str], output: &str) -> String {
+    if let Some(text) = usual_fault(args, output) {
+        return text;
+    }
+    let text = output.strip_prefix("Error parsing ").unwrap_or(output);
+    let mut text = text.replace("invalid digit found in string", "a whole number is needed");
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}
+
+/// What people try first, and what it is called here.
+fn usual_fault(args: &[&str], output: &str) -> Option<String> {
+    let extra = output.strip_prefix("Unrecognized argument: ");
+    let (command, instead) = match (args, extra) {
+        (["config", "get", ..], Some(_)) => ("config get", "`picoclaw config show KEY`"),
+        (["config", "unset", ..], Some(_)) => ("config unset", "`picoclaw config set KEY null`"),
+        (["config", "set", pair], None) => {
+            let (key, value) = pair.split_once('=')?;
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
+            let value = if value.chars().all(plain) { value } else { "VALUE" };
+            return Some(format!(
+                "the key and the value are two words: `picoclaw config set {key} {value}`"
+            ));
+        }
+        (["agent", ..], Some(word)) if !word.starts_with('-') => {
+            return Some(format!(
+                "unrecognized argument: {word}; a message follows -m: `picoclaw agent -m TEXT`"
+            ));
+        }
+        ([group, word, ..], Some(extra)) if *word == extra => {
+            let near = crate::config::nearest::nearest(word, names_of(group))?;
+            return Some(format!(
+                "unknown command: {group} {word}. Did you mean `picoclaw {group} {near}`?"
+            ));
+        }
+        _ => return None,
+    };
+    Some(format!("unknown command: {command}. Did you mean {instead}?"))
+}
+
+/// The subcommands of a command.
+fn names_of(group: &str) -> impl Iterator<Item = &'static str> {
+    let all = match group {
+        "config" => ConfigCommand::COMMANDS,
+        "cron" => CronCommand::COMMANDS,
+        "skills" => SkillsCommand::COMMANDS,
+        #[cfg(any(feature = "sign-in", feature = "encryption"))]
+        "auth" => AuthCommand::COMMANDS,
+        _ => &[],
+    };
+    all.iter().map(|command| command.name)
+}
+
 /// What to try instead of `args`.
 fn hint(args: &[&str]) -> String {
     let names = || Subcommand::COMMANDS.iter().map(|c| c.name);
@@ -89,8 +148,8 @@ fn hint(args: &[&str]) -> String {
     match command {
         Some(name) if !names().any(|n| n == *name) => {
             match crate::config::nearest::nearest(name, names()) {
-                Some(near) => format!("Unknown command: {name}. Did you mean `picoclaw {near}`?"),
-                None => format!("Unknown command: {name}. See `picoclaw --help`."),
+                Some(near) => format!("unknown command: {name}. Did you mean `picoclaw {near}`?"),
+                None => format!("unknown command: {name}. See `picoclaw --help`."),
             }
         }
         Some(_) => format!("{}See `{} --help`.", after_dashes(args), page_of(args)),
@@ -164,6 +223,36 @@ mod tests {
         let want = "A value that begins with a dash follows `--`: `picoclaw config set KEY -- -1`. See `picoclaw config set --help`.";
         assert_eq!(negative, want);
         assert!(help().contains("-h, --help  "), "{}", help());
+    }
+
+    #[track_caller]
+    fn says(args: &[&str], want: &str) {
+        let exit = read(args).expect_err("it is wrong");
+        assert_eq!(fault(args, exit.output.trim_end()), want);
+    }
+
+    #[test]
+    fn faults_name_what_to_type() {
+        let get = "unknown command: config get. Did you mean `picoclaw config show KEY`?";
+        says(&["config", "get", "gateway.port"], get);
+        let unset = "unknown command: config unset. Did you mean `picoclaw config set KEY null`?";
+        says(&["config", "unset", "gateway.port"], unset);
+        let words = "the key and the value are two words: `picoclaw config set";
+        says(&["config", "set", "gateway.port=8080"], &format!("{words} gateway.port 8080`"));
+        says(&["config", "set", "agents.x=a b"], &format!("{words} agents.x VALUE`"));
+        let message =
+            "unrecognized argument: hello; a message follows -m: `picoclaw agent -m TEXT`";
+        says(&["agent", "hello"], message);
+        says(&["agent", "--nosuch"], "unrecognized argument: --nosuch");
+        says(&["cron", "ad"], "unknown command: cron ad. Did you mean `picoclaw cron add`?");
+        says(&["cron", "zzzzzz"], "unrecognized argument: zzzzzz");
+        let number = "option '--last' with value 'x': a whole number is needed";
+        #[cfg(feature = "audit")]
+        says(&["audit", "--last", "x"], number);
+        #[cfg(feature = "simulate")]
+        says(&["simulate", "--burst", "x"], &number.replace("last", "burst"));
+        let _ = number;
+        assert_eq!(hint(&["crno"]), "unknown command: crno. Did you mean `picoclaw cron`?");
     }
 
     #[test]

@@ -72,11 +72,6 @@ impl ProviderRow {
     }
 }
 
-/// All ids.
-pub fn ids() -> impl Iterator<Item = &'static str> {
-    PROVIDERS.iter().map(|p| p.id)
-}
-
 /// All ids and aliases, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().flat_map(|p| std::iter::once(p.id).chain(p.aliases.iter().copied()))

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cron::jobs;
 use crate::harness::{Home, OWNER, SOON, eventually, finish, peer};
 use crate::harness_daemon::Daemon;
+use crate::migrate_homes::tree;
 
 fn line(role: &str, text: &str) -> String {
     json!({"role": role, "content": text}).to_string() + "\n"
@@ -169,8 +170,15 @@ fn a_home_goes_back_to_go_and_comes_again() {
     let go = home.read("workspace/sessions/sk_v1_9.jsonl");
     assert_eq!(go, home.read(&format!("sessions/telegram_{OWNER}.jsonl")));
     assert!(home.read("workspace/sessions/sk_v1_9.meta.json").contains("scope"));
-    for refused in [&["--to", "openclaw"][..], &["--to", "picoclaw", "--dry-run"]] {
+    let before = tree(&home.path(""));
+    for (refused, why) in [
+        (&["--to", "foo"][..], "--to foo: there is only --to picoclaw"),
+        (&["--to", "picoclaw", "--dry-run"], "--to picoclaw has no --dry-run"),
+        (&["--from", "picoclaw", "--to", "picoclaw"], "--from and --to picoclaw exclude"),
+        (&["--to", "picoclaw", "--source-home", "/x"], "name it with --target-home"),
+    ] {
         let done = home.run(&[&["migrate"], refused].concat());
-        assert!(!done.status.success() && done.stderr.contains("--to picoclaw"), "{done:?}");
+        assert!(!done.status.success() && done.stderr.contains(why), "{done:?}");
     }
+    assert!(tree(&home.path("")) == before, "what is refused wrote something");
 }

@@ -31,6 +31,8 @@ fn calls_and_answers_are_logged_without_secrets() {
     assert!(!all[0].to_string().contains(token), "{}", all[0]);
     assert_eq!(all[0]["user"], OWNER.to_string());
     assert_eq!((&all[1]["result"], &all[1]["question"]), (&json!("no"), &json!("1")));
+    let asked = all[1]["asked"].as_str().expect("what was asked");
+    assert!(asked.contains("python3 x.py") && !asked.contains("Question 1"), "{asked}");
     assert_eq!((&all[2]["tool"], &all[2]["result"]), (&json!("exec"), &json!("refused")));
     assert!(all[2]["why"].as_str().expect("why").contains("the user said no"), "{}", all[2]);
     drop(daemon);
@@ -38,7 +40,13 @@ fn calls_and_answers_are_logged_without_secrets() {
     assert_eq!(entries(&home, &["--tool", "exec"]), all[2..]);
     assert_eq!(entries(&home, &["--result", "no", "--user", &OWNER.to_string()]), all[1..2]);
     assert!(entries(&home, &["--user", "1"]).is_empty());
+    let bogus = home.run(&["audit", "--result", "bogus"]);
+    assert!(!bogus.status.success(), "{}", bogus.all());
+    assert!(bogus.stderr.contains("refused, answered by hook, yes, no, no answer, not asked"));
     let text = home.run(&["audit"]).stdout;
+    let question = text.lines().nth(1).expect("a question");
+    assert!(question.contains(" question 1 no | ") && question.contains("python3 x.py"), "{text}");
+    assert!(!text.contains('\\'), "{text}");
     assert!(
         text.contains("exec refused: not done: the user said no") && text.contains("python3 x.py"),
         "{text}"

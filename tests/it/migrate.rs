@@ -35,7 +35,7 @@ fn a_go_home_is_migrated_from_every_version() {
             "converted  workspace/AGENTS.md",
             "left out   workspace/pw: a link",
             "left out   logs: of the program that wrote it",
-            "left out   approval of job disk (00bb00bb00bb00bb)",
+            "left out   approval of job disk (00bb00bb00bb00bb): its command runs after your yes: picoclaw cron enable 00bb00bb00bb00bb",
         ] {
             assert!(done.stdout.contains(line), "{version}: {line}\n{}", done.stdout);
         }
@@ -78,7 +78,7 @@ fn an_openclaw_home_is_migrated() {
     let (source, target) = (Home::bare(&peer), Home::bare(&peer));
     openclaw(&source, &peer);
     let (theirs, before) = (tree(&source.path("")), tree(&target.path("")));
-    good(migrate(&target, &source, "openclaw", &["--dry-run", "--json"]));
+    let dry = good(migrate(&target, &source, "openclaw", &["--dry-run", "--json"]));
     assert!(tree(&target.path("")) == before, "a dry run wrote something");
     let done = good(migrate(&target, &source, "openclaw", &["--json"]));
     let report: Value = serde_json::from_str(&done.stdout).expect("JSON");
@@ -108,6 +108,8 @@ fn an_openclaw_home_is_migrated() {
         assert!(said.iter().any(|s| s == line), "{line}\n{said:#?}");
     }
     assert_eq!(report["counts"]["failed"], 0);
+    let dry: Value = serde_json::from_str(&dry.stdout).expect("JSON");
+    assert_eq!(dry["counts"], report["counts"], "{dry}");
     assert!(tree(&source.path("")) == theirs, "the source has changed");
     assert_eq!(target.read("workspace/memory/202602/20260217.md"), "Planted the bulbs.\n");
     let config: Value = serde_json::from_str(&target.read("config.json")).expect("JSON");

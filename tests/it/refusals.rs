@@ -63,6 +63,15 @@ fn options_of_other_commands() {
     assert_eq!(peer.calls("llm.chat"), 0);
     #[cfg(feature = "sign-in")]
     refused(&home.run(&["auth", "login", "-p", "nosuch"]), &["`nosuch`", "anthropic, ", "openai"]);
+    #[cfg(feature = "sign-in")]
+    for name in ["bedrock", "elevenlabs", "github_copilot"] {
+        let done = home.run(&["auth", "login", "-p", name]);
+        refused(&done, &["is not supported by this build; there are ", " anthropic, "]);
+        let (_, list) = done.stderr.split_once("there are").expect("a list");
+        assert!(!list.contains("bedrock") && !list.contains("-cli"), "{}", done.all());
+    }
+    refused(&home.run(&["agent", "hello"]), &["Error: unrecognized", "`picoclaw agent -m TEXT`"]);
+    refused(&home.run(&["agnet"]), &["Error: unknown command: agnet", "`picoclaw agent`"]);
     #[cfg(feature = "skill-install")]
     for (source, what) in [("./nope", "folder"), ("nope.tar.gz", "file")] {
         let want = format!("{source}: there is no such {what} in /");

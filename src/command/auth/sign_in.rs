@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::secret::secret;
 use crate::args;
-use crate::config::{LoadOptions, Secret, providers};
+use crate::config::providers::{self, Dialect, PROVIDERS, ProviderRow};
+use crate::config::{LoadOptions, Secret};
 use crate::error::{Context, Error, Result};
 use crate::net::http::HttpClient;
 use crate::proto::date;
@@ -16,20 +17,30 @@ use crate::provider::sign_in::{self, BY_CODE};
 use crate::store::credentials::{self, Credential};
 use crate::sys::clock;
 
-/// The provider's name in `auth.json`.
-fn known(name: &str) -> Result<&'static str> {
-    if let Some(id) = providers::canonical(name) {
-        return Ok(id.trim_end_matches("-messages"));
+/// The name in `auth.json` of a provider that this build supports.
+fn supported(name: &str) -> Result<&'static str> {
+    let row = providers::lookup(name);
+    if let Some(row) = row.filter(|row| row.dialect != Dialect::NotBuilt) {
+        return Ok(stored_name(row));
     }
-    let mut ids: Vec<&str> = providers::ids().map(|id| id.trim_end_matches("-messages")).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    Err(Error::new(format!("no provider is called `{name}`; there are {}", ids.join(", "))))
+    let usable = PROVIDERS.iter().filter(|row| row.dialect != Dialect::NotBuilt);
+    let mut names: Vec<&str> = usable.map(stored_name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let fault = match row {
+        Some(row) => format!("{} is not supported by this build", row.id),
+        None => format!("no provider is called `{name}`"),
+    };
+    Err(Error::new(format!("{fault}; there are {}", names.join(", "))))
+}
+
+fn stored_name(row: &ProviderRow) -> &'static str {
+    row.id.trim_end_matches("-messages")
 }
 
 /// Signs in by a code or with a token.
 pub fn login(options: &LoadOptions, args: &args::AuthLogin) -> Result<()> {
-    let provider = known(&args.provider)?;
+    let provider = supported(&args.provider)?;
     let home = options.home()?;
     // A file that cannot be used is told before anybody types anything.
     credentials::all(&home)?;
@@ -78,6 +89,9 @@ fn folder(home: &Path) -> Result<()> {
 
 /// Forgets a sign-in, or all.
 pub fn logout(home: &Path, provider: Option<&str>) -> Result<()> {
+    // An older sign-in can be with one that this build does not support.
+    let known =
+        |name| providers::lookup(name).map_or_else(|| supported(name), |p| Ok(stored_name(p)));
     let provider = provider.map(known).transpose()?;
     let all = credentials::all(home)?;
     let mut gone = 0;

@@ -40,7 +40,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
         let defaults = value.pointer_mut("/agents/defaults").and_then(Value::as_object_mut);
         if defaults.is_some_and(|d| d.remove("workspace").is_some()) {
             let bytes = serde_json::to_vec_pretty(&value).context("config.json")?;
-            let note = "the workspace is the one of this home";
+            let note = "the workspace is the one of this home; indented, its members sorted";
             migrator.put(&bytes, &to, "config.json", FileOutcome::Converted, note)?;
         } else {
             migrator.put(secrets.as_bytes(), &to, "config.json", FileOutcome::Imported, "")?;
@@ -53,7 +53,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
         for name in files(&secrets) {
             import(root, name, true, migrator)?;
         }
-        migrator.check_config();
+        migrator.check_config(None);
         migrator.check_source(root);
     }
     if migrator.workspace {
@@ -92,15 +92,15 @@ fn work(workspace: &Path, migrator: &mut Migrator) -> Result<()> {
     let mut wait = Vec::new();
     let looked = sched::jobs_file::scan(&jobs, &mut |job| {
         if let Some(job) = job.ok().filter(|j| !j.command().is_empty() && j.approval().is_empty()) {
-            wait.push(format!("{} ({})", job.name(), job.id()));
+            wait.push((job.name().to_owned(), job.id().to_owned()));
         }
     });
     if let Err(fault) = looked {
         migrator.report.add(FileOutcome::Failed, "workspace/cron/jobs.json", &fault.to_string());
     }
-    for job in wait {
-        let why = "its command runs after your yes: picoclaw cron enable ID";
-        migrator.report.add(FileOutcome::LeftOut, &format!("approval of job {job}"), why);
+    for (name, id) in wait {
+        let why = format!("its command runs after your yes: picoclaw cron enable {id}");
+        migrator.report.add(FileOutcome::LeftOut, &format!("approval of job {name} ({id})"), &why);
     }
     Ok(())
 }

@@ -79,7 +79,7 @@ pub fn migrate(root: &Root, migrator: &mut Migrator) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(&ours).context("config.json")?;
         let to = migrator.target.join("config.json");
         migrator.put(&bytes, &to, name, FileOutcome::Converted, "as config.json")?;
-        migrator.check_config();
+        migrator.check_config(Some((to, ours.to_string())));
     }
     if !migrator.workspace {
         return Ok(());

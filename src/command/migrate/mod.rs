@@ -37,7 +37,7 @@ pub fn run(args: &args::MigrateArgs) -> Result<ExitCode> {
     if let Some(to) = &args.to {
         return back(args, to);
     }
-    let go = match args.from.as_str() {
+    let go = match args.from.as_deref().unwrap_or("openclaw") {
         "openclaw" => false,
         "picoclaw" => true,
         other => return Err(Error::new(format!("--from {other}: openclaw or picoclaw"))),
@@ -97,10 +97,29 @@ pub fn run(args: &args::MigrateArgs) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// What is wrong with the options of the way back, and what to do.
+fn back_fault(args: &args::MigrateArgs, to: &str) -> Option<String> {
+    if to != "picoclaw" {
+        return Some(format!(
+            "--to {to}: there is only --to picoclaw, the way back to the Go version; another home is taken over with --from"
+        ));
+    }
+    let fault = if args.from.is_some() {
+        "--from and --to picoclaw exclude each other: leave out --to to take over another home, --from to go back to the Go version"
+    } else if args.dry_run {
+        "--to picoclaw has no --dry-run: leave it out; `picoclaw backup FILE` keeps a copy of the home first"
+    } else if args.source_home.is_some() || args.openclaw_home.is_some() {
+        "--to picoclaw reads and writes one home: name it with --target-home, and leave out --source-home"
+    } else {
+        return None;
+    };
+    Some(fault.to_owned())
+}
+
 /// The way back to the Go version.
 fn back(args: &args::MigrateArgs, to: &str) -> Result<ExitCode> {
-    if to != "picoclaw" || args.source_home.is_some() || args.dry_run {
-        return Err(Error::new("--to picoclaw writes into this home (--target-home), at once"));
+    if let Some(fault) = back_fault(args, to) {
+        return Err(Error::new(fault));
     }
     let mut options = LoadOptions { allow_empty: true, ..LoadOptions::from_process() };
     let home = match args.target_home.as_ref().or(args.picoclaw_home.as_ref()) {

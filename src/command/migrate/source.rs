@@ -18,12 +18,16 @@ impl Migrator {
         config::load(&self.options).map_or_else(|_| own(), |l| l.config.agent.workspace)
     }
 
-    /// Says what is wrong with the configuration as it is now.
-    pub(super) fn check_config(&mut self) {
+    /// Says what is wrong with the configuration as it is now; in a dry run, as it would be with this text as `config.json`.
+    pub(super) fn check_config(&mut self, planned: Option<(PathBuf, String)>) {
+        let mut options = self.options.clone();
         if self.dry {
-            return;
+            if planned.is_none() {
+                return;
+            }
+            options.instead = planned;
         }
-        match config::load(&self.options) {
+        match config::load(&options) {
             Ok(loaded) => self.name_unused(&loaded.warnings),
             Err(errors) => {
                 for problem in errors.problems {
