@@ -114,7 +114,7 @@ impl Gateway {
             AnyChannel::all(&config, &agent.http)?.into_iter().map(Rc::new).collect();
         if channels.is_empty() {
             crate::log::warn!(
-                "no channel is enabled; `picoclaw config keys channel_list` shows what enables one"
+                "no channel is enabled; enable one: `picoclaw config set channel_list.telegram.enabled true`"
             );
         }
         let mut reached = channels.clone();
@@ -198,7 +198,7 @@ impl Gateway {
                         let text = format!("the configuration was not reloaded: {e}");
                         crate::log::error!("{text}");
                         self.assistant.notifier.notify(&format!("⚠️ {text}"));
-                        self.config_state.replace(format!("an older one, for {text}"));
+                        self.config_state.replace(format!("an older one, because {text}"));
                     }
                 },
             }

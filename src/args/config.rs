@@ -52,7 +52,8 @@ pub struct ConfigKeys {
     pub filter: Option<String>,
 }
 
-/// Set a key, in config.d/99-set.json of the home. Nothing is written where the configuration would not be good.
+/// Set a key, in config.d/99-set.json of the home. Nothing is written if the configuration would have errors then;
+/// a key or token that is still missing is a warning.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "set")]
 pub struct ConfigSet {

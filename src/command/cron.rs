@@ -67,7 +67,7 @@ fn check_chat(config: &Config, to: &Address) -> Result<(), String> {
     }
     if let Some(channel) = config.channels.iter().find(|c| c.enabled && c.name == to.channel) {
         return match channel.settings.chat_problem(&to.chat) {
-            Some(why) => Err(format!("--to: {:?} is no chat of {}: {why}", to.chat, to.channel)),
+            Some(why) => Err(format!("--to: {:?} is not a chat of {}: {why}", to.chat, to.channel)),
             None => Ok(()),
         };
     }
@@ -103,6 +103,18 @@ fn request(command: &CronCommand, config: &Config) -> Result<CronRequest, String
     })
 }
 
+/// What else helps where an option is empty: what is required cannot be left out.
+fn instead(a: &CronAdd, name: &str) -> &'static str {
+    let times = [&a.at, &a.every, &a.cron].into_iter().flatten().count();
+    match name {
+        "--name" => "",
+        "--message" if a.command.is_none() => ", or --command instead",
+        "--command" if a.message.is_none() => ", or --message instead",
+        "--at" | "--every" | "--cron" if times == 1 => "",
+        _ => ", or leave it out",
+    }
+}
+
 /// Options become a request here, so that complaints speak of options.
 fn add(a: &CronAdd, config: &Config, now: i64) -> Result<CronRequest, String> {
     let given = [
@@ -118,7 +130,7 @@ fn add(a: &CronAdd, config: &Config, now: i64) -> Result<CronRequest, String> {
     ];
     let empty = |text: &String| text.trim().is_empty();
     if let Some((name, what, _)) = given.iter().find(|(.., text)| text.is_some_and(empty)) {
-        return Err(format!("{name} is empty: give {what}, or leave it out"));
+        return Err(format!("{name} is empty: give {what}{}", instead(a, name)));
     }
     match [&a.at, &a.every, &a.cron].into_iter().flatten().count() {
         0 => return Err("one of --at, --every and --cron is required".into()),
@@ -270,16 +282,16 @@ mod tests {
         let two = "only one of --deliver and --command can be given";
         assert_eq!(wrong(&["-e", "5m", "-d", "--command", "date"]), two);
         assert_eq!(wrong(&["-e", "5s"]), "--every: at least 10 seconds");
-        assert!(wrong(&["-e", "often"]).starts_with("--every: `often` is no span of time"));
-        assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is no time"));
+        assert!(wrong(&["-e", "often"]).starts_with("--every: `often` is not a span of time"));
+        assert!(wrong(&["--at", "yesterday"]).starts_with("--at: `yesterday` is not a time"));
         assert!(wrong(&["-e", "5m", "--to", "5"]).starts_with("--to: no channel is enabled"));
         assert_eq!(wrong(&["--at", "today 9:00"]), "--at: `today 9:00` is in the past");
         for option in ["--at", "-e", "-c", "--command", "--to", "--channel"] {
             let empty = wrong(&[option, " "]);
-            assert!(
-                empty.contains("is empty: give ") && empty.ends_with("leave it out"),
-                "{empty}"
-            );
+            // What is required cannot be left out.
+            let required = ["--at", "-e", "-c"].contains(&option);
+            let tail = empty.ends_with("leave it out") || empty.ends_with("--message instead");
+            assert!(empty.contains("is empty: give ") && tail != required, "{empty}");
         }
     }
 }

@@ -76,7 +76,11 @@ fn configuration(out: &mut Reporter, options: &LoadOptions, home: &Path) -> Opti
         }
         Err(errors) => {
             for problem in &errors.problems {
-                let cure = "correct it; `picoclaw config keys` lists what there is";
+                // A problem of a file as a whole has no key; its own hint is the cure.
+                let cure = match problem.line == 0 && !problem.hint.is_empty() {
+                    true => "",
+                    false => "correct it; `picoclaw config keys` lists what there is",
+                };
                 out.note(Bad, "config", &problem.to_string(), cure);
             }
             warned(out, &errors.warnings);

@@ -41,6 +41,9 @@ pub fn run(args: &args::GatewayArgs) -> Result<ExitCode> {
             return Err(Error::new("--host is empty; leave it out or name an address"));
         }
         config.gateway.hosts = host.split(',').map(|h| h.trim().to_string()).collect();
+        if let Some(message) = config::unserved(&config.gateway) {
+            crate::log::warn!("--host: {message} ({})", config::UNSERVED_CURE);
+        }
     }
     if std::io::stderr().is_terminal() {
         eprintln!("{}", greeting(&config, args.syslog));

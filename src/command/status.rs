@@ -40,7 +40,11 @@ pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
             ExitCode::SUCCESS
         }
         Err(errors) => {
-            lines.put("config", "Config", json!(format!("✗ {errors}")));
+            let text = format!("✗ {errors}");
+            for line in text.lines() {
+                lines.text.push_str(&format!("Config: {}\n", text::escape(line, true)));
+            }
+            lines.json.insert("config".into(), text.into());
             ExitCode::FAILURE
         }
     };

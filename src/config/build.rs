@@ -127,7 +127,7 @@ fn consolidation(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Option<u32> {
         }
         None => {
             let cure = "write hours and minutes, like \"03:30\"";
-            ctx.error(top.origin(KEY), KEY, format!("`{text}` is no time of day"), cure);
+            ctx.error(top.origin(KEY), KEY, format!("`{text}` is not a time of day"), cure);
             None
         }
     }
@@ -145,7 +145,7 @@ pub fn hosts(given: &[String]) -> Result<Vec<String>, String> {
             return Err(if host.is_empty() {
                 "an address is empty".to_owned()
             } else {
-                format!("`{host}` is no address")
+                format!("`{host}` is not an address")
             });
         }
         if !out.iter().any(|o| o == host) {
@@ -171,21 +171,33 @@ fn gateway(top: Section<'_>, ctx: &mut BuildContext<'_>) -> GatewayConfig {
     };
     let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
     let gateway = GatewayConfig::read(top);
-    // Upstream's examples have 0.0.0.0: it is restricted to loopback then, and `status` says so.
-    let local = |host: &String| {
-        let ip: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
-        let ip = ip.map(|ip| ip.to_canonical());
-        ip.map_or(host == "localhost", |ip| ip.is_loopback() || ip.is_unspecified())
-    };
-    if let Some(host) = hosts.iter().find(|host| gateway.token.is_empty() && !local(host)) {
-        ctx.warn(
-            top.origin("gateway.host"),
-            "gateway.host",
-            format!("{host} is not loopback, so nothing is served there without a token"),
-            "set gateway.token, or leave gateway.host out",
-        );
+    let gateway = GatewayConfig { hosts, log_level, ..gateway };
+    if let Some(message) = unserved(&gateway) {
+        let origin = top.origin("gateway.host");
+        ctx.warn(origin, "gateway.host", message, UNSERVED_CURE);
     }
-    GatewayConfig { hosts, log_level, ..gateway }
+    gateway
+}
+
+/// The cure for what [`unserved`] says.
+pub const UNSERVED_CURE: &str = "`picoclaw config set gateway.token -`, or leave gateway.host out";
+
+/// An address of `gateway.host` that is not served as it is written, because there is no token.
+pub fn unserved(gateway: &GatewayConfig) -> Option<String> {
+    gateway.hosts.iter().filter(|_| gateway.token.is_empty()).find_map(|host| {
+        let ip: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
+        match ip.map(|ip| ip.to_canonical()) {
+            Ok(ip) if ip.is_loopback() => None,
+            // Upstream's examples have it.
+            Ok(ip) if ip.is_unspecified() => {
+                Some(format!("{host} without a token serves this machine only (loopback)"))
+            }
+            Err(_) if host == "localhost" => None,
+            _ => {
+                Some(format!("{host} is not loopback, so nothing is served there without a token"))
+            }
+        }
+    })
 }
 
 fn tools(top: Section<'_>, ctx: &mut BuildContext<'_>) -> ToolsConfig {
@@ -234,7 +246,7 @@ fn patterns(top: Section<'_>, path: &str, ctx: &mut BuildContext<'_>) -> Vec<Str
             ctx.error(
                 top.origin(path),
                 path,
-                format!("`{pattern}` is no regular expression: {e}"),
+                format!("`{pattern}` is not a regular expression: {e}"),
                 "",
             );
         }
@@ -251,7 +263,7 @@ fn exec_env(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Vec<String> {
             ctx.error(
                 top.origin("tools.exec.env"),
                 "tools.exec.env",
-                format!("`{name}` is no name of a variable"),
+                format!("`{name}` is not the name of a variable"),
                 "names only, no values",
             );
         }

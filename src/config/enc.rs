@@ -126,7 +126,7 @@ impl Keys {
         let mut bytes = STANDARD.decode(sealed.trim().as_bytes()).unwrap_or_default();
         if bytes.len() <= SALT + NONCE + AES_256_GCM.tag_len() {
             return Err(Error::new(
-                "this is no encrypted value: enc:// and base64 are needed; make it with `picoclaw auth encrypt`",
+                "this is not an encrypted value: enc:// and base64 are needed; make it with `picoclaw auth encrypt`",
             ));
         }
         if self.passphrase.is_empty() {

@@ -74,7 +74,7 @@ pub(super) fn read(
     for name in &options.not_text {
         reader.findings.push_warning(Problem {
             file: name.clone(),
-            message: "the value is no UTF-8 text, so this variable is ignored".to_owned(),
+            message: "the value is not UTF-8 text, so this variable is ignored".to_owned(),
             ..Problem::default()
         });
     }

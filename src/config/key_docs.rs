@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::key::{Limits, ZeroMeaning};
+use super::key::{ANY, Limits, ZeroMeaning};
 use super::keys::{Key, Kind, all, unknown, variable, variable_allowed};
 use crate::error::Result;
 use crate::proto::text;
@@ -77,7 +77,7 @@ fn meaning(key: &Key) -> String {
 fn takes(kind: Kind) -> String {
     match kind {
         Kind::Bool => "true or false".to_owned(),
-        Kind::Int(i64::MIN, _) => "whole number".to_owned(),
+        Kind::Int(low, _) if low <= -ANY => "whole number".to_owned(),
         Kind::Int(low, high) if high == i64::MAX || high == i64::from(u32::MAX) => {
             format!("whole number from {low}")
         }

@@ -127,19 +127,46 @@ pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
         .filter(|n| *n != "*")
 }
 
-/// The message for a path that no key has and none begins with.
+/// The message for a path that is no key: not even the beginning of one, or one that a command cannot take.
 pub(super) fn unknown(path: &str) -> Error {
+    let segments: Vec<&str> = path.trim_end_matches('.').split('.').collect();
+    match find(&segments) {
+        KeyMatch::Section => return section(path.trim_end_matches('.'), &segments),
+        KeyMatch::Key(_) | KeyMatch::Inside => {
+            let cure = "write it into a file of config.d instead";
+            return Error::new(format!(
+                "`{path}` has a name that `config set` does not take: {cure}"
+            ));
+        }
+        KeyMatch::Unknown => {}
+    }
     // A name in the path is not checked.
     let name = path.split('.').nth(1).unwrap_or_default();
     let known: Vec<String> =
         all().filter(|k| !k.unsupported()).map(|k| k.path.replacen('*', name, 1)).collect();
     let sections = known.iter().filter_map(|k| k.split_once('.')).map(|(section, _)| section);
     let near = nearest(path, known.iter().map(String::as_str).chain(sections));
+    let near = near.filter(|near| *near != path);
     let hint = near.map_or_else(
         || "`picoclaw config keys` lists them".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
     Error::new(format!("no key is called `{path}` ({hint})"))
+}
+
+/// The message for a path that has keys below it.
+fn section(path: &str, segments: &[&str]) -> Error {
+    const SHOWN: usize = 8;
+    let names: std::collections::BTreeSet<_> = children(segments).collect();
+    let mut list = names.iter().copied().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        list.push_str("names that you choose");
+    } else if names.len() > SHOWN {
+        list.push_str(" and more");
+    }
+    let first = segments.first().copied().unwrap_or_default();
+    let cure = format!("`picoclaw config keys {first}` describes them");
+    Error::new(format!("`{path}` is a section; its keys are {list} ({cure})"))
 }
 
 /// The key with exactly this pattern.

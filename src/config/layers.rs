@@ -20,6 +20,7 @@ use crate::limits::{CONFIG_BYTES, CONFIG_FILES};
 use crate::proto::json_pos;
 use crate::sys::beneath::{self, Fault};
 use crate::sys::files;
+use crate::sys::owner;
 
 /// Files of at most this many bytes count as empty (the Go original's rule).
 const EMPTY_BYTES: usize = 10;
@@ -212,16 +213,18 @@ fn overlays(dir: &Path, out: &mut Vec<LayerFile>, findings: &mut Findings) {
             required: false,
             base: false,
         })),
-        Err(message) => {
+        Err((message, hint)) => {
             let file = folder.display().to_string();
-            findings.push_error(Problem { file, message, ..Problem::default() });
+            findings.push_error(Problem { file, message, hint, ..Problem::default() });
         }
     }
 }
 
-/// `*.json` of a folder, sorted, hidden ones left out.
-fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let fail = |e: std::io::Error| format!("cannot read the folder: {e}");
+/// `*.json` of a folder, sorted, hidden ones left out; else what is wrong, and the cure.
+fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, (String, String)> {
+    let fail = |e: std::io::Error| {
+        (format!("cannot read the folder: {e}"), owner::access_cure(folder, &e))
+    };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -235,7 +238,7 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, String> {
             continue;
         }
         if names.len() == CONFIG_FILES {
-            return Err(format!("more than {CONFIG_FILES} files"));
+            return Err((format!("more than {CONFIG_FILES} files"), String::new()));
         }
         names.push(path);
     }
@@ -263,8 +266,10 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
             } else {
                 format!("cannot read: {e}")
             };
-            let hint =
-                if missing { "`picoclaw onboard` writes one".to_owned() } else { String::new() };
+            let hint = match missing {
+                true => "`picoclaw onboard` writes one".to_owned(),
+                false => owner::access_cure(path, &e),
+            };
             findings.push_error(Problem { file: name, message, hint, ..Problem::default() });
             return None;
         }
@@ -274,7 +279,10 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
         bytes.trim_ascii().is_empty()
             || serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok()
     };
-    if bytes.len() <= EMPTY_BYTES && !list && nothing() {
+    // In config.d an empty object changes nothing, and is as good as any.
+    let overlay = path.parent().is_some_and(|dir| dir.ends_with("config.d"));
+    let object = overlay && bytes.trim_ascii() == b"{}";
+    if bytes.len() <= EMPTY_BYTES && !list && !object && nothing() {
         let message = format!("only {} bytes: {AS_EMPTY}", bytes.len());
         findings.push_warning(Problem { file: name, message, ..Problem::default() });
         return None;
@@ -321,7 +329,7 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
 pub(super) fn read_bounded(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     let file = beneath::open_path(path).map_err(|fault| match fault {
         Fault::Not("a folder") => std::io::Error::other("it is a folder"),
-        Fault::Not(_) => std::io::Error::other("it is no regular file"),
+        Fault::Not(_) => std::io::Error::other("it is not a regular file"),
         fault => fault.into(),
     })?;
     files::read_bounded(file, limit)

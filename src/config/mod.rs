@@ -41,7 +41,7 @@ mod unsupported;
 mod unusable;
 mod unused;
 
-pub use build::hosts;
+pub use build::{UNSERVED_CURE, hosts, unserved};
 pub use channels::{ChannelConfig, GroupTrigger, Settings};
 pub use env::split_list;
 pub use key_docs::write_key_docs;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::layers::read_file;
+use super::layers::{self, read_file};
 use super::media;
 use super::nearest::suggestion;
 use super::providers::{self, Dialect, Quirk};
@@ -122,7 +122,10 @@ fn choose(
         match left_out.first() {
             Some(entry) => entry.report(origin, "model_list", ctx),
             None => {
-                let hint = "`picoclaw onboard` writes an example";
+                let hint = match layers::is_taken_as_empty(&ctx.findings.warnings) {
+                    true => "remove the empty file, and `picoclaw onboard` writes an example",
+                    false => "`picoclaw onboard` writes an example",
+                };
                 ctx.unfinished(origin, "model_list", "no model is configured", hint);
             }
         }
@@ -324,7 +327,12 @@ fn headers(section: Section<'_>, name: &str, ctx: &mut BuildContext<'_>) -> Vec<
         let value = node.text().unwrap_or_default().trim();
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if header.is_empty() || !header.bytes().all(token) || is_unsendable(value) {
-            ctx.error(node.origin, "custom_headers", format!("{name}: this is no HTTP header"), "");
+            ctx.error(
+                node.origin,
+                "custom_headers",
+                format!("{name}: this is not an HTTP header"),
+                "",
+            );
         } else {
             out.push((header.to_string(), value.to_owned()));
         }

@@ -96,7 +96,7 @@ pub fn onboard(options: &LoadOptions, out: &mut dyn Write) -> Result<bool> {
     if !found {
         writeln!(
             out,
-            "Next: put a model key and a bot token into {shown}, then run `picoclaw config check` and `picoclaw gateway`."
+            "Next: put a model key and a bot token into {shown}, set the bot's `enabled` to true, then run `picoclaw config check` and `picoclaw gateway`."
         )?;
     }
     Ok(!found)

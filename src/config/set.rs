@@ -14,6 +14,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::replace;
 use crate::error::{Context, Error, Result};
 use crate::sys::lock::FolderLock;
+use crate::sys::owner;
 
 /// The file; its name sorts last in most folders.
 pub const SET_FILE: &str = "99-set.json";
@@ -30,8 +31,8 @@ pub enum NewValue {
 /// was set there: a key, or everything below a path.
 ///
 /// # Errors
-/// There is no such key, it does not take the value, the value is a secret and was an argument, the configuration would not be
-/// good with it, nothing was set that `null` could take back, or the file cannot be written. Nothing has changed then.
+/// There is no such key, it does not take the value, the value is a secret and was an argument, the configuration would have
+/// errors with it, nothing was set that `null` could take back, or the file cannot be written. Nothing has changed then.
 pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Write) -> Result<()> {
     // An old name that files may use, too.
     let plural = path.strip_suffix(".api_key").map(|entry| format!("{entry}.api_keys"));
@@ -45,7 +46,7 @@ pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Wr
     if text == "null" {
         return take_back(options, path, out);
     }
-    let (segments, key) = key_of(path)?;
+    let (segments, key) = key_of(path).map_err(|e| by_name(options, path).unwrap_or(e))?;
     if key.secret() && matches!(given, NewValue::Argument(_)) {
         let why = "is a secret, and arguments can be read by every process";
         let cure = format!("write `picoclaw config set {path} -` and give it on standard input");
@@ -58,7 +59,7 @@ pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Wr
     }
     let mut file = SetFile::read(options)?;
     put(&mut file.patch, &segments, value.clone());
-    let before = file.load_before(options);
+    let before = load_before(options).map_or_else(|e| e.warnings, |loaded| loaded.warnings);
     let loaded = file.write(options, path)?;
     writeln!(out, "✓ {path} is set in {}", file.name())?;
     let is_new = |warning: &Problem| {
@@ -89,7 +90,7 @@ fn take_back(options: &LoadOptions, path: &str, out: &mut dyn Write) -> Result<(
             key_of(path)?;
         }
         let mut message = format!("{path} is not set in {}: nothing to take back", file.name());
-        let loaded = load(&LoadOptions { allow_empty: true, ..options.clone() }).ok();
+        let loaded = load_before(options).ok();
         if let Some(place) = loaded.and_then(|loaded| loaded.source(path)) {
             message.push_str(&format!("; {} sets it", place.file));
         }
@@ -151,9 +152,15 @@ impl SetFile {
         let path = home.join("config.d").join(SET_FILE);
         let patch = match read_file(&path) {
             Ok(bytes) => serde_json::from_slice::<Map<String, Value>>(&bytes)
-                .with_context(|| format!("{} is no JSON object", path.display()))?,
+                .with_context(|| format!("{} is not a JSON object", path.display()))?,
             Err(e) if e.kind() == ErrorKind::NotFound => Map::new(),
-            Err(e) => return Err(e).with_context(|| path.display().to_string()),
+            Err(e) => {
+                let cure = match owner::access_cure(&path, &e) {
+                    cure if cure.is_empty() => cure,
+                    cure => format!(" ({cure})"),
+                };
+                return Err(Error::new(format!("{}: {e}{cure}", path.display())));
+            }
         };
         Ok(SetFile { path, patch, _lock: lock })
     }
@@ -162,18 +169,13 @@ impl SetFile {
         self.path.display().to_string()
     }
 
-    /// The warnings of the configuration as it is without the change.
-    fn load_before(&self, options: &LoadOptions) -> Vec<Problem> {
-        let before = LoadOptions { allow_empty: true, ..options.clone() };
-        load(&before).map_or_else(|errors| errors.warnings, |loaded| loaded.warnings)
-    }
-
-    /// Writes it, or removes the file where nothing is left, if the configuration is good with it.
+    /// Writes it, or removes the file where nothing is left, if the configuration has no errors with it.
     fn write(&self, options: &LoadOptions, path: &str) -> Result<Loaded> {
         let text = format!("{:#}\n", Value::Object(self.patch.clone()));
         let with = (self.path.clone(), text.clone());
-        let options = LoadOptions { allow_empty: true, instead: Some(with), ..options.clone() };
-        let loaded = load(&options).map_err(|errors| self.refused(path, errors))?;
+        let with = LoadOptions { allow_empty: true, instead: Some(with), ..options.clone() };
+        let refused = |errors| self.refused(path, errors, load_before(options).is_err());
+        let loaded = load(&with).map_err(refused)?;
         if self.patch.is_empty() {
             replace::remove(&self.path)
         } else {
@@ -184,12 +186,31 @@ impl SetFile {
     }
 
     /// Names no line of the file, which was not written.
-    fn refused(&self, path: &str, mut errors: ConfigErrors) -> Error {
+    fn refused(&self, path: &str, mut errors: ConfigErrors, broken_before: bool) -> Error {
         let own = errors.problems.iter_mut().filter(|p| p.file == self.name());
         own.for_each(|problem| problem.file.clear());
-        let why = "stays as it is, for the configuration would not be good";
+        let why = match broken_before {
+            true => "stays as it is, because the configuration has errors already",
+            false => "stays as it is, because the configuration would have errors",
+        };
         Error::new(format!("{path} {why}:\n{errors}"))
     }
+}
+
+/// The configuration as it is without the change.
+fn load_before(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
+    load(&LoadOptions { allow_empty: true, ..options.clone() })
+}
+
+/// The message for a path with the place of an entry in a list, `model_list[0].rpm`, as errors of files have it.
+fn by_name(options: &LoadOptions, path: &str) -> Option<Error> {
+    let (section, rest) = path.split_once('[')?;
+    let (place, rest) = rest.split_once(']')?;
+    let place: usize = place.parse().ok()?;
+    let loaded = load_before(options).ok()?;
+    let name = loaded.tree.get(section)?.items().get(place)?.text_of("model_name")?;
+    let why = format!("`{path}` names an entry by its place; `config set` takes its name");
+    Some(Error::new(format!("{why}: `{section}.{name}{rest}`")))
 }
 
 /// The key of a path, and the names that lead to it: names of models may have dots in them.

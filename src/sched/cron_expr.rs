@@ -295,7 +295,7 @@ impl Field {
             None => 1,
             Some(step) => match step.parse::<u64>() {
                 Ok(n) if (1..=9999).contains(&n) => n,
-                _ => return Err(self.error(text, &format!("`{step}` is no step"))),
+                _ => return Err(self.error(text, &format!("`{step}` is not a step"))),
             },
         };
         Ok(Range { low, high, step })

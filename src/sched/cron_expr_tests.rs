@@ -161,8 +161,8 @@ fn errors_name_the_field() {
     wrong("* * * * 8", "day of week `8`");
     wrong("* * * foo *", "month `foo`");
     wrong("5-1 * * * *", "wrong way round");
-    wrong("*/0 * * * *", "`0` is no step");
-    wrong("*/x * * * *", "no step");
+    wrong("*/0 * * * *", "`0` is not a step");
+    wrong("*/x * * * *", "`x` is not a step");
     wrong("1,,2 * * * *", "minute `1,,2`");
     wrong("-1 * * * *", "minute");
     wrong("+1 * * * *", "minute");

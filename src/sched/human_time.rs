@@ -24,7 +24,7 @@ const WEEKDAYS: [&str; 7] =
 /// # Errors
 /// A sentence with examples.
 pub fn seconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no span of time; write 90 (seconds), 5m, 1h30m or 2d");
+    let wrong = || format!("`{text}` is not a span of time; write 90 (seconds), 5m, 1h30m or 2d");
     let (mut rest, mut sum) = (text.trim(), 0i64);
     if rest.is_empty() {
         return Err(wrong());
@@ -52,7 +52,7 @@ pub fn moment(text: &str, now: i64, offset: &dyn Fn(i64) -> i32) -> Result<i64, 
     let text = text.trim();
     let at = find(&text.to_ascii_lowercase(), text, now, offset).ok_or_else(|| {
         format!(
-            "`{text}` is no time; write 90 (seconds from now), in 2h, 18:30, tomorrow 9:00, monday 9:00, 2026-12-01 09:00 \
+            "`{text}` is not a time; write 90 (seconds from now), in 2h, 18:30, tomorrow 9:00, monday 9:00, 2026-12-01 09:00 \
              or 2026-12-01T09:00:00Z"
         )
     })?;
@@ -194,7 +194,7 @@ mod tests {
             "2026-12-01",
         ] {
             let e = moment(bad, 0, &|_| 0).expect_err(bad);
-            assert!(e.contains("is no time; write "), "{bad}: {e}");
+            assert!(e.contains("is not a time; write "), "{bad}: {e}");
         }
     }
 }

@@ -3,8 +3,23 @@
 //! Must not be used where a second thread runs: it is called before there is one.
 
 use std::io;
+use std::path::Path;
 
-use super::service::Identity;
+use super::beneath::path_meta;
+use super::service::{Identity, effective_uid};
+
+/// What gives this process access to `path`, where `e` says that it has none: the owner, who runs, and a command; empty for
+/// other errors. A closed folder above counts instead of what is in it.
+pub fn access_cure(path: &Path, e: &io::Error) -> String {
+    let nearest = || path.ancestors().find_map(|at| Some((at, path_meta(at)?.user)));
+    let denied = e.kind() == io::ErrorKind::PermissionDenied;
+    let Some((at, owner)) = denied.then(nearest).flatten() else { return String::new() };
+    let (at, user) = (at.display(), effective_uid());
+    if owner == user {
+        return format!("`chmod u+rwX {at}`");
+    }
+    format!("it belongs to user {owner}, and this runs as user {user}: `chown {user} {at}` as root")
+}
 
 /// Becomes `identity` for good.
 ///
@@ -51,4 +66,18 @@ impl Drop for ActingAs {
 
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_denied_learns_what_to_do() {
+        let here = std::env::temp_dir().join("missing/below");
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let cure = access_cure(&here, &denied);
+        assert!(cure.contains("chmod u+rwX /") || cure.contains("chown"), "{cure}");
+        assert_eq!(access_cure(&here, &io::ErrorKind::NotFound.into()), "");
+    }
 }

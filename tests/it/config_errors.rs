@@ -198,15 +198,15 @@ fn values_in_context() {
     );
     error_of(
         r#""gateway":{"host":"http://x"}"#,
-        "14: gateway.host: `http://x` is no address (write 127.0.0.1, ::1 or a name, not a port or address with http)",
+        "14: gateway.host: `http://x` is not an address (write 127.0.0.1, ::1 or a name, not a port or address with http)",
     );
     error_of(
         r#""tools":{"allow_read_paths":["("]}"#,
-        "12: tools.allow_read_paths: `(` is no regular expression: found open group without closing ')'",
+        "12: tools.allow_read_paths: `(` is not a regular expression: found open group without closing ')'",
     );
     error_of(
         r#""tools":{"exec":{"env":["A=B"]}}"#,
-        "20: tools.exec.env: `A=B` is no name of a variable (names only, no values)",
+        "20: tools.exec.env: `A=B` is not the name of a variable (names only, no values)",
     );
 }
 
@@ -294,6 +294,9 @@ fn tiny_files_are_empty() {
     folder.options.allow_empty = true;
     let empty = "the configuration file is empty (remove it, and `picoclaw onboard` writes one)";
     assert!(folder.warnings().contains(empty), "{}", folder.warnings());
+    assert!(folder.warnings().contains("remove the empty file"), "{}", folder.warnings());
+    let overlay = Folder::with(&format!("{{{MODEL}}}")).file("home/config.d/10-a.json", "{}\n");
+    assert_eq!(overlay.warnings(), "");
     let mut folder = Folder::new();
     folder.options.allow_empty = true;
     assert_eq!(

@@ -105,6 +105,6 @@ fn variables_that_are_no_text_are_named() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
-    let want = "warning: PICOCLAW_GATEWAY_PORT: the value is no UTF-8 text, so this variable is";
+    let want = "warning: PICOCLAW_GATEWAY_PORT: the value is not UTF-8 text, so this variable is";
     assert!(out.status.success() && said.contains(want), "{said}");
 }

@@ -189,7 +189,7 @@ fn security_errors_have_their_line() {
     let at = "home/.security.yml:4:7: channel_list.telegram.settings.token: ";
     check(
         &token("enc://AAAA"),
-        &format!("{at}this is no encrypted value: enc:// and base64 are needed"),
+        &format!("{at}this is not an encrypted value: enc:// and base64 are needed"),
     );
     check(&token("file://empty"), &format!("{at}empty is empty"));
     check(&token("file://"), &format!("{at}file:// needs a file name"));

@@ -161,7 +161,7 @@ fn invalid_values_are_not_written() {
         (
             "gateway.port",
             "70000",
-            "gateway.port stays as it is, for the configuration would not be good:\n\
+            "gateway.port stays as it is, because the configuration would have errors:\n\
              gateway.port: 70000 is outside 0 to 65535",
         ),
         ("version", "null", "version stays as it is: it says how the file that has it is read"),
@@ -180,6 +180,38 @@ fn invalid_values_are_not_written() {
         assert!(!said.contains("s3cret"), "{said}");
     }
     assert!(!folder.path(&file()).exists());
+}
+
+/// No suggestion is what was typed, and each can be obeyed.
+#[test]
+fn paths_of_no_key_are_explained() {
+    let folder = Folder::with(CONFIG);
+    for (key, want) in [
+        ("gateway", "`gateway` is a section; its keys are host, "),
+        ("model_list.main.custom_headers.foo", "write it into a file of config.d instead"),
+        ("model_list.main.custom_headers.*", "write it into a file of config.d instead"),
+    ] {
+        let said = argument(&folder, key, "5").unwrap_err();
+        assert!(said.contains(want) && !said.contains("did you mean"), "{said}");
+    }
+    let said = argument(&folder, "model_list[0].rpm", "5").unwrap_err();
+    assert!(said.ends_with("takes its name: `model_list.gpt-4.1.rpm`"), "{said}");
+    argument(&folder, "model_list.gpt-4.1.rpm", "5").unwrap();
+}
+
+#[test]
+fn errors_of_before_are_named_as_such() {
+    let folder = Folder::with("{\"gateway\": {\"port\": \"x\"}}");
+    let said = argument(&folder, "heartbeat.interval", "60").unwrap_err();
+    assert!(said.contains("because the configuration has errors already:"), "{said}");
+}
+
+#[test]
+fn a_host_without_a_token_is_warned_about() {
+    let folder = Folder::with(CONFIG);
+    let said = argument(&folder, "gateway.host", "0.0.0.0").unwrap();
+    assert!(said.contains("0.0.0.0 without a token serves this machine only"), "{said}");
+    assert!(said.contains("`picoclaw config set gateway.token -`"), "{said}");
 }
 
 #[test]

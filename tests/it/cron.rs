@@ -122,7 +122,7 @@ fn without_a_gateway_the_file_is_edited() {
         (vec!["add", "-n", "x", "-m", "m", "-c", "0 8 * *"], "has 4 fields"),
         (vec!["add", "-n", "x", "-m", "m"], "one of --at, --every and --cron is required"),
         (vec!["add", "-n", "x", "-m", "m", "-e", "5m", "--at", "60"], "only one of --at"),
-        (vec!["add", "-n", "x", "-m", "m", "--at", "yesterday"], "--at: `yesterday` is no time"),
+        (vec!["add", "-n", "x", "-m", "m", "--at", "yesterday"], "--at: `yesterday` is not a time"),
         (vec!["add", "-m", "m"], "--name"),
         (vec!["run", &id], "no gateway is running"),
     ] {

@@ -207,7 +207,7 @@ fn sighup_reads_the_configuration_again() {
     assert!(daemon.log().contains("20-broken.json"), "{}", daemon.log());
     let status = home.run(&["status"]);
     assert!(
-        status.stdout.contains("an older one, for the configuration was not reloaded"),
+        status.stdout.contains("an older one, because the configuration was not reloaded"),
         "{status:?}"
     );
 }

@@ -25,14 +25,21 @@ fn jobs_without_content_or_address() {
     refused(&add(&["-m", "m", "--command", "  "]), &["--command is empty", "leave it out"]);
     refused(&add(&["-m", ""]), &["--message is empty"]);
     refused(&add(&["-m", "m", "--to", "", "--channel", "telegram"]), &["--to is empty"]);
-    refused(&home.run(&["cron", "add", "-n", "", "-m", "m", "-e", "5m"]), &["--name is empty"]);
+    // What is required cannot be left out.
+    let unnamed = home.run(&["cron", "add", "-n", "", "-m", "m", "-e", "5m"]);
+    refused(&unnamed, &["--name is empty"]);
+    let silent = add(&["-m", ""]);
+    refused(&silent, &["or --command instead"]);
+    for done in [unnamed, silent] {
+        assert!(!done.stderr.contains("leave it out"), "{done:?}");
+    }
     for chat in ["everybody", "12a", "@x", "0", "1 2"] {
         let to = ["-m", "m", "--to", chat, "--channel", "telegram"];
-        refused(&add(&to), &["--to", "is no chat of telegram", "a number"]);
+        refused(&add(&to), &["--to", "is not a chat of telegram", "a number"]);
     }
     if cfg!(feature = "pico") {
         let to = ["-m", "m", "--to", "desk", "--channel", "pico"];
-        refused(&add(&to), &["is no chat of pico", "pico:SESSION"]);
+        refused(&add(&to), &["is not a chat of pico", "pico:SESSION"]);
     }
     refused(&add(&["-m", "m", "--tz", "UTC"]), &["--tz needs --at or --cron"]);
     refused(&add(&["--command", "date", "-d"]), &["only one of --deliver and --command"]);
@@ -213,4 +220,12 @@ fn a_gateway_at_a_terminal_greets() {
         assert!(said.contains(part), "{part:?} is not in {said:?}");
     }
     assert!(cfg!(not(feature = "health")) || said.contains(&health), "{said:?}");
+}
+
+#[test]
+fn status_has_a_line_for_each_error() {
+    let wrong = json!({ "gateway": { "port": "x" }, "tools": { "exec": { "enabled": "maybe" } } });
+    let done = Home::patched(&peer(false), &wrong).run(&["status"]);
+    let lines = done.stdout.lines().filter(|line| line.starts_with("Config: "));
+    assert!(lines.count() >= 2 && !done.stdout.contains("u000a"), "{done:?}");
 }

@@ -81,7 +81,7 @@ impl ChannelSettings for Settings {
             Some(after) => name(after),
             None => chat.parse::<i64>().is_ok_and(|id| id != 0),
         };
-        (!known).then_some("an id is a number like 123456789 (`cron list --json` and the log show those that have written), of a public group @NAME")
+        (!known).then_some("an id is a number like 123456789 (in a private chat the user's, which the log names when pairing), of a public group @NAME")
     }
 
     fn server(&self) -> Option<Server> {

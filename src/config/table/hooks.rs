@@ -85,7 +85,7 @@ config_keys! {
         ("command", List, "");
         /// variables of its environment, by name
         ("env.*", Text, "");
-        /// kinds of events that it gets (agent.turn.start ...), or \"*\"
+        /// kinds of events that it gets (agent.turn.start ...), or `*`
         ("observe", List, "");
         /// what it is asked: before_llm, after_llm, before_tool, after_tool, approve_tool
         ("intercept", List, "");
