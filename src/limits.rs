@@ -318,7 +318,7 @@ pub const TELEGRAM_PARTS: usize = 32;
 pub const TELEGRAM_PER_SECOND: u32 = 20;
 /// Chats whose last send time is remembered, for one message per second each; 16 bytes each.
 pub const TELEGRAM_LIMITED_CHATS: usize = 32;
-/// Maximum pause of sending and polling for a `retry_after`.
+/// Maximum pause of one chat, and of polling, for a `retry_after`.
 pub const TELEGRAM_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Age after which an offset is no longer used: after a week without updates the Bot API restarts the numbering
 /// (Update, update_id).

@@ -347,8 +347,10 @@ impl Outbox {
         };
         let mut reply = reply.clone();
         let mut delivery = Delivery { placeholder, ..Delivery::default() };
+        let mut moved = false;
         for attempt in 0u32.. {
             let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
+            let e = e.after_move(&reply.to.chat, moved);
             let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
             let must_drop = matches!(e, SendError::Absent(_))
                 && (self.waiters.get() > 0 || self.wants_capacity.get())
@@ -358,6 +360,7 @@ impl Outbox {
                 (SendError::MigratedTo(chat), _) => {
                     self.chat_moved(&reply.to.channel, &reply.to.chat, chat).await;
                     reply.to.chat.clone_from(chat);
+                    moved = true;
                 }
                 (SendError::Absent(_), Some(pause)) => {
                     if tries == 0 {

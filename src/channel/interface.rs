@@ -128,9 +128,9 @@ pub struct Shared {
 
 /// What a channel needs from the program.
 pub trait Intake {
-    /// The first event of `channel` that is not confirmed yet; 0 when none is known, or when it is older than
-    /// [`crate::limits::TELEGRAM_OFFSET_AGE`].
-    fn offset(&self, channel: &str) -> i64;
+    /// The first event of `channel` that is not confirmed yet; 0 when none is known. `account` is the number of the bot that
+    /// receives (0: unknown): another one than before begins at 0, since event numbers are its own.
+    fn offset(&self, channel: &str, account: i64) -> i64;
     /// Takes messages in order; those whose (channel, event) is known already are dropped (exact matches only: a
     /// platform may restart its numbering). Returns when they are on disk: the first event that is not, so that every event
     /// below it may be confirmed. This is `next` normally, and lower while nothing can be written or there is no room. Never
@@ -186,6 +186,16 @@ impl SendError {
         }
     }
 
+    /// A chat moves once per reply, and not to itself: a further move is an error to retry after growing pauses.
+    pub fn after_move(self, chat: &str, moved: bool) -> SendError {
+        match self {
+            SendError::MigratedTo(to) if moved || to == chat => {
+                SendError::Temporary(format!("the server moves chat {chat} again, to {to}"))
+            }
+            other => other,
+        }
+    }
+
     /// How long to wait before attempt number `attempt` + 1 (from 0): 0.5 s doubled up to 60 s. `None` if another
     /// attempt makes no sense, or goes to another chat.
     pub fn retry_in(&self, attempt: u32) -> Option<Duration> {
@@ -227,6 +237,15 @@ mod tests {
         check(403, SendError::Permanent("x".into()));
         check(502, SendError::Temporary("x".into()));
         check(200, SendError::Unknown("x".into()));
+    }
+
+    #[test]
+    fn a_chat_moves_once_per_reply() {
+        let to = |chat: &str| SendError::MigratedTo(chat.into());
+        assert_eq!(to("-100").after_move("-7", false), to("-100"));
+        for again in [to("-100").after_move("-7", true), to("-7").after_move("-7", false)] {
+            assert!(again.retry_in(3).is_some(), "{again:?}");
+        }
     }
 
     #[test]

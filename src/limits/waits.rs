@@ -45,3 +45,7 @@ pub const JOB_ENDS: usize = QUEUE;
 pub const REPAIR_BYTES: u64 = 4 * 1024 * 1024;
 /// Pause of the supervisor when the system cannot wait for it: out of memory or descriptors.
 pub const SUPERVISOR_PAUSE: Duration = Duration::from_secs(1);
+/// Chats paused by a 429 at one time from which all are.
+pub const TELEGRAM_PAUSED_CHATS: usize = 3;
+/// Maximum pause of all chats after a 429.
+pub const TELEGRAM_PAUSE_ALL: Duration = Duration::from_secs(60);

@@ -83,7 +83,10 @@ pub const TORN: &str = "(torn)";
 
 /// Event numbers this far behind the offset are duplicates; farther ones are a new series
 /// (Bot API, Update: after a quiet week the next identifier is chosen at random).
-const DUPLICATE_WINDOW: i64 = 100_000;
+pub const DUPLICATE_WINDOW: i64 = 100_000;
+
+/// Recorded as a channel's event, it lets any series begin: it is a window behind every number.
+pub const NO_EVENT: i64 = -DUPLICATE_WINDOW;
 
 impl Ledger {
     /// A number for a new entry.

@@ -29,7 +29,7 @@ use crate::channel::{Intake, command_of};
 use crate::error::Result;
 use crate::limits::{COMMAND_REPLIES, DISK_WAIT, MESSAGE_BYTES, QUEUE, WAITING_NOTICE};
 use crate::store::frame::Frame;
-use crate::store::ledger::{Ledger, OpenMessage, Stage};
+use crate::store::ledger::{Ledger, NO_EVENT, OpenMessage, Stage};
 use crate::store::writer::Journal;
 use spill::{SpillQueue, SpillResult};
 use unconfirmed::Unconfirmed;
@@ -306,9 +306,25 @@ impl Inbox {
 }
 
 impl Intake for Inbox {
-    fn offset(&self, channel: &str) -> i64 {
+    fn offset(&self, channel: &str, account: i64) -> i64 {
+        let owner = format!("(account {channel})");
+        let known = self.journal.ledger(|l| l.offset(&owner));
+        let set = |channel: &str, event| {
+            self.journal.record(&Frame::Skipped { channel: channel.into(), event });
+        };
+        if account != 0 && known != account {
+            // A journal without an account belongs to the present one.
+            if known != 0 {
+                crate::log::warn!(
+                    "{channel}: bot {account} replaces {known}; it starts at offset 0"
+                );
+                set(channel, NO_EVENT);
+                set(&owner, NO_EVENT);
+            }
+            set(&owner, account);
+        }
         match self.journal.ledger(|l| l.offset(channel)) {
-            0 => 0,
+            ..=0 => 0,
             last => last + 1,
         }
     }

@@ -152,3 +152,20 @@ fn messages_on_the_card_go_with_their_chat() {
         }
     });
 }
+
+#[test]
+fn an_offset_belongs_to_its_bot() {
+    with_assistant(|assistant| async move {
+        let inbox = &assistant.inbox;
+        assert!(submit(inbox, message("1", 9_000_000, "hello")).await);
+        assert_eq!(inbox.offset("t", 0), 9_000_001);
+        assert_eq!(inbox.offset("t", 222), 9_000_001, "the journal named no bot yet");
+        assert_eq!(inbox.offset("t", 111), 0, "another bot");
+        assert!(submit(inbox, message("2", 8_999_990, "hello")).await);
+        assert_eq!(inbox.offset("t", 111), 8_999_991, "the same bot after a restart");
+        let open = assistant.agent.journal.ledger(|l| l.entries().count());
+        assert_eq!(open, 2, "both bots' messages were taken");
+        assert_eq!(inbox.offset("t", 222), 0);
+        assert_eq!(inbox.offset("t", 222), 0);
+    });
+}

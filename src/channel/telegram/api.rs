@@ -46,6 +46,11 @@ impl Api {
         [&self.base, middle, self.token.expose(), "/", end].concat()
     }
 
+    /// The bot's number: the digits of the token before the colon; 0 without them.
+    pub fn account(&self) -> i64 {
+        account(self.token.expose())
+    }
+
     /// Seconds of a monotonic clock.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_secs()
@@ -98,11 +103,17 @@ impl Api {
         let url = self.url("/bot", method);
         let request = Request { url: &url, proxy: &self.proxy, ..request };
         let response = self.client.send(request).await.map_err(CallError::Http)?;
-        let result = accept(response, limit).await;
-        if let Err(CallError::RateLimited(pause)) = &result {
-            self.rate_limit.borrow_mut().limited(*pause, self.now_ms());
-        }
-        result
+        accept(response, limit).await
+    }
+
+    /// The Bot API asked for a pause of the messages to `chat`.
+    pub fn limited(&self, chat: &str, pause: Duration) {
+        self.rate_limit.borrow_mut().limited(chat, pause, self.now_ms());
+    }
+
+    /// The pauses for `status`; empty without any.
+    pub fn pauses(&self) -> String {
+        self.rate_limit.borrow().text(self.now_ms())
     }
 
     /// Waits until a message to `chat` may go out.
@@ -116,9 +127,9 @@ impl Api {
         }
     }
 
-    /// Whether optional calls are to be skipped.
-    pub fn is_paused(&self) -> bool {
-        self.rate_limit.borrow().is_paused(self.now_ms())
+    /// Whether optional calls about `chat` are to be skipped.
+    pub fn is_paused(&self, chat: &str) -> bool {
+        self.rate_limit.borrow().is_paused(chat, self.now_ms())
     }
 
     /// getFile and the download: writes the file's bytes to `sink`, returns how many. At most
@@ -169,6 +180,10 @@ impl Api {
     }
 }
 
+fn account(token: &str) -> i64 {
+    token.split(':').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
 /// Whether this is a relative path of characters that need no escaping in a URL.
 fn is_plain_path(path: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'~');
@@ -212,6 +227,12 @@ mod tests {
     #[track_caller]
     fn check(path: &str, want: bool) {
         assert_eq!(is_plain_path(path), want, "{path:?}");
+    }
+
+    #[test]
+    fn the_account_is_the_number_before_the_colon() {
+        assert_eq!(account("222222:AAbb"), 222_222);
+        assert_eq!(account("nonsense"), 0);
     }
 
     #[test]

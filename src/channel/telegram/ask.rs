@@ -176,7 +176,10 @@ impl Telegram {
                     }
                     return true;
                 }
-                Err(error) => error.for_send(false),
+                Err(error) => {
+                    self.note_limit(&to.chat, &error);
+                    error.for_send(false)
+                }
             };
             let Some(pause) = error.retry_in(attempt) else {
                 crate::log::warn!("{}: a question was not sent: {error}", self.name);

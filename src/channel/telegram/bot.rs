@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::answer::CallError;
 use super::{api, ask, health};
 use crate::channel::paired::Paired;
 use crate::channel::pairing::{Entropy, Pairing};
@@ -43,6 +44,15 @@ impl Telegram {
             pairing: RefCell::new(Pairing::new(&config.name, settings.pairing_code.clone())),
             asks: ask::OpenQuestions::default(),
             health: health::Health::new(),
+        }
+    }
+
+    /// If `error` asks for a pause, notes it for `chat` and logs it.
+    pub(super) fn note_limit(&self, chat: &str, error: &CallError) {
+        if let CallError::RateLimited(pause) = error {
+            self.api.limited(chat, *pause);
+            let seconds = pause.as_secs();
+            crate::log::warn!("{}: chat {chat}: too fast, paused for {seconds} s", self.name);
         }
     }
 

@@ -72,7 +72,8 @@ impl Channel for Telegram {
     }
 
     fn state(&self) -> String {
-        self.health.text()
+        let (state, pauses) = (self.health.text(), self.api.pauses());
+        if pauses.is_empty() { state } else { format!("{state}, {pauses}") }
     }
 
     fn is_healthy(&self) -> bool {
@@ -128,11 +129,12 @@ impl Channel for Telegram {
             send::topic(wire::JsonObject::new().chat(&to.chat), to).str("action", "typing").end();
         let began = Instant::now();
         while self.shows_typing && began.elapsed() < limits::TYPING_FOR {
-            if !self.api.is_paused() {
-                if let Err(answer::CallError::Refused(..)) =
-                    self.api.call("sendChatAction", &body).await
-                {
-                    break;
+            if !self.api.is_paused(&to.chat) {
+                if let Err(error) = self.api.call("sendChatAction", &body).await {
+                    self.note_limit(&to.chat, &error);
+                    if let answer::CallError::Refused(..) = error {
+                        break;
+                    }
                 }
             }
             Timer::after(limits::TYPING_EVERY).await;

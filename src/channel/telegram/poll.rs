@@ -7,6 +7,7 @@ use super::health::State;
 use super::wire::{self, JsonObject};
 use crate::limits;
 use crate::net::http::HttpErrorKind;
+use crate::store::ledger::DUPLICATE_WINDOW;
 
 /// Truncated answers (mostly the network's fault, not the update's) before an update is skipped.
 const CUT_ANSWERS: u32 = 10;
@@ -19,6 +20,7 @@ pub struct Poller {
     failures: u32,
     unreadable: u32,
     webhook_removed: bool,
+    skip_logged: bool,
     /// Unconfirmed updates that were handled.
     acted: Vec<i64>,
 }
@@ -46,6 +48,7 @@ impl Poller {
             failures: 0,
             unreadable: 0,
             webhook_removed: false,
+            skip_logged: false,
             acted: Vec::new(),
         }
     }
@@ -57,6 +60,17 @@ impl Poller {
             self.acted.push(id);
         }
         new
+    }
+
+    /// Whether an update was confirmed before. One far below the offset begins a new series: after a week without updates the
+    /// Bot API chooses the next number at random.
+    pub fn is_behind(&self, id: i64) -> bool {
+        id < self.next && self.next - id < DUPLICATE_WINDOW
+    }
+
+    /// True once, for the log.
+    pub fn is_first_skip(&mut self) -> bool {
+        !std::mem::replace(&mut self.skip_logged, true)
     }
 
     /// The parameters of getUpdates.
@@ -242,6 +256,16 @@ mod tests {
         }
         poller.succeeded(90, true);
         assert!(poller.body().contains("\"limit\":32,"));
+    }
+
+    #[test]
+    fn a_number_far_below_the_offset_begins_a_new_series() {
+        let mut poller = Poller::new(8_000_001);
+        assert!(poller.is_behind(8_000_000));
+        assert!(!poller.is_behind(8_000_001));
+        assert!(!poller.is_behind(500));
+        assert!(poller.is_first_skip());
+        assert!(!poller.is_first_skip());
     }
 
     #[test]

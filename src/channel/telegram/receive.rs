@@ -54,7 +54,7 @@ impl Updates {
 impl Telegram {
     /// Polls until it is dropped; failures are retried after growing pauses.
     pub(super) async fn receive<I: Intake>(&self, intake: &I) {
-        let mut poller = Poller::new(intake.offset(&self.name));
+        let mut poller = Poller::new(intake.offset(&self.name, self.api.account()));
         let mut me = None;
         let mut last_update = Instant::now();
         loop {
@@ -181,8 +181,18 @@ impl Telegram {
                 }
                 continue;
             };
-            if id < poller.next {
+            if poller.is_behind(id) {
+                count(&self.health.skipped);
+                if poller.is_first_skip() {
+                    let next = poller.next;
+                    crate::log::warn!("{}: updates below {next} are skipped: {id}", self.name);
+                }
                 continue;
+            }
+            if id < poller.next {
+                crate::log::warn!("{}: update numbers start again at {id}", self.name);
+                poller.next = id;
+                sorted.next = id;
             }
             sorted.next = sorted.next.max(id.saturating_add(1));
             match event {

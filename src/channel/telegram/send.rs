@@ -141,6 +141,7 @@ impl Telegram {
                 },
                 Err(e) => e,
             };
+            self.note_limit(&message.to.chat, &error);
             match next(form, error, placeholder) {
                 Next::Done(id) => return Ok(id),
                 // Each attempt clears one of two flags, so there are at most three.

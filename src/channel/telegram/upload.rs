@@ -44,6 +44,7 @@ impl Telegram {
                 },
                 Err(e) => e,
             };
+            self.note_limit(&to.chat, &error);
             // Wrong dimensions or another format than its name says: it can still be sent as a document.
             if method != DOCUMENT && matches!(error, CallError::Refused(400, _)) {
                 crate::log::info!("{}: {} goes as a document", self.name, upload.name);
