@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::owner;
 use super::tree::{self, EntryKind, join};
+use super::{output_file, owner};
 use crate::args;
 use crate::config::{self, LoadOptions};
 use crate::error::{Context, Error, Result};
@@ -73,6 +73,7 @@ pub fn run(args: &args::BackupArgs) -> Result<ExitCode> {
         owner::become_owner(&home)?;
         save(&home, &workspace, [None; 2], &mut Output)?
     } else {
+        output_file::check(file, &home, &workspace, &[".tar.gz", ".tgz"])?;
         if !args.force && file.symlink_metadata().is_ok() {
             let why = "is there already; choose another name, or --force replaces it";
             return Err(Error::new(format!("{} {why}", file.display())));

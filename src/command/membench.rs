@@ -14,6 +14,7 @@ use crate::proto::text;
 /// # Errors
 /// The program cannot start itself, or a run ends without its figures.
 pub fn run(args: &args::MembenchArgs) -> Result<ExitCode> {
+    simulate::check_picture(args.svg.as_deref())?;
     let mut outputs = Vec::new();
     let mut all_passed = true;
     let bursts = args.burst.map_or(PUBLISHED_BURSTS.to_vec(), |one| vec![one]);

@@ -19,6 +19,8 @@ pub mod membench;
 #[cfg(feature = "migrate")]
 pub mod migrate;
 pub mod onboard;
+#[cfg(any(feature = "backup", feature = "simulate"))]
+mod output_file;
 pub mod owner;
 #[cfg(feature = "backup")]
 pub mod restore;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use smol::LocalExecutor;
 
+use super::output_file;
 use super::timeseries::{self, Timeseries};
 use crate::agent::Agent;
 use crate::app;
@@ -20,7 +21,7 @@ use crate::args;
 use crate::bus::{Address, Inbound, Sender};
 use crate::channel::sim::Sim;
 use crate::channel::{AnyChannel, Intake};
-use crate::config::Config;
+use crate::config::{Config, LoadOptions};
 use crate::error::{Context, Error, Result};
 use crate::net::http::HttpClient;
 use crate::provider::Models;
@@ -97,6 +98,7 @@ pub fn run(args: &args::SimulateArgs) -> Result<ExitCode> {
     }
     let target = args.target_kb.unwrap_or(if cfg!(target_arch = "riscv64") { 1024 } else { 5120 });
     // Before the run: a file that cannot be made is known at once.
+    check_picture(args.svg.as_deref())?;
     let picture = args.svg.as_ref().map(|path| std::fs::File::create(path).context(path));
     let mut picture = picture.transpose()?;
     let scratch = Scratch::new()?;
@@ -121,6 +123,19 @@ pub fn run(args: &args::SimulateArgs) -> Result<ExitCode> {
     }
     let passed = report(args.json, burst, answered, target, &phases);
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses a picture's file that may not be written.
+///
+/// # Errors
+/// See [`output_file::check`].
+pub fn check_picture(file: Option<&str>) -> Result<()> {
+    match (file, LoadOptions::from_process().home()) {
+        (Some(file), Ok(home)) => {
+            output_file::check(Path::new(file), &home, &home.join("workspace"), &[".svg"])
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn measure(

@@ -100,6 +100,9 @@ fn conversation_survives_a_restore_on_another_board() {
     let before = fs::read(&file).expect("a backup");
     good(home.run(&["backup", "saved.tar.gz", "--force"]));
     assert!(before.len().abs_diff(fs::read(&file).expect("a backup").len()) < before.len() / 2);
+    for bad in ["config.json", "state/x.tgz", "workspace/x.tgz", "/dev/null"] {
+        refused(&home.run(&["backup", bad, "--force"]), "cannot write");
+    }
     refused(&home.run(&["restore", "saved.tar.gz", "--force"]), "stop the gateway first");
     assert!(daemon.term().success());
 

@@ -128,6 +128,11 @@ fn a_missed_target_and_a_picture_nobody_can_write_are_failures() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("/nowhere/at/all.svg"), "{error}");
     assert!(output.stdout.is_empty(), "it ran all the same");
+    for subcommand in ["simulate", "membench"] {
+        let output = run(&[subcommand, "--burst", "1", "--svg", "/dev/null"]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains("no regular file"), "{error}");
+    }
 }
 
 #[test]
