@@ -94,7 +94,9 @@ fn run(args: CommandLine) -> picoclaw::Result<ExitCode> {
             home::refuse_links(&home)?;
         }
         // A restore that was killed is finished before anybody reads what it left.
-        swap::recover(&home)?;
+        if !swap::recover(&home)? {
+            eprintln!("warning: {}/.restore holds no restore; remove it", home.display());
+        }
     }
     match args.command {
         None => {

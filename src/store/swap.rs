@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::sys::beneath::{self, Fault};
 use crate::sys::files;
 
 /// The folder in which the new contents are prepared.
@@ -79,18 +80,37 @@ impl Swap {
     }
 }
 
-/// Completes a swap that was committed and then interrupted.
+/// Completes a swap that was committed and then interrupted. False where there is such a mark, but it is no regular file,
+/// or nothing is there to replace the contents with: then nothing is changed.
 ///
 /// # Errors
-/// Another process is doing it; the disk's.
-pub fn recover(home: &Path) -> Result<()> {
-    let Ok(file) = File::open(home.join(BASE).join("commit")) else { return Ok(()) };
+/// Another process is doing it; the old contents are half moved, and the new ones are lost; the disk's.
+pub fn recover(home: &Path) -> Result<bool> {
+    let base = home.join(BASE);
+    let file = match beneath::open_path(&base.join("commit")) {
+        Ok(file) => file,
+        Err(Fault::Not(_)) => return Ok(false),
+        Err(_) => return Ok(true),
+    };
     if !files::try_lock(&file) {
         return Err(Error::new("a restore is under way; wait for its end"));
     }
+    let holds = |name| fs::read_dir(base.join(name)).is_ok_and(|mut names| names.next().is_some());
+    // Once the old contents are moved, the new ones leave their folder name by name.
+    if beneath::path_meta(&base.join("moved")).is_none() && !holds("new") {
+        if holds("old") {
+            return Err(Error::new(format!(
+                "the restore of {} has lost its new contents; move what is in {} back, then remove {}",
+                home.display(),
+                base.join("old").display(),
+                base.display()
+            )));
+        }
+        return Ok(false);
+    }
     let name = || format!("cannot finish the restore of {}", home.display());
     while step(home, &mut None).with_context(name)? {}
-    Ok(())
+    Ok(true)
 }
 
 /// Whether the home contains more than a lock file.
@@ -264,6 +284,43 @@ mod tests {
             );
             recover(&home).expect("nothing left");
         }
+    }
+
+    #[test]
+    fn a_mark_without_new_contents_changes_nothing() {
+        for case in 0..5 {
+            let home = home("swap-mark");
+            let base = home.join(BASE);
+            let folder = if case == 1 { base.join("new") } else { base.clone() };
+            fs::create_dir_all(folder).expect("a folder");
+            let commit = base.join("commit");
+            match case {
+                0 | 1 => fs::write(&commit, "").expect("a file"),
+                2 => rustix::fs::mkfifoat(rustix::fs::CWD, &commit, 0o600.into()).expect("a FIFO"),
+                3 => fs::create_dir(&commit).expect("a folder"),
+                _ => fs::write(base.join("new"), "x").and(fs::write(&commit, "x")).expect("a file"),
+            }
+            assert!(!recover(&home).expect("ignored"), "{case}");
+            for kept in ["a/x", "b", "state/lock"] {
+                assert!(home.join(kept).exists(), "{case}: {kept}");
+            }
+            // The next restore is not held up.
+            assert!(filled(&home).commit().is_ok() && home.join("d").exists(), "{case}");
+        }
+    }
+
+    #[test]
+    fn half_moved_contents_are_not_replaced_by_nothing() {
+        let home = home("swap-lost");
+        drop(filled(&home));
+        fs::write(home.join(BASE).join("commit"), "go\n").expect("decided");
+        for _ in 0..2 {
+            assert!(step(&home, &mut None).expect("a step"));
+        }
+        fs::remove_dir_all(home.join(BASE).join("new")).expect("removed");
+        let before = tree(&home);
+        assert!(recover(&home).expect_err("lost").as_str().contains(".restore/old back"));
+        assert_eq!(tree(&home), before);
     }
 
     #[test]
