@@ -238,6 +238,20 @@ fn broken_files_are_named_and_the_others_migrated() {
 }
 
 #[test]
+fn a_home_of_picoclaw_is_not_taken_for_one_of_openclaw() {
+    let peer = peer(false);
+    let (source, target) = (Home::bare(&peer), Home::bare(&peer));
+    go_home(&source, 3, &peer, target.health_port);
+    let before = tree(&target.path(""));
+    for more in [&[][..], &["--force"], &["--dry-run"]] {
+        let done = migrate(&target, &source, "openclaw", more);
+        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        assert!(done.stderr.contains("use --from picoclaw"), "{done:?}");
+        assert!(tree(&target.path("")) == before, "{more:?}");
+    }
+}
+
+#[test]
 fn a_long_list_of_models_is_cut() {
     let peer = peer(false);
     let (source, target) = (Home::bare(&peer), Home::bare(&peer));

@@ -2,16 +2,19 @@
 //!
 //! Its conversations and jobs have forms of their own and stay; the report says so.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::migrator::Migrator;
 use super::report::{FileOutcome, MigrationReport};
 use crate::config::providers;
 use crate::error::{Context, Result};
-use crate::limits::MIGRATE_MODELS;
+use crate::limits::{CONFIG_BYTES, MIGRATE_MODELS};
 use crate::proto::json::object;
 use crate::proto::json5;
 use crate::sys::beneath::Root;
+use crate::sys::files;
 
 /// Channels that PicoClaw has, too.
 const CHANNELS: &[&str] =
@@ -58,6 +61,18 @@ pub fn snake(name: &str) -> String {
         out.push(c.to_ascii_lowercase());
     }
     out
+}
+
+/// Whether the folder has no openclaw.json, but a config.json as the Go PicoClaw writes it.
+pub fn is_go_home(root: &Root) -> bool {
+    let text = |name: &str| {
+        let (file, _) = root.locate(Path::new(name), false).ok()?.read().ok()?;
+        String::from_utf8(files::read_bounded(file, CONFIG_BYTES).ok()?).ok()
+    };
+    let config = text("config.json").and_then(|text| read(&text).ok()).unwrap_or_default();
+    let own = config["version"].is_u64()
+        || ["model_list", "channel_list"].iter().any(|name| !config[name].is_null());
+    own && !root.path().join("openclaw.json").exists()
 }
 
 /// Takes over what was asked for.
