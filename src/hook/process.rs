@@ -76,6 +76,8 @@ pub(super) struct HookState {
 
 /// The number of the handshake's question.
 pub(super) const HELLO: u64 = 1;
+/// Said of a question that cannot be asked.
+const NOT_RUNNING: &str = "it does not run";
 
 /// A hook as the daemon holds it.
 pub(super) struct HookProcess {
@@ -121,7 +123,10 @@ impl HookProcess {
         };
         answered.inspect_err(|why| {
             crate::log::warn!("hook {}: {method}: {why}", self.config.name);
-            self.note_error(why);
+            // It tells the last error, and is none itself.
+            if !why.starts_with(NOT_RUNNING) {
+                self.note_error(why);
+            }
         })
     }
 
@@ -152,7 +157,7 @@ impl HookProcess {
         };
         let mut state = self.state.borrow_mut();
         if !matches!(state.phase, Phase::Starting | Phase::Running) || state.closing {
-            return Err(format!("it does not run ({})", state.last_error));
+            return Err(format!("{NOT_RUNNING} ({})", state.last_error));
         }
         if line.len() > HOOK_LINE_BYTES {
             return Err(format!("{} bytes are more than {HOOK_LINE_BYTES}", line.len()));

@@ -180,6 +180,10 @@ fn an_approver_that_does_not_start_means_no() {
     hooked.until("/nowhere/gate: No such file");
     hooked.say(CALL);
     assert!(!hooked.ran() && hooked.result().contains("it does not run"), "{}", hooked.result());
+    // The reason is the same however often it is told.
+    hooked.say(CALL);
+    let told = hooked.result();
+    assert_eq!(told.matches("it does not run").count(), 1, "{told}");
 
     // A command could rewrite it.
     let patch = |home: &Home| {
