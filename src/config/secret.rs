@@ -109,6 +109,14 @@ pub fn url_userinfo(url: &str) -> Option<&str> {
     authority.rsplit_once('@').map(|(user, _)| user)
 }
 
+/// A URL without user name and password, for messages and records.
+pub fn without_userinfo(url: &str) -> Cow<'_, str> {
+    match url_userinfo(url).filter(|_| url.contains("://")) {
+        Some(user) => Cow::Owned(url.replacen(&[user, "@"].concat(), "", 1)),
+        None => Cow::Borrowed(url),
+    }
+}
+
 /// What is said of a text that [`is_unsendable`].
 pub(super) const UNSENDABLE: &str =
     "a line break or another control character cannot be sent in a request";
@@ -171,5 +179,8 @@ mod tests {
         assert_eq!(url_userinfo("http://u:p@h:1/x@y"), Some("u:p"));
         assert_eq!(url_userinfo("http://h/x@y"), None);
         assert_eq!(url_userinfo("u:p@h"), Some("u:p"));
+        assert_eq!(without_userinfo("http://u:p@x@h:1/u:p@y"), "http://h:1/u:p@y");
+        assert_eq!(without_userinfo("http://h/x@y"), "http://h/x@y");
+        assert_eq!(without_userinfo("u:p@h"), "u:p@h");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::secret::without_userinfo;
 use crate::proto::url::{Scheme, Url};
 use crate::{Error, Result};
 
@@ -40,7 +41,8 @@ impl SkillSource {
         if let Some((scheme, _)) = text.split_once("://") {
             if !scheme.eq_ignore_ascii_case("https") {
                 return Err(Error::new(format!(
-                    "{text}: only https:// addresses are installed from"
+                    "{}: only https:// addresses are installed from",
+                    without_userinfo(text)
                 )));
             }
             if tarball {
@@ -83,7 +85,7 @@ impl SkillSource {
                 ("github", name.clone())
             }
             SkillSource::Repository { name, path, .. } => ("github", [name, "/", &**path].concat()),
-            SkillSource::Address(url) => ("archive", url.clone()),
+            SkillSource::Address(url) => ("archive", without_userinfo(url).into_owned()),
             SkillSource::Tarball(path) => ("archive", path.display().to_string()),
             SkillSource::Folder(path) => ("folder", path.display().to_string()),
         }
@@ -124,7 +126,8 @@ fn address(text: &str, base: &str) -> Result<SkillSource> {
     let same = (&url.host, url.port) == (&own.host, own.port) && url.scheme == Scheme::Https;
     let Some(inside) = inside.filter(|_| same) else {
         return Err(Error::new(format!(
-            "{text}: neither a .tar.gz nor a repository of {base} (tools.skills.registries.github.base_url)"
+            "{}: neither a .tar.gz nor a repository of {base} (tools.skills.registries.github.base_url)",
+            without_userinfo(text)
         )));
     };
     match inside.split('/').collect::<Vec<_>>()[..] {
@@ -132,7 +135,10 @@ fn address(text: &str, base: &str) -> Result<SkillSource> {
             repository(&[&[owner, repo], path].concat(), reference)
         }
         [owner, repo] => repository(&[owner, repo.trim_end_matches(".git")], ""),
-        _ => Err(Error::new(format!("{text}: expected .../OWNER/REPO or .../tree/REF/PATH"))),
+        _ => Err(Error::new(format!(
+            "{}: expected .../OWNER/REPO or .../tree/REF/PATH",
+            without_userinfo(text)
+        ))),
     }
 }
 
@@ -225,6 +231,18 @@ mod tests {
         }
         assert!(SkillSource::Folder("x".into()).at("v1").is_err());
         assert_eq!(repo("o/r", "", "").at("v1").expect("a tag"), repo("o/r", "", "v1"));
+    }
+
+    #[test]
+    fn a_password_is_used_and_not_told() {
+        let text = "https://u:pw@h/a.tar.gz";
+        let source = SkillSource::parse(text, GITHUB).expect(text);
+        assert_eq!(source.archive(GITHUB, false).as_deref(), Some(text));
+        assert_eq!(source.label().1, "https://h/a.tar.gz");
+        for text in ["http://u:pw@h/a.tar.gz", "https://u:pw@h/o/r", "https://u:pw@github.com/o"] {
+            let e = SkillSource::parse(text, GITHUB).expect_err(text);
+            assert!(!e.as_str().contains("pw"), "{e}");
+        }
     }
 
     #[test]
