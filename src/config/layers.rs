@@ -227,7 +227,7 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, (String, String)> {
     };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if is_absent(&e, folder) => return Ok(Vec::new()),
         Err(e) => return Err(fail(e)),
     };
     let mut names: Vec<PathBuf> = Vec::new();
@@ -246,6 +246,11 @@ fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, (String, String)> {
     Ok(names)
 }
 
+/// Nothing has the name. A link that leads nowhere is not absent: what it is to lead to may not be mounted.
+fn is_absent(e: &std::io::Error, path: &Path) -> bool {
+    e.kind() == std::io::ErrorKind::NotFound && !path.is_symlink()
+}
+
 const AS_EMPTY: &str = "taken as empty";
 
 /// Whether [`read`] warned of a file without content.
@@ -258,9 +263,9 @@ pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Opti
     let name = path.display().to_string();
     let bytes = match read_file(path) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => return None,
+        Err(e) if !required && is_absent(&e, path) => return None,
         Err(e) => {
-            let missing = e.kind() == std::io::ErrorKind::NotFound;
+            let missing = is_absent(&e, path);
             let message = if missing {
                 "PICOCLAW_CONFIG names this file, and it is not there".to_owned()
             } else {

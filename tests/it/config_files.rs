@@ -308,3 +308,21 @@ fn secrets_are_gathered_from_everywhere() {
         ["Bearer tok-123", "abcd-1234", "pass1", "tok-123", "user:pass1", "xoxb-1"]
     );
 }
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_missing_file() {
+    for (name, want) in [
+        ("config.json", "home/config.json: cannot read: "),
+        (".security.yml", "home/.security.yml: cannot read: "),
+        ("config.d", "home/config.d: cannot read the folder: "),
+        ("config.d/20-x.json", "home/config.d/20-x.json: cannot read: "),
+    ] {
+        let folder = Folder::with(BASE).file("etc/config.json", BASE);
+        let place = folder.path(&format!("home/{name}"));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        // config.json is there already.
+        let _ = std::fs::remove_file(&place);
+        symlink("/nowhere/at/all", &place).unwrap();
+        assert!(folder.errors().contains(want), "{name}: {}", folder.errors());
+    }
+}
