@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::migrator::Migrator;
 use super::report::{FileOutcome, MigrationReport};
 use crate::config::providers;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::limits::{CONFIG_BYTES, MIGRATE_MODELS};
 use crate::proto::json::object;
 use crate::proto::json5;
@@ -63,8 +63,11 @@ pub fn snake(name: &str) -> String {
     out
 }
 
-/// Whether the folder has no openclaw.json, but a config.json as the Go PicoClaw writes it.
-pub fn is_go_home(root: &Root) -> bool {
+/// Refuses a folder without an openclaw.json, but with a config.json as the Go PicoClaw writes it.
+///
+/// # Errors
+/// It is one.
+pub fn refuse_go_home(root: &Root) -> Result<()> {
     let text = |name: &str| {
         let (file, _) = root.locate(Path::new(name), false).ok()?.read().ok()?;
         String::from_utf8(files::read_bounded(file, CONFIG_BYTES).ok()?).ok()
@@ -72,7 +75,13 @@ pub fn is_go_home(root: &Root) -> bool {
     let config = text("config.json").and_then(|text| read(&text).ok()).unwrap_or_default();
     let own = config["version"].is_u64()
         || ["model_list", "channel_list"].iter().any(|name| !config[name].is_null());
-    own && !root.path().join("openclaw.json").exists()
+    if own && !root.path().join("openclaw.json").exists() {
+        return Err(Error::new(format!(
+            "{} is a home of PicoClaw, not of OpenClaw: use --from picoclaw",
+            root.path().display()
+        )));
+    }
+    Ok(())
 }
 
 /// Takes over what was asked for.

@@ -61,11 +61,8 @@ pub fn run(args: &args::MigrateArgs) -> Result<ExitCode> {
             target.display()
         )));
     }
-    if !go && from_openclaw::is_go_home(&root) {
-        return Err(Error::new(format!(
-            "{} is a home of PicoClaw, not of OpenClaw: use --from picoclaw",
-            source.display()
-        )));
+    if !go {
+        from_openclaw::refuse_go_home(&root)?;
     }
     let lock = if args.dry_run {
         None
