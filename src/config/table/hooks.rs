@@ -31,11 +31,11 @@ pub type HooksConfig = ();
 config_keys! {
     /// `hooks`: deadlines, and which processes run.
     HooksConfig in "hooks." {
-        /// milliseconds that an event waits until a hook reads it; 0 means 500
+        /// milliseconds that an event waits until a hook reads it
         observer_timeout_ms: u32 = count("defaults.observer_timeout_ms", Int(0, ANY), "500", ZERO.to(HOOK_TIMEOUT_MAX));
-        /// milliseconds that before_llm, after_llm, before_tool and after_tool may take; 0 means 5000
+        /// milliseconds that before_llm, after_llm, before_tool and after_tool may take
         interceptor_timeout_ms: u32 = count("defaults.interceptor_timeout_ms", Int(0, ANY), "5000", ZERO.to(HOOK_TIMEOUT_MAX));
-        /// milliseconds that approve_tool may take; 0 means 60000
+        /// milliseconds that approve_tool may take
         approval_timeout_ms: u32 = count("defaults.approval_timeout_ms", Int(0, ANY), "60000", ZERO.to(HOOK_TIMEOUT_MAX));
     }
     with {
