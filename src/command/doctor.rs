@@ -184,7 +184,8 @@ fn gateway(out: &mut Reporter, home: &Path) {
     }
     for line in &report.hooks {
         let grade = if line.contains(": running,") { Good } else { Bad };
-        out.note(grade, "hook", line, "docs/hooks.md says what it may read; run it by hand");
+        let cure = "run its command by hand; with gateway.log_level info the log has its messages";
+        out.note(grade, "hook", line, cure);
     }
     for task in report.tasks.iter().filter(|t| t.restarts > 0) {
         let what =

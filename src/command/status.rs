@@ -162,7 +162,7 @@ fn running(lines: &mut StatusOutput, r: &GatewayReport) {
         }
     }
     for task in r.tasks.iter().filter(|t| t.restarts > 0) {
-        let state = format!("restarted {} times, last: {}", task.restarts, task.last_error);
+        let state = format!("restarts: {}, last: {}", task.restarts, task.last_error);
         lines.entry("tasks", &task.name, json!(state));
     }
     for line in &r.listening {

@@ -47,7 +47,7 @@ pub(super) fn build(
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
         #[cfg(feature = "hooks")]
-        hooks: super::hooks::build(top, ctx),
+        hooks: super::hooks::build(top, home, ctx),
         usb_notices: top.truth("devices.enabled") && top.truth("devices.monitor_usb"),
         ..Config::read(top)
     }

@@ -17,6 +17,9 @@ use super::tree::{Node, NodeKind, Origin};
 use crate::environment;
 use crate::proto::text::{number, size};
 
+/// Whose entries have variables.
+const SECTIONS: [&str; 3] = ["channel_list", "providers", "model_list"];
+
 /// Whether it is none of a key.
 fn is_other(variable: &str) -> bool {
     let name = variable.strip_prefix(environment::PREFIX).unwrap_or_default();
@@ -119,7 +122,7 @@ fn names_for(section: &str, merged: &Node) -> Vec<String> {
 
 impl Reader<'_> {
     fn table(&mut self, merged: &Node) {
-        for section in ["channel_list", "providers", "model_list"] {
+        for section in SECTIONS {
             // Names times keys are many: only if any variable of the section is set.
             let begin = keys::variable(&[section]);
             if !self.options.env.keys().any(|k| k.starts_with(&begin)) {
@@ -338,6 +341,13 @@ mod tests {
                 "PICOCLAW_OTHER: this variable sets nothing",
             ]
         );
+    }
+
+    #[test]
+    fn names_have_variables_only_in_sections_whose_variables_are_read() {
+        for key in keys::all().filter(|k| k.path.contains('*') && keys::variable_allowed(k)) {
+            assert!(SECTIONS.iter().any(|s| key.path.split('.').next() == Some(s)), "{}", key.path);
+        }
     }
 
     #[test]

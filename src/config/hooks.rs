@@ -1,6 +1,8 @@
 //! `hooks.processes`: which of them run, and what they get to see. What is wrong with one is an error, because a call that it
 //! would have judged must not run unjudged.
 
+use std::path::{Path, PathBuf};
+
 use super::nearest::suggestion;
 use super::section::{BuildContext, Section};
 use super::table::{HookConfig, HooksConfig};
@@ -37,7 +39,14 @@ pub const KINDS: &[(&str, &str, bool)] = &[
 /// How the names of other events of the Go original begin.
 const OTHERS: &[&str] = &["channel.", "bus.", "gateway.", "mcp."];
 
-pub(super) fn build(top: Section<'_>, ctx: &mut BuildContext<'_>) -> HooksConfig {
+impl HookConfig {
+    /// The folder that it runs in, where relative paths of its command begin.
+    pub fn base(&self, home: &Path) -> PathBuf {
+        if self.dir.is_empty() { "/".into() } else { home.join(&self.dir) }
+    }
+}
+
+pub(super) fn build(top: Section<'_>, home: &Path, ctx: &mut BuildContext<'_>) -> HooksConfig {
     let mut hooks = HooksConfig::read(top);
     if !top.truth("hooks.enabled") {
         return hooks;
@@ -46,7 +55,7 @@ pub(super) fn build(top: Section<'_>, ctx: &mut BuildContext<'_>) -> HooksConfig
     for (name, node) in processes {
         let section = ctx.section(node, "hooks.processes.*.");
         if section.truth("enabled") {
-            hooks.processes.extend(process(name, section, ctx));
+            hooks.processes.extend(process(name, section, home, ctx));
         }
     }
     hooks.processes.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
@@ -58,7 +67,12 @@ pub(super) fn build(top: Section<'_>, ctx: &mut BuildContext<'_>) -> HooksConfig
     hooks
 }
 
-fn process(name: &str, section: Section<'_>, ctx: &mut BuildContext<'_>) -> Option<HookConfig> {
+fn process(
+    name: &str,
+    section: Section<'_>,
+    home: &Path,
+    ctx: &mut BuildContext<'_>,
+) -> Option<HookConfig> {
     let texts = |key| section.node.at(key).map(Node::texts).unwrap_or_default();
     let mut hook = HookConfig {
         name: name.to_owned(),
@@ -101,7 +115,22 @@ fn process(name: &str, section: Section<'_>, ctx: &mut BuildContext<'_>) -> Opti
         ctx.warn(section.node.origin, "hooks.processes", message, "");
         return None;
     }
+    warn_missing(&hook, section, home, ctx);
     Some(hook)
+}
+
+/// Warns of a program that is not there: the first word, or the script that an interpreter is given as the second.
+fn warn_missing(hook: &HookConfig, section: Section<'_>, home: &Path, ctx: &mut BuildContext<'_>) {
+    let is_path = |word: &&String| word.contains('/') && !word.contains("://");
+    for word in hook.command.iter().take(2).filter(is_path).filter(|w| !w.starts_with('-')) {
+        let path = hook.base(home).join(word);
+        if path.try_exists().is_ok_and(|there| !there) {
+            let message = format!("the hook `{}`: {} does not exist", hook.name, path.display());
+            let relative = hook.dir.is_empty() && !word.starts_with('/');
+            let hint = if relative { "write the whole path, or set `dir`" } else { "" };
+            ctx.warn(section.origin("command"), COMMAND, message, hint);
+        }
+    }
 }
 
 /// Takes in one entry of `observe`.
@@ -191,9 +220,18 @@ mod tests {
         for (inner, what) in [
             (r#""command":["x"]"#, "neither observes nor intercepts"),
             (r#""command":["x"],"observe":["mcp.server.failed","*"]"#, "never gets it"),
+            (
+                r#""command":["sh","hooks/x.py"],"observe":["*"]"#,
+                "`x`: /hooks/x.py does not exist (write the whole path, or set `dir`)",
+            ),
+            (r#""command":["sh","./x.py"],"dir":"hooks","observe":["*"]"#, "x.py does not exist"),
+            (r#""command":["/nowhere/x"],"observe":["*"]"#, "`x`: /nowhere/x does not exist"),
         ] {
             let told = one(inner).expect("a configuration").warnings;
             assert!(told.iter().any(|w| w.to_string().contains(what)), "{inner}: {told:?}");
         }
+        let good = one(r#""command":["/bin/sh","-c","/nowhere/x"],"observe":["*"]"#);
+        let told = good.expect("a configuration").warnings;
+        assert!(!told.iter().any(|w| w.to_string().contains("exist")), "{told:?}");
     }
 }

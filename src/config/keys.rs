@@ -202,12 +202,13 @@ pub fn variable(path: &[&str]) -> String {
     name
 }
 
-/// Objects of any shape and list elements have no variable.
+/// Objects of any shape, list elements and hooks have no variable.
 pub fn variable_allowed(key: &Key) -> bool {
     !key.unsupported()
         && !matches!(key.kind, Kind::Free)
         && key.path != "version"
         && !key.path.starts_with("session.identity_links")
+        && !key.path.starts_with("hooks.processes.")
         && !key.path.contains("custom_headers")
 }
 

@@ -19,6 +19,8 @@ use crate::error::Result;
 use crate::proto::json::object;
 
 const REDACTED: &str = "[redacted]";
+/// Variables of a hook: they are how it gets its keys, under names of its own.
+const HOOK_ENV: &str = "hooks.processes.*.env.*";
 
 /// Checks the configuration as a first start would; `true` if it is valid.
 pub fn check(options: &LoadOptions, as_json: bool, out: &mut dyn Write) -> Result<bool> {
@@ -112,7 +114,7 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
             push(&mut lines, key.path.to_owned(), &key, value, node, loaded);
         }
     }
-    for section in ["model_list", "providers", "channel_list", "session"] {
+    for section in ["model_list", "providers", "channel_list", "session", "hooks.processes"] {
         entries(section, &mut lines, loaded);
     }
     unsupported(&loaded.tree, &mut Vec::new(), &mut lines, loaded);
@@ -121,7 +123,7 @@ fn collect(loaded: &Loaded) -> Vec<Line> {
 
 /// Keys with a name in their path.
 fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
-    let Some(list) = loaded.tree.get(section) else { return };
+    let Some(list) = loaded.tree.at(section) else { return };
     let mut named: Vec<(String, &Node)> =
         list.entries().iter().map(|(n, e)| (n.to_string(), e)).collect();
     for item in list.items() {
@@ -184,7 +186,9 @@ fn entries(section: &str, lines: &mut Vec<Line>, loaded: &Loaded) {
 /// entry's own go before those of others.
 fn keys_of(section: &str, kind: Option<usize>) -> impl Iterator<Item = (bool, Key)> {
     let mut shown = BTreeSet::new();
-    let used = move |k: &Key| !k.unsupported() && k.path.split('.').next() == Some(section);
+    let below =
+        move |path: &str| path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+    let used = move |k: &Key| !k.unsupported() && below(k.path);
     keys::all_with_kind().filter(move |(_, key)| used(key)).filter_map(move |(owner, key)| {
         let own = owner.is_none() || owner == kind;
         let twin = || kind.is_some_and(|kind| keys::of_kind(kind, key.path).is_some());
@@ -245,7 +249,7 @@ fn push(
             source.push_str(if written <= 0 { ", 0 is the default" } else { ", limited" });
         }
     }
-    let value = hide(value, key.secret() || is_secret_name(last));
+    let value = hide(value, key.secret() || key.path == HOOK_ENV || is_secret_name(last));
     lines.push(Line { key: name, value, source });
 }
 

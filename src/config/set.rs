@@ -12,6 +12,7 @@ use super::layers::{LoadOptions, read_file};
 use super::load::{Loaded, load};
 use super::problem::{ConfigErrors, Problem};
 use super::replace;
+use super::secret::is_secret_name;
 use crate::error::{Context, Error, Result};
 use crate::sys::lock::FolderLock;
 use crate::sys::owner;
@@ -47,7 +48,9 @@ pub fn set(options: &LoadOptions, path: &str, given: &NewValue, out: &mut dyn Wr
         return take_back(options, path, out);
     }
     let (segments, key) = key_of(path).map_err(|e| by_name(options, path).unwrap_or(e))?;
-    if key.secret() && matches!(given, NewValue::Argument(_)) {
+    // A header or a variable of a hook: the user's name says what it is.
+    let named = key.path.ends_with(".*") && segments.last().is_some_and(|n| is_secret_name(n));
+    if (key.secret() || named) && matches!(given, NewValue::Argument(_)) {
         let why = "is a secret, and arguments can be read by every process";
         let cure = format!("write `picoclaw config set {path} -` and give it on standard input");
         return Err(Error::new(format!("{path} {why}: {cure}")));
@@ -106,7 +109,8 @@ fn take_back(options: &LoadOptions, path: &str, out: &mut dyn Write) -> Result<(
 }
 
 /// Sections whose members have names that users choose.
-const SECTIONS_OF_NAMES: &[&str] = &["model_list.", "channel_list.", "providers."];
+const SECTIONS_OF_NAMES: &[&str] =
+    &["model_list.", "channel_list.", "providers.", "hooks.processes."];
 
 /// Takes a path out, and the objects that are empty then; false if it is not there. Names may have dots in them.
 fn remove(patch: &mut Map<String, Value>, path: &str) -> bool {
@@ -223,15 +227,26 @@ fn key_of(path: &str) -> Result<(Vec<String>, Key)> {
             break;
         }
         let Some((before, after)) = key.path.split_once('*') else { continue };
-        let name = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-        let Some(name) = name.filter(|name| !name.is_empty() && !after.contains('*')) else {
+        let Some(rest) = path.strip_prefix(before) else { continue };
+        let (after, inner) = (after.trim_end_matches('*'), after.ends_with('*'));
+        let names = if inner {
+            rest.rsplit_once(after)
+        } else {
+            rest.strip_suffix(after).map(|name| (name, ""))
+        };
+        let Some((name, last)) =
+            names.filter(|(n, last)| !n.is_empty() && inner != last.is_empty())
+        else {
             continue;
         };
         // The longer end is the whole name of the key.
         if best.as_ref().is_none_or(|(_, other)| other.path.len() < key.path.len()) {
             let mut segments = split(before.trim_end_matches('.'));
             segments.push(name.to_owned());
-            segments.extend(after.strip_prefix('.').map(split).unwrap_or_default());
+            let after = after.trim_matches('.');
+            segments.extend(
+                after.split('.').chain([last]).filter(|s| !s.is_empty()).map(str::to_owned),
+            );
             best = Some((segments, key));
         }
     }

@@ -66,13 +66,9 @@ fn script(command: &[String]) -> String {
     format!("exec {}<&1", words.collect::<String>())
 }
 
-fn base(config: &HookConfig, home: &Path) -> PathBuf {
-    if config.dir.is_empty() { "/".into() } else { home.join(&config.dir) }
-}
-
 /// The folder that it runs in.
 fn folder(config: &HookConfig, home: &Path) -> Result<OwnedFd, String> {
-    let base = base(config, home);
+    let base = config.base(home);
     let root = Root::open(&base).map_err(|e| e.to_string())?;
     let place = root.locate(Path::new("."), false).map_err(|e| format!("{e:?}"))?;
     place.open_folder().map_err(|e| format!("{e:?}"))
@@ -83,7 +79,7 @@ fn folder(config: &HookConfig, home: &Path) -> Result<OwnedFd, String> {
 /// # Errors
 /// A program that is not there.
 fn programs(config: &HookConfig, home: &Path) -> Result<Vec<PathBuf>, String> {
-    let base = base(config, home);
+    let base = config.base(home);
     let mut found = Vec::new();
     if !config.dir.is_empty() {
         found.push(base.canonicalize().map_err(|e| format!("{}: {e}", base.display()))?);

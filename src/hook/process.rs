@@ -334,9 +334,9 @@ impl HookProcess {
             Phase::Paused => "not running",
             Phase::Closed => "closed",
         };
-        let mut text = format!("{}: {phase}, {} calls", self.config.name, state.calls);
+        let mut text = format!("{}: {phase}, calls: {}", self.config.name, state.calls);
         if state.restarts > 0 {
-            text.push_str(&format!(", restarted {} times", state.restarts));
+            text.push_str(&format!(", restarts: {}", state.restarts));
         }
         if state.lost > 0 {
             text.push_str(&format!(", {} events lost", state.lost));

@@ -49,6 +49,45 @@ fn keys_are_set_one_after_the_other() {
     assert_eq!(folder.good().config.gateway.port, 18790);
 }
 
+/// Two names that the user chose: of the hook or model, and of the variable or header.
+#[test]
+fn names_below_names_are_set() {
+    let folder = Folder::with(CONFIG);
+    argument(&folder, "model_list.gpt-4.1.custom_headers.X-Team", "t").unwrap();
+    let headers = &folder.good().config.models[0].custom_headers;
+    assert_eq!(headers, &[("X-Team".to_owned(), "t".to_owned())]);
+    let said = argument(&folder, "model_list.gpt-4.1.custom_headers.Authorization", "x");
+    assert!(said.unwrap_err().contains("is a secret"));
+    assert!(argument(&folder, "model_list.gpt-4.1.custom_headers.", "t").is_err());
+    argument(&folder, "model_list.gpt-4.1.custom_headers.X-Team", "null").unwrap();
+    assert!(folder.good().config.models[0].custom_headers.is_empty());
+}
+
+#[cfg(feature = "hooks")]
+#[test]
+fn a_hook_is_set_key_by_key_and_shown_without_its_variables() {
+    let folder = Folder::with(CONFIG);
+    let said = argument(&folder, "hooks.processes.gate", "null").unwrap_err();
+    assert!(said.contains("is not set in home/config.d/"), "{said}");
+    for (key, value) in [("env.FOO", "bar"), ("command", r#"["sh"]"#), ("observe", "*")] {
+        argument(&folder, &format!("hooks.processes.gate.{key}"), value).unwrap();
+    }
+    argument(&folder, "hooks.processes.gate.enabled", "true").unwrap();
+    let hooks = folder.good().config.hooks;
+    assert_eq!(hooks.processes[0].env, [("FOO".to_owned(), "bar".to_owned())]);
+    let shown = |key| {
+        let mut out = Vec::new();
+        show(&folder.options, key, false, &mut out).unwrap();
+        folder.short(&String::from_utf8(out).unwrap())
+    };
+    let text = shown("hooks.processes.gate.");
+    let env = "env.FOO   = \"[redacted]\"  # home/config.d/99-set.json:";
+    let enabled = "enabled   = true  # home/config.d/99-set.json:";
+    for line in [env, enabled, "priority  = 0  # default", "command   = [\"sh\"]  # home/"] {
+        assert!(text.contains(&format!("hooks.processes.gate.{line}")), "{line}: {text}");
+    }
+}
+
 #[test]
 fn null_takes_back_what_was_set() {
     let folder = Folder::with(CONFIG);
@@ -287,12 +326,11 @@ fn a_list_is_no_configuration() {
 /// What the supervisor is told and tells the gateway is no mistyped key.
 #[test]
 fn variables_of_the_program_itself_are_known() {
+    let names = picoclaw::environment::NAMES.split_whitespace();
+    let mut names: std::collections::BTreeSet<String> =
+        names.map(|name| format!("PICOCLAW_{name}")).collect();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut names = std::collections::BTreeSet::new();
-    let mut folders: Vec<_> =
-        ["src/supervise", "src/app", "src/sys", "src/tool", "src/provider", "rootfs-overlay/etc"]
-            .map(|f| root.join(f))
-            .into();
+    let mut folders = vec![root.join("rootfs-overlay/etc")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             if entry.file_type().unwrap().is_dir() {
@@ -301,13 +339,10 @@ fn variables_of_the_program_itself_are_known() {
             }
             let text = std::fs::read(entry.path()).unwrap();
             let text = String::from_utf8_lossy(&text);
-            let source = entry.path().extension().is_some_and(|e| e == "rs");
             for (at, _) in text.match_indices("PICOCLAW_") {
                 let name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
                 let end = text[at..].find(|c| !name(c)).unwrap_or(text.len() - at);
-                // In sources, those that are read or set: whole strings.
-                let whole = text[..at].ends_with('"') && text[at + end..].starts_with('"');
-                if (whole || !source) && end > "PICOCLAW_".len() {
+                if end > "PICOCLAW_".len() {
                     names.insert(text[at..at + end].to_owned());
                 }
             }

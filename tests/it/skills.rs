@@ -12,7 +12,7 @@ use crate::pause;
 const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// A home whose repositories and registry are the peer's.
-fn home(peer: &Peer, patch: &Value) -> Home {
+pub fn home(peer: &Peer, patch: &Value) -> Home {
     let mut all = json!({ "tools": { "skills": { "registries": {
         "github": { "base_url": peer.base_url() }, "clawhub": { "base_url": peer.base_url() },
     } } } });
@@ -176,7 +176,7 @@ fn question(peer: &Peer, daemon: &Daemon) -> Sent {
     eventually(SOON, find).unwrap_or_else(|| panic!("no question\n{}", daemon.log()))
 }
 
-fn installed(home: &Home) -> bool {
+pub fn installed(home: &Home) -> bool {
     home.path("workspace/skills/tea/SKILL.md").exists()
 }
 
@@ -217,29 +217,6 @@ fn a_chat_installs_after_a_yes() {
     assert!(peer.wait_reply(&marker, SOON).is_some());
     let request = peer.requests().pop().expect("a request").to_string();
     assert!(request.contains("<name>tea</name>"), "{request}");
-}
-
-#[test]
-fn stop_ends_a_command_that_asks() {
-    let peer = peer(true);
-    let home = home(&peer, &json!({}));
-    let daemon = Daemon::start(&home, &peer);
-    for (n, command) in (1..).zip(["/skills install o/repo/tea", "/skills remove tea"]) {
-        let asked = peer.sent().len();
-        peer.command(OWNER, command);
-        let card = || peer.sent().into_iter().skip(asked).find(|s| !s.buttons.is_empty());
-        let card = eventually(SOON, card).expect("a question");
-        peer.command(OWNER, "/stop");
-        let stopped =
-            || (peer.texts(OWNER).iter().filter(|t| *t == "Stopped.").count() == n).then_some(());
-        assert!(eventually(SOON, stopped).is_some(), "{command}\n{}", daemon.log());
-        // The question is withdrawn: its button does nothing, and the chat goes on.
-        peer.press(OWNER, OWNER, card.message_id, &card.buttons[0].1);
-        let marker = peer.say(OWNER, OWNER, "hello");
-        assert!(peer.wait_reply(&marker, SOON).is_some(), "{command}\n{}", daemon.log());
-    }
-    daemon.idle(&peer);
-    assert!(!installed(&home) && peer.calls("file") == 0);
 }
 
 #[test]

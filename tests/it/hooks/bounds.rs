@@ -31,5 +31,5 @@ fn a_hook_that_stays_silent_is_started_again() {
         assert!(!restarted || n == HOOK_LATE, "after {n}");
     }
     hooked.daemon.says("3 questions in a row were not answered in time");
-    hooked.until("restarted 1 times");
+    hooked.until("restarts: 1");
 }

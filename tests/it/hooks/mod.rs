@@ -126,7 +126,7 @@ fn an_approver_decides_and_a_reload_changes_it() {
     let line: Value = serde_json::from_str(lines.expect("a line").trim()).expect("JSON");
     assert_eq!((&line["hook"], &line["why"]), (&json!("gate"), &json!("not on Sundays")));
     let status = hooked.home.run(&["status"]).stdout;
-    assert!(status.contains("hooks gate: running, 1 calls"), "{status}");
+    assert!(status.contains("hooks gate: running, calls: 1"), "{status}");
     #[cfg(feature = "doctor")]
     assert!(hooked.home.run(&["doctor"]).stdout.contains("gate: running"));
     let pid = hooked.home.read("workspace/log.pid");
@@ -216,7 +216,7 @@ fn a_hook_that_died_is_started_again() {
     let hooked = Hooked::start(&rules, &["approve_tool"], &json!({}));
     hooked.say(CALL);
     assert!(!hooked.ran(), "{}", hooked.result());
-    hooked.until("gate: running, 1 calls, restarted 1 times, last error: it ended with status 3");
+    hooked.until("gate: running, calls: 1, restarts: 1, last error: it ended with status 3");
     hooked.say(CALL);
     assert!(hooked.ran(), "{}", hooked.result());
 }
