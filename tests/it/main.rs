@@ -103,6 +103,7 @@ mod send_file;
 mod simulate;
 #[cfg(feature = "skill-install")]
 mod skills;
+#[cfg(feature = "skill-install")]
 mod skills_stop;
 mod skip;
 mod ssrf;
