@@ -85,11 +85,7 @@ config_keys! {
         ("command", List, "");
         /// variables of its environment, by name
         ("env.*", Text, "");
-<<<<<<< HEAD
         /// kinds of events that it gets (agent.turn.start ...), or `*`
-=======
-        /// kinds of events that it gets (agent.turn.start ...), or "*"
->>>>>>> 1f6ed61 (config, hooks: show and set reach hooks, and a missing program is named)
         ("observe", List, "");
         /// what it is asked: before_llm, after_llm, before_tool, after_tool, approve_tool
         ("intercept", List, "");
