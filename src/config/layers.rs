@@ -258,6 +258,14 @@ pub(super) fn is_taken_as_empty(warnings: &[Problem]) -> bool {
     warnings.iter().any(|w| w.message.ends_with(AS_EMPTY))
 }
 
+/// The cure where there is no model: the example is not written over a file.
+pub(super) fn no_model_cure(warnings: &[Problem]) -> &'static str {
+    match is_taken_as_empty(warnings) {
+        true => "remove the empty file, and `picoclaw onboard` writes an example",
+        false => "`picoclaw onboard` writes an example",
+    }
+}
+
 /// The text of a file; `None` if it is missing and optional, counts as empty, or cannot be read.
 pub(super) fn read(path: &Path, required: bool, findings: &mut Findings) -> Option<String> {
     let name = path.display().to_string();

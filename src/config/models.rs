@@ -122,10 +122,7 @@ fn choose(
         match left_out.first() {
             Some(entry) => entry.report(origin, "model_list", ctx),
             None => {
-                let hint = match layers::is_taken_as_empty(&ctx.findings.warnings) {
-                    true => "remove the empty file, and `picoclaw onboard` writes an example",
-                    false => "`picoclaw onboard` writes an example",
-                };
+                let hint = layers::no_model_cure(&ctx.findings.warnings);
                 ctx.unfinished(origin, "model_list", "no model is configured", hint);
             }
         }
