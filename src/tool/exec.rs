@@ -167,8 +167,7 @@ async fn execute(
     let exec = &config.tools.exec;
     let plan = sandbox_plan::Plan::new(config, roots);
     let workspace = config.agent.workspace.clone();
-    let prepare =
-        move || std::io::Result::Ok((plan.build()?, has_media(&workspace)));
+    let prepare = move || std::io::Result::Ok((plan.build()?, has_media(&workspace)));
     let ((sandbox, more), media) = spawn_blocking(Box::new(prepare))
         .await
         .map_err(|e| format!("the command was not run: it could not be locked in: {e}"))?;

@@ -225,14 +225,9 @@ fn invalid_values_are_not_written() {
 #[test]
 fn paths_of_no_key_are_explained() {
     let folder = Folder::with(CONFIG);
-    for (key, want) in [
-        ("gateway", "`gateway` is a section; its keys are host, "),
-        ("model_list.main.custom_headers.foo", "write it into a file of config.d instead"),
-        ("model_list.main.custom_headers.*", "write it into a file of config.d instead"),
-    ] {
-        let said = argument(&folder, key, "5").unwrap_err();
-        assert!(said.contains(want) && !said.contains("did you mean"), "{said}");
-    }
+    let said = argument(&folder, "gateway", "5").unwrap_err();
+    assert!(said.contains("`gateway` is a section; its keys are host, "), "{said}");
+    assert!(!said.contains("did you mean"), "{said}");
     let said = argument(&folder, "model_list[0].rpm", "5").unwrap_err();
     assert!(said.ends_with("takes its name: `model_list.gpt-4.1.rpm`"), "{said}");
     argument(&folder, "model_list.gpt-4.1.rpm", "5").unwrap();

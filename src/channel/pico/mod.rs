@@ -15,7 +15,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::clients::{self, Clients, ConnectedClient};
 use super::questions::{Questions, Reply};
-use super::{Arrival, Channel, Delivery, Intake, ChannelRoute, SendError, Shared, access};
+use super::{Arrival, Channel, ChannelRoute, Delivery, Intake, SendError, Shared, access};
 use crate::bus::{self, Address, Inbound, Outbound, Question, Verdict};
 use crate::config::ChannelConfig;
 use crate::config::channels::pico::Settings;

@@ -10,10 +10,10 @@ use smol::channel::Sender;
 use smol::future::or;
 
 use super::answer;
+use super::bot::{Telegram, entropy};
 use super::inbound::ButtonPress;
 use super::send::topic;
 use super::wire::{self, JsonObject};
-use super::bot::{Telegram, entropy};
 use crate::bus::{Address, Question, Verdict};
 use crate::limits::{APPROVALS, QUESTION_PAUSE};
 use crate::proto::text;

@@ -5,11 +5,11 @@ use std::time::Instant;
 use async_io::Timer;
 
 use super::answer::{self, AnswerError, CallError};
+use super::bot::{Telegram, random};
 use super::health::{State, count};
 use super::inbound::{self, BotUser, TelegramEvent};
 use super::poll::Poller;
 use super::wire::{self, JsonObject};
-use super::bot::{Telegram, random};
 use crate::bus::Inbound;
 use crate::channel::pairing::{self, PairingResult, StrangerReply};
 use crate::channel::{Intake, access, command};

@@ -1,7 +1,7 @@
 //! Sends a reply: parts, markup, plain text if markup is refused, the placeholder that it replaces.
 
-use super::bot::Telegram;
 use super::answer::{self, CallError};
+use super::bot::Telegram;
 use super::health::count;
 use super::wire::{self, JsonObject};
 use crate::bus::{Address, Outbound};

@@ -1,7 +1,7 @@
 //! Uploads files as a form that is streamed from the card.
 
-use super::bot::Telegram;
 use super::answer::{self, CallError};
+use super::bot::Telegram;
 use super::wire;
 use crate::bus::{Address, Upload};
 use crate::channel::SendError;
