@@ -21,8 +21,10 @@ pub enum Missing {
     /// No mount namespace of one's own (root and `unshare`).
     MountNamespace,
     /// No network namespace of one's own.
+    #[cfg(feature = "web")]
     NetNamespace,
     /// No `ip` program, or no IPv6.
+    #[cfg(feature = "web")]
     Ipv6,
     /// No `script` to make a terminal with.
     Terminal,
@@ -43,7 +45,9 @@ impl Missing {
             Missing::Seccomp => "the kernel has no seccomp filters",
             Missing::UserNotification => "the kernel has no user notification",
             Missing::MountNamespace => "no mount namespace (root and unshare)",
+            #[cfg(feature = "web")]
             Missing::NetNamespace => "no network namespace",
+            #[cfg(feature = "web")]
             Missing::Ipv6 => "no ip program, or no IPv6",
             Missing::Terminal => "no `script` to make a terminal with",
             Missing::Python => "no python3 with tomllib",
