@@ -16,7 +16,7 @@ use super::reaper;
 
 /// A running command.
 pub struct Child {
-    /// The process between us and it, where that is our child ([`keeper`]).
+    /// The process between us and it, where that is our child ([`super::keeper`]).
     keeper: Option<Pid>,
     /// The number of its first process; 0 for one of the supervisor's.
     pub(super) leader: u32,
