@@ -264,7 +264,10 @@ mod tests {
         for args in [
             &["-h"][..],
             &["cron", "add", "-h"],
+            &["skills", "list", "-h"],
+            #[cfg(feature = "skill-install")]
             &["skills", "install", "-h"],
+            #[cfg(feature = "sign-in")]
             &["auth", "login", "-h"],
             &["config", "set", "-h"],
             &["agent", "-d", "-h"],
