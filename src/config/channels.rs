@@ -3,7 +3,10 @@
 //! `settings.rs` in a channel's folder reads the keys that only its kind has. Those files are modules
 //! of this one, so that the configuration stays below the channels and yet a channel is one folder.
 
-use super::channel_entry::{ChannelSettings, Entry, Server};
+// A build without channels has nobody's settings.
+#[allow(unused_imports)]
+use super::channel_entry::ChannelSettings;
+use super::channel_entry::{Entry, Server};
 use super::config_keys::config_keys;
 use super::key::Key;
 use super::nearest::suggestion;
@@ -109,6 +112,8 @@ macro_rules! kinds {
             }
 
             /// See [`ChannelSettings::chat_problem`].
+            // A build without channels passes the chat to none.
+            #[allow(unused_variables)]
             pub fn chat_problem(&self, chat: &str) -> Option<&'static str> {
                 match *self {
                     $(#[cfg $gate] Settings::$kind(_) => $module::Settings::chat_problem(chat),)*
