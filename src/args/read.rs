@@ -105,11 +105,10 @@ fn usual_fault(args: &[&str], output: &str) -> Option<String> {
         (["config", "get", ..], Some(_)) => ("config get", "`picoclaw config show KEY`"),
         (["config", "unset", ..], Some(_)) => ("config unset", "`picoclaw config set KEY null`"),
         (["config", "set", pair], None) => {
-            let (key, value) = pair.split_once('=')?;
-            let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
-            let value = if value.chars().all(plain) { value } else { "VALUE" };
+            // The value may be a secret.
+            let (key, _) = pair.split_once('=')?;
             return Some(format!(
-                "the key and the value are two words: `picoclaw config set {key} {value}`"
+                "the key and the value are two words: `picoclaw config set {key} VALUE`"
             ));
         }
         (["agent", ..], Some(word)) if !word.starts_with('-') => {

@@ -177,8 +177,11 @@ impl Tree {
     /// Is in the workspace, and nothing of the gateway's own.
     fn is_workspaces(&self, path: &str) -> bool {
         let inside = |workspace: &String| {
-            let rest = path.strip_prefix(&**workspace);
-            workspace.is_empty() || rest.is_some_and(|rest| rest.starts_with('/'))
+            // A workspace that is the home itself has the configuration and the secrets in it: nothing of it is left out.
+            if workspace.is_empty() {
+                return self.name != "home";
+            }
+            path.strip_prefix(&**workspace).is_some_and(|rest| rest.starts_with('/'))
         };
         self.workspace.as_ref().is_some_and(inside) && !self.is_late(path)
     }

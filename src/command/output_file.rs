@@ -13,7 +13,7 @@ use crate::sys::beneath::Root;
 pub fn check(file: &Path, home: &Path, workspace: &Path, endings: &[&str]) -> Result<()> {
     let refuse = |why: String| Err(Error::new(format!("cannot write {}: {why}", file.display())));
     if file.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
-        return refuse("it is no regular file; choose another name".into());
+        return refuse("it is not a regular file; choose another name".into());
     }
     let real = |path: &Path| Root::open(path).ok().map(|root| root.path().to_owned());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -174,6 +174,7 @@ fn exists(path: &Path) -> bool {
 #[cfg(feature = "encryption")]
 mod tests {
     use super::*;
+    use crate::sys::scratch::{InScratch, Scratch};
 
     /// Made by another implementation of the format (Python's hashlib and cryptography).
     const SEALED: &str =
@@ -181,17 +182,15 @@ mod tests {
     const FILE: &str =
         "-----BEGIN OPENSSH PRIVATE KEY-----\nnot a real one\n-----END OPENSSH PRIVATE KEY-----\n";
 
-    fn keys(name: &str, passphrase: &str) -> Keys {
-        let dir = std::env::temp_dir().join(format!("picoclaw-enc-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let file = dir.join("key");
-        std::fs::write(&file, FILE).unwrap();
-        Keys { passphrase: passphrase.to_owned(), file }
+    fn keys(passphrase: &str) -> InScratch<Keys> {
+        let scratch = Scratch::named("enc");
+        let file = scratch.file("key", FILE);
+        scratch.hold(|_| Keys { passphrase: passphrase.to_owned(), file })
     }
 
     #[test]
     fn the_format_is_upstreams() {
-        let mut keys = keys("vector", "correct horse ä");
+        let mut keys = keys("correct horse ä");
         assert_eq!(keys.decrypt(SEALED).unwrap(), "sk-test-0123456789");
         assert_eq!(keys.decrypt(&format!(" {SEALED}\n")).unwrap(), "sk-test-0123456789");
         let again = keys.encrypt("a secret, ä").unwrap();
@@ -206,12 +205,11 @@ mod tests {
         std::fs::remove_file(&keys.file).unwrap();
         let e = keys.decrypt(SEALED).unwrap_err().to_string();
         assert!(e.contains("cannot be read") && e.contains(KEY_FILE), "{e}");
-        std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
     }
 
     #[test]
     fn damaged_values_are_not_decrypted() {
-        let mut keys = keys("damaged", "correct horse ä");
+        let mut keys = keys("correct horse ä");
         let good = STANDARD.decode(SEALED.as_bytes()).unwrap();
         for at in 0..good.len() {
             let mut bad = good.clone();
@@ -225,12 +223,12 @@ mod tests {
         keys.passphrase.clear();
         let e = keys.decrypt(SEALED).unwrap_err().to_string();
         assert!(e.contains("is not set"), "{e}");
-        std::fs::remove_dir_all(keys.file.parent().unwrap()).unwrap();
     }
 
     #[test]
     fn the_key_file_is_in_a_home() {
-        let top = std::env::temp_dir().join(format!("picoclaw-enc-{}-homes", std::process::id()));
+        let scratch = Scratch::named("enc-homes");
+        let top = scratch.path();
         let (user, ours) =
             (top.join("user").join(DEFAULT_FILE), top.join("ours").join(DEFAULT_FILE));
         let mut options = LoadOptions::default();
@@ -244,20 +242,17 @@ mod tests {
             top.join("user/../ours").join(DEFAULT_FILE)
         );
         let home = top.join("ours").display().to_string();
-        std::fs::create_dir_all(user.parent().unwrap()).unwrap();
-        std::fs::write(&user, "x").unwrap();
+        scratch.file(&format!("user/{DEFAULT_FILE}"), "x");
         assert_eq!(set("PICOCLAW_HOME", home.clone()), user);
-        std::fs::create_dir_all(ours.parent().unwrap()).unwrap();
-        std::fs::write(&ours, "x").unwrap();
+        scratch.file(&format!("ours/{DEFAULT_FILE}"), "x");
         assert_eq!(set("PICOCLAW_HOME", home), ours);
         assert_eq!(set(KEY_FILE, "~/k".to_owned()), top.join("user/k"));
-        std::fs::remove_dir_all(top).unwrap();
     }
 
     #[test]
     fn a_key_file_is_created_once_and_private() {
         use std::os::unix::fs::PermissionsExt;
-        let mut keys = keys("made", "p");
+        let mut keys = keys("p");
         assert!(!keys.make_file().unwrap());
         let top = keys.file.parent().unwrap().to_path_buf();
         keys.file = top.join("new/.ssh/key");
@@ -266,6 +261,5 @@ mod tests {
         let mode = |p: &std::path::Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&keys.file), mode(keys.file.parent().unwrap())), (0o600, 0o700));
         assert_eq!(std::fs::read(&keys.file).unwrap().len(), 65);
-        std::fs::remove_dir_all(top).unwrap();
     }
 }

@@ -127,11 +127,19 @@ pub fn children(path: &[&str]) -> impl Iterator<Item = &'static str> {
         .filter(|n| *n != "*")
 }
 
+/// Whether this build has no use for the path: for the key itself, or for all that is below one.
+fn is_unused(path: &[&str]) -> bool {
+    (1..=path.len()).any(|n| matches!(find(&path[..n]), KeyMatch::Key(key) if key.unsupported()))
+}
+
 /// The message for a path that is no key: not even the beginning of one, or one that a command cannot take.
 pub(super) fn unknown(path: &str) -> Error {
     let segments: Vec<&str> = path.trim_end_matches('.').split('.').collect();
     match find(&segments) {
         KeyMatch::Section => return section(path.trim_end_matches('.'), &segments),
+        KeyMatch::Key(_) | KeyMatch::Inside if is_unused(&segments) => {
+            return Error::new(format!("{path} is not used by this build"));
+        }
         KeyMatch::Key(_) | KeyMatch::Inside => {
             let cure = "write it into a file of config.d instead";
             return Error::new(format!(

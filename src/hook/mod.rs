@@ -252,17 +252,8 @@ impl Hooks {
         members: impl Fn(Option<&T>) -> String,
         take: impl Fn(Json<'_>) -> Changed<T>,
     ) -> HookVerdict<Option<T>> {
-        let mut current = None;
-        for process in self.processes.iter().filter(|p| p.config.llm) {
-            let params =
-                format!("{}{}}}", head(scope, "turn.llm.request"), members(current.as_ref()));
-            match self.change(process, "hook.before_llm", &params, "request", &take).await {
-                HookVerdict::Continue(Some(changed)) => current = changed.or(current),
-                HookVerdict::Abort(why) => return HookVerdict::Abort(why),
-                _ => {}
-            }
-        }
-        HookVerdict::Continue(current)
+        self.around_llm(["turn.llm.request", "hook.before_llm", "request"], scope, members, take)
+            .await
     }
 
     /// After a model's answer; as [`Hooks::before_llm`].
@@ -272,11 +263,22 @@ impl Hooks {
         members: impl Fn(Option<&T>) -> String,
         take: impl Fn(Json<'_>) -> Changed<T>,
     ) -> HookVerdict<Option<T>> {
+        self.around_llm(["turn.llm.response", "hook.after_llm", "response"], scope, members, take)
+            .await
+    }
+
+    /// Asks each hook in turn what the one before it left; names of the event, the method and the member of the answer.
+    async fn around_llm<T>(
+        &self,
+        [event, method, key]: [&str; 3],
+        scope: TurnScope<'_>,
+        members: impl Fn(Option<&T>) -> String,
+        take: impl Fn(Json<'_>) -> Changed<T>,
+    ) -> HookVerdict<Option<T>> {
         let mut current = None;
         for process in self.processes.iter().filter(|p| p.config.llm) {
-            let params =
-                format!("{}{}}}", head(scope, "turn.llm.response"), members(current.as_ref()));
-            match self.change(process, "hook.after_llm", &params, "response", &take).await {
+            let params = format!("{}{}}}", head(scope, event), members(current.as_ref()));
+            match self.change(process, method, &params, key, &take).await {
                 HookVerdict::Continue(Some(changed)) => current = changed.or(current),
                 HookVerdict::Abort(why) => return HookVerdict::Abort(why),
                 _ => {}

@@ -206,6 +206,7 @@ fn invalid_values_are_not_written() {
         ("version", "null", "version stays as it is: it says how the file that has it is read"),
         ("model_list.gpt-4.1.api_key", "s3cret", "model_list.gpt-4.1.api_keys is a secret"),
         ("tools.mcp", "x", "tools.mcp is not used by this build"),
+        ("isolation.enabled", "true", "isolation.enabled is not used by this build"),
         (
             "gateway.token",
             "s3cret",

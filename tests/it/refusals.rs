@@ -208,6 +208,10 @@ fn lines_of_doctor_begin_with_their_grade() {
 /// A gateway at a terminal says in its first line what runs.
 #[test]
 fn a_gateway_at_a_terminal_greets() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        crate::skip::skip(crate::skip::Missing::Terminal);
+        return;
+    }
     let peer = peer(false);
     let home = Home::patched(&peer, &json!({ "gateway": { "log_level": "error" } }));
     let mut command = std::process::Command::new("script");

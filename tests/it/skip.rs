@@ -1,6 +1,6 @@
 //! Tests that a machine cannot run: each says so here, by one of the reasons below.
 //!
-//! `scripts/test` counts and prints them apart from what passed. `PICOCLAW_NO_SKIPS=1` makes each of them a failure, for
+//! Those of this folder only: unit tests print why they were left out. `scripts/test` counts and prints them apart from what passed. `PICOCLAW_NO_SKIPS=1` makes each of them a failure, for
 //! a machine that is known to have everything.
 
 use std::io::Write as _;

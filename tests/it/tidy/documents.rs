@@ -147,7 +147,7 @@ fn the_project_is_complete() {
     none(missing.map(|w| format!("{w} is missing")).collect());
 }
 
-/// The repository's top level; a stray file was committed there once.
+/// The repository's top level: nothing else belongs there.
 const TOP: [&str; 21] = [
     ".ci",
     ".github",
