@@ -186,7 +186,7 @@ pub const SANDBOX_SHARED_WAIT: i64 = 10;
 pub const SANDBOX_PATH_BYTES: usize = 4096;
 /// Threads of the daemon that a command's seccomp filter can list; it has three.
 pub const SANDBOX_THREADS: usize = 32;
-/// Rounds of a thread that reaps commands and kills orphaned processes, a millisecond each: every killed parent may orphan
+/// Rounds of a thread that reaps commands and kills orphaned processes, two seconds in all: every killed parent may orphan
 /// children. What is left then hangs in the kernel.
 pub const REAPER_ROUNDS: usize = 20;
 /// Bytes of each kernel list of IPv6 addresses and routes that are read before web_fetch connects; a line has 150.
@@ -349,9 +349,9 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 pub const SHUTDOWN_DELIVERY: Duration = Duration::from_secs(2);
 /// How long the disk gets afterwards to take the journal. What it has not taken is done again after the next start.
 pub const SHUTDOWN_DISK: Duration = Duration::from_secs(3);
-/// When the supervisor kills a daemon that is to stop and still runs: after all of its own limits, 3 s for hooks included. Less
-/// than STOP_SECONDS of `/etc/init.d/S95picoclaw`.
-pub const SHUTDOWN_TOTAL: Duration = Duration::from_secs(18);
+/// When the supervisor kills a daemon that is to stop and still runs: 2 s after all of its own limits, 3 s for hooks included.
+/// Less than STOP_SECONDS of `/etc/init.d/S95picoclaw`.
+pub const SHUTDOWN_TOTAL: Duration = Duration::from_secs(20);
 
 /// Respawn of the daemon: a run of this many seconds resets the failure count (procd's threshold).
 pub const RESPAWN_THRESHOLD: u64 = 3600;

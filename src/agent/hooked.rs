@@ -84,7 +84,8 @@ impl<'a> Hooked<'a> {
                 HookVerdict::Continue(changed) if changed != seen => {
                     result = tool::finish(merged(result, changed), &ctx.config, &(ctx.secrets)());
                 }
-                HookVerdict::Abort(why) => return self.end(why),
+                // The tool has run: its result stays, so that nobody runs it again.
+                HookVerdict::Abort(why) => drop(self.abort.replace(Some(why))),
                 _ => {}
             }
         }

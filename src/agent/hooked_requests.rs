@@ -6,9 +6,9 @@ use crate::hook::{HookVerdict, TurnScope, quoted};
 use crate::limits::{HOOK_LINE_BYTES, TOOL_CALLS_PER_ANSWER};
 use crate::message::{Message, Role, ToolCall};
 use crate::proto::json::Json;
-use crate::proto::text::decimal;
+use crate::proto::text::{decimal, hex};
 use crate::provider::{ChatReply, ChatRequest, Class, Failure};
-use crate::sys::spawn_blocking;
+use crate::sys::{random, spawn_blocking};
 
 /// A request as hooks have changed it.
 #[derive(Clone, Debug, Default)]
@@ -185,7 +185,15 @@ fn changed_reply(json: Json<'_>, reply: &ChatReply) -> Result<ChangedReply, Stri
             ToolCall { id: call.get("id").string(), name: function.get("name").string(), arguments }
         };
         // One more than are run, so that the rest is refused in words.
-        list.items().take(TOOL_CALLS_PER_ANSWER + 1).map(call).collect()
+        let mut calls: Vec<ToolCall> =
+            list.items().take(TOOL_CALLS_PER_ANSWER + 1).map(call).collect();
+        for at in 0..calls.len() {
+            // Results are matched to their calls by id.
+            if calls[at].id.is_empty() || calls[..at].iter().any(|c| c.id == calls[at].id) {
+                calls[at].id = fresh_id(at);
+            }
+        }
+        calls
     });
     if json.mismatch().is_some() {
         return Err("its response is no response".into());
@@ -194,6 +202,12 @@ fn changed_reply(json: Json<'_>, reply: &ChatReply) -> Result<ChangedReply, Stri
         text.unwrap_or_else(|| reply.text.clone()),
         calls.unwrap_or_else(|| reply.tool_calls.clone()),
     )))
+}
+
+/// An id for a call that a hook gives none of its own.
+fn fresh_id(at: usize) -> String {
+    let bytes = random::<8>().unwrap_or_default();
+    format!("call_hook_{}_{at}", hex(&bytes))
 }
 
 /// All messages of a request as a JSON list. One that is too long for a hook is not read to its end.

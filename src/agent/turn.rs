@@ -42,6 +42,8 @@ impl Agent {
         let own = &state.messages[state.start..];
         if turn.resumed.is_some() && !own.is_empty() {
             if let Some(text) = finished_text(own) {
+                #[cfg(feature = "hooks")]
+                events.end(false, 0, &text);
                 return Ok(Answer { text, ..Answer::default() });
             }
         } else {
@@ -100,6 +102,10 @@ impl Agent {
             hooked: Hooked::new(&self.hooks, turn.scope(0)),
         };
         self.finish_started(state, &context, &mut failures, &callbacks).await;
+        #[cfg(feature = "hooks")]
+        if let Some(text) = callbacks.hooked.aborted() {
+            return Ok(Answer { text, failed: true, ..Answer::default() });
+        }
         for _ in 0..self.config.agent.max_tool_iterations.max(1) {
             if self.prompt_holds_untrusted().await {
                 state.untrusted.set(true);

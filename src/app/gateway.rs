@@ -185,6 +185,8 @@ impl Gateway {
             }
         })
         .await;
+        // Once more: a part of a reply may have been accepted meanwhile.
+        self.assistant.agent.journal.close().await;
     }
 
     /// Waits for a signal that ends this process; a reload with a broken configuration does not.

@@ -15,7 +15,7 @@ use super::within::within;
 use crate::bus::{Address, CLI, Inbound, Outbound};
 use crate::channel::cli::Cli;
 use crate::channel::{AnyChannel, Delivery, SendError};
-use crate::limits::{DELIVERIES, DISK_WAIT, JOURNAL_OPEN_BYTES, QUEUE};
+use crate::limits::{DELIVERIES, DELIVERY_WAIT, DISK_WAIT, JOURNAL_OPEN_BYTES, QUEUE};
 use crate::store::frame::Frame;
 use crate::store::ledger::{Ledger, Stage};
 use crate::store::session::Sessions;
@@ -49,6 +49,8 @@ pub struct Outbox {
 
 /// A reply to somebody who is not connected.
 struct Deferred {
+    /// Its client is away: it is dropped where others need the room.
+    absent: bool,
     id: u64,
     to: Address,
     tries: u32,
@@ -140,11 +142,13 @@ impl Outbox {
         }
     }
 
-    /// The oldest deferred reply is tried once more, and dropped when that fails.
+    /// The oldest reply to an absent client is tried once more, and dropped when that fails.
     fn retry_oldest_deferred(&self) {
-        if let Some(oldest) = self.deferred.borrow_mut().iter_mut().min_by_key(|a| a.id) {
+        let mut deferred = self.deferred.borrow_mut();
+        if let Some(oldest) = deferred.iter_mut().filter(|a| a.absent).min_by_key(|a| a.id) {
             oldest.until = Instant::now();
         }
+        drop(deferred);
         self.wake_up();
     }
 
@@ -362,7 +366,10 @@ impl Outbox {
                     reply.to.chat.clone_from(chat);
                     moved = true;
                 }
-                (SendError::Absent(_), Some(pause)) => {
+                (SendError::Absent(_) | SendError::RateLimited(_), Some(pause))
+                    if matches!(e, SendError::Absent(_))
+                        || pause > DELIVERY_WAIT && delivery.parts == 0 =>
+                {
                     if tries == 0 {
                         crate::log::info!("a reply to {} waits: {e}", reply.to.channel);
                     }
@@ -370,7 +377,9 @@ impl Outbox {
                         self.note_placeholder(id, delivery.placeholder);
                     }
                     let (to, until) = (reply.to, Instant::now() + pause);
-                    self.deferred.borrow_mut().push(Deferred { id, to, tries: tries + 1, until });
+                    let absent = matches!(e, SendError::Absent(_));
+                    let later = Deferred { absent, id, to, tries: tries + 1, until };
+                    self.deferred.borrow_mut().push(later);
                     return false;
                 }
                 (_, Some(pause)) => {

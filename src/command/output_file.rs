@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::sys::beneath::Root;
 
-/// Refuses to write `file` over what is no regular file, into the workspace (commands of the model read it), and into the
+/// Refuses to write `file` over what is not a regular file, into the workspace (commands of the model read it), and into the
 /// home; but directly in the home a name with one of `endings` is as good as any, because nothing of ours has such a name.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ mod tests {
         check("link/config.json", "it is in the home");
         check("elsewhere/saved.tgz", "can read the workspace");
         for other in ["x.tgz", "home", "/dev/null", "/dev/stdout"] {
-            check(other, "no regular file");
+            check(other, "not a regular file");
         }
     }
 }

@@ -70,8 +70,8 @@ fn script(command: &[String]) -> String {
 fn folder(config: &HookConfig, home: &Path) -> Result<OwnedFd, String> {
     let base = config.base(home);
     let root = Root::open(&base).map_err(|e| e.to_string())?;
-    let place = root.locate(Path::new("."), false).map_err(|e| format!("{e:?}"))?;
-    place.open_folder().map_err(|e| format!("{e:?}"))
+    let place = root.locate(Path::new("."), false).map_err(|e| e.to_string())?;
+    place.open_folder().map_err(|e| e.to_string())
 }
 
 /// The files that its command names by path, and its folder; where they really are.

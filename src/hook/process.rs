@@ -121,6 +121,10 @@ impl HookProcess {
             Ok(id) => self.answer_to(id, limit).await,
             Err(e) => Err(e),
         };
+        if answered.is_err() && self.state.borrow().closing {
+            // The daemon ends and cuts the turn off here, to be resumed: nothing is decided without this hook.
+            std::future::pending::<()>().await;
+        }
         answered.inspect_err(|why| {
             crate::log::warn!("hook {}: {method}: {why}", self.config.name);
             // It tells the last error, and is none itself.

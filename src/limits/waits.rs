@@ -49,3 +49,5 @@ pub const SUPERVISOR_PAUSE: Duration = Duration::from_secs(1);
 pub const TELEGRAM_PAUSED_CHATS: usize = 3;
 /// Maximum pause of all chats after a 429.
 pub const TELEGRAM_PAUSE_ALL: Duration = Duration::from_secs(60);
+/// How long a server may make a delivery wait in its place; for a longer pause it gives the place to other chats' replies.
+pub const DELIVERY_WAIT: Duration = Duration::from_secs(5);

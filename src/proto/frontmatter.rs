@@ -74,15 +74,13 @@ pub fn get<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// The texts of the list that a block has under this name, written `[a, b]` or as lines with `-`; empty without one.
-pub fn list<'a>(block: &'a str, name: &str) -> Vec<String> {
+pub fn list(block: &str, name: &str) -> Vec<String> {
     if let Ok(Value::Object(map)) = serde_json::from_str(block) {
         let items = map.get(name).and_then(Value::as_array).into_iter().flatten();
         return items.filter_map(Value::as_str).map(str::to_owned).collect();
     }
     let mut lines = block.lines();
-    let own =
-        |line: &'a str| Some(line.split_once(':').filter(|(key, _)| unquoted(key) == name)?.1);
-    let Some(value) = lines.find_map(own) else { return Vec::new() };
+    let Some(value) = lines.find_map(|line| value_of(line, name)) else { return Vec::new() };
     let item = |text: &str| unquoted(without_comment(text.trim()).trim());
     let items: Vec<String> = match value.trim().strip_prefix('[') {
         Some(begun) => {
@@ -99,18 +97,38 @@ pub fn list<'a>(block: &'a str, name: &str) -> Vec<String> {
     items.into_iter().filter(|text| !text.is_empty()).take(FIELDS).collect()
 }
 
+/// Whether a field of this name is missing, or has no value, or an empty list.
+pub fn is_empty(block: &str, name: &str) -> bool {
+    if let Ok(Value::Object(map)) = serde_json::from_str(block) {
+        return map.get(name).is_none_or(|value| match value {
+            Value::Null => true,
+            Value::Array(items) => items.is_empty(),
+            other => other == "",
+        });
+    }
+    let Some(value) = block.lines().find_map(|line| value_of(line, name)) else { return true };
+    match without_comment(value.trim()).trim() {
+        "" => list(block, name).is_empty() && below(block, name).trim().is_empty(),
+        value => value.replace(' ', "") == "[]",
+    }
+}
+
 /// What a field of this name holds below it, as a block of its own; empty without fields there.
 pub fn below(block: &str, name: &str) -> String {
     if let Ok(Value::Object(mut map)) = serde_json::from_str(block) {
         let object = map.remove(name).filter(Value::is_object);
         return object.map(|value| value.to_string()).unwrap_or_default();
     }
-    let own = |line: &&str| line.split_once(':').is_some_and(|(key, _)| unquoted(key) == name);
-    let inside = block.lines().skip_while(|line| !own(line)).skip(1);
+    let inside = block.lines().skip_while(|line| value_of(line, name).is_none()).skip(1);
     let mut inside =
         inside.take_while(|l| l.starts_with([' ', '\t']) || l.trim().is_empty()).peekable();
     let indent = inside.peek().map_or(0, |line| line.len() - line.trim_start().len());
     inside.map(|line| [line.get(indent..).unwrap_or(""), "\n"].concat()).collect()
+}
+
+/// What follows the colon, where the line is the field of this name.
+fn value_of<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    Some(line.split_once(':').filter(|(key, _)| unquoted(key.trim_end()) == name)?.1)
 }
 
 fn plain(value: Value) -> String {

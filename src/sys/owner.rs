@@ -14,11 +14,22 @@ pub fn access_cure(path: &Path, e: &io::Error) -> String {
     let nearest = || path.ancestors().find_map(|at| Some((at, path_meta(at)?.user)));
     let denied = e.kind() == io::ErrorKind::PermissionDenied;
     let Some((at, owner)) = denied.then(nearest).flatten() else { return String::new() };
-    let (at, user) = (at.display(), effective_uid());
+    let folder = at.parent().and_then(path_meta).map(|meta| meta.user);
+    cure(at, owner, effective_uid(), folder)
+}
+
+/// For `user`, who has no access to `at` of `owner`, in a folder of `folder`. What another user keeps in folders of his own stays
+/// his: it may be the home of a service, or root's.
+fn cure(at: &Path, owner: u32, user: u32, folder: Option<u32>) -> String {
+    let at = at.display();
     if owner == user {
         return format!("`chmod u+rwX {at}`");
     }
-    format!("it belongs to user {owner}, and this runs as user {user}: `chown {user} {at}` as root")
+    let who = format!("{at} belongs to user {owner}, and this runs as user {user}");
+    if folder == Some(user) {
+        return format!("{who}: `chown {user} {at}` as root");
+    }
+    format!("{who}: run it as that user, `sudo -u '#{owner}' picoclaw ...`")
 }
 
 /// Becomes `identity` for good.
@@ -74,10 +85,16 @@ mod tests {
 
     #[test]
     fn who_is_denied_learns_what_to_do() {
-        let here = std::env::temp_dir().join("missing/below");
+        let scratch = crate::sys::scratch::Scratch::named("owner");
+        let here = scratch.path().join("missing/below");
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
-        let cure = access_cure(&here, &denied);
-        assert!(cure.contains("chmod u+rwX /") || cure.contains("chown"), "{cure}");
+        let own = format!("`chmod u+rwX {}`", scratch.path().display());
+        assert_eq!(access_cure(&here, &denied), own);
         assert_eq!(access_cure(&here, &io::ErrorKind::NotFound.into()), "");
+        let of = |path: &str, folder| cure(Path::new(path), 0, 1000, Some(folder));
+        let own = "/home/pi/c.json belongs to user 0, and this runs as user 1000: `chown 1000 /home/pi/c.json` as root";
+        assert_eq!(of("/home/pi/c.json", 1000), own);
+        let roots = "/etc/x belongs to user 0, and this runs as user 1000: run it as that user, `sudo -u '#0' picoclaw ...`";
+        assert_eq!(of("/etc/x", 0), roots);
     }
 }

@@ -4,6 +4,7 @@
 //! own. A `*` in a name stands for any characters. What cannot be read leaves no tool, because it may have been a limit.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::limits::PROMPT_FILE_BYTES;
@@ -24,8 +25,13 @@ pub struct AllowedTools {
 impl AllowedTools {
     /// Those of a workspace; `None` where AGENT.md does not say. Blocks on the disk.
     pub fn of(workspace: &Path) -> Option<AllowedTools> {
-        let folder = Dir::shared(workspace).ok()?;
-        match bounded_read::below(&folder, "AGENT.md", PROMPT_FILE_BYTES, FileEnd::Head) {
+        let read = match Dir::shared(workspace) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return None,
+            folder => folder.and_then(|folder| {
+                bounded_read::below(&folder, "AGENT.md", PROMPT_FILE_BYTES, FileEnd::Head)
+            }),
+        };
+        match read {
             Ok(piece) => AllowedTools::parse(&piece?.text),
             Err(e) => Some(AllowedTools::none(format!("AGENT.md cannot be read: {e}"))),
         }
@@ -42,6 +48,11 @@ impl AllowedTools {
         let (allow, deny) = (names(&below, "allow"), names(&below, "deny"));
         if allow.is_none() && deny.is_none() {
             return Some(AllowedTools { allow: Some(named), ..AllowedTools::default() });
+        }
+        for (field, list) in [("allow", &allow), ("deny", &deny)] {
+            if list.as_ref().is_some_and(Vec::is_empty) && !frontmatter::is_empty(&below, field) {
+                return Some(AllowedTools::none(format!("AGENT.md: tools.{field} is not a list")));
+            }
         }
         let deny = deny.unwrap_or_default();
         if let Some(name) = deny.iter().find(|name| name.contains(['?', '[', '\\'])) {
@@ -63,11 +74,11 @@ impl AllowedTools {
         let names = self.allow.iter().flatten().chain(&self.deny);
         let unknown: Vec<&str> =
             names.map(String::as_str).filter(|n| !n.contains('*') && !is_tool(n)).collect();
-        let unknown = || format!("AGENT.md names tools that do not exist: {}", unknown.join(", "));
-        match &self.fault {
-            Some(fault) => Some(format!("{fault}; the assistant has no tools")),
-            None => Some(unknown()).filter(|text| !text.ends_with(": ")),
+        if let Some(fault) = &self.fault {
+            return Some(format!("{fault}; the assistant has no tools"));
         }
+        let list = unknown.join(", ");
+        (!list.is_empty()).then(|| format!("AGENT.md names tools that do not exist: {list}"))
     }
 }
 
@@ -145,6 +156,11 @@ mod tests {
         check(both, Some("*_file but edit_file"), &["read_file"], &["edit_file", "exec"]);
         check("tools:\n  deny: [exec]", Some("all but exec"), &["read_file"], &["exec"]);
         check("tools:\n  deny: [\"e?ec\"]", Some("none"), &[], &["read_file", "exec"]);
+        check("tools:\n  allow: []", Some("all"), &["exec"], &[]);
+        check("tools:\n  deny : [exec]", Some("all but exec"), &["read_file"], &["exec"]);
+        for list in ["allow: {read_file: true}", "allow:\n    exec: true", "deny: {exec: true}"] {
+            check(&format!("tools:\n  {list}"), Some("none"), &[], &["read_file", "exec"]);
+        }
         check(r#"{"tools": ["read_file"]}"#, Some("read_file"), &["read_file"], &["exec"]);
         check(r#"{"tools": null}"#, Some("none"), &[], &["exec"]);
         check(r#"{"tools": {"deny": ["exec"]}}"#, Some("all but exec"), &["i2c"], &["exec"]);

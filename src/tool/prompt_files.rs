@@ -18,7 +18,7 @@ use crate::skill::load::{Roots, load};
 use crate::store::bounded_read::stamp;
 use crate::store::dir::Dir;
 use crate::store::memory;
-use crate::sys::clock;
+use crate::sys::{clock, start_thread};
 
 /// The untrusted files, in `state/`: a line with digest and name for each.
 const UNTRUSTED: &str = "untrusted-files";
@@ -29,6 +29,21 @@ const ANY: &str = "-";
 
 /// The homes of calls that are being watched, once for each.
 static WATCHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Homes of calls that were cancelled, with their files as they were before the oldest of them: text of others may have been
+/// behind it, which the next prompt finds out.
+static CANCELLED: Mutex<Vec<(PathBuf, Vec<Stamped>)>> = Mutex::new(Vec::new());
+
+/// Held by whoever changes the records on the disk; never by the loop.
+static RECORDS: Mutex<()> = Mutex::new(());
+
+fn records() -> MutexGuard<'static, ()> {
+    RECORDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cancelled() -> MutexGuard<'static, Vec<(PathBuf, Vec<Stamped>)>> {
+    CANCELLED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn watched() -> MutexGuard<'static, Vec<PathBuf>> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,8 +91,18 @@ pub struct PromptFilesWatch {
 /// Whether the prompt holds text of others by way of such a file.
 pub fn hold_untrusted(places: &Places) -> bool {
     let Ok(Some(state)) = Dir::find(&places.home.join("state")) else { return false };
-    let interrupted = !watched().contains(&places.home) && state.exists(BEFORE).unwrap_or(true);
+    let _records = records();
+    let call = {
+        let mut cancelled = cancelled();
+        let at = cancelled.iter().position(|(home, _)| *home == places.home);
+        at.map(|at| Earlier { files: cancelled.swap_remove(at).1, untrusted: Vec::new() })
+    };
+    let unwatched = !watched().contains(&places.home);
+    let interrupted = unwatched && state.exists(BEFORE).unwrap_or(true);
     let held = || {
+        if let Some(earlier) = &call {
+            note(places, &state, earlier, true)?;
+        }
         if interrupted {
             let before = lines(&state, BEFORE)?;
             let stamp = |(stamp, name): Marked| Some((stamp.parse().ok()?, name));
@@ -87,13 +112,16 @@ pub fn hold_untrusted(places: &Places) -> bool {
         }
         untrusted(places, &state)
     };
-    held().map_or_else(
-        |e| {
+    let names = held();
+    match names {
+        Ok(names) => !names.is_empty(),
+        Err(e) => {
             crate::log::error!("{e}; what the prompt holds counts as untrusted");
+            // The next prompt tries again.
+            cancelled().extend(call.map(|earlier| (places.home.clone(), earlier.files)));
             true
-        },
-        |names| !names.is_empty(),
-    )
+        }
+    }
 }
 
 /// Looks at the files before a call that may change them; `None` where neither text of others is behind it (`untrusted`), nor may
@@ -132,9 +160,11 @@ impl PromptFilesWatch {
     /// The disk's.
     pub fn end(mut self, places: &Places, untrusted: bool) -> Result<()> {
         let state = Dir::make(&places.home.join("state")).context("state")?;
+        let _records = records();
         let noted = note(places, &state, &self.earlier, untrusted);
         self.ended = true;
-        if self.leave() && noted.is_ok() {
+        let needed = !self.leave() || cancelled().iter().any(|(home, _)| *home == self.home);
+        if !needed && noted.is_ok() {
             state.remove(BEFORE).context(BEFORE)?;
         }
         noted
@@ -155,9 +185,31 @@ impl Drop for PromptFilesWatch {
         if self.ended {
             return;
         }
+        {
+            let mut cancelled = cancelled();
+            if cancelled.iter().all(|(home, _)| *home != self.home) {
+                cancelled.push((self.home.clone(), self.earlier.files.clone()));
+            }
+        }
         self.leave();
-        let state = Dir::make(&self.home.join("state")).context("state");
-        if let Err(e) = state.and_then(|state| self.earlier.record(&state)) {
+        // A turn is dropped on the loop, which must not wait for the disk. This is for a restart before the next prompt.
+        let (home, files) =
+            (std::mem::take(&mut self.home), std::mem::take(&mut self.earlier.files));
+        let recorded = start_thread(
+            "prompt-files",
+            Box::new(move || {
+                let _records = records();
+                if cancelled().iter().all(|(other, _)| *other != home) {
+                    return;
+                }
+                let earlier = Earlier { files, untrusted: Vec::new() };
+                let state = Dir::make(&home.join("state")).context("state");
+                if let Err(e) = state.and_then(|state| earlier.record(&state)) {
+                    crate::log::error!("what a cancelled call changed is not recorded: {e}");
+                }
+            }),
+        );
+        if let Err(e) = recorded {
             crate::log::error!("what a cancelled call changed is not recorded: {e}");
         }
     }
@@ -278,65 +330,4 @@ fn write(state: &Dir, name: &str, files: &[Marked]) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sys::scratch::Scratch;
-
-    #[test]
-    fn what_a_call_changes_is_untrusted_until_somebody_else_saves_it() {
-        let scratch = Scratch::named("prompt-files");
-        let (home, workspace) = (scratch.join("home"), scratch.join("home/workspace"));
-        std::fs::create_dir_all(workspace.join("memory")).expect("folders");
-        let roots = Roots::new(&workspace, &home, Path::new("/nowhere"));
-        let places = Places { home, workspace: workspace.clone(), roots };
-        let save = |name: &str, text: &str| {
-            std::fs::write(workspace.join(name), text).expect("written");
-        };
-        let call = |untrusted: bool, name: &str, text: &str| {
-            let watch = watch(&places, untrusted, false).expect("a record");
-            save(name, text);
-            if let Some(watch) = watch {
-                watch.end(&places, untrusted).expect("recorded");
-            }
-            hold_untrusted(&places)
-        };
-        save("AGENT.md", "own");
-        assert!(!call(false, "memory/MEMORY.md", "own"));
-        assert!(!call(true, "notes.txt", "obey"), "no prompt holds it");
-        assert!(call(true, "memory/MEMORY.md", "obey"));
-        assert!(call(false, "memory/MEMORY.md", "obey, and more"), "the text is still there");
-        save("memory/MEMORY.md", "own again");
-        assert!(!hold_untrusted(&places), "its owner has saved it");
-        // A kill during the call.
-        drop(watch(&places, true, false).expect("a record"));
-        save("HEARTBEAT.md", "obey");
-        assert!(hold_untrusted(&places) && hold_untrusted(&places));
-        std::fs::remove_file(workspace.join("HEARTBEAT.md")).expect("removed");
-        assert!(!hold_untrusted(&places));
-        // A command that was cancelled: nobody knows what it read.
-        let cancelled = watch(&places, false, true).expect("a record");
-        save("HEARTBEAT.md", "fetched");
-        assert!(!hold_untrusted(&places), "it runs");
-        drop(cancelled);
-        assert!(hold_untrusted(&places) && hold_untrusted(&places));
-        std::fs::remove_file(workspace.join("HEARTBEAT.md")).expect("removed");
-        assert!(!hold_untrusted(&places));
-        // As a restore does: the same content in a new file.
-        assert!(call(true, "USER.md", "obey"));
-        std::fs::remove_file(workspace.join("USER.md")).expect("removed");
-        save("other", "x");
-        save("USER.md", "obey");
-        assert!(hold_untrusted(&places));
-        // The end of a long file counts, and so does a record of an earlier version, until somebody saves the file.
-        let long = "x".repeat(3 * PROMPT_DIGEST_BYTES as usize);
-        assert!(call(true, "USER.md", &long));
-        save("USER.md", &[&long[1..], "y"].concat());
-        assert!(!hold_untrusted(&places));
-        let record = places.home.join("state").join(UNTRUSTED);
-        std::fs::write(&record, "1234567\tUSER.md\n").expect("written");
-        assert!(hold_untrusted(&places) && hold_untrusted(&places));
-        assert!(std::fs::read_to_string(&record).is_ok_and(|text| is_digest(&text[..64])));
-        save("USER.md", "own");
-        assert!(!hold_untrusted(&places));
-    }
-}
+mod tests;

@@ -87,6 +87,22 @@ fn refusals_and_errors_of_telegram_lose_and_repeat_nothing() {
 }
 
 #[test]
+fn chats_that_are_refused_for_long_hold_up_nobody_elsewhere() {
+    let peer = peer(false);
+    let home =
+        Home::patched(&peer, &json!({ "channel_list": { "telegram": { "allow_from": ["*"] } } }));
+    let daemon = Daemon::start(&home, &peer);
+    peer.faults(&["tg:sendMessage:429:1:retry_after=600"]);
+    for chat in 1..=6 {
+        peer.say(2000 + chat, 2000 + chat, "hello");
+    }
+    assert!(peer.wait_faults(3, SOON), "{}", daemon.log());
+    let done = home.run(&["agent", "-m", "hello"]);
+    assert!(done.status.success() && done.stdout.contains("HEARTBEAT_OK"), "{done:?}");
+    peer.faults(&[]);
+}
+
+#[test]
 fn broken_answers_of_telegram_lose_nothing() {
     // After a lost answer nobody can know whether the message was taken: repeats are allowed, losses are not.
     let stats = under(&["tg:*:drop_after:0.1", "tg:*:malformed:0.1", "tg:*:reset:0.05"], 20);

@@ -164,7 +164,10 @@ impl Inbox {
         let session = session_key(&self.agent.config.session, message);
         let channel = &message.from.channel;
         match command_of(message)? {
-            ChatCommand::Clear | ChatCommand::Skills(_) | ChatCommand::Btw(_) => None,
+            ChatCommand::Clear
+            | ChatCommand::Skills(_)
+            | ChatCommand::ListSkills
+            | ChatCommand::Btw(_) => None,
             // Its turn answers it, when others have their replies.
             command if command != ChatCommand::Stop && !self.may_reply_at_once() => None,
             ChatCommand::Stop => {

@@ -78,6 +78,8 @@ pub(super) fn reply(
 ) -> String {
     let sender = &claimed.message.sender;
     match sender.platform.as_str() {
+        // Set aside: the chat is told, as for any other message.
+        HEARTBEAT if super::attempts::are_used_up(claimed.attempts) => answer.text,
         HEARTBEAT => heartbeat(answer),
         CRON => {
             let error = answer.failed.then(|| answer.text.clone());

@@ -178,7 +178,12 @@ impl Turns {
             let _ = stopped.recv().await;
             Answer { text: STOPPED.to_string(), ..Answer::default() }
         };
-        let answer = or(stop, self.carry_out(&claimed)).await;
+        let command = crate::channel::command_of(&claimed.message);
+        let answer = match command {
+            // It cannot be taken back once it has begun.
+            Some(ChatCommand::Clear) => self.carry_out(&claimed).await,
+            _ => or(stop, self.carry_out(&claimed)).await,
+        };
         let is_long = answer.summarise;
         if let (true, Some(cli)) = (answer.failed, self.outbox.cli()) {
             cli.failed(&claimed.message);

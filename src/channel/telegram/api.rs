@@ -118,12 +118,22 @@ impl Api {
 
     /// Waits until a message to `chat` may go out.
     pub async fn turn(&self, chat: &str) {
+        // No wait is longer than this.
+        let _ = self.turn_within(chat, Duration::MAX).await;
+    }
+
+    /// The same, unless that takes more than `limit`.
+    ///
+    /// # Errors
+    /// How long it takes.
+    pub async fn turn_within(&self, chat: &str, limit: Duration) -> Result<(), Duration> {
         loop {
             let wait = self.rate_limit.borrow_mut().turn(chat, self.now_ms());
-            if wait.is_zero() {
-                return;
-            }
-            Timer::after(wait).await;
+            match wait {
+                Duration::ZERO => return Ok(()),
+                wait if wait > limit => return Err(wait),
+                wait => Timer::after(wait).await,
+            };
         }
     }
 

@@ -177,7 +177,9 @@ impl Telegram {
                 sorted.unreadable = true;
                 if let Some(id) = wire::first_number(update.raw().as_bytes(), "update_id") {
                     crate::log::error!("{}: update {id} cannot be read, skipped", self.name);
-                    sorted.next = sorted.next.max(id.saturating_add(1));
+                    if !poller.is_behind(id) {
+                        self.note_number(id, poller, &mut sorted);
+                    }
                 }
                 continue;
             };
@@ -189,12 +191,7 @@ impl Telegram {
                 }
                 continue;
             }
-            if id < poller.next {
-                crate::log::warn!("{}: update numbers start again at {id}", self.name);
-                poller.next = id;
-                sorted.next = id;
-            }
-            sorted.next = sorted.next.max(id.saturating_add(1));
+            self.note_number(id, poller, &mut sorted);
             match event {
                 TelegramEvent::Nothing => {}
                 // Unconfirmed updates arrive again.
@@ -259,6 +256,16 @@ impl Telegram {
             }
         };
         self.api.call(method, &body).await.map(drop)
+    }
+
+    /// Update `id` has been seen. Below the next one it begins a new series.
+    fn note_number(&self, id: i64, poller: &mut Poller, sorted: &mut Updates) {
+        if id < poller.next {
+            crate::log::warn!("{}: update numbers start again at {id}", self.name);
+            poller.next = id;
+            sorted.next = id;
+        }
+        sorted.next = sorted.next.max(id.saturating_add(1));
     }
 
     fn is_allowed(&self, message: &Inbound) -> bool {

@@ -131,7 +131,8 @@ impl Telegram {
     ) -> Result<i64, SendError> {
         let mut form = MessageFormat { edit: first && placeholder != 0, html: true };
         loop {
-            self.api.turn(&message.to.chat).await;
+            let turn = self.api.turn_within(&message.to.chat, limits::DELIVERY_WAIT).await;
+            turn.map_err(SendError::RateLimited)?;
             let body = request(message, part, form, first, placeholder);
             let method = if form.edit { "editMessageText" } else { "sendMessage" };
             let error = match self.api.call(method, &body).await {

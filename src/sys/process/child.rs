@@ -102,11 +102,10 @@ impl Drop for Child {
         self.control = None;
         self.cgroup = None;
         self.broker = None;
-        let keeper = self.keeper.take();
-        if let Some(keeper) = keeper {
+        if let Some(keeper) = self.keeper.take() {
             // One that a command without a filter has stopped.
             let _ = kill_process(keeper, Signal::CONT);
+            reaper::reap_keeper(keeper);
         }
-        reaper::command_ended(keeper);
     }
 }

@@ -94,6 +94,8 @@ pub(super) fn keep(program: &Program, entry: &mut SandboxEntry, mut post: Post<'
         let first = if post.begun < 0 { post.control } else { post.begun };
         let leader = libc::fork();
         if leader == 0 {
+            // By itself and first of all: a command may kill the keeper before that has run again.
+            tell(first, report(b'p', libc::getpid()));
             let started = unblock_signals().and_then(|()| entry.enter(keeper));
             let why = started.err().unwrap_or_else(|| program.exec());
             tell(first, report(b'n', why.raw_os_error().unwrap_or(libc::EACCES)));
@@ -104,7 +106,6 @@ pub(super) fn keep(program: &Program, entry: &mut SandboxEntry, mut post: Post<'
             tell(first, report(b'n', why));
             libc::_exit(127);
         }
-        tell(first, report(b'p', leader));
         for fd in 0..3 {
             libc::close(fd);
         }

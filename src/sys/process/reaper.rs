@@ -18,9 +18,9 @@ use crate::sys::start_thread;
 struct Children {
     /// This process takes in its descendants' orphans.
     adopts: bool,
-    /// Commands that run.
-    running: usize,
-    /// Commands started so far; it may wrap.
+    /// Keepers of the commands and hooks that run.
+    running: Vec<Pid>,
+    /// Keepers started so far; it may wrap.
     started: usize,
     /// Keepers that are to be reaped.
     unreaped: Vec<Pid>,
@@ -32,7 +32,7 @@ struct Children {
 
 static CHILDREN: Mutex<Children> = Mutex::new(Children {
     adopts: false,
-    running: 0,
+    running: Vec::new(),
     started: 0,
     unreaped: Vec::new(),
     reaping: false,
@@ -49,26 +49,26 @@ pub(super) fn adopt_orphans() {
     lock().adopts = true;
 }
 
-/// Makes a command's first process and counts the command, so that the thread does not take it for an orphan.
+/// Makes a keeper, and notes it, so that the thread does not take it for an orphan.
 ///
 /// # Errors
 /// Those of `start`.
-pub(super) fn count<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn started(start: impl FnOnce() -> io::Result<Pid>) -> io::Result<Pid> {
     let mut children = lock();
     children.unreaped.retain(|pid| is_running(*pid));
-    let made = start()?;
-    children.running += 1;
+    let keeper = start()?;
+    children.running.push(keeper);
     children.started = children.started.wrapping_add(1);
-    Ok(made)
+    Ok(keeper)
 }
 
-/// A command is over; its keeper, where that is our child, is about to end.
-pub(super) fn command_ended(keeper: Option<Pid>) {
+/// A command is over; its keeper is about to end.
+pub(super) fn reap_keeper(keeper: Pid) {
     let mut children = lock();
-    children.running = children.running.saturating_sub(1);
-    children.unreaped.extend(keeper);
+    children.running.retain(|pid| *pid != keeper);
+    children.unreaped.push(keeper);
     children.again = children.reaping;
-    if children.reaping || children.unreaped.is_empty() && !children.adopts {
+    if children.reaping {
         return;
     }
     // Where there is no thread to be had, the next command that starts or ends tries again.
@@ -81,7 +81,8 @@ fn reap() {
         let mut left = Left::Keepers;
         for round in 0..REAPER_ROUNDS {
             if round > 0 {
-                std::thread::sleep(Duration::from_millis(1));
+                // Each longer than the one before, up to two seconds in all: a keeper may have much to end.
+                std::thread::sleep(Duration::from_millis(1 << round.min(7)));
             }
             left = reap_once();
             if left == Left::Nothing {
@@ -107,25 +108,25 @@ enum Left {
     Orphans,
 }
 
-/// Reaps what has ended. Where no command runs, every child we still have, but for keepers, is an orphan that slipped out of a
-/// command whose keeper was killed; it is ended.
+/// Reaps what has ended. Every child that is no keeper is an orphan that slipped out of a command whose keeper was killed; it
+/// is ended.
 fn reap_once() -> Left {
     let started = {
         let mut children = lock();
         children.unreaped.retain(|pid| is_running(*pid));
         let left = if children.unreaped.is_empty() { Left::Nothing } else { Left::Keepers };
-        if children.running > 0 || !children.adopts {
+        if !children.adopts {
             return left;
         }
         children.started
     };
     let mut orphans = list_children();
     let children = lock();
-    if children.running > 0 || children.started != started {
-        // Some of these may be of a new command, at whose end somebody looks again.
-        return if children.unreaped.is_empty() { Left::Nothing } else { Left::Keepers };
+    if children.started != started {
+        // Whoever starts a keeper reaps others: numbers of the list may be free again. The next round has a new list.
+        return Left::Keepers;
     }
-    orphans.retain(|pid| !children.unreaped.contains(pid));
+    orphans.retain(|pid| !children.unreaped.contains(pid) && !children.running.contains(pid));
     for pid in &orphans {
         // Gone already is as good; its own children come to us for the next round.
         let _ = kill_process(*pid, Signal::KILL);

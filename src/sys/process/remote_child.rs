@@ -18,7 +18,6 @@ use super::keeper::{self, Post, Program};
 use super::notify::{CallBroker, Hook, KeeperAnswers};
 use super::peer::tasks;
 use super::protected::ProtectedProcesses;
-use super::reaper;
 use super::sandbox::{Sandbox, SandboxEntry};
 use super::seccomp::{self, Filter};
 use crate::environment;
@@ -80,7 +79,7 @@ pub(super) fn start(
         wishes_theirs.as_fd(),
     ];
     let number = cgroup.as_ref().map_or(0, |cgroup| cgroup.number());
-    reaper::count(|| exec_broker::ask(supervisor, number, descriptors))
+    exec_broker::ask(supervisor, number, descriptors)
         .map_err(|e| io::Error::other(format!("the supervisor does not answer: {e}")))?;
     let mut child = Child::new(None, cgroup);
     child.control = Some(Control::new(control)?);

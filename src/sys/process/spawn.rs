@@ -65,7 +65,7 @@ fn begin(program: Program, dir: &OwnedFd, mut sandbox: Sandbox) -> io::Result<St
     let (begun, begun_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     let streams = [null.as_raw_fd(), stdout_theirs.as_raw_fd(), stderr_theirs.as_raw_fd()];
     let (control_fd, begun_fd) = (control_theirs.as_raw_fd(), begun_theirs.as_raw_fd());
-    let pid = reaper::count(|| fork(&program, entry, streams, control_fd, begun_fd))?;
+    let pid = reaper::started(|| fork(&program, entry, streams, control_fd, begun_fd))?;
     // From here on dropping ends the process, whatever fails.
     let mut child = Child::new(Some(pid), sandbox.cgroup.take());
     drop((null, stdout_theirs, stderr_theirs, control_theirs, begun_theirs));

@@ -90,6 +90,22 @@ fn results_are_changed() {
 }
 
 #[test]
+fn the_result_of_a_call_stays_when_a_hook_ends_the_turn_behind_it() {
+    let rules = json!({ "hook.after_tool": { "action": "abort_turn", "reason": "enough" } });
+    let hooked = Hooked::start(&rules, &["after_tool"], &json!({}));
+    hooked.until("gate: running");
+    hooked.peer.say(OWNER, OWNER, CALL);
+    let told = || hooked.peer.sent().into_iter().find(|sent| sent.text.contains("enough"));
+    assert!(eventually(SOON, told).is_some(), "{:?}", hooked.peer.sent());
+    assert!(hooked.ran());
+    hooked.peer.say(OWNER, OWNER, "go on");
+    let told = |r: &serde_json::Value| r["messages"].to_string().contains("go on");
+    let request = eventually(SOON, || hooked.peer.requests().into_iter().find(told));
+    let text = request.expect("a request")["messages"].to_string();
+    assert!(!text.contains("not run"), "{text}");
+}
+
+#[test]
 fn requests_and_answers_are_changed() {
     let rules = json!({
         "hook.before_llm": { "say": " (beside: k-test-123456)" },

@@ -174,14 +174,19 @@ fn sockets_to_other_machines_are_noticed() {
     if unavailable() {
         return;
     }
+    if std::process::Command::new("perl").arg("-v").output().is_err() {
+        eprintln!("skipped: no perl to open sockets with");
+        return;
+    }
     let s = home();
     let (tcp, udp) = (libc::SOCK_STREAM, libc::SOCK_DGRAM);
     let inside = socket(libc::AF_INET, tcp);
+    let late = inside.replace("print \"open\"", "open(F, \">opened\")");
     for (script, want) in [
         (inside.clone(), true),
         (socket(libc::AF_INET, udp), true),
         (socket(libc::AF_INET6, tcp), true),
-        (format!("(setsid {inside} &); sleep 0.1; (sh -c '(sleep 0.1 &)')"), true),
+        (format!("(setsid {late} &); until [ -e opened ]; do sleep 0.01; done"), true),
         (format!("trap '' TERM; {inside}; kill -9 $$"), true),
         (socket(libc::AF_NETLINK, libc::SOCK_RAW), false),
         (socket(libc::AF_UNIX, tcp), false),
@@ -239,7 +244,6 @@ const EVERYDAY: &[&str] = &[
     "who",
     "diff a a",
     "top -bn1",
-    "cargo --version",
     "bash -c 'echo $RANDOM'",
     "stat a",
     "du -s .",
