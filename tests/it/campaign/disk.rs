@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Orders;
-use super::lane::{Books, Lane};
+use super::books::Books;
+use super::lane::Lane;
 use crate::harness_disk::OwnDisk;
 
 /// Large enough for what a long campaign leaves in the sessions.

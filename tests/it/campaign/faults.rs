@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Orders;
-use super::lane::{Books, Lane};
+use super::books::Books;
+use super::lane::Lane;
 use crate::harness_daemon::Daemon;
 
 /// Faults after which it is known that a request had no effect, or that repeat nothing.

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::lane::{Books, Lane};
+use super::books::Books;
+use super::lane::Lane;
 use super::{Orders, number};
 use crate::harness::Home;
 use crate::harness_daemon::Daemon;

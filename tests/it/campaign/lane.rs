@@ -1,14 +1,15 @@
 //! One daemon, its peer and its home under test: what was said, and the accounts at the end.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use picoclaw_peer::Peer;
+use picoclaw_peer::{Marker, Peer};
 use serde_json::{Value, json};
 
-use super::{REPEATED, Random};
-use crate::harness::{Home, OWNER, peer};
+use super::Random;
+use super::books::Books;
+use crate::harness::{Home, OWNER, SOON, eventually, merge, peer};
 use crate::harness_daemon::Daemon;
 
 /// Acceptance to record: an answer on the wire and an fsync on a very busy machine.
@@ -16,83 +17,25 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// So long a daemon gets to answer everything before it is stopped properly.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Private chats that take part.
-const CHATS: u64 = 3;
+pub const CHATS: u64 = 3;
 /// The file that append_file adds a line to, once for each order.
 const EFFECTS: &str = "effects.txt";
 /// What an answer begins with that is none: the turn failed, or its message was set aside.
-const EXCUSES: [&str; 2] = ["⚠️ I set your message aside", "Error processing message:"];
+const EXCUSES: [&str; 3] = [
+    "⚠️ I set your message aside",
+    "Error processing message:",
+    "Your message is too long for me:",
+];
 
-/// The counts of a campaign.
+/// What was done, in order. A failure prints it.
 #[derive(Default)]
-pub struct Books {
-    pub messages: u64,
-    /// Neither answered nor told why.
-    pub lost: u64,
-    /// Told why there is no answer.
-    pub excused: u64,
-    pub repeated: u64,
-    /// Of these, the ones whose acceptance the daemon had been told of.
-    pub repeated_known: u64,
-    pub effects: u64,
-    pub effects_repeated: u64,
-    pub files_damaged: u64,
-    pub kills: u64,
-    /// What only this campaign counts.
-    pub more: BTreeMap<&'static str, u64>,
-    /// What to look at when a promise was broken.
-    pub complaints: Vec<String>,
-    /// Is the share of repeated replies part of the promise?
-    pub rate: bool,
-}
+struct Plan(Vec<String>);
 
-impl Books {
-    /// Both together.
-    pub fn and(mut self, other: Books) -> Books {
-        self.messages += other.messages;
-        self.lost += other.lost;
-        self.excused += other.excused;
-        self.repeated += other.repeated;
-        self.repeated_known += other.repeated_known;
-        self.effects += other.effects;
-        self.effects_repeated += other.effects_repeated;
-        self.files_damaged += other.files_damaged;
-        self.kills += other.kills;
-        self.rate |= other.rate;
-        self.complaints.extend(other.complaints);
-        other.more.into_iter().for_each(|(name, n)| self.add(name, n));
-        self
-    }
-
-    pub fn add(&mut self, name: &'static str, n: u64) {
-        *self.more.entry(name).or_insert(0) += n;
-    }
-
-    pub fn write(&self, line: &mut Value) {
-        let all = [
-            ("messages", self.messages),
-            ("lost", self.lost),
-            ("told_why_not", self.excused),
-            ("replies_repeated", self.repeated),
-            ("replies_repeated_acceptance_unknown", self.repeated - self.repeated_known),
-            ("side_effects", self.effects),
-            ("side_effects_repeated", self.effects_repeated),
-            ("files_damaged", self.files_damaged),
-            ("kills", self.kills),
-        ];
-        for (name, n) in all.into_iter().chain(self.more.iter().map(|(k, v)| (*k, *v))) {
-            line[name] = n.into();
+impl Drop for Plan {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the plan:\n{}", self.0.join("\n"));
         }
-    }
-
-    /// Fails when a promise was broken.
-    #[track_caller]
-    pub fn judge(&self, line: &Value) {
-        let broken =
-            self.lost + self.repeated_known + self.effects_repeated + self.files_damaged > 0;
-        assert!(!broken, "{line}\n{}", self.complaints.join("\n"));
-        // Of few messages one is already too large a share.
-        let often = self.rate && self.messages >= 10 * REPEATED;
-        assert!(!often || self.repeated * REPEATED <= self.messages, "too often: {line}");
     }
 }
 
@@ -109,30 +52,110 @@ pub struct Lane {
     calms: Vec<Instant>,
     said: u64,
     effects: u64,
+    /// All that was said.
+    told: Vec<Marker>,
+    /// Messages that `/stop` has forgotten.
+    stopped: Vec<Marker>,
+    plan: Plan,
 }
 
 impl Lane {
     /// A peer, and a home for a daemon that talks to it. One lane in two speaks TLS.
     pub fn new(seed: u64) -> (Lane, Home) {
         let peer = peer(seed % 2 == 0);
+        Lane::with(peer, seed, &json!({}))
+    }
+
+    /// With this peer, and a JSON Merge Patch on the configuration.
+    pub fn with(peer: Peer, seed: u64, patch: &Value) -> (Lane, Home) {
         let allowed: Vec<String> = (0..CHATS).map(|c| chat(c).to_string()).collect();
-        let patch = json!({ "channel_list": { "telegram": { "allow_from": allowed } } });
-        let home = Home::patched(&peer, &patch);
-        let random = Random::new(seed);
-        let books = Books::default();
-        (
-            Lane {
-                peer,
-                random,
-                books,
-                kills: Vec::new(),
-                readies: Vec::new(),
-                calms: Vec::new(),
-                said: 0,
-                effects: 0,
-            },
-            home,
-        )
+        let mut all = json!({ "channel_list": { "telegram": { "allow_from": allowed } } });
+        merge(&mut all, patch);
+        let home = Home::patched(&peer, &all);
+        let lane = Lane {
+            peer,
+            random: Random::new(seed),
+            books: Books::default(),
+            kills: Vec::new(),
+            readies: Vec::new(),
+            calms: Vec::new(),
+            said: 0,
+            effects: 0,
+            told: Vec::new(),
+            stopped: Vec::new(),
+            plan: Plan::default(),
+        };
+        (lane, home)
+    }
+
+    /// Notes a step of the plan.
+    pub fn note(&mut self, step: String) {
+        self.plan.0.push(step);
+    }
+
+    /// Somebody says this.
+    pub fn tell(&mut self, chat: i64, text: &str) -> Marker {
+        self.said += 1;
+        let marker = self.peer.say(chat, chat, text);
+        self.told.push(marker.clone());
+        let head: String = text.chars().take(60).collect();
+        self.note(format!("{chat} says {marker}, {} bytes: {head}", text.len()));
+        marker
+    }
+
+    /// `/stop` has forgotten these: nobody owes an answer.
+    pub fn stopped(&mut self, markers: &[Marker]) {
+        self.stopped.extend_from_slice(markers);
+    }
+
+    /// Messages that are unanswered and in one of these files: their owner took the journal away.
+    pub fn set_aside(&mut self, kept: &BTreeSet<Marker>) {
+        let mut aside = self.unanswered();
+        aside.retain(|marker| kept.contains(marker));
+        self.books.add("set_aside", aside.len() as u64);
+        self.stopped(&aside);
+    }
+
+    /// What was answered is in a session's file, whatever became of it.
+    fn remembered(&mut self, kept: &BTreeSet<Marker>) {
+        for marker in std::mem::take(&mut self.told) {
+            if !self.peer.answers(&marker).is_empty() && !kept.contains(&marker) {
+                self.books.lost += 1;
+                self.complain(format!("answered, and no session has it: {marker}"));
+            }
+        }
+    }
+
+    /// Waits until `look` finds something; counts it as late when that takes longer than `limit`.
+    #[track_caller]
+    pub fn due<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut(&Peer) -> Option<T>,
+    ) -> Option<T> {
+        let from = Instant::now();
+        let found = eventually(limit + SOON, || look(&self.peer));
+        let took = from.elapsed();
+        self.books.slowest_ms = self.books.slowest_ms.max(took.as_millis() as u64);
+        if took > limit || found.is_none() {
+            self.books.late += 1;
+            let came = if found.is_some() { "came" } else { "has not come" };
+            self.complain(format!("{what}: {came} after {took:?}, at most {limit:?}"));
+        }
+        found
+    }
+
+    /// The end of a campaign: see [`Lane::settle`] and [`Lane::inspect`]; `home` is where we see the daemon's home.
+    pub fn close(mut self, daemon: Daemon, home: &Path, patience: Duration) -> Books {
+        self.settle(&daemon, patience);
+        if self.books.lost + self.books.late > 0 {
+            self.complain(daemon.log());
+        }
+        assert!(daemon.term().success());
+        self.inspect(home);
+        self.remembered(&markers_in(home, ".jsonl"));
+        self.books
     }
 
     /// Somebody says something; one in `effects` messages wants a line in a file, one in four a look at a folder.
@@ -151,7 +174,7 @@ impl Lane {
             text.push_str(&format!(" [delay:{}]", self.random.below(40)));
         }
         self.said += 1;
-        self.peer.say(chat, chat, &text);
+        self.told.push(self.peer.say(chat, chat, &text));
     }
 
     /// Says one to `n` things within some milliseconds.
@@ -185,7 +208,7 @@ impl Lane {
     /// message is cut off so often that it is set aside.
     pub fn calm(&mut self, daemon: Daemon) {
         if !self.drained(DRAIN) {
-            println!("not yet answered: {:?}", self.peer.lost());
+            println!("not yet answered: {:?}", self.unanswered());
         }
         assert!(daemon.term().success());
         self.calms.push(Instant::now());
@@ -197,7 +220,8 @@ impl Lane {
         if self.drained(patience) {
             daemon.rest(&self.peer);
         }
-        let lost = self.peer.lost();
+        let lost = self.unanswered();
+        self.books.plan.clone_from(&self.plan.0);
         self.books.messages = self.said;
         self.books.excused = self.excuses().min(lost.len() as u64);
         self.books.lost = lost.len() as u64 - self.books.excused;
@@ -229,19 +253,16 @@ impl Lane {
     }
 
     /// Waits until all is answered or told why not.
-    fn drained(&self, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
-        loop {
-            if self.peer.wait_all(Duration::from_millis(300)) {
-                return true;
-            }
-            if self.excuses() >= self.peer.lost().len() as u64 {
-                return true;
-            }
-            if Instant::now() > end {
-                return false;
-            }
-        }
+    pub fn drained(&self, limit: Duration) -> bool {
+        let done = || (self.unanswered().len() as u64 <= self.excuses()).then_some(());
+        eventually(limit, done).is_some()
+    }
+
+    /// Those that still wait for an answer.
+    fn unanswered(&self) -> Vec<Marker> {
+        let mut lost = self.peer.lost();
+        lost.retain(|marker| !self.stopped.contains(marker));
+        lost
     }
 
     /// Was a reply that was accepted then followed by a kill before it could be recorded?
@@ -265,7 +286,8 @@ impl Lane {
         let mut told: Vec<String> = Vec::new();
         for text in self.peer.sent().into_iter().map(|s| s.text) {
             let aside = text.starts_with(EXCUSES[0]);
-            if (aside && !told.contains(&text)) || text.starts_with(EXCUSES[1]) {
+            let other = EXCUSES[1..].iter().any(|words| text.starts_with(words));
+            if (aside && !told.contains(&text)) || other {
                 told.push(text);
             }
         }
@@ -294,10 +316,11 @@ impl Lane {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
-                if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                    folders.push(path);
-                } else {
-                    self.inspect_file(&path);
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(path),
+                    // A FIFO would keep us waiting.
+                    Ok(kind) if kind.is_file() => self.inspect_file(&path),
+                    _ => {}
                 }
             }
         }
@@ -334,6 +357,29 @@ impl Lane {
     }
 }
 
-fn chat(n: u64) -> i64 {
+/// One of [`CHATS`] private chats.
+pub fn chat(n: u64) -> i64 {
     OWNER + n as i64
+}
+
+/// What is named in the files of a home whose names have `part`; what the daemon logs is kept for nobody.
+pub fn markers_in(home: &Path, part: &str) -> BTreeSet<Marker> {
+    let (mut all, mut folders) = (BTreeSet::new(), vec![home.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let kept = name.contains(part) && !name.ends_with(".log");
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() && kept => {
+                    let bytes = std::fs::read(entry.path()).unwrap_or_default();
+                    let words = bytes.split(|b| !b.is_ascii_alphanumeric());
+                    let text = words.filter_map(|word| std::str::from_utf8(word).ok());
+                    all.extend(text.filter_map(Marker::parse));
+                }
+                _ => {}
+            }
+        }
+    }
+    all
 }

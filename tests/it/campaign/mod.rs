@@ -3,17 +3,22 @@
 //! `PICOCLAW_SEED` makes a run repeatable as far as the machine's own timing allows, `PICOCLAW_COUNT` makes it long,
 //! `PICOCLAW_LANES` says how many daemons are tried side by side. The last line of each is its books as JSON.
 
+mod big;
+mod books;
 mod disk;
 mod effects;
 mod faults;
+mod files;
+mod flood;
 mod kill;
 mod lane;
 mod order;
 mod recorder;
+mod slow;
 
 use serde_json::{Value, json};
 
-use lane::Books;
+use books::Books;
 
 use crate::pause;
 

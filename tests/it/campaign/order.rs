@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::Orders;
-use super::lane::{Books, Lane};
+use super::books::Books;
+use super::lane::Lane;
 use super::recorder::Recorder;
 use crate::harness::{SOON, finish, wait};
 use crate::harness_daemon::Daemon;
@@ -74,7 +75,7 @@ fn cuts(orders: Orders) -> Option<Books> {
 }
 
 /// An empty card.
-fn fresh(disk: &OwnDisk) -> Option<Vec<u8>> {
+pub fn fresh(disk: &OwnDisk) -> Option<Vec<u8>> {
     let path = disk.home.path("card.img");
     File::create(&path).and_then(|f| f.set_len(SIZE)).expect("a file");
     let mut mkfs = Command::new("mkfs.ext4");
@@ -88,7 +89,7 @@ fn fresh(disk: &OwnDisk) -> Option<Vec<u8>> {
 }
 
 /// Power on: the card is the daemon's home.
-fn power(disk: &OwnDisk, card: Vec<u8>) -> Option<Recorder> {
+pub fn power(disk: &OwnDisk, card: Vec<u8>) -> Option<Recorder> {
     let fuse = File::options().read(true).write(true).open("/dev/fuse").ok();
     let Some(fuse) = fuse else {
         crate::skip::skip(crate::skip::Missing::Fuse);
@@ -110,7 +111,7 @@ fn finish_with(command: &mut Command, input: File) -> bool {
 }
 
 /// Takes the card out.
-fn dark(disk: &OwnDisk) {
+pub fn dark(disk: &OwnDisk) {
     let home = disk.home.path("").display().to_string();
     for place in [home.as_str(), DEVICE] {
         let done = disk.run(&["umount", "-l", place]);

@@ -9,8 +9,10 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Random;
+use crate::pause;
 
 /// The largest write of one request.
 const MAX_WRITE: usize = 128 * 1024;
@@ -40,6 +42,8 @@ struct Disk {
     /// Writes since the last flush.
     open: Vec<(usize, Vec<u8>)>,
     mode: Mode,
+    /// How long a flush takes.
+    slow: Duration,
     writes: u64,
     flushes: u64,
 }
@@ -58,6 +62,7 @@ impl Recorder {
             now: image,
             open: Vec::new(),
             mode: Mode::Record,
+            slow: Duration::ZERO,
             writes: 0,
             flushes: 0,
         };
@@ -73,6 +78,11 @@ impl Recorder {
             }
         });
         recorder
+    }
+
+    /// From here on each flush takes so long, as on a card that cleans up.
+    pub fn slow(&self, flush: Duration) {
+        self.lock().slow = flush;
     }
 
     /// From here on nothing reaches the card, and nobody is told that it did.
@@ -166,6 +176,8 @@ impl Recorder {
             17 => out.extend([0; 80]),
             // FSYNC
             20 => {
+                let slow = self.lock().slow;
+                pause::slow(slow);
                 let mut disk = self.lock_for_writing();
                 if disk.mode == Mode::Record {
                     disk.flushes += 1;

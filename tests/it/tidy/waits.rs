@@ -14,6 +14,7 @@ const NAMED: [&str; 3] = ["pause::moment(", "pause::slow(", "pause::pages_are_re
 const CALLERS: &[(&str, usize)] = &[
     // Kills at any moment.
     ("tests/it/backup.rs", 1),
+    ("tests/it/campaign/big.rs", 1),
     ("tests/it/campaign/mod.rs", 1),
     ("tests/it/cron.rs", 1),
     ("tests/it/durability.rs", 1),
@@ -26,6 +27,8 @@ const CALLERS: &[(&str, usize)] = &[
     ("tests/it/auth.rs", 1),
     ("tests/it/net_http.rs", 1),
     ("tests/it/scripted_server.rs", 1),
+    // A disk whose flushes take long.
+    ("tests/it/campaign/recorder.rs", 1),
 ];
 
 #[test]

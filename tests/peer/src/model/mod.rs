@@ -296,6 +296,10 @@ fn answer(
         }
         None => answer.text.push_str(&settings.unmarked),
     }
+    if script.pad > 0 {
+        answer.text.push(' ');
+        answer.text.extend(std::iter::repeat_n('Z', script.pad));
+    }
     if settings.pad > 0 {
         answer.text.push(' ');
         answer.text.extend(std::iter::repeat_n('x', settings.pad));

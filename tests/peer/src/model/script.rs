@@ -11,6 +11,7 @@
 //! | `[loop:NAME]`, `[loop:NAME {..}]` | calls NAME in every round, for ever |
 //! | `[say:"text\n"]` | puts this text (a JSON string) in front of its answer |
 //! | `[long:N]` | puts N characters of words in front |
+//! | `[pad:N]` | puts N times the letter `Z` behind its answer |
 //! | `[huge:N]` | answers with a body of N bytes |
 //! | `[invalid-utf8]`, `[notjson]`, `[missing:FIELD]` | answers with a broken body |
 //! | `[empty]`, `[cut]` | answers with no text; says the answer was cut at max_tokens |
@@ -59,6 +60,8 @@ pub struct Script {
     pub endless: Option<Vec<Wanted>>,
     /// In front of the answer.
     pub text: String,
+    /// Letters behind the answer.
+    pub pad: usize,
     pub oddity: Oddity,
     pub cut: bool,
     pub empty: bool,
@@ -103,6 +106,7 @@ impl Script {
             }
             "say" => self.text.push_str(first_json(argument)?.0.as_str()?),
             "long" => self.text.push_str(&words(plain.parse().ok()?)),
+            "pad" => self.pad = plain.parse().ok()?,
             "huge" => self.oddity = Oddity::Huge(plain.parse().ok()?),
             "invalid-utf8" => self.oddity = Oddity::InvalidUtf8,
             "notjson" => self.oddity = Oddity::NotJson,
@@ -209,6 +213,7 @@ mod tests {
         );
         check("[loop:a]", Script { endless: Some(vec![call("a", Args::Schema)]), ..none.clone() });
         check("[say:\"a [b]\\n\"]", Script { text: "a [b]\n".into(), ..none.clone() });
+        check("[pad:5]", Script { pad: 5, ..none.clone() });
         check("[long:5]", Script { text: "word1".into(), ..none.clone() });
         check(
             "[huge:7] [delay:20]",
