@@ -120,7 +120,7 @@ pub struct DoctorArgs {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "onboard")]
 pub struct OnboardArgs {
-    /// encrypt the secrets in config.json; the passphrase is PICOCLAW_KEY_PASSPHRASE, or asked for
+    /// encrypt the secrets in config.json and config.d; the passphrase is PICOCLAW_KEY_PASSPHRASE, or asked for
     #[argh(switch)]
     pub enc: bool,
 }

@@ -26,13 +26,11 @@ fn encrypted(options: &LoadOptions) -> Result<()> {
     use super::auth::encrypt;
     let keys = encrypt::keys(options)?;
     config::onboard(options, &mut terminal::TextOutput)?;
-    let file = options.config_file()?;
     encrypt::make_file(&keys)?;
-    let n = config::in_place::encrypt(&file, &keys)?;
-    println!(
-        "Encrypted {n} secrets in {}; once more after you have put others in.",
-        file.display()
-    );
+    config::in_place::encrypt_all(options, &keys, &mut |file, n| {
+        println!("Encrypted {n} secrets in {}.", file.display());
+    })?;
+    println!("Once more after you have put others in.");
     Ok(())
 }
 

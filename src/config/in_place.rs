@@ -1,11 +1,11 @@
-//! `onboard --enc`: replaces plain secrets in a `config.json` with `enc://` values; all other bytes stay.
+//! `onboard --enc`: replaces plain secrets in the user's files with `enc://` values; all other bytes stay.
 
 use std::path::Path;
 
 use serde_json::value::RawValue;
 
 use super::enc::{self, Keys};
-use super::layers::{Layer, LayerKind, read_file};
+use super::layers::{Layer, LayerKind, LoadOptions, overlay_names, read_file};
 use super::load::parse;
 use super::problem::Findings;
 use super::replace::replace;
@@ -15,15 +15,36 @@ use super::tree::Node;
 use crate::error::{Context, Error, Result};
 use crate::sys::lock::FolderLock;
 
+/// Encrypts all plain secrets of the `config.json` and of the files in the home's `config.d`, where `config set` writes; `each`
+/// is told of every file, and how many it had.
+///
+/// # Errors
+/// As [`encrypt`], at the first file that has one; the files before it are encrypted.
+pub fn encrypt_all(
+    options: &LoadOptions,
+    keys: &Keys,
+    each: &mut dyn FnMut(&Path, usize),
+) -> Result<()> {
+    let folder = options.home()?.join("config.d");
+    let overlays = overlay_names(&folder).map_err(|(why, _)| Error::new(why));
+    let overlays = overlays.with_context(|| folder.display().to_string())?;
+    for file in [options.config_file()?].iter().chain(&overlays) {
+        each(file, encrypt(file, keys)?);
+    }
+    Ok(())
+}
+
 /// Encrypts all plain secrets in `file`, or none; returns how many.
 ///
 /// # Errors
 /// A file with errors, the disk's, no key file; a secret whose position is ambiguous.
 pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
     let name = || format!("cannot encrypt {}", file.display());
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let _lock = FolderLock::take(folder).with_context(name)?;
+    let _lock = FolderLock::take(folder_of(file)).with_context(name)?;
     let bytes = read_file(file).with_context(name)?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(0);
+    }
     let mut text = String::from_utf8(bytes).with_context(name)?;
     let (mut tree, layers) = read(file, &text).with_context(name)?;
     let mut found: Vec<(usize, String)> = Vec::new();
@@ -67,11 +88,20 @@ pub fn encrypt(file: &Path, keys: &Keys) -> Result<usize> {
     Ok(found.len())
 }
 
+/// The folder of the configuration that a file belongs to: the one above `config.d`.
+fn folder_of(file: &Path) -> &Path {
+    let above = match file.parent() {
+        Some(folder) if folder.ends_with("config.d") => folder.parent(),
+        other => other,
+    };
+    above.filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn read(file: &Path, text: &str) -> Result<(Node, Vec<Layer>)> {
     let layer = Layer {
         kind: LayerKind::Json,
         name: file.display().to_string(),
-        dir: file.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        dir: folder_of(file).to_path_buf(),
         text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
     };
     let mut findings = Findings::default();

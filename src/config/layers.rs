@@ -221,7 +221,7 @@ fn overlays(dir: &Path, out: &mut Vec<LayerFile>, findings: &mut Findings) {
 }
 
 /// `*.json` of a folder, sorted, hidden ones left out; else what is wrong, and the cure.
-fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, (String, String)> {
+pub(super) fn overlay_names(folder: &Path) -> Result<Vec<PathBuf>, (String, String)> {
     let fail = |e: std::io::Error| {
         (format!("cannot read the folder: {e}"), owner::access_cure(folder, &e))
     };

@@ -188,8 +188,16 @@ fn onboard_encrypts_what_is_there() {
     assert!(!done.status.success() && done.stderr.contains("PICOCLAW_KEY_PASSPHRASE is not set"));
     assert_eq!(home.read("config.json"), before);
     let home = home.env("PICOCLAW_KEY_PASSPHRASE", PASSPHRASE);
+    // What `config set` has written is a file of its own.
+    let set = piped(&home, &["config", "set", "tools.web.brave.api_keys", "-"], "set-apart-77");
+    assert!(set.status.success(), "{}", set.all());
     let done = home.run(&["onboard", "--enc"]);
-    assert!(done.stdout.contains("Encrypted 2 secrets"), "{}", done.all());
+    for (n, file) in [(2, "config.json"), (1, "config.d/99-set.json")] {
+        let line = format!("Encrypted {n} secrets in {}.", home.path(file).display());
+        assert!(done.stdout.contains(&line), "{}", done.all());
+    }
+    let set = home.read("config.d/99-set.json");
+    assert!(set.contains("enc://") && !set.contains("set-apart-77"), "{set}");
     let now = home.read("config.json");
     assert!(!now.contains("k-test-123456") && !now.contains("1:test"), "{now}");
     assert_eq!(now.matches("enc://").count(), 2);
