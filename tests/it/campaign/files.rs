@@ -187,7 +187,8 @@ fn replaced(orders: Orders) -> Books {
         victim.mend(&name);
     }
     lane.drained(PATIENCE);
-    let mut aside = markers_in(&victim.aside, "journal");
+    // A turn that a kill has cut short cannot go on with the lines of a session that was taken away.
+    let mut aside = markers_in(&victim.aside, "");
     aside.extend(markers_in(&victim.home.path("state"), ".unfit"));
     lane.set_aside(&aside);
     let mut books = lane.close(daemon, &victim.home.path(""), PATIENCE);

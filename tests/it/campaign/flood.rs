@@ -14,7 +14,7 @@ use crate::harness_daemon::Daemon;
 /// Risky by its name: it needs a yes. The model says it before what is behind it is read.
 const ASKING: &str = r#"[call:exec {"command":"crontab -l; true"}]"#;
 /// Within this time a button, `/stop` and another chat have what they want, on a machine that runs other tests.
-const ACTED: Duration = Duration::from_secs(4);
+const ACTED: Duration = Duration::from_secs(8);
 /// A flood is answered at a message a second, which is all that a chat takes.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// About what a message takes beside its text (`store::ledger`).
