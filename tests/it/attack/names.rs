@@ -14,6 +14,23 @@ use crate::harness_daemon::Daemon;
 /// In whatever was outside.
 const MARK: &str = "outside-7f3a91";
 
+/// Folders of the workspace that the daemon uses by their names.
+const FOLDERS: [&str; 6] = ["sessions", "state", "cron", "skills", "memory", "media"];
+
+/// The sources that open names in the workspace, with those that are not given to them by a caller.
+const OPENERS: [(&str, &[&str]); 10] = [
+    ("src/agent/consolidation/mod.rs", &["memory/MEMORY.md"]),
+    ("src/agent/prompt.rs", &["AGENT.md", "SOUL.md", "memory/MEMORY.md"]),
+    ("src/skill/load.rs", &["skills", "skills/knots/SKILL.md"]),
+    ("src/store/adopt/mod.rs", &["sessions", "state", "cron"]),
+    ("src/store/index/mod.rs", &["memory"]),
+    ("src/store/index/vectors.rs", &["memory"]),
+    ("src/store/spool.rs", &["media"]),
+    ("src/tool/allowed.rs", &["AGENT.md"]),
+    ("src/tool/exec.rs", &["media"]),
+    ("src/tool/prompt_files.rs", &["memory", "skills/knots/SKILL.md", "HEARTBEAT.md"]),
+];
+
 /// Names, and what would be believed of what they stand for.
 fn names() -> Vec<(String, String)> {
     let line = json!({"role": "user", "content": MARK}).to_string() + "\n";
@@ -56,7 +73,7 @@ fn names() -> Vec<(String, String)> {
     let note = picoclaw::store::memory::note(today);
     names.push((format!("workspace/{note}"), MARK.to_owned()));
     // Whole folders that are links.
-    for folder in ["sessions", "state", "cron", "skills", "memory"] {
+    for folder in FOLDERS {
         names.push((format!("workspace/{folder}"), String::new()));
     }
     names
@@ -153,6 +170,38 @@ fn holds(thing: &str, names: &[(String, String)]) {
         assert_eq!(outside(&home), before, "{thing}: {arguments:?}");
         if arguments[0] == "backup" {
             assert!(done.status.success(), "{thing}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn every_name_that_the_source_opens_has_a_row() {
+    let rows: Vec<String> = names().into_iter().map(|(name, _)| name).collect();
+    let own =
+        picoclaw::store::memory::BOOTSTRAP.iter().chain([&picoclaw::store::memory::LONG_TERM]);
+    for name in own.chain(OPENERS.iter().flat_map(|(_, names)| *names)) {
+        assert!(rows.contains(&format!("workspace/{name}")), "no row makes {name} first");
+    }
+    let mut sources = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()) {
+            match entry.is_dir() {
+                true => folders.push(entry),
+                false => sources.push(entry),
+            }
+        }
+    }
+    for path in sources {
+        let (text, path) = (fs::read_to_string(&path).expect("text"), path.display().to_string());
+        let shipped = text.split("mod tests {").next().unwrap_or_default();
+        let opens = shipped.contains("Dir::shared(") && !path.ends_with("tests.rs");
+        if opens && path != "src/store/dir.rs" {
+            let known = OPENERS.iter().any(|(source, _)| path.starts_with(source));
+            assert!(
+                known,
+                "{path} opens the workspace: which names, and which row makes them first?"
+            );
         }
     }
 }

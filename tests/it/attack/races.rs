@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use picoclaw::store::dir::Dir;
+use picoclaw::store::dir::{Dir, output};
 use picoclaw::sys::beneath::Replace;
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
@@ -70,6 +70,16 @@ fn wanted() -> u64 {
 
 /// Runs `operation` for as long as the names are exchanged; it returns what it read.
 fn race(what: &str, operation: fn(&Dir) -> Option<Vec<u8>>) {
+    race_with(what, 0, operation);
+}
+
+/// The same for a path that the owner named, whose folders may be links: only what is in the last one is exchanged.
+fn race_name(what: &str, operation: fn(&Dir) -> Option<Vec<u8>>) {
+    race_with(what, 1, operation);
+}
+
+/// `first`: the first of the four pairs that are exchanged.
+fn race_with(what: &str, first: u64, operation: fn(&Dir) -> Option<Vec<u8>>) {
     for openat2 in [true, false] {
         let field = Field::new(&format!("{what}-{openat2}"));
         let top = field.0.join("top");
@@ -78,9 +88,9 @@ fn race(what: &str, operation: fn(&Dir) -> Option<Vec<u8>>) {
         let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                let mut turn = 0;
+                let mut turn = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
-                    let (one, two) = match turn % 4 {
+                    let (one, two) = match first + turn % (4 - first) {
                         0 => ("d", "e"),
                         1 => ("d/f", "d/link"),
                         2 => ("d/f", "d/hard"),
@@ -186,4 +196,52 @@ fn names_stay_inside() {
     race("set-mode", |dir| no(dir.set_mode("d/f", 0o640)));
     race("stands", |dir| no(dir.exists("d/f")));
     race("sync", |dir| no(dir.folder("d", false).map(|d| d.map(|d| d.sync()))));
+    race("folder-mode", |dir| {
+        no(dir.folder("d", false).map(|d| d.map(|d| d.set_folder_mode(0o711))))
+    });
+}
+
+#[test]
+fn paths_of_the_owner_end_inside() {
+    race_name("output", |dir| {
+        no(output(&dir.path().join("d/f"), 0o600).and_then(|fresh| {
+            fresh.file().write_all(b"mine")?;
+            Ok(fresh.finish(true, false)?)
+        }))
+    });
+    race_name("parent-of", |dir| {
+        let path = dir.path().join("d/f");
+        let (above, name) = Dir::parent_of(&path, 1).ok()?;
+        let read = above.bytes(name, 99).ok().flatten();
+        let _ = above.save_soon(name, b"mine", 0o600);
+        read
+    });
+    race_name("find-parent-of", |dir| {
+        let path = dir.path().join("d/f");
+        let (above, name) = Dir::find_parent_of(&path, 1).ok()??;
+        all(above.read(name).ok()?)
+    });
+    race_name("make-parent-of", |dir| {
+        let path = dir.path().join("d/f");
+        let (above, name) = Dir::make_parent_of(&path, 1).ok()?;
+        no(above.append(name, 0o600).and_then(|mut file| file.write_all(b"mine")))
+    });
+    race_name("make", |dir| no(Dir::make(&dir.path().join("d/f/n/m"))));
+    race_name("find", |dir| no(Dir::find(&dir.path().join("d/f"))));
+    race_name("open", |dir| no(Dir::open(&dir.path().join("d/f"))));
+    race_name("shared", |dir| no(Dir::shared(&dir.path().join("d/f"))));
+}
+
+#[test]
+fn every_operation_has_a_row() {
+    let door = fs::read_to_string("src/store/dir.rs").expect("the source");
+    let rows = fs::read_to_string("tests/it/attack/races.rs").expect("the source");
+    let operations = door.lines().filter_map(|line| line.trim_start().strip_prefix("pub fn "));
+    for name in operations.filter_map(|rest| rest.split(['(', '<']).next()) {
+        // These open nothing.
+        if !["path", "without_openat2", "unfit"].contains(&name) {
+            let called = [".", "::", "("].map(|before| format!("{before}{name}("));
+            assert!(called.iter().any(|call| rows.contains(call)), "no race against {name}");
+        }
+    }
 }
