@@ -34,9 +34,13 @@ pub(super) fn judged(top: Section<'_>, ctx: &mut BuildContext<'_>) -> Judged {
         }
         counts
     };
+    let profile = |key: &str| ["agents.defaults.turn_profile.", key].concat();
+    let forgets = top.truth(&profile("enabled")) && top.word(&profile("history.mode")) == "off";
+    // Turns that remember nothing could not be talked into anything by an earlier one.
+    let remembers = in_force("turn_profile.history", forgets, "every command");
     Judged {
         all: in_force("hooks", processes && !off("hooks.enabled"), "every call of a tool"),
-        commands: in_force("isolation", set("isolation.enabled"), "every command"),
+        commands: in_force("isolation", set("isolation.enabled"), "every command") || remembers,
     }
 }
 
@@ -98,6 +102,41 @@ mod tests {
         const ISOLATION: &str = r#""version":3,"isolation":{"enabled":true}"#;
         assert_eq!(with(ISOLATION, ""), ["exec"]);
         assert!(with(ISOLATION, r#","ignore_unsupported":["isolation"]"#).is_empty());
+    }
+
+    #[test]
+    fn turns_that_were_to_forget_make_commands_ask() {
+        let profile = |enabled: bool, mode: &str| {
+            format!(
+                r#""version":3,"agents":{{"defaults":{{"turn_profile":{{"enabled":{enabled},"history":{{"mode":"{mode}"}}}}}}}}"#
+            )
+        };
+        assert_eq!(with(&profile(true, "off"), ""), ["exec"]);
+        assert!(with(&profile(true, "default"), "").is_empty());
+        assert!(with(&profile(false, "off"), "").is_empty());
+        let ignored = r#","ignore_unsupported":["turn_profile.history"]"#;
+        assert!(with(&profile(true, "off"), ignored).is_empty());
+    }
+
+    #[test]
+    fn settings_that_are_not_used_are_named() {
+        for (key, json) in [
+            ("bindings", r#""bindings":[{"agent_id":"main","match":{"channel":"telegram"}}]"#),
+            ("agents.defaults.routing", r#""agents":{"defaults":{"routing":{"enabled":true}}}"#),
+            (
+                "agents.defaults.tool_feedback",
+                r#""agents":{"defaults":{"tool_feedback":{"enabled":true}}}"#,
+            ),
+            ("isolation", r#""isolation":{"enabled":true}"#),
+            (
+                "turn_profile.history",
+                r#""agents":{"defaults":{"turn_profile":{"enabled":true,"history":{"mode":"off"}}}}"#,
+            ),
+        ] {
+            let (_home, told) = loaded(&format!("{{\"version\":3,{json}}}"));
+            let named = told.warnings.iter().any(|w| w.to_string().contains(key));
+            assert!(named, "{key}: {:?}", told.warnings.iter().map(ToString::to_string));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod changes;
+mod routes;
 
 use picoclaw_peer::Peer;
 use serde_json::{Value, json};
