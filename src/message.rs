@@ -1,6 +1,8 @@
 //! The conversation as the model and the session file see it.
 
 use serde::Serialize;
+#[cfg(feature = "servers")]
+use serde_json::value::RawValue;
 
 use crate::proto::json::{Json, TypeMismatch};
 
@@ -72,7 +74,14 @@ impl Message {
             let function = call.get("function");
             let (name, arguments) =
                 (function.get("name").string(), function.get("arguments").string());
-            ToolCall { id: call.get("id").string(), name, arguments }
+            let id = call.get("id").string();
+            ToolCall {
+                id,
+                name,
+                arguments,
+                #[cfg(feature = "servers")]
+                extra_content: call.get("extra_content").non_null().map(|json| json.raw().into()),
+            }
         };
         let message = Message {
             role: role.unwrap_or(Role::User),
@@ -116,6 +125,9 @@ pub struct ToolCall {
     pub name: String,
     /// JSON text of the arguments, not yet parsed or checked.
     pub arguments: String,
+    /// JSON that the server wants back with the call (`extra_content`, Gemini's thought signatures).
+    #[cfg(feature = "servers")]
+    pub extra_content: Option<Box<str>>,
 }
 
 #[derive(Serialize)]
@@ -124,6 +136,9 @@ struct WireToolCall {
     #[serde(rename = "type")]
     kind: &'static str,
     function: WireFunction,
+    #[cfg(feature = "servers")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -138,6 +153,8 @@ impl From<ToolCall> for WireToolCall {
             id: c.id,
             kind: "function",
             function: WireFunction { name: c.name, arguments: c.arguments },
+            #[cfg(feature = "servers")]
+            extra_content: c.extra_content.and_then(|json| RawValue::from_string(json.into()).ok()),
         }
     }
 }
@@ -160,6 +177,18 @@ mod tests {
         let line = r#"{"role":"assistant","content":"","tool_calls":[{"id":"a","type":"function","function":{"name":"exec","arguments":"{}"}}]}"#;
         let message = Message::parse(line).expect("a session line");
         assert_eq!(message.tool_calls[0].name, "exec");
+        assert_eq!(serde_json::to_string(&message).expect("json"), line);
+    }
+
+    #[test]
+    #[cfg(feature = "servers")]
+    fn what_a_server_wants_back_with_a_call_is_kept() {
+        let extra = r#"{"google":{"thought_signature":"AbC=="}}"#;
+        let call = r#"{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}"#;
+        let line = format!(
+            r#"{{"role":"assistant","content":"","tool_calls":[{call},"extra_content":{extra}}}]}}"#
+        );
+        let message = Message::parse(&line).expect("a session line");
         assert_eq!(serde_json::to_string(&message).expect("json"), line);
     }
 

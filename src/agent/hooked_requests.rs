@@ -182,7 +182,14 @@ fn changed_reply(json: Json<'_>, reply: &ChatReply) -> Result<ChangedReply, Stri
             } else {
                 arguments.string()
             };
-            ToolCall { id: call.get("id").string(), name: function.get("name").string(), arguments }
+            let (id, name) = (call.get("id").string(), function.get("name").string());
+            ToolCall {
+                id,
+                name,
+                arguments,
+                #[cfg(feature = "servers")]
+                extra_content: call.get("extra_content").non_null().map(|json| json.raw().into()),
+            }
         };
         // One more than are run, so that the rest is refused in words.
         let mut calls: Vec<ToolCall> =

@@ -19,7 +19,12 @@ fn turns(count: usize, bytes: usize) -> Vec<Message> {
 
 /// A turn that calls a tool.
 fn call(name: &str, result: &str) -> Vec<Message> {
-    let call = ToolCall { id: "c".into(), name: name.into(), arguments: "{}".into() };
+    let call = ToolCall {
+        id: "c".into(),
+        name: name.into(),
+        arguments: "{}".into(),
+        ..ToolCall::default()
+    };
     vec![
         text(Role::User, "do it"),
         Message { tool_calls: vec![call], ..text(Role::Assistant, "") },

@@ -24,6 +24,8 @@ use crate::tool::prompt_files::{self, Places};
 /// Text for an answer without any.
 const EMPTY: &str =
     "The model returned an empty response. This may indicate a provider error or token limit.";
+/// Added to an answer that its server ended at the most tokens.
+const TRUNCATED: &str = "\n\n(The answer ends here: it reached the model's limit of tokens, `max_tokens`. Ask for the rest.)";
 /// Text for a turn that used up its rounds.
 const ROUNDS: &str = "I've reached `max_tool_iterations` without a final response. Increase `max_tool_iterations` \
                       in config.json if this task needs more tool steps.";
@@ -189,6 +191,8 @@ fn closing_text(reply: ChatReply, said: bool) -> String {
         text.clear();
     } else if text.trim().is_empty() {
         text = EMPTY.into();
+    } else if reply.truncated {
+        text.push_str(TRUNCATED);
     }
     cut(&mut text);
     text

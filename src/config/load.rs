@@ -17,6 +17,8 @@ use super::problem::{ConfigErrors, Findings, Problem};
 use super::secret::{SHORT_SECRET, is_secret_name, url_userinfo};
 use super::section::BuildContext;
 use super::security;
+#[cfg(feature = "migrate")]
+use super::security_yml::read as secrets_beside;
 use super::shapes;
 use super::table::Config;
 use super::tree::{self, Node, Origin};
@@ -103,11 +105,11 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
                 patches.push(patch);
             }
         }
-        let beside = file
+        let secrets = file
             .base
-            .then(|| security::read(&file.dir, index(layers.len()), &mut findings))
+            .then(|| secrets_beside(&file.dir, index(layers.len()), &mut findings))
             .flatten();
-        if let Some((layer, patch)) = beside {
+        if let Some((layer, patch)) = secrets {
             layers.push(layer);
             patches.push(patch);
         }
@@ -183,6 +185,18 @@ pub(super) fn finish(
             passphrase: keys.passphrase,
         }),
     }
+}
+
+/// There is no reader of it in this build, and without its keys the configuration would only fail later.
+#[cfg(not(feature = "migrate"))]
+fn secrets_beside(dir: &Path, _: u16, findings: &mut Findings) -> Option<(Layer, Node)> {
+    let path = dir.join(security::FILE);
+    if layers::read(&path, false, findings).is_some() {
+        let message = "this build does not read it (feature `migrate`); put its keys into config.d/secrets.json";
+        let (file, message) = (path.display().to_string(), message.to_owned());
+        findings.push_error(Problem { file, message, ..Problem::default() });
+    }
+    None
 }
 
 fn index(n: usize) -> u16 {

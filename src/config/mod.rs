@@ -32,6 +32,8 @@ pub mod secret;
 mod secret_encodings;
 mod section;
 mod security;
+#[cfg(feature = "migrate")]
+mod security_yml;
 mod set;
 mod shapes;
 mod table;

@@ -46,3 +46,7 @@ pub const SUMMARY_TOKENS: u32 = 1024;
 pub const SUMMARY_BYTES: usize = 8 * 1024;
 /// Characters of each message, at least, in a summary that no model wrote.
 pub const SUMMARY_EXCERPT: usize = 200;
+/// Bytes of what a server wants back with a call (`extra_content`); signatures have up to a few thousand.
+pub const CALL_EXTRA_BYTES: usize = 16 * 1024;
+/// Changed requests after refusals of one: each refusal names one thing that the server does not take.
+pub const REFUSALS_LEARNED: usize = 4;

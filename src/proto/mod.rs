@@ -36,4 +36,5 @@ pub mod uevent;
 pub mod url;
 pub mod utf16;
 pub mod websocket;
+#[cfg(feature = "migrate")]
 pub mod yaml;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::server_rules::ServerRules;
 use super::stored::{Stored, StoredRequest, WriteMessage};
 use super::{ChatRequest, Class, Failure, Picture};
 use crate::limits;
@@ -38,6 +39,8 @@ pub struct BodyWriter<'a> {
     extra: &'a Extra,
     pictures: &'a [Picture],
     files: Vec<Splice>,
+    /// How the server wants the conversation.
+    pub rules: ServerRules,
     /// What is written next follows something that ends with a comma.
     separated: bool,
 }
@@ -57,12 +60,17 @@ impl<'a> BodyWriter<'a> {
         room += room / 16;
         let mut out = Vec::with_capacity(room.min(limits::MODEL_REQUEST_BYTES));
         out.push(b'{');
-        BodyWriter { out, extra, pictures: request.pictures, files: Vec::new(), separated: false }
+        BodyWriter { out, pictures: request.pictures, ..BodyWriter::empty(extra) }
     }
 
     /// Elements of a list that somebody else has opened.
-    pub(super) fn element(extra: &'a Extra) -> BodyWriter<'a> {
-        BodyWriter { out: vec![b'['], extra, pictures: &[], files: Vec::new(), separated: false }
+    pub(super) fn element(extra: &'a Extra, rules: ServerRules) -> BodyWriter<'a> {
+        BodyWriter { out: vec![b'['], rules, ..BodyWriter::empty(extra) }
+    }
+
+    fn empty(extra: &'a Extra) -> BodyWriter<'a> {
+        let (out, files, rules) = (Vec::new(), Vec::new(), ServerRules::default());
+        BodyWriter { out, extra, pictures: &[], files, rules, separated: false }
     }
 
     /// The elements so far.
@@ -74,8 +82,11 @@ impl<'a> BodyWriter<'a> {
     pub fn stored(&mut self, stored: Option<&Arc<Stored>>, write: WriteMessage) {
         let Some(stored) = stored.filter(|s| !s.places.is_empty()) else { return };
         self.separate();
-        let content =
-            SpliceContent::Made(Arc::new(StoredRequest { stored: stored.clone(), write }));
+        let content = SpliceContent::Made(Arc::new(StoredRequest {
+            stored: stored.clone(),
+            write,
+            rules: self.rules,
+        }));
         self.files.push(Splice { at: self.out.len(), content, bytes: 0 });
         self.separated = true;
     }

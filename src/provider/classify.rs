@@ -21,19 +21,26 @@ pub fn transport(error: &HttpError) -> Failure {
 
 /// The class of a failed response with this status and body.
 pub fn status(status: u16, body: &str) -> Class {
+    let body = body.to_ascii_lowercase();
     match status {
+        // No money is no wrong key, and no pause helps.
+        403 | 429 if cfg!(feature = "servers") && is_billing(&body) => Class::Billing,
         401 | 403 => Class::Auth,
         402 => Class::Billing,
         408 => Class::Timeout,
         413 => Class::ContextOverflow,
         429 => Class::RateLimit,
         // Servers also answer 400 to a long conversation, a wrong key or an empty account.
-        400 | 422 => match text(&body.to_ascii_lowercase()) {
+        400 | 422 => match text(&body) {
             class @ (Class::ContextOverflow | Class::Auth | Class::Billing) => class,
             _ => Class::Format,
         },
-        500..=599 => Class::Timeout,
-        _ => match text(&body.to_ascii_lowercase()) {
+        // Behind a proxy a model's refusal can become an error of the server.
+        500..=599 => match text(&body) {
+            Class::ContextOverflow => Class::ContextOverflow,
+            _ => Class::Timeout,
+        },
+        _ => match text(&body) {
             // The text of a 404 often mentions access; only these are more precise than the status.
             class @ (Class::ContextOverflow | Class::Billing | Class::RateLimit) => class,
             _ => Class::Unknown,
@@ -103,6 +110,9 @@ const RULES: [(Class, &[&str]); 8] = [
             "plans & billing",
             "insufficient balance",
             "insufficient_quota",
+            "exceeded_current_quota",
+            "arrearage",
+            "overdue",
         ],
     ),
     (Class::Timeout, &["timeout", "timed out", "deadline exceeded"]),
@@ -173,9 +183,27 @@ const RULES: [(Class, &[&str]); 8] = [
             "request too large",
             "request_too_large",
             "reduce the length",
+            "context size",
+            "context limit",
+            "input token count",
+            "exceeds max length",
+            "超长",
+            "max message tokens",
+            "maximum prompt length",
+            "length of prompt_tokens",
+            "max_new_tokens` must be",
+            "trying to keep the first",
+            "too large for model with",
+            "prompt too long",
         ],
     ),
 ];
+
+/// The lower-case text says that the account has no money.
+fn is_billing(message: &str) -> bool {
+    let billing = RULES.iter().filter(|(class, _)| *class == Class::Billing);
+    billing.flat_map(|(_, words)| *words).any(|words| matches(message, words))
+}
 
 /// The class of a lower-case sentence by its words alone.
 fn text(message: &str) -> Class {
@@ -249,7 +277,24 @@ mod tests {
         }
         check_status(402, "", Class::Billing);
         check_status(413, "", Class::ContextOverflow);
-        check_status(429, "insufficient balance", Class::RateLimit);
+        if cfg!(feature = "servers") {
+            check_status(429, "insufficient balance", Class::Billing);
+            check_status(403, "{\"code\":\"AccountOverdueError\"}", Class::Billing);
+        }
+        check_status(500, "the maximum context length is 10", Class::ContextOverflow);
+        for overflow in [
+            "the request exceeds the available context size",
+            "The input token count (12) exceeds the maximum number of tokens allowed (10)",
+            "Prompt exceeds max length",
+            "Prompt 超长",
+            "Total tokens of image and text exceed max message tokens",
+            "This model's maximum prompt length is 10 but the request contains 12 tokens",
+            "length of prompt_tokens (12) must be less than max_seq_len (10)",
+            "Trying to keep the first 12 tokens when context the overflows",
+            "Prompt contains 12 tokens, too large for model with 10 maximum context length",
+        ] {
+            check_status(400, overflow, Class::ContextOverflow);
+        }
         check_status(400, "", Class::Format);
         check_status(400, "API key not valid. Please pass one.", Class::Auth);
         check_status(400, "This model's maximum context length is 10", Class::ContextOverflow);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_io::Timer;
 
 use super::body::RequestBody;
+use super::json_answer::error_words;
 #[cfg(feature = "sign-in")]
 use super::sign_in::SignedIn;
 use super::{Class, Failure, classify};
@@ -204,7 +205,8 @@ async fn refusal(response: Response, to: &Endpoint, key: &Secret) -> Failure {
     let message = if looks_like_html(&body) {
         html(to, status)
     } else {
-        let mut text = body.trim().to_owned();
+        let words = cfg!(feature = "servers").then(|| error_words(&body)).flatten();
+        let mut text = words.unwrap_or_else(|| body.trim().to_owned());
         if !key.is_empty() {
             text = text.replace(key.expose(), "[redacted]");
         }

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::exchange::{cut, error_object, malformed};
 use crate::proto::json::{Json, TypeMismatch};
+use crate::proto::text;
 
 /// Reads one text of an answer.
 ///
@@ -15,11 +16,45 @@ pub fn answer(
     let mismatch = TypeMismatch::default();
     let json = Json::parse(text, &mismatch)
         .map_err(|e| malformed(format_args!("{e} in `{}`", cut(text))))?;
-    if let Some(error) = json.get("error").non_null() {
-        return Err(error_object(error.raw()));
-    }
+    server_error(json)?;
     read(json)?;
     documented(json)
+}
+
+/// What `error` of an object says; nothing where it is empty, as some servers send it beside a good answer.
+///
+/// # Errors
+/// The error object.
+pub fn server_error(json: Json<'_>) -> Result<(), Failure> {
+    let error = json.get("error").raw();
+    if matches!(error, "null" | "{}" | "[]" | "\"\"" | "false") {
+        return Ok(());
+    }
+    Err(error_object(error))
+}
+
+/// The sentence of a refusal, in the forms that servers give it; `None` where there is none to be found.
+pub fn error_words(body: &str) -> Option<String> {
+    let mismatch = TypeMismatch::default();
+    let json = Json::parse(body, &mismatch).ok()?;
+    let json = if json.is_list() { json.items().next()? } else { json };
+    let error = json.get("error");
+    let places = [
+        error.get("message"),
+        error,
+        json.get("message"),
+        json.get("detail"),
+        json.get("msg"),
+        json.get("base_resp").get("status_msg"),
+    ];
+    let text =
+        places.into_iter().find(|place| place.raw().len() > 2 && place.raw().starts_with('"'));
+    text.map(Json::string)
+}
+
+/// A count of tokens, which servers also write as a fraction or a text; 0 for anything else.
+pub fn count(json: Json<'_>) -> u64 {
+    text::number(json.raw().trim_matches('"')).unwrap_or_default() as u64
 }
 
 /// Whether everything read so far has its documented type.
@@ -69,5 +104,42 @@ mod tests {
         check(r#"{"a":{}}"#, None);
         check("[1,", None);
         check("[]", None);
+    }
+
+    #[test]
+    fn an_empty_error_is_none() {
+        for empty in ["null", "{}", "[]", "\"\"", "false"] {
+            check(&format!(r#"{{"a":[1],"error":{empty}}}"#), Some(1));
+        }
+        for error in [r#""x""#, r#"{"message":""}"#, "true"] {
+            check(&format!(r#"{{"a":[1],"error":{error}}}"#), None);
+        }
+    }
+
+    #[test]
+    fn refusals_are_sentences() {
+        for body in [
+            r#"{"error":{"message":"no","code":"x"}}"#,
+            r#"{"error":"no"}"#,
+            r#"[{"error":{"message":"no"}}]"#,
+            r#"{"message":"no"}"#,
+            r#"{"detail":"no"}"#,
+            r#"{"code":1,"msg":"no"}"#,
+            r#"{"base_resp":{"status_code":1,"status_msg":"no"}}"#,
+        ] {
+            assert_eq!(error_words(body).as_deref(), Some("no"), "{body}");
+        }
+        for body in ["", "no", "{}", r#"{"error":{"message":""}}"#, r#"{"detail":[{"msg":"x"}]}"#] {
+            assert_eq!(error_words(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn counts_may_be_of_any_type() {
+        let mismatch = TypeMismatch::default();
+        for (text, want) in [("10", 10), ("10.0", 10), ("\"10\"", 10), ("-1", 0), ("[]", 0)] {
+            assert_eq!(count(Json::parse(text, &mismatch).expect("JSON")), want, "{text}");
+        }
+        assert_eq!(mismatch.get(), None);
     }
 }

@@ -16,15 +16,20 @@ mod failure;
 pub mod json_answer;
 pub mod openai;
 pub mod picture;
+#[cfg(feature = "servers")]
+mod refusal;
 mod request;
 #[cfg(feature = "sign-in")]
 pub mod responses;
 #[cfg(any(test, feature = "simulate"))]
 pub mod scripted;
+pub mod server_rules;
 #[cfg(feature = "sign-in")]
 pub mod sign_in;
 pub mod stored;
 pub mod thinking;
+#[cfg(feature = "servers")]
+mod thought_tags;
 pub mod tokens;
 #[cfg(feature = "media")]
 pub mod voice;

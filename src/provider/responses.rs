@@ -151,6 +151,7 @@ impl<'a> ResponsesReader<'a> {
                     id: item.get("call_id").string(),
                     name: item.get("name").string(),
                     arguments: item.get("arguments").string(),
+                    ..ToolCall::default()
                 });
                 Ok(())
             }
@@ -275,6 +276,7 @@ mod tests {
             id: "c1".into(),
             name: "f".into(),
             arguments: "{}".into(),
+            ..ToolCall::default()
         });
         let mut result = Message::text(Role::Tool, "42");
         result.tool_call_id = Some("c1".into());

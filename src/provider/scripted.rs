@@ -71,6 +71,7 @@ fn call(request: &ChatRequest<'_>, question: &str, since: &[Message]) -> Option<
         id: format!("call_{done}"),
         name: tool.name.to_owned(),
         arguments: fill(tool.schema),
+        ..ToolCall::default()
     })
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::body::{BodyWriter, Extra};
+use super::server_rules::ServerRules;
 use crate::message::{Message, Role, ToolCall};
 use crate::net::upload::PieceSource;
 use crate::proto::excerpt::shorten_noting;
@@ -118,6 +119,7 @@ pub type WriteMessage = for<'a> fn(&mut BodyWriter<'a>, &'a Message, Neighbours)
 pub(super) struct StoredRequest {
     pub(super) stored: Arc<Stored>,
     pub(super) write: WriteMessage,
+    pub(super) rules: ServerRules,
 }
 
 impl PieceSource for StoredRequest {
@@ -132,7 +134,7 @@ impl PieceSource for StoredRequest {
         };
         let message = self.stored.read(place)?;
         let extra = Extra::new();
-        let mut body = BodyWriter::element(&extra);
+        let mut body = BodyWriter::element(&extra, self.rules);
         (self.write)(&mut body, &message, near);
         let json = body.written();
         out.extend_from_slice(json);

@@ -11,6 +11,14 @@ use crate::sys::scratch::Scratch;
 type Dialect =
     for<'a> fn(&ModelConfig, &'a Extra, &ChatRequest<'a>) -> Result<RequestBody, Failure>;
 
+fn chat_completion<'a>(
+    model: &ModelConfig,
+    extra: &'a Extra,
+    request: &ChatRequest<'a>,
+) -> Result<RequestBody, Failure> {
+    openai::request::body(model, extra, request, ServerRules::of(model))
+}
+
 fn request<'a>(history: Option<Arc<Stored>>, messages: &'a [Message]) -> ChatRequest<'a> {
     ChatRequest {
         system_static: "S",
@@ -71,7 +79,12 @@ fn talk(spec: &str) -> Vec<Message> {
             'e' => all.push(Message::text(Role::Assistant, "")),
             _ => {
                 let id = |k: usize| format!("id{n}_{k}");
-                let call = |k| ToolCall { id: id(k), name: "look".into(), arguments: "{}".into() };
+                let call = |k| ToolCall {
+                    id: id(k),
+                    name: "look".into(),
+                    arguments: "{}".into(),
+                    ..ToolCall::default()
+                };
                 let tool_calls = vec![call(0), call(1)];
                 let reasoning_content = Some("because".to_owned());
                 let text = Message::text(Role::Assistant, text);
@@ -125,10 +138,13 @@ fn check(model: &ModelConfig, dialect: Dialect, normal: fn(Value) -> Value) {
 #[test]
 fn a_request_is_the_same_whether_its_messages_are_in_memory_or_in_their_file() {
     let model = |id: &str| ModelConfig { model: id.into(), ..ModelConfig::default() };
-    check(&model("m"), openai::request::body, |v| v);
+    check(&model("m"), chat_completion, |v| v);
     let mut replaying = model("deepseek-reasoner");
     replaying.provider = "deepseek".into();
-    check(&replaying, openai::request::body, |v| v);
+    check(&replaying, chat_completion, |v| v);
+    let mut bridging = model("mistral-large");
+    bridging.provider = "mistral".into();
+    check(&bridging, chat_completion, |v| v);
     #[cfg(feature = "sign-in")]
     check(&model("m"), crate::provider::responses::write, |v| v);
     #[cfg(feature = "anthropic")]
@@ -159,7 +175,7 @@ fn a_file_that_has_changed_ends_the_request() {
     let write: WriteMessage = |b, m, _| {
         b.string(&m.content);
     };
-    let written = StoredRequest { stored: Arc::new(stored), write };
+    let written = StoredRequest { stored: Arc::new(stored), write, rules: Default::default() };
     assert!(written.piece(1, &mut Vec::new()).is_err());
     assert!(!written.piece(3, &mut Vec::new()).expect("the end"));
 }

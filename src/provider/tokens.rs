@@ -153,7 +153,12 @@ mod tests {
         assert_eq!(of_message(&message), 4);
         message.media.push("a.jpg".into());
         assert_eq!(of_message(&message), 4 + MEDIA_TOKENS);
-        let call = ToolCall { id: "a".into(), name: "exec".into(), arguments: "{}".into() };
+        let call = ToolCall {
+            id: "a".into(),
+            name: "exec".into(),
+            arguments: "{}".into(),
+            ..ToolCall::default()
+        };
         message.tool_calls.push(call);
         assert!(of_message(&message) > 12 + MEDIA_TOKENS);
     }

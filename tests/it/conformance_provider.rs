@@ -4,6 +4,7 @@ use picoclaw::config::ModelConfig;
 use picoclaw::config::providers::Quirk;
 use picoclaw::message::Message;
 use picoclaw::provider::exchange::looks_like_html;
+use picoclaw::provider::server_rules::ServerRules;
 use picoclaw::provider::thinking::Level;
 use picoclaw::provider::{ChatRequest, classify, openai};
 use serde_json::Value;
@@ -50,7 +51,9 @@ fn deepseek(level: &str) -> Value {
         thinking_level: level.into(),
         ..ModelConfig::default()
     };
-    let body = openai::request::body(&model, &Default::default(), &ask(&[])).expect("a body");
+    let body =
+        openai::request::body(&model, &Default::default(), &ask(&[]), ServerRules::of(&model))
+            .expect("a body");
     serde_json::from_slice(&body.json).expect("JSON")
 }
 

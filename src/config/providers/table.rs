@@ -37,6 +37,12 @@ pub struct ProviderRow {
 pub enum Quirk {
     /// A conversation whose reasoning is missing is refused; elsewhere sending it back costs money.
     ReplaysReasoning,
+    /// A user's message right behind a tool's result, or behind another one, is refused.
+    BridgesRoles,
+    /// Ids of calls have exactly nine letters or digits.
+    NineCharacterIds,
+    /// A call whose `extra_content` is missing is refused.
+    ReturnsExtraContent,
     /// `prompt_cache_key` is known at these hosts; others refuse fields they do not know.
     CacheKey,
     /// The key goes into the field `api-key`.
@@ -120,18 +126,18 @@ pub static PROVIDERS: &[ProviderRow] = &[
     cloud("deepseek", &[], "https://api.deepseek.com/v1")
         .but(&[ReplaysReasoning, Thinking(Thinking::Effort)]),
     cloud("gemini", &["google"], "https://generativelanguage.googleapis.com/v1beta/openai")
-        .but(&[BaseInGo("https://generativelanguage.googleapis.com/v1beta")]),
+        .but(&[BaseInGo("https://generativelanguage.googleapis.com/v1beta"), ReturnsExtraContent]),
     cloud("zhipu", &["glm"], "https://open.bigmodel.cn/api/paas/v4")
-        .but(&[Thinking(Thinking::Switch)]),
+        .but(&[ReplaysReasoning, Thinking(Thinking::Switch)]),
     cloud("zai", &["z.ai", "z-ai"], "https://api.z.ai/api/paas/v4")
-        .but(&[Thinking(Thinking::Switch)]),
+        .but(&[ReplaysReasoning, Thinking(Thinking::Switch)]),
     cloud("moonshot", &["kimi"], "https://api.moonshot.cn/v1")
-        .at(&["api.moonshot.ai"])
-        .but(&[DropsNameInV0]),
+        .at(&["api.moonshot.ai", "api.kimi.com"])
+        .but(&[ReplaysReasoning, DropsNameInV0]),
     cloud("groq", &[], "https://api.groq.com/openai/v1")
         .but(&[DropsNameInV0, Transcribes("whisper-large-v3")]),
     cloud("nvidia", &[], "https://integrate.api.nvidia.com/v1").but(&[DropsNameInV0]),
-    cloud("mistral", &[], "https://api.mistral.ai/v1"),
+    cloud("mistral", &[], "https://api.mistral.ai/v1").but(&[BridgesRoles, NineCharacterIds]),
     cloud("cerebras", &[], "https://api.cerebras.ai/v1"),
     cloud("qwen-portal", &["qwen"], "https://dashscope.aliyuncs.com/compatible-mode/v1")
         .but(&[Thinking(Thinking::Budget)]),
@@ -187,6 +193,9 @@ impl Quirk {
     pub fn meaning(self) -> String {
         let text = match self {
             Quirk::ReplaysReasoning => "gets reasoning back",
+            Quirk::BridgesRoles => "a word between a tool's result and a user",
+            Quirk::NineCharacterIds => "ids of calls in nine characters",
+            Quirk::ReturnsExtraContent => "gets `extra_content` back",
             Quirk::CacheKey => "`prompt_cache_key` (by host only)",
             Quirk::ApiKeyField => "key in `api-key` (by name only)",
             Quirk::Thinking(Thinking::Effort) => "thinks by `thinking` and `reasoning_effort`",
@@ -212,7 +221,8 @@ impl Quirk {
     fn counts(self, by_host: bool) -> bool {
         match self {
             CacheKey => by_host,
-            ReplaysReasoning | Thinking(_) => true,
+            ReplaysReasoning | BridgesRoles | NineCharacterIds | ReturnsExtraContent
+            | Thinking(_) => true,
             _ => !by_host,
         }
     }

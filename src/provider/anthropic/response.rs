@@ -113,6 +113,7 @@ impl<'a> AnthropicReader<'a> {
                 id,
                 name: block.get("name").string(),
                 arguments: arguments.unwrap_or_default().to_owned(),
+                ..ToolCall::default()
             });
         }
         if let Some(piece) = block.get("partial_json").non_null() {

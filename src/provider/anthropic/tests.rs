@@ -79,6 +79,7 @@ fn calls(content: &str, calls: &[(&str, &str)]) -> Message {
         id: id.into(),
         name: "look".into(),
         arguments: arguments.into(),
+        ..ToolCall::default()
     };
     let mut message = message(Role::Assistant, content);
     message.tool_calls = calls.iter().map(call).collect();

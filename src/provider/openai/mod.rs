@@ -7,6 +7,9 @@ use std::cell::Cell;
 
 use super::body::{self, Extra};
 use super::exchange::{self, Endpoint};
+#[cfg(feature = "servers")]
+use super::refusal;
+use super::server_rules::ServerRules;
 use super::{ChatReply, ChatRequest, Failure, OnText, Provider};
 use crate::config::ModelConfig;
 use crate::config::providers::{self, Quirk};
@@ -18,6 +21,8 @@ pub struct OpenAi {
     to: Endpoint,
     model: ModelConfig,
     extra: Extra,
+    /// How the server wants conversations, as far as is known.
+    rules: Cell<ServerRules>,
     /// Counts requests, so that the ids generated for calls without one differ.
     asked: Cell<u32>,
 }
@@ -50,7 +55,24 @@ impl OpenAi {
         }
         let url = exchange::endpoint(&model.api_base, "/chat/completions");
         let to = Endpoint::new(model, url, ours)?;
-        Ok(OpenAi { http, to, model: model.clone(), extra, asked: Cell::new(0) })
+        let rules = Cell::new(ServerRules::of(model));
+        Ok(OpenAi { http, to, model: model.clone(), extra, rules, asked: Cell::new(0) })
+    }
+}
+
+impl OpenAi {
+    /// One request, written by these rules.
+    async fn ask(
+        &self,
+        request: &ChatRequest<'_>,
+        rules: ServerRules,
+        on_text: OnText<'_>,
+    ) -> Result<ChatReply, Failure> {
+        let body = request::body(&self.model, &self.extra, request, rules)?;
+        self.asked.set(self.asked.get().wrapping_add(1));
+        let mut answer = response::OpenAiReader::new(self.asked.get(), on_text);
+        exchange::post(&self.http, &self.to, body, &mut answer).await?;
+        Ok(answer.reply())
     }
 }
 
@@ -60,13 +82,31 @@ impl Provider for OpenAi {
         request: &ChatRequest<'_>,
         on_text: OnText<'_>,
     ) -> Result<ChatReply, Failure> {
-        let body = request::body(&self.model, &self.extra, request)?;
-        self.asked.set(self.asked.get().wrapping_add(1));
-        let mut answer = response::OpenAiReader::new(self.asked.get(), on_text);
-        exchange::post(&self.http, &self.to, body, &mut answer).await?;
-        Ok(answer.reply())
+        #[cfg(feature = "servers")]
+        {
+            let mut rules = self.rules.get();
+            for _ in 0..crate::limits::REFUSALS_LEARNED {
+                let failure = match self.ask(request, rules, on_text).await {
+                    Err(failure) => failure,
+                    answered => return answered,
+                };
+                let Some(lesson) = refusal::learn(rules, &failure, request.max_tokens) else {
+                    return Err(failure);
+                };
+                crate::log::warn!("asked again without what was refused: {failure}");
+                rules = lesson.rules;
+                if lesson.lasts {
+                    self.rules.set(rules);
+                }
+            }
+            self.ask(request, rules, on_text).await
+        }
+        #[cfg(not(feature = "servers"))]
+        self.ask(request, self.rules.get(), on_text).await
     }
 }
 
+#[cfg(test)]
+mod conversation_tests;
 #[cfg(test)]
 mod tests;

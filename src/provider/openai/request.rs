@@ -5,7 +5,7 @@ use crate::config::providers::Quirk;
 use crate::message::{Message, Role};
 use crate::proto::text;
 use crate::provider::body::{BodyWriter, Extra, RequestBody};
-use crate::provider::stored::Neighbours;
+use crate::provider::server_rules::{Rule, ServerRules};
 use crate::provider::thinking::{self, Level};
 use crate::provider::{ChatRequest, Failure};
 
@@ -14,22 +14,26 @@ pub fn body<'a>(
     model: &ModelConfig,
     extra: &'a Extra,
     request: &ChatRequest<'a>,
+    rules: ServerRules,
 ) -> Result<RequestBody, Failure> {
     let mut b = BodyWriter::open(extra, request);
+    b.rules = rules;
     if b.field("model") {
         b.string(&model.model);
     }
     if b.field("messages") {
         b.raw("[");
         system(&mut b, request);
-        let replays = model.has(Quirk::ReplaysReasoning);
-        b.stored(request.history.as_ref(), if replays { replayed } else { plain });
+        let stored = request.history.as_ref();
+        b.stored(stored, |b, message, near| write(b, message, near.before));
+        let mut before = stored.and_then(|stored| stored.places.last()).map(|place| place.answer);
         for message in request.messages {
-            write(&mut b, message, replays);
+            let answer = message.role == Role::Assistant;
+            write(&mut b, message, before.replace(answer) == Some(answer));
         }
         b.raw("]");
     }
-    if !request.tools.is_empty() && b.field("tools") {
+    if !request.tools.is_empty() && !rules.has(Rule::NoTools) && b.field("tools") {
         b.raw("[");
         for tool in request.tools {
             b.separate().raw("{\"type\":\"function\",\"function\":{\"name\":").string(tool.name);
@@ -41,23 +45,28 @@ pub fn body<'a>(
             b.raw("\"auto\"");
         }
     }
-    if request.max_tokens > 0 && b.field(max_tokens_field(model)) {
-        b.number(u64::from(request.max_tokens));
+    let most = [request.max_tokens, rules.max_tokens].into_iter().filter(|n| *n > 0).min();
+    let most = most.filter(|_| request.max_tokens > 0 && !rules.has(Rule::NoMaxTokens));
+    if let Some(most) = most.filter(|_| b.field(max_tokens_field(model, rules))) {
+        b.number(u64::from(most));
     }
-    if let Some(t) = temperature(model, request.temperature) {
+    let temperature = temperature(model, request.temperature);
+    if let Some(t) = temperature.filter(|_| !rules.has(Rule::NoTemperature)) {
         if b.field("temperature") {
             b.raw(&text::decimal(t));
         }
     }
-    if let Some(level) = Level::parse(&model.thinking_level) {
+    let level = Level::parse(&model.thinking_level);
+    if let Some(level) = level.filter(|_| !rules.has(Rule::NoThinking)) {
         thinking::write(&mut b, model, level);
     }
-    if !request.cache_key.is_empty() && model.has(Quirk::CacheKey) && b.field("prompt_cache_key") {
+    let caches = model.has(Quirk::CacheKey) && !rules.has(Rule::NoCacheKey);
+    if !request.cache_key.is_empty() && caches && b.field("prompt_cache_key") {
         b.string(request.cache_key);
     }
     if model.streaming && b.field("stream") {
         b.raw("true");
-        if b.field("stream_options") {
+        if !rules.has(Rule::NoStreamOptions) && b.field("stream_options") {
             b.raw("{\"include_usage\":true}");
         }
     }
@@ -75,15 +84,18 @@ fn system(b: &mut BodyWriter<'_>, request: &ChatRequest<'_>) {
     b.escaped(fixed).escaped(between).escaped(changing).raw("\"}");
 }
 
-fn plain<'a>(b: &mut BodyWriter<'a>, message: &'a Message, _: Neighbours) {
-    write(b, message, false);
-}
-
-fn replayed<'a>(b: &mut BodyWriter<'a>, message: &'a Message, _: Neighbours) {
-    write(b, message, true);
-}
-
-fn write<'a>(b: &mut BodyWriter<'a>, message: &'a Message, replays: bool) {
+/// One message, or nothing where there is nothing in it: servers refuse a conversation with an empty one. `follows` says
+/// that the message before it is of the same side, the assistant's or not.
+fn write<'a>(b: &mut BodyWriter<'a>, message: &'a Message, follows: bool) {
+    let rules = b.rules;
+    let is_speech = matches!(message.role, Role::User | Role::Assistant);
+    let is_empty = message.content.trim().is_empty() && message.tool_calls.is_empty();
+    if is_speech && is_empty && b.pictures_of(message).next().is_none() {
+        return;
+    }
+    if follows && message.role == Role::User && rules.has(Rule::BridgesRoles) {
+        b.separate().raw("{\"role\":\"assistant\",\"content\":\"...\"}");
+    }
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -93,22 +105,51 @@ fn write<'a>(b: &mut BodyWriter<'a>, message: &'a Message, replays: bool) {
     b.separate().raw("{\"role\":").string(role).raw(",\"content\":");
     content(b, message);
     if let Some(id) = &message.tool_call_id {
-        b.raw(",\"tool_call_id\":").string(id);
+        b.raw(",\"tool_call_id\":");
+        call_id(b, id);
     }
     if !message.tool_calls.is_empty() {
         b.raw(",\"tool_calls\":[");
         for call in &message.tool_calls {
-            b.separate().raw("{\"id\":").string(&call.id);
+            b.separate().raw("{\"id\":");
+            call_id(b, &call.id);
             b.raw(",\"type\":\"function\",\"function\":{\"name\":").string(&call.name);
-            b.raw(",\"arguments\":").arguments_text(&call.arguments).raw("}}");
+            b.raw(",\"arguments\":").arguments_text(&call.arguments).raw("}");
+            #[cfg(feature = "servers")]
+            if rules.has(Rule::ReturnsExtraContent) {
+                b.raw(",\"extra_content\":");
+                b.raw(call.extra_content.as_deref().unwrap_or(UNSIGNED));
+            }
+            b.raw("}");
         }
         b.raw("]");
     }
-    if let (true, Role::Assistant, Some(text)) = (replays, message.role, &message.reasoning_content)
-    {
+    let reasoning = message.reasoning_content.as_deref();
+    // Calls of another model have none, and may not lack the field.
+    let reasoning = reasoning.or((!message.tool_calls.is_empty()).then_some(""));
+    let replays = rules.has(Rule::ReplaysReasoning) && message.role == Role::Assistant;
+    if let Some(text) = reasoning.filter(|_| replays) {
         b.raw(",\"reasoning_content\":").string(text);
     }
     b.raw("}");
+}
+
+/// For calls of another model: Gemini takes this word for their signature (Gemini API, "Thought signatures").
+#[cfg(feature = "servers")]
+const UNSIGNED: &str = r#"{"google":{"thought_signature":"skip_thought_signature_validator"}}"#;
+
+/// The id of a call, in nine characters where the server takes no others.
+fn call_id(b: &mut BodyWriter<'_>, id: &str) {
+    let fits = id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    if fits || !b.rules.has(Rule::NineCharacterIds) {
+        b.string(id);
+        return;
+    }
+    // 36 bits of a hash (FNV-1a): an id has to be the same in each request, and unlike those of the calls beside it.
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    b.string(&format!("{:09x}", (hash ^ (hash >> 36)) & 0xf_ffff_ffff));
 }
 
 /// The text; with pictures an array of parts, each picture a data URL.
@@ -127,10 +168,11 @@ fn content<'a>(b: &mut BodyWriter<'a>, message: &'a Message) {
 }
 
 /// The field that bounds the answer: the entry's own, or by the model's name.
-pub fn max_tokens_field(model: &ModelConfig) -> &str {
-    if !model.max_tokens_field.is_empty() {
+pub fn max_tokens_field(model: &ModelConfig, rules: ServerRules) -> &str {
+    let other = rules.has(Rule::OtherMaxTokensField);
+    if !model.max_tokens_field.is_empty() && !other {
         &model.max_tokens_field
-    } else if model.has(Quirk::MaxCompletionTokens) {
+    } else if model.has(Quirk::MaxCompletionTokens) != other {
         "max_completion_tokens"
     } else {
         "max_tokens"

@@ -6,7 +6,9 @@ use crate::limits;
 use crate::message::{ToolCall, Usage};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::provider::exchange::{AnswerParser, interrupted, malformed};
-use crate::provider::json_answer::{self, documented, elements};
+use crate::provider::json_answer::{self, count, documented, elements, server_error};
+#[cfg(feature = "servers")]
+use crate::provider::thought_tags;
 use crate::provider::{ChatReply, Failure, OnText};
 
 /// Collects an answer of a chat completions API, streamed or whole.
@@ -18,13 +20,15 @@ pub struct OpenAiReader<'a> {
     /// `index` of each of the reply's calls.
     indexes: Vec<Option<u64>>,
     finished: bool,
+    /// Bytes of the text that were forwarded.
+    shown: usize,
 }
 
 impl<'a> OpenAiReader<'a> {
     /// `number` distinguishes this answer's calls from others' if the server sends no ids.
     pub fn new(number: u32, on_text: OnText<'a>) -> OpenAiReader<'a> {
         let reply = ChatReply::default();
-        OpenAiReader { on_text, number, reply, indexes: Vec::new(), finished: false }
+        OpenAiReader { on_text, number, reply, indexes: Vec::new(), finished: false, shown: 0 }
     }
 
     /// What arrived so far; complete once the parser says so.
@@ -34,28 +38,36 @@ impl<'a> OpenAiReader<'a> {
                 call.id = format!("call_{}_{at}", self.number);
             }
         }
+        #[cfg(feature = "servers")]
+        thought_tags::separate(&mut self.reply);
         self.reply
     }
 
-    fn completion(&mut self, text: &str) -> Result<(), Failure> {
+    fn completion(&mut self, text: &str, fields: [&str; 2]) -> Result<(), Failure> {
         json_answer::answer(text, &mut |completion| {
-            if let Some(counts) = completion.get("usage").non_null() {
-                self.reply.usage = Some(Usage {
-                    input: counts.get("prompt_tokens").uint(),
-                    output: counts.get("completion_tokens").uint(),
-                });
-            }
             // More than one choice was never asked for.
-            let Some(choice) = elements(completion.get("choices"), 16)?.next() else {
-                return Ok(());
-            };
-            let reason = choice.get("finish_reason").str();
-            if !reason.is_empty() {
-                self.finished = true;
-                self.reply.truncated = reason == "length";
+            let choice = elements(completion.get("choices"), 16)?.next();
+            // Counts are bookkeeping: of whatever type they are, the answer counts.
+            let lenient = TypeMismatch::default();
+            let counts = completion.with_mismatch(&lenient).get("usage").non_null();
+            let inner = || choice?.with_mismatch(&lenient).get("usage").non_null();
+            if let Some(counts) = counts.or_else(inner) {
+                let (input, output) = ("prompt_tokens", "completion_tokens");
+                let (input, output) = (count(counts.get(input)), count(counts.get(output)));
+                self.reply.usage = Some(Usage { input, output });
             }
-            let turn = choice.get("message").non_null().unwrap_or_else(|| choice.get("delta"));
-            self.turn(turn)
+            let Some(choice) = choice else { return Ok(()) };
+            server_error(choice)?;
+            match choice.get("finish_reason").raw().trim_matches('"') {
+                "null" | "" => {}
+                "error" => return Err(malformed("it ends with an error")),
+                reason => {
+                    self.finished = true;
+                    self.reply.truncated = reason == "length";
+                }
+            }
+            let [first, second] = fields.map(|field| choice.get(field));
+            self.turn(first.non_null().unwrap_or(second))
         })
     }
 
@@ -63,10 +75,8 @@ impl<'a> OpenAiReader<'a> {
         let text = text(turn.get("content"))?;
         documented(turn)?;
         if !text.is_empty() {
-            if let Some(on_text) = self.on_text {
-                on_text(&text);
-            }
             append(&mut self.reply.text, text);
+            self.show();
         }
         let mut reasoning = text_or_empty(turn.get("reasoning_content"));
         if reasoning.is_empty() {
@@ -79,10 +89,27 @@ impl<'a> OpenAiReader<'a> {
         Ok(())
     }
 
+    /// Forwards what is new of the text; nothing while it is reasoning between tags.
+    fn show(&mut self) {
+        let text = &self.reply.text;
+        #[cfg(feature = "servers")]
+        let Some(from) = thought_tags::answer_start(text) else { return };
+        #[cfg(not(feature = "servers"))]
+        let from = 0;
+        if let Some(on_text) = self.on_text {
+            on_text(&text[from.max(self.shown)..]);
+        }
+        self.shown = text.len();
+    }
+
     /// A call or a piece of one. Pieces with the same index belong together; a second id at one index is another call, because
     /// some servers send index 0 for every call.
     fn call(&mut self, piece: Json<'_>) -> Result<(), Failure> {
-        let id = piece.get("id").string();
+        // A number is a name as well.
+        let id = match piece.get("id") {
+            id if id.raw().starts_with('"') => id.string(),
+            id => id.non_null().map_or(String::new(), |id| id.raw().to_owned()),
+        };
         let index = piece.get("index").non_null().map(Json::uint);
         let function = piece.get("function");
         let calls = &mut self.reply.tool_calls;
@@ -114,6 +141,11 @@ impl<'a> OpenAiReader<'a> {
         if call.name.is_empty() {
             call.name = function.get("name").string();
         }
+        #[cfg(feature = "servers")]
+        if let Some(extra) = piece.get("extra_content").non_null() {
+            call.extra_content =
+                Some(extra.raw().into()).filter(|_| extra.raw().len() <= limits::CALL_EXTRA_BYTES);
+        }
         let arguments = function.get("arguments");
         if arguments.raw().starts_with('"') {
             append(&mut call.arguments, arguments.string());
@@ -133,12 +165,13 @@ impl AnswerParser for OpenAiReader<'_> {
                 Ok(true)
             }
             "" => Ok(false),
-            json => self.completion(json).map(|()| false),
+            // A stream may repeat the whole `message` beside each `delta`.
+            json => self.completion(json, ["delta", "message"]).map(|()| false),
         }
     }
 
     fn whole(&mut self, body: &str) -> Result<(), Failure> {
-        self.completion(body)
+        self.completion(body, ["message", "delta"])
     }
 
     fn end(&mut self) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ static LOOK: ToolSpec = ToolSpec {
     ..ToolSpec::PLAIN
 };
 
-fn model(provider: &str, id: &str) -> ModelConfig {
+pub(super) fn model(provider: &str, id: &str) -> ModelConfig {
     ModelConfig {
         model_name: "m".into(),
         provider: provider.into(),
@@ -25,7 +25,7 @@ fn model(provider: &str, id: &str) -> ModelConfig {
     }
 }
 
-fn ask(messages: &[Message]) -> ChatRequest<'_> {
+pub(super) fn ask(messages: &[Message]) -> ChatRequest<'_> {
     ChatRequest {
         system_static: "",
         system_dynamic: "",
@@ -39,9 +39,9 @@ fn ask(messages: &[Message]) -> ChatRequest<'_> {
     }
 }
 
-fn json_of(model: &ModelConfig, request: &ChatRequest<'_>) -> Value {
+pub(super) fn json_of(model: &ModelConfig, request: &ChatRequest<'_>) -> Value {
     let extra = body::extra(&model.extra_body).expect("an object");
-    let post = request::body(model, &extra, request);
+    let post = request::body(model, &extra, request, ServerRules::of(model));
     serde_json::from_slice(&post.expect("a body").json).expect("JSON")
 }
 
@@ -65,6 +65,7 @@ fn a_whole_conversation() {
         id: id.into(),
         name: "look".into(),
         arguments: arguments.into(),
+        ..ToolCall::default()
     };
     called.tool_calls = vec![call("a", r#"{"at":"x"}"#), call("b", "at=\"x\""), call("c", "")];
     called.reasoning_content = Some("hmm".into());
@@ -146,10 +147,8 @@ fn thinking_by_provider() {
         fields("deepseek", " LOW "),
         json!({"thinking": {"type": "enabled"}, "reasoning_effort": "high"})
     );
-    assert_eq!(
-        fields("deepseek", "xhigh"),
-        json!({"thinking": {"type": "enabled"}, "reasoning_effort": "max"})
-    );
+    let most = json!({"thinking": {"type": "enabled"}, "reasoning_effort": "max"});
+    assert_eq!(fields("deepseek", "xhigh"), most);
     assert_eq!(fields("zhipu", "off"), kind("disabled"));
     assert_eq!(fields("zhipu", "high"), kind("enabled"));
     assert_eq!(fields("volcengine", "adaptive"), kind("auto"));

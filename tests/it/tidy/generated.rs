@@ -49,8 +49,16 @@ fn providers() -> String {
     for (words, quirks) in FAMILIES {
         writeln!(out, "| {} | {} |", words.join(" and "), meanings(quirks)).unwrap();
     }
+    out += LEARNED;
     out
 }
+
+const LEARNED: &str = "
+A server may also say what it does not take: a field such as `temperature` or `max_tokens`, tools, a bound of the answer
+that is too large, a missing `reasoning_content`, the order of roles. The same request is then sent again without that, and
+later requests of this entry leave it out, until the daemon starts again (feature `servers`). A field that is set in
+`extra_body` stays.
+";
 
 /// The page with the keys, whose text above them is `there`'s.
 fn keys(there: &str) -> String {
