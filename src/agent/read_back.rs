@@ -161,6 +161,7 @@ impl Reader {
         self.items.shrink_to_fit();
         self.recent.reverse();
         self.running.reverse();
+        keep_sendable(&mut self.running);
         let calls = self.recent.iter_mut().flat_map(|m| &mut m.tool_calls);
         calls.for_each(crate::provider::stored::make_replayable);
         ReadBack {
@@ -177,6 +178,21 @@ impl Reader {
             corrupt: self.corrupt,
         }
     }
+}
+
+/// Leaves out what no provider takes of a turn that a restart cut short: its file may have been replaced while it ran. Calls
+/// behind which nothing but results comes stay; the turn completes them.
+fn keep_sendable(running: &mut Vec<Message>) {
+    if running.first().is_some_and(|first| first.role != Role::User) {
+        running.clear();
+    }
+    let behind = running.iter().rev().take_while(|m| m.role == Role::Tool).count();
+    let open = running.len().saturating_sub(behind + 1);
+    let has_calls = running.get(open).is_some_and(|m| !m.tool_calls.is_empty());
+    let open = if has_calls { open } else { running.len() };
+    let shapes: Vec<MessageShape> = running[..open].iter().map(MessageShape::of).collect();
+    let mut kept = sendable(&shapes).into_iter();
+    running.retain(|_| kept.next() != Some(false));
 }
 
 #[cfg(test)]

@@ -133,6 +133,29 @@ fn a_turn_that_a_restart_cut_short_is_apart_however_long_it_is() {
     assert_eq!((read.running.len(), read.recent.len()), (0, 2));
 }
 
+/// The file was replaced while the turn ran: what it has of the turn is no request that a provider takes.
+#[test]
+fn of_a_turn_cut_short_only_what_can_be_sent_is_kept() {
+    use crate::agent::history::tests::{history, spec};
+    for (own, kept) in [
+        ("u c1", "u c1"),
+        ("u c12 r1", "u c12 r1"),
+        ("u c1 r1 c2", "u c1 r1 c2"),
+        ("u c1 r1 a", "u c1 r1 a"),
+        ("u c1 u c2 r2", "u u c2 r2"),
+        ("u c1 u", "u u"),
+        ("u r1", "u"),
+        ("u r1 u c2", "u u c2"),
+        ("c1", ""),
+        ("r1 c2 r2", ""),
+        ("a", ""),
+    ] {
+        let sessions = session(&history(own));
+        let read = read_back(&sessions, "k", Some(0), &[], 1_000_000).expect("read");
+        assert_eq!(spec(&read.running), kept, "{own}");
+    }
+}
+
 #[test]
 fn adopted_text_is_untrusted_while_it_is_in_reach() {
     let home = Scratch::named("read-back");
