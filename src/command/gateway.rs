@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::log;
 use crate::store::credentials;
 use crate::supervise::notify::SupervisorSocket;
-use crate::sys::pages;
+use crate::sys::{clock, pages};
 
 /// Loads the configuration, or the last good one, and runs until a signal ends it.
 ///
@@ -34,6 +34,9 @@ pub fn run(args: &args::GatewayArgs) -> Result<ExitCode> {
     )));
     for warning in &loaded.warnings {
         crate::log::warn!("{warning}");
+    }
+    if let Some(tz) = clock::unknown_tz() {
+        crate::log::warn!("TZ is {tz:?}, which names no time zone: local time is UTC");
     }
     let mut config = loaded.config;
     if let Some(host) = &args.host {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::files::read_bounded;
+use super::{files::read_bounded, zones};
 use crate::limits::ZONE_FILE_BYTES;
 use crate::proto::tz::Zone;
 
@@ -30,20 +30,31 @@ pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Seconds that local time is ahead of UTC at `unix`, by `TZ` and the system's zone files, read once.
+/// Seconds that local time is ahead of UTC at `unix`, by `TZ` and the system's zone files or the table, read once.
 pub fn utc_offset(unix: i64) -> i32 {
     static LOCAL: OnceLock<Zone> = OnceLock::new();
-    LOCAL.get_or_init(|| local(env::var("TZ").ok().as_deref())).offset(unix)
+    LOCAL.get_or_init(|| local(env::var("TZ").ok().as_deref()).unwrap_or_default()).offset(unix)
 }
 
-/// The zone that `TZ` names as tzset(3) has it: a rule, or a file behind an optional colon. UTC for what is neither. (The C
+/// The zone that `TZ` names as tzset(3) has it: a rule, or a file behind an optional colon; `None` for what is neither. (The C
 /// library's own reader would be 5 kB more, for what [`Zone`] does anyway.)
-fn local(tz: Option<&str>) -> Zone {
+fn local(tz: Option<&str>) -> Option<Zone> {
     let name = tz.unwrap_or(OWN);
     let file = name.strip_prefix(':').unwrap_or(name);
     let rule = Zone::from_posix(name);
     let full = || file.starts_with('/').then(|| read(Path::new(file))).flatten();
-    rule.or_else(full).or_else(|| zone_file(file)).unwrap_or_default()
+    rule.or_else(full).or_else(|| zone(file))
+}
+
+/// The value of `TZ` where it names no zone, so that local time is UTC.
+pub fn unknown_tz() -> Option<String> {
+    let given = env::var("TZ").ok()?;
+    (!matches!(&*given, "" | ":") && local(Some(&given)).is_none()).then_some(given)
+}
+
+/// The zone of this name: of the system's file, else of the table in the program.
+pub fn zone(name: &str) -> Option<Zone> {
+    zone_file(name).or_else(|| zones::find(name))
 }
 
 /// The system's file for a zone of this name.
@@ -67,7 +78,7 @@ mod tests {
 
     #[test]
     fn tz_is_a_rule_or_a_file_or_utc() {
-        let at = |tz, unix| local(tz).offset(unix);
+        let at = |tz, unix| local(tz).unwrap_or_default().offset(unix);
         assert_eq!(at(Some("CET-1CEST,M3.5.0,M10.5.0/3"), 1_782_864_000), 7200);
         assert_eq!(at(Some("EST5"), 0), -18_000);
         for none in
@@ -75,9 +86,9 @@ mod tests {
         {
             assert_eq!(at(Some(none), 0), 0, "{none}");
         }
-        let berlin = zone_file("Europe/Berlin").map_or(0, |z| z.offset(1_782_864_000));
-        assert_eq!(at(Some("Europe/Berlin"), 1_782_864_000), berlin);
-        assert_eq!(at(Some(":Europe/Berlin"), 1_782_864_000), berlin);
+        // Where the system has no zone files, the table has it.
+        assert_eq!(at(Some("Europe/Berlin"), 1_782_864_000), 7200);
+        assert_eq!(at(Some(":Europe/Berlin"), 1_782_864_000), 7200);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod terminal;
 pub mod uevent;
 pub mod wake;
 pub mod wall_timer;
+pub mod zones;
 
 pub use random::random;
 pub use spawn_blocking::{BlockingTask, spawn_blocking, spawn_thread, start_thread, stuck};

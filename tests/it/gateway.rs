@@ -34,7 +34,11 @@ fn get_with(address: &str, path: &str, fields: &str) -> Option<(u16, String)> {
 fn listening_sockets_reveal_little_without_a_token() {
     let peer = peer(false);
     let home = Home::patched(&peer, &json!({ "gateway": { "token": "let-me-look-1" } }));
+    let home = home.env("TZ", "Mars/Olympus");
     let daemon = Daemon::start(&home, &peer);
+    // A wrong name is said once, at the start.
+    let line = r#"TZ is "Mars/Olympus", which names no time zone: local time is UTC"#;
+    assert_eq!(daemon.log().matches(line).count(), 1, "{}", daemon.log());
     let address = format!("127.0.0.1:{}", home.health_port);
     let get = |fields: &str| {
         let answer = eventually(SOON, || get_with(&address, "/health", fields));
