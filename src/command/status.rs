@@ -31,6 +31,7 @@ pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
     let mut lines = StatusOutput { json: serde_json::Map::new(), text: String::new() };
     lines.put("version", "Version", json!(version::VERSION));
     lines.put("home", "Home", json!(home.display().to_string()));
+    lines.field("config_valid", loaded.is_ok().into());
     let code = match &loaded {
         Ok(loaded) => {
             configured(&mut lines, &loaded.config);
@@ -44,7 +45,7 @@ pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
             for line in text.lines() {
                 lines.text.push_str(&format!("Config: {}\n", text::escape(line, true)));
             }
-            lines.json.insert("config".into(), text.into());
+            lines.field("config", text.into());
             ExitCode::FAILURE
         }
     };
@@ -57,6 +58,13 @@ pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
         "Limits",
         limits.unwrap_or_else(|| json!("none in force (not started by the supervisor)")),
     );
+    // Who may talk without being in the configuration, each channel's ids.
+    let paired = std::fs::read_to_string(home.join("state/paired.json")).unwrap_or_default();
+    if let Ok(Value::Object(paired)) = serde_json::from_str(&paired) {
+        for (channel, ids) in paired.into_iter().filter(|(_, ids)| ids.is_array()) {
+            lines.entry("paired", &channel, ids);
+        }
+    }
     if let Some(how) = last_crash::summary(&home.join("state")) {
         lines.put("last_crash", "Last unexpected exit", json!(how));
     }
@@ -88,6 +96,7 @@ fn configured(lines: &mut StatusOutput, config: &Config) {
     let workspace = &config.agent.workspace;
     let mark = if workspace.is_dir() { "✓" } else { "✗ (made on first use)" };
     lines.put("workspace", "Workspace", json!(format!("{} {mark}", workspace.display())));
+    lines.field("workspace_path", json!(workspace.display().to_string()));
     if let Some(allowed) = AllowedTools::of(workspace) {
         lines.put("agent_tools", "Tools that AGENT.md leaves", json!(allowed.to_string()));
     }
@@ -101,6 +110,7 @@ fn configured(lines: &mut StatusOutput, config: &Config) {
             "✓"
         };
         lines.entry("models", &model.model_name, json!(format!("{} key {set}", model.provider)));
+        lines.member("models_ready", &model.model_name, json!(set != "not set"));
     }
     #[cfg(feature = "hooks")]
     for hook in &config.hooks.processes {
@@ -127,18 +137,31 @@ fn running(lines: &mut StatusOutput, r: &GatewayReport) {
     };
     let state = format!("running, PID {}, up {} s{reloaded}", r.pid, r.uptime);
     lines.put("gateway", "Gateway", json!(state));
-    lines.put("config_in_force", "Config in force", json!(r.config));
-    lines.put("durability", "Durability", json!(r.durability));
-    lines.put("tools", "Tools", json!(r.tools));
-    lines.put("model_in_use", "Model in use", json!(r.model));
-    lines.put("waiting", "Messages waiting", json!(r.waiting));
-    lines.put("running", "Turns running", json!(r.running));
-    lines.put("turns", "Turns since start", json!(r.turns));
-    lines.put("unfinished", "Messages unfinished", json!(r.unfinished));
-    lines.put("refused", "Replies refused", json!(r.refused));
-    lines.put("syncs", "Disk flushes (fsync)", json!(r.syncs));
+    for (key, number) in
+        [("pid", r.pid.into()), ("uptime_seconds", r.uptime), ("reloaded_seconds_ago", r.reloaded)]
+    {
+        lines.field(key, number.into());
+    }
+    for (key, label, text) in [
+        ("config_in_force", "Config in force", &r.config),
+        ("durability", "Durability", &r.durability),
+        ("tools", "Tools", &r.tools),
+        ("model_in_use", "Model in use", &r.model),
+    ] {
+        lines.put(key, label, text.as_str().into());
+    }
+    for (key, label, number) in [
+        ("waiting", "Messages waiting", r.waiting),
+        ("running", "Turns running", r.running),
+        ("turns", "Turns since start", r.turns),
+        ("unfinished", "Messages unfinished", r.unfinished),
+        ("refused", "Replies refused", r.refused),
+        ("syncs", "Disk flushes (fsync)", r.syncs),
+        ("journal_torn", "Journal writes cut short", r.torn),
+    ] {
+        lines.put(key, label, number.into());
+    }
     lines.bytes("bytes_written", "Written to disk", r.bytes);
-    lines.put("journal_torn", "Journal writes cut short", json!(r.torn));
     lines.bytes("heap_bytes", "Heap in use", r.heap);
     lines.put("cron", "Cron jobs", json!(r.cron));
     for line in &r.failing {
@@ -154,6 +177,8 @@ fn running(lines: &mut StatusOutput, r: &GatewayReport) {
     }
     for channel in &r.channels {
         lines.entry("channel_state", &channel.name, json!(channel.state));
+        let receives = channel.state.starts_with(control::RUNNING);
+        lines.member("channels_running", &channel.name, receives.into());
         if !channel.link.is_empty() {
             lines.entry("channel_link", &channel.name, json!(channel.link));
         }
@@ -164,6 +189,7 @@ fn running(lines: &mut StatusOutput, r: &GatewayReport) {
     for task in r.tasks.iter().filter(|t| t.restarts > 0) {
         let state = format!("restarts: {}, last: {}", task.restarts, task.last_error);
         lines.entry("tasks", &task.name, json!(state));
+        lines.member("task_restarts", &task.name, task.restarts.into());
     }
     for line in &r.listening {
         let (address, told) = line.split_once(": ").unwrap_or((line, ""));
@@ -178,15 +204,20 @@ struct StatusOutput {
 }
 
 impl StatusOutput {
+    /// For scripts alone, where the line for people has the fact among words.
+    fn field(&mut self, key: &str, value: Value) {
+        self.json.insert(key.into(), value);
+    }
+
     fn put(&mut self, key: &str, label: &str, value: Value) {
         self.text.push_str(&format!("{label}: {}\n", plain(&value)));
-        self.json.insert(key.into(), value);
+        self.field(key, value);
     }
 
     /// A number of bytes: in kB for people, exact for scripts.
     fn bytes(&mut self, key: &str, label: &str, bytes: u64) {
         self.text.push_str(&format!("{label}: {} kB\n", bytes.div_ceil(1000)));
-        self.json.insert(key.into(), bytes.into());
+        self.field(key, bytes.into());
     }
 
     fn list(&mut self, key: &str, label: &str, line: &str) {
@@ -199,6 +230,11 @@ impl StatusOutput {
 
     fn entry(&mut self, key: &str, name: &str, value: Value) {
         self.text.push_str(&format!("  {} {name}: {}\n", key.replace('_', " "), plain(&value)));
+        self.member(key, name, value);
+    }
+
+    /// As [`StatusOutput::field`], in the object `key`.
+    fn member(&mut self, key: &str, name: &str, value: Value) {
         let object = self.json.entry(key).or_insert_with(|| json!({}));
         if let Some(object) = object.as_object_mut() {
             object.insert(name.into(), value);

@@ -107,6 +107,16 @@ fn the_gateway_answers_and_keeps_the_conversation() {
     let status: Value =
         serde_json::from_str(&home.run(&["status", "--json"]).stdout).expect("a status");
     assert_eq!((&status["turns"], &status["waiting"]), (&json!(1), &json!(0)), "{status}");
+    // What people read in words, scripts have in fields.
+    let fields = json!({
+        "config_valid": true, "pid": daemon.pid(), "reloaded_seconds_ago": 0,
+        "workspace_path": home.path("workspace"), "models_ready": { "m": true },
+        "channels_running": { "telegram": true },
+    });
+    for (key, want) in fields.as_object().expect("an object") {
+        assert_eq!(&status[key], want, "{key}: {status}");
+    }
+    assert!(status["uptime_seconds"].is_u64(), "{status}");
     let next = home.run(&["agent", "--json", "-m", "and my bicycle? q999998"]);
     let next: Value = serde_json::from_str(&next.stdout).expect("one object");
     let want = json!({

@@ -87,6 +87,11 @@ fn the_code_in_the_log_pairs_for_good() {
     assert!(paired.is_some(), "{:?}\n{}", peer.texts(STRANGER), daemon.log());
     let marker = peer.say(STRANGER, STRANGER, "and now?");
     assert!(peer.wait_reply(&marker, SOON).is_some(), "{}", daemon.log());
+    // The owner sees who it was, and scripts read it.
+    let told = home.run(&["status"]).stdout;
+    assert!(told.contains("  paired telegram: [\"2002\"]\n"), "{told}");
+    let told: Value = serde_json::from_str(&home.run(&["status", "--json"]).stdout).expect("JSON");
+    assert_eq!(told["paired"], json!({ "telegram": ["2002"] }), "{told}");
     // One use.
     peer.command(STRANGER + 1, &format!("/pair {code}"));
     let other = peer.say(STRANGER + 1, STRANGER + 1, "me too?");
