@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
-use super::cron_jobs::{PriorState, find, mark_fired, record_end, scan};
+use super::cron_jobs::{PriorState, find, record_end, record_fired, scan};
 use super::cron_message;
 use super::cron_notice::{self, Notices};
 use super::inbox::internal::InternalInbox;
@@ -22,11 +22,11 @@ use super::notifier::Notifier;
 use super::turns::jobs::JobEnd;
 use crate::agent::Agent;
 use crate::bus::{CRON, Inbound};
-use crate::limits::{CLOCK_LOOK, CRON_MISSED, CRON_UNRECORDED, JOB_ENDS};
+use crate::limits::{CLOCK_LOOK, CRON_MISSED, CRON_RETRY, CRON_UNRECORDED, JOB_ENDS};
 use crate::sched::approval_mac::ApprovalMac;
-use crate::sched::cron_store::{self, Zones};
-use crate::sched::job::{Due, Job, Now, Schedule, key};
-use crate::sched::jobs_file;
+use crate::sched::cron_store;
+use crate::sched::job::{Due, Job, Now, key};
+use crate::sched::jobs_file::{self, JobsFileError};
 use crate::sched::timetable::Timetable;
 use crate::sys::clock;
 use crate::sys::wall_timer::WallTimer;
@@ -45,6 +45,8 @@ pub struct Scheduler {
     unrecorded: RefCell<Vec<(u64, i64)>>,
     /// The file could not be read: nothing fires until it can.
     fault: RefCell<String>,
+    /// The file could not be read or written: it is tried again after [`CRON_RETRY`].
+    retry: Cell<bool>,
     /// Wall clock less monotonic clock, to see steps.
     skew: Cell<i64>,
     wake: (Sender<()>, Receiver<()>),
@@ -86,6 +88,7 @@ impl Scheduler {
             started: Instant::now(),
             unrecorded: RefCell::new(open.iter().map(|(id, at)| (key(id), *at)).collect()),
             fault: RefCell::default(),
+            retry: Cell::new(false),
             skew: Cell::new(0),
             wake: smol::channel::bounded(1),
             open_notices: open.into_iter().filter(|(id, _)| cron_notice::is_notice(id)).collect(),
@@ -104,10 +107,6 @@ impl Scheduler {
         }
     }
 
-    fn approval_mac(&self) -> ApprovalMac {
-        ApprovalMac::new(&self.agent.config.home)
-    }
-
     fn now(&self) -> Now {
         Now {
             wall: clock::unix_now(),
@@ -122,7 +121,7 @@ impl Scheduler {
     /// For whoever gave it.
     pub async fn request(&self, request: CronRequest) -> Result<String, String> {
         let (path, now) = (self.path.clone(), self.now());
-        let mac = self.approval_mac();
+        let mac = ApprovalMac::new(&self.agent.config.home);
         let done = {
             let _alone = self.file.lock().await;
             crate::sys::spawn_blocking(move || cron_store::apply(&path, &mac, &request, now)).await
@@ -145,7 +144,7 @@ impl Scheduler {
         self.load().await;
         let mut timer = None;
         loop {
-            while let Some((job, due)) = { self.table.borrow().due(self.now()) } {
+            while let Some((job, due)) = self.next_due() {
                 match due {
                     // It slept through its time, and more: told, not fired.
                     Due::Wall(at) if self.now().wall - at > CRON_MISSED => {
@@ -161,21 +160,31 @@ impl Scheduler {
                     self.job_ended(end).await;
                 }
             }
-            if let Event::Ended(ended) = self.sleep(&mut timer).await {
+            let retry = self.retry.take();
+            if let Event::Ended(ended) = self.sleep(&mut timer, retry).await {
                 self.job_ended(ended).await;
             }
             let now = self.now();
             let skew = now.wall - now.mono as i64;
             // Also what an untrusted clock becomes trusted by.
-            if (skew - self.skew.get()).abs() > 2 {
+            if retry || (skew - self.skew.get()).abs() > 2 {
                 self.load().await;
             }
         }
     }
 
-    /// Until something is due, the clock is set, an order came, or a firing ended.
-    async fn sleep(&self, timer: &mut Option<WallTimer>) -> Event {
-        let (wall, mono) = self.table.borrow().next();
+    /// A job that is due now; none while the file is to be tried again.
+    fn next_due(&self) -> Option<(u64, Due)> {
+        if self.retry.get() { None } else { self.table.borrow().due(self.now()) }
+    }
+
+    /// Until something is due, the clock is set, an order came, or a firing ended; `retry`: until the file is tried again,
+    /// whatever is due.
+    async fn sleep(&self, timer: &mut Option<WallTimer>, retry: bool) -> Event {
+        let (wall, mono) = match retry {
+            true => (None, Some(self.started.elapsed().as_secs() + CRON_RETRY.as_secs())),
+            false => self.table.borrow().next(),
+        };
         let now = self.now();
         crate::log::debug!("cron: {}, nothing is due", self.state());
         if wall.is_some() && timer.is_none() {
@@ -228,7 +237,8 @@ impl Scheduler {
         };
         match found {
             Ok(found) => {
-                self.unrecorded.borrow_mut().clear();
+                self.unrecorded.borrow_mut().retain(|_| !found.is_recorded);
+                self.retry.set(!found.is_recorded);
                 self.fault.borrow_mut().clear();
                 found.notes.iter().for_each(|note| crate::log::warn!("{note}"));
                 self.plan(found.due);
@@ -237,6 +247,7 @@ impl Scheduler {
             Err(e) => {
                 crate::log::error!("{e}");
                 self.fault.replace(e);
+                self.retry.set(true);
             }
         }
     }
@@ -286,15 +297,23 @@ impl Scheduler {
     /// # Errors
     /// Why it did not fire.
     async fn fire(&self, key: u64, due: Option<Due>) -> Result<(), String> {
-        let (path, mac) = (self.path.clone(), self.approval_mac());
+        let (path, mac) = (self.path.clone(), ApprovalMac::new(&self.agent.config.home));
         let found = crate::sys::spawn_blocking(move || {
             let job = find(&path, key)?;
-            let approved = !job.command().is_empty() && mac.verify(&job);
-            Some((job, approved))
+            let approved = job.as_ref().is_some_and(|j| !j.command().is_empty() && mac.verify(j));
+            Ok((job, approved))
         });
-        let Some((job, approved)) = found.await else {
-            self.table.borrow_mut().remove(key);
-            return Ok(());
+        let (job, approved) = match found.await.map_err(|e: JobsFileError| e.to_string()) {
+            Ok((Some(job), approved)) => (job, approved),
+            Ok((None, _)) => {
+                self.table.borrow_mut().remove(key);
+                return Ok(());
+            }
+            Err(e) => {
+                crate::log::error!("{e}");
+                self.retry.set(true);
+                return Err(e);
+            }
         };
         let now = self.now();
         let job_id = job.id().to_owned();
@@ -327,21 +346,12 @@ impl Scheduler {
     async fn record(&self, key: u64, mut job: Job, now: Now) {
         let path = self.path.clone();
         let alone = self.file.lock().await;
-        let (due, written) = crate::sys::spawn_blocking(move || {
-            let mut zones = Zones::default();
-            let mut zone = |tz: &str| zones.find(tz);
-            let written = mark_fired(&path, &[(key, now.wall)]);
-            let stays = job.fired(now.wall, &mut zone);
-            let due = match job.schedule() {
-                Ok(Schedule::Every(seconds)) => Some(Due::Mono(now.mono + seconds.max(1))),
-                _ => job.due(now, &mut zone).ok().flatten(),
-            };
-            (due.filter(|_| stays), written)
-        })
-        .await;
+        let (due, written) =
+            crate::sys::spawn_blocking(move || record_fired(&path, key, &mut job, now)).await;
         drop(alone);
         if let Err(e) = written {
             crate::log::error!("{e}; after a restart the job may fire once more");
+            self.retry.set(true);
             let mut unrecorded = self.unrecorded.borrow_mut();
             unrecorded.retain(|(k, _)| *k != key);
             if unrecorded.len() < CRON_UNRECORDED {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::cron_notice::Notices;
 use crate::sched::cron_store::Zones;
-use crate::sched::job::{Due, Job, Now, key};
+use crate::sched::job::{Due, Job, Now, Schedule, key};
 use crate::sched::jobs_file::{self, Edit, JobsFileError};
 use crate::store::session::Sessions;
 
@@ -13,6 +13,8 @@ pub(super) struct JobScan {
     pub(super) due: Vec<(u64, Due)>,
     pub(super) notes: Vec<String>,
     pub(super) notices: Notices,
+    /// The file says of every job that fired that it has.
+    pub(super) is_recorded: bool,
 }
 
 /// What a scan of the file needs from this run and the last one.
@@ -32,9 +34,11 @@ pub(super) fn scan(
     known: &PriorState,
 ) -> Result<JobScan, String> {
     let mut notes = Vec::new();
+    let mut is_recorded = true;
     if !fired.is_empty() {
         if let Err(e) = mark_fired(path, fired) {
             notes.push(e.to_string());
+            is_recorded = false;
         }
     }
     let mut zones = Zones::default();
@@ -68,11 +72,11 @@ pub(super) fn scan(
     }
     // The same job twice: the file's first one counts.
     notes.truncate(20);
-    Ok(JobScan { due, notes, notices })
+    Ok(JobScan { due, notes, notices, is_recorded })
 }
 
 /// Marks jobs as fired, each at its unix second; nothing is written when the file says so already.
-pub(super) fn mark_fired(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFileError> {
+fn mark_fired(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFileError> {
     let at = |job: &Job| {
         let found = fired.iter().find(|(k, _)| *k == key(job.id()))?;
         (job.last() != Some(found.1)).then_some(found.1)
@@ -91,16 +95,36 @@ pub(super) fn mark_fired(path: &Path, fired: &[(u64, i64)]) -> Result<(), JobsFi
     jobs_file::rewrite(path, &mut edit, None)
 }
 
-/// The job of this number, unless the file cannot be read.
-pub(super) fn find(path: &Path, wanted: u64) -> Option<Job> {
+/// Marks a job as fired now, and says when it is due next.
+pub(super) fn record_fired(
+    path: &Path,
+    key: u64,
+    job: &mut Job,
+    now: Now,
+) -> (Option<Due>, Result<(), JobsFileError>) {
+    let mut zones = Zones::default();
+    let mut zone = |tz: &str| zones.find(tz);
+    // At once a second time: a stop may follow.
+    let fired = [(key, now.wall)];
+    let written = mark_fired(path, &fired).or_else(|_| mark_fired(path, &fired));
+    let stays = job.fired(now.wall, &mut zone);
+    let due = match job.schedule() {
+        Ok(Schedule::Every(seconds)) => Some(Due::Mono(now.mono + seconds.max(1))),
+        _ => job.due(now, &mut zone).ok().flatten(),
+    };
+    (due.filter(|_| stays), written)
+}
+
+/// The job of this number; `None`: it is gone.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn find(path: &Path, wanted: u64) -> Result<Option<Job>, JobsFileError> {
     let mut found = None;
-    let scanned = jobs_file::scan(path, &mut |job| {
+    jobs_file::scan(path, &mut |job| {
         found = found.take().or(job.ok().filter(|j| key(j.id()) == wanted));
-    });
-    if let Err(e) = scanned {
-        crate::log::error!("{e}");
-    }
-    found
+    })?;
+    Ok(found)
 }
 
 /// Records how a firing ended; of a job that is gone the session is removed.
@@ -110,7 +134,8 @@ pub(super) fn record_end(
     id: &str,
     error: Option<&str>,
 ) -> crate::Result<()> {
-    let mut job = find(path, key(id));
+    let of_file = |e: JobsFileError| crate::Error::new(e.to_string());
+    let mut job = find(path, key(id)).map_err(of_file)?;
     if job.is_none() {
         return sessions.remove(&super::session_key::cron(id));
     }
@@ -119,7 +144,7 @@ pub(super) fn record_end(
             true if job.record_end(error) => Edit::Write,
             _ => Edit::Keep,
         };
-        jobs_file::rewrite(path, &mut edit, None).map_err(|e| crate::Error::new(e.to_string()))?;
+        jobs_file::rewrite(path, &mut edit, None).map_err(of_file)?;
     }
     Ok(())
 }

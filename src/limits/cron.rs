@@ -1,5 +1,7 @@
 //! Limits of jobs: see [`crate::sched`].
 
+use std::time::Duration;
+
 /// Number of cron jobs; about 24 bytes each in memory, the rest stays in the file.
 pub const CRON_JOBS: usize = 1000;
 /// Largest jobs.json, in bytes.
@@ -16,6 +18,8 @@ pub const CRON_YEAR_RANGES: usize = 4;
 pub const CRON_HORIZON_DAYS: i64 = 3000;
 /// Jobs whose firing could not be saved in jobs.json (disk full) and is remembered until it can be.
 pub const CRON_UNRECORDED: usize = 100;
+/// Pause before jobs.json is tried again when it could not be read or written.
+pub const CRON_RETRY: Duration = Duration::from_secs(5);
 /// Bytes of a list of jobs; the rest is counted.
 pub const CRON_LIST_BYTES: usize = 40 * 1024;
 /// Minimum seconds between two firings of an `every` job: each may cost a model call.

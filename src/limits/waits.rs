@@ -14,6 +14,10 @@ pub const REFUSED_REQUEST_WAIT: Duration = Duration::from_secs(1);
 pub const BODY_END_WAIT: Duration = Duration::from_millis(50);
 /// How often the clock is looked at where the kernel gives no timer that notices when it is set.
 pub const CLOCK_LOOK: Duration = Duration::from_secs(30);
+/// How often memory is asked for that the kernel does not have.
+pub const HEAP_TRIES: usize = 5;
+/// Pause between two of these.
+pub const HEAP_PAUSE: Duration = Duration::from_millis(20);
 /// Pauses before a task that has ended is started again: doubled from the first to the last.
 pub const TASK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// A task that ran for longer is started again after the first of [`TASK_PAUSES`].

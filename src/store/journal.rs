@@ -7,12 +7,13 @@
 //!
 //! These functions block; [`super::writer`] calls them on the blocking thread.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::dir::Dir;
 use super::frame::{self, Frame, ReadEnd};
+use super::journal_walk::{Walk, walk};
 use super::ledger::Ledger;
 use crate::error::{Context, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_STEP_BYTES};
@@ -20,7 +21,7 @@ use crate::sys::beneath::File;
 
 const MAGIC: &[u8; 8] = b"PICOJRN1";
 /// Bytes of the header: magic, generation, CRC. Frames follow it.
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 const NAMES: [&str; 2] = ["journal.a", "journal.b"];
 
 /// The two files and the write position.
@@ -74,14 +75,16 @@ impl Recovered {
     /// Calls `each` with every recorded step: message, session file, offset, lines.
     fn steps(&self, each: &mut dyn FnMut(u64, String, u64, Vec<u8>)) {
         let files = &self.files;
-        let Ok(Some(dir)) = Dir::find(&files.dir) else { return };
-        let Ok(Some(file)) = dir.read(NAMES[files.current]) else { return };
-        // Only up to the position of the first pass: nobody else writes here.
-        let mut input = BufReader::with_capacity(READ_BYTES, file.take(files.at));
-        if input.read_exact(&mut [0; HEADER]).is_err() {
-            return;
-        }
-        frame::scan(&mut input, files.generation, &mut |frame| {
+        let path = files.dir.join(NAMES[files.current]);
+        let open = || Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.read(name));
+        let file = match open().or_else(|_| open()) {
+            Ok(Some(file)) => file,
+            Ok(None) => return,
+            Err(e) => return crate::log::error!("cannot read {}: {e}", path.display()),
+        };
+        let mut input = BufReader::with_capacity(READ_BYTES, file);
+        // Nobody else writes here: it reads what the first pass has read.
+        walk(&mut input, files.generation, &mut |frame, _| {
             if let Frame::Step { id, session, offset, lines, .. } = frame {
                 each(id, session, offset, lines);
             }
@@ -120,21 +123,25 @@ struct Candidate {
 
 /// Opens a file; `None` if it does not exist or was never used.
 fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candidate> {
-    let opened = (|| -> std::io::Result<Option<(u64, File)>> {
+    let open = || -> std::io::Result<Option<_>> {
         let Some(dir) = Dir::find(dir)? else { return Ok(None) };
         let Some(file) = dir.read(NAMES[index])? else { return Ok(None) };
-        Ok(Some((file.metadata()?.len(), file)))
-    })();
-    let (length, file) = match opened {
+        let length = file.metadata()?.len();
+        let mut input = BufReader::with_capacity(READ_BYTES, file);
+        let mut head = [0; HEADER];
+        match input.read_exact(&mut head) {
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            read => read.map(|()| Some((length, input, head))),
+        }
+    };
+    // A disk may fail once; without this file accepted messages would be lost.
+    let (length, mut input, head) = match open().or_else(|_| open()) {
         Ok(opened) => opened?,
         Err(e) => {
             notes.push(set_aside(dir, index, &e.to_string()));
             return None;
         }
     };
-    let mut input = BufReader::with_capacity(READ_BYTES, file);
-    let mut head = [0; HEADER];
-    input.read_exact(&mut head).ok()?;
     let own = generation_of(&head);
     let generation = match (own, input.fill_buf()) {
         (Some(generation), _) => generation,
@@ -147,41 +154,21 @@ fn candidate(dir: &Path, index: usize, notes: &mut Vec<String>) -> Option<Candid
     Some(Candidate { index, generation, headless: own.is_none(), length, input })
 }
 
-/// Whether valid frames of `generation` follow a damaged one; searches a bounded part of the file.
-fn continues_after(path: &Path, at: u64, generation: u32) -> bool {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let (dir, name) = Dir::parent_of(path, 1)?;
-        let mut file = dir.read(name)?.ok_or(ErrorKind::NotFound)?;
-        file.seek(SeekFrom::Start(at))?;
-        let mut bytes = Vec::new();
-        file.take(JOURNAL_BYTES).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let Ok(bytes) = read() else { return false };
-    let wanted = generation.to_le_bytes();
-    (1..bytes.len()).any(|i| {
-        let rest = &bytes[i..];
-        rest.get(1..5) == Some(&wanted[..])
-            && frame::scan(&mut &rest[..], generation, &mut |_| {}).0 > 0
-    })
-}
-
-/// Copies a file of which only a part is usable, before it is overwritten; returns a message for the log.
+/// Copies a file of which a part is damaged, before it is overwritten; returns a message for the log.
 fn copy_aside(dir: &Path, index: usize, at: u64) -> String {
     let from = dir.join(NAMES[index]);
     let copy = || -> std::io::Result<String> {
         let dir = Dir::open(dir)?;
         let file = dir.read(NAMES[index])?.ok_or(ErrorKind::NotFound)?;
-        let mut bytes = Vec::new();
-        file.take(BACKUP_JOURNAL_BYTES).read_to_end(&mut bytes)?;
         let name = format!("{}.damaged", NAMES[index]);
-        dir.save(&name, &bytes, 0o600)?;
+        let mut file = file.take(BACKUP_JOURNAL_BYTES);
+        dir.replace(&name, 0o600, &mut |out| std::io::copy(&mut file, out).map(drop))?;
         Ok(name)
     };
-    let what = format!("{} is damaged at byte {at}; what is behind it is not used", from.display());
+    let what = format!("{} is damaged at byte {at}; what follows is used", from.display());
     match copy() {
-        Ok(name) => format!("{what} and kept in {name}"),
-        Err(e) => format!("{what}, and could not be kept: {e}"),
+        Ok(name) => format!("{what}, and the file is kept in {name}"),
+        Err(e) => format!("{what}, but the file could not be kept: {e}"),
     }
 }
 
@@ -206,14 +193,22 @@ impl Files {
         found.sort_by_key(|c| std::cmp::Reverse(c.as_ref().map_or(0, |c| c.generation)));
         let files = Files { dir: dir.to_path_buf(), current: 1, generation: 0, at: 0, length: 0 };
         let mut recovered = Recovered { files, ledger: Ledger::default(), torn: false, notes };
-        for candidate in found.into_iter().flatten() {
-            let Candidate { index, generation, headless, length, mut input } = candidate;
-            let (mut ledger, mut whole) = (Ledger::default(), false);
-            let (at, tail) = frame::scan(&mut input, generation, &mut |frame| {
-                whole |= matches!(frame, Frame::Compacted { .. });
-                ledger.apply(&frame);
+        let mut best: Option<(Candidate, Walk, Ledger)> = None;
+        for mut candidate in found.into_iter().flatten() {
+            let Candidate { index, generation, headless, .. } = candidate;
+            let (mut ledger, mut compacted, mut whole) = (Ledger::default(), false, false);
+            let walk = walk(&mut candidate.input, generation, &mut |frame, damaged| {
+                // A power cut during a compaction leaves any part of it. What only comes after it proves that it ended.
+                let later = match frame {
+                    Frame::Finished { .. } | Frame::Skipped { .. } => true,
+                    Frame::Step { id: 0, .. } => false,
+                    _ => compacted,
+                };
+                compacted |= matches!(frame, Frame::Compacted { .. });
+                whole |= if damaged { later } else { compacted };
+                if damaged { ledger.apply_after_damage(&frame) } else { ledger.apply(&frame) }
             });
-            if let ReadEnd::Newer(version) = tail {
+            if let ReadEnd::Newer(version) = walk.tail {
                 let why = format!(
                     "a newer picoclaw wrote frames of version {version}, this one knows {}",
                     frame::VERSION
@@ -221,30 +216,34 @@ impl Files {
                 // The other file is older and its entries are done; the next generation must be newer than both.
                 recovered.files.generation = generation;
                 recovered.notes.push(set_aside(dir, index, &why));
-                break;
+                return recovered;
             }
-            // Without a Compacted frame the file was incomplete when the power failed: the other one is still valid.
             if whole {
-                let at = at + HEADER as u64;
-                if headless {
-                    let path = dir.join(NAMES[index]);
-                    let note = format!("{}: the header is damaged, not the rest", path.display());
-                    recovered.notes.push(note);
-                }
-                if tail == ReadEnd::Torn && continues_after(&dir.join(NAMES[index]), at, generation)
-                {
-                    recovered.notes.push(copy_aside(dir, index, at));
-                }
-                recovered.ledger = ledger;
-                recovered.torn = tail == ReadEnd::Torn;
-                let dir = dir.to_path_buf();
-                recovered.files = Files { dir, current: index, generation, at, length };
+                best = Some((candidate, walk, ledger));
                 break;
             }
-            if headless {
+            // Incomplete, it is used only if the other file cannot be.
+            if walk.end > HEADER as u64 && best.is_none() {
+                best = Some((candidate, walk, ledger));
+            } else if headless {
                 recovered.notes.push(set_aside(dir, index, "its header is damaged"));
             }
         }
+        let Some((candidate, walk, ledger)) = best else { return recovered };
+        let Candidate { index, generation, length, .. } = candidate;
+        if candidate.headless {
+            let path = dir.join(NAMES[index]);
+            recovered
+                .notes
+                .push(format!("{}: the header is damaged, not the rest", path.display()));
+        }
+        if let Some(at) = walk.damaged {
+            recovered.notes.push(copy_aside(dir, index, at));
+        }
+        recovered.ledger = ledger;
+        recovered.torn = walk.tail == ReadEnd::Torn || walk.damaged.is_some();
+        let (dir, at) = (dir.to_path_buf(), walk.end);
+        recovered.files = Files { dir, current: index, generation, at, length };
         recovered
     }
 
@@ -355,7 +354,7 @@ fn open(path: &Path) -> std::io::Result<File> {
 }
 
 /// The position after a write that is still in progress. If the process is killed before that write reached the kernel, a gap
-/// remains, which recovery takes for the end of the journal.
+/// remains, which recovery skips as it does damage.
 #[derive(Clone)]
 pub struct PipelinedWrite {
     path: PathBuf,

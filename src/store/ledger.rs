@@ -98,7 +98,9 @@ impl Ledger {
     /// Was this event taken before?
     pub fn knows(&self, channel: &str, event: i64) -> bool {
         let last = self.offset(channel);
-        event != 0 && event <= last && last - event < DUPLICATE_WINDOW
+        let is_it = |m: &Inbound| m.event == event && m.from.channel == channel;
+        let before = event <= last && last - event < DUPLICATE_WINDOW;
+        event != 0 && (before || self.entries.iter().any(|e| is_it(&e.message)))
     }
 
     /// Highest event of a channel that was taken, 0 for none.
@@ -201,6 +203,18 @@ impl Ledger {
             }
             Frame::Finished { id } => self.entries.retain(|e| e.id != *id),
             Frame::Compacted { next_id } => self.next_id = self.next_id.max(*next_id),
+        }
+    }
+
+    /// [`Ledger::apply`] for a frame behind damaged ones. What was lost with those may not have been confirmed, so no
+    /// channel's offset passes it: the channel's server sends again what it still has, and [`Ledger::knows`] what is open.
+    pub fn apply_after_damage(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Received { id, message } => self.open(*id, message.clone(), Stage::Open),
+            // Counters of our own have names in parentheses.
+            Frame::Skipped { channel, .. } | Frame::Offset { channel, .. }
+                if !channel.starts_with('(') || channel.starts_with("(spill") => {}
+            _ => self.apply(frame),
         }
     }
 

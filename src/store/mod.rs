@@ -14,6 +14,7 @@ mod failures;
 pub mod frame;
 pub mod index;
 pub mod journal;
+mod journal_walk;
 pub mod jsonl;
 pub mod ledger;
 pub mod memory;

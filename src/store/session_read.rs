@@ -35,9 +35,13 @@ impl Sessions {
     pub fn open_session(&self, key: &str) -> Result<OpenSession> {
         let name = Self::file_name(key)?;
         let Some(mut file) = self.open(&name)? else { return Ok(OpenSession::default()) };
-        let meta = self.meta(key).unwrap_or_default();
         let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();
+        // Its marks are lost for this turn: nothing is trusted.
+        let meta = self.meta(key).unwrap_or_else(|e| {
+            crate::log::error!("{e}; what was said before counts as untrusted");
+            SessionMeta { untrusted_bytes: end, ..SessionMeta::default() }
+        });
         let first = self.first(&mut file, &meta, end).with_context(name)?;
         let mut last = [b'\n'];
         if end > 0 {

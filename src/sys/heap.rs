@@ -7,6 +7,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::limits::{HEAP_PAUSE, HEAP_TRIES};
 use dlmalloc::Dlmalloc;
 use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap, munmap};
 
@@ -46,12 +47,11 @@ fn is_large(layout: Layout) -> bool {
 // repeat, tells which. Both uphold the contract.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let pointer = if is_large(layout) {
-            map(layout.size())
-        } else {
+        let pointer = patiently(&mut || match is_large(layout) {
+            true => map(layout.size()),
             // SAFETY: the caller's promise is dlmalloc's condition.
-            unsafe { heap().malloc(layout.size(), layout.align()) }
-        };
+            false => unsafe { heap().malloc(layout.size(), layout.align()) },
+        });
         if !pointer.is_null() {
             IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
         }
@@ -86,15 +86,15 @@ unsafe impl GlobalAlloc for CountingAllocator {
         // SAFETY: the caller promises that the size is one for this alignment.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         let moved = match (is_large(layout), is_large(wanted)) {
-            // SAFETY: the caller's promise is dlmalloc's condition.
-            (false, false) => unsafe {
+            // SAFETY: the caller's promise is dlmalloc's condition; the block stays as it is if there is no memory.
+            (false, false) => patiently(&mut || unsafe {
                 heap().realloc(pointer, layout.size(), layout.align(), size)
-            },
+            }),
             // SAFETY: `map` made it, with this size; the caller uses only what is returned.
-            (true, true) => unsafe {
+            (true, true) => patiently(&mut || unsafe {
                 mremap(pointer.cast(), layout.size(), size, MremapFlags::MAYMOVE)
                     .map_or(std::ptr::null_mut(), |p| p.cast())
-            },
+            }),
             // SAFETY: two different blocks, each as long as is copied; the old one is not used any more.
             _ => unsafe {
                 let new = self.alloc(wanted);
@@ -113,6 +113,18 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
+/// Tries again while the kernel has no memory: without it the process would end.
+fn patiently(make: &mut dyn FnMut() -> *mut u8) -> *mut u8 {
+    for _ in 1..HEAP_TRIES {
+        let made = make();
+        if !made.is_null() {
+            return made;
+        }
+        std::thread::sleep(HEAP_PAUSE);
+    }
+    make()
+}
+
 fn map(size: usize) -> *mut u8 {
     let protection = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a new mapping where the kernel likes.
@@ -124,6 +136,24 @@ fn map(size: usize) -> *mut u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_is_refused_once_is_asked_for_again() {
+        let mut asked = 0;
+        let mut make = || {
+            asked += 1;
+            if asked == 3 { 4096 as *mut u8 } else { std::ptr::null_mut() }
+        };
+        assert_eq!(patiently(&mut make) as usize, 4096);
+        assert_eq!(asked, 3);
+        let mut asked = 0;
+        let mut none = || {
+            asked += 1;
+            std::ptr::null_mut()
+        };
+        assert!(patiently(&mut none).is_null());
+        assert_eq!(asked, HEAP_TRIES);
+    }
 
     #[test]
     fn blocks_keep_their_contents_and_alignment() {

@@ -54,6 +54,7 @@ mod durability;
 mod encrypted;
 mod escapes;
 mod escapes_calls;
+mod failing_calls;
 mod flood;
 mod full_disk;
 mod fuzz_smoke;

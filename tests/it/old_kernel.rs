@@ -35,8 +35,8 @@ const ARCH: u32 = match () {
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 
-/// The filter as classic BPF (linux/filter.h): the calls of [`MISSING`] are refused, all others pass.
-fn filter() -> Vec<libc::sock_filter> {
+/// A filter as classic BPF (linux/filter.h): `calls` get `verdict`, all others pass.
+pub fn filter(calls: &[libc::c_long], verdict: u32) -> Vec<libc::sock_filter> {
     let step =
         |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = |at: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
@@ -45,12 +45,12 @@ fn filter() -> Vec<libc::sock_filter> {
     let answer = |k: u32| step(libc::BPF_RET | libc::BPF_K, 0, 0, k);
     let pass = answer(libc::SECCOMP_RET_ALLOW);
     let mut program = vec![load(ARCHITECTURE), equal(ARCH, 1, 0), pass, load(NUMBER)];
-    for (i, call) in MISSING.iter().enumerate() {
+    for (i, call) in calls.iter().enumerate() {
         // Over the calls behind this one and the answer that lets them pass.
-        program.push(equal(*call as u32, (MISSING.len() - i) as u8, 0));
+        program.push(equal(*call as u32, (calls.len() - i) as u8, 0));
     }
     program.push(pass);
-    program.push(answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32));
+    program.push(answer(verdict));
     program
 }
 
@@ -75,7 +75,7 @@ fn install(program: &mut [libc::sock_filter]) -> io::Result<()> {
 
 /// The command sees the old kernel.
 pub fn on_old_kernel(mut command: Command) -> Command {
-    let mut program = filter();
+    let mut program = filter(MISSING, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
     // SAFETY: the closure makes system calls with memory allocated before the fork.
     unsafe { command.pre_exec(move || install(&mut program)) };
     command
