@@ -75,13 +75,7 @@ impl Message {
             let (name, arguments) =
                 (function.get("name").string(), function.get("arguments").string());
             let id = call.get("id").string();
-            ToolCall {
-                id,
-                name,
-                arguments,
-                #[cfg(feature = "servers")]
-                extra_content: call.get("extra_content").non_null().map(|json| json.raw().into()),
-            }
+            ToolCall { id, name, arguments, extra_content: extra_content(call) }
         };
         let message = Message {
             role: role.unwrap_or(Role::User),
@@ -126,8 +120,13 @@ pub struct ToolCall {
     /// JSON text of the arguments, not yet parsed or checked.
     pub arguments: String,
     /// JSON that the server wants back with the call (`extra_content`, Gemini's thought signatures).
-    #[cfg(feature = "servers")]
     pub extra_content: Option<Box<str>>,
+}
+
+/// What a server wants back with a call, in builds that give it back.
+pub fn extra_content(call: Json<'_>) -> Option<Box<str>> {
+    let extra = call.get("extra_content").non_null().filter(|_| cfg!(feature = "servers"))?;
+    (extra.raw().len() <= crate::limits::CALL_EXTRA_BYTES).then(|| extra.raw().into())
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use super::history;
 use super::types::Agent;
 use crate::hook::{HookVerdict, TurnScope, quoted};
 use crate::limits::{HOOK_LINE_BYTES, TOOL_CALLS_PER_ANSWER};
-use crate::message::{Message, Role, ToolCall};
+use crate::message::{Message, Role, ToolCall, extra_content};
 use crate::proto::json::Json;
 use crate::proto::text::{decimal, hex};
 use crate::provider::{ChatReply, ChatRequest, Class, Failure};
@@ -183,13 +183,7 @@ fn changed_reply(json: Json<'_>, reply: &ChatReply) -> Result<ChangedReply, Stri
                 arguments.string()
             };
             let (id, name) = (call.get("id").string(), function.get("name").string());
-            ToolCall {
-                id,
-                name,
-                arguments,
-                #[cfg(feature = "servers")]
-                extra_content: call.get("extra_content").non_null().map(|json| json.raw().into()),
-            }
+            ToolCall { id, name, arguments, extra_content: extra_content(call) }
         };
         // One more than are run, so that the rest is refused in words.
         let mut calls: Vec<ToolCall> =

@@ -36,5 +36,4 @@ pub mod uevent;
 pub mod url;
 pub mod utf16;
 pub mod websocket;
-#[cfg(feature = "migrate")]
 pub mod yaml;

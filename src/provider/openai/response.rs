@@ -3,7 +3,7 @@
 //! that is not JSON, or is truncated, is a failure worth a retry.
 
 use crate::limits;
-use crate::message::{ToolCall, Usage};
+use crate::message::{ToolCall, Usage, extra_content};
 use crate::proto::json::{Json, TypeMismatch};
 use crate::provider::exchange::{AnswerParser, interrupted, malformed};
 use crate::provider::json_answer::{self, count, documented, elements, server_error};
@@ -141,10 +141,8 @@ impl<'a> OpenAiReader<'a> {
         if call.name.is_empty() {
             call.name = function.get("name").string();
         }
-        #[cfg(feature = "servers")]
-        if let Some(extra) = piece.get("extra_content").non_null() {
-            call.extra_content =
-                Some(extra.raw().into()).filter(|_| extra.raw().len() <= limits::CALL_EXTRA_BYTES);
+        if call.extra_content.is_none() {
+            call.extra_content = extra_content(piece);
         }
         let arguments = function.get("arguments");
         if arguments.raw().starts_with('"') {
