@@ -37,3 +37,4 @@ pub mod url;
 pub mod utf16;
 pub mod websocket;
 pub mod yaml;
+mod yaml_scalar;

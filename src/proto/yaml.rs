@@ -1,8 +1,10 @@
-//! The part of YAML that `.security.yml` is written in: block mappings and sequences, plain and quoted scalars, comments.
+//! The part of YAML that `.security.yml` is written in: block mappings and sequences, plain and quoted scalars, lists of those in
+//! brackets on one line, comments.
 //!
-//! Everything else (anchors, aliases, tags, flow collections other than `[]` and `{}`, block scalars, several documents,
+//! Everything else (anchors, aliases, tags, other flow collections than these and `{}`, block scalars, several documents,
 //! tabs as indentation) is an error with its line. It must never guess: a misread secret looks like a wrong secret.
 
+use super::yaml_scalar::{quoted, reject_indicator, scalar};
 use crate::limits::CONFIG_DEPTH;
 
 /// One value and its position.
@@ -47,7 +49,7 @@ struct Line<'a> {
     text: &'a str,
 }
 
-fn fail<T>(at: usize, message: &'static str) -> Result<T, YamlError> {
+pub(super) fn fail<T>(at: usize, message: &'static str) -> Result<T, YamlError> {
     Err(YamlError { at, message })
 }
 
@@ -278,105 +280,6 @@ fn key_of(line: Line<'_>) -> Result<Option<(String, &str, usize)>, YamlError> {
     let body = rest.trim_matches([' ', '\t']);
     let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
     Ok(Some((key, body, line.at + after + gap)))
-}
-
-fn reject_indicator(text: &str, at: usize) -> Result<(), YamlError> {
-    let message = match text.as_bytes().first() {
-        Some(b'&') => "anchors (&) are not supported",
-        Some(b'*') => "aliases (*) are not supported",
-        Some(b'!') => "tags (!) are not supported",
-        Some(b'|' | b'>') => "block scalars (| and >) are not supported; use one line in quotes",
-        Some(b'[' | b'{' | b']' | b'}' | b',') => {
-            "flow collections are not supported, except [] and {}; use one line for each element"
-        }
-        Some(b'%' | b'@' | b'`') => {
-            "a plain value cannot begin with this character; put it into quotes"
-        }
-        _ => return Ok(()),
-    };
-    fail(at, message)
-}
-
-/// One scalar, or an empty flow collection; a comment may follow.
-fn scalar(text: &str, at: usize) -> Result<YamlKind, YamlError> {
-    if matches!(text.as_bytes().first(), Some(b'"' | b'\'')) {
-        let (value, end) = quoted(text, at)?;
-        let rest = text.get(end..).unwrap_or_default();
-        let bare = rest.trim_matches([' ', '\t']);
-        if bare.is_empty() || (bare.starts_with('#') && rest.starts_with([' ', '\t'])) {
-            return Ok(YamlKind::Text(value));
-        }
-        return fail(at + end, "something stands behind the closing quote");
-    }
-    let bare = match text
-        .match_indices('#')
-        .find(|(i, _)| *i == 0 || text.get(..*i).unwrap_or_default().ends_with([' ', '\t']))
-    {
-        Some((i, _)) => text.get(..i).unwrap_or_default(),
-        None => text,
-    }
-    .trim_matches([' ', '\t']);
-    match bare {
-        "[]" => return Ok(YamlKind::List(Vec::new())),
-        "{}" => return Ok(YamlKind::Map(Vec::new())),
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(YamlKind::Null),
-        _ => reject_indicator(bare, at)?,
-    }
-    if bare.contains(": ") || bare.ends_with(':') {
-        return fail(at, "a plain value cannot contain a colon and a blank; put it into quotes");
-    }
-    Ok(YamlKind::Text(bare.to_owned()))
-}
-
-/// A quoted scalar at the beginning of `text` and the offset after its closing quote.
-fn quoted(text: &str, at: usize) -> Result<(String, usize), YamlError> {
-    let double = text.starts_with('"');
-    let mut out = String::new();
-    let mut chars = text.char_indices().skip(1).peekable();
-    while let Some((i, c)) = chars.next() {
-        match c {
-            '\'' if !double => match chars.peek() {
-                Some((_, '\'')) => {
-                    chars.next();
-                    out.push('\'');
-                }
-                _ => return Ok((out, i + 1)),
-            },
-            '"' if double => return Ok((out, i + 1)),
-            '\\' if double => {
-                let escaped = match chars.next() {
-                    Some((_, 'n')) => '\n',
-                    Some((_, 't')) => '\t',
-                    Some((_, '"')) => '"',
-                    Some((_, '\\')) => '\\',
-                    Some((_, 'u')) => {
-                        let digits: String = chars.by_ref().take(4).map(|(_, c)| c).collect();
-                        let code = (digits.len() == 4)
-                            .then(|| u32::from_str_radix(&digits, 16).ok())
-                            .flatten();
-                        match code.and_then(char::from_u32) {
-                            Some(c) => c,
-                            None => {
-                                return fail(
-                                    at + i,
-                                    "\\u needs four hexadecimal digits of a character",
-                                );
-                            }
-                        }
-                    }
-                    _ => {
-                        return fail(
-                            at + i,
-                            "this escape is not supported; \\n \\t \\\" \\\\ and \\uXXXX are",
-                        );
-                    }
-                };
-                out.push(escaped);
-            }
-            _ => out.push(c),
-        }
-    }
-    fail(at, "the closing quote is missing on this line")
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ fn block_mappings_and_sequences() {
     check("a:\n  -\n    b: c\n  -\n", "{a=[{b=c},~]}");
     check("- a\n- b\n", "[a,b]");
     check("a: []\nb: {}\nc: [] # none\n", "{a=[],b={},c=[]}");
+    check("a: [x]\nb: [ \"y, z\" , 'q' , w w, null, ] # two\n", "{a=[x],b=[y, z,q,w w,~]}");
+    check("- [x,y]\n- [ ]\n", "[[x,y],[]]");
     check("a:\r\n  b: c\r\n", "{a={b=c}}");
     check("just a word", "just a word");
 }
@@ -79,7 +81,14 @@ fn unsupported_syntax_is_named_with_its_line() {
     bad("a: !!str 1", 1, "tags");
     bad("a:\n  b: |\n    text", 2, "block scalars");
     bad("a: >-\n  text", 1, "block scalars");
-    bad("a: [1, 2]", 1, "flow");
+    for broken in ["[1, 2", "[", "[1 # ]", "[\"1\" 2]", "[a{b]"] {
+        bad(&format!("a: {broken}"), 1, "");
+    }
+    bad("a: [[1]]", 1, "itself a list");
+    bad("a: [1,,2]", 1, "missing");
+    bad("a: [b: c]", 1, "colon and a blank");
+    bad("a: [1] 2", 1, "behind the closing bracket");
+    bad("a: [1,\n  2]", 1, "end on its line");
     bad("a: {b: c}", 1, "flow");
     bad("a:\n\tb: c", 2, "tab");
     bad("a: b\n---\nc: d", 2, "second document");

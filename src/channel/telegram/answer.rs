@@ -182,6 +182,12 @@ impl CallError {
         !why.is_empty() && !about_chat.iter().any(|part| why.contains(part))
     }
 
+    /// The topic is gone; the chat is not.
+    pub fn is_about_topic(&self) -> bool {
+        let why = self.bad_request();
+        ["message thread not found", "topic_deleted", "topic_closed"].iter().any(|w| why.contains(w))
+    }
+
     /// The message to edit is gone, or not ours any more.
     pub fn is_edit_impossible(&self) -> bool {
         let why = self.bad_request();

@@ -206,6 +206,13 @@ fn address(text: &str, entities: Json, me: &BotUser) -> Option<(String, bool)> {
         let end = start + part.len();
         let cut = match &*entity.get("type").str() {
             "mention" if part.strip_prefix('@').is_some_and(is_me) => (start, end),
+            // The address behind the words, which are all that the text has.
+            "text_link" if start >= at => {
+                out.push_str(&text[at..end]);
+                out.push_str(&format!(" ({})", entity.get("url").str()));
+                at = end;
+                continue;
+            }
             "text_mention" if is_user(entity.get("user"), me.id) => (start, end),
             "bot_command" => match part.split_once('@') {
                 Some((name, bot)) if is_me(bot) => (start + name.len(), end),

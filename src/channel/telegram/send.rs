@@ -19,6 +19,8 @@ pub(super) struct MessageFormat {
     pub edit: bool,
     /// As HTML, else as the Markdown it was.
     pub html: bool,
+    /// In the topic it answers to, else in the group's general one.
+    pub topic: bool,
 }
 
 /// The step after a refused attempt.
@@ -39,6 +41,9 @@ pub(super) fn next(form: MessageFormat, error: CallError, placeholder: i64) -> N
     }
     if form.edit && error.is_edit_impossible() {
         return Next::Again(MessageFormat { edit: false, ..form });
+    }
+    if form.topic && error.is_about_topic() {
+        return Next::Again(MessageFormat { topic: false, ..form });
     }
     if form.html && error.is_about_markup() {
         return Next::Again(MessageFormat { html: false, ..form });
@@ -65,7 +70,7 @@ fn request(
     let object = if form.edit {
         object.int("message_id", placeholder)
     } else {
-        let object = topic(object, &message.to);
+        let object = if form.topic { topic(object, &message.to) } else { object };
         if first && message.reply_to != 0 {
             let reply = JsonObject::new().int("message_id", message.reply_to);
             let reply = reply.raw("allow_sending_without_reply", "true").end();
@@ -129,7 +134,7 @@ impl Telegram {
         first: bool,
         placeholder: i64,
     ) -> Result<i64, SendError> {
-        let mut form = MessageFormat { edit: first && placeholder != 0, html: true };
+        let mut form = MessageFormat { edit: first && placeholder != 0, html: true, topic: true };
         loop {
             let turn = self.api.turn_within(&message.to.chat, limits::DELIVERY_WAIT).await;
             turn.map_err(SendError::RateLimited)?;
@@ -145,7 +150,7 @@ impl Telegram {
             self.note_limit(&message.to.chat, &error);
             match next(form, error, placeholder) {
                 Next::Done(id) => return Ok(id),
-                // Each attempt clears one of two flags, so there are at most three.
+                // Each attempt clears one of three flags, so there are at most four.
                 Next::Again(other) => form = other,
                 Next::Fail(error) => {
                     if let SendError::Permanent(why) = &error {
@@ -176,8 +181,8 @@ impl Telegram {
 mod tests {
     use super::*;
 
-    const EDIT: MessageFormat = MessageFormat { edit: true, html: true };
-    const NEW: MessageFormat = MessageFormat { edit: false, html: true };
+    const EDIT: MessageFormat = MessageFormat { edit: true, html: true, topic: true };
+    const NEW: MessageFormat = MessageFormat { edit: false, html: true, topic: true };
 
     #[track_caller]
     fn check(form: MessageFormat, status: u16, body: &str, want: Next) {
@@ -199,10 +204,14 @@ mod tests {
         check(EDIT, 400, &why("can't parse entities: x"), plain(EDIT));
         check(EDIT, 400, &why("message is not modified"), Next::Done(5));
         check(EDIT, 400, &why("message to edit not found"), Next::Again(NEW));
+        let outside = MessageFormat { topic: false, ..NEW };
+        check(NEW, 400, &why("message thread not found"), Next::Again(outside));
         let permanent = |s: &str| Next::Fail(SendError::Permanent(format!("Bad Request: {s}")));
         check(NEW, 400, &why("chat not found"), permanent("chat not found"));
         let refused_plain = MessageFormat { html: false, ..NEW };
         check(refused_plain, 400, &why("message is too long"), permanent("message is too long"));
+        let gone = "message thread not found";
+        check(outside, 400, &why(gone), permanent(gone));
         check(NEW, 500, "", Next::Fail(SendError::Temporary("status 500".into())));
     }
 
@@ -231,5 +240,7 @@ mod tests {
             r#"{"chat_id":-4,"message_id":5,"link_preview_options":{"is_disabled":true},"text":"**x**"}"#
         );
         assert!(!request(&message, "y", NEW, false, 0).contains("reply_parameters"));
+        let outside = MessageFormat { topic: false, ..NEW };
+        assert!(!request(&message, "y", outside, true, 0).contains("thread"));
     }
 }

@@ -161,6 +161,13 @@ fn in_group(rule: &GroupTrigger, fields: &str, want: Option<&str>) {
 }
 
 #[test]
+fn addresses_behind_words_are_part_of_the_text() {
+    let fields = r#""text":"Read the article now","entities":[{"type":"text_link","offset":9,"length":7,"url":"https://e.org/p"}]"#;
+    let text = text_of(grouped(&GroupTrigger::default(), fields));
+    assert_eq!(text.as_deref(), Some("Read the article (https://e.org/p) now"));
+}
+
+#[test]
 fn groups() {
     let all = GroupTrigger::default();
     let only = GroupTrigger { mention_only: true, prefixes: Vec::new() };
