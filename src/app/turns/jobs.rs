@@ -106,7 +106,9 @@ fn heartbeat(answer: Answer) -> String {
         crate::log::warn!("heartbeat: {}", answer.text);
         return String::new();
     }
-    let bare = answer.text.trim_matches(|c: char| !c.is_alphanumeric());
+    // Models explain themselves first; with the word alone on the last line there is nothing to be told.
+    let last = answer.text.trim_end().lines().last().unwrap_or_default();
+    let bare = last.trim_matches(|c: char| !c.is_alphanumeric());
     if bare == "HEARTBEAT_OK" { String::new() } else { answer.text }
 }
 
@@ -132,6 +134,9 @@ mod tests {
         check("HEARTBEAT_OK", false, "");
         check(" **HEARTBEAT_OK.**\n", false, "");
         check("", false, "");
+        check("I looked; nothing needs attention.\n\nHEARTBEAT_OK\n", false, "");
+        let alarm = "HEARTBEAT_OK\nbut the disk is full";
+        check(alarm, false, alarm);
         check("The disk is full.", false, "The disk is full.");
         check("HEARTBEAT_OK, but the disk is full", false, "HEARTBEAT_OK, but the disk is full");
         check("no network", true, "");
