@@ -63,7 +63,12 @@ static int sig_owner_ioctl(void)
 	int pid = daemon_pid;
 	return ioctl(socket(AF_INET, SOCK_STREAM, 0), 0x8901, &pid) == 0;
 }
-static int sig_join(void) ROW(setpgid(0, getpgid(daemon_pid)) == 0)
+static int sig_join(void)
+{
+	/* 0 where the group was made outside of the daemon's own PID namespace: that would be the own group. */
+	int group = getpgid(daemon_pid);
+	return group > 0 && setpgid(0, group) == 0;
+}
 static int sig_probe(void) ROW(kill(daemon_pid, 0) == 0)
 static int other_kill(void) ROW(kill(other_pid, POKE) == 0)
 static int other_tgkill(void) ROW(syscall(SYS_tgkill, other_pid, other_pid, POKE) == 0)
