@@ -131,7 +131,7 @@ fn a_missed_target_and_a_picture_nobody_can_write_are_failures() {
     for subcommand in ["simulate", "membench"] {
         let output = run(&[subcommand, "--burst", "1", "--svg", "/dev/null"]);
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && error.contains("no regular file"), "{error}");
+        assert!(!output.status.success() && error.contains("not a regular file"), "{error}");
     }
 }
 
