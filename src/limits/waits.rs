@@ -55,3 +55,5 @@ pub const TELEGRAM_PAUSED_CHATS: usize = 3;
 pub const TELEGRAM_PAUSE_ALL: Duration = Duration::from_secs(60);
 /// How long a server may make a delivery wait in its place; for a longer pause it gives the place to other chats' replies.
 pub const DELIVERY_WAIT: Duration = Duration::from_secs(5);
+/// How long a whole answer of a model may take from its head on, whatever arrives.
+pub const MODEL_ANSWER: Duration = Duration::from_secs(900);

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use async_io::Timer;
-
+use super::answer_reading::{Patience, feed, finish, stream, too_long};
 use super::body::RequestBody;
 use super::json_answer::error_words;
 #[cfg(feature = "sign-in")]
@@ -116,10 +115,20 @@ pub async fn post(
     }
     let kind = response.header("content-type").unwrap_or_default();
     if kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
-        return stream(response, answer).await;
+        return stream(response, to.first_byte, answer).await;
     }
-    let bytes =
-        response.bytes(limits::MODEL_BODY_BYTES).await.map_err(|e| classify::transport(&e))?;
+    let mut bytes = Vec::new();
+    let mut patience = Patience::new(to.first_byte);
+    let mut response = response;
+    while let Some(piece) = patience.chunk(&mut response).await? {
+        if bytes.len() + piece.len() > limits::MODEL_BODY_BYTES {
+            return Err(too_long());
+        }
+        if !piece.iter().all(u8::is_ascii_whitespace) {
+            patience.renew();
+        }
+        bytes.extend_from_slice(piece);
+    }
     let text = String::from_utf8_lossy(&bytes);
     if looks_like_html(&text) {
         return Err(Failure::new(Class::Network, html(to, 200)));
@@ -127,56 +136,10 @@ pub async fn post(
     // Some servers stream under another content type.
     if ["data:", "event:", ":"].iter().any(|s| text.trim_start().starts_with(s)) {
         let mut events = Events::default();
-        feed(&mut events, &bytes, answer)?;
+        feed(&mut events, &bytes, answer, &mut || {})?;
         return finish(&mut events, answer);
     }
     answer.whole(&text)
-}
-
-async fn stream(mut response: Response, answer: &mut dyn AnswerParser) -> Result<(), Failure> {
-    let mut events = Events::default();
-    let mut read = 0;
-    while let Some(piece) = response.chunk().await.map_err(|e| classify::transport(&e))? {
-        read += piece.len();
-        if read > limits::MODEL_BODY_BYTES {
-            let text = format!("the answer is longer than {} bytes", limits::MODEL_BODY_BYTES);
-            return Err(Failure::new(Class::Network, text));
-        }
-        if feed(&mut events, piece, answer)? {
-            // The end of the body is usually in the same packet; reading it lets the connection be reused.
-            let rest = async { response.chunk().await.is_ok_and(|piece| piece.is_none()) };
-            smol::future::or(rest, async {
-                Timer::after(limits::BODY_END_WAIT).await;
-                false
-            })
-            .await;
-            return Ok(());
-        }
-    }
-    finish(&mut events, answer)
-}
-
-/// At the end of the stream a last event without its blank line counts.
-fn finish(events: &mut Events, answer: &mut dyn AnswerParser) -> Result<(), Failure> {
-    if feed(events, b"\n\n", answer)? { Ok(()) } else { answer.end() }
-}
-
-fn feed(
-    events: &mut Events,
-    mut input: &[u8],
-    answer: &mut dyn AnswerParser,
-) -> Result<bool, Failure> {
-    loop {
-        match events.feed(&mut input) {
-            Ok(Some(event)) => {
-                if answer.event(&String::from_utf8_lossy(event.data))? {
-                    return Ok(true);
-                }
-            }
-            Ok(None) => return Ok(false),
-            Err(e) => return Err(Failure::new(Class::Network, e.to_string())),
-        }
-    }
 }
 
 /// The header fields that accompany a token; nothing without one.

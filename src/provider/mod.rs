@@ -3,6 +3,7 @@
 //! [`chain`] is what the agent talks to: it picks a model, retries, and falls back. One file or folder for each
 //! kind of server below it. Nothing here stores a conversation or runs a tool.
 
+mod answer_reading;
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
 mod any;

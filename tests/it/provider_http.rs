@@ -209,6 +209,21 @@ fn silence_is_a_timeout() {
 }
 
 #[test]
+fn what_keeps_a_connection_alive_is_no_answer() {
+    let head = |kind: &str| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: ";
+        format!("{head}{kind}\r\nContent-Length: 99999999\r\n\r\n").into_bytes()
+    };
+    for (kind, again) in [("text/event-stream", ": PROCESSING\n\n"), ("application/json", "\n")] {
+        let server = Server::start(vec![Step::Endless(head(kind), again.into())]);
+        let patience = Duration::from_millis(50);
+        let model = ModelConfig { request_timeout: patience, ..model(&server.base) };
+        let provider = OpenAi::new(&model, http()).expect("a provider");
+        assert_eq!(ask(&provider).0.expect_err("a failure").class, Class::Timeout, "{kind}");
+    }
+}
+
+#[test]
 fn nobody_listening_is_a_network_failure() {
     let provider = OpenAi::new(&model("http://127.0.0.1:1/v1"), http()).expect("a provider");
     assert_eq!(ask(&provider).0.expect_err("a failure").class, Class::Network);
