@@ -23,6 +23,14 @@ impl Failures {
         self.0 = failures;
     }
 
+    /// Adds a session whose file could not be completed at the start. Logs it once.
+    pub fn add(&mut self, session: &str, why: &str) {
+        if self.why(session).is_none() {
+            crate::log::error!("session {session}: {why}; it is tried again");
+            self.0.push((session.to_owned(), why.to_owned()));
+        }
+    }
+
     /// Why the session's file cannot be written at the moment.
     pub fn why(&self, session: &str) -> Option<&str> {
         self.0.iter().find(|(failing, _)| failing == session).map(|(_, why)| why.as_str())

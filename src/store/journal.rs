@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::dir::Dir;
 use super::frame::{self, Frame, ReadEnd};
-use super::journal_walk::{Walk, walk};
+use super::journal_walk::{GUESSABLE, Walk, jump, walk};
 use super::ledger::Ledger;
 use crate::error::{Context, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_STEP_BYTES};
@@ -29,6 +29,8 @@ pub struct Files {
     dir: PathBuf,
     current: usize,
     generation: u32,
+    /// Added to a generation that could be guessed.
+    jump: u32,
     /// Where the next frame goes.
     at: u64,
     /// Preallocated length of the current file.
@@ -51,22 +53,22 @@ impl Recovered {
     /// Calls `each` with the recorded session lines that their file may lack, oldest first: file name, offset, bytes. Lines
     /// that were synced with their file are skipped, because its owner may have changed them since.
     pub fn lines(&self, each: &mut dyn FnMut(String, u64, Vec<u8>)) {
-        // How far each file is synced, and after how many steps that was recorded last.
-        let mut synced: Vec<(String, u64, usize)> = Vec::new();
+        let mut sessions: Vec<SessionSteps> = Vec::new();
         let mut n = 0;
         self.steps(&mut |id, session, offset, lines| {
             n += 1;
-            if id == 0 && lines.is_empty() {
-                synced.retain(|(other, ..)| *other != session);
-                synced.push((session, offset, n));
-            }
+            let at = sessions.iter().position(|s| s.session == session).unwrap_or_else(|| {
+                sessions.push(SessionSteps { session, ..SessionSteps::default() });
+                sessions.len() - 1
+            });
+            sessions[at].note(n, id == 0 && lines.is_empty(), offset, lines.len() as u64);
         });
         let mut n = 0;
         self.steps(&mut |_, session, offset, lines| {
             n += 1;
             let end = offset + lines.len() as u64;
-            let is_safe = |s: &(String, u64, usize)| s.0 == session && s.2 > n && end <= s.1;
-            if !lines.is_empty() && !synced.iter().any(is_safe) {
+            let may_lack = |s: &SessionSteps| s.session == session && s.may_lack(n, end);
+            if !lines.is_empty() && sessions.iter().any(may_lack) {
                 each(session, offset, lines);
             }
         });
@@ -89,6 +91,40 @@ impl Recovered {
                 each(id, session, offset, lines);
             }
         });
+    }
+}
+
+/// What the recorded steps of a session say of its file. Steps are numbered from 1.
+#[derive(Default)]
+struct SessionSteps {
+    session: String,
+    /// It is synced up to here, as the step of this number says.
+    synced: (u64, usize),
+    /// Where the lines recorded so far end.
+    end: u64,
+    /// The first step of the file that has the name now.
+    first: usize,
+}
+
+impl SessionSteps {
+    /// Takes step `n` in; `is_note` is true when it only says how far the file is synced.
+    fn note(&mut self, n: usize, is_note: bool, offset: u64, length: u64) {
+        if is_note {
+            self.synced = (offset, n);
+            return;
+        }
+        // Lines come one behind another: where one begins before the end of those before it, they were in a file that is set
+        // aside, emptied or taken away, and whose lines must not come behind those of the new one.
+        if offset < self.end {
+            (self.first, self.synced) = (n, (0, 0));
+        }
+        self.end = offset + length;
+    }
+
+    /// Whether the file may lack the lines of step `n`, which end at byte `end`.
+    fn may_lack(&self, n: usize, end: u64) -> bool {
+        let (synced, at) = self.synced;
+        n >= self.first && !(at > n && end <= synced)
     }
 }
 
@@ -191,7 +227,9 @@ impl Files {
         let mut notes = Vec::new();
         let mut found = [candidate(dir, 0, &mut notes), candidate(dir, 1, &mut notes)];
         found.sort_by_key(|c| std::cmp::Reverse(c.as_ref().map_or(0, |c| c.generation)));
-        let files = Files { dir: dir.to_path_buf(), current: 1, generation: 0, at: 0, length: 0 };
+        let dir_of = dir.to_path_buf();
+        let jump = jump();
+        let files = Files { dir: dir_of, current: 1, generation: 0, jump, at: 0, length: 0 };
         let mut recovered = Recovered { files, ledger: Ledger::default(), torn: false, notes };
         let mut best: Option<(Candidate, Walk, Ledger)> = None;
         for mut candidate in found.into_iter().flatten() {
@@ -243,7 +281,7 @@ impl Files {
         recovered.ledger = ledger;
         recovered.torn = walk.tail == ReadEnd::Torn || walk.damaged.is_some();
         let (dir, at) = (dir.to_path_buf(), walk.end);
-        recovered.files = Files { dir, current: index, generation, at, length };
+        recovered.files = Files { dir, current: index, generation, jump, at, length };
         recovered
     }
 
@@ -252,9 +290,16 @@ impl Files {
         self.generation
     }
 
+    /// Generation of the file that [`Files::compact`] starts.
+    pub fn next_generation(&self) -> u32 {
+        let step = if self.generation < GUESSABLE { self.jump } else { 1 };
+        self.generation.wrapping_add(step)
+    }
+
     /// Whether `more` bytes do not fit into the current file; then call [`Files::compact`] first.
     pub fn is_full(&self, more: usize) -> bool {
         self.at == 0
+            || self.generation < GUESSABLE
             || self.at + more as u64 > JOURNAL_STEP_BYTES.max(self.length).min(JOURNAL_BYTES)
     }
 
@@ -287,7 +332,7 @@ impl Files {
         self.at = self.at.max(ahead.at);
     }
 
-    /// Starts the other file with `snapshot` (frames encoded for generation + 1); it is on the card on return.
+    /// Starts the other file with `snapshot` (frames of [`Files::next_generation`]); it is on the card on return.
     /// Returns how many syncs that took.
     ///
     /// One sync is enough if the file has its size: a header that reached the card without all of its frames is detected by
@@ -298,7 +343,7 @@ impl Files {
     pub fn compact(&mut self, snapshot: &[u8]) -> Result<u64> {
         let next = 1 - self.current;
         // Incremented even on failure: frames of a failed attempt must not look like those of the next one.
-        self.generation = self.generation.wrapping_add(1);
+        self.generation = self.next_generation();
         let head = header(self.generation);
         let path = self.dir.join(NAMES[next]);
         let written = || -> std::io::Result<(u64, u64)> {

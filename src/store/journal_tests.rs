@@ -27,7 +27,7 @@ fn snapshot(ledger: &Ledger, generation: u32) -> Vec<u8> {
 fn put(files: &mut Files, ledger: &mut Ledger, frame: &Frame) {
     ledger.apply(frame);
     if files.is_full(1000) {
-        files.compact(&snapshot(ledger, files.generation() + 1)).expect("compact");
+        files.compact(&snapshot(ledger, files.next_generation())).expect("compact");
     } else {
         files.append(&encoded(frame, files.generation()), true).expect("append");
     }
@@ -67,8 +67,8 @@ fn a_compaction_cut_short_leaves_the_old_file_in_force() {
     put(&mut files, &mut ledger, &received(2));
     let other = dir.join(NAMES[1 - files.current]);
     let whole = {
-        let mut bytes = header(files.generation() + 1).to_vec();
-        bytes.extend(snapshot(&Ledger::default(), files.generation() + 1));
+        let mut bytes = header(files.next_generation()).to_vec();
+        bytes.extend(snapshot(&Ledger::default(), files.next_generation()));
         bytes
     };
     for cut in 0..whole.len() {
@@ -85,7 +85,7 @@ fn sectors_of_a_compaction_may_reach_the_card_in_any_order() {
     let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
     let mut compact = |ids: std::ops::Range<u64>| {
         ids.for_each(|id| ledger.apply(&received(id)));
-        files.compact(&snapshot(&ledger, files.generation() + 1)).expect("compact");
+        files.compact(&snapshot(&ledger, files.next_generation())).expect("compact");
         dir.join(NAMES[files.current])
     };
     let other = compact(1..3);
@@ -215,7 +215,7 @@ fn a_file_of_any_size_is_read_in_bounded_memory() {
     // The next file begun in its place is small again.
     for id in 50_000..50_003 {
         again.ledger.apply(&received(id));
-        let bytes = snapshot(&again.ledger, again.files.generation() + 1);
+        let bytes = snapshot(&again.ledger, again.files.next_generation());
         again.files.compact(&bytes).expect("compact");
     }
     assert!(
@@ -243,7 +243,7 @@ fn with_much_open_not_every_write_starts_a_file() {
     for id in 1..=160 {
         put(&mut files, &mut ledger, &Frame::Finished { id });
     }
-    files.compact(&snapshot(&ledger, files.generation() + 1)).expect("compact");
+    files.compact(&snapshot(&ledger, files.next_generation())).expect("compact");
     assert_eq!(files.length, JOURNAL_STEP_BYTES, "and it shrinks again");
 }
 
@@ -320,7 +320,7 @@ fn frames_behind_damage_are_used() {
         assert!(!found.ledger.knows("", 7) && found.ledger.knows("", 8), "{damage}");
         // Damage is not damage for ever: the next write starts a file.
         let Recovered { mut files, ledger, .. } = found;
-        let bytes = snapshot(&ledger, files.generation() + 1);
+        let bytes = snapshot(&ledger, files.next_generation());
         files.compact(&bytes).expect("compact");
         let again = Files::recover(&dir);
         assert!(again.ledger.len() == 19 && again.notes.is_empty(), "{damage}");
@@ -333,7 +333,7 @@ fn an_interrupted_compaction_is_not_taken_for_damage() {
     let dir = Scratch::named("journal-interrupted");
     let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
     (1..6).for_each(|id| put(&mut files, &mut ledger, &received(id)));
-    let bytes = snapshot(&ledger, files.generation() + 1);
+    let bytes = snapshot(&ledger, files.next_generation());
     files.compact(&bytes).expect("compact");
     let path = dir.join(NAMES[files.current]);
     let mut bytes = fs::read(&path).expect("a journal");
@@ -350,4 +350,46 @@ fn an_interrupted_compaction_is_not_taken_for_damage() {
         assert!(ids.contains(&5) && !ids.contains(&2), "{ids:?}");
         assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
     }
+}
+
+/// What a restart finds after a torn write that left of a message's frame only what somebody had written into the message:
+/// frames for the generations up to 200.
+fn found_with_forged_frames(dir: &Scratch, files: &Files) -> Vec<u64> {
+    let path = dir.join(NAMES[files.current]);
+    let mut bytes = fs::read(&path).expect("a journal");
+    bytes.truncate(files.at as usize);
+    bytes.extend(b"the rest of a message");
+    (0..200).for_each(|generation| bytes.extend(encoded(&received(99), generation)));
+    fs::write(&path, bytes).expect("damage");
+    Files::recover(dir).ledger.entries().map(|e| e.id).collect()
+}
+
+#[test]
+fn a_frame_that_somebody_wrote_into_a_message_is_none() {
+    let dir = Scratch::named("journal-forged");
+    let Recovered { mut files, mut ledger, .. } = Files::recover(&dir);
+    put(&mut files, &mut ledger, &received(1));
+    assert!(files.generation() >= GUESSABLE, "{}", files.generation());
+    assert_eq!(found_with_forged_frames(&dir, &files), [1]);
+    // Where the generation is known, they would be believed.
+    (files.generation, files.jump) = (6, 1);
+    files.compact(&snapshot(&ledger, files.next_generation())).expect("compact");
+    fs::remove_file(dir.join(NAMES[1 - files.current])).expect("removed");
+    assert_eq!(found_with_forged_frames(&dir, &files), [1, 99]);
+}
+
+#[test]
+fn a_journal_that_counted_from_one_goes_on_where_nobody_can_guess() {
+    let dir = Scratch::named("journal-counted");
+    let Recovered { mut files, ledger, .. } = Files::recover(&dir);
+    (files.generation, files.jump) = (6, 1);
+    files.compact(&snapshot(&ledger, files.next_generation())).expect("compact");
+    files.append(&encoded(&received(1), 7), true).expect("append");
+    let Recovered { mut files, ledger, .. } = Files::recover(&dir);
+    assert_eq!((files.generation(), ledger.len()), (7, 1));
+    assert!(files.is_full(0), "the next write starts a file");
+    files.compact(&snapshot(&ledger, files.next_generation())).expect("compact");
+    let again = Files::recover(&dir);
+    assert!(again.files.generation() >= GUESSABLE && !again.files.is_full(0));
+    assert_eq!(again.ledger.len(), 1);
 }

@@ -5,6 +5,16 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use super::frame::{self, Frame, ReadEnd};
 use super::journal::HEADER;
 use crate::sys::beneath::File;
+use crate::sys::random;
+
+/// Lower generations could be guessed: those of journals that counted from 1. Recovery looks for frames in damaged bytes too,
+/// and those may be a message in which somebody has written a frame; only who knows the generation can.
+pub(super) const GUESSABLE: u32 = 1 << 24;
+
+/// A step from a generation that could be guessed to one of two thousand million.
+pub(super) fn jump() -> u32 {
+    GUESSABLE + (u32::from_le_bytes(random().unwrap_or_default()) >> 1)
+}
 
 /// Where the frames of a file end.
 pub(super) struct Walk {

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::dir::{self, Dir};
+use super::ledger::FirstLine;
 use crate::error::{Context, Error, Result};
 use crate::limits::{REPAIR_BYTES, TREE_NAMES};
 use crate::sys::beneath::File;
@@ -36,13 +37,18 @@ fn open(dir: &Path, session: &str) -> std::io::Result<File> {
 /// Sets aside whatever has a session file's name, or its folder's, and logs it.
 fn set_aside(top: &Dir, name: &str, e: std::io::Error) -> std::io::Result<()> {
     let folder = name.split('/').next().unwrap_or_default();
-    let Ok(aside) = top.set_aside(name).or_else(|_| top.set_aside(folder)) else { return Err(e) };
+    // Never the folder with everybody's conversations for the sake of one.
+    let aside = match top.meta(folder) {
+        Ok(found) if found.as_ref().is_none_or(|found| found.folder) => top.set_aside(name),
+        _ => top.set_aside(folder),
+    };
+    let Ok(aside) = aside else { return Err(e) };
     crate::log::warn!("{name}: {e}. It is now {aside}, and the conversation begins anew");
     Ok(())
 }
 
 /// Appends `lines` after whatever another process has appended meanwhile. `Some` if only this session's file cannot be
-/// written; if another user owns what has its name, the lines are lost.
+/// written.
 ///
 /// # Errors
 /// The disk's; a partial write is truncated, so that a retry does not duplicate it.
@@ -61,11 +67,7 @@ pub fn append(dir: &Path, lines: &SessionLines) -> Result<Option<Error>> {
     })();
     let name = || format!("cannot write session {}", dir.join(&lines.session).display());
     match result {
-        Err(e) if dir::unfit(&e) => {
-            // Not the disk's fault: the other conversations continue.
-            crate::log::error!("{}: {e}; its lines are lost", name());
-            Ok(None)
-        }
+        // Not the disk's fault: the other conversations continue.
         Err(e) if !is_of_the_disk(&e) => Ok(Some(Error::from(e).context(name()))),
         result => result.map(|()| None).with_context(name),
     }
@@ -87,18 +89,22 @@ fn is_of_the_disk(e: &std::io::Error) -> bool {
 pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
     let path = dir.join(&lines.session);
     let result = (|| -> std::io::Result<bool> {
-        let mut file = open(dir, &lines.session)?;
-        let mut length = file.metadata()?.len();
+        // Read first: what is there already need not be written, and cannot be where the file is read-only.
+        let found = read(dir, &lines.session)?;
+        let mut length = found.as_ref().map_or(Ok(0), |f| f.metadata().map(|m| m.len()))?;
         // Somebody may have shortened the file: then it is the end that matters.
         let shorter = length < lines.offset;
         let wanted = lines.bytes.len() as u64;
         let from = if shorter { length.saturating_sub(wanted) } else { lines.offset };
         let mut there = vec![0; (length - from).min(REPAIR_BYTES) as usize];
-        file.read_exact_at(&mut there, from)?;
+        if let Some(file) = &found {
+            file.read_exact_at(&mut there, from)?;
+        }
         let whole = |w: &[u8]| w == lines.bytes;
         if there.windows(lines.bytes.len().max(1)).any(whole) {
             return Ok(false);
         }
+        let mut file = open(dir, &lines.session)?;
         let unfinished = there.iter().zip(&lines.bytes).all(|(is, was)| is == was || *is == 0);
         if unfinished && !shorter {
             // O_APPEND would move it to the end.
@@ -122,6 +128,31 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
         Ok(true)
     })();
     result.with_context(|| format!("cannot repair session {}", dir.join(&lines.session).display()))
+}
+
+/// Where a turn's first line is that was recorded at `offset`; `recorded` is empty where the journal no longer has it.
+pub fn first_line(dir: &Path, session: &str, offset: u64, recorded: &[u8]) -> FirstLine {
+    // What every line of a person's, a job's or a heartbeat's message begins with.
+    const USER: &[u8] = b"{\"role\":\"user\"";
+    let found = read(dir, session).ok().flatten().and_then(|file| {
+        let length = file.metadata().ok()?.len();
+        let mut bytes = vec![0; recorded.len().max(USER.len() + 1)];
+        let n = length.saturating_sub(offset).min(bytes.len() as u64) as usize;
+        file.read_exact_at(&mut bytes[..n], offset).ok()?;
+        bytes.truncate(n);
+        Some((length, bytes))
+    });
+    let Some((length, bytes)) = found else { return FirstLine::Gone };
+    let is_it = match recorded {
+        // Behind a torn line it begins with a line feed.
+        [] => bytes.strip_prefix(b"\n").unwrap_or(&bytes).starts_with(USER),
+        _ => bytes.starts_with(recorded),
+    };
+    match is_it {
+        true => FirstLine::InPlace,
+        false if length == offset => FirstLine::Unwritten,
+        false => FirstLine::Gone,
+    }
 }
 
 /// Cuts off the zeros that a power cut left at the end of session files; a note where some had them. What they stood for was
@@ -274,6 +305,29 @@ mod tests {
         // Shorter than it was ever left by us: no hole is made.
         check_repair("a\n", 9, "b\n", true, "a\nb\n");
         check_repair("a\noth", 2, "b\n", true, "a\noth\nb\n");
+    }
+
+    #[test]
+    fn a_turns_first_line_is_known_from_anothers() {
+        let dir = Scratch::named("first-line");
+        let [one, two] = ["{\"role\":\"user\",\"content\":\"1\"}\n", "{\"role\":\"assistant\"}\n"];
+        std::fs::write(dir.join("s.jsonl"), format!("{one}{two}\n{one}")).expect("write");
+        let at = |offset: usize, recorded: &str| {
+            first_line(&dir, "s.jsonl", offset as u64, recorded.as_bytes())
+        };
+        let second = one.len() + two.len();
+        assert_eq!([at(0, one), at(0, "")], [FirstLine::InPlace; 2]);
+        assert_eq!([at(second, &format!("\n{one}")), at(second, "")], [FirstLine::InPlace; 2]);
+        assert_eq!([at(one.len(), one), at(one.len(), "")], [FirstLine::Gone; 2], "an answer");
+        assert_eq!([at(7, one), at(7, "")], [FirstLine::Gone; 2], "in the middle of a line");
+        let end = second + 1 + one.len();
+        assert_eq!([at(end, one), at(end, "")], [FirstLine::Unwritten; 2]);
+        assert_eq!(
+            [at(end + 1, one), at(end + 1, "")],
+            [FirstLine::Gone; 2],
+            "cut or another file"
+        );
+        assert_eq!(first_line(&dir, "none.jsonl", 0, b""), FirstLine::Gone);
     }
 
     #[test]

@@ -78,6 +78,21 @@ pub struct Ledger {
     offsets: Vec<(String, i64)>,
 }
 
+/// What the model is told with a message whose turn begins again without the lines of its first attempt.
+const RECORD_GONE: &str = "\n\n[A restart cut off an earlier attempt at this message, and the record of it is gone. Some of its calls may have been \
+                           made: check before you make them again.]";
+
+/// Where a turn's first line is after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLine {
+    /// Where it was recorded.
+    InPlace,
+    /// The session's file ends just before it: it was not written.
+    Unwritten,
+    /// The file is another one, or was changed.
+    Gone,
+}
+
 /// Writes that a kill or a power cut left half done are counted as the offset of a channel of this name.
 pub const TORN: &str = "(torn)";
 
@@ -218,6 +233,30 @@ impl Ledger {
         }
     }
 
+    /// Lets the turns begin again whose first line is no longer where it was recorded: another turn's lines may be there now,
+    /// and would be taken for its own. Returns the sessions of those whose record is gone.
+    pub fn restart_turns(
+        &mut self,
+        mut first_line: impl FnMut(&str, u64) -> FirstLine,
+    ) -> Vec<String> {
+        let mut gone = Vec::new();
+        for entry in self.entries.iter_mut().filter(|e| e.stage == Stage::Open) {
+            let Some((session, offset)) = &entry.progress else { continue };
+            let found = first_line(session, *offset);
+            if found == FirstLine::Gone {
+                gone.push(session.clone());
+                if !entry.message.text.ends_with(RECORD_GONE) {
+                    entry.message.text.push_str(RECORD_GONE);
+                }
+            }
+            if found != FirstLine::InPlace {
+                entry.progress = None;
+                entry.started = Vec::new();
+            }
+        }
+        gone
+    }
+
     fn open(&mut self, id: u64, message: Inbound, stage: Stage) {
         self.next_id = self.next_id.max(id);
         if self.entry(id).is_none() {
@@ -330,6 +369,36 @@ mod tests {
             ledger.apply(&frame);
         }
         ledger
+    }
+
+    #[test]
+    fn a_turn_whose_lines_are_gone_begins_again() {
+        let again = |found| {
+            let mut ledger = busy();
+            let gone = ledger.restart_turns(|session, offset| {
+                assert_eq!((session, offset), ("s", 9));
+                found
+            });
+            let entry = ledger.get(1).expect("open").clone();
+            (gone.len(), entry.progress.is_some(), entry.started.len(), entry.message.text)
+        };
+        assert_eq!(again(FirstLine::InPlace), (0, true, 1, "m10".into()));
+        assert_eq!(again(FirstLine::Unwritten), (0, false, 0, "m10".into()));
+        assert_eq!(again(FirstLine::Gone), (1, false, 0, format!("m10{RECORD_GONE}")));
+        // A second restart says it once.
+        let mut ledger = busy();
+        for _ in 0..2 {
+            ledger.restart_turns(|_, _| FirstLine::Gone);
+            let step = Frame::Step {
+                id: 1,
+                session: "s".into(),
+                offset: 9,
+                lines: vec![],
+                started: vec![],
+            };
+            ledger.apply(&step);
+        }
+        assert_eq!(ledger.get(1).expect("open").message.text.matches("earlier attempt").count(), 1);
     }
 
     #[test]

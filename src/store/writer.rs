@@ -63,16 +63,20 @@ struct Inner {
 }
 
 impl Journal {
-    /// A journal that continues with these files and open messages. `dirty` are session files that may not be synced.
+    /// A journal that continues with these files and open messages. `dirty` are session files that may not be synced,
+    /// `unwritten` those that cannot be written, with their lines.
     pub(super) fn recovered(
         files: Files,
         ledger: Ledger,
         sessions: &Path,
         dirty: Vec<String>,
+        (failures, lines): (Failures, Vec<SessionLines>),
     ) -> Journal {
         let inner = Inner {
             ledger,
             dirty,
+            failures,
+            lines,
             generation: files.generation(),
             files: Some(files),
             keeps_frames: true,
@@ -333,7 +337,7 @@ impl Inner {
         let renews = |f: &Files| self.failed || carries || f.is_full(self.buffer.len());
         let snapshot = files.as_ref().is_some_and(renews);
         if snapshot {
-            self.generation = files.as_ref().map_or(0, Files::generation).wrapping_add(1);
+            self.generation = files.as_ref().map_or(1, Files::next_generation);
             self.buffer.clear();
             let generation = self.generation;
             let buffer = &mut self.buffer;

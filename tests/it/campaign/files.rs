@@ -1,12 +1,15 @@
 //! Files of sessions, state and jobs that become something else at random moments while chats talk: healthy chats are
 //! answered, every start succeeds, what was said stays somewhere, and what a link points to is left alone.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use picoclaw_peer::Marker;
 
 use super::Orders;
 use super::books::Books;
@@ -133,6 +136,14 @@ impl Victim {
         }
     }
 
+    /// What was said in files that were taken away: by us, or by the daemon that found something else in their place. A turn
+    /// that a kill has cut short cannot continue with their lines.
+    fn markers_aside(&self) -> BTreeSet<Marker> {
+        let mut aside = markers_in(&self.aside, "");
+        aside.extend(markers_in(&self.home.path(""), ".unfit"));
+        aside
+    }
+
     /// Makes it a place for a file again.
     fn mend(&self, name: &str) {
         let path = self.home.path(name);
@@ -177,6 +188,9 @@ fn replaced(orders: Orders) -> Books {
             }
             1 => {
                 lane.note("a clean stop".into());
+                if !lane.drained(ANSWERED) {
+                    lane.set_aside(&victim.markers_aside());
+                }
                 lane.calm(daemon);
                 daemon = victim.start(&mut lane);
             }
@@ -187,10 +201,7 @@ fn replaced(orders: Orders) -> Books {
         victim.mend(&name);
     }
     lane.drained(PATIENCE);
-    // A turn that a kill has cut short cannot go on with the lines of a session that was taken away.
-    let mut aside = markers_in(&victim.aside, "");
-    aside.extend(markers_in(&victim.home.path("state"), ".unfit"));
-    lane.set_aside(&aside);
+    lane.set_aside(&victim.markers_aside());
     let mut books = lane.close(daemon, &victim.home.path(""), PATIENCE);
     judge(&mut books, &victim);
     books

@@ -208,7 +208,7 @@ impl Lane {
     /// message is cut off so often that it is set aside.
     pub fn calm(&mut self, daemon: Daemon) {
         if !self.drained(DRAIN) {
-            println!("not yet answered: {:?}", self.unanswered());
+            println!("not yet answered: {:?}\n{}", self.unanswered(), daemon.log());
         }
         assert!(daemon.term().success());
         self.calms.push(Instant::now());
