@@ -18,6 +18,13 @@ pub struct Sender {
     pub name: String,
 }
 
+impl Sender {
+    /// The name for people, else the user name; empty without either. Its owner chose it.
+    pub fn shown_name(&self) -> &str {
+        if self.name.is_empty() { &self.username } else { &self.name }
+    }
+}
+
 /// A chat and, where the platform has them, a thread in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, SerBin, DeBin)]
 pub struct Address {

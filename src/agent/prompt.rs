@@ -9,15 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bus::{Address, CLI, Sender};
-use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES};
+use crate::limits::{PROMPT_FILE_BYTES, PROMPT_STATIC_BYTES, SENDER_NAME_CHARS};
 use crate::proto::{date, frontmatter, text};
 use crate::skill::load::{self, Roots, Skill};
 use crate::store::bounded_read::{self, FileEnd, Piece};
 use crate::store::dir::Dir;
 use crate::store::memory;
-
-/// Characters of a sender's name, who chose it himself.
-const NAME_CHARS: usize = 64;
 
 /// Builds prompts for one workspace.
 pub struct Prompt {
@@ -314,7 +311,7 @@ pub fn dynamic_part(turn: &PromptTurn<'_>) -> String {
         if !value.is_empty() {
             out.push('\n');
             out.push_str(label);
-            out.push_str(&text::one_line(value, NAME_CHARS));
+            out.push_str(&text::one_line(value, SENDER_NAME_CHARS));
         }
     };
     line("Channel: ", &turn.chat.channel);
@@ -322,13 +319,13 @@ pub fn dynamic_part(turn: &PromptTurn<'_>) -> String {
     if turn.chat.channel != CLI {
         line("Topic: ", &turn.chat.topic);
     }
-    let name = if turn.sender.name.is_empty() { &turn.sender.username } else { &turn.sender.name };
+    let name = turn.sender.shown_name();
     match (name.is_empty(), turn.sender.id.is_empty()) {
         (_, true) => line("Current sender: ", name),
         (true, false) => line("Current sender: ID ", &turn.sender.id),
         (false, false) => {
             line("Current sender: ", name);
-            out.push_str(&format!(" (ID: {})", text::one_line(&turn.sender.id, NAME_CHARS)));
+            out.push_str(&format!(" (ID: {})", text::one_line(&turn.sender.id, SENDER_NAME_CHARS)));
         }
     }
     if !turn.summary.trim().is_empty() {

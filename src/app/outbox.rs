@@ -356,7 +356,8 @@ impl Outbox {
             let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
             let e = e.after_move(&reply.to.chat, moved);
             let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
-            let must_drop = matches!(e, SendError::Absent(_))
+            let absent = matches!(e, SendError::Absent(_));
+            let must_drop = absent
                 && (self.waiters.get() > 0 || self.wants_capacity.get())
                 && !self.journal.ledger(|l| has_capacity(l));
             let pause = e.retry_in(tries).filter(|_| !must_drop);
@@ -367,8 +368,7 @@ impl Outbox {
                     moved = true;
                 }
                 (SendError::Absent(_) | SendError::RateLimited(_), Some(pause))
-                    if matches!(e, SendError::Absent(_))
-                        || pause > DELIVERY_WAIT && delivery.parts == 0 =>
+                    if absent || pause > DELIVERY_WAIT && delivery.parts == 0 =>
                 {
                     if tries == 0 {
                         crate::log::info!("a reply to {} waits: {e}", reply.to.channel);
@@ -377,7 +377,6 @@ impl Outbox {
                         self.note_placeholder(id, delivery.placeholder);
                     }
                     let (to, until) = (reply.to, Instant::now() + pause);
-                    let absent = matches!(e, SendError::Absent(_));
                     let later = Deferred { absent, id, to, tries: tries + 1, until };
                     self.deferred.borrow_mut().push(later);
                     return false;

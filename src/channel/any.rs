@@ -109,12 +109,7 @@ impl AnyChannel {
     /// # Errors
     /// The list of paired users cannot be read: it is never overwritten.
     pub fn all(config: &Config, client: &HttpClient) -> crate::Result<Vec<AnyChannel>> {
-        let path = config.home.join("state/paired.json");
-        let paired = match crate::store::atomic::read_bounded(&path, crate::limits::CONFIG_BYTES)? {
-            Some(bytes) => paired::Paired::parse(&String::from_utf8_lossy(&bytes))
-                .map_err(|e| e.context(path.display()))?,
-            None => paired::Paired::default(),
-        };
+        let paired = paired::Paired::load(&config.home)?;
         let shared = Shared { client: client.clone(), paired: Rc::new(RefCell::new(paired)) };
         let enabled = config.channels.iter().filter(|channel| channel.enabled);
         Ok(enabled.map(|channel| AnyChannel::build(channel, &shared)).collect())

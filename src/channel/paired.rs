@@ -3,6 +3,7 @@
 //! Must never contain a code itself, only the SHA-256 of an owner's code that has been used.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ring::digest;
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use crate::error::{Context, Result};
 use crate::limits;
 use crate::proto::json::object;
 use crate::proto::text;
+use crate::store::atomic;
 
 /// Not a channel: its value is an object.
 const USED: &str = "used_codes";
@@ -23,6 +25,16 @@ pub struct Paired {
 }
 
 impl Paired {
+    /// Those of a home; nobody where it has no such file. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The disk's, and those of [`Paired::parse`].
+    pub fn load(home: &Path) -> Result<Paired> {
+        let path = home.join("state/paired.json");
+        let bytes = atomic::read_bounded(&path, limits::CONFIG_BYTES)?.unwrap_or_default();
+        Paired::parse(&String::from_utf8_lossy(&bytes)).map_err(|e| e.context(path.display()))
+    }
+
     /// Reads the file's text; empty text is nobody. What is not a list of ids is an error, so that a damaged file is
     /// noticed and not overwritten.
     pub fn parse(text: &str) -> Result<Paired> {
@@ -59,6 +71,11 @@ impl Paired {
         let used = object(self.used.iter().map(|(k, v)| (k.clone(), v.clone().into())));
         let used = (!self.used.is_empty()).then(|| (USED.to_owned(), used));
         object(users.chain(used)).to_string()
+    }
+
+    /// Those who paired, by channel.
+    pub fn users(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.users.iter().map(|(channel, ids)| (channel.as_str(), ids.as_slice()))
     }
 
     /// Whether `id` has paired with `channel`.

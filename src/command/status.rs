@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::app::control::{self, GatewayReport};
 use crate::app::last_crash;
 use crate::args;
+use crate::channel::paired::Paired;
 use crate::config::{self, Config, LoadOptions, providers};
 use crate::error::{Error, Result};
 use crate::proto::{binschema, text};
@@ -59,11 +60,13 @@ pub fn run(args: &args::StatusArgs) -> Result<ExitCode> {
         limits.unwrap_or_else(|| json!("none in force (not started by the supervisor)")),
     );
     // Who may talk without being in the configuration, each channel's ids.
-    let paired = std::fs::read_to_string(home.join("state/paired.json")).unwrap_or_default();
-    if let Ok(Value::Object(paired)) = serde_json::from_str(&paired) {
-        for (channel, ids) in paired.into_iter().filter(|(_, ids)| ids.is_array()) {
-            lines.entry("paired", &channel, ids);
+    match Paired::load(&home) {
+        Ok(paired) => {
+            for (channel, ids) in paired.users() {
+                lines.entry("paired", channel, json!(ids));
+            }
         }
+        Err(e) => lines.entry("paired", "error", json!(e.to_string())),
     }
     if let Some(how) = last_crash::summary(&home.join("state")) {
         lines.put("last_crash", "Last unexpected exit", json!(how));

@@ -50,3 +50,5 @@ pub const SUMMARY_EXCERPT: usize = 200;
 pub const CALL_EXTRA_BYTES: usize = 16 * 1024;
 /// Changed requests after refusals of one: each refusal names one thing that the server does not take.
 pub const REFUSALS_LEARNED: usize = 4;
+/// Characters of a sender's name, who chose it, in the prompt and before the words of a group.
+pub const SENDER_NAME_CHARS: usize = 64;

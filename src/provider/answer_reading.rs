@@ -11,40 +11,56 @@ use crate::net::http::Response;
 use crate::proto::sse::Events;
 
 /// Until when an answer may take to bring something: comments and blanks keep a connection alive, and are nothing.
-pub(super) struct Patience {
+struct Patience {
     begun: Instant,
     until: Instant,
 }
 
 impl Patience {
-    pub(super) fn new(first: Duration) -> Patience {
+    fn new(first: Duration) -> Patience {
         let begun = Instant::now();
         Patience { begun, until: begun + first.min(limits::MODEL_ANSWER) }
     }
 
     /// Waits again after a part of the answer: at most [`limits::MODEL_IDLE`], and [`limits::MODEL_ANSWER`] in all.
-    pub(super) fn renew(&mut self) {
+    fn renew(&mut self) {
         self.until = (Instant::now() + limits::MODEL_IDLE).min(self.begun + limits::MODEL_ANSWER);
     }
 
     /// The next piece of the body, `None` at its end; a [`Class::Timeout`] where nothing that counts came in time.
-    pub(super) async fn chunk<'a>(
-        &self,
-        response: &'a mut Response,
-    ) -> Result<Option<&'a [u8]>, Failure> {
+    async fn chunk<'a>(&self, response: &'a mut Response) -> Result<Option<&'a [u8]>, Failure> {
         let late = async {
             Timer::at(self.until).await;
             let text = "the model server keeps the connection, and its answer does not come";
             Err(Failure::new(Class::Timeout, text))
         };
         let next = async { response.chunk().await.map_err(|e| classify::transport(&e)) };
-        smol::future::or(next, late).await
+        // The limit first: something may always be there.
+        smol::future::or(late, next).await
     }
 }
 
-pub(super) fn too_long() -> Failure {
+fn too_long() -> Failure {
     let text = format!("the answer is longer than {} bytes", limits::MODEL_BODY_BYTES);
     Failure::new(Class::Network, text)
+}
+
+/// A body that is not a stream.
+///
+/// # Errors
+/// The connection's; it is too long, or does not come.
+pub(super) async fn whole(mut response: Response, first: Duration) -> Result<Vec<u8>, Failure> {
+    let (mut bytes, mut patience) = (Vec::new(), Patience::new(first));
+    while let Some(piece) = patience.chunk(&mut response).await? {
+        if bytes.len() + piece.len() > limits::MODEL_BODY_BYTES {
+            return Err(too_long());
+        }
+        if !piece.trim_ascii().is_empty() {
+            patience.renew();
+        }
+        bytes.extend_from_slice(piece);
+    }
+    Ok(bytes)
 }
 
 pub(super) async fn stream(

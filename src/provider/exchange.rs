@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::answer_reading::{Patience, feed, finish, stream, too_long};
+use super::answer_reading::{feed, finish, stream, whole};
 use super::body::RequestBody;
 use super::json_answer::error_words;
 #[cfg(feature = "sign-in")]
@@ -117,18 +117,7 @@ pub async fn post(
     if kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
         return stream(response, to.first_byte, answer).await;
     }
-    let mut bytes = Vec::new();
-    let mut patience = Patience::new(to.first_byte);
-    let mut response = response;
-    while let Some(piece) = patience.chunk(&mut response).await? {
-        if bytes.len() + piece.len() > limits::MODEL_BODY_BYTES {
-            return Err(too_long());
-        }
-        if !piece.iter().all(u8::is_ascii_whitespace) {
-            patience.renew();
-        }
-        bytes.extend_from_slice(piece);
-    }
+    let bytes = whole(response, to.first_byte).await?;
     let text = String::from_utf8_lossy(&bytes);
     if looks_like_html(&text) {
         return Err(Failure::new(Class::Network, html(to, 200)));
