@@ -13,6 +13,8 @@ pub const JOURNAL_STEP_BYTES: u64 = 64 * 1024;
 pub const JOURNAL_FRAME_BYTES: usize = 44 * 1024;
 /// Bytes of open messages and answers; polling stops until some are finished.
 pub const JOURNAL_OPEN_BYTES: usize = 64 * 1024;
+/// Bytes of a message whose turn begins again after a restart, with what was said to the turn while it ran.
+pub const RESTARTED_BYTES: usize = 32 * 1024;
 /// Bytes of a turn's session lines that the journal carries; longer ones are synced in the session file itself.
 pub const JOURNAL_LINES_BYTES: usize = 8 * 1024;
 /// Bytes of one journal file that a backup copies; the daemon compacts a larger one with its first write.

@@ -15,6 +15,7 @@ use super::dir::Dir;
 use super::frame::{self, Frame, ReadEnd};
 use super::journal_walk::{GUESSABLE, Walk, jump, walk};
 use super::ledger::Ledger;
+use super::session_steps::SessionSteps;
 use crate::error::{Context, Result};
 use crate::limits::{BACKUP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_STEP_BYTES};
 use crate::sys::beneath::File;
@@ -58,7 +59,7 @@ impl Recovered {
         self.steps(&mut |id, session, offset, lines| {
             n += 1;
             let at = sessions.iter().position(|s| s.session == session).unwrap_or_else(|| {
-                sessions.push(SessionSteps { session, ..SessionSteps::default() });
+                sessions.push(SessionSteps::of(session));
                 sessions.len() - 1
             });
             sessions[at].note(n, id == 0 && lines.is_empty(), offset, lines.len() as u64);
@@ -75,7 +76,7 @@ impl Recovered {
     }
 
     /// Calls `each` with every recorded step: message, session file, offset, lines.
-    fn steps(&self, each: &mut dyn FnMut(u64, String, u64, Vec<u8>)) {
+    pub fn steps(&self, each: &mut dyn FnMut(u64, String, u64, Vec<u8>)) {
         let files = &self.files;
         let path = files.dir.join(NAMES[files.current]);
         let open = || Dir::parent_of(&path, 1).and_then(|(dir, name)| dir.read(name));
@@ -91,40 +92,6 @@ impl Recovered {
                 each(id, session, offset, lines);
             }
         });
-    }
-}
-
-/// What the recorded steps of a session say of its file. Steps are numbered from 1.
-#[derive(Default)]
-struct SessionSteps {
-    session: String,
-    /// It is synced up to here, as the step of this number says.
-    synced: (u64, usize),
-    /// Where the lines recorded so far end.
-    end: u64,
-    /// The first step of the file that has the name now.
-    first: usize,
-}
-
-impl SessionSteps {
-    /// Takes step `n` in; `is_note` is true when it only says how far the file is synced.
-    fn note(&mut self, n: usize, is_note: bool, offset: u64, length: u64) {
-        if is_note {
-            self.synced = (offset, n);
-            return;
-        }
-        // Lines come one behind another: where one begins before the end of those before it, they were in a file that is set
-        // aside, emptied or taken away, and whose lines must not come behind those of the new one.
-        if offset < self.end {
-            (self.first, self.synced) = (n, (0, 0));
-        }
-        self.end = offset + length;
-    }
-
-    /// Whether the file may lack the lines of step `n`, which end at byte `end`.
-    fn may_lack(&self, n: usize, end: u64) -> bool {
-        let (synced, at) = self.synced;
-        n >= self.first && !(at > n && end <= synced)
     }
 }
 

@@ -91,7 +91,7 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
     let result = (|| -> std::io::Result<bool> {
         // Read first: what is there already need not be written, and cannot be where the file is read-only.
         let found = read(dir, &lines.session)?;
-        let mut length = found.as_ref().map_or(Ok(0), |f| f.metadata().map(|m| m.len()))?;
+        let mut length = found.as_ref().map_or(Ok(0), |file| file.metadata().map(|m| m.len()))?;
         // Somebody may have shortened the file: then it is the end that matters.
         let shorter = length < lines.offset;
         let wanted = lines.bytes.len() as u64;
@@ -134,15 +134,18 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
 pub fn first_line(dir: &Path, session: &str, offset: u64, recorded: &[u8]) -> FirstLine {
     // What every line of a person's, a job's or a heartbeat's message begins with.
     const USER: &[u8] = b"{\"role\":\"user\"";
-    let found = read(dir, session).ok().flatten().and_then(|file| {
-        let length = file.metadata().ok()?.len();
+    let read = |file: Option<File>| {
+        let Some(file) = file else { return Ok((0, Vec::new())) };
+        let length = file.metadata()?.len();
         let mut bytes = vec![0; recorded.len().max(USER.len() + 1)];
         let n = length.saturating_sub(offset).min(bytes.len() as u64) as usize;
-        file.read_exact_at(&mut bytes[..n], offset).ok()?;
+        file.read_exact_at(&mut bytes[..n], offset)?;
         bytes.truncate(n);
-        Some((length, bytes))
-    });
-    let Some((length, bytes)) = found else { return FirstLine::Gone };
+        Ok((length, bytes))
+    };
+    let Ok((length, bytes)) = self::read(dir, session).and_then(read) else {
+        return FirstLine::Gone;
+    };
     let is_it = match recorded {
         // Behind a torn line it begins with a line feed.
         [] => bytes.strip_prefix(b"\n").unwrap_or(&bytes).starts_with(USER),
@@ -327,7 +330,8 @@ mod tests {
             [FirstLine::Gone; 2],
             "cut or another file"
         );
-        assert_eq!(first_line(&dir, "none.jsonl", 0, b""), FirstLine::Gone);
+        assert_eq!(first_line(&dir, "none.jsonl", 0, b""), FirstLine::Unwritten);
+        assert_eq!(first_line(&dir, "none.jsonl", 1, b""), FirstLine::Gone);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use super::frame::Frame;
 use crate::bus::{Inbound, Outbound, SUBAGENT, SubagentOrigin};
-use crate::limits::SUBAGENT_TASK_BYTES;
+use crate::limits::{RESTARTED_BYTES, SUBAGENT_TASK_BYTES};
+use crate::message::Message;
 
 /// How far a message is.
 #[derive(Clone, Debug, PartialEq)]
@@ -234,27 +235,43 @@ impl Ledger {
     }
 
     /// Lets the turns begin again whose first line is no longer where it was recorded: another turn's lines may be there now,
-    /// and would be taken for its own. Returns the sessions of those whose record is gone.
+    /// and would be taken for its own. Returns those whose record is gone, and where it began.
     pub fn restart_turns(
         &mut self,
         mut first_line: impl FnMut(&str, u64) -> FirstLine,
-    ) -> Vec<String> {
+    ) -> Vec<(u64, String, u64)> {
         let mut gone = Vec::new();
         for entry in self.entries.iter_mut().filter(|e| e.stage == Stage::Open) {
-            let Some((session, offset)) = &entry.progress else { continue };
-            let found = first_line(session, *offset);
-            if found == FirstLine::Gone {
-                gone.push(session.clone());
-                if !entry.message.text.ends_with(RECORD_GONE) {
-                    entry.message.text.push_str(RECORD_GONE);
+            let Some((session, offset)) = entry.progress.take() else { continue };
+            match first_line(&session, offset) {
+                FirstLine::Unwritten if entry.started.is_empty() => {}
+                // A call without lines of its own, as a job's command.
+                FirstLine::InPlace | FirstLine::Unwritten => {
+                    entry.progress = Some((session, offset));
                 }
-            }
-            if found != FirstLine::InPlace {
-                entry.progress = None;
-                entry.started = Vec::new();
+                FirstLine::Gone => {
+                    gone.push((entry.id, session, offset));
+                    if !entry.message.text.ends_with(RECORD_GONE) {
+                        entry.message.text.push_str(RECORD_GONE);
+                    }
+                }
             }
         }
         gone
+    }
+
+    /// Adds what was said to a turn while it ran to the message that it begins again with. Words that would make the message
+    /// longer than [`RESTARTED_BYTES`] are left out; false then.
+    pub fn add_words(&mut self, id: u64, words: &Message) -> bool {
+        let Some(entry) = self.entry(id) else { return true };
+        let message = &mut entry.message;
+        if message.text.len() + 2 + words.content.len() > RESTARTED_BYTES {
+            return false;
+        }
+        message.text.push_str("\n\n");
+        message.text.push_str(&words.content);
+        message.untrusted |= words.untrusted;
+        true
     }
 
     fn open(&mut self, id: u64, message: Inbound, stage: Stage) {
@@ -319,144 +336,5 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::Address;
-
-    fn message(event: i64) -> Inbound {
-        let from = Address { channel: "telegram".into(), chat: "5".into(), ..Address::default() };
-        Inbound { event, from, text: format!("m{event}"), ..Inbound::default() }
-    }
-
-    fn reply(text: &str) -> Outbound {
-        Outbound { text: text.into(), ..Outbound::default() }
-    }
-
-    /// A ledger with an open, a half delivered and a finished message and a notice.
-    fn busy() -> Ledger {
-        let mut ledger = Ledger::default();
-        for frame in [
-            Frame::Received { id: 1, message: message(10) },
-            Frame::Received { id: 2, message: message(11) },
-            Frame::Received { id: 3, message: message(12) },
-            Frame::Skipped { channel: "telegram".into(), event: 13 },
-            Frame::Attempt { id: 1, count: 2 },
-            Frame::Step {
-                id: 1,
-                session: "s".into(),
-                offset: 9,
-                lines: vec![1],
-                started: vec!["c".into()],
-            },
-            Frame::Step { id: 1, session: "s".into(), offset: 20, lines: vec![2], started: vec![] },
-            Frame::Answered { id: 2, replies: vec![reply("a"), reply("b")] },
-            Frame::Delivered { id: 2, count: 1 },
-            Frame::Finished { id: 3 },
-            Frame::Said { id: 4, reply: reply("notice") },
-            Frame::Delegated {
-                id: 5,
-                message: message(0),
-                origin: SubagentOrigin::default(),
-                ends: 0,
-            },
-            Frame::Delegated {
-                id: 6,
-                message: message(0),
-                origin: SubagentOrigin { depth: 2, ..SubagentOrigin::default() },
-                ends: 5,
-            },
-        ] {
-            ledger.apply(&frame);
-        }
-        ledger
-    }
-
-    #[test]
-    fn a_turn_whose_lines_are_gone_begins_again() {
-        let again = |found| {
-            let mut ledger = busy();
-            let gone = ledger.restart_turns(|session, offset| {
-                assert_eq!((session, offset), ("s", 9));
-                found
-            });
-            let entry = ledger.get(1).expect("open").clone();
-            (gone.len(), entry.progress.is_some(), entry.started.len(), entry.message.text)
-        };
-        assert_eq!(again(FirstLine::InPlace), (0, true, 1, "m10".into()));
-        assert_eq!(again(FirstLine::Unwritten), (0, false, 0, "m10".into()));
-        assert_eq!(again(FirstLine::Gone), (1, false, 0, format!("m10{RECORD_GONE}")));
-        // A second restart says it once.
-        let mut ledger = busy();
-        for _ in 0..2 {
-            ledger.restart_turns(|_, _| FirstLine::Gone);
-            let step = Frame::Step {
-                id: 1,
-                session: "s".into(),
-                offset: 9,
-                lines: vec![],
-                started: vec![],
-            };
-            ledger.apply(&step);
-        }
-        assert_eq!(ledger.get(1).expect("open").message.text.matches("earlier attempt").count(), 1);
-    }
-
-    #[test]
-    fn a_snapshot_makes_the_same_ledger() {
-        let ledger = busy();
-        let mut again = Ledger::default();
-        ledger.snapshot(|f| again.apply(f));
-        assert_eq!(format!("{ledger:?}"), format!("{again:?}"));
-        assert_eq!(again.len(), 4);
-        assert_eq!(again.next_id(), 7);
-        assert!(again.get(5).is_none(), "a report ends its task");
-        assert_eq!(again.get(6).and_then(|e| e.origin.as_ref()).map(|o| o.depth), Some(2));
-        assert_eq!(again.get(1).expect("open").progress, Some(("s".into(), 9)));
-        assert_eq!(again.get(1).expect("open").started, ["c"]);
-    }
-
-    #[test]
-    fn started_calls_are_removed_by_their_results() {
-        let mut ledger = Ledger::default();
-        ledger.apply(&Frame::Received { id: 1, message: message(10) });
-        let step = |started: &[&str]| Frame::Step {
-            id: 1,
-            session: "s".into(),
-            offset: 0,
-            lines: vec![1],
-            started: started.iter().map(|s| s.to_string()).collect(),
-        };
-        for round in 0..1000 {
-            ledger.apply(&step(&[&format!("a{round}"), &format!("b{round}")]));
-            ledger.apply(&step(&[]));
-        }
-        assert_eq!(ledger.get(1).expect("open").started, ["a999", "b999"]);
-        ledger.apply(&Frame::Answered { id: 1, replies: vec![reply("a")] });
-        assert!(ledger.get(1).expect("open").started.is_empty());
-    }
-
-    #[test]
-    fn events_are_taken_once_but_a_new_series_is_not_lost() {
-        let ledger = busy();
-        assert_eq!(ledger.offset("telegram"), 13);
-        assert!(ledger.knows("telegram", 13));
-        assert!(ledger.knows("telegram", 1));
-        assert!(!ledger.knows("telegram", 14));
-        assert!(!ledger.knows("other", 13));
-        let mut late = Ledger::default();
-        late.apply(&Frame::Offset { channel: "telegram".into(), event: 900_000_000 });
-        assert!(!late.knows("telegram", 5));
-        late.apply(&Frame::Received { id: 1, message: message(5) });
-        assert_eq!(late.offset("telegram"), 5);
-    }
-
-    #[test]
-    fn facts_about_unknown_messages_change_nothing() {
-        let mut ledger = busy();
-        let before = format!("{ledger:?}");
-        ledger.apply(&Frame::Answered { id: 99, replies: vec![] });
-        ledger.apply(&Frame::Delivered { id: 1, count: 1 });
-        ledger.apply(&Frame::Finished { id: 99 });
-        assert_eq!(format!("{ledger:?}"), before);
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

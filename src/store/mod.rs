@@ -24,6 +24,7 @@ mod sample_tests;
 pub mod session;
 pub mod session_cut;
 pub mod session_read;
+mod session_steps;
 pub mod spill;
 pub mod spool;
 pub mod state_file;

@@ -16,6 +16,13 @@ pub struct WriteStats {
     pub bytes: u64,
 }
 
+impl WriteStats {
+    /// The counts of two jobs added up.
+    pub fn plus(self, other: WriteStats) -> WriteStats {
+        WriteStats { syncs: self.syncs + other.syncs, bytes: self.bytes + other.bytes }
+    }
+}
+
 /// One job for the blocking thread.
 pub struct WriteJob {
     /// The journal's files, owned by the job meanwhile; `None` for a journal that only writes sessions.

@@ -258,10 +258,7 @@ impl Journal {
                 None => self.write_ahead().await,
             }
         };
-        let mut costs = self.costs.get();
-        costs.syncs += job.costs.syncs;
-        costs.bytes += job.costs.bytes;
-        self.costs.set(costs);
+        self.costs.set(self.costs.get().plus(job.costs));
         let mut inner = self.inner.borrow_mut();
         inner.complete(job, upto, result.is_ok());
         drop(inner);
@@ -291,8 +288,7 @@ impl Journal {
         match written {
             Some(Ok(ahead)) => {
                 inner.ahead = Some(ahead);
-                let costs = self.costs.get();
-                self.costs.set(WriteStats { bytes: costs.bytes + bytes, ..costs });
+                self.costs.set(self.costs.get().plus(WriteStats { bytes, syncs: 0 }));
             }
             // The next job starts a file with all live entries.
             _ => inner.pipelined_failed = true,

@@ -53,8 +53,12 @@ fn a_turn_takes_no_other_turns_lines_for_its_own() {
         journal.record(&Frame::Finished { id: 1 });
         journal.record(&received(2));
         let lines = user("new").into_bytes();
-        let ticket = journal.record_lines(2, "s.jsonl", answered.len() as u64, lines, vec![]);
-        assert!(journal.synced(ticket).await);
+        let at = answered.len() as u64;
+        let next = at + lines.len() as u64;
+        journal.record_lines(2, "s.jsonl", at, lines, vec![]);
+        // The turn is told more while it runs.
+        let more = user("more").into_bytes();
+        assert!(journal.synced(journal.record_lines(2, "s.jsonl", next, more, vec![])).await);
     });
     drop(journal);
     // As it was left: the turn continues with its line.
@@ -68,6 +72,7 @@ fn a_turn_takes_no_other_turns_lines_for_its_own() {
     assert!(notes.iter().any(|n| n.contains("a turn of it begins again")), "{notes:?}");
     let text = again.ledger(|l| l.get(2).expect("open").message.text.clone());
     assert!(text.starts_with("hello\n\n[A restart cut off"), "{text}");
+    assert!(text.ends_with("]\n\nmore"), "{text}");
     drop(again);
     std::fs::write(&file, &whole).expect("back");
     // Gone without a trace, and the journal has the lines: they are put back where they were.

@@ -185,7 +185,9 @@ impl CallError {
     /// The topic is gone; the chat is not.
     pub fn is_about_topic(&self) -> bool {
         let why = self.bad_request();
-        ["message thread not found", "topic_deleted", "topic_closed"].iter().any(|w| why.contains(w))
+        ["message thread not found", "topic_deleted", "topic_closed"]
+            .iter()
+            .any(|w| why.contains(w))
     }
 
     /// The message to edit is gone, or not ours any more.
