@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use smol::channel::{Receiver, Sender};
 use smol::future::or;
 
+use super::cron_health::FileHealth;
 use super::cron_jobs::{PriorState, find, record_end, record_fired, scan};
 use super::cron_message;
 use super::cron_notice::{self, Notices};
@@ -43,10 +44,7 @@ pub struct Scheduler {
     started: Instant,
     /// Jobs that have fired although jobs.json does not say so: number, unix second.
     unrecorded: RefCell<Vec<(u64, i64)>>,
-    /// The file could not be read: nothing fires until it can.
-    fault: RefCell<String>,
-    /// The file could not be read or written: it is tried again after [`CRON_RETRY`].
-    retry: Cell<bool>,
+    health: FileHealth,
     /// Wall clock less monotonic clock, to see steps.
     skew: Cell<i64>,
     wake: (Sender<()>, Receiver<()>),
@@ -87,8 +85,7 @@ impl Scheduler {
             table: RefCell::default(),
             started: Instant::now(),
             unrecorded: RefCell::new(open.iter().map(|(id, at)| (key(id), *at)).collect()),
-            fault: RefCell::default(),
-            retry: Cell::new(false),
+            health: FileHealth::default(),
             skew: Cell::new(0),
             wake: smol::channel::bounded(1),
             open_notices: open.into_iter().filter(|(id, _)| cron_notice::is_notice(id)).collect(),
@@ -99,12 +96,7 @@ impl Scheduler {
 
     /// Jobs that wait, or what is wrong; for `status`.
     pub fn state(&self) -> String {
-        let fault = self.fault.borrow();
-        if fault.is_empty() {
-            format!("{} waiting", self.table.borrow().len())
-        } else {
-            fault.clone()
-        }
+        self.health.status(self.table.borrow().len())
     }
 
     fn now(&self) -> Now {
@@ -160,7 +152,7 @@ impl Scheduler {
                     self.job_ended(end).await;
                 }
             }
-            let retry = self.retry.take();
+            let retry = self.health.take_retry();
             if let Event::Ended(ended) = self.sleep(&mut timer, retry).await {
                 self.job_ended(ended).await;
             }
@@ -173,18 +165,22 @@ impl Scheduler {
         }
     }
 
-    /// A job that is due now; none while the file is to be tried again.
+    /// A job that is due now; none while the file cannot be read.
     fn next_due(&self) -> Option<(u64, Due)> {
-        if self.retry.get() { None } else { self.table.borrow().due(self.now()) }
+        if self.health.is_held() { None } else { self.table.borrow().due(self.now()) }
     }
 
-    /// Until something is due, the clock is set, an order came, or a firing ended; `retry`: until the file is tried again,
-    /// whatever is due.
+    /// Until something is due, the clock is set, an order came, or a firing ended; with `retry` at most until the file is
+    /// tried again.
     async fn sleep(&self, timer: &mut Option<WallTimer>, retry: bool) -> Event {
-        let (wall, mono) = match retry {
-            true => (None, Some(self.started.elapsed().as_secs() + CRON_RETRY.as_secs())),
+        let (wall, mut mono) = match self.health.is_held() {
+            true => (None, None),
             false => self.table.borrow().next(),
         };
+        if retry {
+            let again = self.started.elapsed().as_secs() + CRON_RETRY.as_secs();
+            mono = Some(mono.map_or(again, |at| at.min(again)));
+        }
         let now = self.now();
         crate::log::debug!("cron: {}, nothing is due", self.state());
         if wall.is_some() && timer.is_none() {
@@ -238,17 +234,12 @@ impl Scheduler {
         match found {
             Ok(found) => {
                 self.unrecorded.borrow_mut().retain(|_| !found.is_recorded);
-                self.retry.set(!found.is_recorded);
-                self.fault.borrow_mut().clear();
+                self.health.was_read(found.is_recorded);
                 found.notes.iter().for_each(|note| crate::log::warn!("{note}"));
                 self.plan(found.due);
                 self.send_notices(found.notices, now).await;
             }
-            Err(e) => {
-                crate::log::error!("{e}");
-                self.fault.replace(e);
-                self.retry.set(true);
-            }
+            Err(e) => self.health.unreadable(&e),
         }
     }
 
@@ -310,8 +301,7 @@ impl Scheduler {
                 return Ok(());
             }
             Err(e) => {
-                crate::log::error!("{e}");
-                self.retry.set(true);
+                self.health.unreadable(&e);
                 return Err(e);
             }
         };
@@ -350,8 +340,7 @@ impl Scheduler {
             crate::sys::spawn_blocking(move || record_fired(&path, key, &mut job, now)).await;
         drop(alone);
         if let Err(e) = written {
-            crate::log::error!("{e}; after a restart the job may fire once more");
-            self.retry.set(true);
+            self.health.unwritten(&e.to_string());
             let mut unrecorded = self.unrecorded.borrow_mut();
             unrecorded.retain(|(k, _)| *k != key);
             if unrecorded.len() < CRON_UNRECORDED {

@@ -44,17 +44,23 @@ pub(super) fn scan(
     let mut zones = Zones::default();
     let mut due = Vec::new();
     let mut notices = Notices::default();
-    let scanned = jobs_file::scan(path, &mut |job| match job {
-        Ok(job) if notices.check(&job, now, known, &mut zones) => {}
-        Ok(job) => match job.due(now, &mut |tz| zones.find(tz)) {
+    let scanned = jobs_file::scan(path, &mut |job| {
+        let mut job = match job {
+            Ok(job) => job,
+            Err(why) => return notes.push(format!("a job in jobs.json is not run: {why}")),
+        };
+        if !fires_again(&mut job, fired, &mut zones) || notices.check(&job, now, known, &mut zones)
+        {
+            return;
+        }
+        match job.due(now, &mut |tz| zones.find(tz)) {
             Ok(Some(at)) => due.push((key(job.id()), at)),
             Ok(None) => {}
             Err(why) => {
                 notices.invalid(&job, &why);
                 notes.push(format!("job {} is not run: {why}", job.id()));
             }
-        },
-        Err(why) => notes.push(format!("a job in jobs.json is not run: {why}")),
+        }
     });
     match scanned {
         Ok(()) => {}
@@ -73,6 +79,15 @@ pub(super) fn scan(
     // The same job twice: the file's first one counts.
     notes.truncate(20);
     Ok(JobScan { due, notes, notices, is_recorded })
+}
+
+/// Takes into account what the file may not say yet: false for a job that has fired for the last time.
+fn fires_again(job: &mut Job, fired: &[(u64, i64)], zones: &mut Zones) -> bool {
+    let at = fired.iter().find(|(k, _)| *k == key(job.id())).map(|found| found.1);
+    match at.filter(|at| job.last() != Some(*at)) {
+        Some(at) => job.fired(at, &mut |tz| zones.find(tz)),
+        None => true,
+    }
 }
 
 /// Marks jobs as fired, each at its unix second; nothing is written when the file says so already.

@@ -111,7 +111,7 @@ impl Gateway {
         let models = super::models(&config, &http, options.allow_empty)?;
         let agent = Rc::new(super::agent(config.clone(), models, http, Rc::new(journal)));
         let channels: Vec<Rc<AnyChannel>> =
-            AnyChannel::all(&config, &agent.http)?.into_iter().map(Rc::new).collect();
+            AnyChannel::all(&config, &agent.http).into_iter().map(Rc::new).collect();
         if channels.is_empty() {
             crate::log::warn!(
                 "no channel is enabled; enable one: `picoclaw config set channel_list.telegram.enabled true`"

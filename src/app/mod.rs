@@ -8,6 +8,7 @@ pub mod commands;
 mod consolidation;
 pub mod control;
 mod cron;
+mod cron_health;
 mod cron_jobs;
 mod cron_message;
 mod cron_notice;

@@ -105,13 +105,10 @@ channel_methods!(delegates);
 
 impl AnyChannel {
     /// Every enabled channel of a configuration.
-    ///
-    /// # Errors
-    /// The list of paired users cannot be read: it is never overwritten.
-    pub fn all(config: &Config, client: &HttpClient) -> crate::Result<Vec<AnyChannel>> {
-        let paired = paired::Paired::load(&config.home)?;
+    pub fn all(config: &Config, client: &HttpClient) -> Vec<AnyChannel> {
+        let paired = paired::Paired::load_or_set_aside(&config.home);
         let shared = Shared { client: client.clone(), paired: Rc::new(RefCell::new(paired)) };
         let enabled = config.channels.iter().filter(|channel| channel.enabled);
-        Ok(enabled.map(|channel| AnyChannel::build(channel, &shared)).collect())
+        enabled.map(|channel| AnyChannel::build(channel, &shared)).collect()
     }
 }

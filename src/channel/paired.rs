@@ -13,6 +13,7 @@ use crate::limits;
 use crate::proto::json::object;
 use crate::proto::text;
 use crate::store::atomic;
+use crate::store::dir::Dir;
 
 /// Not a channel: its value is an object.
 const USED: &str = "used_codes";
@@ -33,6 +34,20 @@ impl Paired {
         let path = home.join("state/paired.json");
         let bytes = atomic::read_bounded(&path, limits::CONFIG_BYTES)?.unwrap_or_default();
         Paired::parse(&String::from_utf8_lossy(&bytes)).map_err(|e| e.context(path.display()))
+    }
+
+    /// As [`Paired::load`] for a start, which no file may keep from happening: one that cannot be read is set aside, never
+    /// overwritten, and nobody is paired.
+    pub fn load_or_set_aside(home: &Path) -> Paired {
+        Paired::load(home).unwrap_or_else(|e| {
+            let aside = Dir::find(&home.join("state")).and_then(|state| match state {
+                Some(state) => state.set_aside("paired.json"),
+                None => Err(std::io::ErrorKind::NotFound.into()),
+            });
+            let now = aside.unwrap_or_else(|e| format!("still there ({e})"));
+            crate::log::error!("{e}. It is now {now}, and nobody is paired: pair again, or mend it and name it paired.json");
+            Paired::default()
+        })
     }
 
     /// Reads the file's text; empty text is nobody. What is not a list of ids is an error, so that a damaged file is
@@ -144,6 +159,30 @@ mod tests {
         check(r#"{"telegram":"1"}"#, None);
         check("[1]", None);
         check("{", None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_set_aside() {
+        let home = crate::sys::scratch::Scratch::named("paired-aside");
+        assert_eq!(Paired::load_or_set_aside(&home), Paired::default(), "there is none");
+        let path = home.join("state/paired.json");
+        std::fs::create_dir(home.join("state")).expect("a folder");
+        std::fs::write(&path, r#"{"t":["1"]}"#).expect("write");
+        assert!(Paired::load_or_set_aside(&home).contains("t", "1") && path.is_file());
+        for n in 1..=3 {
+            match n {
+                1 => std::fs::write(&path, r#"{"t":["#).expect("damage"),
+                2 => {
+                    std::fs::remove_file(&path).unwrap_or_default();
+                    std::fs::create_dir(&path).expect("a folder");
+                }
+                _ => std::os::unix::fs::symlink("/etc/passwd", &path).expect("a link"),
+            }
+            assert_eq!(Paired::load_or_set_aside(&home), Paired::default(), "{n}");
+            assert!(path.symlink_metadata().is_err(), "{n}: out of the way");
+            let aside = home.join(format!("state/paired.json.unfit-{n}"));
+            assert!(aside.symlink_metadata().is_ok(), "{n}: and kept");
+        }
     }
 
     #[test]

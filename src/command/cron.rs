@@ -58,7 +58,7 @@ pub fn run(args: &args::CronArgs) -> Result<ExitCode> {
 const NO_GATEWAY: &str = "no gateway is running, and only it can run a job; start it: `picoclaw gateway`, or its service";
 
 const NO_CHAT: &str =
-    "warning: no chat has written yet, so nothing is sent until one does; --to names a chat";
+    "warning: no chat has written yet; what is due before one does is not sent: --to names a chat";
 
 /// Refuses a chat of a channel that is not enabled, and what can be no chat of its channel.
 fn check_chat(config: &Config, to: &Address) -> Result<(), String> {

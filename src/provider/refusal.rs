@@ -30,9 +30,26 @@ const REFUSED: &[&str] = &[
     "not allowed",
 ];
 
+/// Names of the bound of an answer.
+const BOUNDS: &[&str] = &[
+    "max_tokens",
+    "max_completion_tokens",
+    "completion tokens",
+    "max_new_tokens",
+    "in the completion",
+];
+
 /// Words of servers for a number that is too large.
-const TOO_LARGE: &[&str] =
-    &["too large", "at most", "exceed", "less than", "range of", "<=", "greater than"];
+const TOO_LARGE: &[&str] = &[
+    "too large",
+    "at most",
+    "exceed",
+    "less than",
+    "range of",
+    "<=",
+    "greater than",
+    "maximum context length",
+];
 
 /// Fields of ours that can be left out, and the rule that does so.
 const FIELDS: &[(&str, Rule)] = &[
@@ -76,7 +93,7 @@ pub fn learn(rules: ServerRules, failure: &Failure, max_tokens: u32) -> Option<L
     if let Some((_, rule)) = SENTENCES.iter().find(|(words, _)| text.contains(words)) {
         return lasting(*rule);
     }
-    if says(&["max_tokens", "max_completion_tokens", "completion tokens", "max_new_tokens"]) {
+    if says(BOUNDS) {
         if text.contains("max_completion_tokens") && says(REFUSED) {
             return lasting(Rule::OtherMaxTokensField);
         }
@@ -98,11 +115,13 @@ fn shorter_answer(rules: ServerRules, text: &str, max_tokens: u32) -> Lesson {
     let allowed = if lasts {
         numbers().filter(|n| *n < max_tokens).max()
     } else {
-        let stated = text.split("<= ").nth(1).map_or("", |rest| rest.trim_start_matches('`'));
+        let behind = |words| text.split(words).nth(1).map(|rest| rest.trim_start_matches('`'));
+        let stated = behind("<= ").or_else(|| behind("context length is ")).unwrap_or_default();
         let digits = stated.split(|c: char| !c.is_ascii_digit()).next();
         let stated = digits.and_then(|digits| digits.parse().ok());
         let window: u32 = stated.or(numbers().max()).unwrap_or_default();
-        let input = numbers().filter(|n| *n != window && *n != max_tokens).max();
+        // The sum of both may be among them.
+        let input = numbers().filter(|n| *n < window && *n != max_tokens).max();
         input.and_then(|input| window.checked_sub(input))
     };
     let known = if rules.max_tokens == 0 { max_tokens } else { rules.max_tokens };
@@ -183,5 +202,12 @@ mod tests {
         let sum = "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 500 and 32768";
         check_bound(sum, Some(3596), false);
         check_bound("max_tokens is too large", None, true);
+        let sum = "This model's maximum context length is 8192 tokens. However, you requested 33576 tokens \
+                   (808 in the messages, 32768 in the completion). Please reduce the length.";
+        check_bound(sum, Some(7384), false);
+        // The conversation alone is too long: without a bound it is refused as that.
+        let long = "This model's maximum context length is 8192 tokens. However, you requested 42000 tokens \
+                    (9232 in the messages, 32768 in the completion).";
+        check_bound(long, None, false);
     }
 }

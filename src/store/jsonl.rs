@@ -79,16 +79,27 @@ fn is_of_the_disk(e: &std::io::Error) -> bool {
     e.raw_os_error().is_some_and(|code| disk.contains(&code))
 }
 
-/// Makes sure recorded lines are in their file after a crash; true when they had to be written.
+/// What [`repair`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repaired {
+    /// The lines were there.
+    Whole,
+    /// They are where they were recorded, now.
+    InPlace,
+    /// Something else is there: they are behind it.
+    Behind,
+}
+
+/// Makes sure recorded lines are in their file after a crash.
 ///
 /// A power cut leaves a file shorter, or as long as it was with zeros for what had not reached the card: ext4 can have the
 /// new length on the card before the bytes.
 ///
 /// # Errors
 /// The disk's.
-pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
+pub fn repair(dir: &Path, lines: &SessionLines) -> Result<Repaired> {
     let path = dir.join(&lines.session);
-    let result = (|| -> std::io::Result<bool> {
+    let result = (|| -> std::io::Result<Repaired> {
         // Read first: what is there already need not be written, and cannot be where the file is read-only.
         let found = read(dir, &lines.session)?;
         let mut length = found.as_ref().map_or(Ok(0), |file| file.metadata().map(|m| m.len()))?;
@@ -102,7 +113,7 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
         }
         let whole = |w: &[u8]| w == lines.bytes;
         if there.windows(lines.bytes.len().max(1)).any(whole) {
-            return Ok(false);
+            return Ok(Repaired::Whole);
         }
         let mut file = open(dir, &lines.session)?;
         let unfinished = there.iter().zip(&lines.bytes).all(|(is, was)| is == was || *is == 0);
@@ -112,7 +123,7 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
             let place = top.change(name)?.ok_or(ErrorKind::NotFound)?;
             place.write_all_at(&lines.bytes, lines.offset)?;
             place.sync_data()?;
-            return Ok(true);
+            return Ok(Repaired::InPlace);
         }
         // Another process wrote in between; what it has not finished must not swallow this.
         while there.last() == Some(&0) {
@@ -125,7 +136,7 @@ pub fn repair(dir: &Path, lines: &SessionLines) -> Result<bool> {
         }
         file.write_all(&lines.bytes)?;
         file.sync_data()?;
-        Ok(true)
+        Ok(Repaired::Behind)
     })();
     result.with_context(|| format!("cannot repair session {}", dir.join(&lines.session).display()))
 }
@@ -209,16 +220,16 @@ fn trim_one(sessions: &Dir, name: &str) -> std::io::Result<bool> {
     Ok(end < length)
 }
 
-/// Brings a session file onto the card; one that is gone needs nothing.
+/// Brings a session file onto the card; one that is gone needs nothing. `Some` if only this file cannot be synced.
 ///
 /// # Errors
 /// The disk's.
-pub fn sync(dir: &Path, session: &str) -> Result<()> {
-    match read(dir, session) {
-        Err(e) if dir::unfit(&e) => Ok(()),
-        Err(e) => Err(e).with_context(|| session.to_string()),
-        Ok(None) => Ok(()),
-        Ok(Some(file)) => file.sync_data().with_context(|| session.to_string()),
+pub fn sync(dir: &Path, session: &str) -> Result<Option<Error>> {
+    let result = read(dir, session).and_then(|file| file.map_or(Ok(()), |file| file.sync_data()));
+    match result {
+        Err(e) if dir::unfit(&e) => Ok(None),
+        Err(e) if !is_of_the_disk(&e) => Ok(Some(Error::from(e).context(session))),
+        result => result.map(|()| None).with_context(|| session.to_string()),
     }
 }
 
@@ -237,9 +248,10 @@ pub(super) fn count_lines(file: &mut File) -> std::io::Result<(u64, u64)> {
     walk_lines(file, u64::MAX)
 }
 
-/// Where the line behind the first `lines` begins.
+/// Where the line behind the first `lines` begins; 0 where there are fewer.
 pub(super) fn skip_lines(file: &mut File, lines: u64) -> std::io::Result<u64> {
-    Ok(walk_lines(file, lines)?.1)
+    let (found, at) = walk_lines(file, lines)?;
+    Ok(if found < lines { 0 } else { at })
 }
 
 /// Reads until `limit` lines have ended; returns lines and bytes up to there.
@@ -282,10 +294,11 @@ mod tests {
     fn check_repair(before: &str, offset: u64, text: &str, written: bool, after: &str) {
         let dir = Scratch::named("lines");
         std::fs::write(dir.join("s.jsonl"), before).expect("write");
-        assert_eq!(repair(&dir, &lines(offset, text)).expect("repair"), written);
+        let repaired = repair(&dir, &lines(offset, text)).expect("repair");
+        assert_eq!(repaired != Repaired::Whole, written, "{before:?}");
         assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), after);
         // Again changes nothing: recovery may itself be interrupted.
-        assert!(!repair(&dir, &lines(offset, text)).expect("repair"));
+        assert_eq!(repair(&dir, &lines(offset, text)).expect("repair"), Repaired::Whole);
         assert_eq!(std::fs::read_to_string(dir.join("s.jsonl")).expect("file"), after);
     }
 

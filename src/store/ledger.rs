@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::frame::Frame;
 use crate::bus::{Inbound, Outbound, SUBAGENT, SubagentOrigin};
-use crate::limits::{RESTARTED_BYTES, SUBAGENT_TASK_BYTES};
+use crate::limits::{ATTEMPTS, RESTARTED_BYTES, SUBAGENT_TASK_BYTES};
 use crate::message::Message;
 
 /// How far a message is.
@@ -78,10 +78,6 @@ pub struct Ledger {
     entries: VecDeque<OpenMessage>,
     offsets: Vec<(String, i64)>,
 }
-
-/// What the model is told with a message whose turn begins again without the lines of its first attempt.
-const RECORD_GONE: &str = "\n\n[A restart cut off an earlier attempt at this message, and the record of it is gone. Some of its calls may have been \
-                           made: check before you make them again.]";
 
 /// Where a turn's first line is after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +231,8 @@ impl Ledger {
     }
 
     /// Lets the turns begin again whose first line is no longer where it was recorded: another turn's lines may be there now,
-    /// and would be taken for its own. Returns those whose record is gone, and where it began.
+    /// and would be taken for its own. One that has made calls which must not be repeated gets no further attempt instead.
+    /// Returns those whose record is gone, and where it began.
     pub fn restart_turns(
         &mut self,
         mut first_line: impl FnMut(&str, u64) -> FirstLine,
@@ -250,10 +247,11 @@ impl Ledger {
                     entry.progress = Some((session, offset));
                 }
                 FirstLine::Gone => {
-                    gone.push((entry.id, session, offset));
-                    if !entry.message.text.ends_with(RECORD_GONE) {
-                        entry.message.text.push_str(RECORD_GONE);
+                    // What has run must not run twice: its owner is told, and the message is set aside.
+                    if !entry.started.is_empty() {
+                        entry.attempts = ATTEMPTS;
                     }
+                    gone.push((entry.id, session, offset));
                 }
             }
         }

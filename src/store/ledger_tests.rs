@@ -45,32 +45,26 @@ fn busy() -> Ledger {
 }
 
 #[test]
-fn a_turn_whose_lines_are_gone_begins_again() {
-    let again = |found| {
+fn a_turn_whose_lines_are_gone_begins_again_unless_its_calls_would_too() {
+    let again = |found, has_called: bool| {
         let mut ledger = busy();
+        if !has_called {
+            ledger.entry(1).expect("open").started.clear();
+        }
         let gone = ledger.restart_turns(|session, offset| {
             assert_eq!((session, offset), ("s", 9));
             found
         });
-        let entry = ledger.get(1).expect("open").clone();
-        (gone.len(), entry.progress.is_some(), entry.started.len(), entry.message.text)
+        let entry = ledger.get(1).expect("open");
+        (gone.len(), entry.progress.is_some(), entry.attempts)
     };
-    assert_eq!(again(FirstLine::InPlace), (0, true, 1, "m10".into()));
-    assert_eq!(again(FirstLine::Unwritten), (0, true, 1, "m10".into()), "a call has begun");
-    assert_eq!(again(FirstLine::Gone), (1, false, 1, format!("m10{RECORD_GONE}")));
-    let mut ledger = busy();
-    ledger.entry(1).expect("open").started.clear();
-    assert!(ledger.restart_turns(|_, _| FirstLine::Unwritten).is_empty());
-    assert_eq!(ledger.get(1).expect("open").progress, None);
-    // A second restart says it once.
-    let mut ledger = busy();
-    for _ in 0..2 {
-        ledger.restart_turns(|_, _| FirstLine::Gone);
-        let step =
-            Frame::Step { id: 1, session: "s".into(), offset: 9, lines: vec![], started: vec![] };
-        ledger.apply(&step);
+    for has_called in [true, false] {
+        assert_eq!(again(FirstLine::InPlace, has_called), (0, true, 2));
     }
-    assert_eq!(ledger.get(1).expect("open").message.text.matches("earlier attempt").count(), 1);
+    assert_eq!(again(FirstLine::Unwritten, true), (0, true, 2), "a call without lines");
+    assert_eq!(again(FirstLine::Unwritten, false), (0, false, 2));
+    assert_eq!(again(FirstLine::Gone, true), (1, false, ATTEMPTS), "it is set aside");
+    assert_eq!(again(FirstLine::Gone, false), (1, false, 2));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::failures::Failures;
 use super::frame::Frame;
 use super::journal::{Files, Recovered};
-use super::jsonl::{self, SessionLines};
-use super::ledger::{OpenMessage, TORN};
+use super::jsonl::{self, Repaired, SessionLines};
+use super::ledger::{FirstLine, OpenMessage, TORN};
 use super::session_read::parse_line;
 use super::writer::Journal;
 use crate::error::Error;
@@ -39,6 +39,7 @@ impl Journal {
             failures: Failures::default(),
             waiting: Vec::new(),
             first: Vec::new(),
+            behind: Vec::new(),
         };
         recovered.lines(&mut |session, offset, bytes| {
             let is_first = |e: &OpenMessage| {
@@ -48,6 +49,10 @@ impl Journal {
             repair.lines(SessionLines { session, offset, bytes, sync: false }, first);
         });
         let gone = recovered.ledger.restart_turns(|session, offset| {
+            // Its lines, too, are no longer in one piece.
+            if repair.behind.iter().any(|moved| moved == session) {
+                return FirstLine::Gone;
+            }
             let own = repair.first.iter().find(|l| l.session == session && l.offset == offset);
             jsonl::first_line(sessions, session, offset, own.map_or(&[], |l| &l.bytes))
         });
@@ -77,6 +82,8 @@ struct Repair<'a> {
     waiting: Vec<SessionLines>,
     /// Beginnings of the first lines of open turns, as recorded.
     first: Vec<SessionLines>,
+    /// Files that were changed before what they lacked.
+    behind: Vec<String>,
     /// For the log: what was put back, and what could not be.
     notes: Vec<String>,
 }
@@ -98,8 +105,11 @@ impl Repair<'_> {
             None => jsonl::repair(self.sessions, &lines),
         };
         match repaired {
-            Ok(false) => {}
-            Ok(true) => {
+            Ok(Repaired::Whole) => {}
+            Ok(place) => {
+                if place == Repaired::Behind {
+                    self.behind.push(lines.session.clone());
+                }
                 let note = format!("session {} was completed from the journal", lines.session);
                 // One for a session, and few in all: the log is for people.
                 if self.notes.len() < RECOVERY_NOTES && !self.notes.contains(&note) {

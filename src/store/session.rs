@@ -2,6 +2,7 @@
 //!
 //! A turn reads the file backwards, as far as the model's window goes ([`super::session_read`]).
 
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -172,7 +173,8 @@ impl Sessions {
         }
     }
 
-    /// Byte offset of the first current line.
+    /// Byte offset of the first current line. A mark that is in no file of this length, or in the middle of a line, was made
+    /// for another file: then it is the file's first line.
     pub(super) fn first(
         &self,
         file: &mut File,
@@ -181,7 +183,8 @@ impl Sessions {
     ) -> std::io::Result<u64> {
         match meta.skip_bytes {
             _ if meta.skip == 0 => Ok(0),
-            Some(at) => Ok(at.min(end)),
+            Some(at) if at <= end && is_between_lines(file, at, end)? => Ok(at),
+            Some(_) => Ok(0),
             None => skip_lines(file, meta.skip),
         }
     }
@@ -269,6 +272,15 @@ impl Sessions {
         meta.untrusted_bytes = 0;
         self.save_meta(key, &meta)
     }
+}
+
+/// Whether no line crosses byte `at`; one that is torn ends where the file did.
+fn is_between_lines(file: &File, at: u64, end: u64) -> std::io::Result<bool> {
+    let mut around = [b'\n'; 2];
+    if at > 0 && at < end {
+        file.read_exact_at(&mut around, at - 1)?;
+    }
+    Ok(around.contains(&b'\n'))
 }
 
 /// Appends one session line to `out`.

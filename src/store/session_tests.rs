@@ -69,6 +69,34 @@ fn clear_hides_what_was_and_keeps_the_file() {
 }
 
 #[test]
+fn a_mark_of_another_file_hides_nothing() {
+    let line = |text: &str| format!("{{\"role\":\"user\",\"content\":\"{text}\"}}\n");
+    let s = sessions("session-mark");
+    let path = s.dir.join("k.jsonl");
+    write(&s, "k", TWO);
+    s.clear("k").expect("clear");
+    // Its owner deleted it, or kept a part: what is said afterwards counts from the beginning.
+    for kept in [String::new(), line("kept")] {
+        std::fs::write(&path, &kept).expect("shorter");
+        assert_eq!(texts(&s, "k").len(), usize::from(!kept.is_empty()));
+        std::fs::write(&path, format!("{kept}{}", line(&"long ".repeat(99)))).expect("longer");
+        assert_eq!(texts(&s, "k").len(), 1 + usize::from(!kept.is_empty()), "{kept}");
+    }
+    // At, before and behind the end of a line of the same file.
+    let all = [line("one"), line("two")].concat();
+    std::fs::write(&path, &all).expect("write");
+    let first = line("one").len() as u64;
+    for (mark, want) in [(first, 1), (first - 1, 1), (first - 2, 2), (first + 2, 2)] {
+        let meta = format!(r#"{{"key":"k","skip":1,"count":2,"skip_bytes":{mark}}}"#);
+        std::fs::write(s.dir.join("k.meta.json"), meta).expect("write");
+        assert_eq!(texts(&s, "k").len(), want, "{mark} of {first}");
+    }
+    let meta = r#"{"key":"k","skip":1000000000,"count":2}"#;
+    std::fs::write(s.dir.join("k.meta.json"), meta).expect("write");
+    assert_eq!(texts(&s, "k"), ["one", "two"]);
+}
+
+#[test]
 fn upstreams_skip_is_honoured_without_our_field() {
     let s = sessions("session-skip");
     write(&s, "k", TWO);

@@ -137,10 +137,11 @@ impl WriteJob {
 
     fn sync_sessions(&mut self) {
         for session in std::mem::take(&mut self.dirty) {
-            match jsonl::sync(&self.sessions, &session) {
-                Ok(()) => self.costs.syncs += 1,
-                Err(e) => {
-                    self.disk_fault = true;
+            let synced = jsonl::sync(&self.sessions, &session);
+            self.disk_fault |= synced.is_err();
+            match synced {
+                Ok(None) => self.costs.syncs += 1,
+                Ok(Some(e)) | Err(e) => {
                     if !self.fails(&session) {
                         self.failures.push((session.clone(), e.to_string()));
                     }

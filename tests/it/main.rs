@@ -46,6 +46,7 @@ mod conversation_shapes;
 mod cron;
 mod cron_command;
 mod cron_target;
+mod cron_unwritable;
 mod delivery;
 #[cfg(feature = "doctor")]
 mod doctor;

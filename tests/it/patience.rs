@@ -53,7 +53,7 @@ impl Inside {
             let journal = Rc::new(journal.0);
             let http = HttpClient::new().expect("a client");
             let models = Models::new(config.clone(), http.clone());
-            let channels = AnyChannel::all(&config, &http).expect("channels");
+            let channels = AnyChannel::all(&config, &http);
             let channels: Vec<Rc<AnyChannel>> = channels.into_iter().map(Rc::new).collect();
             let agent = picoclaw::app::agent(config, models, http, journal);
             let outbox = Rc::new(Outbox::new(agent.journal.clone(), sessions, channels.clone()));

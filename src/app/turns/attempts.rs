@@ -53,10 +53,12 @@ pub async fn quarantine(journal: &Journal, home: &Path, id: u64) -> String {
         // The journal lets go of it now, so the chat gets the whole story.
         Err(e) => format!("It could not be kept ({e})."),
     };
-    crate::log::error!("message {id} is given up: each attempt ended in a crash. {place}");
+    crate::log::error!(
+        "message {id} is given up: its attempts ended in a crash, or their record is gone. {place}"
+    );
     format!(
-        "⚠️ I set your message aside: each time I tried to answer it, I crashed or was cut off. {place} Please say it \
-         differently."
+        "⚠️ I set your message aside: each time I tried to answer it, I crashed or was cut off. Some of it may \
+         be done. {place} Please say it differently."
     )
 }
 

@@ -85,21 +85,26 @@ impl Provider for OpenAi {
         #[cfg(feature = "servers")]
         {
             let mut rules = self.rules.get();
-            for _ in 0..crate::limits::REFUSALS_LEARNED {
+            let mut lasting = rules;
+            let mut left = crate::limits::REFUSALS_LEARNED;
+            loop {
                 let failure = match self.ask(request, rules, on_text).await {
                     Err(failure) => failure,
-                    answered => return answered,
+                    Ok(reply) => {
+                        // Only what has helped is remembered: a refusal may quote anybody's words.
+                        self.rules.set(lasting);
+                        return Ok(reply);
+                    }
                 };
-                let Some(lesson) = refusal::learn(rules, &failure, request.max_tokens) else {
-                    return Err(failure);
-                };
+                let lesson = refusal::learn(rules, &failure, request.max_tokens);
+                let Some(lesson) = lesson.filter(|_| left > 0) else { return Err(failure) };
+                left -= 1;
                 crate::log::warn!("asked again without what was refused: {failure}");
                 rules = lesson.rules;
                 if lesson.lasts {
-                    self.rules.set(rules);
+                    lasting = rules;
                 }
             }
-            self.ask(request, rules, on_text).await
         }
         #[cfg(not(feature = "servers"))]
         self.ask(request, self.rules.get(), on_text).await

@@ -74,11 +74,17 @@ fn a_reminder_is_sent_once_although_its_file_cannot_be_replaced() {
     }
     let rename = CLASSES.iter().find(|class| class.name == "rename").expect("a class");
     let mut struck = 0;
-    for nth in 1.. {
-        let verdict = live(rename, nth);
-        let Some(hit) = &verdict.hit else { break };
-        assert!(verdict.complaints.is_empty(), "{}", broken(rename, nth, &verdict));
-        struck += u32::from(hit.starts_with("cron/"));
+    // No two days rename in the same order on a busy machine: what one missed the next one strikes.
+    for _ in 0..5 {
+        for nth in 1.. {
+            let verdict = live(rename, nth);
+            let Some(hit) = &verdict.hit else { break };
+            assert!(verdict.complaints.is_empty(), "{}", broken(rename, nth, &verdict));
+            struck += u32::from(hit.starts_with("cron/"));
+        }
+        if struck >= 2 {
+            break;
+        }
     }
     assert!(struck >= 2, "{struck}: added and fired");
 }
