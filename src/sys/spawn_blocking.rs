@@ -4,8 +4,10 @@
 //! hangs (a disk that has died) must not hold up everybody else's, so what has waited behind it for [`BLOCKING_PATIENCE`]
 //! gets a thread more; [`stuck`] tells the watchdog. The machinery (queue, waker) is compiled once and not for every caller.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,26 +17,32 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{BLOCKING_IDLE, BLOCKING_PATIENCE, BLOCKING_THREADS};
 
-/// What is known of work by both sides.
-struct Shared<T> {
-    result: Option<thread::Result<T>>,
+/// What is known of work by both sides. Of no type: each caller's own copy of the code would cost 150 bytes.
+struct Shared {
+    result: Option<thread::Result<Outcome>>,
     waker: Option<Waker>,
     /// Nobody waits any more.
     dropped: bool,
 }
 
+type Outcome = Box<dyn Any + Send>;
+
 /// The result of work that runs or waits. Dropped, it takes work back that has not begun.
-pub struct BlockingTask<T>(Arc<Mutex<Shared<T>>>);
+pub struct BlockingTask<T>(Begun, PhantomData<fn() -> T>);
 
 /// Starts blocking work as soon as a thread is free.
 pub fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> BlockingTask<T> {
+    BlockingTask(begin(Box::new(move || Box::new(work()))), PhantomData)
+}
+
+fn begin(work: Box<dyn FnOnce() -> Outcome + Send>) -> Begun {
     let shared = Shared { result: None, waker: None, dropped: false };
-    let task = Arc::new(Mutex::new(shared));
-    let filled = task.clone();
+    let begun = Begun(Arc::new(Mutex::new(shared)));
+    let filled = begun.0.clone();
     start(
-        place(&task),
+        place(&begun.0),
         Box::new(move || {
             if lock(&filled).dropped {
                 return;
@@ -47,7 +55,7 @@ pub fn spawn_blocking<T: Send + 'static>(
             }
         }),
     );
-    BlockingTask(task)
+    begun
 }
 
 /// Bytes of stack of a thread of its own; a page or two of them are touched.
@@ -77,10 +85,11 @@ pub fn start_thread(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Resu
     std::thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work).map(drop)
 }
 
-impl<T> Future for BlockingTask<T> {
-    type Output = T;
+/// The caller's half.
+struct Begun(Arc<Mutex<Shared>>);
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+impl Begun {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let mut shared = lock(&self.0);
         match shared.result.take() {
             Some(Ok(result)) => Poll::Ready(result),
@@ -93,7 +102,21 @@ impl<T> Future for BlockingTask<T> {
     }
 }
 
-impl<T> Drop for BlockingTask<T> {
+impl<T: 'static> Future for BlockingTask<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match self.0.poll(cx) {
+            Poll::Ready(outcome) => match outcome.downcast() {
+                Ok(result) => Poll::Ready(*result),
+                Err(_) => unreachable!("work of another type"),
+            },
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
         lock(&self.0).dropped = true;
         // Else it was begun: the pool has its half no more.
