@@ -19,6 +19,7 @@ pub mod keys;
 mod last_good;
 mod layers;
 mod load;
+mod logins;
 mod media;
 mod merge;
 mod models;

@@ -322,3 +322,28 @@ fn no_secret_stands_in_an_error() {
     let errors = Folder::with(text).errors();
     assert!(!errors.contains("very-secret"), "{errors}");
 }
+
+/// One model with a key of its own.
+#[track_caller]
+fn provider_warning(model: &str, more: &str, want: &str) {
+    let model = format!(
+        r#"{{"model_list":[{{"model_name":"m","model":"{model}","api_keys":["k"]{more}}}]}}"#
+    );
+    warning(&model, want);
+}
+
+#[test]
+fn a_provider_that_is_mistyped_in_the_model_is_told() {
+    provider_warning(
+        "opnrouter/auto",
+        "",
+        "home/config.json:1:34: model_list[0].model: no provider is called `opnrouter`; openai gets the key (did you mean `openrouter`?)",
+    );
+    for model in ["openrouter/auto", "OpenRouter/a/b", "gpt-4o", "openai/x"] {
+        provider_warning(model, "", "");
+    }
+    for model in ["meta-llama/Llama-3", "Qwen/Qwen3", "mistralai/x", "opnrouter/auto"] {
+        provider_warning(model, r#","api_base":"http://h/v1""#, "");
+        provider_warning(model, r#","provider":"openrouter""#, "");
+    }
+}
