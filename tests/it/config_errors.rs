@@ -243,6 +243,20 @@ fn warnings() {
         "14: session.dimensions: unknown dimension `chta`, ignored (did you mean `chat`?)",
     );
     warning_of(
+        r#""agents":{"list":[{"id":"main","default":true,"skills":["a"],"model":"m"}]}"#,
+        "13: agents.list: only `skills` of the default entry is used",
+    );
+    warning(
+        &format!(
+            r#"{{{MODEL},"agents":{{"list":[{{"id":"main","default":true,"skills":["a"]}}]}}}}"#
+        ),
+        "",
+    );
+    warning_of(
+        r#""agents":{"dispatch":{"rules":[{"agent":"a"}]}}"#,
+        "13: agents.dispatch: not supported by this build, ignored",
+    );
+    warning_of(
         r#""session":{"dm_scope":"main"}"#,
         "14: session.dm_scope: unknown scope, ignored (per-channel-peer, per-peer and global are known; better use dimensions)",
     );
@@ -346,4 +360,13 @@ fn a_provider_that_is_mistyped_in_the_model_is_told() {
         provider_warning(model, r#","api_base":"http://h/v1""#, "");
         provider_warning(model, r#","provider":"openrouter""#, "");
     }
+}
+
+#[test]
+#[cfg(feature = "hooks")]
+fn hooks_of_the_original_are_told() {
+    warning_of(
+        r#""hooks":{"builtins":{"x":{"enabled":true}}}"#,
+        "12: hooks.builtins: not supported by this build, ignored",
+    );
 }
