@@ -240,7 +240,7 @@ fn warnings() {
     );
     warning_of(
         r#""session":{"dimensions":["chta"]}"#,
-        "14: session.dimensions: unknown dimension `chta`, ignored (did you mean `chat`?)",
+        "14: session.dimensions: unknown dimension `chta`, ignored (chat, topic, sender and space are known)",
     );
     warning_of(
         r#""agents":{"list":[{"id":"main","default":true,"skills":["a"],"model":"m"}]}"#,
