@@ -30,6 +30,8 @@ pub(super) fn build(
 ) -> Config {
     let top = ctx.section(root, "");
     unused::warn(root, ctx);
+    #[cfg(feature = "doctor")]
+    super::unknown_names::warn(top, ctx);
     let mut agent = agent(top, home, expand, ctx);
     let models = models::build(root, home, &mut agent, ctx);
     let gateway = gateway(top, ctx);

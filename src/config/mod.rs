@@ -40,6 +40,8 @@ mod shapes;
 mod table;
 mod tools;
 mod tree;
+#[cfg(feature = "doctor")]
+mod unknown_names;
 mod unsupported;
 mod unusable;
 mod unused;

@@ -370,3 +370,20 @@ fn hooks_of_the_original_are_told() {
         "12: hooks.builtins: not supported by this build, ignored",
     );
 }
+
+#[test]
+#[cfg(feature = "doctor")]
+fn names_in_lists_that_stand_for_nothing_are_told() {
+    warning_of(
+        r#""tools":{"unattended":["exce"]}"#,
+        "12: tools.unattended: no tool is called `exce` (did you mean `exec`?)",
+    );
+    warning_of(
+        r#""agents":{"defaults":{"turn_profile":{"enabled":true,"tools":{"mode":"custom","allow":["raed_file"]}}}}"#,
+        "81: agents.defaults.turn_profile.tools.allow: no tool is called `raed_file` (did you mean `read_file`?)",
+    );
+    warning_of(
+        r#""ignore_unsupported":["isolaton","hooks"]"#,
+        "3: ignore_unsupported: no unsupported setting is called `isolaton` (did you mean `isolation`?)",
+    );
+}
