@@ -34,6 +34,11 @@ pub(super) fn build(
     super::unknown_names::warn(top, ctx);
     let mut agent = agent(top, home, expand, ctx);
     let models = models::build(root, home, &mut agent, ctx);
+    #[cfg(feature = "hooks")]
+    let hooks = {
+        let folders = super::hook_files::HookFolders { home, workspace: &agent.workspace };
+        super::hooks::build(top, &folders, ctx)
+    };
     let gateway = gateway(top, ctx);
     let channels = channels::build(root, gateway.port, ctx);
     Config {
@@ -48,7 +53,7 @@ pub(super) fn build(
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
         #[cfg(feature = "hooks")]
-        hooks: super::hooks::build(top, home, ctx),
+        hooks,
         usb_notices: top.truth("devices.enabled") && top.truth("devices.monitor_usb"),
         ..Config::read(top)
     }

@@ -7,6 +7,8 @@ mod config_keys;
 pub mod enc;
 mod env;
 #[cfg(feature = "hooks")]
+mod hook_files;
+#[cfg(feature = "hooks")]
 pub mod hooks;
 mod in_force;
 #[cfg(feature = "encryption")]
