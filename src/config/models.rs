@@ -362,7 +362,9 @@ fn legacy(
 fn legacy_cure(reason: &str, model: &str, explicit: &str) -> String {
     let fits = || providers::v0_candidates(model).find(|id| providers::needs_key(id));
     match providers::canonical(explicit).or_else(fits) {
-        Some(id) if reason.starts_with(NO_KEY) => key_cure("providers", id),
+        Some(id) if cfg!(feature = "migrate") && reason.starts_with(NO_KEY) => {
+            key_cure("providers", id)
+        }
         _ => String::new(),
     }
 }

@@ -309,7 +309,7 @@ fn v0_providers() {
     v0(
         r#""model":"gpt-4o""#,
         r#"{"openai":{"api_key":""}}"#,
-        Err("gpt-4o (`picoclaw config set providers.openai.api_keys -` reads one"),
+        Err("no API key configured for model: gpt-4o"),
     );
     v0(r#""provider":"vllm","model":"x""#, r#"{"vllm":{}}"#, Ok(("vllm", "x")));
     v0(
