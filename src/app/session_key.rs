@@ -21,7 +21,7 @@ pub fn session_key(config: &SessionConfig, message: &Inbound) -> String {
     let has = |name: &str| config.dimensions.iter().any(|d| d == name);
     let from = &message.from;
     let mut key = from.channel.clone();
-    if has("chat") || !has("sender") {
+    if has("chat") || !(has("sender") || config.dimensions.is_empty()) {
         key.push(':');
         key.push_str(&from.chat);
     }
@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn dimensions_make_the_key() {
         check(&["chat"], "telegram:-5");
-        check(&[], "telegram:-5");
+        check(&[], "telegram");
+        check(&["topic"], "telegram:-5/7");
+        check(&["space"], "telegram:-5");
         check(&["chat", "topic"], "telegram:-5/7");
         check(&["chat", "sender"], "telegram:-5@ann");
         check(&["sender"], "telegram@ann");

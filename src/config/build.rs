@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::nearest::suggestion;
 use super::secret::{Secret, is_placeholder};
 use super::section::{BuildContext, Section};
 use super::table::{
@@ -31,8 +30,15 @@ pub(super) fn build(
 ) -> Config {
     let top = ctx.section(root, "");
     unused::warn(root, ctx);
+    #[cfg(feature = "doctor")]
+    super::unknown_names::warn(top, ctx);
     let mut agent = agent(top, home, expand, ctx);
     let models = models::build(root, home, &mut agent, ctx);
+    #[cfg(feature = "hooks")]
+    let hooks = {
+        let folders = super::hook_files::HookFolders { home, workspace: &agent.workspace };
+        super::hooks::build(top, &folders, ctx)
+    };
     let gateway = gateway(top, ctx);
     let channels = channels::build(root, gateway.port, ctx);
     Config {
@@ -47,7 +53,7 @@ pub(super) fn build(
         heartbeat: heartbeat(top),
         consolidation: consolidation(top, ctx),
         #[cfg(feature = "hooks")]
-        hooks: super::hooks::build(top, home, ctx),
+        hooks,
         usb_notices: top.truth("devices.enabled") && top.truth("devices.monitor_usb"),
         ..Config::read(top)
     }
@@ -323,21 +329,24 @@ fn session(top: Section<'_>, ctx: &mut BuildContext<'_>) -> SessionConfig {
             "per-channel-peer, per-peer and global are known; better use dimensions",
         );
     }
-    let known = ["chat", "topic", "sender", "space"];
+    const DIMENSIONS: &str = "session.dimensions";
     let mut session = SessionConfig::read(top);
     session.dimensions.retain(|d| {
-        let fine = known.contains(&d.as_str());
+        let fine = matches!(&**d, "chat" | "topic" | "sender" | "space");
         if !fine {
-            let hint = suggestion(d, known.into_iter());
             ctx.warn(
-                top.origin("session.dimensions"),
-                "session.dimensions",
+                top.origin(DIMENSIONS),
+                DIMENSIONS,
                 format!("unknown dimension `{d}`, ignored"),
-                hint,
+                "chat, topic, sender and space are known",
             );
         }
         fine
     });
+    // An empty list joins all chats, which nobody means by a mistyped word.
+    if session.dimensions.is_empty() && !top.list(DIMENSIONS).is_empty() {
+        session.dimensions.push("chat".into());
+    }
     let links = top.node.at("session.identity_links").map(Node::entries).unwrap_or_default();
     session.identity_links =
         links.iter().map(|(name, ids)| (name.to_string(), ids.texts())).collect();

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::hook_files::{self, HookFolders};
 use super::nearest::suggestion;
 use super::section::{BuildContext, Section};
 use super::table::{HookConfig, HooksConfig};
@@ -46,7 +47,11 @@ impl HookConfig {
     }
 }
 
-pub(super) fn build(top: Section<'_>, home: &Path, ctx: &mut BuildContext<'_>) -> HooksConfig {
+pub(super) fn build(
+    top: Section<'_>,
+    folders: &HookFolders<'_>,
+    ctx: &mut BuildContext<'_>,
+) -> HooksConfig {
     let mut hooks = HooksConfig::read(top);
     if !top.truth("hooks.enabled") {
         return hooks;
@@ -55,7 +60,7 @@ pub(super) fn build(top: Section<'_>, home: &Path, ctx: &mut BuildContext<'_>) -
     for (name, node) in processes {
         let section = ctx.section(node, "hooks.processes.*.");
         if section.truth("enabled") {
-            hooks.processes.extend(process(name, section, home, ctx));
+            hooks.processes.extend(process(name, section, folders, ctx));
         }
     }
     hooks.processes.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
@@ -70,7 +75,7 @@ pub(super) fn build(top: Section<'_>, home: &Path, ctx: &mut BuildContext<'_>) -
 fn process(
     name: &str,
     section: Section<'_>,
-    home: &Path,
+    folders: &HookFolders<'_>,
     ctx: &mut BuildContext<'_>,
 ) -> Option<HookConfig> {
     let texts = |key| section.node.at(key).map(Node::texts).unwrap_or_default();
@@ -115,22 +120,8 @@ fn process(
         ctx.warn(section.node.origin, "hooks.processes", message, "");
         return None;
     }
-    warn_missing(&hook, section, home, ctx);
+    hook_files::warn(&hook, section, folders, ctx);
     Some(hook)
-}
-
-/// Warns of a program that is not there: the first word, or the script that an interpreter is given as the second.
-fn warn_missing(hook: &HookConfig, section: Section<'_>, home: &Path, ctx: &mut BuildContext<'_>) {
-    let is_path = |word: &&String| word.contains('/') && !word.contains("://");
-    for word in hook.command.iter().take(2).filter(is_path).filter(|w| !w.starts_with('-')) {
-        let path = hook.base(home).join(word);
-        if path.try_exists().is_ok_and(|there| !there) {
-            let message = format!("the hook `{}`: {} does not exist", hook.name, path.display());
-            let relative = hook.dir.is_empty() && !word.starts_with('/');
-            let hint = if relative { "write the whole path, or set `dir`" } else { "" };
-            ctx.warn(section.origin("command"), COMMAND, message, hint);
-        }
-    }
 }
 
 /// Takes in one entry of `observe`.
@@ -162,6 +153,8 @@ mod tests {
 
     fn loaded(hooks: &str) -> Result<Loaded, ConfigErrors> {
         let home = Scratch::new();
+        home.file("hooks/own", "");
+        home.file("workspace/AGENT.md", "");
         home.file("config.json", format!(r#"{{"version":3,"hooks":{hooks}}}"#));
         let path = home.path().to_string_lossy().into_owned();
         let env = [("PICOCLAW_HOME".to_owned(), path)].into();
@@ -225,6 +218,24 @@ mod tests {
                 "`x`: /hooks/x.py does not exist (write the whole path, or set `dir`)",
             ),
             (r#""command":["sh","./x.py"],"dir":"hooks","observe":["*"]"#, "x.py does not exist"),
+            (
+                r#""command":["sh","-u","x.py"],"dir":"hooks","observe":["*"]"#,
+                "x.py does not exist",
+            ),
+            (r#""command":["sh","x.py"],"observe":["*"]"#, "/x.py does not exist (write the"),
+            (
+                r#""command":["nosuch4","x"],"observe":["*"]"#,
+                "no folder of PATH has a program `nos",
+            ),
+            (r#""command":["own"],"dir":"hooks","observe":["*"]"#, "write `./own` for the one in"),
+            (
+                r#""command":["./own"],"dir":"hooks","observe":["*"]"#,
+                "own cannot be executed (`chm",
+            ),
+            (r#""command":["sh"],"dir":"hoks","observe":["*"]"#, "dir: the hook `x`: "),
+            (r#""command":["sh"],"dir":"hoks","observe":["*"]"#, "hoks does not exist (a relative"),
+            (r#""command":["sh"],"dir":"hooks/own","observe":["*"]"#, "own is no folder"),
+            (r#""command":["sh"],"dir":"workspace","observe":["*"]"#, "can be changed by commands"),
             (r#""command":["/nowhere/x"],"observe":["*"]"#, "`x`: /nowhere/x does not exist"),
         ] {
             let told = one(inner).expect("a configuration").warnings;

@@ -10,7 +10,11 @@ use super::problem::Findings;
 use super::providers;
 use super::shapes;
 use super::tree::{self, Node};
+use super::unused;
 use crate::proto::text;
+
+/// The agents of the Go original; here there is one.
+const AGENTS: &str = "agents.list";
 
 /// Types of the channels by name, gathered over all layers: an overlay need not repeat `type`.
 pub type ChannelTypes = std::collections::BTreeMap<String, String>;
@@ -147,20 +151,12 @@ impl Walk<'_> {
         let wrong = match key.kind {
             Kind::Free | Kind::Unsupported => None,
             Kind::UnsupportedWarn => {
-                let text = node.value().and_then(Value::as_str).unwrap_or_default();
-                let on = node.value() == Some(&Value::Bool(true));
-                if on
-                    || node.bool_of("enabled") == Some(true)
-                    || !node.items().is_empty()
-                    || !matches!(text, "" | "legacy")
-                {
-                    self.findings.warn(
-                        self.layers,
-                        node.origin,
-                        key.path,
-                        "not supported by this build, ignored",
-                        "",
-                    );
+                let (used, message) = match key.path {
+                    AGENTS => (only_skills(node), "only `skills` of the default entry is used"),
+                    _ => (node.text() == Some("legacy"), "not supported by this build, ignored"),
+                };
+                if unused::is_set(node) && !used {
+                    self.findings.warn(self.layers, node.origin, key.path, message, "");
                 }
                 None
             }
@@ -188,6 +184,13 @@ impl Walk<'_> {
     ) {
         self.findings.error(self.layers, node.origin, &path.join("."), message, hint);
     }
+}
+
+/// Whether `agents.list` says nothing but which skills its one agent has.
+fn only_skills(list: &Node) -> bool {
+    let [agent] = list.items() else { return false };
+    let used = |name: &str| matches!(name, "id" | "name" | "default" | "skills");
+    agent.entries().iter().all(|(name, _)| used(name))
 }
 
 fn list_fault(node: &Node, good: fn(&Value) -> bool, of: &str) -> Option<(String, String)> {

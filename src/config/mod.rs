@@ -7,6 +7,8 @@ mod config_keys;
 pub mod enc;
 mod env;
 #[cfg(feature = "hooks")]
+mod hook_files;
+#[cfg(feature = "hooks")]
 pub mod hooks;
 mod in_force;
 #[cfg(feature = "encryption")]
@@ -19,6 +21,7 @@ pub mod keys;
 mod last_good;
 mod layers;
 mod load;
+mod logins;
 mod media;
 mod merge;
 mod models;
@@ -39,6 +42,8 @@ mod shapes;
 mod table;
 mod tools;
 mod tree;
+#[cfg(feature = "doctor")]
+mod unknown_names;
 mod unsupported;
 mod unusable;
 mod unused;

@@ -2,11 +2,10 @@
 //!
 //! An entry is left out, not an error, while nothing uses it: Go's PicoClaw ships thirty without keys.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_json::Value;
-
-use super::layers::{self, read_file};
+use super::layers;
+use super::logins::Logins;
 use super::media;
 use super::nearest::suggestion;
 use super::providers::{self, Dialect, Quirk};
@@ -14,8 +13,7 @@ use super::secret::{Secret, UNSENDABLE, is_placeholder, is_unsendable};
 use super::section::{BuildContext, Section};
 use super::table::{AgentConfig, ModelConfig};
 use super::tree::{Node, Origin};
-use super::unusable::{NO_KEY, Unusable, UnusableEntries, warn_of_keyless};
-use crate::proto::text;
+use super::unusable::{NO_KEY, Unusable, UnusableEntries, key_cure, warn_of_keyless};
 
 /// Builds the models and resolves `agent.model` and `agent.fallbacks`.
 pub(super) fn build(
@@ -131,7 +129,7 @@ fn choose(
     } else if old {
         match legacy(root, logins, &wanted, &provider, ctx) {
             Ok(found) => models.extend(found),
-            Err(reason) => ctx.unfinished(origin, path, reason, ""),
+            Err(why) => ctx.unfinished(origin, path, &*why, legacy_cure(&why, &wanted, &provider)),
         }
     } else {
         let names = models
@@ -146,50 +144,6 @@ fn choose(
         } else {
             ctx.error(origin, path, message, hint);
         }
-    }
-}
-
-/// Who is signed in, as `auth.json` in the home says.
-struct Logins<'a> {
-    home: &'a Path,
-    kept: Value,
-}
-
-impl Logins<'_> {
-    /// A broken file is reported when a token is needed.
-    fn of(home: &Path) -> Logins<'_> {
-        let bytes = read_file(&home.join("auth.json")).unwrap_or_default();
-        Logins { home, kept: text::utf8(&bytes).and_then(serde_json::from_str).unwrap_or_default() }
-    }
-
-    /// The home, where an entry without keys says `auth_method`, or somebody is signed in with its provider. Accounts of
-    /// OpenAI's that are signed in by a code have another address than its keys.
-    fn for_entry(
-        &self,
-        section: Section<'_>,
-        provider: &str,
-        keys: &[String],
-        base: &mut String,
-    ) -> Option<PathBuf> {
-        let kept = &self.kept["credentials"][provider.trim_end_matches("-messages")];
-        let (said, own_base) =
-            (section.word("auth_method"), !section.address("api_base").is_empty());
-        let said = match &*said {
-            "oauth" | "token" => &said,
-            _ if own_base => return None,
-            _ => kept["auth_method"].as_str()?,
-        };
-        if !keys.is_empty() {
-            return None;
-        }
-        if said == "oauth" && !own_base {
-            for quirk in providers::quirks_of(provider) {
-                if let Quirk::SignedInBase(address) = quirk {
-                    (*address).clone_into(base);
-                }
-            }
-        }
-        Some(self.home.to_path_buf())
     }
 }
 
@@ -249,12 +203,10 @@ fn entry(
     let own_base = !section.address("api_base").is_empty();
     if let Err(reason) = usable(&name, provider, keyed, &api_base, own_base) {
         let at = section.node.get("api_keys").unwrap_or(section.node).origin;
-        let how = format!(
-            "`picoclaw config set model_list.{name}.api_keys -` reads one from standard input"
-        );
-        let cure = reason.starts_with(NO_KEY).then_some((at, how));
+        let cure = reason.starts_with(NO_KEY).then(|| (at, key_cure("model_list", &name)));
         return left_out.push(Unusable { name, reason, cure });
     }
+    warn_of_openai(section, &model, ctx);
     let headers = headers(section, &name, ctx);
     if is_unsendable(&section.text("user_agent")) {
         ctx.error(section.origin("user_agent"), "user_agent", UNSENDABLE, "");
@@ -274,6 +226,18 @@ fn entry(
         ..ModelConfig::read(section)
     };
     expand(base, keys, models);
+}
+
+/// Warns where only a text before a `/` that names nobody made OpenAI's server the one that gets the key.
+fn warn_of_openai(section: Section<'_>, model: &str, ctx: &mut BuildContext<'_>) {
+    let Some((prefix, _)) = model.split_once('/') else { return };
+    let chosen = |key: &str| !section.text(key).is_empty();
+    if chosen("provider") || chosen("api_base") || providers::lookup(prefix).is_some() {
+        return;
+    }
+    let hint = suggestion(prefix, providers::names());
+    let message = format!("no provider is called `{prefix}`; openai gets the key");
+    ctx.warn(section.origin("model"), "model_list.model", message, hint);
 }
 
 /// One entry for each key: the first keeps the name and falls back to the others before its own fallbacks.
@@ -390,6 +354,17 @@ fn legacy(
     };
     match providers::v0_candidates(model).find(|id| configured(id)) {
         Some(id) => make(id, providers::v0_model_id(id, model)),
-        None => Err(format!("no API key configured for model: {model}")),
+        None => Err(format!("{NO_KEY} for model: {model}")),
+    }
+}
+
+/// How a v0 file gets the key that is missing: for its provider, else for the first one that the model's text fits.
+fn legacy_cure(reason: &str, model: &str, explicit: &str) -> String {
+    let fits = || providers::v0_candidates(model).find(|id| providers::needs_key(id));
+    match providers::canonical(explicit).or_else(fits) {
+        Some(id) if cfg!(feature = "migrate") && reason.starts_with(NO_KEY) => {
+            key_cure("providers", id)
+        }
+        _ => String::new(),
     }
 }

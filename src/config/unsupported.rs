@@ -4,6 +4,10 @@
 use super::section::{BuildContext, Section};
 use super::tools::runs_commands;
 
+/// What may be in `ignore_unsupported`, whether this build has it or not.
+#[cfg(feature = "doctor")]
+pub(super) const IGNORABLE: &[&str] = &["hooks", "isolation", "turn_profile.history"];
+
 /// Whether calls of every tool ask, and whether those that run commands do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Judged {

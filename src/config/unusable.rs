@@ -9,6 +9,11 @@ pub(super) const NO_KEY: &str = "no API key configured";
 /// Names in one warning; upstream's files have thirty entries without a key.
 const NAMES_SHOWN: usize = 3;
 
+/// How the key of an entry below `list` is set.
+pub(super) fn key_cure(list: &str, name: &str) -> String {
+    format!("`picoclaw config set {list}.{name}.api_keys -` reads one from standard input")
+}
+
 /// An entry that cannot be used.
 pub(super) struct Unusable {
     pub(super) name: String,

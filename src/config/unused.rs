@@ -36,7 +36,7 @@ fn gather<'n>(node: &'n Node, path: &mut Vec<&'n str>, found: &mut Vec<(String, 
 }
 
 /// Something in it is on, or has a value.
-fn is_set(node: &Node) -> bool {
+pub(super) fn is_set(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Map(_) if node.bool_of("enabled") == Some(false) => false,
         NodeKind::Map(entries) => entries.iter().any(|(_, child)| is_set(child)),

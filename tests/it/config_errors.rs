@@ -240,7 +240,21 @@ fn warnings() {
     );
     warning_of(
         r#""session":{"dimensions":["chta"]}"#,
-        "14: session.dimensions: unknown dimension `chta`, ignored (did you mean `chat`?)",
+        "14: session.dimensions: unknown dimension `chta`, ignored (chat, topic, sender and space are known)",
+    );
+    warning_of(
+        r#""agents":{"list":[{"id":"main","default":true,"skills":["a"],"model":"m"}]}"#,
+        "13: agents.list: only `skills` of the default entry is used",
+    );
+    warning(
+        &format!(
+            r#"{{{MODEL},"agents":{{"list":[{{"id":"main","default":true,"skills":["a"]}}]}}}}"#
+        ),
+        "",
+    );
+    warning_of(
+        r#""agents":{"dispatch":{"rules":[{"agent":"a"}]}}"#,
+        "13: agents.dispatch: not supported by this build, ignored",
     );
     warning_of(
         r#""session":{"dm_scope":"main"}"#,
@@ -321,4 +335,55 @@ fn no_secret_stands_in_an_error() {
     let text = r#"{"model_list":[{"model_name":"m","model":"openai/x","api_keys":[{"k":"sk-very-secret"}],"api_base":"x"}],"channels":{"telegram":{"token":["sk-very-secret"],"enabled":true}}}"#;
     let errors = Folder::with(text).errors();
     assert!(!errors.contains("very-secret"), "{errors}");
+}
+
+/// One model with a key of its own.
+#[track_caller]
+fn provider_warning(model: &str, more: &str, want: &str) {
+    let model = format!(
+        r#"{{"model_list":[{{"model_name":"m","model":"{model}","api_keys":["k"]{more}}}]}}"#
+    );
+    warning(&model, want);
+}
+
+#[test]
+fn a_provider_that_is_mistyped_in_the_model_is_told() {
+    provider_warning(
+        "opnrouter/auto",
+        "",
+        "home/config.json:1:34: model_list[0].model: no provider is called `opnrouter`; openai gets the key (did you mean `openrouter`?)",
+    );
+    for model in ["openrouter/auto", "OpenRouter/a/b", "gpt-4o", "openai/x"] {
+        provider_warning(model, "", "");
+    }
+    for model in ["meta-llama/Llama-3", "Qwen/Qwen3", "mistralai/x", "opnrouter/auto"] {
+        provider_warning(model, r#","api_base":"http://h/v1""#, "");
+        provider_warning(model, r#","provider":"openrouter""#, "");
+    }
+}
+
+#[test]
+#[cfg(feature = "hooks")]
+fn hooks_of_the_original_are_told() {
+    warning_of(
+        r#""hooks":{"builtins":{"x":{"enabled":true}}}"#,
+        "12: hooks.builtins: not supported by this build, ignored",
+    );
+}
+
+#[test]
+#[cfg(feature = "doctor")]
+fn names_in_lists_that_stand_for_nothing_are_told() {
+    warning_of(
+        r#""tools":{"unattended":["exce"]}"#,
+        "12: tools.unattended: no tool is called `exce` (did you mean `exec`?)",
+    );
+    warning_of(
+        r#""agents":{"defaults":{"turn_profile":{"enabled":true,"tools":{"mode":"custom","allow":["raed_file"]}}}}"#,
+        "81: agents.defaults.turn_profile.tools.allow: no tool is called `raed_file` (did you mean `read_file`?)",
+    );
+    warning_of(
+        r#""ignore_unsupported":["isolaton","hooks"]"#,
+        "3: ignore_unsupported: no unsupported setting is called `isolaton` (did you mean `isolation`?)",
+    );
 }

@@ -108,3 +108,35 @@ fn variables_that_are_no_text_are_named() {
     let want = "warning: PICOCLAW_GATEWAY_PORT: the value is not UTF-8 text, so this variable is";
     assert!(out.status.success() && said.contains(want), "{said}");
 }
+
+#[test]
+#[cfg(feature = "migrate")]
+fn an_old_file_without_a_key_is_told_which_provider_needs_it() {
+    for (model, provider) in [("gpt-4o", "openai"), ("claude-x", "anthropic")] {
+        let old = format!(
+            r#"{{"agents":{{"defaults":{{"model":"{model}"}}}},"providers":{{"openai":{{"api_key":""}}}}}}"#
+        );
+        let (said, key) = (Folder::with(&old).errors(), format!("providers.{provider}.api_keys"));
+        assert!(
+            said.ends_with(&format!(
+                "(`picoclaw config set {key} -` reads one from standard input)"
+            )),
+            "{said}"
+        );
+        let folder = Folder::with(&old);
+        given(&folder, &key, NewValue::Input("k".into())).unwrap();
+        assert_eq!(folder.good().config.models[0].provider, provider);
+    }
+}
+
+#[test]
+fn a_list_of_nothing_but_unknown_dimensions_is_the_default() {
+    let with = |list: &str| {
+        let text = CONFIG.trim_end().strip_suffix('}').unwrap();
+        let text = format!(r#"{text},"session":{{"dimensions":{list}}}}}"#);
+        Folder::with(&text).good().config.session.dimensions
+    };
+    assert_eq!(with(r#"["foo"]"#), ["chat"]);
+    assert_eq!(with(r#"["foo","sender"]"#), ["sender"]);
+    assert!(with("[]").is_empty());
+}

@@ -130,7 +130,7 @@ config_keys! {
 config_keys! {
     /// `session`.
     SessionConfig in "session." {
-        /// what identifies a session: chat, topic, sender, space; an empty list means one session for all
+        /// what identifies a session: chat, topic, sender, space; an empty list means one session for all chats of a channel
         dimensions: Vec<String> = list("dimensions", List, "[\"chat\"]") resolved;
     }
     with {

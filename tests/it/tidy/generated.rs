@@ -9,8 +9,9 @@ const INTRODUCTION: &str = "# Model providers
 
 Generated from `src/config/providers/table.rs` by `scripts/generate/documents`; the tests compare.
 
-A model's entry says `provider`, or the text before the first `/` of `model` does. An entry with `api_base` may be any server
-that speaks one of the two dialects; the quirks below then follow from the address's host.
+A model's entry says `provider`, or the text before the first `/` of `model` does; where neither names
+one, it is `openai`. An entry with `api_base` may be any server that speaks one of the two dialects; the quirks below then follow
+from the address's host.
 
 ";
 

@@ -41,7 +41,7 @@ const EXCEPTIONS: &[(&str, usize, &str)] = &[
     ("src/command/output_file.rs", 1, "what the machine's owner names"),
     ("src/command/restore.rs", 3, "what the machine's owner names"),
     ("src/command/status.rs", 1, "what the machine's owner names"),
-    ("src/config/hooks.rs", 1, "a program that the machine's owner names"),
+    ("src/config/hook_files.rs", 2, "a program that the machine's owner names"),
     ("src/config/layers.rs", 1, "does a link of the machine's owner lead nowhere?"),
     ("src/config/replace.rs", 1, "an open place"),
     ("src/hook/launch.rs", 3, "a program that the machine's owner names"),
