@@ -82,7 +82,7 @@ pub fn is_test_file(path: &str) -> bool {
     path.ends_with("/tests.rs")
         || path.ends_with("_tests.rs")
         || path.contains("/tests/")
-        || path == "src/sys/scratch.rs"
+        || ["src/sys/scratch.rs", "src/sys/skip.rs"].contains(&path)
 }
 
 /// [`code`] without the items under `#[cfg(test)]`.
