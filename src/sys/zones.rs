@@ -59,7 +59,10 @@ mod tests {
                 differ.push(name);
             }
         }
-        println!("{compared} zones compared");
+        if clock::zone_file("Europe/Berlin").is_none() {
+            return crate::sys::skip::skip("this system has no zone files");
+        }
+        assert!(compared > 300, "only {compared} zones were compared");
         // A system may have rules that are newer than the table.
         assert!(differ.len() <= 5, "{differ:?}");
     }
