@@ -63,7 +63,7 @@ mod tests {
             return crate::sys::skip::skip("this system has no zone files");
         }
         assert!(compared > 300, "only {compared} zones were compared");
-        // A system may have rules that are newer than the table.
-        assert!(differ.len() <= 5, "{differ:?}");
+        // A system's rules may be older or newer: eight zones changed between Debian 12's and 2026f.
+        assert!(differ.len() * 20 <= compared, "{differ:?}");
     }
 }
