@@ -1,7 +1,7 @@
 //! Feeds for what the memory is searched by: chunks, words, the index.
 
 use super::feeds::lossy;
-use picoclaw::proto::{note_chunks, tokenizer};
+use picoclaw::proto::{fnv, note_chunks, tokenizer};
 use picoclaw::store::index;
 
 pub fn feed_chunks(data: &[u8]) {
@@ -65,7 +65,7 @@ pub fn feed_memory_index(data: &[u8]) {
     let mut made = data.to_vec();
     if let Some(at) = made.len().checked_sub(index::record::FOOT) {
         // The foot's checksum would keep everything else from being read.
-        let sum = tokenizer::hash32(tokenizer::fnv(tokenizer::FNV, &made[at..at + 60]));
+        let sum = fnv::hash32(fnv::fnv(fnv::FNV, &made[at..at + 60]));
         made[at + 60..].copy_from_slice(&sum.to_le_bytes());
     }
     let Ok(segment) = open(&made) else { return };

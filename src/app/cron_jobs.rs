@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::cron_notice::Notices;
+use crate::limits::CRON_NOTES;
 use crate::sched::cron_store::Zones;
 use crate::sched::job::{Due, Job, Now, Schedule, key};
 use crate::sched::jobs_file::{self, Edit, JobsFileError};
@@ -77,7 +78,7 @@ pub(super) fn scan(
         Err(JobsFileError::Disk(e)) => return Err(e.to_string()),
     }
     // The same job twice: the file's first one counts.
-    notes.truncate(20);
+    notes.truncate(CRON_NOTES);
     Ok(JobScan { due, notes, notices, is_recorded })
 }
 

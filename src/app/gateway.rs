@@ -113,9 +113,7 @@ impl Gateway {
         let channels: Vec<Rc<AnyChannel>> =
             AnyChannel::all(&config, &agent.http).into_iter().map(Rc::new).collect();
         if channels.is_empty() {
-            crate::log::warn!(
-                "no channel is enabled; enable one: `picoclaw config set channel_list.telegram.enabled true`"
-            );
+            crate::log::warn!("{}", crate::config::channels::NONE_ENABLED);
         }
         let mut reached = channels.clone();
         reached.push(Rc::new(AnyChannel::Cli(Cli::default())));

@@ -32,7 +32,7 @@ pub struct Outbox {
     ready: RefCell<VecDeque<u64>>,
     /// Chats with a reply in flight.
     in_flight: RefCell<Vec<Address>>,
-    /// Replies to somebody who is not connected: tried again later, and no chat's delivery meanwhile.
+    /// Replies whose client is away or whose chat is paused: tried again later, and no chat's delivery meanwhile.
     deferred: RefCell<Vec<Deferred>>,
     /// Messages that wait for room in the journal; deferred replies are dropped for them, the oldest first.
     waiters: Cell<usize>,
@@ -47,7 +47,7 @@ pub struct Outbox {
     ended: (Sender<()>, Receiver<()>),
 }
 
-/// A reply to somebody who is not connected.
+/// A reply that waits for its client to connect, or for a pause of its chat to end.
 struct Deferred {
     /// Its client is away: it is dropped where others need the room.
     absent: bool,

@@ -8,7 +8,9 @@ use async_net::TcpStream;
 
 use super::paired;
 use crate::bus::{Address, Attachment, Inbound, Outbound, Question, Upload, Verdict};
-use crate::limits::{ABSENT_PAUSE, ABSENT_TRIES, RATE_LIMIT_PAUSE};
+use crate::limits::{
+    ABSENT_PAUSE, ABSENT_TRIES, RATE_LIMIT_PAUSE, SEND_RETRY_MOST_MS, SEND_RETRY_MS,
+};
 use crate::net::http::HttpClient;
 use crate::store::spool::Spool;
 
@@ -203,9 +205,9 @@ impl SendError {
             SendError::Permanent(_) | SendError::MigratedTo(_) => None,
             SendError::RateLimited(pause) => Some(*pause),
             SendError::Absent(_) => (attempt < ABSENT_TRIES).then_some(ABSENT_PAUSE),
-            SendError::Temporary(_) | SendError::Unknown(_) => {
-                Some(Duration::from_millis((500 << attempt.min(7)).min(60_000)))
-            }
+            SendError::Temporary(_) | SendError::Unknown(_) => Some(Duration::from_millis(
+                (SEND_RETRY_MS << attempt.min(7)).min(SEND_RETRY_MOST_MS),
+            )),
         }
     }
 }

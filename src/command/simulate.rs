@@ -159,7 +159,7 @@ async fn measure(
         wait_for(&replies, (u64::from(n) + 1).saturating_sub(WINDOW)).await?;
     }
     wait_for(&replies, u64::from(burst)).await?;
-    let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let millis = crate::sys::clock::millis(begun.elapsed()).max(1);
     let rate = u64::from(burst) * 1000 / millis;
     phases.push(Phase::now("after-burst", rate));
     // Two seconds of rest, as wherever memory is measured; the daemon's pages go back in the first.

@@ -139,6 +139,18 @@ macro_rules! kinds {
             },
         )*];
 
+        /// What to tell somebody who has no channel, for the first of the kinds.
+        pub const NONE_ENABLED: &str = match [
+            $(#[cfg $gate] concat!(
+                "no channel is enabled; enable one: `picoclaw config set channel_list.",
+                stringify!($module),
+                ".enabled true`"
+            ),)*
+            "this build has no channel",
+        ] {
+            [first, ..] => first,
+        };
+
         /// The keys of each of [`KINDS`]: those with a field, and the others.
         pub(super) const KEYS: &[[&[Key]; 2]] =
             &[$(#[cfg $gate] [$module::Settings::FIELDS, $module::Settings::REST],)*];

@@ -48,6 +48,8 @@ pub const SUMMARY_BYTES: usize = 8 * 1024;
 pub const SUMMARY_EXCERPT: usize = 200;
 /// Bytes of what a server wants back with a call (`extra_content`); signatures have up to a few thousand.
 pub const CALL_EXTRA_BYTES: usize = 16 * 1024;
+/// Choices of an answer; only the first is used.
+pub const ANSWER_CHOICES: usize = 16;
 /// Changed requests after refusals of one: each refusal names one thing that the server does not take.
 pub const REFUSALS_LEARNED: usize = 4;
 /// Characters of a sender's name, who chose it, in the prompt and before the words of a group.

@@ -28,6 +28,8 @@ pub const CRON_EVERY_MIN: u64 = 10;
 pub const CRON_LATE: i64 = 120;
 /// Seconds after which a missed firing is only reported.
 pub const CRON_MISSED: i64 = 24 * 3600;
+/// Remarks of one reading of jobs.json; the rest is dropped.
+pub const CRON_NOTES: usize = 20;
 /// Jobs that one message about missed ones names; the rest is counted.
 pub const CRON_NOTICE_JOBS: usize = 20;
 /// Seconds that the clock may step back while earlier firings still count; after a longer step the previous time was wrong.

@@ -55,5 +55,11 @@ pub const TELEGRAM_PAUSED_CHATS: usize = 3;
 pub const TELEGRAM_PAUSE_ALL: Duration = Duration::from_secs(60);
 /// How long a server may make a delivery wait in its place; for a longer pause it gives the place to other chats' replies.
 pub const DELIVERY_WAIT: Duration = Duration::from_secs(5);
+/// Milliseconds before a reply is sent again, doubled after each attempt.
+pub const SEND_RETRY_MS: u64 = 500;
+/// Maximum of that pause.
+pub const SEND_RETRY_MOST_MS: u64 = 60_000;
+/// How often the pause between two of the [`REAPER_ROUNDS`](super::REAPER_ROUNDS), 1 ms at first, is doubled: to 128 ms.
+pub const REAPER_DOUBLINGS: usize = 7;
 /// How long a whole answer of a model may take from its head on, whatever arrives.
 pub const MODEL_ANSWER: Duration = Duration::from_secs(900);

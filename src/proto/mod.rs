@@ -8,6 +8,7 @@ pub mod crc32;
 pub mod date;
 pub mod elf;
 pub mod excerpt;
+pub mod fnv;
 pub mod frontmatter;
 pub mod gzip;
 #[cfg(feature = "hooks")]

@@ -5,6 +5,8 @@
 //! and Hangul also single characters, so that a word of one character can be found. Combining accents are ignored,
 //! full-width letters become plain ones. A term is a hash: the words themselves are not stored.
 
+use super::fnv::{FNV, fnv, hash32};
+
 /// FNV-1a of a term, 64 bits folded to 32 (Fowler, Noll, Vo). Two words in a million share one.
 pub type TermHash = u32;
 
@@ -15,19 +17,6 @@ pub enum TermUse {
     Text,
     /// A query: only the most exact terms; for a run without spaces its pairs.
     Query,
-}
-
-/// Start of an FNV-1a sum.
-pub const FNV: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// Adds bytes to an FNV-1a sum.
-pub fn fnv(sum: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(sum, |sum, b| (sum ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// 64 bits to 32.
-pub fn hash32(sum: u64) -> u32 {
-    (sum ^ (sum >> 32)) as u32
 }
 
 fn add(sum: u64, c: char) -> u64 {

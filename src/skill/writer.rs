@@ -194,7 +194,7 @@ mod tests {
     fn files_of_a_shared_workspace_are_its_groups() {
         use std::os::unix::fs::PermissionsExt;
         if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can make a workspace of another group");
+            crate::sys::skip::skip("only root can make a workspace of another group");
             return;
         }
         let dir = Scratch::named("sink-group");

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_bounded_number_runs_at_a_time_and_what_is_no_request_is_dropped() {
         if crate::sys::service::effective_uid() != 0 {
-            eprintln!("skipped: only root starts processes of another user");
+            crate::sys::skip::skip("only root starts processes of another user");
             return;
         }
         let scratch = Scratch::new();

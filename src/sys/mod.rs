@@ -34,3 +34,5 @@ pub use spawn_blocking::{BlockingTask, spawn_blocking, spawn_thread, start_threa
 
 #[cfg(test)]
 pub(crate) mod scratch;
+#[cfg(test)]
+pub(crate) mod skip;

@@ -57,11 +57,11 @@ mod tests {
     #[test]
     fn the_kernels_word_arrives() {
         let Ok(events) = Uevents::open() else {
-            eprintln!("skipped: no netlink here");
+            crate::sys::skip::skip("no netlink here");
             return;
         };
         if std::fs::write("/sys/class/mem/null/uevent", "change").is_err() {
-            eprintln!("skipped: not root");
+            crate::sys::skip::skip("not root");
             return;
         }
         let pick = |m: &[u8]| m.starts_with(b"change@/devices/virtual/mem/null\0").then_some(true);
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn only_the_kernels_word_counts() {
         let Ok(events) = Uevents::open() else {
-            eprintln!("skipped: no netlink here");
+            crate::sys::skip::skip("no netlink here");
             return;
         };
         let name = rustix::net::getsockname(events.0.get_ref()).expect("a name");

@@ -59,8 +59,11 @@ mod tests {
                 differ.push(name);
             }
         }
-        println!("{compared} zones compared");
-        // A system may have rules that are newer than the table.
-        assert!(differ.len() <= 5, "{differ:?}");
+        if clock::zone_file("Europe/Berlin").is_none() {
+            return crate::sys::skip::skip("this system has no zone files");
+        }
+        assert!(compared > 300, "only {compared} zones were compared");
+        // A system's rules may be older or newer: eight zones changed between Debian 12's and 2026f.
+        assert!(differ.len() * 20 <= compared, "{differ:?}");
     }
 }

@@ -11,7 +11,7 @@ use crate::bus::{Address, Outbound};
 pub static MESSAGE: ToolSpec = ToolSpec {
     name: "message",
     description: "Send a message to the user now, before the final answer, or to another chat.",
-    schema: r#"{"type":"object","properties":{"content":{"type":"string","description":"Text (Markdown)"},"channel":{"type":"string","description":"Channel, e.g. telegram; this one if left out"},"chat_id":{"type":"string","description":"Chat; this one if left out"},"reply_to_message_id":{"type":["integer","string"],"description":"Message to reply to"}},"required":["content"]}"#,
+    schema: r#"{"type":"object","properties":{"content":{"type":"string","description":"Text (Markdown)"},"channel":{"type":"string","description":"Channel by name; this one if left out"},"chat_id":{"type":"string","description":"Chat; this one if left out"},"reply_to_message_id":{"type":["integer","string"],"description":"Message to reply to"}},"required":["content"]}"#,
     effect: Effect::Writes,
     run: |ctx, args| Box::pin(async { call(&ctx.chat, ctx.send_message.as_ref(), args) }),
     asks: |ctx, args| is_elsewhere(&ctx.chat, args).then(|| ctx.trust.untrusted()).flatten(),

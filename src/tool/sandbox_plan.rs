@@ -304,7 +304,7 @@ mod tests {
         use std::time::{Duration, Instant};
         const LIMIT: Duration = Duration::from_millis(5);
         if process::strength().landlock == 0 {
-            eprintln!("skipped: no Landlock in this kernel");
+            crate::sys::skip::skip("no Landlock in this kernel");
             return;
         }
         let scratch = crate::sys::scratch::Scratch::new();

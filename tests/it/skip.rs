@@ -1,9 +1,7 @@
 //! Tests that a machine cannot run: each says so here, by one of the reasons below.
-//!
-//! Those of this folder only: unit tests print why they were left out. `scripts/test` counts and prints them apart from what passed. `PICOCLAW_NO_SKIPS=1` makes each of them a failure, for
-//! a machine that is known to have everything.
 
-use std::io::Write as _;
+#[path = "../../src/sys/skip.rs"]
+mod unit;
 
 /// What a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,21 +58,11 @@ impl Missing {
 /// Says that the running test, or a part of it, is left out; the caller returns. Fails where nothing may be left out.
 #[track_caller]
 pub fn skip(missing: Missing) {
-    let why = missing.text();
-    assert!(
-        std::env::var_os("PICOCLAW_NO_SKIPS").is_none_or(|value| value != "1"),
-        "PICOCLAW_NO_SKIPS=1, but {why}"
-    );
-    let thread = std::thread::current();
-    report("skipped", &format!("{}: {why}", thread.name().unwrap_or("a test's thread")));
-    eprintln!("skipped: {why}");
+    unit::skip(missing.text());
 }
 
 /// A line for the end of `scripts/test`, which names the file in `PICOCLAW_TEST_REPORT`.
 pub fn report(kind: &str, text: &str) {
-    let Some(path) = std::env::var_os("PICOCLAW_TEST_REPORT") else { return };
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    // In one write: tests run side by side.
-    file.and_then(|mut file| file.write_all(format!("{kind}\t{text}\n").as_bytes()))
-        .expect("PICOCLAW_TEST_REPORT");
+    let file = std::env::var_os("PICOCLAW_TEST_REPORT");
+    unit::add_line(file.as_deref(), &format!("{kind}\t{text}"));
 }

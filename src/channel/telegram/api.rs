@@ -57,7 +57,7 @@ impl Api {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        crate::sys::clock::millis(self.started.elapsed())
     }
 
     /// Calls `method`; the body of a 200, not yet read.

@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use crate::limits;
+use crate::proto::fnv::{FNV, fnv};
+use crate::sys::clock::millis;
 
 /// Milliseconds between two messages of one bot, and of one chat, while limited.
 const BOT_MS: u64 = 1000 / limits::TELEGRAM_PER_SECOND as u64;
@@ -97,15 +99,9 @@ impl RateLimit {
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(0)
-}
-
-// FNV-1a: two chats that collide only wait for each other.
+// Two chats that collide only wait for each other.
 fn hash(chat: &str) -> u64 {
-    chat.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    fnv(FNV, chat.as_bytes())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::config::ModelConfig;
 use crate::config::providers::Quirk;
 use crate::message::{Message, Role};
+use crate::proto::fnv::{FNV, fnv};
 use crate::proto::text;
 use crate::provider::body::{BodyWriter, Extra, RequestBody};
 use crate::provider::server_rules::{Rule, ServerRules};
@@ -145,10 +146,8 @@ fn call_id(b: &mut BodyWriter<'_>, id: &str) {
         b.string(id);
         return;
     }
-    // 36 bits of a hash (FNV-1a): an id has to be the same in each request, and unlike those of the calls beside it.
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    // 36 bits of a hash: an id has to be the same in each request, and unlike those of the calls beside it.
+    let hash = fnv(FNV, id.as_bytes());
     b.string(&format!("{:09x}", (hash ^ (hash >> 36)) & 0xf_ffff_ffff));
 }
 

@@ -46,7 +46,7 @@ impl<'a> OpenAiReader<'a> {
     fn completion(&mut self, text: &str, fields: [&str; 2]) -> Result<(), Failure> {
         json_answer::answer(text, &mut |completion| {
             // More than one choice was never asked for.
-            let choice = elements(completion.get("choices"), 16)?.next();
+            let choice = elements(completion.get("choices"), limits::ANSWER_CHOICES)?.next();
             // Counts are bookkeeping: of whatever type they are, the answer counts.
             let lenient = TypeMismatch::default();
             let counts = completion.with_mismatch(&lenient).get("usage").non_null();

@@ -13,8 +13,8 @@ use super::record::AdoptedFile;
 use super::source::Text;
 use crate::limits::{ADOPT_OVERLAP, SESSION_LINE_BYTES};
 use crate::message::{Message, Role};
+use crate::proto::fnv::{FNV, fnv};
 use crate::proto::text;
-use crate::proto::tokenizer::{FNV, fnv};
 
 /// The result of one pass over a text.
 pub struct TextScan {

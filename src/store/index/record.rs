@@ -15,7 +15,7 @@
 
 use std::io::{Error, ErrorKind, Result};
 
-use crate::proto::tokenizer::{FNV, fnv, hash32};
+use crate::proto::fnv::{FNV, fnv, hash32};
 
 /// First bytes of the foot; another number for another format.
 pub const MAGIC: &[u8; 8] = b"PCIDX-2\n";

@@ -14,7 +14,7 @@ use super::folder::IndexFolder;
 use super::record::{ChunkRecord, broken};
 use super::{Folders, SearchResult, query, sources};
 use crate::limits::{EMBED_CHUNKS, EMBED_DIMENSIONS};
-use crate::proto::tokenizer::{FNV, fnv, hash32};
+use crate::proto::fnv::{FNV, fnv, hash32};
 use crate::store::atomic;
 use crate::store::dir::Dir;
 use crate::sys::beneath::File;

@@ -147,7 +147,7 @@ mod tests {
             path.display()
         );
         let Ok(done) = Command::new("perl").args(["-e", &line]).status() else {
-            eprintln!("skipped: no perl to connect with");
+            crate::sys::skip::skip("no perl to connect with");
             return;
         };
         assert!(done.success());
@@ -156,7 +156,7 @@ mod tests {
         let new = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let mut numbers = new.split('.').filter_map(|n| n.parse::<u32>().ok());
         if (numbers.next(), numbers.next()) < (Some(6), Some(5)) {
-            eprintln!("skipped: SO_PEERPIDFD is of Linux 6.5");
+            crate::sys::skip::skip("SO_PEERPIDFD is of Linux 6.5");
             return;
         }
         assert!(is_tool_behind(gone.as_fd(), std::process::id()));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::limits::REAPER_ROUNDS;
+use crate::limits::{REAPER_DOUBLINGS, REAPER_ROUNDS};
 use crate::sys::start_thread;
 
 /// What is known of our children.
@@ -82,7 +82,7 @@ fn reap() {
         for round in 0..REAPER_ROUNDS {
             if round > 0 {
                 // Each longer than the one before, up to two seconds in all: a keeper may have much to end.
-                std::thread::sleep(Duration::from_millis(1 << round.min(7)));
+                std::thread::sleep(Duration::from_millis(1 << round.min(REAPER_DOUBLINGS)));
             }
             left = reap_once();
             if left == Left::Nothing {

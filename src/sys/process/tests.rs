@@ -208,7 +208,7 @@ fn limits_and_privileges_are_lowered() {
 #[test]
 fn landlock_and_seccomp_hold() {
     if landlock::abi() == 0 {
-        eprintln!("skipped: no Landlock in this kernel");
+        crate::sys::skip::skip("no Landlock in this kernel");
         return;
     }
     let s = Scratch::new();
@@ -253,7 +253,7 @@ fn landlock_and_seccomp_hold() {
 #[test]
 fn this_kernel_enforces_what_the_selftest_says() {
     if landlock::abi() == 0 {
-        eprintln!("skipped: no Landlock in this kernel");
+        crate::sys::skip::skip("no Landlock in this kernel");
         return;
     }
     let s = Scratch::new();
@@ -267,7 +267,7 @@ fn this_kernel_enforces_what_the_selftest_says() {
 #[test]
 fn large_folders_next_to_hidden_files_are_partly_readable() {
     if landlock::abi() == 0 {
-        eprintln!("skipped: no Landlock in this kernel");
+        crate::sys::skip::skip("no Landlock in this kernel");
         return;
     }
     let s = Scratch::new();
@@ -291,7 +291,7 @@ fn large_folders_next_to_hidden_files_are_partly_readable() {
 #[test]
 fn entering_the_sandbox_is_fast() {
     if landlock::abi() == 0 {
-        eprintln!("skipped: no Landlock in this kernel");
+        crate::sys::skip::skip("no Landlock in this kernel");
         return;
     }
     let s = Scratch::new();
@@ -368,7 +368,7 @@ fn a_group_of_its_own_ends_with_the_command() {
         v2 && std::fs::create_dir(tools).is_ok()
     });
     let Some(tools) = made else {
-        eprintln!("skipped: no control group can be made here");
+        crate::sys::skip::skip("no control group can be made here");
         return;
     };
     let s = Scratch::new();

@@ -195,7 +195,7 @@ fn judge(
     let (mut failed, mut refused) = (Vec::new(), 0);
     for row in rows() {
         match (skipped(&row, route, landlock), outcomes.get(&row.name)) {
-            (Some(why), _) => println!("{}: {} skipped: {why}", route.name(), row.name),
+            (Some(why), _) => crate::skip::report("skipped", &format!("{}: {why}", row.name)),
             (None, Some((outcome, _))) if outcome != "done" => refused += 1,
             (None, outcome) => failed.push(format!("{} {outcome:?}", row.name)),
         }

@@ -16,6 +16,7 @@ mod methods;
 mod names;
 mod pages;
 mod registry;
+mod skips;
 mod source;
 mod text;
 mod waits;

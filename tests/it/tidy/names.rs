@@ -184,6 +184,34 @@ const NO_LIBRARY: &[(&str, &str)] = &[
     ("utf16.rs", "counts with std alone"),
 ];
 
+/// The files that the rows of own code name: whole paths, and names beside the path before.
+fn own_code(document: &str) -> Vec<String> {
+    let (_, table) = document.split_once("## Own code instead").expect("the tables");
+    let mut found = Vec::new();
+    for cell in table.lines().filter_map(|l| l.strip_prefix("| ")?.split(" | ").nth(1)) {
+        let mut folder = "";
+        for word in cell.split('`').skip(1).step_by(2).filter(|w| w.contains(['.', '/'])) {
+            let path = match word.starts_with("src/") {
+                true => word.to_owned(),
+                false => format!("{folder}/{word}"),
+            };
+            folder = word.rsplit_once('/').map_or(folder, |(folder, _)| folder);
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn own_code_of_the_table_exists() {
+    let paths = own_code(&read("DEPENDENCIES.md"));
+    assert!(paths.len() > 50, "{paths:?}");
+    let gone = |path: &&String| !super::root().join(path).exists();
+    none(paths.iter().filter(gone).map(|p| format!("DEPENDENCIES.md: no {p}")).collect());
+    let row = "## Own code instead\n| a | `src/a/b.rs`, `c.rs` on `src/d/` | 1 |\n";
+    assert_eq!(own_code(row), ["src/a/b.rs", "src/a/c.rs", "src/d/"]);
+}
+
 #[test]
 fn each_parser_says_why_it_is_no_library() {
     let document = read("DEPENDENCIES.md");

@@ -18,6 +18,27 @@ pub fn code(source: &str) -> String {
     out
 }
 
+/// Keeps only the string literals of [`shipped`] code, in their places; a `?` for what is not ASCII.
+pub fn shipped_strings(source: &str) -> String {
+    let source: String = source.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    let chars: Vec<char> = source.chars().collect();
+    let kept: Vec<char> = shipped_only(&source, &source).chars().collect();
+    let blank = |range: std::ops::Range<usize>| {
+        chars[range].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }).collect::<String>()
+    };
+    let (mut out, mut i) = (String::with_capacity(source.len()), 0);
+    while i < chars.len() {
+        let end = end_of_blank(&chars, i).max(i + 1);
+        if matches!(chars[i], '"' | 'b' | 'r') && end > i + 1 {
+            out.extend(&kept[i..end]);
+        } else {
+            out.push_str(&blank(i..end));
+        }
+        i = end;
+    }
+    out
+}
+
 /// The end of the comment or literal that begins at `i`; `i` itself where code goes on.
 fn end_of_blank(chars: &[char], i: usize) -> usize {
     let at = |n: usize| chars.get(i + n).copied().unwrap_or('\0');
@@ -82,19 +103,26 @@ pub fn is_test_file(path: &str) -> bool {
     path.ends_with("/tests.rs")
         || path.ends_with("_tests.rs")
         || path.contains("/tests/")
-        || path == "src/sys/scratch.rs"
+        || ["src/sys/scratch.rs", "src/sys/skip.rs"].contains(&path)
 }
 
 /// [`code`] without the items under `#[cfg(test)]`.
 pub fn shipped(source: &str) -> String {
-    let mut code = code(source);
+    shipped_only(source, &code(source))
+}
+
+/// `text` without those items: the source's code, or the source itself if it is ASCII.
+fn shipped_only(source: &str, text: &str) -> String {
+    let (mut code, mut text) = (self::code(source), text.to_owned());
     while let Some(at) = code.find("#[cfg(test)]") {
         let end = end_of_item(&code, at);
-        let blank: String =
-            code[at..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
-        code.replace_range(at..end, &blank);
+        let blank = |text: &str| -> String {
+            text.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect()
+        };
+        code.replace_range(at..end, &blank(&code[at..end]));
+        text.replace_range(at..end, &blank(&text[at..end]));
     }
-    code
+    text
 }
 
 /// The end of the item, field or statement at `at`: its block, or the first `;` or `,` outside brackets.
@@ -122,6 +150,14 @@ pub fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word)
         .any(|(at, _)| !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part))
+}
+
+#[test]
+fn only_shipped_strings_are_left() {
+    let check = |source: &str, want: &str| assert_eq!(shipped_strings(source), want, "{source:?}");
+    check("f(\"a\", b'c') // \"d\"", "  \"a\"              ");
+    check("r#\"ä\"# x \"b\"", "r#\"?\"#   \"b\"");
+    check("#[cfg(test)] f(\"é\"); g(\"ö\")", "                       \"?\" ");
 }
 
 #[track_caller]

@@ -54,7 +54,7 @@ fn mode(s: &Scratch, path: &str) -> u32 {
 fn unavailable() -> bool {
     let missing = !process::strength().notified;
     if missing {
-        eprintln!("skipped: this kernel has no user notification");
+        crate::sys::skip::skip("this kernel has no user notification");
     }
     missing
 }
@@ -175,7 +175,7 @@ fn sockets_to_other_machines_are_noticed() {
         return;
     }
     if std::process::Command::new("perl").arg("-v").output().is_err() {
-        eprintln!("skipped: no perl to open sockets with");
+        crate::sys::skip::skip("no perl to open sockets with");
         return;
     }
     let s = home();
