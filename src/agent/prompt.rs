@@ -283,13 +283,13 @@ impl PromptPage<'_> {
 /// What is different in every turn.
 #[derive(Clone, Copy)]
 pub struct PromptTurn<'a> {
-    /// Now, unix seconds.
+    /// The time that the prompt tells, unix seconds.
     pub unix: i64,
     /// Seconds that local time is east of UTC.
     pub offset: i32,
     /// The chat; parts that are empty are left out.
     pub chat: &'a Address,
-    /// Who writes.
+    /// Who wrote the message that is answered.
     pub sender: &'a Sender,
     /// Of the conversation before the history, or empty.
     pub summary: &'a str,
