@@ -150,6 +150,8 @@ impl Agent {
         let (calibration, agent) = (self.models.calibration(), &self.config.agent);
         let window = calibration.guess(agent.context_window as usize);
         let most = window.saturating_sub(calibration.guess(agent.max_tokens as usize));
+        // Without the file: behind what waits for it.
+        let end = unsaved.iter().map(|(end, _)| *end).max().unwrap_or_default();
         let read = crate::sys::spawn_blocking(move || match anew {
             true => sessions.start_over(&key).map(|opened| {
                 let end = opened.end;
@@ -160,7 +162,7 @@ impl Agent {
         .await;
         let mut read = read.unwrap_or_else(|e| {
             crate::log::warn!("{e}; the conversation continues without its history");
-            ReadBack::default()
+            ReadBack { end, ..ReadBack::default() }
         });
         if read.corrupt > 0 {
             crate::log::warn!(

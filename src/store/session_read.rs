@@ -34,7 +34,10 @@ impl Sessions {
     /// An unreadable folder or key.
     pub fn open_session(&self, key: &str) -> Result<OpenSession> {
         let name = Self::file_name(key)?;
-        let Some(mut file) = self.open(&name)? else { return Ok(OpenSession::default()) };
+        let Some(mut file) = self.open(&name)? else {
+            self.forget_mark(key, self.meta(key).unwrap_or_default());
+            return Ok(OpenSession::default());
+        };
         let name = || self.cannot_read(&name);
         let end = file.metadata().with_context(name)?.len();
         // Its marks are lost for this turn: nothing is trusted.
@@ -43,11 +46,26 @@ impl Sessions {
             SessionMeta { untrusted_bytes: end, ..SessionMeta::default() }
         });
         let first = self.first(&mut file, &meta, end).with_context(name)?;
+        let meta = if first == 0 { self.forget_mark(key, meta) } else { meta };
         let mut last = [b'\n'];
         if end > 0 {
             file.read_exact_at(&mut last, end - 1).with_context(name)?;
         }
         Ok(OpenSession { file: Some(Arc::new(file)), first, end, torn: last != [b'\n'], meta })
+    }
+
+    /// Takes the mark of a file that is gone out of the meta: lines of the next one would be hidden until it is as long.
+    fn forget_mark(&self, key: &str, mut meta: SessionMeta) -> SessionMeta {
+        if meta.skip > 0 {
+            (meta.skip, meta.count, meta.skip_bytes) = (0, 0, None);
+            match self.put_meta(key, &meta, false) {
+                Ok(()) => {
+                    crate::log::warn!("session {key} is shorter than it was: all of it counts")
+                }
+                Err(e) => crate::log::error!("{e}"),
+            }
+        }
+        meta
     }
 }
 

@@ -102,6 +102,7 @@ mod scripted_server;
 mod secrets;
 #[cfg(all(feature = "telegram", feature = "media"))]
 mod send_file;
+mod session_files;
 mod simulate;
 #[cfg(feature = "skill-install")]
 mod skills;
