@@ -55,6 +55,8 @@ struct Deferred {
     to: Address,
     tries: u32,
     until: Instant,
+    /// What the platform has accepted is not sent again.
+    delivery: Delivery,
 }
 
 /// Counts as long as it lives.
@@ -350,12 +352,12 @@ impl Outbox {
             return true;
         };
         let mut reply = reply.clone();
-        let mut delivery = Delivery { placeholder, ..Delivery::default() };
+        let (mut tries, accepted) = known.map_or_else(Default::default, |a| (a.tries, a.delivery));
+        let mut delivery = Delivery { placeholder, ..accepted };
         let mut moved = false;
-        for attempt in 0u32.. {
+        loop {
             let Err(e) = channel.send(&reply, &mut delivery).await else { return true };
             let e = e.after_move(&reply.to.chat, moved);
-            let tries = known.as_ref().map_or(0, |a| a.tries) + attempt;
             let absent = matches!(e, SendError::Absent(_));
             let must_drop = absent
                 && (self.waiters.get() > 0 || self.wants_capacity.get())
@@ -368,7 +370,7 @@ impl Outbox {
                     moved = true;
                 }
                 (SendError::Absent(_) | SendError::RateLimited(_), Some(pause))
-                    if absent || pause > DELIVERY_WAIT && delivery.parts == 0 =>
+                    if absent || pause > DELIVERY_WAIT =>
                 {
                     if tries == 0 {
                         crate::log::info!("a reply to {} waits: {e}", reply.to.channel);
@@ -377,7 +379,7 @@ impl Outbox {
                         self.note_placeholder(id, delivery.placeholder);
                     }
                     let (to, until) = (reply.to, Instant::now() + pause);
-                    let later = Deferred { absent, id, to, tries: tries + 1, until };
+                    let later = Deferred { absent, id, to, tries: tries + 1, until, delivery };
                     self.deferred.borrow_mut().push(later);
                     return false;
                 }
@@ -392,7 +394,7 @@ impl Outbox {
                     return true;
                 }
             }
+            tries += 1;
         }
-        true
     }
 }

@@ -116,13 +116,7 @@ impl Api {
         self.rate_limit.borrow().text(self.now_ms())
     }
 
-    /// Waits until a message to `chat` may go out.
-    pub async fn turn(&self, chat: &str) {
-        // No wait is longer than this.
-        let _ = self.turn_within(chat, Duration::MAX).await;
-    }
-
-    /// The same, unless that takes more than `limit`.
+    /// Waits until a message to `chat` may go out, unless that takes more than `limit`.
     ///
     /// # Errors
     /// How long it takes.

@@ -136,7 +136,7 @@ impl Telegram {
         let body = topic(JsonObject::new().chat(&to.chat), to).str("text", &question.text);
         let body = body.raw("reply_markup", &buttons(&waiting.1)).end();
         let answered = async {
-            if !self.put(to, &body, &waiting.1).await {
+            if !self.put(to, &body, &waiting.1, wait).await {
                 return Verdict::Unreachable;
             }
             match answer.recv().await {
@@ -160,10 +160,13 @@ impl Telegram {
         verdict
     }
 
-    /// Sends the question, with retries while they may help.
-    async fn put(&self, to: &Address, body: &str, nonce: &str) -> bool {
+    /// Sends the question, with retries while they may help; not to a chat that is paused for longer than `limit`.
+    async fn put(&self, to: &Address, body: &str, nonce: &str, limit: Duration) -> bool {
         for attempt in 0u32.. {
-            self.api.turn(&to.chat).await;
+            if let Err(wait) = self.api.turn_within(&to.chat, limit).await {
+                crate::log::warn!("{}: no question for {} s to come", self.name, wait.as_secs());
+                return false;
+            }
             let sent = match self.api.call("sendMessage", body).await {
                 Ok(bytes) => answer::message_id(&wire::text(&bytes)),
                 Err(e) => Err(e),

@@ -32,7 +32,8 @@ impl Telegram {
         }
         let mut method = method(&upload.name, upload.bytes);
         loop {
-            self.api.turn(&to.chat).await;
+            let turn = self.api.turn_within(&to.chat, limits::SEND_FILE_PAUSE).await;
+            turn.map_err(SendError::RateLimited)?;
             let file = upload.file.clone();
             let form = MultipartForm::new(&fields, method.1, &upload.name, file, upload.bytes);
             let error = match self.api.post_form(method.0, &form).await {
