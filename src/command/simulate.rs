@@ -206,6 +206,7 @@ fn message(n: u32) -> Inbound {
 
 fn scripted(home: &Path) -> Config {
     let mut config = Config { home: home.to_path_buf(), ..Config::default() };
+    config.session.dimensions = vec!["chat".into()];
     config.agent.workspace = home.join("workspace");
     config.agent.restrict_to_workspace = true;
     config.agent.max_tokens = 8192;

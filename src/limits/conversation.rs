@@ -18,8 +18,8 @@ pub const HISTORY_BYTES: usize = 32 * 1024;
 pub const HISTORY_MESSAGES: usize = 4096;
 /// Bytes of one session's lines kept in memory while the disk refuses them.
 pub const UNSAVED_BYTES: usize = 64 * 1024;
-/// The same for all sessions together.
-pub const UNSAVED_ALL_BYTES: usize = 256 * 1024;
+/// The same for all sessions together: the journal holds them beside what is open, with room to grow.
+pub const UNSAVED_ALL_BYTES: usize = 128 * 1024;
 /// Sessions whose files cannot be written that `status` names.
 pub const FAILING_SESSIONS_SHOWN: usize = 8;
 /// Bytes that the result of a tool keeps where there is no room for all of it: its head and its tail.

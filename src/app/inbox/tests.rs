@@ -16,6 +16,7 @@ use crate::sys::scratch::Scratch;
 fn with_assistant<F: Future<Output = ()>>(test: impl FnOnce(Rc<Assistant>) -> F) {
     let dir = Scratch::named("inbox");
     let mut config = Config { home: dir.to_path_buf(), ..Config::default() };
+    config.session.dimensions = vec!["chat".into()];
     config.agent.workspace = dir.join("workspace");
     let config = Rc::new(config);
     let sessions = Sessions::new(&config.home);

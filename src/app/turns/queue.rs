@@ -275,6 +275,7 @@ mod tests {
     fn queue(parallel: u32, short: bool) -> (Scratch, Queue) {
         let dir = Scratch::named("queue");
         let mut config = Config::default();
+        config.session.dimensions = vec!["chat".into()];
         config.agent.max_parallel_turns = parallel;
         let journal = Rc::new(Journal::sessions_only(&dir));
         let memory = MemoryLimit::new(short.then_some(0), || 1, Box::new(|| {}));
