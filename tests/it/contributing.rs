@@ -164,11 +164,13 @@ fn differences(
 }
 
 /// The rules of the source hold in the changed tree. Its documents come from its own tables, which this program does not have,
-/// and what a feature costs is measured with release builds (`scripts/measure/features --write`).
+/// what a feature costs is measured with release builds (`scripts/measure/features --write`), and the example channel has the
+/// name of a protocol, which shared code may say.
 fn rules_hold(tree: &Path) {
     let mut tidy = Command::new(std::env::current_exe().expect("this program"));
-    tidy.args(["tidy::", "--skip", "tidy::generated", "--skip", "each_feature_has_its_cost"])
-        .env(tidy::ROOT, tree);
+    let skipped = ["tidy::generated", "each_feature_has_its_cost", "says_no_channels_name"];
+    tidy.arg("tidy::").args(skipped.iter().flat_map(|name| ["--skip", name]));
+    tidy.env(tidy::ROOT, tree);
     let out = tidy.output().expect("the rules");
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success() && !said.contains("running 0 tests"), "{said}");
