@@ -84,11 +84,17 @@ impl Daemon {
     /// ([`Home::timed`] tells when).
     #[track_caller]
     pub fn rest(&self, peer: &Peer) {
+        self.rest_within(peer, SOON);
+    }
+
+    /// [`Daemon::rest`] for what takes longer: a model whose answers are refused is asked for a summary again and again.
+    #[track_caller]
+    pub fn rest_within(&self, peer: &Peer, limit: Duration) {
         let owes_nothing = |r: GatewayReport| (r.unfinished, r.running, r.waiting) == (0, 0, 0);
-        let rest = eventually(SOON, || {
-            let begun = peer.wait_rest(SOON)?;
+        let rest = eventually(limit, || {
+            let begun = peer.wait_rest(limit)?;
             let idle = self.report().is_some_and(owes_nothing);
-            (idle && peer.wait_rest(SOON) == Some(begun)).then_some(())
+            (idle && peer.wait_rest(limit) == Some(begun)).then_some(())
         });
         assert!(rest.is_some(), "it does not come to rest: {:?}\n{}", self.report(), self.log());
     }

@@ -13,7 +13,7 @@ use crate::harness::Home;
 use crate::harness_daemon::Daemon;
 
 /// The longest answer has so many parts, and a chat takes one a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What a padded answer is made of; nothing else has it.
 const PAD: char = 'Z';
 /// About what a message, a reply and a line of a session take beside their text: `store::ledger`, and JSON.

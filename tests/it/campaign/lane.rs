@@ -218,7 +218,7 @@ impl Lane {
     /// The daemon runs undisturbed: all is answered, or told why not. Fills the books.
     pub fn settle(&mut self, daemon: &Daemon, patience: Duration) {
         if self.drained(patience) {
-            daemon.rest(&self.peer);
+            daemon.rest_within(&self.peer, patience);
         }
         let lost = self.unanswered();
         self.books.plan.clone_from(&self.plan.0);
